@@ -1,0 +1,42 @@
+/** What the project uses of `@db/sqlite`, which has no equal on npm. */
+
+/** A value that SQLite stores. */
+export type BindValue =
+  | number
+  | string
+  | bigint
+  | boolean
+  | Uint8Array
+  | null
+  | undefined;
+
+/** How a database is opened. */
+export interface DatabaseOpenOptions {
+  readonly?: boolean;
+  create?: boolean;
+  int64?: boolean;
+  parseJson?: boolean;
+}
+
+/** A prepared statement. */
+export declare class Statement<Row extends object> {
+  run(...values: BindValue[]): number;
+  get(...values: BindValue[]): Row | undefined;
+  all(...values: BindValue[]): Row[];
+  finalize(): void;
+}
+
+/** A database file opened through SQLite's C library. */
+export declare class Database {
+  constructor(path: string | URL, options?: DatabaseOpenOptions);
+  readonly inTransaction: boolean;
+  readonly changes: number;
+  prepare<Row extends object>(sql: string): Statement<Row>;
+  exec(sql: string): number;
+  close(): void;
+}
+
+// Whoever imports this is told at once, and opens the file with node:sqlite.
+throw new Error(
+  'Cannot load "@db/sqlite": the npm binding does not carry it, expected the caller to use node:sqlite',
+);
