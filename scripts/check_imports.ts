@@ -16,8 +16,12 @@ const LAYERS: readonly (readonly string[])[] = [
     "metadata",
     "server_url",
     "log",
+    "data_dir",
+    "fault_point",
+    "sidecar",
+    "stall_guard",
+    "version",
   ],
-  ["data_dir", "fault_point", "sidecar", "stall_guard", "version"],
 ];
 
 /** Neighbours in a layer that must not know each other. */
@@ -103,6 +107,8 @@ function checkModule(root: string, file: string): string[] {
 }
 
 function faultOf(own: string, path: string): string | undefined {
+  // The version is written down in one place only.
+  if (own === "version" && path === "deno.json") return undefined;
   if (!path.startsWith("sync/")) {
     return "the product imports nothing from outside sync/";
   }
