@@ -1,0 +1,115 @@
+/**
+ * The queue's tables, indexes and migrations.
+ *
+ * `captures` holds what is still to be delivered, `delivered` is the ledger of
+ * what was, `counts` keeps the number of rows by status so that asking costs the
+ * same with a million rows, and `agent` has one row: what the running agent says
+ * of itself and of the server. Times are milliseconds since 1970, UTC.
+ *
+ * A pending capture with `due_at` NULL is ready; with a time it waits for its
+ * retry. The waiting ones stand in a separate part of the index by age, so that
+ * a hundred thousand of them are not read to find the ten ready ones behind.
+ *
+ * @module
+ */
+
+/** The version of the schema, kept in `PRAGMA user_version`. */
+export const SCHEMA_VERSION = 1;
+
+/** Makes an empty database one of version {@linkcode SCHEMA_VERSION}. */
+export const CREATE = `
+CREATE TABLE captures (
+  id TEXT PRIMARY KEY NOT NULL,
+  filepath TEXT NOT NULL,
+  metadata_json TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  last_attempt INTEGER,
+  status TEXT NOT NULL DEFAULT 'pending'
+    CHECK (status IN ('pending', 'uploading', 'failed')),
+  due_at INTEGER,
+  last_error TEXT,
+  size INTEGER,
+  mtime_ms INTEGER,
+  spooled INTEGER NOT NULL DEFAULT 0,
+  watched INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX captures_by_age ON captures (status, due_at IS NOT NULL, created_at);
+CREATE INDEX captures_waiting ON captures (due_at)
+  WHERE status = 'pending' AND due_at IS NOT NULL;
+CREATE INDEX captures_watched ON captures (filepath) WHERE watched = 1;
+
+CREATE TABLE delivered (
+  id TEXT PRIMARY KEY NOT NULL,
+  filepath TEXT NOT NULL,
+  size INTEGER,
+  mtime_ms INTEGER,
+  server_id TEXT,
+  delivered_at INTEGER NOT NULL,
+  watched INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX delivered_watched ON delivered (filepath) WHERE watched = 1;
+
+CREATE TABLE counts (status TEXT PRIMARY KEY NOT NULL, n INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO counts VALUES ('pending', 0), ('uploading', 0), ('failed', 0), ('delivered', 0),
+  ('spooled bytes', 0);
+CREATE TRIGGER count_insert AFTER INSERT ON captures BEGIN
+  UPDATE counts SET n = n + 1 WHERE status = new.status;
+END;
+CREATE TRIGGER count_delete AFTER DELETE ON captures BEGIN
+  UPDATE counts SET n = n - 1 WHERE status = old.status;
+END;
+CREATE TRIGGER count_spooled AFTER INSERT ON captures WHEN new.spooled = 1 BEGIN
+  UPDATE counts SET n = n + coalesce(new.size, 0) WHERE status = 'spooled bytes';
+END;
+CREATE TRIGGER count_unspooled AFTER DELETE ON captures WHEN old.spooled = 1 BEGIN
+  UPDATE counts SET n = n - coalesce(old.size, 0) WHERE status = 'spooled bytes';
+END;
+CREATE TRIGGER count_update AFTER UPDATE OF status ON captures
+WHEN old.status <> new.status BEGIN
+  UPDATE counts SET n = n - 1 WHERE status = old.status;
+  UPDATE counts SET n = n + 1 WHERE status = new.status;
+END;
+CREATE TRIGGER count_delivered AFTER INSERT ON delivered BEGIN
+  UPDATE counts SET n = n + 1 WHERE status = 'delivered';
+END;
+
+CREATE TABLE agent (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  pid INTEGER,
+  server_url TEXT,
+  server_state TEXT NOT NULL DEFAULT 'unknown',
+  server_reason TEXT,
+  server_since INTEGER,
+  sync_requested INTEGER NOT NULL DEFAULT 0,
+  sync_completed INTEGER NOT NULL DEFAULT 0
+);
+INSERT INTO agent (one) VALUES (1);
+`;
+
+/** The milliseconds since 1970 of an ISO 8601 text; without a zone it is UTC. NULL if unreadable. */
+const millis = (column: string) =>
+  `CAST(round((julianday(${column}) - 2440587.5) * 86400000) AS INTEGER)`;
+
+/**
+ * Takes over every row of the first design's table `queue`, behind
+ * {@linkcode CREATE}. What it left empty or unreadable gets a usable value; a
+ * row tried less than a minute ago goes on waiting.
+ */
+export const MIGRATE_FIRST_DESIGN = `
+INSERT INTO captures
+  (id, filepath, metadata_json, created_at, attempts, last_attempt, status, due_at)
+SELECT
+  coalesce(id, lower(hex(randomblob(16)))),
+  coalesce(filepath, ''),
+  coalesce(metadata_json, '{}'),
+  coalesce(${millis("created_at")}, CAST(unixepoch() AS INTEGER) * 1000),
+  coalesce(attempts, 0),
+  ${millis("last_attempt")},
+  iif(status IN ('pending', 'uploading', 'failed'), status, 'pending'),
+  iif(status IN ('uploading', 'failed'), NULL, ${
+  millis("last_attempt")
+} + 60000)
+FROM queue ORDER BY rowid;
+DROP TABLE queue;
+`;

@@ -1,0 +1,59 @@
+import type { Log } from "./log.ts";
+import type { Settlement } from "./queue.ts";
+
+/** How many settlements are committed together, at most. */
+const BATCH = 64;
+/** How long the first of a batch waits for others, in milliseconds. */
+const WAIT_MS = 5;
+/** How long to wait after a commit failed, in milliseconds. */
+const RETRY_MS = 1000;
+
+/**
+ * Records outcomes in the queue, some at a time: one commit costs as much as
+ * many. What is not recorded when the process dies is sent again with the same
+ * key, so it costs an upload and nothing else.
+ */
+export class Settler {
+  readonly #queue: { settle(settlements: Settlement[]): number };
+  readonly #log: Log;
+  #waiting: { settlement: Settlement; after: (() => void) | undefined }[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #failing = false;
+
+  constructor(
+    queue: { settle(settlements: Settlement[]): number },
+    log: Log,
+  ) {
+    this.#queue = queue;
+    this.#log = log;
+  }
+
+  /** @param after Is called when the settlement is durable. */
+  add(settlement: Settlement, after?: () => void): void {
+    this.#waiting.push({ settlement, after });
+    if (this.#waiting.length >= BATCH && !this.#failing) return this.flush();
+    this.#timer ??= setTimeout(() => this.flush(), WAIT_MS);
+  }
+
+  /** Commits what is waiting. If that fails, it is tried again until it succeeds. */
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const batch = this.#waiting;
+    if (batch.length === 0) return;
+    try {
+      this.#queue.settle(batch.map(({ settlement }) => settlement));
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      if (!this.#failing) {
+        this.#log("error", `Cannot record outcomes, will try again: ${reason}`);
+      }
+      this.#failing = true;
+      this.#timer = setTimeout(() => this.flush(), RETRY_MS);
+      return;
+    }
+    this.#failing = false;
+    this.#waiting = [];
+    for (const { after } of batch) after?.();
+  }
+}

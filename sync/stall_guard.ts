@@ -1,0 +1,60 @@
+/**
+ * Aborts a request in which nothing has moved for too long.
+ *
+ * Time is counted in ticks of its own timer, so that a machine that was
+ * suspended, or a program that was stopped, does not find all its requests
+ * timed out when it wakes.
+ */
+export class StallGuard implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #outer: AbortSignal | undefined;
+  readonly #timer: ReturnType<typeof setInterval>;
+  #silentMs = 0;
+  #stalled = false;
+
+  /**
+   * @param limitMs The longest silence, in milliseconds.
+   * @param outer Aborts the request for its own reason.
+   */
+  constructor(limitMs: number, outer?: AbortSignal) {
+    const tickMs = Math.min(Math.max(limitMs / 10, 5), 1000);
+    this.#outer = outer;
+    outer?.addEventListener("abort", this.#onOuterAbort);
+    if (outer?.aborted) this.#onOuterAbort();
+    this.#timer = setInterval(() => {
+      this.#silentMs += tickMs;
+      if (this.#silentMs < limitMs) return;
+      this.#stalled = true;
+      this.#controller.abort(
+        new DOMException(
+          `No progress for ${limitMs / 1000} s`,
+          "TimeoutError",
+        ),
+      );
+    }, tickMs);
+  }
+
+  /** What the request listens to. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Whether the request was aborted for its silence. */
+  get stalled(): boolean {
+    return this.#stalled;
+  }
+
+  /** Something moved. */
+  progress(): void {
+    this.#silentMs = 0;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    this.#outer?.removeEventListener("abort", this.#onOuterAbort);
+  }
+
+  readonly #onOuterAbort = (): void => {
+    this.#controller.abort(this.#outer!.reason);
+  };
+}
