@@ -1,0 +1,75 @@
+/** How the reference server can be told to behave like a server in trouble. */
+
+/** When a connection is cut: before anything is read, amid the body, or after storing. */
+export type CutPoint = "before" | "body" | "after";
+
+/** What goes wrong, and how often. Everything here may change at any time. */
+export interface Misbehaviour {
+  /**
+   * The share of uploads that are answered 500 and not stored, from 0 to 1.
+   *
+   * @default {0}
+   */
+  failRate: number;
+  /**
+   * The share of uploads whose connection is cut without an answer, from 0 to 1.
+   *
+   * @default {0}
+   */
+  dropRate: number;
+  /**
+   * Where connections are cut; undefined picks one of the three each time.
+   * After storing is the case that only an idempotency key makes harmless.
+   *
+   * @default {undefined}
+   */
+  dropAt: CutPoint | undefined;
+  /**
+   * How long every request waits before anything happens, in milliseconds.
+   *
+   * @default {0}
+   */
+  latencyMs: number;
+  /**
+   * Answers every upload with this status, from 300 to 599, and stores nothing.
+   * With 503, `/health/ready` answers 503 too; else the server says it is ready.
+   *
+   * @default {undefined}
+   */
+  status: number | undefined;
+}
+
+/** A server that behaves. */
+export const NO_MISBEHAVIOUR: Readonly<Misbehaviour> = {
+  failRate: 0,
+  dropRate: 0,
+  dropAt: undefined,
+  latencyMs: 0,
+  status: undefined,
+};
+
+/** @throws {RangeError} if a setting is outside its range. */
+export function checkMisbehaviour(settings: Misbehaviour): void {
+  const { failRate, dropRate, latencyMs, status } = settings;
+  for (const [name, rate] of Object.entries({ failRate, dropRate })) {
+    if (!(rate >= 0 && rate <= 1)) {
+      throw new RangeError(
+        `Cannot set ${name} to ${rate}: expected a number from 0 to 1`,
+      );
+    }
+  }
+  if (!(latencyMs >= 0 && latencyMs < 2 ** 31)) {
+    throw new RangeError(
+      `Cannot set latencyMs to ${latencyMs}: expected 0 or more, less than 2^31`,
+    );
+  }
+  // 200 would say that a capture is safe that is not.
+  if (
+    status !== undefined &&
+    !(Number.isInteger(status) && status >= 300 && status <= 599)
+  ) {
+    throw new RangeError(
+      `Cannot set status to ${status}: expected a whole number from 300 to 599`,
+    );
+  }
+}

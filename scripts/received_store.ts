@@ -1,0 +1,224 @@
+/** Where the reference server keeps what it receives: a folder, nothing else. */
+
+import { randomUUID } from "node:crypto";
+import { join } from "@std/path";
+import { IncomingCapture } from "./incoming_capture.ts";
+
+/** What is known of one capture that was received in full. */
+export interface ReceivedCapture {
+  /** The server's own name for it: a UUID. */
+  id: string;
+  /** The sender's name for this capture; null if it sent none. */
+  idempotencyKey: string | null;
+  /** The file name as the sender gave it. Not fit for use as a path. */
+  filename: string;
+  /** The content type as the sender gave it. */
+  contentType: string;
+  /** Size in bytes. */
+  size: number;
+  /** SHA-256 of the bytes, in lower-case hexadecimal. */
+  sha256: string;
+  /** When it was stored, ISO 8601 with `Z`. */
+  receivedAt: string;
+}
+
+/** What the sender says of a capture. */
+export type CaptureDescription = Pick<
+  ReceivedCapture,
+  "idempotencyKey" | "filename" | "contentType"
+>;
+
+/** How the store treats the disk. */
+export interface ReceivedStoreOptions {
+  /**
+   * Whether `commit` waits until the capture would survive a power failure.
+   * Without, it survives a crash of the server only.
+   *
+   * @default {true}
+   */
+  fsync?: boolean;
+}
+
+const INCOMING_FOLDER = ".incoming";
+const MAX_NAME_BYTES = 200;
+
+/**
+ * Keeps captures in a folder, each with its record and metadata as NAME.json
+ * beside it, and remembers idempotency keys for ever.
+ *
+ * A capture is there in full with its metadata or not at all, whenever the
+ * process dies: both are written elsewhere first, and the capture's own rename
+ * comes last. The folder is the only state; a new store reads it again. It is
+ * for one process at a time.
+ */
+export class ReceivedStore {
+  readonly #folder: string;
+  readonly #fsync: boolean;
+  readonly #byKey = new Map<string, ReceivedCapture>();
+  readonly #captures: ReceivedCapture[] = [];
+  readonly #committing = new Map<string, Promise<ReceivedCapture>>();
+
+  /**
+   * Opens `folder`; created where needed, readable by this user only.
+   *
+   * @throws {Error} if it cannot be created, read or written.
+   */
+  constructor(folder: string, options: ReceivedStoreOptions = {}) {
+    this.#folder = folder;
+    this.#fsync = options.fsync ?? true;
+    const incoming = join(folder, INCOMING_FOLDER);
+    Deno.mkdirSync(incoming, { recursive: true, mode: 0o700 });
+    // What an earlier process left unfinished was never answered for.
+    for (const entry of Deno.readDirSync(incoming)) {
+      Deno.removeSync(join(incoming, entry.name));
+    }
+    this.#readFolder();
+  }
+
+  /** Every capture received so far, the oldest first. */
+  get captures(): readonly ReceivedCapture[] {
+    return this.#captures;
+  }
+
+  /** The capture that was stored under this idempotency key. */
+  find(idempotencyKey: string): ReceivedCapture | undefined {
+    return this.#byKey.get(idempotencyKey);
+  }
+
+  /** The path of a stored capture; its record is there too, plus `.json`. */
+  pathOf(capture: ReceivedCapture): string {
+    return join(this.#folder, nameFor(capture));
+  }
+
+  /** Begins to store a capture: write to it, commit it, dispose of it. */
+  receive(): Promise<IncomingCapture> {
+    return IncomingCapture.create(
+      join(this.#folder, INCOMING_FOLDER, randomUUID()),
+      this.#fsync,
+    );
+  }
+
+  /**
+   * Makes a received capture part of the store, or finds that its idempotency
+   * key is there already, and then stores nothing.
+   *
+   * Of several commits of one key at a time, exactly one stores.
+   */
+  async commit(
+    incoming: IncomingCapture,
+    description: CaptureDescription,
+    metadata: unknown,
+  ): Promise<{ capture: ReceivedCapture; isNew: boolean }> {
+    const content = await incoming.finish();
+    const capture: ReceivedCapture = {
+      id: randomUUID(),
+      ...description,
+      ...content,
+      receivedAt: new Date().toISOString(),
+    };
+    const key = capture.idempotencyKey;
+    if (key === null) {
+      return {
+        capture: await this.#place(incoming, capture, metadata),
+        isNew: true,
+      };
+    }
+    // If the other commit of this key fails, it is up to this one.
+    while (this.#committing.has(key)) {
+      await this.#committing.get(key)?.catch(() => {});
+    }
+    const known = this.find(key);
+    if (known !== undefined) return { capture: known, isNew: false };
+    const placing = this.#place(incoming, capture, metadata)
+      .finally(() => this.#committing.delete(key));
+    this.#committing.set(key, placing);
+    return { capture: await placing, isNew: true };
+  }
+
+  async #place(
+    incoming: IncomingCapture,
+    capture: ReceivedCapture,
+    metadata: unknown,
+  ): Promise<ReceivedCapture> {
+    const path = this.pathOf(capture);
+    await using record = await this.receive();
+    await record.write(
+      new TextEncoder().encode(
+        JSON.stringify({ ...capture, metadata }, null, 2) + "\n",
+      ),
+    );
+    await record.finish();
+    await record.moveTo(`${path}.json`);
+    try {
+      await incoming.moveTo(path);
+    } catch (error) {
+      await Deno.remove(`${path}.json`);
+      throw error;
+    }
+    if (this.#fsync) await syncFolder(this.#folder);
+    this.#remember(capture);
+    return capture;
+  }
+
+  #remember(capture: ReceivedCapture): void {
+    this.#captures.push(capture);
+    if (capture.idempotencyKey !== null) {
+      this.#byKey.set(capture.idempotencyKey, capture);
+    }
+  }
+
+  #readFolder(): void {
+    const names = new Set(
+      Array.from(Deno.readDirSync(this.#folder), (entry) => entry.name),
+    );
+    const found: ReceivedCapture[] = [];
+    for (const name of names) {
+      // A capture may itself be a .json file; then it has a record of its own.
+      if (!name.endsWith(".json") || names.has(`${name}.json`)) continue;
+      const path = join(this.#folder, name);
+      const capture = readRecord(path);
+      if (capture === undefined || `${nameFor(capture)}.json` !== name) {
+        continue;
+      }
+      if (names.has(nameFor(capture))) found.push(capture);
+      // The process died between the two renames: this was never answered for.
+      else Deno.removeSync(path);
+    }
+    found.sort((a, b) => a.receivedAt < b.receivedAt ? -1 : 1);
+    for (const capture of found) this.#remember(capture);
+  }
+}
+
+/** A name no other capture has, in which a person still knows the file. */
+function nameFor(capture: ReceivedCapture): string {
+  // deno-lint-ignore no-control-regex -- these are what must not get into a name
+  const safe = capture.filename.replace(/[\x00-\x1f\x7f/\\:*?"<>|]/g, "_");
+  let name = `${capture.id}-${safe}`;
+  while (new TextEncoder().encode(name).length > MAX_NAME_BYTES) {
+    name = name.slice(0, -1);
+  }
+  // Half of a surrogate pair may be left, which no file name can hold.
+  return name.toWellFormed();
+}
+
+function readRecord(path: string): ReceivedCapture | undefined {
+  let record;
+  try {
+    record = JSON.parse(Deno.readTextFileSync(path));
+  } catch {
+    return undefined;
+  }
+  if (typeof record?.id !== "string" || typeof record.filename !== "string") {
+    return undefined;
+  }
+  const { metadata: _, ...capture } = record;
+  return capture;
+}
+
+/** Makes the renames in a folder survive a power failure. */
+async function syncFolder(path: string): Promise<void> {
+  // Windows has no such thing, and does not let a folder be opened.
+  if (Deno.build.os === "windows") return;
+  using folder = await Deno.open(path);
+  await folder.sync();
+}
