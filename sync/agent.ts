@@ -62,6 +62,13 @@ export interface SyncAgentOptions {
    * @default {10000}
    */
   graceMs?: number;
+  /**
+   * Whether a file that was changed after it was handed over is refused instead
+   * of sent as it is now.
+   *
+   * @default {false}
+   */
+  refuseChanged?: boolean;
   /** Where a capture's bytes are. @default {its `filepath`} */
   pathOf?: (capture: QueuedCapture) => string;
   /** Tidies up behind a delivery that is committed. */
@@ -159,15 +166,16 @@ export class SyncAgent {
    * Delivers what is there and what comes, until the signal aborts: then claims
    * nothing new, gives uploads in flight their time, and puts the rest back.
    *
-   * @param options `onReady` is called when the queue is open and the watched
-   * folders were looked through once.
+   * @param options `onLocked` is called when this process is the queue's agent,
+   * `onReady` when the watched folders were looked through once as well.
    * @throws {AgentRunningError} if another process is this queue's agent.
    */
   async run(
     signal: AbortSignal,
-    options: { onReady?: () => void } = {},
+    options: { onLocked?: () => void; onReady?: () => void } = {},
   ): Promise<void> {
     using _lock = await this.#lock();
+    options.onLocked?.();
     this.#start();
     const { watcher, graceMs = 10_000 } = this.#options;
     const hardStop = new AbortController();
@@ -284,8 +292,9 @@ export class SyncAgent {
   }
 
   async #upload(capture: QueuedCapture, abort: AbortSignal): Promise<void> {
-    const { id } = capture;
-    const { pathOf } = this.#options;
+    const { id, size, mtimeMs } = capture;
+    const { pathOf, refuseChanged = false } = this.#options;
+    const known = size !== null && mtimeMs !== null;
     try {
       const result = await this.#uploader.upload(
         pathOf ? pathOf(capture) : capture.filepath,
@@ -294,6 +303,7 @@ export class SyncAgent {
           idempotencyKey: id,
           filename: basename(capture.filepath),
           signal: abort,
+          ...(refuseChanged && known && { expected: { size, mtimeMs } }),
         },
       );
       reached("answered");

@@ -32,6 +32,7 @@ import { resolve } from "@std/path";
 import { reached } from "./fault_point.ts";
 import { encodeMetadata, type Metadata } from "./metadata.ts";
 import type { NewCapture, UploadQueue } from "./queue.ts";
+import { CaptureFileError } from "./outcome.ts";
 import { type Spool, type SpooledFile, statCapture } from "./spool.ts";
 
 /** Options for {@linkcode Intake}. */
@@ -60,6 +61,8 @@ export interface AddOptions {
    * @default {true}
    */
   copy?: boolean;
+  /** @default {crypto.randomUUID()} */
+  id?: string;
 }
 
 /** A finished file of a watched folder. */
@@ -103,12 +106,20 @@ export class Intake {
     options: AddOptions = {},
   ): Promise<string> {
     const filepath = resolve(path);
-    const file = { path: filepath, metadata, ...statCapture(filepath) };
+    const file = statCapture(filepath);
+    const id = options.id ?? crypto.randomUUID();
     if (options.copy ?? true) {
-      const [id] = await this.#addSpooled([file], { watched: false });
-      return id!;
+      const entry = await this.#spoolFile({
+        id,
+        filepath,
+        metadata,
+        size: file.size,
+      });
+      this.#commit([{ ...entry, watched: false }]);
+    } else {
+      this.#queue.enqueueMany([{ id, filepath, metadata, ...file }]);
     }
-    return this.#queue.enqueueMany([{ filepath, ...file }])[0]!;
+    return id;
   }
 
   /**
@@ -140,35 +151,54 @@ export class Intake {
    * @throws {NoRoomError} if the spool or its disk is too full.
    */
   async addWatched(files: WatchedFile[], options: AddOptions): Promise<number> {
-    if (options.copy) {
-      return (await this.#addSpooled(files, { watched: true })).length;
+    const inPlace: NewCapture[] = [];
+    const spooled: SpooledCapture[] = [];
+    for (const { path: filepath, metadata, size, mtimeMs } of files) {
+      const capture = {
+        id: crypto.randomUUID(),
+        filepath,
+        metadata,
+        watched: true,
+      };
+      try {
+        if (!options.copy) inPlace.push({ ...capture, size, mtimeMs });
+        else {spooled.push({
+            ...await this.#spoolFile({ ...capture, size }),
+            watched: true,
+          });}
+      } catch (error) {
+        // One that cannot be read must show, and must not hold up the others.
+        if (!(error instanceof CaptureFileError)) throw error;
+        inPlace.push({ ...capture, size, mtimeMs });
+      }
     }
-    return this.#queue.enqueueMany(
-      files.map((file) => ({ ...file, filepath: file.path, watched: true })),
-    ).length;
+    if (spooled.length > 0) this.#commit(spooled);
+    if (inPlace.length > 0) this.#queue.enqueueMany(inPlace);
+    return files.length;
   }
 
-  async #addSpooled(
-    files: WatchedFile[],
-    { watched }: { watched: boolean },
-  ): Promise<string[]> {
-    const entries: SpooledCapture[] = [];
-    for (const { path, metadata, size } of files) {
-      const metadataJson = encodeMetadata(metadata);
-      this.#assertRoom(size);
-      const id = crypto.randomUUID();
-      const file = await this.#spool.addFile(id, path);
-      reached("spool-file");
-      entries.push({
-        id,
-        filepath: path,
-        metadata,
-        metadataJson,
-        watched,
-        ...file,
-      });
-    }
-    return this.#commit(entries);
+  /** Removes captures with their copies, undelivered, and returns the ids of those it found. */
+  remove(ids: string[]): string[] {
+    const spooled = ids.filter((id) => this.#queue.get(id)?.spooled);
+    for (const id of spooled) this.#spool.removeRecord(id);
+    const removed = this.#queue.remove(ids);
+    for (const id of spooled) this.#spool.remove(id);
+    return removed;
+  }
+
+  /** Removes captures that failed more than `days` days ago, with their copies. */
+  cleanup(days: number): string[] {
+    return this.remove(this.#queue.oldFailed(days));
+  }
+
+  async #spoolFile(
+    capture: { id: string; filepath: string; metadata: Metadata; size: number },
+  ): Promise<Omit<SpooledCapture, "watched">> {
+    const metadataJson = encodeMetadata(capture.metadata);
+    this.#assertRoom(capture.size);
+    const file = await this.#spool.addFile(capture.id, capture.filepath);
+    reached("spool-file");
+    return { ...capture, metadataJson, ...file };
   }
 
   #commit(entries: SpooledCapture[]): string[] {

@@ -82,9 +82,14 @@ export function bytesCapture(data: Uint8Array, mtimeMs: number): OpenCapture {
 /**
  * Opens a capture's file for one attempt.
  *
- * @throws {CaptureFileError} if it is gone, unreadable, or not a regular file.
+ * @param expected What it must be; by default whatever it is now.
+ * @throws {CaptureFileError} if it is gone, unreadable, not a regular file, or
+ * not what was expected.
  */
-export function openCapture(path: string): OpenCapture {
+export function openCapture(
+  path: string,
+  expected?: { size: number; mtimeMs: number },
+): OpenCapture {
   let file: Deno.FsFile;
   try {
     // Before opening: opening a pipe would wait for its writer.
@@ -94,9 +99,16 @@ export function openCapture(path: string): OpenCapture {
     throw fileError(path, error);
   }
   const { size, mtime } = file.statSync();
+  const mtimeMs = mtime?.getTime() ?? 0;
+  if (expected && (expected.size !== size || expected.mtimeMs !== mtimeMs)) {
+    file.close();
+    throw new CaptureFileError(
+      `Cannot send "${path}": it was changed after it was handed over`,
+    );
+  }
   return {
     size,
-    mtimeMs: mtime?.getTime() ?? 0,
+    mtimeMs,
     read: (into) => file.read(into),
     readSync: (into) => file.readSync(into),
     assertUnchanged() {

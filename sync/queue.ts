@@ -337,15 +337,18 @@ export class UploadQueue implements Disposable {
    * @throws {RangeError} if `days` is negative or not a number.
    */
   cleanupOld(days = 7): string[] {
+    return this.remove(this.oldFailed(days));
+  }
+
+  /** The ids of what {@linkcode UploadQueue.cleanupOld} would remove. */
+  oldFailed(days: number): string[] {
     if (!(days >= 0)) {
       throw new RangeError(
         `Cannot clean up captures older than ${days} days: expected 0 or more`,
       );
     }
     const before = this.#now() - days * 86_400_000;
-    return this.#database.transaction(() =>
-      this.#sql.deleteOldFailed.all(before).map((row) => String(row.id))
-    );
+    return this.#sql.oldFailed.all(before).map(idOf);
   }
 
   /** Returns captures, oldest first. */
@@ -402,16 +405,21 @@ export class UploadQueue implements Disposable {
     return Number(this.#sql.spooledBytes.get()!.n);
   }
 
-  /** Whether this very file of a watched folder is in the queue, or was delivered. */
-  knowsWatched(path: string, size: number, mtimeMs: number): boolean {
-    return this.#sql.knowsWatched.get(
-      path,
-      size,
-      mtimeMs,
-      path,
-      size,
-      mtimeMs,
-    ) !== undefined;
+  /** Where this very file of a watched folder stands; `undefined` if it is new. */
+  knowsWatched(
+    path: string,
+    size: number,
+    mtimeMs: number,
+  ): "queued" | "delivered" | undefined {
+    const file = [path, size, mtimeMs];
+    if (this.#sql.watchedQueued.get(...file)) return "queued";
+    return this.#sql.watchedDelivered.get(...file) ? "delivered" : undefined;
+  }
+
+  /** What is damaged in the database file, or `null` if it is sound. Reads all of it. */
+  findDamage(): string | null {
+    const result = String(this.#sql.quickCheck.get()!.quick_check);
+    return result === "ok" ? null : `the queue is damaged: ${result}`;
   }
 
   /** A number that changes when another process has changed the queue. */
@@ -551,8 +559,8 @@ function prepareAll(database: Connection) {
       `SELECT created_at FROM captures WHERE status = ? AND (due_at IS NOT NULL) = ?
        ORDER BY created_at LIMIT 1`,
     ),
-    deleteOldFailed: prepare(
-      `DELETE FROM captures WHERE status = 'failed' AND coalesce(last_attempt, created_at) < ? RETURNING id`,
+    oldFailed: prepare(
+      "SELECT id FROM captures WHERE status = 'failed' AND coalesce(last_attempt, created_at) < ?",
     ),
     list: prepare(
       `SELECT * FROM captures WHERE status = ? AND (due_at IS NOT NULL) = ?
@@ -565,16 +573,17 @@ function prepareAll(database: Connection) {
     retryFailed: prepare(`${again} WHERE status = 'failed' RETURNING id`),
     retryAll: prepare(`${again} WHERE status <> 'uploading' RETURNING id`),
     makeAllDue: prepare(`UPDATE captures SET due_at = NULL WHERE ${waiting}`),
-    knowsWatched: prepare(
-      `SELECT 1 FROM captures WHERE watched = 1 AND filepath = ? AND size IS ? AND mtime_ms IS ?
-       UNION ALL
-       SELECT 1 FROM delivered WHERE watched = 1 AND filepath = ? AND size IS ? AND mtime_ms IS ?
-       LIMIT 1`,
+    watchedQueued: prepare(
+      "SELECT 1 FROM captures WHERE watched = 1 AND filepath = ? AND size IS ? AND mtime_ms IS ?",
+    ),
+    watchedDelivered: prepare(
+      "SELECT 1 FROM delivered WHERE watched = 1 AND filepath = ? AND size IS ? AND mtime_ms IS ?",
     ),
     wasDelivered: prepare("SELECT 1 FROM delivered WHERE id = ?"),
     spooledBytes: prepare(
       "SELECT n FROM counts WHERE status = 'spooled bytes'",
     ),
+    quickCheck: prepare("PRAGMA quick_check(1)"),
     dataVersion: prepare("PRAGMA data_version"),
     agent: prepare("SELECT * FROM agent"),
     setAgent: prepare(

@@ -72,6 +72,13 @@ export interface UploadOptions {
    * @default {the path's base name}
    */
   filename?: string;
+  /**
+   * What the file must still be: its size in bytes and its modification time in
+   * milliseconds since 1970. Another one is not sent.
+   *
+   * @default {whatever it is now}
+   */
+  expected?: { size: number; mtimeMs: number };
   /** Ends the upload at once, its socket and file included. */
   signal?: AbortSignal;
 }
@@ -171,7 +178,7 @@ export class CaptureUploader implements AsyncDisposable {
   ): Promise<UploadResult> {
     const name = options.filename ?? basename(path);
     return this.#deliver(
-      { name, open: () => openCapture(path) },
+      { name, open: () => openCapture(path, options.expected) },
       metadata,
       options,
     );

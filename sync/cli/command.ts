@@ -1,0 +1,51 @@
+import type { Given, OptionName } from "../options.ts";
+import type { Settings } from "../config.ts";
+
+/** What a command is given to work with. */
+export interface CommandContext {
+  settings: Settings;
+  given: Given;
+  /** The arguments that are not options. */
+  args: string[];
+  /** Writes one line to standard output. */
+  out: (line: string) => void;
+  /** Writes one line to standard error. */
+  err: (line: string) => void;
+  /** Aborts when the program is to stop. */
+  signal: AbortSignal;
+  /** Calls back whenever the settings are to be read again (SIGHUP). */
+  onReload: (reload: () => void) => void;
+}
+
+/** How a command ends: what the process exits with. */
+export const ExitCode = {
+  ok: 0,
+  /** Nothing that a repetition would change. */
+  failure: 1,
+  /** The command line or a setting is wrong. */
+  usage: 2,
+  /** Try again later (`EX_TEMPFAIL` of sysexits). */
+  temporary: 75,
+} as const;
+
+/** One command: what its help says, and the module that does it. */
+export interface Command {
+  summary: string;
+  /** The arguments after its name. */
+  args?: string;
+  /** How many arguments that are not options it takes. */
+  min?: number;
+  max?: number;
+  options: readonly OptionName[];
+  example: string;
+  /** What else a person must know. */
+  notes?: string;
+  load: () => Promise<
+    { run(context: CommandContext): number | Promise<number> }
+  >;
+}
+
+/** Something that a later time may change: the program exits 75. */
+export class TemporaryError extends Error {
+  override name = "TemporaryError";
+}

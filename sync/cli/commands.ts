@@ -1,0 +1,112 @@
+import type { Command } from "./command.ts";
+
+const STORE = ["data-dir"] as const;
+const SERVER = ["server", "token-file", "allow-insecure", "timeout"] as const;
+const SPOOL = ["max-spool-bytes", "min-free-bytes"] as const;
+const METADATA = ["metadata", "metadata-json"] as const;
+
+/** Every command, in the order of the help. Modules load when they are needed. */
+export const COMMANDS: Record<string, Command> = {
+  run: {
+    summary:
+      "Be the agent: deliver what is queued and what comes, until told to stop",
+    max: 0,
+    options: [
+      ...SERVER,
+      ...STORE,
+      ...SPOOL,
+      "concurrency",
+      "watch",
+      "settle",
+      "after-upload",
+      "changed",
+      "grace",
+      "verbose",
+    ],
+    example:
+      "jarvis-agent run --server https://captures.example.org --watch ~/Captures",
+    notes: "SIGTERM and SIGINT end it cleanly, SIGHUP reads the token again.",
+    load: () => import("./run.ts"),
+  },
+  enqueue: {
+    summary: "Queue files; prints an id for each as soon as it is safe",
+    args: "FILE...",
+    min: 1,
+    options: [...STORE, ...SPOOL, ...METADATA, "no-copy", "json"],
+    example: "jarvis-agent enqueue door.png --metadata door=3",
+    notes:
+      "Exits 0 only if every file was queued; the files may be deleted then.",
+    load: () => import("./enqueue.ts"),
+  },
+  upload: {
+    summary: "Send files at once; what cannot be delivered now is queued",
+    args: "FILE...",
+    min: 1,
+    options: [...SERVER, ...STORE, ...SPOOL, ...METADATA, "json"],
+    example:
+      "jarvis-agent upload door.png --server https://captures.example.org",
+    notes:
+      "Exits 0 if all were delivered, 75 if some were queued, 1 if one was refused.",
+    load: () => import("./upload.ts"),
+  },
+  sync: {
+    summary: "Try every pending capture once, due or not, then exit",
+    max: 0,
+    options: [...SERVER, ...STORE, "concurrency", "changed", "json"],
+    example: "jarvis-agent sync --server https://captures.example.org",
+    notes:
+      "Exits 0 when nothing is left to deliver, 75 otherwise. A running agent does the work.",
+    load: () => import("./sync.ts"),
+  },
+  status: {
+    summary: "Show the queue, the agent and the server",
+    max: 0,
+    options: ["server", "allow-insecure", ...STORE, "json"],
+    example: "jarvis-agent status --json",
+    load: () => import("./status.ts"),
+  },
+  list: {
+    summary: "Show the captures in the queue, oldest first",
+    max: 0,
+    options: [...STORE, "status", "limit", "json"],
+    example: "jarvis-agent list --status failed",
+    load: () => import("./list.ts"),
+  },
+  retry: {
+    summary: "Make captures due now, with no attempt charged",
+    args: "ID...",
+    options: [...STORE, "failed", "all"],
+    example: "jarvis-agent retry --failed",
+    load: () => import("./retry.ts"),
+  },
+  remove: {
+    summary: "Remove captures from the queue, undelivered",
+    args: "ID...",
+    min: 1,
+    options: [...STORE],
+    example: "jarvis-agent remove 5f0c2d1e-7c1b-4f3e-9a53-0d9a4f6b8c11",
+    load: () => import("./remove.ts"),
+  },
+  cleanup: {
+    summary: "Remove captures that failed some days ago",
+    max: 0,
+    options: [...STORE, "days"],
+    example: "jarvis-agent cleanup --days 30",
+    load: () => import("./cleanup.ts"),
+  },
+  check: {
+    summary: "Ask the server whether it is ready",
+    max: 0,
+    options: [...SERVER],
+    example: "jarvis-agent check --server https://captures.example.org",
+    notes: "Exits 0 if it is, 75 if not.",
+    load: () => import("./check.ts"),
+  },
+  doctor: {
+    summary: "Look for what is wrong with this installation",
+    max: 0,
+    options: [...SERVER, ...STORE, ...SPOOL],
+    example: "jarvis-agent doctor",
+    load: () => import("./doctor.ts"),
+  },
+};

@@ -1,0 +1,36 @@
+import { OPTIONS, type OptionSpec } from "../options.ts";
+import { VERSION } from "../version.ts";
+import type { Command } from "./command.ts";
+
+/** The help of the whole program. */
+export function programHelp(commands: Record<string, Command>): string {
+  const rows = Object.entries(commands)
+    .map(([name, { summary }]) => `  ${name.padEnd(9)} ${summary}`);
+  return `jarvis-agent ${VERSION}: delivers every capture of this host to the capture server.
+
+Usage: jarvis-agent COMMAND [OPTIONS] [ARGUMENTS]
+
+${rows.join("\n")}
+
+jarvis-agent COMMAND --help tells more; jarvis-agent --version prints the version.
+Every option with a variable behind it may be set there instead. -- ends the options.`;
+}
+
+/** The help of one command. */
+export function commandHelp(name: string, command: Command): string {
+  const { summary, args = "", options, example, notes } = command;
+  const usage = `jarvis-agent ${name} [OPTIONS] ${args}`.trim();
+  return [
+    `${summary}.`,
+    `Usage: ${usage}`,
+    options.map((option) => optionHelp(option, OPTIONS[option])).join("\n"),
+    notes,
+    `Example:\n  ${example}`,
+  ].filter(Boolean).join("\n\n");
+}
+
+function optionHelp(name: string, spec: OptionSpec): string {
+  const flag = spec.value ? `--${name} ${spec.value}` : `--${name}`;
+  const variable = spec.env ? ` [${spec.env}]` : "";
+  return `  ${flag}${variable}\n      ${spec.help}`;
+}

@@ -1,0 +1,44 @@
+import { createLog } from "../log.ts";
+import { reconcileSpool } from "../recovery.ts";
+import { createAgent, createUploader } from "./agent_parts.ts";
+import { type CommandContext, ExitCode } from "./command.ts";
+import { openStore } from "./store.ts";
+
+/** Is the agent until the program is told to stop. */
+export async function run(context: CommandContext): Promise<number> {
+  const { settings, signal } = context;
+  const journal = Deno.env.has("JOURNAL_STREAM");
+  const log = createLog({
+    write: context.err,
+    journal,
+    verbose: settings.verbose,
+  });
+  // The breaker waits between attempts, not the uploader.
+  await using uploader = createUploader(settings, { maxRetries: 1 });
+  using store = openStore(settings);
+  const agent = createAgent(settings, store, uploader, log);
+  context.onReload(() => {
+    settings.token.reload();
+    log("info", "The token was read again");
+  });
+  const { pending } = store.queue.getStats();
+  let reconciling: Promise<unknown> = Promise.resolve();
+  await agent.run(signal, {
+    onLocked: () => {
+      log(
+        "info",
+        `Delivering to ${uploader.serverUrl}, ${pending} captures waiting`,
+      );
+      reconciling = reconcileSpool(store.queue, store.spool, { log, signal })
+        .catch((error) =>
+          log("error", `Cannot look through the spool: ${error.message}`)
+        );
+    },
+    onReady: () => {
+      for (const dir of settings.watch) log("info", `Watching "${dir}"`);
+    },
+  });
+  await reconciling;
+  log("info", "Stopped");
+  return ExitCode.ok;
+}

@@ -1,0 +1,89 @@
+import { delay } from "@std/async/delay";
+import { agentLockPath, AgentRunningError } from "../agent.ts";
+import { ProcessLock } from "../lock.ts";
+import { createLog } from "../log.ts";
+import type { UploadQueue } from "../queue.ts";
+import { createAgent, createUploader } from "./agent_parts.ts";
+import { type CommandContext, ExitCode } from "./command.ts";
+import { Progress } from "./progress.ts";
+import { nudgeAgent, openStore, type Store } from "./store.ts";
+
+/** How often the queue is looked at for the progress, in milliseconds. */
+const LOOK_MS = 200;
+
+/** Tries every pending capture once: by itself, or by asking the agent that runs. */
+export async function run(context: CommandContext): Promise<number> {
+  const { settings, given, out, signal } = context;
+  using store = openStore(settings);
+  const { queue } = store;
+  const before = queue.getStats();
+  const progress = new Progress(context.err, before.pending + before.uploading);
+  const stop = new AbortController();
+  const showing = show(queue, progress, stop.signal);
+  try {
+    if (!await askAgent(queue, signal)) await deliver(context, store);
+  } finally {
+    stop.abort();
+    await showing;
+  }
+  const after = queue.getStats();
+  const left = after.pending + after.uploading;
+  const delivered = after.delivered - before.delivered;
+  const failed = after.failed - before.failed;
+  const { serverState: state, serverReason: reason } = queue.getAgentState();
+  out(
+    given.has("json")
+      ? JSON.stringify({ delivered, failed, left, server: { state, reason } })
+      : `${delivered} delivered, ${failed} failed, ${left} left` +
+        (left > 0 && reason ? `: ${reason}` : ""),
+  );
+  if (signal.aborted) return ExitCode.failure;
+  return left === 0 && settings ? ExitCode.ok : ExitCode.temporary;
+}
+
+/** Asks the running agent and waits for it; returns whether one did it. */
+async function askAgent(
+  queue: UploadQueue,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const lock = agentLockPath(queue.path);
+  if (!await ProcessLock.isHeld(lock)) return false;
+  const number = queue.requestSync();
+  nudgeAgent(queue);
+  while (!signal.aborted) {
+    if (queue.getAgentState().syncCompleted >= number) return true;
+    if (!await ProcessLock.isHeld(lock)) return false;
+    await delay(LOOK_MS, { signal }).catch(() => {});
+  }
+  return true;
+}
+
+async function deliver(context: CommandContext, store: Store): Promise<void> {
+  const { settings, signal } = context;
+  await using uploader = createUploader(settings, { maxRetries: 1 });
+  const log = createLog({ write: context.err });
+  const agent = createAgent({ ...settings, watch: [] }, store, uploader, log);
+  store.queue.makeAllDue();
+  try {
+    await agent.runOnce(signal);
+  } catch (error) {
+    if (signal.aborted) return;
+    // One was started in between.
+    if (!(error instanceof AgentRunningError)) throw error;
+    await askAgent(store.queue, signal);
+  }
+}
+
+async function show(
+  queue: UploadQueue,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const { pending, uploading } = queue.getStats();
+    progress.left(pending + uploading);
+    await delay(LOOK_MS, { signal }).catch(() => {});
+  }
+  const { pending, uploading } = queue.getStats();
+  progress.end(pending + uploading);
+}

@@ -1,0 +1,68 @@
+import { join } from "@std/path";
+import { type Given, UsageError } from "./options.ts";
+
+/** The server's token; `reload` reads it anew. */
+export interface TokenSource {
+  get(): string | undefined;
+  reload(): void;
+}
+
+/**
+ * Returns the token of the file that was named, else of the service manager's
+ * credential `token`, else of `JARVIS_TOKEN`.
+ *
+ * @throws {UsageError} if the file cannot be read, is empty, or holds something
+ * that cannot be a token. The message never holds the token.
+ */
+export function readToken(
+  given: Given,
+  env: (name: string) => string | undefined,
+): TokenSource {
+  const credentials = env("CREDENTIALS_DIRECTORY");
+  const passed = credentials && join(credentials, "token");
+  const file = given.text("token-file") ??
+    (passed && isFile(passed) ? passed : undefined);
+  if (file === undefined) {
+    const token = checkToken(env("JARVIS_TOKEN") ?? "", "JARVIS_TOKEN");
+    return { get: () => token, reload() {} };
+  }
+  let token = readTokenFile(file);
+  return { get: () => token, reload: () => token = readTokenFile(file) };
+}
+
+function readTokenFile(file: string): string {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(file);
+  } catch (cause) {
+    throw new UsageError(
+      `Cannot read the token file "${file}": ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+  const token = checkToken(text, `the token file "${file}"`);
+  if (token === undefined) {
+    throw new UsageError(
+      `Cannot use the token file "${file}": it is empty, expected a token`,
+    );
+  }
+  return token;
+}
+
+function checkToken(text: string, source: string): string | undefined {
+  const token = text.trim();
+  if (token === "") return undefined;
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  // Without the token itself.
+  throw new UsageError(
+    `Cannot use ${source}: expected a token on one line, of printable ASCII characters without spaces`,
+  );
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
