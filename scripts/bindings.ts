@@ -43,11 +43,15 @@ export function flagsOf(binding: Binding): string[] {
   return [`--lock=${projectPath("deno.lock")}`, "--frozen"];
 }
 
+/** Tells which binding this very process runs on. */
+export function runningBinding(): Binding {
+  // The adapters are files of the project; JSR's modules never are.
+  return import.meta.resolve("@std/path").startsWith("file:") ? "npm" : "jsr";
+}
+
 /** Returns the flags of the binding that this very process runs on, for its children. */
 export function bindingFlags(): string[] {
-  return flagsOf(
-    import.meta.resolve("@std/path").startsWith("jsr:") ? "jsr" : "npm",
-  );
+  return flagsOf(runningBinding());
 }
 
 /**

@@ -4,8 +4,6 @@
 export interface DelayOptions {
   /** Ends the wait early: the promise rejects with the signal's reason. */
   signal?: AbortSignal;
-  /** Whether the wait keeps the process alive. @default {true} */
-  persistent?: boolean;
 }
 
 /** The longest time that one timer can wait; a longer one would fire at once. */
@@ -13,7 +11,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Resolves after `ms` milliseconds; rejects when the signal is aborted before. */
 export function delay(ms: number, options: DelayOptions = {}): Promise<void> {
-  const { signal, persistent = true } = options;
+  const { signal } = options;
   if (signal?.aborted) return Promise.reject(signal.reason);
   return new Promise((resolve, reject) => {
     // The global timer, not Node's, because FakeTime replaces the global one.
@@ -26,7 +24,6 @@ export function delay(ms: number, options: DelayOptions = {}): Promise<void> {
       clearTimeout(timer);
       reject(signal?.reason);
     };
-    if (!persistent) Deno.unrefTimer(timer);
     signal?.addEventListener("abort", abort, { once: true });
   });
 }

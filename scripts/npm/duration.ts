@@ -9,28 +9,21 @@ export interface FormatOptions {
 
 /** Writes a duration given in milliseconds for people: `1m 5s` with `ignoreZero`. */
 export function format(ms: number, options: FormatOptions = {}): string {
-  const {
-    days,
-    hours,
-    minutes,
-    seconds,
-    milliseconds,
-    microseconds,
-    nanoseconds,
-  } = parseMs(
-    Math.abs(ms),
-  );
+  const wholeMs = Math.trunc(Math.abs(ms));
+  // As a bigint, because parse-ms loses the last digits of a hundred days otherwise.
+  const whole = parseMs(BigInt(wholeMs));
+  const fraction = parseMs(Math.abs(ms) - wholeMs);
   const units = {
-    d: days,
-    h: hours,
-    m: minutes,
-    s: seconds,
-    ms: milliseconds,
-    "µs": microseconds,
-    ns: nanoseconds,
+    d: whole.days,
+    h: whole.hours,
+    m: whole.minutes,
+    s: whole.seconds,
+    ms: whole.milliseconds,
+    µs: fraction.microseconds,
+    ns: fraction.nanoseconds,
   };
   return Object.entries(units)
-    .filter(([, value]) => value !== 0 || !options.ignoreZero)
+    .filter(([, value]) => Number(value) !== 0 || !options.ignoreZero)
     .map(([unit, value]) => `${value}${unit}`)
     .join(" ");
 }

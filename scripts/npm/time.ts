@@ -10,7 +10,8 @@ const FAKED = [
   "setInterval",
   "clearInterval",
 ] as const;
-const realTimeout = AbortSignal.timeout;
+const realSetTimeout = globalThis.setTimeout;
+const realAbortTimeout = AbortSignal.timeout;
 
 let current: FakeTime | undefined;
 
@@ -60,14 +61,15 @@ export class FakeTime implements Disposable {
 
   /** Lets pending promises go on. */
   async runMicrotasks(): Promise<void> {
-    await this.#clock.tickAsync(0);
+    await new Promise((resolve) => realSetTimeout(resolve, 0));
   }
 
-  /** Moves on to the next timer and runs it; false when there is none. */
+  /** Moves on to the next timer and runs all that fall due with it; false when there is none. */
   next(): boolean {
-    const isDue = this.#clock.countTimers() > 0;
-    if (isDue) this.#clock.next();
-    return isDue;
+    if (this.#clock.countTimers() === 0) return false;
+    this.#clock.next();
+    this.#clock.tick(0);
+    return true;
   }
 
   /** Runs every timer, those that they set included. */
@@ -86,7 +88,7 @@ export class FakeTime implements Disposable {
       throw new Error("Cannot restore time: time is already restored");
     }
     this.#clock.uninstall();
-    AbortSignal.timeout = realTimeout;
+    AbortSignal.timeout = realAbortTimeout;
     current = undefined;
   }
 
