@@ -47,7 +47,8 @@ export interface AgentWatcher {
 export interface SyncAgentOptions {
   queue: AgentQueue;
   uploader: AgentUploader;
-  log: Log;
+  /** @default {nothing is logged} */
+  log?: Log;
   watcher?: AgentWatcher;
   breaker?: Breaker;
   /**
@@ -124,6 +125,7 @@ export class SyncAgent {
   readonly #breaker: Breaker;
   readonly #settler: Settler;
   readonly #outages: OutageLog;
+  readonly #log: Log;
   readonly #claimed: QueuedCapture[] = [];
   /** How often a capture has stepped aside. */
   readonly #aside = new Map<string, number>();
@@ -137,8 +139,9 @@ export class SyncAgent {
     this.#queue = options.queue;
     this.#uploader = options.uploader;
     this.#breaker = options.breaker ?? new Breaker();
-    this.#settler = new Settler(options.queue, options.log);
-    this.#outages = new OutageLog(options.log);
+    this.#log = options.log ?? (() => {});
+    this.#settler = new Settler(options.queue, this.#log);
+    this.#outages = new OutageLog(this.#log);
   }
 
   /**
@@ -202,6 +205,11 @@ export class SyncAgent {
     await Promise.all([looking, watching]);
   }
 
+  /** Says that this process has put something into the queue; others are noticed. */
+  wake(): void {
+    this.#wake();
+  }
+
   async #lock(): Promise<ProcessLock> {
     const path = agentLockPath(this.#queue.path);
     // Somebody may just be looking whether an agent runs.
@@ -219,7 +227,7 @@ export class SyncAgent {
   #start(): void {
     const interrupted = this.#queue.recover();
     if (interrupted > 0) {
-      this.#options.log(
+      this.#log(
         "info",
         `${interrupted} captures were in flight when the last agent ended: pending again`,
       );
@@ -339,7 +347,7 @@ export class SyncAgent {
         if (await this.#uploader.checkServer({ signal })) {
           this.#report.postponed++;
           this.#settler.add({ id, kind: "charged", error });
-          this.#options.log(
+          this.#log(
             "warn",
             `${nameOf(capture)} was not taken, will be tried again: ${error}`,
           );
@@ -398,15 +406,15 @@ export class SyncAgent {
       reached("spool-removed");
     });
     if (result.warning) {
-      this.#options.log("warn", `${nameOf(capture)}: ${result.warning}`);
+      this.#log("warn", `${nameOf(capture)}: ${result.warning}`);
     }
-    this.#options.log("debug", `${nameOf(capture)} is delivered`);
+    this.#log("debug", `${nameOf(capture)} is delivered`);
   }
 
   #fail(capture: QueuedCapture, error: string): void {
     this.#report.failed++;
     this.#settler.add({ id: capture.id, kind: "rejected", error });
-    this.#options.log(
+    this.#log(
       "error",
       `${
         nameOf(capture)

@@ -38,14 +38,19 @@ export async function encodeEnvelope(parts: EnvelopeParts): Promise<Envelope> {
   const response = new Response(form);
   const type = response.headers.get("content-type")!;
   const bytes = await response.bytes();
+  const end = endOfFile(bytes, type);
+  return { head: bytes.subarray(0, end), tail: bytes.subarray(end), type };
+}
+
+/** Where the empty file is in an encoded form: before the line break of the last boundary. */
+function endOfFile(form: Uint8Array, type: string): number {
   const boundary = type.slice(type.indexOf("boundary=") + "boundary=".length);
-  // What ends the form: CRLF "--" boundary "--" CRLF.
-  const tailLength = boundary.length + 8;
-  return {
-    head: bytes.subarray(0, -tailLength),
-    tail: bytes.subarray(-tailLength),
-    type,
-  };
+  const closing = new TextEncoder().encode(`\r\n--${boundary}--`);
+  // Deno ends a form with or without a line break, depending on its version.
+  for (let at = form.length - closing.length; at >= 0; at--) {
+    if (closing.every((byte, i) => form[at + i] === byte)) return at;
+  }
+  throw new Error("Cannot find the end of the encoded form");
 }
 
 /** A capture's bytes, open for one attempt, as they were when it was opened. */

@@ -13,6 +13,8 @@
  * @module
  */
 
+import type { Connection } from "./database.ts";
+
 /** The version of the schema, kept in `PRAGMA user_version`. */
 export const SCHEMA_VERSION = 1;
 
@@ -113,3 +115,39 @@ SELECT
 FROM queue ORDER BY rowid;
 DROP TABLE queue;
 `;
+
+/**
+ * Makes a database ready for the queue: its durability, its tables, its version.
+ *
+ * @throws {Error} if it was written by a newer version (and is left untouched),
+ * or belongs to another program.
+ */
+export function prepareSchema(database: Connection): void {
+  // Before anything is written: a newer file must stay as it is.
+  const version = userVersion(database);
+  if (version > SCHEMA_VERSION) {
+    throw new Error(
+      `it has version ${version} and this program knows up to ${SCHEMA_VERSION}: ` +
+        "use the newer program that wrote it",
+    );
+  }
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+  if (version === SCHEMA_VERSION) return;
+  database.transaction(() => {
+    // Another process may have been faster.
+    if (userVersion(database) === SCHEMA_VERSION) return;
+    const tables = database.prepare(
+      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+    ).all().map((row) => row.name);
+    const firstDesign = tables.includes("queue");
+    if (tables.length > 0 && !firstDesign) {
+      throw new Error(`it belongs to another program (table "${tables[0]}")`);
+    }
+    database.exec(CREATE + (firstDesign ? MIGRATE_FIRST_DESIGN : ""));
+    database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+  });
+}
+
+function userVersion(database: Connection): number {
+  return Number(database.prepare("PRAGMA user_version").get()!.user_version);
+}

@@ -38,7 +38,7 @@ export function createAgent(
 ): SyncAgent {
   const { queue, spool } = store;
   const { watch, concurrency, graceMs } = settings;
-  return new SyncAgent({
+  const agent: SyncAgent = new SyncAgent({
     queue,
     uploader,
     log,
@@ -51,14 +51,17 @@ export function createAgent(
       if (capture.spooled) spool.remove(capture.id);
       if (capture.watched && sent) tidy(capture.filepath, sent, settings, log);
     },
-    ...(watch.length > 0 && { watcher: createWatcher(settings, store, log) }),
+    ...(watch.length > 0 &&
+      { watcher: createWatcher(settings, store, log, () => agent.wake()) }),
   });
+  return agent;
 }
 
 function createWatcher(
   settings: Settings,
   { queue, intake }: Store,
   log: Log,
+  onQueued: () => void,
 ): FolderWatcher {
   const { watch, settleMs, afterUpload } = settings;
   return new FolderWatcher(watch, {
@@ -72,6 +75,7 @@ function createWatcher(
     },
     onFinished: async (files) => {
       await intake.addWatched(files, { copy: afterUpload.kind !== "keep" });
+      onQueued();
     },
   });
 }
