@@ -20,6 +20,7 @@ export class CuttableFront {
     number,
     [client: Deno.TcpConn, up: Deno.TcpConn]
   >();
+  readonly #drained = Promise.withResolvers<void>();
   #closed = false;
 
   /**
@@ -46,17 +47,34 @@ export class CuttableFront {
     const pair = this.#connections.get(peerPort);
     this.#connections.delete(peerPort);
     pair?.forEach((connection) => connection.close());
+    if (this.#closed && this.#connections.size === 0) this.#drained.resolve();
   }
 
-  /** Takes no new connections; those there are go on. */
-  stopListening(): void {
+  /**
+   * Takes no new connections, and ends those that `isBusy` says have no request.
+   * The others go on, and end when the upstream server ends them.
+   *
+   * @returns resolves when the last connection has ended
+   */
+  drain(isBusy: (peerPort: number) => boolean): Promise<void> {
+    this.#stopListening();
+    for (const [peerPort, [_, upstream]] of this.#connections) {
+      // As if the client had left: an answer still on its way gets there.
+      if (!isBusy(peerPort)) upstream.closeWrite().catch(() => {});
+    }
+    if (this.#connections.size === 0) this.#drained.resolve();
+    return this.#drained.promise;
+  }
+
+  /** Takes no new connections and cuts those there are. */
+  close(): void {
+    this.#stopListening();
+    for (const peerPort of [...this.#connections.keys()]) this.cut(peerPort);
+  }
+
+  #stopListening(): void {
     if (!this.#closed) this.#listener.close();
     this.#closed = true;
-  }
-
-  /** Closes every connection there is. */
-  cutAll(): void {
-    for (const peerPort of [...this.#connections.keys()]) this.cut(peerPort);
   }
 
   async #accept(): Promise<void> {
@@ -71,15 +89,14 @@ export class CuttableFront {
   }
 
   async #join(client: Deno.TcpConn): Promise<void> {
-    let upstream;
-    try {
-      upstream = await Deno.connect({
-        hostname: "127.0.0.1",
-        port: this.#upstreamPort,
-      });
-    } catch {
-      // Only while closing does the upstream server refuse.
+    const upstream = await Deno.connect({
+      hostname: "127.0.0.1",
+      port: this.#upstreamPort,
+    }).catch(() => undefined);
+    // Only while closing, or without file descriptors, does it not connect.
+    if (upstream === undefined || this.#closed) {
       client.close();
+      upstream?.close();
       return;
     }
     const peerPort = upstream.localAddr.port;
