@@ -1,0 +1,128 @@
+import { bindingFlags, projectPath } from "../../scripts/bindings.ts";
+import { PERMISSIONS } from "../../scripts/permissions.ts";
+import { eventually } from "./eventually.ts";
+
+/** How a child process ended. */
+export interface Ended {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Options for {@linkcode runCli} and {@linkcode startCli}. */
+export interface CliOptions {
+  /** Variables on top of a clean environment. */
+  env?: Record<string, string>;
+  cwd?: string;
+}
+
+/** Runs the real program from source and waits for its end. */
+export async function runCli(
+  args: string[],
+  options: CliOptions = {},
+): Promise<Ended> {
+  const { code, stdout, stderr } = await command(args, options).output();
+  const text = new TextDecoder();
+  return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+}
+
+/** Starts the real program from source; it is killed at the end of the scope. */
+export function startCli(
+  args: string[],
+  options: CliOptions = {},
+): RunningCli {
+  return new RunningCli(command(args, options).spawn());
+}
+
+/** A program that runs beside the test. */
+export class RunningCli implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #reading: Promise<unknown>;
+  /** What it has written so far. */
+  stdout = "";
+  stderr = "";
+
+  constructor(child: Deno.ChildProcess) {
+    this.#child = child;
+    this.#reading = Promise.all([
+      collect(child.stdout, (text) => this.stdout += text),
+      collect(child.stderr, (text) => this.stderr += text),
+    ]);
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  kill(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
+  /** Waits until it has written something on standard error. */
+  async said(text: string | RegExp): Promise<void> {
+    const said = () =>
+      typeof text === "string"
+        ? this.stderr.includes(text)
+        : text.test(this.stderr);
+    await eventually(`the program says ${text}`, said).catch((error) => {
+      throw new Error(`${error.message}\nIt said:\n${this.stderr}`);
+    });
+  }
+
+  /** Waits for its end. */
+  async ended(): Promise<Ended> {
+    const { code } = await this.#child.status;
+    await this.#reading;
+    return { code, stdout: this.stdout, stderr: this.stderr };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+    await this.ended();
+  }
+}
+
+function command(args: string[], options: CliOptions): Deno.Command {
+  const flags = [...bindingFlags(), "--unstable-net", ...PERMISSIONS];
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", ...flags, projectPath("main.ts"), ...args],
+    clearEnv: true,
+    env: { ...inherited(), ...options.env },
+    ...(options.cwd && { cwd: options.cwd }),
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+/** What a program needs to start at all, and what chooses its SQLite. */
+function inherited(): Record<string, string> {
+  const names = [
+    "PATH",
+    "HOME",
+    "DENO_DIR",
+    "JSR_URL",
+    "DENO_SQLITE_PATH",
+    "SYSTEMROOT",
+    "LOCALAPPDATA",
+    "TMPDIR",
+    "TEMP",
+  ];
+  return Object.fromEntries(
+    names.map((name) => [name, Deno.env.get(name)]).filter(([, value]) =>
+      value !== undefined
+    ),
+  );
+}
+
+async function collect(
+  stream: ReadableStream<Uint8Array>,
+  onText: (text: string) => void,
+): Promise<void> {
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    onText(text);
+  }
+}
