@@ -83,7 +83,8 @@ export async function chooseBinding(
   return choice;
 }
 
-async function probe(registry: string): Promise<Choice> {
+/** Asks a registry for a package that every registry of JSR's kind has. */
+export async function probe(registry: string): Promise<Choice> {
   try {
     const response = await fetch(new URL("@std/path/meta.json", registry), {
       signal: AbortSignal.timeout(PROBE_LIMIT_MS),

@@ -1,8 +1,13 @@
 /**
  * What the executable may do, from source and compiled: nothing that it does not need.
  *
- * Read and write: captures and the queue lie wherever the user says. Net: the server is the
- * user's choice. FFI: SQLite's C library. Run: to ask whether a process is alive.
+ * - read, write: captures and the queue lie wherever the user says
+ * - net: the server is the user's choice
+ * - env: settings, and those of the proxy and the system's SQLite
+ * - sys: the host's name goes with every capture; the free space is told before it runs out
+ * - ffi: SQLite's C library
+ *
+ * It runs no other program. What is missing is refused, never asked for.
  */
 export const PERMISSIONS: readonly string[] = [
   "--no-prompt",
@@ -10,7 +15,6 @@ export const PERMISSIONS: readonly string[] = [
   "--allow-write",
   "--allow-net",
   "--allow-env",
-  "--allow-sys=hostname,osRelease,uid,gid,systemMemoryInfo,statfs",
+  "--allow-sys=hostname,statfs",
   "--allow-ffi",
-  "--allow-run",
 ];

@@ -2,7 +2,7 @@
 import type { Binding } from "./bindings.ts";
 import { projectPath } from "./bindings.ts";
 import { checkImports } from "./check_imports.ts";
-import { runProgram } from "./process.ts";
+import { runDeno } from "./process.ts";
 
 const ROOTS = ["main.ts", "sync", "scripts", "tests"];
 
@@ -19,11 +19,11 @@ export async function runChecks(
     // These import the npm packages by names that only their own binding knows.
     .filter((file) => binding === "npm" || !file.startsWith("scripts/npm/"));
   const failed: string[] = [];
-  if (await runProgram(["fmt", "--check"])) {
+  if (await runDeno(["fmt", "--check"])) {
     failed.push("formatting (deno fmt mends it)");
   }
-  if (await runProgram(["lint"])) failed.push("lint");
-  if (await runProgram(["check", ...flags, ...files])) failed.push("types");
+  if (await runDeno(["lint"])) failed.push("lint");
+  if (await runDeno(["check", ...flags, ...files])) failed.push("types");
   const violations = checkImports(projectPath("."));
   for (const violation of violations) console.error(violation);
   if (violations.length > 0) failed.push("import rules");

@@ -12,7 +12,7 @@ import {
 } from "./bindings.ts";
 import { PERMISSIONS } from "./permissions.ts";
 import { runChecks } from "./run_checks.ts";
-import { runProgram } from "./process.ts";
+import { runDeno } from "./process.ts";
 import { runTests } from "./run_tests.ts";
 
 type Task = (
@@ -24,7 +24,7 @@ type Task = (
 /** A program of the project that runs in the user's folder and ends gracefully by itself. */
 function program(path: string, permissions: readonly string[] = ["-A"]): Task {
   return (flags, args) =>
-    runProgram(["run", ...flags, ...permissions, projectPath(path), ...args], {
+    runDeno(["run", ...flags, ...permissions, projectPath(path), ...args], {
       cwd: Deno.env.get("INIT_CWD") ?? Deno.cwd(),
       isGraceful: true,
     });
