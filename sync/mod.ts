@@ -18,7 +18,8 @@
  */
 
 export { AgentRunningError, SyncAgent } from "./agent.ts";
-export type { PassReport, SyncAgentOptions } from "./agent.ts";
+export type { SyncAgentOptions } from "./agent.ts";
+export type { PassReport } from "./delivery.ts";
 export { Intake, NoRoomError } from "./intake.ts";
 export type { AddOptions, IntakeOptions } from "./intake.ts";
 export { createLog } from "./log.ts";

@@ -9,7 +9,7 @@ const REMINDER_MS = 600_000;
 export class OutageLog {
   readonly #log: Log;
   readonly #now: () => number;
-  #outage: { since: number; saidAt: number; delivered: number } | undefined;
+  #outage: { since: number; saidAt: number } | undefined;
 
   /** @param now A clock that never jumps, in milliseconds. */
   constructor(log: Log, now: () => number = () => performance.now()) {
@@ -17,17 +17,23 @@ export class OutageLog {
     this.#now = now;
   }
 
-  /** Takes note of how the server stands now. */
+  /**
+   * Takes note of how the server stands now.
+   *
+   * @param waiting Counts the captures that wait; asked only when something is said.
+   */
   note(
-    server: { state: ServerState; reason: string | null; delivered: number },
+    state: ServerState,
+    reason: string | null,
+    waiting: () => number,
   ): void {
     const now = this.#now();
-    const out = server.state === "down" || server.state === "paused";
+    const out = state === "down" || state === "paused";
     if (out && !this.#outage) {
-      this.#outage = { since: now, saidAt: now, delivered: server.delivered };
+      this.#outage = { since: now, saidAt: now };
       this.#log(
         "warn",
-        `The server cannot be used, captures wait: ${server.reason}`,
+        `The server cannot be used, ${waiting()} captures wait: ${reason}`,
       );
     } else if (out && now - this.#outage!.saidAt >= REMINDER_MS) {
       this.#outage!.saidAt = now;
@@ -35,12 +41,14 @@ export class OutageLog {
         "warn",
         `The server cannot be used for ${
           this.#duration(now)
-        } now, captures wait: ${server.reason}`,
+        } now, ${waiting()} captures wait: ${reason}`,
       );
     } else if (!out && this.#outage) {
       this.#log(
         "info",
-        `The server is usable again after ${this.#duration(now)}`,
+        `The server is usable again after ${
+          this.#duration(now)
+        }, ${waiting()} captures wait to be delivered`,
       );
       this.#outage = undefined;
     }

@@ -54,6 +54,16 @@ export class Settler {
     }
     this.#failing = false;
     this.#waiting = [];
-    for (const { after } of batch) after?.();
+    for (const { after } of batch) this.#finish(after);
+  }
+
+  /** The outcome is recorded: what fails now is untidy, and no more than that. */
+  #finish(after: (() => void) | undefined): void {
+    try {
+      after?.();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#log("warn", `Cannot tidy up behind a delivery: ${reason}`);
+    }
   }
 }
