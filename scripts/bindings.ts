@@ -91,7 +91,9 @@ export async function probe(registry: string): Promise<Choice> {
     });
     // A network's login page answers too, but not with a package's description.
     const { name } = await response.json();
-    if (name === "path") return { binding: "jsr", reason: "JSR answers" };
+    if (response.ok && name === "path") {
+      return { binding: "jsr", reason: "JSR answers" };
+    }
   } catch {
     // Refused, unknown, too slow or something else: it is of no use here.
   }
