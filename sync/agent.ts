@@ -55,6 +55,12 @@ export interface SyncAgentOptions extends DeliveryOptions {
    * @default {10000}
    */
   graceMs?: number;
+  /**
+   * A clock that never jumps, in milliseconds, for the times between probes.
+   *
+   * @default {performance.now}
+   */
+  now?: () => number;
 }
 
 /** Another process is this queue's agent. */
@@ -107,8 +113,8 @@ export class SyncAgent {
     this.#watcher = options.watcher;
     this.#graceMs = options.graceMs ?? 10_000;
     this.#log = options.log ?? (() => {});
-    this.#breaker = options.breaker ?? new Breaker();
-    this.#outages = new OutageLog(this.#log);
+    this.#breaker = options.breaker ?? new Breaker(options);
+    this.#outages = new OutageLog(this.#log, options.now);
     this.#onTurn = () => {
       this.#tell();
       options.onTurn?.();
@@ -309,7 +315,10 @@ export class SyncAgent {
   /** Tells the log and, through the queue, other processes how the server stands. */
   #tell(): void {
     const { state, reason, since } = this.#breaker;
-    this.#outages.note(state, reason, () => this.#queue.getStats().pending);
+    this.#outages.note(state, reason, () => {
+      const { pending, uploading } = this.#queue.getStats();
+      return pending + uploading;
+    });
     const saying = `${state} ${reason}`;
     if (saying === this.#said) return;
     this.#said = saying;

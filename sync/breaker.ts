@@ -78,12 +78,15 @@ export class Breaker {
 
   /** The server cannot be used. Of several captures in flight only the first lengthens the wait. */
   trip(trip: Trip): void {
-    const longest = Math.min(MIN_PROBE_MS * 2 ** this.#trips, MAX_PROBE_MS);
-    const wait = Math.max(longest * (1 - this.#random() / 2), MIN_PROBE_MS);
-    const until = this.#now() + Math.max(wait, trip.retryAfterMs ?? 0);
-    this.#notBefore = this.#open ? Math.max(this.#notBefore, until) : until;
-    if (!this.#open) this.#trips++;
-    this.#open = true;
+    if (!this.#open) {
+      const longest = Math.min(MIN_PROBE_MS * 2 ** this.#trips, MAX_PROBE_MS);
+      const wait = longest * (1 - this.#random() / 2);
+      this.#notBefore = this.#now() + Math.max(wait, MIN_PROBE_MS);
+      this.#trips++;
+      this.#open = true;
+    }
+    const asked = this.#now() + (trip.retryAfterMs ?? 0);
+    this.#notBefore = Math.max(this.#notBefore, asked);
     this.#become(trip.state, trip.reason);
   }
 

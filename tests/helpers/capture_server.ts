@@ -1,0 +1,80 @@
+/** One upload as a server saw it. */
+export interface SeenUpload {
+  key: string;
+  filename: string;
+  metadata: Record<string, unknown>;
+  bytes: Uint8Array;
+}
+
+/** A server whose every answer a test decides; it keeps what it was sent. */
+export class CaptureServer implements AsyncDisposable {
+  readonly uploads: SeenUpload[] = [];
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  /** Uploads that have begun and were not answered. */
+  inFlight = 0;
+  /** The most of them at a time. */
+  mostInFlight = 0;
+  probes = 0;
+  ready = true;
+  answer: (upload: SeenUpload) => Response | Promise<Response> = created;
+
+  constructor(options: { port?: number } = {}) {
+    this.#server = Deno.serve(
+      { hostname: "127.0.0.1", port: options.port ?? 0, onListen() {} },
+      (request) => this.#handle(request),
+    );
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get port(): number {
+    return this.#server.addr.port;
+  }
+
+  /** The names of the captures it answered 2xx or otherwise, in the order of arrival. */
+  get names(): string[] {
+    return this.uploads.map(({ filename }) => filename);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server.shutdown();
+  }
+
+  async #handle(request: Request): Promise<Response> {
+    if (new URL(request.url).pathname === "/health/ready") {
+      this.probes++;
+      return new Response(null, { status: this.ready ? 200 : 503 });
+    }
+    this.inFlight++;
+    this.mostInFlight = Math.max(this.mostInFlight, this.inFlight);
+    try {
+      const form = await request.formData();
+      const file = form.get("file") as File;
+      const upload = {
+        key: request.headers.get("idempotency-key")!,
+        filename: file.name,
+        metadata: JSON.parse(form.get("metadata") as string),
+        bytes: await file.bytes(),
+      };
+      this.uploads.push(upload);
+      return await this.answer(upload);
+    } finally {
+      this.inFlight--;
+    }
+  }
+}
+
+/** The answer that a capture is stored. */
+export function created({ key }: SeenUpload): Response {
+  return Response.json({ id: `server-${key}` }, { status: 201 });
+}
+
+/** A URL that nothing listens on. */
+export function deadUrl(): string {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  return `http://127.0.0.1:${port}`;
+}
