@@ -1,5 +1,4 @@
 /** The task `test`: runs the tests and counts them. */
-import { projectPath } from "./bindings.ts";
 import { runDeno } from "./process.ts";
 
 /** What the runner's summary says. */
@@ -54,7 +53,7 @@ export function countTests(output: string): Counts {
 
 function isPath(arg: string): boolean {
   try {
-    return !arg.startsWith("-") && Boolean(Deno.statSync(projectPath(arg)));
+    return !arg.startsWith("-") && Boolean(Deno.statSync(arg));
   } catch {
     return false;
   }

@@ -37,6 +37,8 @@ const TASKS: Record<string, Task> = {
   check: runChecks,
   compile: program("scripts/compile.ts"),
   demo: program("scripts/demo.ts"),
+  fetch: (flags) =>
+    runDeno(["cache", ...flags, "main.ts", "tests/dependencies_test.ts"]),
   server: program("scripts/server.ts"),
   test: runTests,
 };
