@@ -47,8 +47,10 @@ export class ProcessLock implements Disposable {
 /** How long Deno before 2.7 waits for a lock before it counts as held, in milliseconds. */
 const OLD_DENO_WAIT_MS = 100;
 
-async function tryLock(file: Deno.FsFile): Promise<boolean> {
-  if (typeof file.tryLock === "function") return await file.tryLock(true);
+async function tryLock(
+  file: Deno.FsFile & { tryLock?: (exclusive: boolean) => Promise<boolean> },
+): Promise<boolean> {
+  if (file.tryLock) return await file.tryLock(true);
   const waiting = new AbortController();
   const locked = file.lock(true).then(() => true, () => false);
   const timedOut = delay(OLD_DENO_WAIT_MS, { signal: waiting.signal })

@@ -201,6 +201,7 @@ export class UploadQueue implements Disposable {
           row.mtimeMs ?? null,
           Number(row.spooled ?? false),
           Number(row.watched ?? false),
+          row.id,
         );
       }
     });
@@ -269,16 +270,18 @@ export class UploadQueue implements Disposable {
       case "delivered": {
         const { captureId = null, sent } = settlement;
         this.#sql.deliver.run(
-          captureId,
-          this.#now(),
           sent?.size ?? null,
           sent?.mtimeMs ?? null,
+          captureId,
+          this.#now(),
           id,
         );
         return this.#sql.delete.run(id);
       }
-      case "charged":
-        return this.#sql.charge.run(settlement.error, this.#now(), id);
+      case "charged": {
+        const now = this.#now();
+        return this.#sql.charge.run(settlement.error, now, now, id);
+      }
       case "rejected":
         return this.#sql.reject.run(settlement.error, id);
       case "released":

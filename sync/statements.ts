@@ -13,7 +13,11 @@ export const MAX_RETRY_DELAY_MS = 3_600_000;
 /** With this many charged attempts a capture is `failed`. */
 export const MAX_ATTEMPTS = 10;
 
-/** Every statement of the queue, prepared once: preparing per call leaks in one engine. */
+/**
+ * Every statement of the queue, prepared once: preparing per call leaks in one
+ * engine. Parameters have no numbers: the built-in engine of older Denos takes
+ * those for names.
+ */
 export function prepareAll(database: Connection) {
   const prepare = (sql: string): Statement => database.prepare(sql);
   const waiting = "status = 'pending' AND due_at IS NOT NULL";
@@ -24,7 +28,7 @@ export function prepareAll(database: Connection) {
     insert: prepare(
       // The agent may have found the spool's record first, and even delivered it.
       `INSERT INTO captures (id, filepath, metadata_json, created_at, size, mtime_ms, spooled, watched)
-       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (SELECT 1 FROM delivered WHERE id = ?1)
+       SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM delivered WHERE id = ?)
        ON CONFLICT (id) DO NOTHING`,
     ),
     ready: prepare(
@@ -46,24 +50,24 @@ export function prepareAll(database: Connection) {
     ),
     deliver: prepare(
       `INSERT OR IGNORE INTO delivered (id, filepath, size, mtime_ms, server_id, delivered_at, watched)
-       SELECT id, filepath, coalesce(?3, size), coalesce(?4, mtime_ms), ?1, ?2, watched
-       FROM captures WHERE id = ?5`,
+       SELECT id, filepath, coalesce(?, size), coalesce(?, mtime_ms), ?, ?, watched
+       FROM captures WHERE id = ?`,
     ),
     delete: prepare("DELETE FROM captures WHERE id = ?"),
     charge: prepare(
-      `UPDATE captures SET attempts = attempts + 1, last_error = ?1, last_attempt = coalesce(last_attempt, ?2),
+      `UPDATE captures SET attempts = attempts + 1, last_error = ?, last_attempt = coalesce(last_attempt, ?),
          status = iif(attempts + 1 >= ${MAX_ATTEMPTS}, 'failed', 'pending'),
          due_at = iif(attempts + 1 >= ${MAX_ATTEMPTS}, NULL,
-           ?2 + min(${RETRY_DELAY_MS} << min(attempts, 20), ${MAX_RETRY_DELAY_MS}))
-       WHERE id = ?3 AND status <> 'failed'`,
+           ? + min(${RETRY_DELAY_MS} << min(attempts, 20), ${MAX_RETRY_DELAY_MS}))
+       WHERE id = ? AND status <> 'failed'`,
     ),
     reject: prepare(
       `UPDATE captures SET attempts = attempts + 1, last_error = ?, status = 'failed', due_at = NULL
        WHERE id = ? AND status <> 'failed'`,
     ),
     release: prepare(
-      `UPDATE captures SET status = 'pending', last_error = coalesce(?1, last_error), due_at = ?2
-       WHERE id = ?3 AND status = 'uploading'`,
+      `UPDATE captures SET status = 'pending', last_error = coalesce(?, last_error), due_at = ?
+       WHERE id = ? AND status = 'uploading'`,
     ),
     recover: prepare(
       "UPDATE captures SET status = 'pending', due_at = NULL WHERE status = 'uploading'",
