@@ -25,7 +25,8 @@ export interface Misbehaviour {
    */
   dropAt: CutPoint | undefined;
   /**
-   * How long every request waits before anything happens, in milliseconds.
+   * How long every answer is held back, in milliseconds. What the request asked
+   * for is done by then: a client that does not wait has its capture stored.
    *
    * @default {0}
    */

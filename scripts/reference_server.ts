@@ -206,12 +206,12 @@ export class ReferenceServer implements AsyncDisposable {
     const body = new RequestBody(request);
     this.#busyPorts.add(port);
     try {
+      const response = await this.#route(request, body)
+        .catch((error) => this.#refuse(body, error));
       const { latencyMs } = this.#misbehaviour;
       if (latencyMs > 0) {
         await delay(latencyMs, { signal: this.#stopping.signal });
       }
-      const response = await this.#route(request, body)
-        .catch((error) => this.#refuse(body, error));
       if (this.#closing) response.headers.set("connection", "close");
       return response;
     } catch (error) {

@@ -23,7 +23,7 @@ To see how a client copes:
   --fail-rate P      answer this share of the uploads 500, 0 to 1
   --drop-rate P      cut the connection of this share of the uploads: before
                      the body, amid it, or after storing but before the answer
-  --latency MS       wait before each answer
+  --latency MS       hold each answer back; a capture is stored before
 
 Example: deno task server --port 8000 --dir ./received --drop-rate 0.2
 `;

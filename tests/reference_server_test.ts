@@ -8,31 +8,20 @@ import {
   assertThrows,
 } from "@std/assert";
 import { join } from "@std/path";
+import { TempDir } from "./helpers/temp_dir.ts";
 import {
   type ReferenceServerOptions,
   startReferenceServer,
 } from "../scripts/reference_server.ts";
 
-/** A folder of its own for each test. */
-class TempFolder implements AsyncDisposable {
-  readonly path = Deno.makeTempDirSync({ prefix: "reference-server-" });
-
-  /** The names in it, or in one of its folders. */
-  names(folder = ""): string[] {
-    return Array.from(
-      Deno.readDirSync(join(this.path, folder)),
-      (entry) => entry.name,
-    ).sort();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Deno.remove(this.path, { recursive: true });
-  }
+/** The names in a folder. */
+function namesIn(path: string): string[] {
+  return Array.from(Deno.readDirSync(path), (entry) => entry.name).sort();
 }
 
 /** A server in a folder of its own, and the lines it logged. */
 class Fixture implements AsyncDisposable {
-  readonly folder = new TempFolder();
+  readonly folder = new TempDir();
   readonly lines: string[] = [];
   readonly server;
   #waiting: { text: string; found: () => void }[] = [];
@@ -53,8 +42,8 @@ class Fixture implements AsyncDisposable {
 
   /** The names of everything kept; nothing unfinished may be among them. */
   names(): string[] {
-    assertEquals(this.folder.names(".incoming"), []);
-    return this.folder.names().filter((name) => name !== ".incoming");
+    assertEquals(namesIn(this.folder.join(".incoming")), []);
+    return namesIn(this.folder.path).filter((name) => name !== ".incoming");
   }
 
   #take(line: string): void {
@@ -469,16 +458,14 @@ Deno.test("misbehave() refuses settings out of their range and then changes noth
   await idOf(await upload(server.url));
 });
 
-Deno.test("latency holds an answer back, and closing does not wait for it", async () => {
+Deno.test("latency holds the answer back after storing, and closing does not wait for it", async () => {
   await using fixture = new Fixture({
     misbehaviour: { latencyMs: 2 ** 31 - 1 },
   });
-  const answer = fetch(`${fixture.server.url}/health/ready`).catch((error) =>
-    error
-  );
-  const other = new Fixture({ misbehaviour: { latencyMs: 1 } });
-  await using _ = other;
-  await idOf(await upload(other.server.url));
+  const stored = fixture.logged("201 stored");
+  const answer = upload(fixture.server.url).catch((error) => error);
+  await stored;
+  assertEquals(fixture.names().length, 2);
   await fixture.server.close({ graceMs: 0 });
   assert(await answer instanceof TypeError);
 });
@@ -511,7 +498,7 @@ Deno.test("disposing of the server cuts an upload that is under way", async () =
 });
 
 Deno.test("a new server on the same folder remembers what the last one stored", async () => {
-  await using folder = new TempFolder();
+  await using folder = new TempDir();
   const dir = folder.path;
   await using first = startReferenceServer({ dir });
   const ids: string[] = [];
@@ -541,7 +528,7 @@ Deno.test("a new server on the same folder remembers what the last one stored", 
 });
 
 Deno.test("a new server clears away what a crash left unfinished, and nothing else", async () => {
-  await using folder = new TempFolder();
+  await using folder = new TempDir();
   const dir = folder.path;
   const first = startReferenceServer({ dir });
   await idOf(await upload(first.url, { key: "a" }));
@@ -562,9 +549,9 @@ Deno.test("a new server clears away what a crash left unfinished, and nothing el
 
   await using second = startReferenceServer({ dir });
   assertEquals(second.captures, [a!]);
-  assertEquals(folder.names(".incoming"), []);
+  assertEquals(namesIn(folder.join(".incoming")), []);
   assertEquals(
-    folder.names(),
+    namesIn(folder.path),
     [
       ".incoming",
       "broken.json",
@@ -580,7 +567,7 @@ Deno.test({
   name: "received captures can be read by their owner only",
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    await using folder = new TempFolder();
+    await using folder = new TempDir();
     const dir = join(folder.path, "new", "received");
     await using server = startReferenceServer({ dir });
     await idOf(await upload(server.url));
@@ -595,7 +582,7 @@ Deno.test({
 Deno.test("startReferenceServer() refuses a port that is taken", async () => {
   await using fixture = new Fixture();
   const port = Number(new URL(fixture.server.url).port);
-  await using folder = new TempFolder();
+  await using folder = new TempDir();
   assertThrows(
     () => startReferenceServer({ dir: folder.path, port }),
     Deno.errors.AddrInUse,

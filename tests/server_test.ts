@@ -5,6 +5,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { join } from "@std/path";
+import { TempDir } from "./helpers/temp_dir.ts";
 import { bindingFlags, projectPath } from "../scripts/bindings.ts";
 
 function command(
@@ -91,14 +92,6 @@ class ServerProcess implements AsyncDisposable {
   }
 }
 
-class TempFolder implements AsyncDisposable {
-  readonly path = Deno.makeTempDirSync({ prefix: "server-" });
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Deno.remove(this.path, { recursive: true });
-  }
-}
-
 function formOf(content: Blob, filename = "shot.png"): FormData {
   const form = new FormData();
   form.append("metadata", '{"secret":"plan"}');
@@ -141,7 +134,7 @@ Deno.test("server prints its help and exits 0", async () => {
 });
 
 Deno.test("server names a wrong option, its value and what was expected, and exits 2", async () => {
-  await using folder = new TempFolder();
+  await using folder = new TempDir();
   const empty = join(folder.path, "empty");
   await Deno.writeTextFile(empty, "\n");
   const runs = [
@@ -176,7 +169,7 @@ Deno.test("server names a wrong option, its value and what was expected, and exi
 });
 
 Deno.test("server exits 1 and says why when the port is taken or the folder is no folder", async () => {
-  await using folder = new TempFolder();
+  await using folder = new TempDir();
   await using server = await ServerProcess.start([
     "--port",
     "0",
@@ -199,7 +192,7 @@ Deno.test("server exits 1 and says why when the port is taken or the folder is n
 });
 
 Deno.test("server logs one line for each upload, without metadata or token", async () => {
-  await using folder = new TempFolder();
+  await using folder = new TempDir();
   const token = join(folder.path, "token");
   await Deno.writeTextFile(token, "secret-token\n");
   const dir = join(folder.path, "received");
@@ -225,7 +218,7 @@ Deno.test("server logs one line for each upload, without metadata or token", asy
 });
 
 Deno.test("server takes the token from JARVIS_TOKEN, and says nothing with --quiet", async () => {
-  await using folder = new TempFolder();
+  await using folder = new TempDir();
   await using server = await ServerProcess.start(
     ["--port", "0", "--dir", folder.path, "--quiet"],
     { JARVIS_TOKEN: "secret" },
@@ -240,7 +233,7 @@ Deno.test("server takes the token from JARVIS_TOKEN, and says nothing with --qui
 });
 
 Deno.test("server that was killed still knows its keys when it starts again", async () => {
-  await using folder = new TempFolder();
+  await using folder = new TempDir();
   const args = ["--dir", folder.path, "--port"];
   await using first = await ServerProcess.start([...args, "0"]);
   const { id } = await (await upload(first.url, { "idempotency-key": "k" }))
@@ -264,7 +257,7 @@ Deno.test({
   // Only Linux tells the largest amount of memory that a process has had.
   ignore: Deno.build.os !== "linux",
   fn: async () => {
-    await using folder = new TempFolder();
+    await using folder = new TempDir();
     await using server = await ServerProcess.start([
       "--port",
       "0",
