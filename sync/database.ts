@@ -15,7 +15,6 @@
 import type { Database } from "@db/sqlite";
 import { join } from "@std/path";
 import { DatabaseSync } from "node:sqlite";
-import { translated } from "./database_error.ts";
 
 /** Which SQLite is in use: a native library, or the one built into Deno. */
 export type Engine = "ffi" | "builtin";
@@ -36,7 +35,7 @@ export interface Statement {
   all(...parameters: SqlValue[]): Row[];
 }
 
-/** An open database. Whatever SQLite refuses is thrown as a `DatabaseError`. */
+/** An open database. */
 export interface Connection extends Disposable {
   readonly engine: Engine;
   /** Executes statements without parameters. */
@@ -66,13 +65,6 @@ export interface OpenDatabaseOptions {
    * @default {false}
    */
   readonly?: boolean;
-  /**
-   * Whether a file that is shorter than it says, or has an unreadable schema, is
-   * opened all the same, to read what is left of it.
-   *
-   * @default {false}
-   */
-  tolerant?: boolean;
 }
 
 /** How long to wait for another process's transaction, in milliseconds. */
@@ -96,13 +88,12 @@ export function openDatabase(
   path: string,
   options: OpenDatabaseOptions = {},
 ): Connection {
-  const { engine = defaultEngine } = options;
+  const { engine = defaultEngine, readonly = false } = options;
   const connection = engine === "ffi"
-    ? new FfiConnection(path, options)
-    : new BuiltinConnection(path, options);
+    ? new FfiConnection(path, readonly)
+    : new BuiltinConnection(path, readonly);
   try {
     connection.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
-    if (options.tolerant) connection.exec("PRAGMA writable_schema = ON");
   } catch (error) {
     connection.close();
     throw error;
@@ -144,31 +135,30 @@ class FfiConnection extends BaseConnection implements Connection {
   readonly #statements: { finalize(): void }[] = [];
   #open = true;
 
-  constructor(path: string, { readonly = false }: OpenDatabaseOptions) {
+  constructor(path: string, readonly: boolean) {
     super();
-    const { Database, detail } = ffi;
-    if (!Database) throw new Error(`Cannot use the native SQLite: ${detail}`);
+    if (!ffi.Database) {
+      throw new Error(`Cannot use the native SQLite: ${ffi.detail}`);
+    }
     // int64: without it, integers above 32 bits are read wrong.
-    this.#database = translated(() =>
-      new Database(path, {
-        int64: true,
-        parseJson: false,
-        ...(readonly && { readonly }),
-      })
-    );
+    this.#database = new ffi.Database(path, {
+      int64: true,
+      parseJson: false,
+      ...(readonly && { readonly }),
+    });
   }
 
   exec(sql: string): void {
-    translated(() => this.#database.exec(sql));
+    this.#database.exec(sql);
   }
 
   prepare(sql: string): Statement {
-    const statement = translated(() => this.#database.prepare<Row>(sql));
+    const statement = this.#database.prepare<Row>(sql);
     this.#statements.push(statement);
     return {
-      run: (...parameters) => translated(() => statement.run(...parameters)),
-      get: (...parameters) => translated(() => statement.get(...parameters)),
-      all: (...parameters) => translated(() => statement.all(...parameters)),
+      run: (...parameters) => statement.run(...parameters),
+      get: (...parameters) => statement.get(...parameters),
+      all: (...parameters) => statement.all(...parameters),
     };
   }
 
@@ -176,13 +166,7 @@ class FfiConnection extends BaseConnection implements Connection {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    for (const statement of this.#statements) {
-      try {
-        statement.finalize();
-      } catch {
-        // It says again what its last execution has said.
-      }
-    }
+    for (const statement of this.#statements) statement.finalize();
     this.#database.close();
   }
 }
@@ -192,27 +176,21 @@ class BuiltinConnection extends BaseConnection implements Connection {
   readonly #database: DatabaseSync;
   #open = true;
 
-  constructor(path: string, options: OpenDatabaseOptions) {
+  constructor(path: string, readonly: boolean) {
     super();
-    const { readonly = false, tolerant = false } = options;
-    // Where it is on by default, being defensive forbids being tolerant.
-    const settings = { readOnly: readonly, ...(tolerant && NOT_DEFENSIVE) };
-    this.#database = translated(() => new DatabaseSync(path, settings));
+    this.#database = new DatabaseSync(path, { readOnly: readonly });
   }
 
   exec(sql: string): void {
-    translated(() => this.#database.exec(sql));
+    this.#database.exec(sql);
   }
 
   prepare(sql: string): Statement {
-    const statement = translated(() => this.#database.prepare(sql));
+    const statement = this.#database.prepare(sql);
     return {
-      run: (...parameters) =>
-        translated(() => Number(statement.run(...parameters).changes)),
-      get: (...parameters) =>
-        translated(() => statement.get(...parameters) as Row | undefined),
-      all: (...parameters) =>
-        translated(() => statement.all(...parameters) as Row[]),
+      run: (...parameters) => Number(statement.run(...parameters).changes),
+      get: (...parameters) => statement.get(...parameters) as Row | undefined,
+      all: (...parameters) => statement.all(...parameters) as Row[],
     };
   }
 
@@ -222,8 +200,6 @@ class BuiltinConnection extends BaseConnection implements Connection {
     this.#database.close();
   }
 }
-
-const NOT_DEFENSIVE = { defensive: false };
 
 interface Ffi {
   Database?: typeof Database;
@@ -264,7 +240,7 @@ function libraryCandidates(): string[] {
     // Without "..": an executable knows its files by their plain paths only.
     here && join(here, "..", "lib", embedded),
     system,
-  ].filter((path) => path !== undefined && path !== "");
+  ].filter((path): path is string => Boolean(path));
 }
 
 function loads(path: string): boolean {
