@@ -23,7 +23,9 @@ export async function runChecks(
     failed.push("formatting (deno fmt mends it)");
   }
   if (await runDeno(["lint"])) failed.push("lint");
-  if (await runDeno(["check", ...flags, ...files])) failed.push("types");
+  if (await runDeno(["check", "--quiet", ...flags, ...files])) {
+    failed.push("types");
+  }
   const violations = checkImports(projectPath("."));
   for (const violation of violations) console.error(violation);
   if (violations.length > 0) failed.push("import rules");
