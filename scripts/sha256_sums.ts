@@ -1,0 +1,41 @@
+/** The file `SHA256SUMS` of a folder, in the form that `sha256sum --check` takes. */
+
+import { join } from "@std/path";
+
+/** Returns the SHA-256 of bytes, in hexadecimal. */
+export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
+  return [...new Uint8Array(digest)]
+    .map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * Brings `SHA256SUMS` up to date: these files are in it as they are now, others
+ * as they were there before, and those that are gone no more.
+ */
+export async function writeSums(dir: string, names: string[]): Promise<void> {
+  const path = join(dir, "SHA256SUMS");
+  const sums = new Map<string, string>();
+  for (const line of isFile(path) ? readLines(path) : []) {
+    const [sum = "", name = ""] = line.split("  ");
+    if (isFile(join(dir, name))) sums.set(name, sum);
+  }
+  for (const name of names) {
+    sums.set(name, await sha256(Deno.readFileSync(join(dir, name))));
+  }
+  const lines = [...sums].sort()
+    .map(([name, sum]) => `${sum}  ${name}\n`);
+  Deno.writeTextFileSync(path, lines.join(""));
+}
+
+function readLines(path: string): string[] {
+  return Deno.readTextFileSync(path).split("\n").filter(Boolean);
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,85 @@
+import { join } from "@std/path";
+import { bindingFlags, projectPath } from "../../scripts/bindings.ts";
+import { type Ended, RunningCli } from "./cli.ts";
+
+/** The real executable, or why there is none. */
+export type Built =
+  | { path: string; reason?: undefined }
+  | { path?: undefined; reason: string };
+
+/** Options for {@linkcode runExecutable} and {@linkcode startExecutable}. */
+export interface ExecutableOptions {
+  /** Its whole environment. */
+  env?: Record<string, string>;
+}
+
+/** Runs the compile script to its end. */
+export async function runCompile(
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<Ended> {
+  const script = projectPath("scripts/compile.ts");
+  return await ended(
+    new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", ...bindingFlags(), script, ...args],
+      env,
+    }),
+  );
+}
+
+/**
+ * Builds the executable for this system, for the life of this process. Where
+ * that cannot be done here the reason says why, for a test's name.
+ */
+export async function buildExecutable(args: string[] = []): Promise<Built> {
+  const dir = Deno.makeTempDirSync({ prefix: "jarvis-test-" });
+  addEventListener("unload", () => Deno.removeSync(dir, { recursive: true }));
+  const extension = Deno.build.os === "windows" ? ".exe" : "";
+  const path = join(dir, `jarvis-agent${extension}`);
+  const { code, stderr } = await runCompile(["--output", path, ...args]);
+  if (code === 0) return { path };
+  const reason = stderr.trim().split("\n").at(-1)!;
+  // Elsewhere a build that fails is a defect, not a reason to look away.
+  if (!reason.includes("DENORT_BIN")) throw new Error(stderr);
+  console.error(`Skipped, no executable here: ${reason}`);
+  return { reason };
+}
+
+/** Runs the executable to its end, with nothing in its environment but what is given. */
+export async function runExecutable(
+  path: string,
+  args: string[],
+  options: ExecutableOptions = {},
+): Promise<Ended> {
+  return await ended(command(path, args, options));
+}
+
+/** Starts the executable; it is killed at the end of the scope. */
+export function startExecutable(
+  path: string,
+  args: string[],
+  options: ExecutableOptions = {},
+): RunningCli {
+  return new RunningCli(command(path, args, options).spawn());
+}
+
+function command(
+  path: string,
+  args: string[],
+  { env = {} }: ExecutableOptions,
+): Deno.Command {
+  return new Deno.Command(path, {
+    args,
+    clearEnv: true,
+    env,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+async function ended(command: Deno.Command): Promise<Ended> {
+  const { code, stdout, stderr } = await command.output();
+  const text = new TextDecoder();
+  return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+}
