@@ -155,17 +155,21 @@ export class SyncAgent {
    * Delivers what is there and what comes, until the signal aborts: then begins
    * nothing new, gives uploads under way their time, and puts the rest back.
    *
-   * @param options `onLocked` is called when this process is the queue's agent,
-   * `onReady` when the watched folders were looked through once as well.
+   * @param options `onLocked` is called when this process is the queue's agent;
+   * watching begins when what it returns is settled. `onReady` is called when
+   * the watched folders were looked through once as well.
    * @throws {AgentRunningError} if another process is this queue's agent.
    * @throws {Error} if the queue cannot be used any more.
    */
   async run(
     signal: AbortSignal,
-    options: { onLocked?: () => void; onReady?: () => void } = {},
+    options: {
+      onLocked?: () => void | Promise<void>;
+      onReady?: () => void;
+    } = {},
   ): Promise<void> {
     using _lock = await this.#lock();
-    options.onLocked?.();
+    const prepared = options.onLocked?.();
     this.#begin();
     // Ends everything else as well if one part fails.
     const failed = new AbortController();
@@ -173,7 +177,8 @@ export class SyncAgent {
     const parts = [
       this.#work(stop),
       this.#lookForChanges(stop),
-      this.#watcher?.run(stop, options.onReady),
+      Promise.resolve(prepared)
+        .then(() => this.#watcher?.run(stop, options.onReady)),
     ];
     if (!this.#watcher) options.onReady?.();
     try {

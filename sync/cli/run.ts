@@ -22,17 +22,22 @@ export async function run(context: CommandContext): Promise<number> {
     log("info", "The token was read again");
   });
   const { pending } = store.queue.getStats();
-  let reconciling: Promise<unknown> = Promise.resolve();
+  let reconciling: Promise<void> | undefined;
   await agent.run(signal, {
     onLocked: () => {
       log(
         "info",
         `Delivering to ${uploader.serverUrl}, ${pending} captures waiting`,
       );
+      // Before the folders: a watched file whose entry a crash left without a
+      // row would be taken over a second time.
       reconciling = reconcileSpool(store.queue, store.spool, { log, signal })
-        .catch((error) =>
-          log("error", `Cannot look through the spool: ${error.message}`)
+        .then(
+          () => {},
+          (error) =>
+            log("error", `Cannot look through the spool: ${error.message}`),
         );
+      return reconciling;
     },
     onReady: () => {
       for (const dir of settings.watch) log("info", `Watching "${dir}"`);
