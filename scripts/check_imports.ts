@@ -6,9 +6,9 @@ const LAYERS: readonly string[] = [
   "cli/",
   "config options token",
   "agent",
-  "watcher intake recovery settler outage_log after_upload delivery wakeup",
-  "queue uploader breaker spool lock notify",
-  "database schema statements multipart outcome metadata server_url log " +
+  "watcher intake recovery salvage settler outage_log after_upload delivery wakeup",
+  "queue queue_reader queue_file settlement agent_state uploader breaker spool lock notify",
+  "captures database database_error reserve schema statements multipart outcome metadata server_url log " +
   "data_dir fault_point sidecar stall_guard version",
 ];
 

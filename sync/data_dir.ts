@@ -31,25 +31,41 @@ export function prepareDataDir(path: string): void {
   }
 }
 
-/** Creates a directory, and its parents, for this user alone; one that exists stays as it is. */
+/**
+ * Creates a directory, and its parents, for this user alone, so that it survives
+ * a power cut; one that exists stays as it is.
+ */
 export function createPrivateDir(path: string): void {
   if (isDirectory(path)) return;
-  Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
-  syncDir(dirname(path));
+  const parent = dirname(path);
+  if (parent !== path) createPrivateDir(parent);
+  try {
+    Deno.mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another process may have been faster.
+    if (!isDirectory(path)) throw error;
+  }
+  syncDir(parent);
 }
 
 /**
  * Creates an empty file for this user alone, whatever the umask, so that it
  * survives a power cut. One that exists is closed to others.
+ *
+ * @throws {Error} if something else than a file has this name.
  */
 export function createPrivateFile(path: string): void {
   try {
     Deno.openSync(path, { createNew: true, write: true, mode: 0o600 }).close();
     syncDir(dirname(path));
   } catch (error) {
-    // By name, not opened: closing it would drop the locks that SQLite holds.
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    if (POSIX) Deno.chmodSync(path, 0o600);
+    const info = Deno.statSync(path);
+    if (!info.isFile) throw new Error("it is not a file");
+    // By name, not opened: closing it would drop the locks that SQLite holds.
+    if (POSIX && info.mode !== null && (info.mode & 0o077) !== 0) {
+      Deno.chmodSync(path, 0o600);
+    }
   }
 }
 

@@ -15,6 +15,7 @@
 import type { Database } from "@db/sqlite";
 import { join } from "@std/path";
 import { DatabaseSync } from "node:sqlite";
+import { translated } from "./database_error.ts";
 
 /** Which SQLite is in use: a native library, or the one built into Deno. */
 export type Engine = "ffi" | "builtin";
@@ -35,7 +36,7 @@ export interface Statement {
   all(...parameters: SqlValue[]): Row[];
 }
 
-/** An open database. */
+/** An open database. Whatever SQLite refuses is thrown as a `DatabaseError`. */
 export interface Connection extends Disposable {
   readonly engine: Engine;
   /** Executes statements without parameters. */
@@ -65,6 +66,13 @@ export interface OpenDatabaseOptions {
    * @default {false}
    */
   readonly?: boolean;
+  /**
+   * Whether a file that is shorter than it says, or has an unreadable schema, is
+   * opened all the same, to read what is left of it.
+   *
+   * @default {false}
+   */
+  tolerant?: boolean;
 }
 
 /** How long to wait for another process's transaction, in milliseconds. */
@@ -88,12 +96,13 @@ export function openDatabase(
   path: string,
   options: OpenDatabaseOptions = {},
 ): Connection {
-  const { engine = defaultEngine, readonly = false } = options;
+  const { engine = defaultEngine } = options;
   const connection = engine === "ffi"
-    ? new FfiConnection(path, readonly)
-    : new BuiltinConnection(path, readonly);
+    ? new FfiConnection(path, options)
+    : new BuiltinConnection(path, options);
   try {
     connection.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    if (options.tolerant) connection.exec("PRAGMA writable_schema = ON");
   } catch (error) {
     connection.close();
     throw error;
@@ -135,30 +144,31 @@ class FfiConnection extends BaseConnection implements Connection {
   readonly #statements: { finalize(): void }[] = [];
   #open = true;
 
-  constructor(path: string, readonly: boolean) {
+  constructor(path: string, { readonly = false }: OpenDatabaseOptions) {
     super();
-    if (!ffi.Database) {
-      throw new Error(`Cannot use the native SQLite: ${ffi.detail}`);
-    }
+    const { Database, detail } = ffi;
+    if (!Database) throw new Error(`Cannot use the native SQLite: ${detail}`);
     // int64: without it, integers above 32 bits are read wrong.
-    this.#database = new ffi.Database(path, {
-      int64: true,
-      parseJson: false,
-      ...(readonly && { readonly }),
-    });
+    this.#database = translated(() =>
+      new Database(path, {
+        int64: true,
+        parseJson: false,
+        ...(readonly && { readonly }),
+      })
+    );
   }
 
   exec(sql: string): void {
-    this.#database.exec(sql);
+    translated(() => this.#database.exec(sql));
   }
 
   prepare(sql: string): Statement {
-    const statement = this.#database.prepare<Row>(sql);
+    const statement = translated(() => this.#database.prepare<Row>(sql));
     this.#statements.push(statement);
     return {
-      run: (...parameters) => statement.run(...parameters),
-      get: (...parameters) => statement.get(...parameters),
-      all: (...parameters) => statement.all(...parameters),
+      run: (...parameters) => translated(() => statement.run(...parameters)),
+      get: (...parameters) => translated(() => statement.get(...parameters)),
+      all: (...parameters) => translated(() => statement.all(...parameters)),
     };
   }
 
@@ -166,7 +176,13 @@ class FfiConnection extends BaseConnection implements Connection {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    for (const statement of this.#statements) statement.finalize();
+    for (const statement of this.#statements) {
+      try {
+        statement.finalize();
+      } catch {
+        // It says again what its last execution has said.
+      }
+    }
     this.#database.close();
   }
 }
@@ -176,21 +192,35 @@ class BuiltinConnection extends BaseConnection implements Connection {
   readonly #database: DatabaseSync;
   #open = true;
 
-  constructor(path: string, readonly: boolean) {
+  constructor(path: string, options: OpenDatabaseOptions) {
     super();
-    this.#database = new DatabaseSync(path, { readOnly: readonly });
+    const { readonly = false, tolerant = false } = options;
+    // Where it is on by default, being defensive forbids being tolerant.
+    const settings = { readOnly: readonly, ...(tolerant && NOT_DEFENSIVE) };
+    this.#database = translated(() => new DatabaseSync(path, settings));
   }
 
   exec(sql: string): void {
-    this.#database.exec(sql);
+    translated(() => this.#database.exec(sql));
   }
 
   prepare(sql: string): Statement {
-    const statement = this.#database.prepare(sql);
+    const statement = translated(() => {
+      try {
+        return this.#database.prepare(sql);
+      } catch (error) {
+        // Older Denos say only that it failed: this says why, and does nothing.
+        this.#database.exec(`EXPLAIN ${sql}`);
+        throw error;
+      }
+    });
     return {
-      run: (...parameters) => Number(statement.run(...parameters).changes),
-      get: (...parameters) => statement.get(...parameters) as Row | undefined,
-      all: (...parameters) => statement.all(...parameters) as Row[],
+      run: (...parameters) =>
+        translated(() => Number(statement.run(...parameters).changes)),
+      get: (...parameters) =>
+        translated(() => statement.get(...parameters) as Row | undefined),
+      all: (...parameters) =>
+        translated(() => statement.all(...parameters) as Row[]),
     };
   }
 
@@ -200,6 +230,8 @@ class BuiltinConnection extends BaseConnection implements Connection {
     this.#database.close();
   }
 }
+
+const NOT_DEFENSIVE = { defensive: false };
 
 interface Ffi {
   Database?: typeof Database;

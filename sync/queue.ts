@@ -1,107 +1,35 @@
+import { type AgentSaying, writeAgentState } from "./agent_state.ts";
 import {
-  type Connection,
-  type Engine,
-  openDatabase,
-  type Row,
-  type SqlValue,
-} from "./database.ts";
-import { createPrivateDir, createPrivateFile } from "./data_dir.ts";
+  type EnqueueOptions,
+  type NewCapture,
+  type QueuedCapture,
+  toCapture,
+} from "./captures.ts";
+import type { Row } from "./database.ts";
 import { encodeMetadata, type Metadata } from "./metadata.ts";
-import { prepareSchema } from "./schema.ts";
-import { MAX_RETRY_DELAY_MS, prepareAll } from "./statements.ts";
-import { dirname, resolve } from "@std/path";
+import { QueueFile, type QueueFileOptions } from "./queue_file.ts";
+import { assertLimit, QueueReader } from "./queue_reader.ts";
+import { settle, type Settlement } from "./settlement.ts";
+import { MAX_RETRY_DELAY_MS, type Statements } from "./statements.ts";
 
-/** Where a queued capture stands. A delivered one has left the queue. */
-export type CaptureStatus = "pending" | "uploading" | "failed";
-
-/** A capture in the queue. Times are ISO 8601 in UTC. */
-export interface QueuedCapture {
-  /** A UUID; the idempotency key of every attempt. */
-  id: string;
-  /** Where the capture was handed over; its base name is what the server is told. */
-  filepath: string;
-  /** A JSON object as text. */
-  metadataJson: string;
-  createdAt: string;
-  /** How many attempts were charged to it. */
-  attempts: number;
-  /** When the last attempt began, charged or not; `null` before the first. */
-  lastAttempt: string | null;
-  status: CaptureStatus;
-  /** When it is due again; `null` if it is ready, or failed. */
-  nextAttemptAt: string | null;
-  lastError: string | null;
-  /** In bytes, when it was handed over. */
-  size: number | null;
-  /** The file's modification time when it was handed over, in milliseconds since 1970. */
-  mtimeMs: number | null;
-  /** Whether the agent has a copy of its own in the spool. */
-  spooled: boolean;
-  /** Whether a watched folder brought it. */
-  watched: boolean;
-}
+export type { AgentSaying, AgentState } from "./agent_state.ts";
+export type {
+  CaptureStatus,
+  EnqueueOptions,
+  NewCapture,
+  QueuedCapture,
+} from "./captures.ts";
+export type { QueueStats } from "./queue_reader.ts";
+export type { Settlement } from "./settlement.ts";
 
 /** Options for {@linkcode UploadQueue}. */
-export interface UploadQueueOptions {
-  /** Which SQLite to use; see `openDatabase`. */
-  engine?: Engine;
+export interface UploadQueueOptions extends QueueFileOptions {
   /**
    * The wall clock, in milliseconds since 1970.
    *
    * @default {Date.now}
    */
   now?: () => number;
-}
-
-/** Options for {@linkcode UploadQueue.enqueue}. */
-export interface EnqueueOptions {
-  /** @default {crypto.randomUUID()} */
-  id?: string;
-  /** In bytes. */
-  size?: number;
-  /** In milliseconds since 1970. */
-  mtimeMs?: number;
-  /** In milliseconds since 1970. @default {now} */
-  createdAtMs?: number;
-  /** @default {false} */
-  spooled?: boolean;
-  /** @default {false} */
-  watched?: boolean;
-}
-
-/** One capture for {@linkcode UploadQueue.enqueueMany}. */
-export interface NewCapture extends EnqueueOptions {
-  filepath: string;
-  metadata: Metadata;
-}
-
-/** What became of one claimed capture; see {@linkcode UploadQueue.settle}. */
-export type Settlement =
-  | {
-    id: string;
-    kind: "delivered";
-    captureId?: string | null;
-    /** What was sent, if it is not what was handed over. */
-    sent?: { size: number; mtimeMs: number };
-  }
-  | { id: string; kind: "charged" | "rejected"; error: string }
-  | { id: string; kind: "released"; error?: string }
-  | { id: string; kind: "deferred"; error: string; delayMs: number };
-
-/** How many captures there are by status. */
-export type QueueStats = Record<CaptureStatus | "delivered", number>;
-
-/** What the running agent says of itself and of the server. */
-export interface AgentState {
-  pid: number | null;
-  serverUrl: string | null;
-  serverState: "ready" | "down" | "paused" | "unknown";
-  serverReason: string | null;
-  /** Since when, in milliseconds since 1970. */
-  serverSince: number | null;
-  /** How often a `sync` was asked for, and up to which of them it was done. */
-  syncRequested: number;
-  syncCompleted: number;
 }
 
 /**
@@ -130,42 +58,26 @@ export interface AgentState {
  * queue.markCompleted(id);
  * ```
  */
-export class UploadQueue implements Disposable {
-  /** The database file. */
-  readonly path: string;
-  readonly #database: Connection;
-  readonly #sql: ReturnType<typeof prepareAll>;
+export class UploadQueue extends QueueReader {
+  readonly #file: QueueFile;
+  readonly #sql: Statements;
   readonly #now: () => number;
 
   /**
    * Opens the queue; creates it, or migrates it, if need be.
    *
-   * @throws {Error} if the file cannot be opened, is not a database, belongs to
-   * another program, or was written by a newer version (which is left untouched).
+   * @throws {DatabaseError} if SQLite cannot open it; its `fault` is `"damaged"`
+   * if it is not a sound database.
+   * @throws {Error} if it is not a file, belongs to another program, or was
+   * written by a newer version; then it is left untouched.
    */
   constructor(path: string, options: UploadQueueOptions = {}) {
-    this.path = path;
-    this.#now = options.now ?? Date.now;
-    try {
-      createPrivateDir(dirname(resolve(path)));
-      createPrivateFile(path);
-      this.#database = openDatabase(path, options);
-    } catch (cause) {
-      throw openError(path, cause);
-    }
-    try {
-      prepareSchema(this.#database);
-      this.#sql = prepareAll(this.#database);
-    } catch (cause) {
-      this.#database.close();
-      throw openError(path, cause);
-    }
-  }
-
-  /** Which SQLite is in use, and its version. */
-  get engine(): { name: Engine; sqlite: string } {
-    const row = this.#sql.sqliteVersion.get()!;
-    return { name: this.#database.engine, sqlite: String(row.version) };
+    const { now = Date.now } = options;
+    const file = new QueueFile(path, options);
+    super(file, now);
+    this.#file = file;
+    this.#sql = file.sql;
+    this.#now = now;
   }
 
   /**
@@ -183,14 +95,17 @@ export class UploadQueue implements Disposable {
     return this.enqueueMany([{ ...options, filepath: path, metadata }])[0]!;
   }
 
-  /** Puts captures into the queue, all or none, and returns their ids in the same order. */
+  /**
+   * Puts captures into the queue, all or none, and returns their ids in the same
+   * order. One whose id is queued or delivered already stays as it is.
+   */
   enqueueMany(captures: NewCapture[]): string[] {
     const rows = captures.map((capture) => ({
       ...capture,
       id: capture.id ?? crypto.randomUUID(),
       metadataJson: encodeMetadata(capture.metadata),
     }));
-    this.#database.transaction(() => {
+    this.#file.append(() => {
       for (const row of rows) {
         this.#sql.insert.run(
           row.id,
@@ -208,17 +123,23 @@ export class UploadQueue implements Disposable {
     return rows.map((row) => row.id);
   }
 
-  /** Returns the captures that are due, oldest first. */
+  /**
+   * Returns the captures that are due, oldest first; costs the same for any number.
+   *
+   * @param limit How many at most: a whole number from 0.
+   * @throws {RangeError} if it is something else.
+   */
   getPending(limit = 10): QueuedCapture[] {
+    assertLimit(limit);
     this.#promoteDue();
     return this.#sql.ready.all(limit).map(toCapture);
   }
 
-  /** Returns the captures that are due, oldest first, marked `uploading`. */
+  /** Returns the captures that are due, oldest first, and marks them `uploading`. */
   claim(limit: number): QueuedCapture[] {
     const captures = this.getPending(limit);
     if (captures.length === 0) return [];
-    return this.#database.transaction(() =>
+    return this.#file.write(() =>
       // Another process may have claimed or removed one in between.
       captures.filter(({ id }) =>
         this.#sql.markUploading.run(this.#now(), id) > 0
@@ -228,7 +149,7 @@ export class UploadQueue implements Disposable {
 
   /** Marks a pending capture as being sent. Returns whether it was pending. */
   markUploading(id: string): boolean {
-    return this.#database.transaction(() =>
+    return this.#file.write(() =>
       this.#sql.markUploading.run(this.#now(), id) > 0
     );
   }
@@ -253,45 +174,17 @@ export class UploadQueue implements Disposable {
   /**
    * Records what became of claimed captures, in one transaction. `released`
    * puts one back as it was, uncharged and due at once, `deferred` after
-   * `delayMs` (at most an hour); `rejected` makes it `failed`. Returns how many were still in the queue: another process
-   * may have removed some.
+   * `delayMs` (at most an hour); `rejected` makes it `failed`. Returns how many
+   * were still in the queue: another process may have removed some.
    */
   settle(settlements: Settlement[]): number {
-    return this.#database.transaction(() => {
+    return this.#file.write(() => {
       let found = 0;
-      for (const settlement of settlements) found += this.#settle(settlement);
+      for (const settlement of settlements) {
+        found += settle(this.#sql, settlement, this.#now());
+      }
       return found;
     });
-  }
-
-  #settle(settlement: Settlement): number {
-    const { id } = settlement;
-    switch (settlement.kind) {
-      case "delivered": {
-        const { captureId = null, sent } = settlement;
-        this.#sql.deliver.run(
-          sent?.size ?? null,
-          sent?.mtimeMs ?? null,
-          captureId,
-          this.#now(),
-          id,
-        );
-        return this.#sql.delete.run(id);
-      }
-      case "charged": {
-        const now = this.#now();
-        return this.#sql.charge.run(settlement.error, now, now, id);
-      }
-      case "rejected":
-        return this.#sql.reject.run(settlement.error, id);
-      case "released":
-        return this.#sql.release.run(settlement.error ?? null, null, id);
-      case "deferred": {
-        const { error, delayMs } = settlement;
-        const dueAt = this.#now() + Math.min(delayMs, MAX_RETRY_DELAY_MS);
-        return this.#sql.release.run(error, Math.round(dueAt), id);
-      }
-    }
   }
 
   /**
@@ -299,31 +192,7 @@ export class UploadQueue implements Disposable {
    * uncharged, and returns how many. Only for the one agent, as it starts.
    */
   recover(): number {
-    return this.#database.transaction(() => this.#sql.recover.run());
-  }
-
-  /** Returns the counts by status, zeroes included; costs the same for any number. */
-  getStats(): QueueStats {
-    const stats = { pending: 0, uploading: 0, failed: 0, delivered: 0 };
-    for (const { status, n } of this.#sql.counts.all()) {
-      stats[status as keyof QueueStats] = Number(n);
-    }
-    return stats;
-  }
-
-  /** When the oldest pending capture was handed over, in milliseconds since 1970, or `null`. */
-  oldestPendingMs(): number | null {
-    const times = [0, 1].map((waiting) =>
-      this.#sql.oldest.get("pending", waiting)?.created_at as number | undefined
-    ).filter((time) => time !== undefined);
-    return times.length === 0 ? null : Math.min(...times);
-  }
-
-  /** In how many milliseconds the next waiting capture is due: `null` if none waits. */
-  nextDueMs(): number | null {
-    const due = this.#sql.firstDue.get()?.due_at;
-    if (due === undefined) return null;
-    return Math.min(Math.max(Number(due) - this.#now(), 0), MAX_RETRY_DELAY_MS);
+    return this.#file.write(() => this.#sql.recover.run());
   }
 
   /**
@@ -347,114 +216,49 @@ export class UploadQueue implements Disposable {
     return this.#sql.oldFailed.all(before).map(idOf);
   }
 
-  /** Returns captures, oldest first. */
-  list(
-    options: { status?: CaptureStatus; limit?: number } = {},
-  ): QueuedCapture[] {
-    const { status, limit = 100 } = options;
-    return LIST_GROUPS
-      .filter(([group]) => status === undefined || group === status)
-      .flatMap((group) => this.#sql.list.all(...group, limit).map(toCapture))
-      .sort((a, b) =>
-        a.createdAt < b.createdAt ? -1 : Number(a.createdAt > b.createdAt)
-      )
-      .slice(0, limit);
-  }
-
-  /** Returns one capture, or `undefined`. */
-  get(id: string): QueuedCapture | undefined {
-    const row = this.#sql.get.get(id);
-    return row && toCapture(row);
-  }
-
   /**
    * Makes captures due now with no attempt charged: the named ones, all that
    * are `failed`, or all of both kinds. Returns the ids of those it found.
    */
   retry(which: string[] | "failed" | "all"): string[] {
-    return this.#database.transaction(() => {
-      if (which === "all") return this.#sql.retryAll.all().map(idOf);
-      if (which === "failed") return this.#sql.retryFailed.all().map(idOf);
-      return which.flatMap((id) => this.#sql.retryOne.all(id).map(idOf));
+    const sql = this.#sql;
+    return this.#file.write(() => {
+      if (typeof which !== "string") {
+        return which.filter((id) => sql.retryOne.run(id) > 0);
+      }
+      const isAll = which === "all";
+      const ids = (isAll ? sql.retryableIds : sql.failedIds).all().map(idOf);
+      (isAll ? sql.retryAll : sql.retryFailed).run();
+      return ids;
     });
   }
 
   /** Makes every waiting capture due now; what was charged stays. */
   makeAllDue(): void {
-    this.#database.transaction(() => this.#sql.makeAllDue.run());
+    this.#file.write(() => this.#sql.makeAllDue.run());
   }
 
-  /** Removes captures, whatever their status, and returns the ids of those it found. */
+  /**
+   * Removes captures, whatever their status, and returns the ids of those it
+   * found. A watched file is not taken up again then, unless it changes.
+   */
   remove(ids: string[]): string[] {
-    return this.#database.transaction(() =>
-      ids.filter((id) => this.#sql.delete.run(id) > 0)
+    return this.#file.write(() =>
+      ids.filter((id) => {
+        this.#sql.dismiss.run(id);
+        return this.#sql.delete.run(id) > 0;
+      })
     );
-  }
-
-  /** Whether a capture with this id was delivered. */
-  wasDelivered(id: string): boolean {
-    return this.#sql.wasDelivered.get(id) !== undefined;
-  }
-
-  /** How many bytes the captures with a copy in the spool have; costs the same for any number. */
-  spooledBytes(): number {
-    return Number(this.#sql.spooledBytes.get()!.n);
-  }
-
-  /** Where this very file of a watched folder stands; `undefined` if it is new. */
-  knowsWatched(
-    path: string,
-    size: number,
-    mtimeMs: number,
-  ): "queued" | "delivered" | undefined {
-    const file = [path, size, mtimeMs];
-    if (this.#sql.watchedQueued.get(...file)) return "queued";
-    return this.#sql.watchedDelivered.get(...file) ? "delivered" : undefined;
-  }
-
-  /** What is damaged in the database file, or `null` if it is sound. Reads all of it. */
-  findDamage(): string | null {
-    const result = String(this.#sql.quickCheck.get()!.quick_check);
-    return result === "ok" ? null : `the queue is damaged: ${result}`;
-  }
-
-  /** A number that changes when another process has changed the queue. */
-  dataVersion(): number {
-    return Number(this.#sql.dataVersion.get()!.data_version);
-  }
-
-  /** Returns what the agent last said. */
-  getAgentState(): AgentState {
-    const row = this.#sql.agent.get()!;
-    return {
-      pid: row.pid as number | null,
-      serverUrl: row.server_url as string | null,
-      serverState: row.server_state as AgentState["serverState"],
-      serverReason: row.server_reason as string | null,
-      serverSince: row.server_since as number | null,
-      syncRequested: Number(row.sync_requested),
-      syncCompleted: Number(row.sync_completed),
-    };
   }
 
   /** Records what the agent says; only for the one agent. */
-  setAgentState(
-    state: Omit<AgentState, "syncRequested" | "syncCompleted">,
-  ): void {
-    this.#database.transaction(() =>
-      this.#sql.setAgent.run(
-        state.pid,
-        state.serverUrl,
-        state.serverState,
-        state.serverReason,
-        state.serverSince,
-      )
-    );
+  setAgentState(saying: AgentSaying): void {
+    this.#file.write(() => writeAgentState(this.#sql, saying));
   }
 
   /** Asks the running agent to try everything at once; returns the number to wait for. */
   requestSync(): number {
-    return this.#database.transaction(() => {
+    return this.#file.write(() => {
       this.#sql.requestSync.run();
       return this.getAgentState().syncRequested;
     });
@@ -462,16 +266,7 @@ export class UploadQueue implements Disposable {
 
   /** Says that everything was tried that was asked for up to this number. */
   completeSync(requested: number): void {
-    this.#database.transaction(() => this.#sql.completeSync.run(requested));
-  }
-
-  /** Closes the database. Closing again does nothing. */
-  close(): void {
-    this.#database.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
+    this.#file.write(() => this.#sql.completeSync.run(requested));
   }
 
   /**
@@ -482,48 +277,10 @@ export class UploadQueue implements Disposable {
     const now = this.#now();
     const latest = now + MAX_RETRY_DELAY_MS;
     if (this.#sql.anyDue.get(now, latest) === undefined) return;
-    this.#database.transaction(() => this.#sql.promote.run(now, latest));
+    this.#file.write(() => this.#sql.promote.run(now, latest));
   }
-}
-
-const LIST_GROUPS = [
-  ["pending", 0],
-  ["pending", 1],
-  ["uploading", 0],
-  ["failed", 0],
-] satisfies [CaptureStatus, number][];
-
-function openError(path: string, cause: unknown): Error {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new Error(`Cannot open the queue "${path}": ${reason}`, { cause });
 }
 
 function idOf(row: Row): string {
   return String(row.id);
-}
-
-function toCapture(row: Row): QueuedCapture {
-  return {
-    id: row.id as string,
-    filepath: row.filepath as string,
-    metadataJson: row.metadata_json as string,
-    createdAt: isoTime(row.created_at)!,
-    attempts: row.attempts as number,
-    lastAttempt: isoTime(row.last_attempt),
-    status: row.status as CaptureStatus,
-    nextAttemptAt: isoTime(row.due_at),
-    lastError: row.last_error as string | null,
-    size: row.size as number | null,
-    mtimeMs: row.mtime_ms as number | null,
-    spooled: row.spooled === 1,
-    watched: row.watched === 1,
-  };
-}
-
-function isoTime(ms: SqlValue | undefined): string | null {
-  if (typeof ms !== "number") return null;
-  // Beyond what a Date can hold: written by something else; still shown.
-  return Math.abs(ms) <= 8.64e15
-    ? new Date(ms).toISOString()
-    : new Date(0).toISOString();
 }

@@ -2,9 +2,12 @@
  * The queue's tables, indexes and migrations.
  *
  * `captures` holds what is still to be delivered, `delivered` is the ledger of
- * what was, `counts` keeps the number of rows by status so that asking costs the
- * same with a million rows, and `agent` has one row: what the running agent says
- * of itself and of the server. Times are milliseconds since 1970, UTC.
+ * what was, `dismissed` names watched files that a person removed from the queue,
+ * `counts` keeps the number of rows by status so that asking costs the same with
+ * a million rows, and `agent` has one row: what the running agent says of itself
+ * and of the server. Times are milliseconds since 1970, UTC.
+ *
+ * It keeps to what SQLite 3.32 can do, which is what older systems have.
  *
  * A pending capture with `due_at` NULL is ready; with a time it waits for its
  * retry. The waiting ones stand in a separate part of the index by age, so that
@@ -13,10 +16,14 @@
  * @module
  */
 
-import type { Connection } from "./database.ts";
+import type { Connection, SqlValue } from "./database.ts";
+import { hasFault } from "./database_error.ts";
 
 /** The version of the schema, kept in `PRAGMA user_version`. */
 export const SCHEMA_VERSION = 1;
+
+/** What tells a queue from another program's database, kept in `PRAGMA application_id`: "JRVS". */
+export const APPLICATION_ID = 0x4a525653;
 
 /** Makes an empty database one of version {@linkcode SCHEMA_VERSION}. */
 export const CREATE = `
@@ -51,6 +58,12 @@ CREATE TABLE delivered (
   watched INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX delivered_watched ON delivered (filepath) WHERE watched = 1;
+
+CREATE TABLE dismissed (
+  filepath TEXT PRIMARY KEY NOT NULL,
+  size INTEGER,
+  mtime_ms INTEGER
+) WITHOUT ROWID;
 
 CREATE TABLE counts (status TEXT PRIMARY KEY NOT NULL, n INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO counts VALUES ('pending', 0), ('uploading', 0), ('failed', 0), ('delivered', 0),
@@ -102,11 +115,13 @@ export const MIGRATE_FIRST_DESIGN = `
 INSERT INTO captures
   (id, filepath, metadata_json, created_at, attempts, last_attempt, status, due_at)
 SELECT
-  coalesce(id, lower(hex(randomblob(16)))),
-  coalesce(filepath, ''),
-  coalesce(metadata_json, '{}'),
-  coalesce(${millis("created_at")}, CAST(unixepoch() AS INTEGER) * 1000),
-  coalesce(attempts, 0),
+  iif(typeof(id) = 'text', id, lower(hex(randomblob(16)))),
+  coalesce(CAST(filepath AS TEXT), ''),
+  coalesce(CAST(metadata_json AS TEXT), '{}'),
+  coalesce(${
+  millis("created_at")
+}, CAST(strftime('%s', 'now') AS INTEGER) * 1000),
+  max(coalesce(CAST(attempts AS INTEGER), 0), 0),
   ${millis("last_attempt")},
   iif(status IN ('pending', 'uploading', 'failed'), status, 'pending'),
   iif(status IN ('uploading', 'failed'), NULL, ${
@@ -116,38 +131,112 @@ FROM queue ORDER BY rowid;
 DROP TABLE queue;
 `;
 
+const FIRST_DESIGN_COLUMNS = [
+  "id",
+  "filepath",
+  "metadata_json",
+  "created_at",
+  "attempts",
+  "last_attempt",
+  "status",
+];
+
+/** How often, and how many milliseconds apart, the journal's mode is tried to be set. */
+const MAX_SWITCH_TRIES = 1000;
+const SWITCH_WAIT_MS = 10;
+
+/**
+ * Makes sure that a database is a queue, or empty, and not of a newer version.
+ * Reads only.
+ *
+ * @throws {Error} if it is not.
+ */
+export function assertQueue(database: Connection): void {
+  identify(database);
+}
+
 /**
  * Makes a database ready for the queue: its durability, its tables, its version.
  *
- * @throws {Error} if it was written by a newer version (and is left untouched),
- * or belongs to another program.
+ * @throws {Error} if it was written by a newer version, or belongs to another
+ * program: then it is left untouched.
  */
 export function prepareSchema(database: Connection): void {
-  // Before anything is written: a newer file must stay as it is.
-  const version = userVersion(database);
+  // Before anything is written.
+  const { version } = identify(database);
+  switchToWal(database);
+  // Behind a large transaction the -wal is cut back to 16 MiB.
+  database.exec(
+    "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216",
+  );
+  if (version === SCHEMA_VERSION) return;
+  database.transaction(() => {
+    const { version, tables } = identify(database);
+    // Another process may have been faster.
+    if (version === SCHEMA_VERSION) return;
+    database.exec(CREATE);
+    if (tables.includes("queue")) database.exec(MIGRATE_FIRST_DESIGN);
+    database.exec(
+      `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}`,
+    );
+  });
+}
+
+function identify(
+  database: Connection,
+): { version: number; tables: string[] } {
+  const version = Number(readPragma(database, "user_version"));
   if (version > SCHEMA_VERSION) {
     throw new Error(
       `it has version ${version} and this program knows up to ${SCHEMA_VERSION}: ` +
         "use the newer program that wrote it",
     );
   }
-  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
-  if (version === SCHEMA_VERSION) return;
-  database.transaction(() => {
-    // Another process may have been faster.
-    if (userVersion(database) === SCHEMA_VERSION) return;
-    const tables = database.prepare(
-      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
-    ).all().map((row) => row.name);
-    const firstDesign = tables.includes("queue");
-    if (tables.length > 0 && !firstDesign) {
-      throw new Error(`it belongs to another program (table "${tables[0]}")`);
-    }
-    database.exec(CREATE + (firstDesign ? MIGRATE_FIRST_DESIGN : ""));
-    database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
-  });
+  const tables = database.prepare(
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+  ).all().map(({ name }) => String(name));
+  const isOurs = version === SCHEMA_VERSION
+    ? readPragma(database, "application_id") === APPLICATION_ID
+    : tables.length === 0 || isFirstDesign(database);
+  if (!isOurs) {
+    const shown = tables[0] === undefined ? "" : ` (table "${tables[0]}")`;
+    throw new Error(`it belongs to another program${shown}`);
+  }
+  return { version, tables };
 }
 
-function userVersion(database: Connection): number {
-  return Number(database.prepare("PRAGMA user_version").get()!.user_version);
+/** Whether there is a table `queue` with all that the first design put into it. */
+function isFirstDesign(database: Connection): boolean {
+  const columns = database.prepare(
+    "SELECT name FROM pragma_table_info('queue')",
+  )
+    .all().map(({ name }) => name);
+  return FIRST_DESIGN_COLUMNS.every((column) => columns.includes(column));
+}
+
+function readPragma(
+  database: Connection,
+  name: "user_version" | "application_id" | "journal_mode",
+): SqlValue {
+  return database.prepare(`PRAGMA ${name}`).get()![name]!;
+}
+
+/**
+ * Several processes that do this at once are told that the database is locked,
+ * without the wait that `busy_timeout` gives them everywhere else.
+ */
+function switchToWal(database: Connection): void {
+  for (let tries = 1; readPragma(database, "journal_mode") !== "wal"; tries++) {
+    try {
+      database.exec("PRAGMA journal_mode = WAL");
+    } catch (error) {
+      if (!hasFault(error, "busy") || tries === MAX_SWITCH_TRIES) throw error;
+      Atomics.wait(
+        new Int32Array(new SharedArrayBuffer(4)),
+        0,
+        0,
+        SWITCH_WAIT_MS,
+      );
+    }
+  }
 }

@@ -1,0 +1,37 @@
+import type { Statements } from "./statements.ts";
+
+/** What the running agent says of itself and of the server. */
+export interface AgentState {
+  pid: number | null;
+  serverUrl: string | null;
+  serverState: "ready" | "down" | "paused" | "unknown";
+  serverReason: string | null;
+  /** Since when, in milliseconds since 1970. */
+  serverSince: number | null;
+  /** How often a `sync` was asked for, and up to which of them it was done. */
+  syncRequested: number;
+  syncCompleted: number;
+}
+
+/** What the agent itself has to say; the rest is counted. */
+export type AgentSaying = Omit<AgentState, "syncRequested" | "syncCompleted">;
+
+/** Reads what the agent last said. */
+export function readAgentState(sql: Statements): AgentState {
+  const row = sql.agent.get()!;
+  return {
+    pid: row.pid as number | null,
+    serverUrl: row.server_url as string | null,
+    serverState: row.server_state as AgentState["serverState"],
+    serverReason: row.server_reason as string | null,
+    serverSince: row.server_since as number | null,
+    syncRequested: Number(row.sync_requested),
+    syncCompleted: Number(row.sync_completed),
+  };
+}
+
+/** Records what the agent says. */
+export function writeAgentState(sql: Statements, saying: AgentSaying): void {
+  const { pid, serverUrl, serverState, serverReason, serverSince } = saying;
+  sql.setAgent.run(pid, serverUrl, serverState, serverReason, serverSince);
+}

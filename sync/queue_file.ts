@@ -1,0 +1,182 @@
+import { dirname, resolve } from "@std/path";
+import { createPrivateDir, createPrivateFile } from "./data_dir.ts";
+import {
+  type Connection,
+  type Engine,
+  openDatabase,
+  type OpenDatabaseOptions,
+} from "./database.ts";
+import { DatabaseError, hasFault } from "./database_error.ts";
+import { Reserve } from "./reserve.ts";
+import { assertQueue, prepareSchema } from "./schema.ts";
+import { prepareAll, type Statements } from "./statements.ts";
+
+/** Options for {@linkcode QueueFile}. */
+export interface QueueFileOptions {
+  /** Which SQLite to use; see `openDatabase`. */
+  engine?: Engine;
+  /**
+   * How much room on the disk is kept for the queue itself, in bytes, in a file
+   * `PATH-reserve` beside it. With it captures can be marked, delivered and
+   * removed when the disk is full; 4 MiB are enough.
+   *
+   * @default {0}
+   */
+  reserveBytes?: number;
+}
+
+/** A queue's database file, open: its statements, and transactions for which there is room. */
+export class QueueFile implements Disposable {
+  readonly path: string;
+  readonly #open: OpenFile;
+  readonly #reserve: Reserve | undefined;
+
+  /**
+   * Opens the file; creates it, or migrates it, if need be, and closes it to
+   * other users.
+   *
+   * @throws {DatabaseError} if SQLite cannot open it.
+   * @throws {Error} if it is not a file, belongs to another program, or was
+   * written by a newer version; then it is left untouched.
+   */
+  constructor(path: string, options: QueueFileOptions) {
+    const { reserveBytes = 0 } = options;
+    this.path = path;
+    if (reserveBytes > 0) {
+      this.#reserve = new Reserve(`${path}-reserve`, reserveBytes);
+    }
+    try {
+      this.#open = open(path, options);
+    } catch (error) {
+      // Even to be opened a database needs a little room.
+      const mayBeFull = hasFault(error, "full") || hasFault(error, "other");
+      if (!mayBeFull || !this.#reserve?.relieve()) throw error;
+      this.#open = open(path, options);
+    }
+    this.#reserve?.take();
+  }
+
+  get engine(): Engine {
+    return this.#open.database.engine;
+  }
+
+  /** The statements; not to be used once the file is closed. */
+  get sql(): Statements {
+    return this.#open.sql;
+  }
+
+  /**
+   * Runs a transaction that takes something into the queue. It gets none of the
+   * reserve, which is for what is in the queue already.
+   *
+   * @throws {Error} if another file took this one's name meanwhile: whoever opens
+   * the queue now would not find what was put into this one.
+   */
+  append<T>(body: () => T): T {
+    const { database, identity } = this.#open;
+    const result = database.transaction(body);
+    if (identityOf(this.path) === identity) return result;
+    throw new Error(
+      `Cannot queue captures: "${this.path}" was replaced meanwhile; open it again`,
+    );
+  }
+
+  /** Runs a transaction on what is in the queue already, on a full disk too. */
+  write<T>(body: () => T): T {
+    const { database } = this.#open;
+    try {
+      return database.transaction(body);
+    } catch (error) {
+      if (!this.#makeRoom(error)) throw error;
+      return database.transaction(body);
+    } finally {
+      this.#reserve?.take();
+    }
+  }
+
+  #makeRoom(error: unknown): boolean {
+    const isFull = hasFault(error, "full");
+    // Without room for its -shm SQLite speaks of an I/O error.
+    if (!isFull && !hasFault(error, "other")) return false;
+    const relieved = this.#reserve?.relieve() ?? false;
+    if (!isFull) return relieved;
+    try {
+      // What the -wal holds beyond need is room as well.
+      this.sql.bringIn.get();
+    } catch {
+      // The next attempt says what is the matter.
+    }
+    return true;
+  }
+
+  /** Closes the file. Closing again does nothing. */
+  close(): void {
+    this.#open.database.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+interface OpenFile {
+  database: Connection;
+  sql: Statements;
+  /** What tells this file from another one that takes its name later. */
+  identity: number | null;
+}
+
+function open(
+  path: string,
+  options: OpenDatabaseOptions,
+): OpenFile {
+  try {
+    createPrivateDir(dirname(resolve(path)));
+    if (sizeOf(path) > 0) inspect(path, options);
+    createPrivateFile(path);
+    const database = openDatabase(path, options);
+    try {
+      prepareSchema(database);
+      const sql = prepareAll(database);
+      return { database, sql, identity: identityOf(path) };
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const message = `Cannot open the queue "${path}": ${reason}`;
+    throw cause instanceof DatabaseError
+      ? new DatabaseError(message, { fault: cause.fault, cause })
+      : new Error(message, { cause });
+  }
+}
+
+/** Refuses a file that must stay as it is, before anything of it is changed. */
+function inspect(path: string, options: OpenDatabaseOptions): void {
+  // Whoever closes a database last brings its -wal in, unless it may only read.
+  const readonly = sizeOf(path + "-wal") > 0;
+  using database = openDatabase(path, { ...options, readonly });
+  assertQueue(database);
+}
+
+/** The number that the file system has for the file of this name; `null` if there is none. */
+function identityOf(path: string): number | null {
+  try {
+    return Deno.statSync(path).ino;
+  } catch {
+    return null;
+  }
+}
+
+/** In bytes; 0 if there is no such file. */
+function sizeOf(path: string): number {
+  try {
+    const info = Deno.statSync(path);
+    if (!info.isFile) throw new Error("it is not a file");
+    return info.size;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return 0;
+    throw error;
+  }
+}

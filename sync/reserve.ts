@@ -1,0 +1,77 @@
+import { statfsSync } from "node:fs";
+import { dirname, resolve } from "@std/path";
+import { createPrivateFile } from "./data_dir.ts";
+
+/** So many times the reserve must be free for it to be taken. */
+const PLENTY = 4;
+/** How long after it was given up it is first tried to be taken again, in milliseconds. */
+const WAIT_MS = 60_000;
+const CHUNK_BYTES = 64 * 1024;
+
+/**
+ * Room on the disk that is kept for the queue alone: a file that is given up
+ * when something else has filled the disk, so that captures can still be marked,
+ * delivered and removed.
+ */
+export class Reserve {
+  readonly #path: string;
+  readonly #bytes: number;
+  #notBefore = 0;
+
+  constructor(path: string, bytes: number) {
+    this.#path = path;
+    this.#bytes = bytes;
+  }
+
+  /** Takes the room, unless it is taken, was given up a moment ago, or the disk is rather full. */
+  take(): void {
+    if (performance.now() < this.#notBefore || this.#held() > 0) return;
+    this.#notBefore = performance.now() + WAIT_MS;
+    try {
+      if (freeBytes(this.#path) >= PLENTY * this.#bytes) this.#fill();
+    } catch {
+      // Without it everything works until the disk is full, which it may be now.
+      this.relieve();
+    }
+  }
+
+  /** Gives the room back if the disk is full; returns whether it did. */
+  relieve(): boolean {
+    try {
+      if (freeBytes(this.#path) >= this.#bytes) return false;
+      Deno.removeSync(this.#path);
+      this.#notBefore = performance.now() + WAIT_MS;
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #held(): number {
+    try {
+      return Deno.statSync(this.#path).size;
+    } catch {
+      return 0;
+    }
+  }
+
+  #fill(): void {
+    createPrivateFile(this.#path);
+    using file = Deno.openSync(this.#path, { write: true, truncate: true });
+    const chunk = new Uint8Array(CHUNK_BYTES);
+    for (let at = 0; at < this.#bytes; at += CHUNK_BYTES) {
+      // Zeros would take no room where the file system compresses.
+      crypto.getRandomValues(chunk);
+      for (let from = 0; from < chunk.length;) {
+        from += file.writeSync(chunk.subarray(from));
+      }
+    }
+    // Some file systems find out only now whether there is room.
+    file.syncDataSync();
+  }
+}
+
+function freeBytes(path: string): number {
+  const { bavail, bsize } = statfsSync(dirname(resolve(path)));
+  return bavail * bsize;
+}

@@ -1,0 +1,16 @@
+import { defaultEngine, type Engine } from "../../sync/database.ts";
+
+/** Every SQLite that this host offers: the built-in always, a native library where one loads. */
+export const ENGINES: readonly Engine[] = defaultEngine === "ffi"
+  ? ["builtin", "ffi"]
+  : ["builtin"];
+
+/** One test for each SQLite that this host offers. */
+export function testOnEachEngine(
+  name: string,
+  body: (engine: Engine) => void | Promise<void>,
+): void {
+  for (const engine of ENGINES) {
+    Deno.test(`${name} (${engine})`, () => body(engine));
+  }
+}
