@@ -1,0 +1,65 @@
+/**
+ * Measures the product: queue, spool and ledger with all their promises, in one
+ * process. Hands captures over, then times how long the agent takes to deliver them.
+ *
+ * @module
+ */
+import { join } from "@std/path";
+import { SyncAgent } from "../../../sync/agent.ts";
+import { Intake } from "../../../sync/intake.ts";
+import { UploadQueue } from "../../../sync/queue.ts";
+import { Spool } from "../../../sync/spool.ts";
+import { CaptureUploader } from "../../../sync/uploader.ts";
+import { peakBytes, resetPeak, residentBytes } from "../memory.ts";
+
+interface Input {
+  server: string;
+  dataDir: string;
+  paths: string[];
+  /** How many of the paths are sent first, to warm up. */
+  warmUp: number;
+  concurrency: number;
+}
+
+/** What {@linkcode Input} led to. */
+export interface Drained {
+  ms: number;
+  delivered: number;
+  /** What the process held when it had nothing to do, and the most while it sent. */
+  idleBytes: number;
+  peakBytes: number;
+}
+
+async function drain(input: Input): Promise<Drained> {
+  const { dataDir, paths, warmUp, concurrency } = input;
+  using queue = new UploadQueue(join(dataDir, "queue.db"));
+  const spool = new Spool(join(dataDir, "spool"));
+  const intake = new Intake(queue, spool, { minFreeBytes: 0 });
+  await using uploader = new CaptureUploader(input.server, { maxRetries: 1 });
+  const agent = new SyncAgent({
+    queue,
+    uploader,
+    concurrency,
+    log: (level, message) => {
+      if (level === "warn" || level === "error") console.error(message);
+    },
+    pathOf: ({ id }) => spool.pathOf(id),
+    onDelivered: ({ id }) => spool.remove(id),
+  });
+  for (const path of paths.slice(0, warmUp)) {
+    await intake.add(path, { door: 3 });
+  }
+  await agent.runOnce();
+  for (const path of paths.slice(warmUp)) await intake.add(path, { door: 3 });
+  const idleBytes = residentBytes();
+  resetPeak();
+  const start = performance.now();
+  const { delivered } = await agent.runOnce();
+  const ms = performance.now() - start;
+  return { ms, delivered, idleBytes, peakBytes: peakBytes() };
+}
+
+if (import.meta.main) {
+  const input: Input = JSON.parse(Deno.args[0]!);
+  console.log(JSON.stringify(await drain(input)));
+}

@@ -1,0 +1,20 @@
+/**
+ * Hands captures over to a data directory, for another program to deliver.
+ *
+ * @module
+ */
+import { join } from "@std/path";
+import { Intake } from "../../../sync/intake.ts";
+import { UploadQueue } from "../../../sync/queue.ts";
+import { Spool } from "../../../sync/spool.ts";
+
+if (import.meta.main) {
+  const { dataDir, paths }: { dataDir: string; paths: string[] } = JSON.parse(
+    Deno.args[0]!,
+  );
+  using queue = new UploadQueue(join(dataDir, "queue.db"));
+  const spool = new Spool(join(dataDir, "spool"));
+  const intake = new Intake(queue, spool, { minFreeBytes: 0 });
+  for (const path of paths) await intake.add(path, { door: 3 });
+  console.log(JSON.stringify({ captures: paths.length }));
+}

@@ -1,0 +1,87 @@
+/** Starts the programs that are measured, each in a process of its own. */
+import { bindingFlags, projectPath } from "../bindings.ts";
+import type { Received } from "./receiver.ts";
+
+/**
+ * Runs a command to its end and returns what it wrote to standard output.
+ *
+ * @throws {Error} if it fails, with what it wrote to standard error.
+ */
+export async function run(
+  command: string,
+  args: string[],
+  options: { env?: Record<string, string> } = {},
+): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(command, {
+    args,
+    ...options,
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  const text = new TextDecoder();
+  if (!success) {
+    throw new Error(
+      `Cannot measure, "${command} ${args.join(" ")}" failed:\n${
+        text.decode(stderr)
+      }`,
+    );
+  }
+  return text.decode(stdout);
+}
+
+/** The arguments of `deno` that run one of the project's programs. */
+export function programArgs(path: string, flags: string[] = ["-A"]): string[] {
+  return ["run", "--quiet", ...bindingFlags(), ...flags, projectPath(path)];
+}
+
+/**
+ * Runs a program of the benchmark with one argument, as JSON, and returns what
+ * it printed, which is JSON too.
+ */
+export async function runProgram<T>(path: string, input: unknown): Promise<T> {
+  const args = [
+    ...programArgs(`scripts/bench/${path}`),
+    JSON.stringify(input),
+  ];
+  return JSON.parse(await run(Deno.execPath(), args));
+}
+
+/** The receiver, in a process of its own. */
+export class Receiver implements AsyncDisposable {
+  readonly url: string;
+  readonly #child: Deno.ChildProcess;
+
+  private constructor(child: Deno.ChildProcess, port: number) {
+    this.#child = child;
+    this.url = `http://127.0.0.1:${port}`;
+  }
+
+  static async start(): Promise<Receiver> {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: programArgs("scripts/bench/receiver.ts"),
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    // It prints one line and no more; leaving the loop closes its output.
+    let line = "";
+    const output = child.stdout.pipeThrough(new TextDecoderStream());
+    for await (const text of output) {
+      line += text;
+      if (line.includes("\n")) break;
+    }
+    if (!Number(line)) throw new Error("Cannot start the receiver: it ended");
+    return new Receiver(child, Number(line));
+  }
+
+  /** Returns what came since the last call, and sets how long answers wait from now on. */
+  async take(options: { latencyMs?: number } = {}): Promise<Received> {
+    const { latencyMs = 0 } = options;
+    const response = await fetch(`${this.url}/control?latencyMs=${latencyMs}`);
+    return await response.json();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#child.status;
+  }
+}

@@ -1,0 +1,189 @@
+/** Points 1 and 2: how fast a backlog drains, beside what a user would take instead. */
+import { join } from "@std/path";
+import type { Drained } from "../agent/drain.ts";
+import type { Bench, Finding, Measured, Series } from "../bench.ts";
+import { programArgs, run, runProgram } from "../children.ts";
+import { curlAtOnce, curlPerFile, firstDesign } from "../peers.ts";
+import { compare, type Contender } from "../rounds.ts";
+
+/** How many captures are sent at a time: the agent's default. */
+const CONCURRENCY = 4;
+const SMALL_BYTES = 10_000;
+
+const AGENT = "the agent";
+const FETCHES = {
+  "bare fetch, FormData": "form",
+  "bare fetch, one piece": "piece",
+  "bare fetch, one piece, read synchronously": "piece-sync",
+} as const;
+const FIRST_DESIGN = "first design";
+
+/** Measures captures per second for each size. */
+export async function measureDraining(bench: Bench): Promise<Measured> {
+  const findings: Finding[] = [];
+  const series: Series[] = [];
+  for (const { bytes, captures } of bench.scale.sizes) {
+    const size = `${bytes / 1024} KiB`;
+    bench.tell(`Draining captures of ${size}`);
+    const paths = bench.makeFiles(bench.scale.warmUp + captures, bytes);
+    const rates = await compare(contenders(bench, paths), bench.scale.rounds);
+    findings.push(...judge(rates, bytes, size));
+    findings.push({
+      point: pointOf(bytes),
+      what: `${size}: "jarvis-agent sync" from source, start included`,
+      value: await throughCli(bench, paths),
+      unit: "captures/s",
+      detail: `${paths.length} captures, one turn`,
+    });
+    series.push({
+      name: size,
+      points: [...rates].map(([x, y]) => ({ x, y })),
+    });
+    await Deno.remove(join(paths[0]!, ".."), { recursive: true });
+  }
+  return { findings, charts: { draining: series } };
+}
+
+function contenders(bench: Bench, paths: string[]): Contender[] {
+  const { peers, scale: { warmUp, slowCaptures } } = bench;
+  const server = bench.receiver.url;
+  const few = paths.slice(0, slowCaptures);
+  const list: Contender[] = [
+    { name: AGENT, turn: () => throughAgent(bench, paths, CONCURRENCY) },
+  ];
+  for (const [name, body] of Object.entries(FETCHES)) {
+    list.push({
+      name,
+      turn: async () => {
+        const { ms } = await runProgram<{ ms: number }>("peers/bare_fetch.ts", {
+          server,
+          paths,
+          warmUp,
+          concurrency: CONCURRENCY,
+          body,
+        });
+        return (paths.length - warmUp) / ms * 1000;
+      },
+    });
+  }
+  const { python, curl } = peers;
+  for (const concurrency of python ? [1, CONCURRENCY] : []) {
+    list.push({
+      name: `${FIRST_DESIGN} (Python, ${python!.client}), ${concurrency}`,
+      turn: () =>
+        bench.inDir((dir) =>
+          firstDesign(python!.command, {
+            server,
+            database: join(dir, "queue.db"),
+            paths: [...few, ...few.slice(0, 20)],
+            warmUp: Math.min(few.length, 20),
+            concurrency,
+          })
+        ),
+    });
+  }
+  if (curl) {
+    list.push({
+      name: "curl for each file",
+      turn: () =>
+        curlPerFile(curl, { server, paths: few, concurrency: CONCURRENCY }),
+    });
+    for (const concurrency of [1, CONCURRENCY]) {
+      list.push({
+        name: `curl, one process, ${concurrency}`,
+        turn: () =>
+          bench.inDir((dir) =>
+            curlAtOnce(curl, { server, paths, concurrency, dir })
+          ),
+      });
+    }
+  }
+  return list;
+}
+
+/** Captures per second of the product's library, in a process that is warm. */
+export async function throughAgent(
+  bench: Bench,
+  paths: string[],
+  concurrency: number,
+  warmUp = bench.scale.warmUp,
+): Promise<number> {
+  return await bench.inDir(async (dataDir) => {
+    const { ms, delivered } = await runProgram<Drained>("agent/drain.ts", {
+      server: bench.receiver.url,
+      dataDir,
+      paths,
+      warmUp,
+      concurrency,
+    });
+    if (delivered !== paths.length - warmUp) {
+      throw new Error(`The agent delivered ${delivered} of ${paths.length}`);
+    }
+    return delivered / ms * 1000;
+  });
+}
+
+/** Captures per second of the program's command `sync`, its start included. */
+async function throughCli(bench: Bench, paths: string[]): Promise<number> {
+  return await bench.inDir(async (dataDir) => {
+    await runProgram("agent/fill.ts", { dataDir, paths });
+    const start = performance.now();
+    await run(Deno.execPath(), [
+      ...programArgs("main.ts"),
+      "sync",
+      `--data-dir=${dataDir}`,
+      `--server=${bench.receiver.url}`,
+      `--concurrency=${CONCURRENCY}`,
+    ]);
+    return paths.length / (performance.now() - start) * 1000;
+  });
+}
+
+/** Small captures are a point of their own. */
+function pointOf(bytes: number): 1 | 2 {
+  return bytes < SMALL_BYTES ? 2 : 1;
+}
+
+function judge(
+  rates: Map<string, number>,
+  bytes: number,
+  size: string,
+): Finding[] {
+  const own = rates.get(AGENT)!;
+  const point = pointOf(bytes);
+  const best = (names: string[]) =>
+    Math.max(...names.map((name) => rates.get(name)!));
+  const first = [...rates.keys()].filter((n) => n.startsWith(FIRST_DESIGN));
+  const perSecond = (rate: number) => `${Math.round(rate)}/s`;
+  const findings: Finding[] = [];
+  if (first.length > 0) {
+    findings.push({
+      point,
+      what: `${size}: the agent / the first design`,
+      value: own / best(first),
+      unit: "×",
+      atLeast: point === 2 ? 12 : 8,
+      detail: `${perSecond(own)} / ${perSecond(best(first))}`,
+    });
+  }
+  const fetch = best(Object.keys(FETCHES));
+  findings.push({
+    point,
+    what: `${size}: the agent / the best bare fetch`,
+    value: own / fetch,
+    unit: "×",
+    atLeast: point === 2 ? 0.6 : 0.8,
+    detail: `${perSecond(own)} / ${perSecond(fetch)}`,
+  });
+  for (const [name, rate] of rates) {
+    if (name === AGENT) continue;
+    findings.push({
+      point,
+      what: `${size}: ${name}`,
+      value: rate,
+      unit: "captures/s",
+      detail: `the agent is ${(own / rate).toFixed(2)} times as fast`,
+    });
+  }
+  return findings;
+}

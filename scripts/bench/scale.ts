@@ -1,0 +1,101 @@
+/** How much is measured: everything, or less of it in less time. */
+
+/** The amounts of one run. */
+export interface Scale {
+  name: "tiny" | "quick" | "full" | "long";
+  /** How often each contender has its turn; the median counts. */
+  rounds: number;
+  /** Sizes of captures in bytes, and how many are sent in a turn. */
+  sizes: readonly { bytes: number; captures: number }[];
+  /** How many captures a turn of a slow contender sends. */
+  slowCaptures: number;
+  /** How many captures warm a process up. */
+  warmUp: number;
+  /** How many are sent at a time against a server that takes its time. */
+  concurrencies: readonly number[];
+  /** How many seconds a turn against such a server takes, about. */
+  latencySeconds: number;
+  largeBytes: number;
+  rows: number;
+  watchedFiles: number;
+  /** Captures that wait in the large backlog. */
+  backlog: number;
+  idleSeconds: number;
+  idleFiles: number;
+  /** How many captures another process hands over, one by one. */
+  handovers: number;
+  agents: number;
+  outageSeconds: number;
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+const FULL: Scale = {
+  name: "full",
+  rounds: 5,
+  sizes: [
+    { bytes: 2 * KIB, captures: 2000 },
+    { bytes: 100 * KIB, captures: 1000 },
+    { bytes: 300 * KIB, captures: 600 },
+  ],
+  slowCaptures: 200,
+  warmUp: 200,
+  concurrencies: [1, 4, 16, 32],
+  latencySeconds: 1,
+  largeBytes: 4096 * MIB,
+  rows: 5000,
+  watchedFiles: 10_000,
+  backlog: 1_000_000,
+  idleSeconds: 60,
+  idleFiles: 20_000,
+  handovers: 20,
+  agents: 10_000,
+  outageSeconds: 3600,
+};
+
+/** The amounts by name: `tiny` shows only that it works. */
+export const SCALES: Readonly<Record<Scale["name"], Scale>> = {
+  full: FULL,
+  long: { ...FULL, name: "long", idleSeconds: 600, idleFiles: 100_000 },
+  quick: {
+    ...FULL,
+    name: "quick",
+    rounds: 3,
+    sizes: [
+      { bytes: 2 * KIB, captures: 600 },
+      { bytes: 100 * KIB, captures: 400 },
+    ],
+    slowCaptures: 60,
+    warmUp: 100,
+    concurrencies: [4, 32],
+    latencySeconds: 0.5,
+    largeBytes: 512 * MIB,
+    rows: 2000,
+    backlog: 100_000,
+    idleSeconds: 10,
+    idleFiles: 2000,
+    handovers: 5,
+  },
+  tiny: {
+    name: "tiny",
+    rounds: 1,
+    sizes: [
+      { bytes: 2 * KIB, captures: 10 },
+      { bytes: 16 * KIB, captures: 10 },
+    ],
+    slowCaptures: 5,
+    warmUp: 5,
+    concurrencies: [4],
+    latencySeconds: 0.1,
+    largeBytes: 5 * MIB,
+    rows: 20,
+    watchedFiles: 20,
+    backlog: 2000,
+    idleSeconds: 0.2,
+    idleFiles: 5,
+    handovers: 1,
+    agents: 20,
+    outageSeconds: 60,
+  },
+};
