@@ -1,0 +1,38 @@
+import { join } from "@std/path";
+import { type Capture, sha256Of } from "./oracle.ts";
+import { Random } from "./random.ts";
+
+const NAMES = ["door", "schirm 2", "Bürø", "録画", "it's", "a.b"];
+
+/** Makes captures: no two have the same name, nor, unless they are tiny, the same bytes. */
+export class Maker {
+  readonly #random: Random;
+  #made = 0;
+
+  constructor(seed: number) {
+    this.#random = new Random(seed);
+  }
+
+  /** Writes a new capture into a folder. */
+  make(
+    dir: string,
+    size: number,
+    metadata: Record<string, unknown>,
+  ): Capture {
+    const name = `${++this.#made} ${this.#random.pick(NAMES)}.bin`;
+    const path = join(dir, name);
+    const bytes = this.#random.bytes(size);
+    Deno.writeFileSync(path, bytes);
+    return { name, path, size, sha256: sha256Of(bytes), metadata };
+  }
+
+  /** Metadata with what is hard to pass on: nesting, quotes, other scripts. */
+  metadata(): Record<string, unknown> {
+    const random = this.#random;
+    return {
+      n: random.whole(0, 2 ** 31),
+      ...(random.chance(0.5) && { titel: 'Tür "3" \\ 門\n\u0007' }),
+      ...(random.chance(0.3) && { nested: { list: [1, null, { x: "" }] } }),
+    };
+  }
+}

@@ -1,0 +1,104 @@
+import { createHash } from "node:crypto";
+import type { Received } from "./received.ts";
+
+/** A capture as its maker knows it; no two have the same name. */
+export interface Capture {
+  name: string;
+  path: string;
+  size: number;
+  sha256: string;
+  metadata: Record<string, unknown>;
+}
+
+/** What the program owes for a capture. */
+export type Claim =
+  /** It was acknowledged, or dropped into a watched folder: exactly once. */
+  | "owed"
+  /** Its `enqueue` was killed before it answered: at most once. */
+  | "in doubt"
+  /** Its `enqueue` said no: never. */
+  | "refused";
+
+/** Owns the truth: what must arrive, what may, and that nothing else does. */
+export class Oracle {
+  readonly #claims = new Map<
+    string,
+    { capture: Capture; claim: Claim; id: string | undefined }
+  >();
+
+  /** Notes a capture, or what has become of it. */
+  note(capture: Capture, claim: Claim, id?: string): void {
+    this.#claims.set(capture.name, { capture, claim, id });
+  }
+
+  /** How many captures are owed. */
+  get owed(): number {
+    return this.#with("owed").length;
+  }
+
+  /** Whether these bytes are only owed to nobody: what may be left behind after a kill. */
+  mayBeLeftBehind(sha256: string): boolean {
+    return [...this.#claims.values()].some(({ capture, claim, id }) =>
+      capture.sha256 === sha256 && (claim !== "owed" || id === undefined)
+    );
+  }
+
+  /** The names of owed captures that have not arrived. */
+  missing(received: readonly Received[]): string[] {
+    const arrived = new Set(received.map(({ filename }) => filename));
+    return this.#with("owed").filter((name) => !arrived.has(name));
+  }
+
+  /** Everything that is wrong with what has arrived, in words. */
+  faults(received: readonly Received[]): string[] {
+    const faults: string[] = [];
+    const seen = new Map<string, string>();
+    const keys = new Set<string>();
+    for (const arrival of received) {
+      const { filename, idempotencyKey: key } = arrival;
+      const first = seen.get(filename);
+      if (first !== undefined) {
+        faults.push(
+          `"${filename}" arrived twice: as ${first} and as ${key}`,
+        );
+      }
+      seen.set(filename, String(key));
+      if (key === null || keys.has(key)) {
+        faults.push(`"${filename}" arrived with the key ${key}, again or none`);
+      } else keys.add(key);
+      const fault = this.#judge(arrival);
+      if (fault) faults.push(`"${filename}" ${fault}`);
+    }
+    return faults;
+  }
+
+  #judge(arrival: Received): string | undefined {
+    const known = this.#claims.get(arrival.filename);
+    if (!known) return "arrived and was never made";
+    const { capture, claim, id } = known;
+    if (claim === "refused") return "arrived although its enqueue said no";
+    if (id !== undefined && id !== arrival.idempotencyKey) {
+      return `arrived as ${arrival.idempotencyKey}, was acknowledged as ${id}`;
+    }
+    if (arrival.size !== capture.size || arrival.sha256 !== capture.sha256) {
+      return `arrived with other bytes: ${arrival.size} of them, expected ${capture.size}`;
+    }
+    const expected = { ...capture.metadata, filename: capture.name };
+    for (const [name, value] of Object.entries(expected)) {
+      if (JSON.stringify(arrival.metadata[name]) !== JSON.stringify(value)) {
+        return `arrived without the metadata ${JSON.stringify(name)}`;
+      }
+    }
+    return undefined;
+  }
+
+  #with(wanted: Claim): string[] {
+    return [...this.#claims].filter(([, { claim }]) => claim === wanted)
+      .map(([name]) => name);
+  }
+}
+
+/** SHA-256 in lower-case hexadecimal. */
+export function sha256Of(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}

@@ -1,0 +1,178 @@
+import type { Misbehaviour } from "../../scripts/misbehaviour.ts";
+import { Random } from "./random.ts";
+
+/** One thing that happens. Each stands by itself, so that any of them can be left out. */
+export type ChaosEvent =
+  & { afterMs: number }
+  & (
+    | {
+      kind: "enqueue";
+      sizes: number[];
+      /** Whether the files lie on another file system, so that they are copied. */
+      elsewhere: boolean;
+      /** Whether `--no-copy` is given. */
+      inPlace: boolean;
+      killAfterMs?: number;
+      /** Kills it as soon as so many captures are acknowledged. */
+      killAfterIds?: number;
+    }
+    | { kind: "drop"; sizes: number[]; how: "written" | "renamed" | "folder" }
+    | { kind: "kill agent"; signal: "SIGKILL" | "SIGTERM"; downMs: number }
+    | { kind: "kill server"; signal: "SIGKILL" | "SIGTERM"; downMs: number }
+    | { kind: "stop agent" | "stop server"; forMs: number }
+    | { kind: "misbehave"; changes: Partial<Misbehaviour>; forMs: number }
+    | {
+      kind: "cut connections";
+      count: number;
+      afterBytes: number;
+      side: "request" | "answer";
+    }
+    | { kind: "refuse connections"; forMs: number }
+    | { kind: "command"; args: string[]; killAfterMs?: number }
+    | { kind: "fill disk"; forMs: number }
+    | { kind: "set clock"; offsetS: number }
+  );
+
+/** Everything that happens in one round. */
+export interface Schedule {
+  seed: number;
+  /** Whether the data directory is on a small disk of its own. */
+  smallDisk: boolean;
+  events: ChaosEvent[];
+}
+
+/** What the machine can do. */
+export interface Abilities {
+  canMount: boolean;
+  canSetClock: boolean;
+}
+
+const MISBEHAVIOURS: readonly Partial<Misbehaviour>[] = [
+  { failRate: 0.5 },
+  { dropRate: 0.5 },
+  { dropRate: 1, dropAt: "after" },
+  { dropRate: 0.7, dropAt: "body" },
+  { dropRate: 0.7, dropAt: "before" },
+  { latencyMs: 300 },
+  // Without those that mean "never": they make captures fail, as they should.
+  ...[302, 401, 403, 404, 408, 429, 500, 502, 503].map((status) => ({
+    status,
+  })),
+];
+
+const COMMANDS: readonly string[][] = [
+  ["status"],
+  ["list", "--json"],
+  ["retry", "--all"],
+  ["retry", "--failed"],
+  ["cleanup", "--days", "36500"],
+  ["sync"],
+];
+
+const MIB = 1024 * 1024;
+const YEAR_S = 365 * 86_400;
+
+/** Draws a round: the same for the same seed and abilities. */
+export function createSchedule(
+  seed: number,
+  count: number,
+  abilities: Abilities,
+): Schedule {
+  const random = new Random(seed);
+  const smallDisk = random.chance(0.25) && abilities.canMount;
+  const events = Array.from({ length: count }, () => ({
+    afterMs: random.magnitude(0, 600),
+    ...drawEvent(random, smallDisk, abilities),
+  } as ChaosEvent));
+  return { seed, smallDisk, events };
+}
+
+function drawEvent(
+  random: Random,
+  smallDisk: boolean,
+  abilities: Abilities,
+): Omit<ChaosEvent, "afterMs"> {
+  const draw = random.weighted<() => object>([
+    [30, () => drawEnqueue(random, smallDisk)],
+    [7, () => ({
+      kind: "drop",
+      sizes: drawSizes(random, 12, 100_000),
+      how: random.pick(["written", "renamed", "folder"]),
+    })],
+    [24, () => drawKill(random, "agent")],
+    [8, () => drawKill(random, "server")],
+    [3, () => ({ kind: "stop agent", forMs: random.magnitude(50, 2000) })],
+    [3, () => ({ kind: "stop server", forMs: random.magnitude(50, 2000) })],
+    [9, () => ({
+      kind: "misbehave",
+      changes: random.pick(MISBEHAVIOURS),
+      forMs: random.magnitude(200, 3000),
+    })],
+    [6, () => ({
+      kind: "cut connections",
+      count: random.whole(1, 4),
+      afterBytes: random.magnitude(0, MIB),
+      side: random.chance(0.7) ? "request" : "answer",
+    })],
+    [2, () => ({
+      kind: "refuse connections",
+      forMs: random.magnitude(100, 2000),
+    })],
+    [10, () => ({
+      kind: "command",
+      args: random.pick(COMMANDS),
+      ...(random.chance(0.3) && { killAfterMs: random.magnitude(20, 300) }),
+    })],
+    [smallDisk ? 6 : 0, () => ({
+      kind: "fill disk",
+      forMs: random.magnitude(200, 3000),
+    })],
+    [abilities.canSetClock ? 3 : 0, () => ({
+      kind: "set clock",
+      offsetS: random.pick([-YEAR_S, -3600, 0, 3600, YEAR_S]),
+    })],
+  ]);
+  return draw() as Omit<ChaosEvent, "afterMs">;
+}
+
+function drawEnqueue(random: Random, smallDisk: boolean): object {
+  const large = random.chance(0.08);
+  const largest = smallDisk ? 12 * MIB : 64 * MIB;
+  const sizes = large
+    ? [random.magnitude(MIB, largest)]
+    : drawSizes(random, 40, random.pick([2000, 30_000, 400_000]));
+  const event = {
+    kind: "enqueue",
+    sizes,
+    elsewhere: random.chance(0.4),
+    inPlace: random.chance(0.1),
+  };
+  if (!random.chance(0.4)) return event;
+  return random.chance(0.5)
+    ? { ...event, killAfterIds: random.whole(1, sizes.length) }
+    : { ...event, killAfterMs: random.magnitude(30, 400) };
+}
+
+function drawKill(random: Random, victim: "agent" | "server"): object {
+  return {
+    kind: `kill ${victim}`,
+    signal: random.chance(0.8) ? "SIGKILL" : "SIGTERM",
+    downMs: random.chance(0.6) ? 0 : random.magnitude(10, 1500),
+  };
+}
+
+function drawSizes(random: Random, most: number, largest: number): number[] {
+  return Array.from(
+    { length: random.magnitude(1, most) },
+    () => random.magnitude(0, largest),
+  );
+}
+
+/** One event in a line for a person. */
+export function describeEvent(event: ChaosEvent): string {
+  const { afterMs, kind, ...rest } = event;
+  const details = Object.entries(rest).map(([name, value]) =>
+    `${name} ${JSON.stringify(value)}`
+  );
+  return `+${afterMs} ms  ${kind}  ${details.join(", ")}`.trimEnd();
+}

@@ -1,0 +1,146 @@
+import { join } from "@std/path";
+import { eventually } from "../helpers/eventually.ts";
+import { sha256Of } from "./oracle.ts";
+import type { World } from "./world.ts";
+
+/** How long the backlog may take to be delivered once nothing is wrong any more, in milliseconds. */
+const DRAIN_MS = 60_000;
+
+/**
+ * Ends all trouble and holds the program to its promises: a fresh capture gets
+ * through, everything owed arrives, once, and nothing is left.
+ *
+ * What is broken stands in the world's faults.
+ */
+export async function settle(world: World): Promise<void> {
+  await world.server.misbehave({});
+  world.network.heal();
+  await run(world, ["retry", "--all"]);
+  await deliverFresh(world);
+  // A start looks through folders and spool, which the agent else does now and then.
+  await world.agent.kill("SIGTERM", 0);
+  await drain(world);
+  await checkFolders(world);
+  await world.agent.close();
+  checkLeftovers(world);
+  const received = world.received.read();
+  world.faults.push(...world.oracle.faults(received));
+  world.tally.delivered = received.length;
+  world.tally.deliveredBytes = received.reduce(
+    (sum, { size }) => sum + size,
+    0,
+  );
+}
+
+async function run(world: World, args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await world.run(args);
+  if (![0, 75].includes(code)) {
+    world.faults.push(
+      `"${args[0]}" ended with code ${code} after all trouble:\n${stderr}`,
+    );
+  }
+  return stdout.join("\n");
+}
+
+/** Tries everything at once: what waits for its time else takes minutes. */
+async function sync(world: World): Promise<{ left: number; failed: number }> {
+  const server = `http://127.0.0.1:${world.network.port}`;
+  return JSON.parse(
+    await run(world, ["sync", "--json", "--server", server]) || "{}",
+  );
+}
+
+async function deliverFresh(world: World): Promise<void> {
+  const { maker, disks, oracle, received } = world;
+  const fresh = maker.make(disks.makers, 1000, maker.metadata());
+  const line = await run(world, [
+    "enqueue",
+    "--metadata-json",
+    JSON.stringify(fresh.metadata),
+    "--min-free-bytes",
+    "0",
+    fresh.path,
+  ]);
+  oracle.note(fresh, "owed", line);
+  Deno.removeSync(fresh.path);
+  await attempt(world, "a fresh capture gets through", async () => {
+    await sync(world);
+    return received.read().some(({ filename }) => filename === fresh.name);
+  });
+}
+
+async function drain(world: World): Promise<void> {
+  let failed = "";
+  let missing: string[] = [];
+  await attempt(world, "everything is delivered", async () => {
+    const { left } = await sync(world);
+    missing = world.oracle.missing(world.received.read());
+    failed = await run(world, ["list", "--json", "--status", "failed"]);
+    return left === 0 && missing.length === 0 && failed === "[]";
+  });
+  if (missing.length > 0) {
+    world.faults.push(
+      `${missing.length} captures were lost: ${missing.slice(0, 5).join(", ")}`,
+    );
+  }
+  if (failed !== "[]") world.faults.push(`captures failed: ${failed}`);
+}
+
+/** Waits until the watched folder and the spool have nothing in them that is delivered. */
+async function checkFolders(world: World): Promise<void> {
+  await attempt(
+    world,
+    "delivered files leave the watched folder",
+    () => filesIn(world.disks.watched).length === 0,
+  );
+  await attempt(
+    world,
+    "delivered captures leave the spool",
+    () => !filesIn(spoolOf(world)).some((path) => path.endsWith(".json")),
+  );
+}
+
+/**
+ * What a kill left half taken over may stay in the spool, for it could be an
+ * only copy: nothing else may.
+ */
+function checkLeftovers(world: World): void {
+  const { oracle, tally, faults } = world;
+  const left = filesIn(spoolOf(world)).filter((path) => !path.endsWith(".tmp"));
+  const times = new Map<string, number>();
+  for (const path of left) {
+    const hash = sha256Of(Deno.readFileSync(path));
+    if (!oracle.mayBeLeftBehind(hash)) {
+      faults.push(`the spool still has "${path}", which was acknowledged`);
+    }
+    if (Deno.statSync(path).size === 0) continue;
+    const count = (times.get(hash) ?? 0) + 1;
+    times.set(hash, count);
+    if (count > tally.agentKills + 1) {
+      faults.push(`the spool has the same capture ${count} times: "${path}"`);
+    }
+  }
+}
+
+function spoolOf(world: World): string {
+  return join(world.disks.data, "spool");
+}
+
+async function attempt(
+  world: World,
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
+  await eventually(what, condition, DRAIN_MS).catch((error) => {
+    world.faults.push(
+      `${error.message}; the agent said:\n${world.agent.stderr}`,
+    );
+  });
+}
+
+function filesIn(dir: string): string[] {
+  return [...Deno.readDirSync(dir)].flatMap((entry) => {
+    const path = join(dir, entry.name);
+    return entry.isDirectory ? filesIn(path) : [path];
+  });
+}
