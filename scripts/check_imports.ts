@@ -6,10 +6,13 @@ const LAYERS: readonly string[] = [
   "cli/",
   "config options token",
   "agent",
-  "watcher intake recovery salvage settler outage_log after_upload delivery wakeup",
-  "queue queue_reader queue_file settlement agent_state uploader breaker spool lock notify",
-  "captures database database_error reserve schema statements multipart outcome metadata server_url log " +
-  "data_dir fault_point sidecar stall_guard version",
+  `watcher intake recovery salvage settler outage_log after_upload delivery
+   wakeup`,
+  `queue queue_reader queue_file settlement agent_state uploader breaker spool
+   lock notify`,
+  `captures database database_error reserve schema statements requests
+   upload_options multipart capture_file outcome metadata server_url log
+   data_dir fault_point sidecar stall_guard version`,
 ];
 
 /** Neighbours in a layer that must not know each other. */
@@ -119,7 +122,7 @@ function layerOf(name: string): number {
 
 /** Whether a module is one of those named; "cli/" names all below it. */
 function isAmong(name: string, modules: string): boolean {
-  return modules.split(" ").some((module) =>
+  return modules.split(/\s+/).some((module) =>
     module.endsWith("/") ? name.startsWith(module) : name === module
   );
 }
