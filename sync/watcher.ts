@@ -35,10 +35,15 @@ const YIELD_EVERY = 256;
 /** What programs call files that they are still writing. */
 const UNFINISHED_NAME = /^\.|\.(tmp|part|crdownload)$/i;
 
-/** A file that has yet to stay as it is. */
-interface Unsettled {
+/** What a file looked like, and its sidecar, if it had one. */
+interface Observed {
   size: number;
   mtimeMs: number;
+  sidecar: { size: number; mtimeMs: number } | undefined;
+}
+
+/** A file that has yet to stay as it is. */
+interface Unsettled extends Observed {
   /** When it was first seen like this, by a clock that never jumps. */
   since: number;
 }
@@ -187,28 +192,39 @@ export class FolderWatcher {
       this.#unsettled.delete(path);
       return this.#complainOfName(path);
     }
-    const { size, mtimeMs } = observed(info);
+    const { size, mtimeMs } = sizeAndTime(info);
     if (this.#options.isKnown(path, size, mtimeMs) || isSidecar(path)) {
       this.#unsettled.delete(path);
       return;
     }
-    const finished = (renamed || this.#isSettled(path, info)) &&
-      this.#isSettled(sidecarOf(path), regularFile(sidecarOf(path)));
-    if (!finished) return this.#observe(path, info);
+    const sidecar = regularFile(sidecarOf(path));
+    const finished = renamed && this.#isStill(sidecar) ||
+      this.#isSettled(path, info, sidecar);
+    if (!finished) return this.#observe(path, observed(info, sidecar));
     this.#unsettled.delete(path);
     this.#batch.push({ path, size, mtimeMs, metadata: this.#metadataOf(path) });
     if (this.#batch.length >= BATCH) await this.#flush();
   }
 
-  /** Whether a file, if there is one, has been as it is for the settle time. */
-  #isSettled(path: string, info: Deno.FileInfo | undefined): boolean {
-    if (!info) return true;
+  /** Whether a file and its sidecar, if there is one, have been as they are for the settle time. */
+  #isSettled(
+    path: string,
+    info: Deno.FileInfo,
+    sidecar: Deno.FileInfo | undefined,
+  ): boolean {
     const seen = this.#unsettled.get(path);
-    if (seen && isSame(seen, observed(info))) {
+    if (seen && isSame(seen, observed(info, sidecar))) {
       return performance.now() - seen.since >= this.#settleMs;
     }
-    // Seen for the first time: its own times say how long it has been so. A
-    // copy that keeps the original's time still has a new change time.
+    return this.#isStill(info) && this.#isStill(sidecar);
+  }
+
+  /**
+   * Whether a file, if there is one, has been as it is for the settle time, by
+   * its own times. A copy that keeps the original's time still has a new change time.
+   */
+  #isStill(info: Deno.FileInfo | undefined): boolean {
+    if (!info) return true;
     const changedMs = Math.max(
       info.mtime?.getTime() ?? Infinity,
       info.ctime?.getTime() ?? 0,
@@ -217,10 +233,10 @@ export class FolderWatcher {
   }
 
   /** Starts, or starts again, to wait for a file to stay as it is. */
-  #observe(path: string, info: Deno.FileInfo): void {
+  #observe(path: string, seen: Observed): void {
     this.#unsettled.delete(path);
     if (this.#unsettled.size >= MAX_UNSETTLED) return;
-    this.#unsettled.set(path, { ...observed(info), since: performance.now() });
+    this.#unsettled.set(path, { ...seen, since: performance.now() });
   }
 
   #metadataOf(path: string): Metadata {
@@ -293,9 +309,10 @@ export class FolderWatcher {
       this.#renamed.add(path);
       this.#wake();
     } else if (info?.isFile) {
+      const now = observed(info, regularFile(sidecarOf(path)));
       const seen = this.#unsettled.get(path);
-      if (seen && isSame(seen, observed(info))) return;
-      this.#observe(path, info);
+      if (seen && isSame(seen, now)) return;
+      this.#observe(path, now);
       this.#wake();
     }
   }
@@ -338,15 +355,21 @@ export class FolderWatcher {
   }
 }
 
-function observed(info: Deno.FileInfo): { size: number; mtimeMs: number } {
+function observed(
+  info: Deno.FileInfo,
+  sidecar: Deno.FileInfo | undefined,
+): Observed {
+  return { ...sizeAndTime(info), sidecar: sidecar && sizeAndTime(sidecar) };
+}
+
+function sizeAndTime(info: Deno.FileInfo): { size: number; mtimeMs: number } {
   return { size: info.size, mtimeMs: info.mtime?.getTime() ?? 0 };
 }
 
-function isSame(
-  a: { size: number; mtimeMs: number },
-  b: { size: number; mtimeMs: number },
-): boolean {
-  return a.size === b.size && a.mtimeMs === b.mtimeMs;
+function isSame(a: Observed, b: Observed): boolean {
+  return a.size === b.size && a.mtimeMs === b.mtimeMs &&
+    a.sidecar?.size === b.sidecar?.size &&
+    a.sidecar?.mtimeMs === b.sidecar?.mtimeMs;
 }
 
 function lstat(path: string): Deno.FileInfo | undefined {
