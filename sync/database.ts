@@ -209,8 +209,9 @@ class BuiltinConnection extends BaseConnection implements Connection {
       try {
         return this.#database.prepare(sql);
       } catch (error) {
-        // Older Denos say only that it failed: this says why, and does nothing.
-        this.#database.exec(`EXPLAIN ${sql}`);
+        // All that older Denos say. This does nothing but to say why.
+        const says = error instanceof Error ? error.message : "";
+        if (says === "failed to prepare statement") this.exec(`EXPLAIN ${sql}`);
         throw error;
       }
     });

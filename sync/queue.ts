@@ -274,10 +274,14 @@ export class UploadQueue extends QueueReader {
    * the longest wait was written under another clock: it counts as come.
    */
   #promoteDue(): void {
+    const sql = this.#sql;
     const now = this.#now();
     const latest = now + MAX_RETRY_DELAY_MS;
-    if (this.#sql.anyDue.get(now, latest) === undefined) return;
-    this.#file.write(() => this.#sql.promote.run(now, latest));
+    if (!sql.anyDueUntil.get(now) && !sql.anyDueAfter.get(latest)) return;
+    this.#file.write(() => {
+      sql.promoteUntil.run(now);
+      sql.promoteAfter.run(latest);
+    });
   }
 }
 

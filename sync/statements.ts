@@ -13,7 +13,14 @@ export const MAX_RETRY_DELAY_MS = 3_600_000;
 /** With this many charged attempts a capture is `failed`. */
 export const MAX_ATTEMPTS = 10;
 
-const WAITING = "status = 'pending' AND due_at IS NOT NULL";
+/** Captures in order of age by status. Which index to take is said wherever SQLite might err. */
+const BY_AGE = "captures INDEXED BY captures_by_age";
+
+/** The captures that wait for a retry. SQLite would rather go through all that are pending. */
+const WAITING =
+  "captures INDEXED BY captures_waiting WHERE status = 'pending' AND due_at IS NOT NULL";
+
+const PROMOTE = `UPDATE ${WAITING.replace("WHERE", "SET due_at = NULL WHERE")}`;
 
 const AGAIN =
   "UPDATE captures SET status = 'pending', due_at = NULL, attempts = 0, last_error = NULL";
@@ -31,14 +38,14 @@ export const STATEMENTS = {
      SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM delivered WHERE id = ?)
      ON CONFLICT (id) DO NOTHING`,
   ready:
-    `SELECT * FROM captures WHERE status = 'pending' AND (due_at IS NOT NULL) = 0
+    `SELECT * FROM ${BY_AGE} WHERE status = 'pending' AND (due_at IS NOT NULL) = 0
      ORDER BY created_at, rowid LIMIT ?`,
-  anyDue:
-    `SELECT 1 FROM captures WHERE ${WAITING} AND (due_at <= ? OR due_at > ?) LIMIT 1`,
-  promote:
-    `UPDATE captures SET due_at = NULL WHERE ${WAITING} AND (due_at <= ? OR due_at > ?)`,
-  firstDue:
-    `SELECT due_at FROM captures WHERE ${WAITING} ORDER BY due_at LIMIT 1`,
+  anyDueUntil: `SELECT 1 FROM ${WAITING} AND due_at <= ? LIMIT 1`,
+  anyDueAfter: `SELECT 1 FROM ${WAITING} AND due_at > ? LIMIT 1`,
+  promoteUntil: PROMOTE + " AND due_at <= ?",
+  promoteAfter: PROMOTE + " AND due_at > ?",
+  makeAllDue: PROMOTE,
+  firstDue: `SELECT due_at FROM ${WAITING} ORDER BY due_at LIMIT 1`,
   markUploading:
     `UPDATE captures SET status = 'uploading', due_at = NULL, last_attempt = ?
      WHERE id = ? AND status = 'pending'`,
@@ -60,25 +67,24 @@ export const STATEMENTS = {
     `UPDATE captures SET status = 'pending', last_error = coalesce(?, last_error), due_at = ?
      WHERE id = ? AND status = 'uploading'`,
   recover:
-    "UPDATE captures SET status = 'pending', due_at = NULL WHERE status = 'uploading'",
+    `UPDATE ${BY_AGE} SET status = 'pending', due_at = NULL WHERE status = 'uploading'`,
   counts: "SELECT status, n FROM counts WHERE status <> 'spooled bytes'",
   spooledBytes: "SELECT n FROM counts WHERE status = 'spooled bytes'",
   oldest:
-    `SELECT created_at FROM captures WHERE status = ? AND (due_at IS NOT NULL) = ?
+    `SELECT created_at FROM ${BY_AGE} WHERE status = ? AND (due_at IS NOT NULL) = ?
      ORDER BY created_at LIMIT 1`,
   oldFailed:
-    "SELECT id FROM captures WHERE status = 'failed' AND coalesce(last_attempt, created_at) < ?",
-  list: `SELECT * FROM captures WHERE status = ? AND (due_at IS NOT NULL) = ?
+    `SELECT id FROM ${BY_AGE} WHERE status = 'failed' AND coalesce(last_attempt, created_at) < ?`,
+  list: `SELECT * FROM ${BY_AGE} WHERE status = ? AND (due_at IS NOT NULL) = ?
      ORDER BY created_at, rowid LIMIT ?`,
   get: "SELECT * FROM captures WHERE id = ?",
   spooledAfter:
     "SELECT rowid, * FROM captures WHERE rowid > ? AND spooled = 1 ORDER BY rowid LIMIT ?",
   retryOne: `${AGAIN} WHERE id = ? AND status <> 'uploading'`,
-  failedIds: "SELECT id FROM captures WHERE status = 'failed'",
+  failedIds: `SELECT id FROM ${BY_AGE} WHERE status = 'failed'`,
   retryFailed: `${AGAIN} WHERE status = 'failed'`,
   retryableIds: "SELECT id FROM captures WHERE status <> 'uploading'",
   retryAll: `${AGAIN} WHERE status <> 'uploading'`,
-  makeAllDue: `UPDATE captures SET due_at = NULL WHERE ${WAITING}`,
   watchedQueued:
     "SELECT 1 FROM captures WHERE watched = 1 AND filepath = ? AND size IS ? AND mtime_ms IS ?",
   watchedDelivered:
