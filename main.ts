@@ -2,7 +2,6 @@ import { runCommandLine } from "./sync/cli/cli.ts";
 
 const encoder = new TextEncoder();
 const stopping = new AbortController();
-const reloads: (() => void)[] = [];
 const windows = Deno.build.os === "windows";
 
 // Windows has no other signals that can be listened to.
@@ -14,28 +13,37 @@ for (const signal of stopSignals) {
     stopping.abort(new Error("interrupted"));
   });
 }
-if (!windows) {
-  Deno.addSignalListener("SIGHUP", () => reloads.forEach((reload) => reload()));
-}
 
 Deno.exit(
   await runCommandLine(Deno.args, {
-    out: (line) => writeLine(Deno.stdout, line),
-    err: (line) => writeLine(Deno.stderr, line),
+    out: (line) => {
+      try {
+        writeLine(Deno.stdout, line);
+      } catch (error) {
+        // The reader has gone, like in `jarvis-agent list | head`.
+        if (error instanceof Deno.errors.BrokenPipe) return;
+        const { message } = error as Error;
+        throw new Error(`Cannot write to standard output: ${message}`);
+      }
+    },
+    err: (line) => {
+      try {
+        writeLine(Deno.stderr, line);
+      } catch {
+        // Nowhere to say so; the work goes on.
+      }
+    },
     env: (name) => Deno.env.get(name),
     signal: stopping.signal,
-    onReload: (reload) => reloads.push(reload),
+    onReload: (reload) => {
+      if (!windows) Deno.addSignalListener("SIGHUP", reload);
+    },
   }),
 );
 
 function writeLine(stream: typeof Deno.stdout, line: string): void {
   const bytes = encoder.encode(line + "\n");
-  try {
-    for (let at = 0; at < bytes.length;) {
-      at += stream.writeSync(bytes.subarray(at));
-    }
-  } catch (error) {
-    // The reader has gone, like in `jarvis-agent list | head`.
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  for (let at = 0; at < bytes.length;) {
+    at += stream.writeSync(bytes.subarray(at));
   }
 }

@@ -4,10 +4,10 @@
 const LAYERS: readonly string[] = [
   "main mod",
   "cli/",
-  "config options token",
+  "config given options token",
   "agent",
-  `watcher intake recovery salvage settler outage_log after_upload delivery
-   wakeup`,
+  `watcher folder_events folder_walk finished_files settling intake recovery
+   salvage settler outage_log after_upload delivery wakeup`,
   `queue queue_reader queue_file settlement agent_state uploader breaker spool
    lock notify`,
   `captures database database_error reserve schema statements requests

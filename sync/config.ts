@@ -5,17 +5,25 @@
  * @module
  */
 
-import { isAbsolute, join, relative, resolve } from "@std/path";
+import {
+  basename,
+  dirname,
+  isAbsolute,
+  join,
+  relative,
+  resolve,
+} from "@std/path";
 import type { AfterUpload } from "./after_upload.ts";
 import { MIN_FREE_BYTES } from "./intake.ts";
-import { type Given, UsageError } from "./options.ts";
-import { parseServerUrl } from "./server_url.ts";
+import { type Given, UsageError } from "./given.ts";
+import { parseServerUrl, type ParseServerUrlOptions } from "./server_url.ts";
 import { readToken, type TokenSource } from "./token.ts";
 
 /** What the commands work with; only the options that a command takes can differ from the defaults. */
 export interface Settings {
   /** `null` if none was given. */
   server: string | null;
+  /** Empty for a command that takes none. */
   dataDir: string;
   /** Returns the token as it is now; see {@linkcode readToken}. */
   token: TokenSource;
@@ -42,37 +50,19 @@ export function readSettings(
   given: Given,
   env: (name: string) => string | undefined,
 ): Settings {
-  const dataDir = readDataDir(given, env);
-  const watch = given.texts("watch").map((dir) => resolve(dir));
+  const dataDir = given.takes("data-dir") ? readDataDir(given, env) : "";
   const afterUpload = readAfterUpload(given);
-  const allowInsecure = given.has("allow-insecure");
-  for (const dir of watch) {
-    if (!isFolder(dir)) {
-      throw given.wrong("watch", `a folder ("${dir}" is none)`);
-    }
-    if (contains(dir, dataDir) || contains(dataDir, dir)) {
-      throw given.wrong(
-        "watch",
-        `a folder apart from the data directory "${dataDir}"`,
-      );
-    }
-    if (afterUpload.kind === "move" && contains(dir, afterUpload.dir)) {
-      throw given.wrong(
-        "after-upload",
-        `a folder outside the watched "${dir}"`,
-      );
-    }
-  }
+  const watch = readWatch(given, dataDir, afterUpload);
   const changed = given.text("changed") ?? "send";
   if (changed !== "send" && changed !== "refuse") {
     throw given.wrong("changed", "send or refuse");
   }
   const seconds = { min: 0, max: 86_400 };
   return {
-    server: readServer(given, allowInsecure),
+    server: readServer(given),
     dataDir,
     token: readToken(given, env),
-    allowInsecure,
+    allowInsecure: given.has("allow-insecure"),
     timeoutMs: given.number("timeout", 30, { min: 0.1, max: 86_400 }) * 1000,
     concurrency: given.number("concurrency", 4, {
       min: 1,
@@ -91,16 +81,28 @@ export function readSettings(
   };
 }
 
-function readServer(given: Given, allowInsecure: boolean): string | null {
+function readServer(given: Given): string | null {
   const text = given.text("server");
   if (text === undefined) return null;
+  const allowInsecure = given.has("allow-insecure");
   try {
     return parseServerUrl(text, { allowInsecure });
   } catch (error) {
-    const hint = (error as Error).message.includes("plain http")
-      ? " (--allow-insecure)"
+    const hint = isServerUrl(text, { allowInsecure: true })
+      ? "; --allow-insecure allows it"
       : "";
-    throw new UsageError((error as Error).message + hint);
+    // The address may hold a password: only its own message knows what to show.
+    throw new UsageError(
+      `${(error as Error).message} (${given.source("server")}${hint})`,
+    );
+  }
+}
+
+function isServerUrl(text: string, options: ParseServerUrlOptions): boolean {
+  try {
+    return parseServerUrl(text, options) !== "";
+  } catch {
+    return false;
   }
 }
 
@@ -126,21 +128,61 @@ function readAfterUpload(given: Given): AfterUpload {
   const text = given.text("after-upload") ?? "keep";
   if (text === "keep" || text === "delete") return { kind: text };
   const dir = /^move:(.+)$/s.exec(text)?.[1];
-  if (dir === undefined) {
+  if (dir === undefined || kindOf(dir) === "other") {
     throw given.wrong("after-upload", "keep, delete or move:DIR");
   }
   return { kind: "move", dir: resolve(dir) };
 }
 
-function isFolder(path: string): boolean {
+function readWatch(
+  given: Given,
+  dataDir: string,
+  afterUpload: AfterUpload,
+): string[] {
+  const folders = given.texts("watch").map((dir) => resolve(dir));
+  for (const dir of folders) {
+    const wrong = (expected: string) => given.wrong("watch", expected, dir);
+    if (kindOf(dir) !== "folder") {
+      throw wrong("a folder that is there");
+    }
+    if (contains(dir, dataDir) || contains(dataDir, dir)) {
+      throw wrong(`a folder apart from the data directory "${dataDir}"`);
+    }
+    // What was moved would be found again, and for ever.
+    if (afterUpload.kind === "move" && contains(dir, afterUpload.dir)) {
+      throw given.wrong(
+        "after-upload",
+        `a folder outside the watched "${dir}"`,
+      );
+    }
+  }
+  // One inside another is watched with it, and its files must not count twice.
+  return folders.filter((dir, at) =>
+    !folders.some((other, i) =>
+      i !== at && contains(other, dir) && (i < at || !contains(dir, other))
+    )
+  );
+}
+
+function kindOf(path: string): "folder" | "other" | "nothing" {
   try {
-    return Deno.statSync(path).isDirectory;
+    return Deno.statSync(path).isDirectory ? "folder" : "other";
   } catch {
-    return false;
+    return "nothing";
   }
 }
 
 function contains(outer: string, inner: string): boolean {
-  const path = relative(outer, inner);
-  return path === "" || (!path.startsWith("..") && !isAbsolute(path));
+  const path = relative(realPath(outer), realPath(inner));
+  return path === "" || (!/^\.\.(?:[\\/]|$)/.test(path) && !isAbsolute(path));
+}
+
+/** The path without symbolic links, as far as it is there. */
+function realPath(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    const parent = dirname(path);
+    return parent === path ? path : join(realPath(parent), basename(path));
+  }
 }

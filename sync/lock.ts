@@ -1,4 +1,12 @@
-import { delay } from "@std/async/delay";
+import { deadline } from "@std/async/deadline";
+
+/** How long Deno before 2.7 waits for a lock before it counts as held, in milliseconds. */
+const OLD_DENO_WAIT_MS = 100;
+
+/** Only Deno from 2.7 on can ask for a lock without waiting for it. */
+type LockFile = Deno.FsFile & {
+  tryLock?: (exclusive: boolean) => Promise<boolean>;
+};
 
 /**
  * A lock that one process holds as long as it lives: the system releases it
@@ -11,31 +19,41 @@ export class ProcessLock implements Disposable {
     this.#file = file;
   }
 
-  /** Takes the lock if nobody holds it, else returns `undefined` at once. */
+  /**
+   * Takes the lock if nobody holds it, else returns `undefined` at once.
+   *
+   * @throws {Error} if the file cannot be opened, or its file system has no locks.
+   */
   static async tryAcquire(path: string): Promise<ProcessLock | undefined> {
-    const file = Deno.openSync(path, {
-      create: true,
-      write: true,
-      mode: 0o600,
-    });
-    if (await tryLock(file)) return new ProcessLock(file);
-    try {
+    const file = open(path);
+    if (file.tryLock) {
+      if (await file.tryLock(true)) return new ProcessLock(file);
       file.close();
-    } catch {
-      // On Deno before 2.7 the wait for the lock may still use it.
+      return undefined;
     }
-    return undefined;
+    const locked = file.lock(true);
+    try {
+      await deadline(locked, OLD_DENO_WAIT_MS);
+      return new ProcessLock(file);
+    } catch (error) {
+      // The wait cannot be called off: a lock that comes after all is given back.
+      locked.catch(() => {}).finally(() => file.close());
+      const late = error instanceof DOMException;
+      if (late && error.name === "TimeoutError") return undefined;
+      throw error;
+    }
   }
 
   /** Whether some process holds the lock. */
   static async isHeld(path: string): Promise<boolean> {
-    try {
-      using lock = await ProcessLock.tryAcquire(path);
-      return lock === undefined;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return false;
-      throw error;
-    }
+    using lock = await ProcessLock.tryAcquire(path);
+    return lock === undefined;
+  }
+
+  /** Waits until nobody holds the lock, and does not take it. */
+  static async whenFree(path: string): Promise<void> {
+    using file = open(path);
+    await file.lock(true);
   }
 
   /** Gives the lock back. */
@@ -44,20 +62,6 @@ export class ProcessLock implements Disposable {
   }
 }
 
-/** How long Deno before 2.7 waits for a lock before it counts as held, in milliseconds. */
-const OLD_DENO_WAIT_MS = 100;
-
-async function tryLock(
-  file: Deno.FsFile & { tryLock?: (exclusive: boolean) => Promise<boolean> },
-): Promise<boolean> {
-  if (file.tryLock) return await file.tryLock(true);
-  const waiting = new AbortController();
-  const locked = file.lock(true).then(() => true, () => false);
-  const timedOut = delay(OLD_DENO_WAIT_MS, { signal: waiting.signal })
-    .then(() => false, () => false);
-  try {
-    return await Promise.race([locked, timedOut]);
-  } finally {
-    waiting.abort();
-  }
+function open(path: string): LockFile {
+  return Deno.openSync(path, { create: true, write: true, mode: 0o600 });
 }

@@ -1,3 +1,5 @@
+import { fstatSync } from "node:fs";
+
 /** How urgent a line is. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -36,12 +38,66 @@ export function createLog(options: LogOptions): Log {
   const { write, journal = false, verbose = false } = options;
   return (level, message) => {
     if (level === "debug" && !verbose) return;
-    // A file name may hold line breaks; a log line must not.
-    const text = message.replace(/[\r\n]+/g, " ");
+    const text = oneLine(message);
     write(
       journal
         ? `<${PRIORITY[level]}>${text}`
         : `${new Date().toISOString()} ${level.padEnd(5)} ${text}`,
     );
   };
+}
+
+/** How many things are remembered to have been said. */
+const MAX_SAID = 1_000;
+
+/** Says a thing once, however often it is found. */
+export class OnceLog {
+  readonly #log: Log;
+  readonly #said = new Set<string>();
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  /** @param about What the message is about: of that nothing more is said. */
+  warn(about: string, message: string): void {
+    if (this.#said.has(about)) return;
+    if (this.#said.size >= MAX_SAID) this.#said.clear();
+    this.#said.add(about);
+    this.#log("warn", message);
+  }
+
+  /** It is over: if it comes again, it is said again. */
+  forget(about: string): void {
+    this.#said.delete(about);
+  }
+}
+
+/**
+ * Whether standard error is the journal.
+ *
+ * @param stream What `JOURNAL_STREAM` says: which device and file the journal
+ * reads. A program that was started from a service inherits it, whatever its own
+ * standard error is.
+ */
+export function isJournal(stream: string | undefined): boolean {
+  if (!stream) return false;
+  const { dev, ino } = fstatSync(2);
+  return stream === `${dev}:${ino}`;
+}
+
+/**
+ * Returns the text with every control character written as in JSON: it stays on
+ * its line, and a terminal or a log's reader does not obey it.
+ */
+export function oneLine(text: string): string {
+  return text.replace(
+    // Bidirectional marks reorder what a person sees.
+    // deno-lint-ignore no-control-regex -- these are what it is about
+    /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
+    (character) =>
+      character === "\n"
+        ? "\\n"
+        : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }

@@ -1,15 +1,22 @@
 import { join } from "@std/path";
-import { type Given, UsageError } from "./options.ts";
+import { type Given, UsageError } from "./given.ts";
 
-/** The server's token; `reload` reads it anew. */
+/** The server's token. */
 export interface TokenSource {
+  /** The token as it was read last; `undefined` if there is none. */
   get(): string | undefined;
+  /**
+   * Reads the token again.
+   *
+   * @throws {UsageError} as {@linkcode readToken} does; the last token stays.
+   */
   reload(): void;
 }
 
 /**
  * Returns the token of the file that was named, else of the service manager's
- * credential `token`, else of `JARVIS_TOKEN`.
+ * credential `token`, else of `JARVIS_TOKEN`. For a command that takes no token
+ * there is none.
  *
  * @throws {UsageError} if the file cannot be read, is empty, or holds something
  * that cannot be a token. The message never holds the token.
@@ -18,6 +25,7 @@ export function readToken(
   given: Given,
   env: (name: string) => string | undefined,
 ): TokenSource {
+  if (!given.takes("token-file")) return { get: () => undefined, reload() {} };
   const credentials = env("CREDENTIALS_DIRECTORY");
   const passed = credentials && join(credentials, "token");
   const file = given.text("token-file") ??
@@ -35,18 +43,17 @@ function readTokenFile(file: string): string {
   try {
     text = Deno.readTextFileSync(file);
   } catch (cause) {
+    const { message } = cause as Error;
     throw new UsageError(
-      `Cannot read the token file "${file}": ${(cause as Error).message}`,
+      `Cannot read the token file "${file}": ${message}; expected a file with the token in it`,
       { cause },
     );
   }
   const token = checkToken(text, `the token file "${file}"`);
-  if (token === undefined) {
-    throw new UsageError(
-      `Cannot use the token file "${file}": it is empty, expected a token`,
-    );
-  }
-  return token;
+  if (token !== undefined) return token;
+  throw new UsageError(
+    `Cannot use the token file "${file}": it is empty, expected the token in it`,
+  );
 }
 
 function checkToken(text: string, source: string): string | undefined {

@@ -1,14 +1,16 @@
 import { AgentRunningError } from "../agent.ts";
 import { readSettings } from "../config.ts";
-import { NoRoomError } from "../intake.ts";
-import { closest, parseCommandLine, UsageError } from "../options.ts";
+import { oneLine } from "../log.ts";
+import { UsageError } from "../given.ts";
 import { VERSION } from "../version.ts";
+import { closest } from "./closest.ts";
 import {
   type Command,
   type CommandContext,
   ExitCode,
-  TemporaryError,
+  exitCodeOf,
 } from "./command.ts";
+import { parseCommandLine } from "./command_line.ts";
 import { COMMANDS } from "./commands.ts";
 import { commandHelp, programHelp } from "./help.ts";
 
@@ -25,46 +27,55 @@ export async function runCommandLine(
   args: string[],
   around: Surroundings,
 ): Promise<number> {
-  const [name = "--help", ...rest] = args;
-  if (["--help", "-h", "help"].includes(name)) return help(rest, around);
-  if (["--version", "-V"].includes(name)) {
-    around.out(`jarvis-agent ${VERSION}`);
-    return ExitCode.ok;
-  }
   try {
-    const command = commandOf(name);
-    const { given, positionals, help } = parseCommandLine(
-      rest,
-      command.options,
-      around.env,
-    );
-    if (help) {
-      around.out(commandHelp(name, command));
-      return ExitCode.ok;
-    }
-    assertCount(name, command, positionals);
-    const settings = readSettings(given, around.env);
-    const { run } = await command.load();
-    return await run({ ...around, settings, given, args: positionals });
+    return await dispatch(args, around);
   } catch (error) {
-    return explain(name, error, around);
+    return explain(args[0] ?? "", error, around);
   }
 }
 
-function help([name]: string[], around: Surroundings): number {
-  const command = name === undefined ? undefined : COMMANDS[name];
-  around.out(
-    command && name ? commandHelp(name, command) : programHelp(COMMANDS),
-  );
-  return ExitCode.ok;
+async function dispatch(
+  [name = "--help", ...rest]: string[],
+  around: Surroundings,
+): Promise<number> {
+  const { env, out, err } = around;
+  if (["--version", "-V"].includes(name)) {
+    out(`jarvis-agent ${VERSION}`);
+    return ExitCode.ok;
+  }
+  if (["--help", "-h", "help"].includes(name)) {
+    const [topic] = rest;
+    out(topic ? commandHelp(topic, commandOf(topic)) : programHelp(COMMANDS));
+    return ExitCode.ok;
+  }
+  const command = commandOf(name);
+  const line = parseCommandLine(rest, command.options, env);
+  if (line.help) {
+    out(commandHelp(name, command));
+    return ExitCode.ok;
+  }
+  assertCount(name, command, line.positionals);
+  const settings = readSettings(line.given, env);
+  const { run } = await command.load();
+  return await run({
+    ...around,
+    // A file's name may hold line breaks, or what a terminal would obey.
+    out: (text) => out(oneLine(text)),
+    err: (text) => err(oneLine(text)),
+    settings,
+    given: line.given,
+    args: line.positionals,
+  });
 }
 
 function commandOf(name: string): Command {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command) return command;
   if (name.startsWith("-")) {
+    // What follows the name may be a secret.
+    const option = name.replace(/=.*$/s, "");
     throw new UsageError(
-      `Cannot begin with the option "${name}": expected a command before it, like "status ${name}"`,
+      `Cannot begin with the option "${option}": expected a command before it, like "status ${option}"`,
     );
   }
   const near = closest(name, Object.keys(COMMANDS));
@@ -86,21 +97,18 @@ function assertCount(name: string, command: Command, args: string[]): void {
 }
 
 /** Tells a person what went wrong and, where there is something, what to do about it. */
-function explain(name: string, error: unknown, around: Surroundings): number {
+function explain(
+  name: string,
+  error: unknown,
+  { err }: Surroundings,
+): number {
   const message = error instanceof Error ? error.message : String(error);
-  around.err(`jarvis-agent: ${message}`);
+  err(oneLine(`jarvis-agent: ${message}`));
   if (error instanceof UsageError) {
     const topic = Object.hasOwn(COMMANDS, name) ? `${name} --help` : "--help";
-    around.err(`Try "jarvis-agent ${topic}".`);
-    return ExitCode.usage;
+    err(`Try "jarvis-agent ${topic}".`);
+  } else if (error instanceof AgentRunningError) {
+    err('"jarvis-agent status" shows it; end it before starting another one.');
   }
-  if (error instanceof AgentRunningError) {
-    around.err(
-      '"jarvis-agent status" shows it; end it before starting another one.',
-    );
-    return ExitCode.failure;
-  }
-  const temporary = error instanceof TemporaryError ||
-    error instanceof NoRoomError;
-  return temporary ? ExitCode.temporary : ExitCode.failure;
+  return exitCodeOf(error);
 }

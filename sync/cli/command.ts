@@ -1,5 +1,7 @@
-import type { Given, OptionName } from "../options.ts";
 import type { Settings } from "../config.ts";
+import { NoRoomError } from "../intake.ts";
+import { type Given, UsageError } from "../given.ts";
+import type { OptionName } from "../options.ts";
 
 /** What a command is given to work with. */
 export interface CommandContext {
@@ -45,7 +47,9 @@ export interface Command {
   >;
 }
 
-/** Something that a later time may change: the program exits 75. */
-export class TemporaryError extends Error {
-  override name = "TemporaryError";
+/** What the process exits with after this error. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError) return ExitCode.usage;
+  if (error instanceof NoRoomError) return ExitCode.temporary;
+  return ExitCode.failure;
 }

@@ -1,5 +1,5 @@
 import { type Metadata, parseMetadata } from "../metadata.ts";
-import { type Given, UsageError } from "../options.ts";
+import { type Given, UsageError } from "../given.ts";
 
 /**
  * Returns the metadata of a command line: `--metadata-json`, with the entries

@@ -1,4 +1,4 @@
-import { UsageError } from "../options.ts";
+import { UsageError } from "../given.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
 import { nudgeAgent, openStore } from "./store.ts";
 

@@ -1,4 +1,4 @@
-import { createLog } from "../log.ts";
+import { createLog, isJournal } from "../log.ts";
 import { reconcileSpool } from "../recovery.ts";
 import { createAgent, createUploader } from "./agent_parts.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
@@ -7,10 +7,9 @@ import { openStore } from "./store.ts";
 /** Is the agent until the program is told to stop. */
 export async function run(context: CommandContext): Promise<number> {
   const { settings, signal } = context;
-  const journal = Deno.env.has("JOURNAL_STREAM");
   const log = createLog({
     write: context.err,
-    journal,
+    journal: isJournal(Deno.env.get("JOURNAL_STREAM")),
     verbose: settings.verbose,
   });
   // The breaker waits between attempts, not the uploader.
@@ -18,8 +17,13 @@ export async function run(context: CommandContext): Promise<number> {
   using store = openStore(settings);
   const agent = createAgent(settings, store, uploader, log);
   context.onReload(() => {
-    settings.token.reload();
-    log("info", "The token was read again");
+    try {
+      settings.token.reload();
+      log("info", "The token was read again");
+    } catch (error) {
+      const { message } = error as Error;
+      log("error", `${message}; going on with the token of before`);
+    }
   });
   const { pending } = store.queue.getStats();
   let reconciling: Promise<void> | undefined;

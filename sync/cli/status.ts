@@ -6,16 +6,18 @@ import { openStore, type Store } from "./store.ts";
 
 /** Shows the queue, the agent and the server as the agent sees it. */
 export async function run(context: CommandContext): Promise<number> {
-  using store = openStore(context.settings);
-  const status = await readStatus(context, store);
-  if (context.given.has("json")) context.out(JSON.stringify(status));
-  else for (const line of describe(status)) context.out(line);
+  const { settings, given, out } = context;
+  using store = openStore(settings);
+  const status = await readStatus(store, settings.server);
+  if (given.has("json")) out(JSON.stringify(status));
+  else describe(status, store.spool.orphans()).forEach((line) => out(line));
   return ExitCode.ok;
 }
 
 type Status = Awaited<ReturnType<typeof readStatus>>;
 
-async function readStatus(context: CommandContext, { queue, spool }: Store) {
+/** This is what scripts read: nothing in it may change its name. */
+async function readStatus({ queue }: Store, serverUrl: string | null) {
   const { pending, uploading, failed, delivered } = queue.getStats();
   const oldest = queue.oldestPendingMs();
   const state = queue.getAgentState();
@@ -30,7 +32,7 @@ async function readStatus(context: CommandContext, { queue, spool }: Store) {
       ? null
       : Math.max(Math.round((Date.now() - oldest) / 1000), 0),
     server: {
-      url: state.serverUrl ?? context.settings.server,
+      url: running ? state.serverUrl : serverUrl ?? state.serverUrl,
       // Nobody knows how it stands while no agent looks.
       state: running ? state.serverState : "unknown",
       reason: running ? state.serverReason : null,
@@ -40,12 +42,11 @@ async function readStatus(context: CommandContext, { queue, spool }: Store) {
     },
     agent: { running, pid: running ? state.pid : null },
     database: { path: queue.path, engine: name, sqlite },
-    spool: { bytes: queue.spooledBytes(), orphans: spool.orphans() },
   };
 }
 
-function describe(status: Status): string[] {
-  const { pending, uploading, failed, delivered, server, agent, spool } =
+function describe(status: Status, orphans: number): string[] {
+  const { pending, uploading, failed, delivered, server, agent, database } =
     status;
   const age = status.oldestPendingAgeSeconds;
   const waiting = age === null
@@ -60,12 +61,12 @@ function describe(status: Status): string[] {
     `Agent     ${
       agent.running ? `running, process ${agent.pid}` : "not running"
     }`,
-    `Database  ${status.database.path} (SQLite ${status.database.sqlite}, ${status.database.engine})`,
+    `Database  ${database.path} (SQLite ${database.sqlite}, ${database.engine})`,
   ];
   if (failed > 0) lines.push('"jarvis-agent list --status failed" says why.');
-  if (spool.orphans > 0) {
+  if (orphans > 0) {
     lines.push(
-      `${spool.orphans} files in the spool's folder "orphans" belong to no capture.`,
+      `${orphans} files in the spool's folder "orphans" belong to no capture.`,
     );
   }
   return lines;

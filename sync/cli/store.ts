@@ -20,7 +20,13 @@ export interface Store extends Disposable {
  */
 export function openStore(settings: Settings): Store {
   const { dataDir } = settings;
-  prepareDataDir(dataDir);
+  try {
+    prepareDataDir(dataDir);
+  } catch (cause) {
+    throw new Error(`${(cause as Error).message} (--data-dir names it)`, {
+      cause,
+    });
+  }
   const queue = new UploadQueue(join(dataDir, QUEUE_FILE));
   const spool = new Spool(join(dataDir, "spool"));
   return {

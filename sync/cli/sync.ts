@@ -37,8 +37,7 @@ export async function run(context: CommandContext): Promise<number> {
       : `${delivered} delivered, ${failed} failed, ${left} left` +
         (left > 0 && reason ? `: ${reason}` : ""),
   );
-  if (signal.aborted) return ExitCode.failure;
-  return left === 0 && settings ? ExitCode.ok : ExitCode.temporary;
+  return left === 0 ? ExitCode.ok : ExitCode.temporary;
 }
 
 /** Asks the running agent and waits for it; returns whether one did it. */
@@ -50,10 +49,11 @@ async function askAgent(
   if (!await ProcessLock.isHeld(lock)) return false;
   const number = queue.requestSync();
   nudgeAgent(queue);
-  while (!signal.aborted) {
-    if (queue.getAgentState().syncCompleted >= number) return true;
-    if (!await ProcessLock.isHeld(lock)) return false;
-    await delay(LOOK_MS, { signal }).catch(() => {});
+  const isDone = () => queue.getAgentState().syncCompleted >= number;
+  const ended = ProcessLock.whenFree(lock).then(() => true);
+  while (!signal.aborted && !isDone()) {
+    const looked = delay(LOOK_MS, { signal }).then(() => false, () => false);
+    if (await Promise.race([ended, looked])) return isDone();
   }
   return true;
 }

@@ -1,82 +1,91 @@
+import type { Metadata } from "../metadata.ts";
 import { statCapture } from "../spool.ts";
-import type { UploadResult } from "../uploader.ts";
+import type { CaptureUploader, UploadResult } from "../uploader.ts";
 import { createUploader } from "./agent_parts.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
+import { eachFile } from "./each_file.ts";
 import { readMetadata } from "./metadata_options.ts";
 import { nudgeAgent, openStore } from "./store.ts";
 
+type Sent = Pick<
+  UploadResult,
+  "success" | "captureId" | "error" | "attempts" | "outcome"
+>;
+
 /** Sends files at once. What cannot be delivered now goes into the queue under the same key. */
 export async function run(context: CommandContext): Promise<number> {
-  const { settings, given, args, out, err, signal } = context;
+  const { settings, given, out, signal } = context;
   const metadata = readMetadata(given);
   await using uploader = createUploader(settings, { maxRetries: 3 });
   using store = openStore(settings);
-  const codes = new Set<number>();
-  for (const filepath of args) {
+  let unusable: Sent | undefined;
+  return await eachFile(context, async (filepath) => {
+    statCapture(filepath);
     const id = crypto.randomUUID();
-    try {
-      statCapture(filepath);
-      const result = await uploader.upload(filepath, metadata, {
-        idempotencyKey: id,
-        signal,
-      }).catch(interrupted);
-      const queued = result.outcome === "retry" || result.outcome === "pause";
-      if (queued) {
-        await store.intake.add(filepath, metadata, { id });
-        nudgeAgent(store.queue);
-      }
-      out(
-        given.has("json")
-          ? JSON.stringify({ id, filepath, queued, ...resultForJson(result) })
-          : describe(filepath, id, result, queued),
-      );
-      codes.add(
-        result.success
-          ? ExitCode.ok
-          : queued
-          ? ExitCode.temporary
-          : ExitCode.failure,
-      );
-    } catch (error) {
-      err(`jarvis-agent: ${error instanceof Error ? error.message : error}`);
-      codes.add(ExitCode.failure);
+    const request = { idempotencyKey: id, signal };
+    const sent = unusable ?? await send(uploader, filepath, metadata, request);
+    // To try it with each of a hundred files would take minutes.
+    if (sent.outcome === "pause") unusable = { ...sent, attempts: 0 };
+    const queued = sent.outcome === "pause" || sent.outcome === "retry";
+    if (queued) {
+      await store.intake.add(filepath, metadata, { id });
+      nudgeAgent(store.queue);
     }
-  }
-  return [ExitCode.failure, ExitCode.temporary].find((code) =>
-    codes.has(code)
-  ) ??
-    ExitCode.ok;
+    const describe = given.has("json") ? forScript : forPerson;
+    out(describe(filepath, id, sent, queued));
+    if (sent.success) return ExitCode.ok;
+    return queued ? ExitCode.temporary : ExitCode.failure;
+  });
+}
 
-  /** Told to stop: what was under way is kept. */
-  function interrupted(error: unknown): UploadResult {
-    if (!signal.aborted) throw error;
+async function send(
+  uploader: CaptureUploader,
+  filepath: string,
+  metadata: Metadata,
+  options: { idempotencyKey: string; signal: AbortSignal },
+): Promise<Sent> {
+  try {
+    return await uploader.upload(filepath, metadata, options);
+  } catch (error) {
+    if (!options.signal.aborted) throw error;
+    // Told to stop: what was under way is kept, and what comes after it.
     return {
       success: false,
       captureId: null,
       error: "interrupted",
       attempts: 1,
       outcome: "pause",
-      retryAfterMs: null,
-      warning: null,
-      sent: null,
     };
   }
 }
 
-function resultForJson({ success, captureId, error, attempts }: UploadResult) {
-  return { success, captureId, error, attempts };
-}
-
-function describe(
+function forScript(
   filepath: string,
   id: string,
-  result: UploadResult,
+  { success, captureId, error, attempts }: Sent,
   queued: boolean,
 ): string {
-  if (result.success) {
-    return `${filepath}: delivered as ${result.captureId ?? "(no id given)"}`;
+  return JSON.stringify({
+    id,
+    filepath,
+    queued,
+    success,
+    captureId,
+    error,
+    attempts,
+  });
+}
+
+function forPerson(
+  filepath: string,
+  id: string,
+  { success, captureId, error }: Sent,
+  queued: boolean,
+): string {
+  if (success) {
+    return `${filepath}: delivered as ${captureId ?? "(no id given)"}`;
   }
   return queued
-    ? `${filepath}: queued as ${id}, not delivered yet: ${result.error}`
-    : `${filepath}: refused: ${result.error}`;
+    ? `${filepath}: queued as ${id}, not delivered yet: ${error}`
+    : `${filepath}: refused: ${error}`;
 }

@@ -1,0 +1,125 @@
+import { parseArgs } from "@std/cli/parse-args";
+import { DELIMITER } from "@std/path";
+import { Given, type GivenValue, UsageError } from "../given.ts";
+import { type OptionName, OPTIONS, type OptionSpec } from "../options.ts";
+import { closest } from "./closest.ts";
+
+/** A command line, taken apart. */
+export interface CommandLine {
+  given: Given;
+  /** The arguments that are not options. */
+  positionals: string[];
+  /** Whether help is asked for. */
+  help: boolean;
+}
+
+/**
+ * Takes apart what follows the name of a command, and fills in what only the
+ * environment says.
+ *
+ * @param names The options that the command takes.
+ * @throws {UsageError} on any other option, or one that lacks its value.
+ */
+export function parseCommandLine(
+  args: string[],
+  names: readonly OptionName[],
+  env: (name: string) => string | undefined,
+): CommandLine {
+  const valued = names.filter((name) => specOf(name).value);
+  const switches = names.filter((name) => !specOf(name).value);
+  const { rest, settings } = spell(args, valued, switches);
+  const parsed = parseArgs(rest, {
+    // "_" keeps a positional like 007 from becoming a number.
+    string: [...valued, "_"],
+    boolean: [...switches, "help"],
+    collect: valued,
+    alias: { help: "h" },
+    unknown: (arg) => {
+      if (!arg.startsWith("-") || arg === "-") return true;
+      throw unknownOption(arg, names);
+    },
+  }) as Record<string, unknown>;
+  const values = new Map<OptionName, GivenValue>();
+  for (const name of names) {
+    const texts = parsed[name] === true
+      ? ["true"]
+      : settings.get(name) ?? textsOf(name, parsed[name]);
+    const value = texts
+      ? { source: `--${name}`, texts }
+      : fromEnvironment(specOf(name), env);
+    if (value) values.set(name, value);
+  }
+  const given = new Given(names, values);
+  // Throws on what is neither yes nor no.
+  switches.forEach((name) => given.has(name));
+  return {
+    given,
+    positionals: (parsed._ as unknown[]).map(String),
+    help: parsed.help === true,
+  };
+}
+
+/** Spells out what the parser would misread, and takes out what it would lose. */
+function spell(
+  args: string[],
+  valued: readonly string[],
+  switches: readonly string[],
+): { rest: string[]; settings: Map<string, string[]> } {
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  const rest: string[] = [];
+  const settings = new Map<string, string[]>();
+  for (let at = 0; at < end; at++) {
+    const arg = args[at]!;
+    const [, name = "", value] = /^--([^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
+    if (value !== undefined && switches.includes(name)) {
+      // It would take every value but "false" for yes, and that for not given.
+      settings.set(name, [value]);
+    } else if (
+      value === undefined && valued.includes(name) && at + 1 < end &&
+      /^-\d/.test(args[at + 1]!)
+    ) {
+      // It would take a negative number for an option.
+      rest.push(`${arg}=${args[++at]}`);
+    } else {
+      rest.push(arg);
+    }
+  }
+  return { rest: [...rest, ...args.slice(end)], settings };
+}
+
+function textsOf(name: OptionName, found: unknown): string[] | undefined {
+  if (!Array.isArray(found) || found.length === 0) return undefined;
+  if (!found.includes("")) return found.map(String);
+  throw new UsageError(
+    `Cannot use --${name} without a value: expected ${specOf(name).value}`,
+  );
+}
+
+function fromEnvironment(
+  { env: variable, repeatable }: OptionSpec,
+  env: (name: string) => string | undefined,
+): GivenValue | undefined {
+  const text = variable && env(variable);
+  if (!text) return undefined;
+  const texts = repeatable ? text.split(DELIMITER).filter(Boolean) : [text];
+  return { source: variable, texts };
+}
+
+function unknownOption(arg: string, names: readonly string[]): UsageError {
+  // What follows the name may be a secret.
+  const option = arg.replace(/=.*$/s, "");
+  const name = option.replace(/^-+/, "");
+  if (name === "token") {
+    return new UsageError(
+      "Cannot take a token as an argument, where every user of this machine sees it: " +
+        "expected --token-file FILE, or JARVIS_TOKEN",
+    );
+  }
+  const near = closest(name, names);
+  const hint = near ? `; did you mean --${near}?` : "";
+  return new UsageError(`Unknown option "${option}"${hint}`);
+}
+
+function specOf(name: OptionName): OptionSpec {
+  return OPTIONS[name];
+}

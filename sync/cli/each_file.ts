@@ -1,0 +1,40 @@
+import { type CommandContext, ExitCode, exitCodeOf } from "./command.ts";
+
+/**
+ * Calls `act` with every file of the command line, one after the other, and
+ * tells what goes wrong with one; the others go on.
+ *
+ * @param act Returns what the process would exit with for this file alone.
+ * @returns What it exits with: 1 outweighs 75, which may change by itself.
+ */
+export async function eachFile(
+  { args, err, signal }: CommandContext,
+  act: (filepath: string) => Promise<number>,
+): Promise<number> {
+  const codes = new Set<number>();
+  for (const filepath of args) {
+    try {
+      codes.add(await act(filepath));
+    } catch (error) {
+      err(`jarvis-agent: ${reasonOf(error, filepath, signal)}`);
+      codes.add(exitCodeOf(error));
+    }
+  }
+  const worst = [ExitCode.failure, ExitCode.temporary];
+  return worst.find((code) => codes.has(code)) ?? ExitCode.ok;
+}
+
+function reasonOf(
+  error: unknown,
+  filepath: string,
+  signal: AbortSignal,
+): string {
+  if (signal.aborted && error === signal.reason) {
+    return `Cannot take "${filepath}": interrupted`;
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  // What is not UTF-8 arrives with a replacement character.
+  return filepath.includes("\ufffd")
+    ? `${reason}; a name that is not valid UTF-8 cannot be used, rename the file`
+    : reason;
+}

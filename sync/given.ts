@@ -1,0 +1,115 @@
+import type { OptionName } from "./options.ts";
+
+/** The command line or the environment cannot be used as it is. */
+export class UsageError extends Error {
+  override name = "UsageError";
+}
+
+/** What was given for one option, and by what: `--NAME` or a variable. */
+export interface GivenValue {
+  source: string;
+  texts: string[];
+}
+
+const YES = ["true", "yes", "on", "1"];
+const NO = ["false", "no", "off", "0"];
+
+/** What was given for the options of one command, by the command line or the environment. */
+export class Given {
+  readonly #names: readonly OptionName[];
+  readonly #values: ReadonlyMap<OptionName, GivenValue>;
+
+  /** @param names The options that the command takes. */
+  constructor(
+    names: readonly OptionName[],
+    values: ReadonlyMap<OptionName, GivenValue>,
+  ) {
+    this.#names = names;
+    this.#values = values;
+  }
+
+  /** Whether the command takes the option at all. */
+  takes(name: OptionName): boolean {
+    return this.#names.includes(name);
+  }
+
+  /**
+   * Whether a switch is on.
+   *
+   * @throws {UsageError} if its value is neither yes nor no.
+   */
+  has(name: OptionName): boolean {
+    const text = this.text(name)?.toLowerCase();
+    if (text === undefined || NO.includes(text)) return false;
+    if (YES.includes(text)) return true;
+    throw this.wrong(name, "true or false");
+  }
+
+  /** The last value, if there is one. */
+  text(name: OptionName): string | undefined {
+    return this.#values.get(name)?.texts.at(-1);
+  }
+
+  /** All values. */
+  texts(name: OptionName): string[] {
+    return this.#values.get(name)?.texts ?? [];
+  }
+
+  /**
+   * The value of a number from `min` to `max`, or `standard` if none was given.
+   *
+   * @throws {UsageError} if it is anything else.
+   */
+  number(
+    name: OptionName,
+    standard: number,
+    range: { min: number; max: number; whole?: boolean },
+  ): number {
+    const text = this.text(name);
+    if (text === undefined) return standard;
+    const { min, max, whole = false } = range;
+    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+    if (value >= min && value <= max && (!whole || Number.isInteger(value))) {
+      return value;
+    }
+    const kind = whole ? "a whole number" : "a number";
+    throw this.wrong(name, `${kind} from ${min} to ${max}`);
+  }
+
+  /**
+   * The value of a number of bytes like `512`, `100K`, `20M` or `4G`, or
+   * `standard` if none was given.
+   *
+   * @throws {UsageError} if it is anything else.
+   */
+  bytes(name: OptionName, standard: number): number {
+    const text = this.text(name);
+    if (text === undefined) return standard;
+    const [, digits, unit = ""] = /^(\d{1,15})([KMGT]?)i?B?$/i.exec(text) ?? [];
+    if (digits === undefined) {
+      throw this.wrong(name, "a number of bytes like 512, 100K, 20M or 4G");
+    }
+    return Number(digits) * 1024 ** " KMGT".indexOf(unit.toUpperCase() || " ");
+  }
+
+  /** What a given option was given by: `--NAME` or a variable. */
+  source(name: OptionName): string {
+    return this.#values.get(name)!.source;
+  }
+
+  /**
+   * An error that names the given option, or the variable, its value, and what
+   * was expected.
+   *
+   * @param value Which of several values; by default the last.
+   */
+  wrong(
+    name: OptionName,
+    expected: string,
+    value = this.text(name),
+  ): UsageError {
+    return new UsageError(
+      `Cannot use ${this.source(name)} "${value}": expected ${expected}`,
+    );
+  }
+}
