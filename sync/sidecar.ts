@@ -1,5 +1,9 @@
-import { type Metadata, parseMetadata } from "./metadata.ts";
-import { MAX_METADATA_BYTES } from "./metadata.ts";
+import {
+  encodeMetadata,
+  MAX_METADATA_BYTES,
+  type Metadata,
+  parseMetadata,
+} from "./metadata.ts";
 
 /** The metadata of `NAME` is `NAME.json` beside it. */
 export function sidecarOf(path: string): string {
@@ -15,7 +19,9 @@ export function isSidecar(path: string): boolean {
 /**
  * Reads the metadata beside a capture: empty if there is none.
  *
- * @throws {TypeError | RangeError} if it is not a JSON object, or too large.
+ * @throws {TypeError | RangeError} if it is not a JSON object, too deep, or too
+ * large. The message does not repeat it: metadata is private.
+ * @throws {Error} if it cannot be read.
  */
 export function readSidecar(path: string): Metadata {
   const sidecar = sidecarOf(path);
@@ -23,10 +29,13 @@ export function readSidecar(path: string): Metadata {
   if (!info) return {};
   if (info.size > MAX_METADATA_BYTES) {
     throw new RangeError(
-      `Cannot use "${sidecar}" as metadata: it has ${info.size} bytes, expected at most ${MAX_METADATA_BYTES}`,
+      `it has ${info.size} bytes, expected at most ${MAX_METADATA_BYTES}`,
     );
   }
-  return parseMetadata(Deno.readTextFileSync(sidecar));
+  const metadata = parseMetadata(Deno.readTextFileSync(sidecar));
+  // A number like 1e300 is longer when the queue writes it.
+  encodeMetadata(metadata);
+  return metadata;
 }
 
 /** Looks at a file; `undefined` if it is not there or not a regular file (a link is not). */

@@ -1,9 +1,13 @@
-import { delay } from "@std/async/delay";
-import { basename, join, relative } from "@std/path";
+import { basename, dirname, relative } from "@std/path";
+import { FinishedFiles } from "./finished_files.ts";
+import { FolderEvents, TROUBLE_MS } from "./folder_events.ts";
+import { FolderWalk, isUnfinishedName } from "./folder_walk.ts";
 import type { WatchedFile } from "./intake.ts";
-import type { Log } from "./log.ts";
+import { type Log, OnceLog } from "./log.ts";
 import type { Metadata } from "./metadata.ts";
+import { Settling } from "./settling.ts";
 import { isSidecar, readSidecar, regularFile, sidecarOf } from "./sidecar.ts";
+import { Wakeup } from "./wakeup.ts";
 
 /** Options for {@linkcode FolderWatcher}. */
 export interface FolderWatcherOptions {
@@ -13,6 +17,13 @@ export interface FolderWatcherOptions {
    * @default {2000}
    */
   settleMs?: number;
+  /**
+   * How often folders are looked through for what events missed, in
+   * milliseconds. After events it is done sooner.
+   *
+   * @default {300000}
+   */
+  rescanMs?: number;
   /** Whether this very file was taken over before. */
   isKnown: (path: string, size: number, mtimeMs: number) => boolean;
   /** Takes finished files over. If it throws, they are found again later. */
@@ -20,33 +31,16 @@ export interface FolderWatcherOptions {
   log: Log;
 }
 
-/** How often folders are looked through for what events missed, in milliseconds. */
-const RESCAN_MS = 300_000;
-/** How often files in folders that have not changed are looked at as well. */
-const FULL_RESCAN_MS = 3_600_000;
+/** Every so many rescans' time, folders that seem unchanged are listed as well. */
+const FULL_RESCAN = 12;
+/** The soonest that folders are looked through again after events, in milliseconds. */
+const SOON_MS = 1_000;
+/** How long nothing is looked through, at least, as a multiple of what the last time took. */
+const REST = 50;
 /** How long to wait after a failure to hand over, in milliseconds. */
 const RETRY_MS = 10_000;
-/** How many files are handed over at a time. */
-const BATCH = 100;
-/** With more unfinished files than this, the rest is left to the next rescan. */
-const MAX_UNSETTLED = 10_000;
-/** How many files are looked at before others get their turn. */
-const YIELD_EVERY = 256;
-/** What programs call files that they are still writing. */
-const UNFINISHED_NAME = /^\.|\.(tmp|part|crdownload)$/i;
-
-/** What a file looked like, and its sidecar, if it had one. */
-interface Observed {
-  size: number;
-  mtimeMs: number;
-  sidecar: { size: number; mtimeMs: number } | undefined;
-}
-
-/** A file that has yet to stay as it is. */
-interface Unsettled extends Observed {
-  /** When it was first seen like this, by a clock that never jumps. */
-  since: number;
-}
+/** How many paths that events named are remembered. */
+const MAX_NAMED = 10_000;
 
 /**
  * Finds finished files in capture folders, at any depth.
@@ -54,39 +48,55 @@ interface Unsettled extends Observed {
  * A file is finished when it was renamed into place, or when size and
  * modification time have not changed for the settle time. Hidden files and
  * folders, `*.tmp`, `*.part`, `*.crdownload`, symbolic links and whatever is not
- * a regular file are passed over. `NAME.json` beside `NAME` is its metadata.
+ * a regular file are passed over. `NAME.json` beside `NAME` is its metadata, and
+ * has to be finished as well.
  *
- * Events are hints and may be lost: what they miss, a rescan finds within some
- * minutes. Memory grows with the number of folders and of unfinished files, not
- * with the number of files.
+ * Events are hints and may be lost: what they miss is found when the folders are
+ * looked through, which is done soon after events, and else every few minutes.
+ * Memory grows with the number of folders and of unfinished files, not with the
+ * number of files.
  */
 export class FolderWatcher {
   readonly #roots: string[];
   readonly #options: FolderWatcherOptions;
+  readonly #log: OnceLog;
   readonly #settleMs: number;
-  /** In the order of `since`. */
-  readonly #unsettled = new Map<string, Unsettled>();
-  /** Modification times of folders when they were listed, and the folders in them. */
-  readonly #listed = new Map<string, { mtimeMs: number; folders: string[] }>();
-  /** What events named: folders to list, files that were renamed into place. */
-  readonly #dirty = new Set<string>();
+  readonly #settling: Settling;
+  readonly #finished: FinishedFiles;
+  readonly #walk: FolderWalk;
+  readonly #wakeup = new Wakeup();
+  /** What events named: folders to walk, files that were renamed into place. */
+  readonly #folders = new Set<string>();
   readonly #renamed = new Set<string>();
-  /** What a person was told, so that it is said once. */
-  readonly #told = new Set<string>();
-  #batch: WatchedFile[] = [];
-  #wake: () => void = () => {};
+  /** Folders with a file in them that was seen and could not be remembered. */
+  readonly #missed = new Set<string>();
+  #rescanAt = 0;
+  #fullRescanAt = 0;
+  #rescanTookMs = 0;
 
-  /** @param folders Absolute paths. */
+  /** @param folders Absolute paths, none inside another. */
   constructor(folders: string[], options: FolderWatcherOptions) {
     this.#roots = folders;
     this.#options = options;
-    this.#settleMs = options.settleMs ?? 2000;
+    this.#log = new OnceLog(options.log);
+    this.#settleMs = options.settleMs ?? 2_000;
+    this.#settling = new Settling({ settleMs: this.#settleMs });
+    this.#finished = new FinishedFiles(options.onFinished);
+    this.#walk = new FolderWalk({
+      onFile: (path) => this.#consider(path),
+      log: this.#log,
+    });
   }
 
-  /** Looks through all folders once, and hands over what is finished. */
+  /**
+   * Looks through all folders once, and hands over what is finished.
+   *
+   * @throws whatever prevents that for one of them, after the others.
+   */
   async scan(): Promise<void> {
-    this.#listed.clear();
-    await this.#look(this.#roots);
+    this.#walk.forget();
+    this.#roots.forEach((root) => this.#folders.add(root));
+    await this.#look(new AbortController().signal);
   }
 
   /**
@@ -96,90 +106,121 @@ export class FolderWatcher {
    * @param onReady Is called when all folders were looked through once.
    */
   async run(signal: AbortSignal, onReady?: () => void): Promise<void> {
-    let rescanAt = 0;
-    let fullRescanAt = 0;
-    const listeners = new Map<string, Promise<void>>();
+    signal.addEventListener("abort", () => this.#wakeup.wake());
+    const events = this.#roots.map((root) => this.#eventsOf(root));
+    const listening = events.map((each) => each.run(signal));
     while (!signal.aborted) {
-      const now = performance.now();
-      if (now >= fullRescanAt) {
-        this.#listed.clear();
-        fullRescanAt = now + FULL_RESCAN_MS;
-      }
-      if (now >= rescanAt) {
-        rescanAt = now + RESCAN_MS;
-        this.#listenAll(listeners, signal);
-        this.#roots.forEach((root) => this.#dirty.add(root));
-      }
+      const began = performance.now();
+      const isRescan = began >= this.#rescanAt;
+      if (isRescan) this.#beginRescan(began, events);
       try {
-        const folders = [...this.#dirty];
-        this.#dirty.clear();
-        await this.#look(folders);
-        this.#told.delete("hand over");
-        onReady?.();
-        onReady = undefined;
-        await this.#sleep(Math.min(rescanAt, this.#nextSettled()), signal);
+        await this.#look(signal);
+        if (isRescan) this.#log.forget("hand over");
       } catch (error) {
-        this.#tellOnce(
-          "hand over",
-          `Cannot take over watched files: ${messageOf(error)}`,
-        );
-        this.#batch = [];
-        fullRescanAt = rescanAt = performance.now() + RETRY_MS;
-        await this.#sleep(rescanAt, signal);
+        this.#tryAgain(error as Error);
       }
+      if (isRescan) this.#rescanTookMs = performance.now() - began;
+      onReady?.();
+      onReady = undefined;
+      const until = Math.min(this.#rescanAt, this.#settling.nextAt);
+      await this.#wakeup.sleep(until - performance.now());
     }
-    await Promise.all(listeners.values());
+    await Promise.all(listening);
   }
 
-  /** Lists folders, then hands over whatever is finished by now. */
-  async #look(folders: string[]): Promise<void> {
-    for (const folder of folders) await this.#list(folder);
+  #beginRescan(now: number, events: FolderEvents[]): void {
+    const { rescanMs = 300_000 } = this.#options;
+    this.#rescanAt = now + rescanMs;
+    if (now >= this.#fullRescanAt) {
+      this.#fullRescanAt = now + rescanMs * FULL_RESCAN;
+      this.#walk.forget();
+    }
+    this.#missed.forEach((folder) => this.#walk.forget(folder));
+    this.#missed.clear();
+    this.#roots.forEach((root) => this.#folders.add(root));
+    events.forEach((each) => each.check());
+  }
+
+  #rescanSoon(atLeastMs = SOON_MS): void {
+    const ms = Math.max(atLeastMs, this.#settleMs, this.#rescanTookMs * REST);
+    this.#rescanAt = Math.min(this.#rescanAt, performance.now() + ms);
+  }
+
+  /** What could not be taken, and what was not reached for it, has to be found again. */
+  #tryAgain(error: Error): void {
+    this.#walk.forget();
+    this.#rescanSoon(RETRY_MS);
+    this.#log.warn(
+      "hand over",
+      `Cannot take over watched files, will try again: ${error.message}`,
+    );
+  }
+
+  #eventsOf(root: string): FolderEvents {
+    const lookThrough = () => {
+      this.#folders.add(root);
+      this.#wakeup.wake();
+    };
+    return new FolderEvents(root, {
+      onChange: (path, { renamed }) => {
+        const names = relative(root, path).split(/[\\/]/);
+        if (!names.some(isUnfinishedName)) this.#hint(path, renamed);
+      },
+      onUnsure: () => {
+        this.#log.forget(root);
+        lookThrough();
+      },
+      onGone: () => {
+        this.#log.warn(
+          root,
+          `Cannot find the folder "${root}", waiting for it`,
+        );
+      },
+      onTrouble: ({ message }) => {
+        this.#log.warn(
+          `events of ${root}`,
+          `Cannot be told what happens in "${root}", will look through it every ${
+            TROUBLE_MS / 1000
+          } s: ${message}`,
+        );
+        lookThrough();
+      },
+    });
+  }
+
+  /** Takes note of a path at which something changed. */
+  #hint(path: string, renamed: boolean): void {
+    const info = lstat(path);
+    // Where one event comes from, others may have been lost.
+    this.#rescanSoon();
+    if (this.#folders.size + this.#renamed.size >= MAX_NAMED) {
+      this.#missed.add(dirname(path));
+    } else if (info?.isDirectory) {
+      // A tree moved in says nothing of what is inside it.
+      this.#folders.add(path);
+    } else if (info?.isFile && renamed) {
+      this.#renamed.add(path);
+    } else if (info?.isFile) {
+      this.#settling.wait(path, filesOf(path));
+    }
+    this.#wakeup.wake();
+  }
+
+  /** Walks through the folders that were named, and hands over whatever is finished. */
+  async #look(signal: AbortSignal): Promise<void> {
+    this.#finished.failure = undefined;
+    const folders = [...this.#folders];
     const renamed = [...this.#renamed];
+    this.#folders.clear();
     this.#renamed.clear();
     for (const path of renamed) await this.#consider(path, { renamed: true });
-    const now = performance.now();
-    let looked = 0;
-    for (const [path, { since }] of this.#unsettled) {
-      // Those behind it were seen later.
-      if (now - since < this.#settleMs) break;
+    for (const folder of folders) await this.#walk.walk(folder, signal);
+    for (const path of this.#settling.due()) {
+      if (signal.aborted) break;
       await this.#consider(path);
-      if (++looked % YIELD_EVERY === 0) await delay(0);
     }
-    await this.#flush();
-  }
-
-  async #list(folder: string): Promise<void> {
-    const mtimeMs = folderTime(folder);
-    if (mtimeMs === undefined) {
-      this.#listed.delete(folder);
-      if (this.#roots.includes(folder)) {
-        this.#tellOnce(
-          folder,
-          `Cannot look through "${folder}": no such folder; waiting for it`,
-        );
-      }
-      return;
-    }
-    this.#told.delete(folder);
-    const before = this.#listed.get(folder);
-    if (before?.mtimeMs === mtimeMs) {
-      for (const below of before.folders) await this.#list(below);
-      return;
-    }
-    const folders: string[] = [];
-    let looked = 0;
-    for (const entry of readDir(folder)) {
-      if (UNFINISHED_NAME.test(entry.name)) continue;
-      const path = join(folder, entry.name);
-      if (entry.isDirectory) folders.push(path);
-      else if (entry.isFile) await this.#consider(path);
-      if (++looked % YIELD_EVERY === 0) await delay(0);
-    }
-    // A folder that changed within the clock's grain may change again unnoticed.
-    if (Date.now() - mtimeMs > 2000) {
-      this.#listed.set(folder, { mtimeMs, folders });
-    }
-    for (const below of folders) await this.#list(below);
+    await this.#finished.flush();
+    if (this.#finished.failure) throw this.#finished.failure;
   }
 
   /** Hands a file over if it is new and finished; else remembers to look again. */
@@ -187,189 +228,49 @@ export class FolderWatcher {
     path: string,
     { renamed = false }: { renamed?: boolean } = {},
   ): Promise<void> {
-    const info = regularFile(path);
-    if (!info) {
-      this.#unsettled.delete(path);
-      return this.#complainOfName(path);
-    }
-    const { size, mtimeMs } = sizeAndTime(info);
+    const files = filesOf(path);
+    const [file] = files;
+    if (renamed || !file) this.#settling.forget(path);
+    if (!file) return;
+    const { size } = file;
+    const mtimeMs = file.mtime?.getTime() || 0;
     if (this.#options.isKnown(path, size, mtimeMs) || isSidecar(path)) {
-      this.#unsettled.delete(path);
-      return;
+      return this.#settling.forget(path);
     }
-    const sidecar = regularFile(sidecarOf(path));
-    const finished = renamed && this.#isStill(sidecar) ||
-      this.#isSettled(path, info, sidecar);
-    if (!finished) return this.#observe(path, observed(info, sidecar));
-    this.#unsettled.delete(path);
-    this.#batch.push({ path, size, mtimeMs, metadata: this.#metadataOf(path) });
-    if (this.#batch.length >= BATCH) await this.#flush();
-  }
-
-  /** Whether a file and its sidecar, if there is one, have been as they are for the settle time. */
-  #isSettled(
-    path: string,
-    info: Deno.FileInfo,
-    sidecar: Deno.FileInfo | undefined,
-  ): boolean {
-    const seen = this.#unsettled.get(path);
-    if (seen && isSame(seen, observed(info, sidecar))) {
-      return performance.now() - seen.since >= this.#settleMs;
+    const unproven = renamed ? files.slice(1) : files;
+    if (this.#settling.isSettled(path, files, unproven)) {
+      this.#settling.forget(path);
+      const metadata = this.#metadataOf(path);
+      await this.#finished.add({ path, size, mtimeMs, metadata });
+    } else if (this.#settling.isFull) {
+      this.#missed.add(dirname(path));
+      this.#rescanSoon();
     }
-    return this.#isStill(info) && this.#isStill(sidecar);
-  }
-
-  /**
-   * Whether a file, if there is one, has been as it is for the settle time, by
-   * its own times. A copy that keeps the original's time still has a new change time.
-   */
-  #isStill(info: Deno.FileInfo | undefined): boolean {
-    if (!info) return true;
-    const changedMs = Math.max(
-      info.mtime?.getTime() ?? Infinity,
-      info.ctime?.getTime() ?? 0,
-    );
-    return Date.now() - changedMs >= this.#settleMs;
-  }
-
-  /** Starts, or starts again, to wait for a file to stay as it is. */
-  #observe(path: string, seen: Observed): void {
-    this.#unsettled.delete(path);
-    if (this.#unsettled.size >= MAX_UNSETTLED) return;
-    this.#unsettled.set(path, { ...seen, since: performance.now() });
   }
 
   #metadataOf(path: string): Metadata {
     try {
       return readSidecar(path);
     } catch (error) {
-      this.#tellOnce(
-        path,
-        `${messageOf(error)}; delivering "${path}" without it`,
+      const { message } = error as Error;
+      const sidecar = sidecarOf(path);
+      this.#log.warn(
+        sidecar,
+        `Cannot use "${sidecar}", "${
+          basename(path)
+        }" goes without it: ${message}`,
       );
       return {};
     }
   }
-
-  async #flush(): Promise<void> {
-    const files = this.#batch;
-    this.#batch = [];
-    if (files.length > 0) await this.#options.onFinished(files);
-  }
-
-  /** Listens to every root that is there and not listened to. */
-  #listenAll(
-    listeners: Map<string, Promise<void>>,
-    signal: AbortSignal,
-  ): void {
-    for (const root of this.#roots) {
-      if (listeners.has(root) || folderTime(root) === undefined) continue;
-      listeners.set(
-        root,
-        this.#listen(root, signal).finally(() => listeners.delete(root)),
-      );
-    }
-  }
-
-  /** Turns events into files and folders to look at, for as long as the system tells of any. */
-  async #listen(root: string, signal: AbortSignal): Promise<void> {
-    let stop = () => {};
-    try {
-      const watcher = Deno.watchFs(root);
-      stop = () => watcher.close();
-      signal.addEventListener("abort", stop);
-      for await (const event of watcher) {
-        if (event.kind === "access" || event.kind === "remove") continue;
-        for (const path of event.paths) {
-          this.#hint(root, path, event.kind === "rename");
-        }
-      }
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#tellOnce(
-        root,
-        `Cannot watch "${root}": ${
-          messageOf(error)
-        }; looking through it every few minutes instead`,
-      );
-    } finally {
-      signal.removeEventListener("abort", stop);
-    }
-  }
-
-  #hint(root: string, path: string, renamed: boolean): void {
-    const names = relative(root, path).split(/[\\/]/);
-    if (names.some((name) => UNFINISHED_NAME.test(name))) return;
-    const info = lstat(path);
-    if (info?.isDirectory) {
-      // A tree moved in says nothing of what is inside it.
-      this.#dirty.add(path);
-      this.#wake();
-    } else if (info?.isFile && renamed) {
-      this.#renamed.add(path);
-      this.#wake();
-    } else if (info?.isFile) {
-      const now = observed(info, regularFile(sidecarOf(path)));
-      const seen = this.#unsettled.get(path);
-      if (seen && isSame(seen, now)) return;
-      this.#observe(path, now);
-      this.#wake();
-    }
-  }
-
-  #nextSettled(): number {
-    if (this.#dirty.size > 0 || this.#renamed.size > 0) return 0;
-    const oldest = this.#unsettled.values().next().value;
-    return oldest ? oldest.since + this.#settleMs : Infinity;
-  }
-
-  /** Sleeps until a time of `performance.now()`, an event, or the signal. */
-  #sleep(until: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = setTimeout(done, Math.max(until - performance.now(), 0));
-      signal.addEventListener("abort", done);
-      this.#wake = done;
-      if (signal.aborted) done();
-    });
-  }
-
-  #complainOfName(path: string): void {
-    // What cannot be said in UTF-8 arrives with replacement characters.
-    if (!basename(path).includes("\ufffd")) return;
-    this.#tellOnce(
-      path,
-      `Cannot read "${path}": its name is not valid UTF-8; rename it to have it delivered`,
-    );
-  }
-
-  #tellOnce(about: string, message: string): void {
-    if (this.#told.has(about)) return;
-    if (this.#told.size >= 1000) this.#told.clear();
-    this.#told.add(about);
-    this.#options.log("warn", message);
-  }
 }
 
-function observed(
-  info: Deno.FileInfo,
-  sidecar: Deno.FileInfo | undefined,
-): Observed {
-  return { ...sizeAndTime(info), sidecar: sidecar && sizeAndTime(sidecar) };
-}
-
-function sizeAndTime(info: Deno.FileInfo): { size: number; mtimeMs: number } {
-  return { size: info.size, mtimeMs: info.mtime?.getTime() ?? 0 };
-}
-
-function isSame(a: Observed, b: Observed): boolean {
-  return a.size === b.size && a.mtimeMs === b.mtimeMs &&
-    a.sidecar?.size === b.sidecar?.size &&
-    a.sidecar?.mtimeMs === b.sidecar?.mtimeMs;
+/** A file and its sidecar, as they are now; none if the file is not there. */
+function filesOf(path: string): Deno.FileInfo[] {
+  const file = regularFile(path);
+  if (!file) return [];
+  const sidecar = regularFile(sidecarOf(path));
+  return sidecar ? [file, sidecar] : [file];
 }
 
 function lstat(path: string): Deno.FileInfo | undefined {
@@ -378,26 +279,4 @@ function lstat(path: string): Deno.FileInfo | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** When the names in a folder last changed; `undefined` if there is none. */
-function folderTime(path: string): number | undefined {
-  try {
-    const info = Deno.statSync(path);
-    return info.isDirectory ? info.mtime?.getTime() ?? 0 : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function readDir(path: string): Iterable<Deno.DirEntry> {
-  try {
-    return Deno.readDirSync(path);
-  } catch {
-    return [];
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

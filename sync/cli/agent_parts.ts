@@ -1,9 +1,9 @@
 import { SyncAgent } from "../agent.ts";
-import { tidyUp } from "../after_upload.ts";
+import { type AfterUpload, type SentFile, tidyUp } from "../after_upload.ts";
 import type { Settings } from "../config.ts";
 import type { Log } from "../log.ts";
-import { UsageError } from "../options.ts";
-import { CaptureUploader, type UploadResult } from "../uploader.ts";
+import { UsageError } from "../given.ts";
+import { CaptureUploader } from "../uploader.ts";
 import { FolderWatcher } from "../watcher.ts";
 import type { Store } from "./store.ts";
 
@@ -37,7 +37,8 @@ export function createAgent(
   log: Log,
 ): SyncAgent {
   const { queue, spool } = store;
-  const { watch, concurrency, graceMs } = settings;
+  const { watch, concurrency, graceMs, afterUpload } = settings;
+  const tidy = tidyOneByOne(afterUpload, log);
   const agent: SyncAgent = new SyncAgent({
     queue,
     uploader,
@@ -47,30 +48,35 @@ export function createAgent(
     refuseChanged: settings.changed === "refuse",
     pathOf: (capture) =>
       capture.spooled ? spool.pathOf(capture.id) : capture.filepath,
-    onDelivered: (capture, { sent }) => {
-      if (capture.spooled) spool.remove(capture.id);
-      if (capture.watched && sent) tidy(capture.filepath, sent, settings, log);
+    onDelivered: ({ id, filepath, spooled, watched }, { sent }) => {
+      if (spooled) spool.remove(id);
+      if (watched && sent) tidy(filepath, sent);
     },
-    ...(watch.length > 0 &&
-      { watcher: createWatcher(settings, store, log, () => agent.wake()) }),
+    ...(watch.length > 0 && {
+      watcher: createWatcher(settings, store, {
+        log,
+        tidy,
+        onQueued: () => agent.wake(),
+      }),
+    }),
   });
   return agent;
 }
 
+type Tidy = (path: string, sent: SentFile) => void;
+
 function createWatcher(
-  settings: Settings,
+  { watch, settleMs, afterUpload }: Settings,
   { queue, intake }: Store,
-  log: Log,
-  onQueued: () => void,
+  { log, tidy, onQueued }: { log: Log; tidy: Tidy; onQueued: () => void },
 ): FolderWatcher {
-  const { watch, settleMs, afterUpload } = settings;
   return new FolderWatcher(watch, {
     settleMs,
     log,
     isKnown: (path, size, mtimeMs) => {
       const known = queue.knowsWatched(path, size, mtimeMs);
       // The agent may have ended between the delivery and tidying up.
-      if (known === "delivered") tidy(path, { size, mtimeMs }, settings, log);
+      if (known === "delivered") tidy(path, { size, mtimeMs });
       return known !== undefined;
     },
     onFinished: async (files) => {
@@ -80,16 +86,16 @@ function createWatcher(
   });
 }
 
-function tidy(
-  path: string,
-  sent: NonNullable<UploadResult["sent"]>,
-  settings: Settings,
-  log: Log,
-): void {
-  try {
-    tidyUp(path, sent, settings.afterUpload);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    log("warn", `Cannot tidy up "${path}", which is delivered: ${reason}`);
-  }
+/** Tidies up behind deliveries, one at a time: moving a file may mean copying it. */
+function tidyOneByOne(policy: AfterUpload, log: Log): Tidy {
+  let last = Promise.resolve();
+  return (path, sent) => {
+    if (policy.kind === "keep") return;
+    last = last.then(() => tidyUp(path, sent, policy)).catch((error) => {
+      log(
+        "warn",
+        `Cannot ${policy.kind} "${path}", which is delivered: ${error.message}`,
+      );
+    });
+  };
 }

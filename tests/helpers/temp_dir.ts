@@ -2,7 +2,15 @@ import { join } from "@std/path";
 
 /** A folder of a test's own, removed with everything in it. */
 export class TempDir implements AsyncDisposable {
-  readonly path: string = Deno.makeTempDirSync({ prefix: "jarvis-test-" });
+  readonly path: string;
+
+  /** @param dir Where it is; by default where the system keeps such folders. */
+  constructor(dir?: string) {
+    this.path = Deno.makeTempDirSync({
+      prefix: "jarvis-test-",
+      ...(dir && { dir }),
+    });
+  }
 
   /** A path inside it. */
   join(...names: string[]): string {

@@ -1,0 +1,55 @@
+import { delay } from "@std/async/delay";
+import type { WatchedFile } from "./intake.ts";
+
+/** How many files are handed over at a time. */
+const BATCH = 100;
+
+/** Collects finished files and hands them over, some at a time. */
+export class FinishedFiles {
+  readonly #handOver: (files: WatchedFile[]) => Promise<void>;
+  /** By path: several ways may lead to the same file. */
+  readonly #files = new Map<string, WatchedFile>();
+
+  /** What went wrong last with a file; others may have been handed over since. */
+  failure: Error | undefined;
+
+  /** @param handOver Takes all of them over, or throws. */
+  constructor(handOver: (files: WatchedFile[]) => Promise<void>) {
+    this.#handOver = handOver;
+  }
+
+  /** @throws as {@linkcode FinishedFiles.flush} does. */
+  async add(file: WatchedFile): Promise<void> {
+    this.#files.set(file.path, file);
+    if (this.#files.size < BATCH) return;
+    await this.flush();
+    // Others get their turn.
+    await delay(0);
+  }
+
+  /**
+   * Hands over what was collected. A file that cannot be taken does not hold up
+   * the others; it is forgotten and has to be found again.
+   *
+   * @throws {Error} if none of several files can be taken.
+   */
+  async flush(): Promise<void> {
+    const files = [...this.#files.values()];
+    this.#files.clear();
+    if (files.length === 0 || await this.#take(files)) return;
+    if (files.length === 1) return;
+    let taken = 0;
+    for (const file of files) taken += Number(await this.#take([file]));
+    if (taken === 0) throw this.failure;
+  }
+
+  async #take(files: WatchedFile[]): Promise<boolean> {
+    try {
+      await this.#handOver(files);
+      return true;
+    } catch (error) {
+      this.failure = error as Error;
+      return false;
+    }
+  }
+}
