@@ -152,7 +152,7 @@ const SWITCH_WAIT_MS = 10;
  * @throws {Error} if it is not.
  */
 export function assertQueue(database: Connection): void {
-  identify(database);
+  identifyAtOnce(database);
 }
 
 /**
@@ -163,7 +163,7 @@ export function assertQueue(database: Connection): void {
  */
 export function prepareSchema(database: Connection): void {
   // Before anything is written.
-  const { version } = identify(database);
+  const { version } = identifyAtOnce(database);
   switchToWal(database);
   // Behind a large transaction the -wal is cut back to 16 MiB.
   database.exec(
@@ -182,9 +182,22 @@ export function prepareSchema(database: Connection): void {
   });
 }
 
-function identify(
-  database: Connection,
-): { version: number; tables: string[] } {
+/** What a database says of itself. */
+interface Identity {
+  version: number;
+  tables: string[];
+}
+
+/** All from one moment: another process may be making the tables. */
+function identifyAtOnce(database: Connection): Identity {
+  database.exec("BEGIN");
+  // If this fails, whoever opened the database closes it.
+  const identity = identify(database);
+  database.exec("COMMIT");
+  return identity;
+}
+
+function identify(database: Connection): Identity {
   const version = Number(readPragma(database, "user_version"));
   if (version > SCHEMA_VERSION) {
     throw new Error(

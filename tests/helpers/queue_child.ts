@@ -1,0 +1,51 @@
+/**
+ * Works on queues at the same time as others of its kind: each line of standard
+ * input is an order, `WORK ENGINE PATH COUNT`, answered by one line of JSON.
+ */
+
+import type { Engine } from "../../sync/database.ts";
+import { UploadQueue } from "../../sync/queue.ts";
+
+const DO = {
+  /** Opens the queue and puts captures into it. */
+  enqueue(path: string, engine: Engine, count: number): string[] {
+    using queue = new UploadQueue(path, { engine });
+    return Array.from({ length: count }, () => queue.enqueue("/captures/x"));
+  },
+
+  /** Puts captures in, claims and delivers whatever is there, and says what it claimed. */
+  deliver(path: string, engine: Engine, count: number): string[] {
+    using queue = new UploadQueue(path, { engine });
+    const claimed: string[] = [];
+    for (let n = 0; n < count; n++) {
+      queue.enqueue("/captures/x");
+      for (const { id } of queue.claim(2)) {
+        claimed.push(id);
+        queue.markCompleted(id);
+      }
+      queue.list({ limit: 5 });
+      queue.retry("failed");
+      queue.getStats();
+    }
+    return claimed;
+  },
+};
+
+const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream());
+console.log("ready");
+for await (const text of lines) {
+  for (const order of text.trim().split("\n")) {
+    const [work, engine, path, count] = order.split(" ");
+    console.log(JSON.stringify(answer(
+      () => DO[work as keyof typeof DO](path!, engine as Engine, Number(count)),
+    )));
+  }
+}
+
+function answer(act: () => string[]): { ids?: string[]; error?: string } {
+  try {
+    return { ids: act() };
+  } catch (error) {
+    return { error: String(error) };
+  }
+}
