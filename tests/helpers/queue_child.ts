@@ -13,21 +13,19 @@ const DO = {
     return Array.from({ length: count }, () => queue.enqueue("/captures/x"));
   },
 
-  /** Puts captures in, claims and delivers whatever is there, and says what it claimed. */
+  /** Claims and delivers all that is there, puts some in on the way, and says what it claimed. */
   deliver(path: string, engine: Engine, count: number): string[] {
     using queue = new UploadQueue(path, { engine });
     const claimed: string[] = [];
-    for (let n = 0; n < count; n++) {
-      queue.enqueue("/captures/x");
-      for (const { id } of queue.claim(2)) {
-        claimed.push(id);
-        queue.markCompleted(id);
-      }
+    for (let n = 0;; n++) {
+      if (n < count) queue.enqueue("/captures/x");
+      const ids = queue.claim(3).map(({ id }) => id);
+      if (ids.length === 0 && n >= count) return claimed;
+      claimed.push(...ids);
+      queue.settle(ids.map((id) => ({ id, kind: "delivered" })));
       queue.list({ limit: 5 });
       queue.retry("failed");
-      queue.getStats();
     }
-    return claimed;
   },
 };
 
