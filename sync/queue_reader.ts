@@ -70,7 +70,10 @@ export class QueueReader implements Disposable {
     return LIST_GROUPS
       .filter(([group]) => status === undefined || group === status)
       .flatMap((group) => this.#sql.list.all(...group, limit))
-      .sort((a, b) => Number(a.created_at) - Number(b.created_at))
+      .sort((a, b) =>
+        Number(a.created_at) - Number(b.created_at) ||
+        Number(a.rowid) - Number(b.rowid)
+      )
       .slice(0, limit)
       .map(toCapture);
   }

@@ -75,7 +75,8 @@ export const STATEMENTS = {
      ORDER BY created_at LIMIT 1`,
   oldFailed:
     `SELECT id FROM ${BY_AGE} WHERE status = 'failed' AND coalesce(last_attempt, created_at) < ?`,
-  list: `SELECT * FROM ${BY_AGE} WHERE status = ? AND (due_at IS NOT NULL) = ?
+  list:
+    `SELECT rowid, * FROM ${BY_AGE} WHERE status = ? AND (due_at IS NOT NULL) = ?
      ORDER BY created_at, rowid LIMIT ?`,
   get: "SELECT * FROM captures WHERE id = ?",
   spooledAfter:
