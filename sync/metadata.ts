@@ -24,12 +24,17 @@ export function encodeMetadata(metadata: unknown): string {
   }
   // Before JSON.stringify, which recurses and would run out of stack.
   assertDepth(metadata);
-  let text: string;
+  let text: string | undefined;
+  let cause: unknown;
   try {
     text = JSON.stringify(metadata);
-  } catch (cause) {
+  } catch (error) {
+    cause = error;
+  }
+  // A Date is an object too, but not in JSON.
+  if (!text?.startsWith("{")) {
     throw new TypeError(
-      "Cannot write the metadata as JSON: expected strings, numbers, booleans, null, arrays and objects",
+      "Cannot write the metadata as JSON: expected an object of strings, numbers, booleans, null, arrays and objects",
       { cause },
     );
   }
@@ -66,15 +71,18 @@ export function parseMetadata(text: string): Metadata {
 
 /**
  * Returns the metadata together with what the host knows of the file:
- * `timestamp` (its modification time), `hostname`, `filename`, `size` in bytes.
- * The caller's keys win.
+ * `timestamp` (its modification time, if that is one), `hostname`, `filename`,
+ * `size` in bytes. The caller's keys win.
  */
 export function withHostMetadata(
   metadata: Metadata,
   file: { name: string; size: number; mtimeMs: number },
 ): Metadata {
+  const modified = new Date(file.mtimeMs);
   return {
-    timestamp: new Date(file.mtimeMs).toISOString(),
+    // Some file systems keep times that no date can express.
+    ...(!Number.isNaN(modified.getTime()) &&
+      { timestamp: modified.toISOString() }),
     hostname: hostname(),
     filename: file.name,
     size: file.size,
@@ -87,7 +95,7 @@ function isObject(value: unknown): value is Metadata {
 }
 
 function describe(value: unknown): string {
-  if (value === null) return "null";
+  if (value === null || value === undefined) return String(value);
   return Array.isArray(value) ? "an array" : `a ${typeof value}`;
 }
 
@@ -103,17 +111,16 @@ function assertSize(text: string): void {
 }
 
 function assertDepth(root: object): void {
-  let level: object[] = [root];
+  let level = [root];
   for (let depth = 1; level.length > 0; depth++) {
     if (depth > MAX_METADATA_DEPTH) {
       throw new TypeError(
         `Cannot use metadata nested deeper than ${MAX_METADATA_DEPTH} levels`,
       );
     }
-    level = level.flatMap((node) =>
-      Object.values(node).filter((child) =>
-        typeof child === "object" && child !== null
-      )
-    );
+    const children = level.flatMap((node) => Object.values(node))
+      .filter((child) => typeof child === "object" && child !== null);
+    // Each once: two cycles in one object would double the level every time.
+    level = [...new Set(children)];
   }
 }

@@ -1,4 +1,4 @@
-import { CaptureFileError, FileChangedError } from "./outcome.ts";
+import type { OpenCapture } from "./capture_file.ts";
 
 /**
  * Up to this size a capture leaves as one piece: `fetch` sends a stream in
@@ -53,121 +53,21 @@ function endOfFile(form: Uint8Array, type: string): number {
   throw new Error("Cannot find the end of the encoded form");
 }
 
-/** A capture's bytes, open for one attempt, as they were when it was opened. */
-export interface OpenCapture extends Disposable {
-  /** In bytes. */
-  readonly size: number;
-  readonly mtimeMs: number;
-  /** Reads some of the next bytes; `null` at the end. */
-  read(into: Uint8Array): Promise<number | null>;
-  readSync(into: Uint8Array): number | null;
-  /** @throws {FileChangedError} if the capture is not what it was when it was opened. */
-  assertUnchanged(): void;
-}
-
-/** Opens bytes that are in memory. */
-export function bytesCapture(data: Uint8Array, mtimeMs: number): OpenCapture {
-  let at = 0;
-  const readSync = (into: Uint8Array): number | null => {
-    const part = data.subarray(at, at + into.length);
-    into.set(part);
-    at += part.length;
-    return part.length === 0 ? null : part.length;
-  };
-  return {
-    size: data.length,
-    mtimeMs,
-    read: (into) => Promise.resolve(readSync(into)),
-    readSync,
-    assertUnchanged() {},
-    [Symbol.dispose]() {},
-  };
-}
-
-/**
- * Opens a capture's file for one attempt.
- *
- * @param expected What it must be; by default whatever it is now.
- * @throws {CaptureFileError} if it is gone, unreadable, not a regular file, or
- * not what was expected.
- */
-export function openCapture(
-  path: string,
-  expected?: { size: number; mtimeMs: number },
-): OpenCapture {
-  let file: Deno.FsFile;
-  try {
-    // Before opening: opening a pipe would wait for its writer.
-    assertRegular(path, Deno.statSync(path));
-    file = Deno.openSync(path, { read: true });
-  } catch (error) {
-    throw fileError(path, error);
-  }
-  const { size, mtime } = file.statSync();
-  const mtimeMs = mtime?.getTime() ?? 0;
-  if (expected && (expected.size !== size || expected.mtimeMs !== mtimeMs)) {
-    file.close();
-    throw new CaptureFileError(
-      `Cannot send "${path}": it was changed after it was handed over`,
-    );
-  }
-  return {
-    size,
-    mtimeMs,
-    read: (into) => file.read(into),
-    readSync: (into) => file.readSync(into),
-    assertUnchanged() {
-      const now = file.statSync();
-      if (now.size !== size || now.mtime?.getTime() !== mtime?.getTime()) {
-        throw changed(size);
-      }
-    },
-    [Symbol.dispose]: () => file.close(),
-  };
-}
-
-function assertRegular(path: string, info: Deno.FileInfo): void {
-  if (info.isFile) return;
-  const kind = info.isDirectory ? "a directory" : "not a regular file";
-  throw new CaptureFileError(
-    `Cannot read the capture "${path}": it is ${kind}, expected a file`,
-  );
-}
-
-/** Only what stays so however often it is tried; the rest (no descriptors left) may pass. */
-function fileError(path: string, error: unknown): unknown {
-  const lasting = error instanceof Deno.errors.NotFound
-    ? "the file is gone"
-    : error instanceof Deno.errors.PermissionDenied
-    ? "permission denied"
-    : error instanceof Deno.errors.NotADirectory ||
-        error instanceof Deno.errors.FilesystemLoop
-    ? error.message
-    : null;
-  if (lasting === null) return error;
-  return new CaptureFileError(
-    `Cannot read the capture "${path}": ${lasting}`,
-    { cause: error },
-  );
-}
-
 /**
  * Returns the whole request body as one piece.
  *
- * @throws {FileChangedError} if the file is not what it was when it was opened.
+ * @throws {CaptureReadError} if the file is not what it was when it was opened.
  */
 export function onePieceBody(
   envelope: Envelope,
   capture: OpenCapture,
 ): Uint8Array<ArrayBuffer> {
   const { head, tail } = envelope;
-  const body = new Uint8Array(head.length + capture.size + tail.length);
   const end = head.length + capture.size;
-  body.set(head, 0);
+  const body = new Uint8Array(end + tail.length);
+  body.set(head);
   for (let at = head.length; at < end;) {
-    const read = capture.readSync(body.subarray(at, end));
-    if (read === null) throw changed(capture.size);
-    at += read;
+    at += capture.readSync(body.subarray(at, end));
   }
   capture.assertUnchanged();
   body.set(tail, end);
@@ -186,9 +86,13 @@ export class FileBody extends Blob {
   readonly #envelope: Envelope;
   readonly #capture: OpenCapture;
   readonly #onProgress: () => void;
+  readonly #ended = Promise.withResolvers<void>();
   #failure: Error | undefined;
-  #stopped = false;
+  #isWhole = false;
+  #isHeld = false;
+  #isStopped = false;
 
+  /** @param options `onProgress` is called whenever the connection takes more. */
   constructor(
     envelope: Envelope,
     capture: OpenCapture,
@@ -200,9 +104,19 @@ export class FileBody extends Blob {
     this.#onProgress = options.onProgress;
   }
 
+  /** Whether all of it was taken, the end of the form included. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
   /** Why the file could not be sent whole, if so: `fetch` reports only that it was not. */
   get failure(): Error | undefined {
     return this.#failure;
+  }
+
+  /** Settled when nothing more will be taken, whole or not. Never rejects. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
   }
 
   override get size(): number {
@@ -215,33 +129,41 @@ export class FileBody extends Blob {
     return this.#envelope.type;
   }
 
-  /** Ends the body at its next read: after an early answer nothing else would. */
+  /** Gives nothing more until it is stopped: breaking off now could cost the answer. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** Breaks the body off, if it is not whole: after an early answer nothing else would. */
   stop(): void {
-    this.#stopped = true;
+    this.#isStopped = true;
+    this.#ended.resolve();
   }
 
   override stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    let left = this.#capture.size;
     let before: Uint8Array = this.#envelope.head;
+    let left = this.#capture.size;
     return new ReadableStream({
       pull: async (controller) => {
-        if (this.#stopped) {
-          return controller.error(new Error("the request is over"));
-        }
+        this.#onProgress();
+        if (this.#isHeld) await this.ended;
         try {
-          this.#onProgress();
+          if (this.#isStopped) throw new Error("The request is over");
           const chunk = await this.#read(before, left);
           left -= chunk.length - before.length;
           before = new Uint8Array();
+          if (left === 0) this.#capture.assertUnchanged();
           if (left > 0) return controller.enqueue(chunk);
-          this.#capture.assertUnchanged();
           controller.enqueue(concat(chunk, this.#envelope.tail));
           controller.close();
+          this.#isWhole = true;
         } catch (error) {
-          this.#failure = error as Error;
+          if (!this.#isStopped) this.#failure = error as Error;
           controller.error(error);
         }
+        this.stop();
       },
+      cancel: () => this.stop(),
     }, { highWaterMark: 0 });
   }
 
@@ -254,15 +176,8 @@ export class FileBody extends Blob {
     chunk.set(before);
     if (left === 0) return chunk;
     const read = await this.#capture.read(chunk.subarray(before.length));
-    if (read === null) throw changed(this.#capture.size);
     return chunk.subarray(0, before.length + read);
   }
-}
-
-function changed(size: number): FileChangedError {
-  return new FileChangedError(
-    `The file changed while it was sent (it had ${size} bytes): expected it to be finished`,
-  );
 }
 
 function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -36,7 +36,12 @@ export interface Answer {
   body: string;
   /** The value of `Retry-After`, if there was one. */
   retryAfter: string | null;
+  /** Whether the whole request had left before it was over. */
+  isWhole: boolean;
 }
+
+/** What a person must not be shown, by the name that takes its place. */
+export type Secrets = Readonly<Record<string, string | undefined>>;
 
 /** The longest that a server's `Retry-After` is honoured, in milliseconds: an hour. */
 export const MAX_RETRY_AFTER_MS = 3_600_000;
@@ -44,14 +49,20 @@ export const MAX_RETRY_AFTER_MS = 3_600_000;
 /** The longest error text kept of a server's own words, in characters. */
 const MAX_WORDS = 500;
 
+/** The longest id that a server may give, in characters. */
+const MAX_ID = 1024;
+
+/** What a terminal would obey, or show somewhere else. */
+const UNPRINTABLE = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
+
 /** The capture's file is gone, unreadable, or not a regular file: trying again cannot help. */
 export class CaptureFileError extends Error {
   override name = "CaptureFileError";
 }
 
-/** The capture's file changed while it was sent: what left was not one whole capture. */
-export class FileChangedError extends Error {
-  override name = "FileChangedError";
+/** The capture could not be read whole this time: its file changed meanwhile, or the disk failed. */
+export class CaptureReadError extends Error {
+  override name = "CaptureReadError";
 }
 
 /** These say something about the host or its settings, not about one capture. */
@@ -61,10 +72,19 @@ const PAUSING = new Set([401, 403, 404, 405, 407, 421]);
 const LATER = new Set([408, 425, 429]);
 
 /** Returns what an answer means. */
-export function outcomeOfAnswer(answer: Answer): Outcome {
+export function outcomeOfAnswer(
+  answer: Answer,
+  secrets: Secrets = {},
+): Outcome {
   const { status } = answer;
   const captureId = captureIdOf(answer.body);
   if (status >= 200 && status < 300) {
+    // Whoever answers before it has the capture cannot have kept it.
+    if (!answer.isWhole) {
+      const error =
+        `HTTP ${status} before the whole capture was sent: not taken as delivered`;
+      return { ...NOTHING, kind: "retry", error, transient: true };
+    }
     const warning = captureId === null
       ? `HTTP ${status} without a usable "id" in its body: taken as delivered`
       : null;
@@ -74,7 +94,8 @@ export function outcomeOfAnswer(answer: Answer): Outcome {
   if (status === 409 && captureId !== null) {
     return { ...NOTHING, kind: "delivered", captureId };
   }
-  const error = `HTTP ${status}${wordsOf(answer.body)}`;
+  const words = bounded(answer.body, secrets);
+  const error = `HTTP ${status}${words && `: ${words}`}`;
   const retryAfterMs = parseRetryAfter(answer.retryAfter, Date.now());
   if (LATER.has(status)) {
     return { ...NOTHING, kind: "pause", error, retryAfterMs };
@@ -91,23 +112,16 @@ export function outcomeOfAnswer(answer: Answer): Outcome {
 }
 
 /** Returns what an error means that came instead of an answer. */
-export function outcomeOfError(error: unknown): Outcome {
-  const text = messageOf(error);
+export function outcomeOfError(
+  error: unknown,
+  secrets: Secrets = {},
+): Outcome {
+  const text = messageOf(error, secrets);
   if (error instanceof CaptureFileError) {
     return { ...NOTHING, kind: "reject", error: text };
   }
-  if (error instanceof FileChangedError) {
-    return { ...NOTHING, kind: "retry", error: text, transient: true };
-  }
-  if (error instanceof DOMException && error.name === "TimeoutError") {
-    return { ...NOTHING, kind: "pause", error: text, transient: true };
-  }
-  return {
-    ...NOTHING,
-    kind: "pause",
-    error: `Cannot reach the server: ${text}`,
-    transient: true,
-  };
+  const kind = error instanceof CaptureReadError ? "retry" : "pause";
+  return { ...NOTHING, kind, error: text, transient: true };
 }
 
 /**
@@ -136,37 +150,58 @@ const NOTHING = {
   retryAfterMs: null,
 } as const;
 
+/** The id that a JSON answer carries, as the server wrote it. */
 function captureIdOf(body: string): string | null {
-  let value: unknown;
+  let answer: unknown;
   try {
-    value = JSON.parse(body);
+    answer = JSON.parse(body, exactNumber);
   } catch {
     return null;
   }
-  if (typeof value !== "object" || value === null || !("id" in value)) {
+  if (typeof answer !== "object" || answer === null || !("id" in answer)) {
     return null;
   }
-  const { id } = value;
-  if (typeof id === "number" && Number.isFinite(id)) return String(id);
-  return typeof id === "string" && id !== "" && id.length <= 1024 ? id : null;
+  const id = typeof answer.id === "number" ? String(answer.id) : answer.id;
+  const isUsable = typeof id === "string" && id !== "" &&
+    id.length <= MAX_ID && id.search(UNPRINTABLE) < 0;
+  return isUsable ? id : null;
 }
 
-/** The server's words on one line. */
-function wordsOf(body: string): string {
-  // deno-lint-ignore no-control-regex -- a terminal must not obey what a server sends
-  const text = body.replace(/[\u0000-\u001f\u007f-\u009f\s]+/g, " ").trim();
-  return text === "" ? "" : `: ${text.slice(0, MAX_WORDS)}`;
+/** Keeps the digits of a number too large for a double: another id would be recorded. */
+function exactNumber(
+  _key: string,
+  value: unknown,
+  context?: { source: string },
+): unknown {
+  return typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER
+    ? context?.source
+    : value;
 }
 
-function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error).slice(0, MAX_WORDS);
+function messageOf(error: unknown, secrets: Secrets): string {
+  if (!(error instanceof Error)) return bounded(String(error), secrets);
+  if (!(error instanceof TypeError)) {
+    return bounded(error.message || error.name, secrets);
+  }
   // fetch keeps the reason in the cause, or behind a long chain in its message.
-  const reason = error instanceof TypeError && error.cause instanceof Error
-    ? error.cause
-    : error;
-  const text = reason.message.replace(
+  const { message } = error.cause instanceof Error ? error.cause : error;
+  const reason = message.replace(
     /^error sending request for url \([^)]*\):? ?/,
     "",
   );
-  return (text || reason.name).slice(0, MAX_WORDS);
+  return bounded(`Cannot reach the server: ${reason}`, secrets);
+}
+
+/** The start of a text on one line, without secrets. */
+function bounded(text: string, secrets: Secrets): string {
+  let words = text;
+  for (const [name, secret] of Object.entries(secrets)) {
+    if (!secret) continue;
+    // Bare, and as a JSON text quotes it.
+    for (const form of [secret, JSON.stringify(secret).slice(1, -1)]) {
+      words = words.replaceAll(form, `[${name}]`);
+    }
+  }
+  const line = words.replaceAll(UNPRINTABLE, " ").replaceAll(/\s+/g, " ");
+  return line.trim().slice(0, MAX_WORDS).toWellFormed();
 }

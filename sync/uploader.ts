@@ -1,87 +1,22 @@
 import { retry, RetryError } from "@std/async/retry";
-import { typeByExtension } from "@std/media-types/type-by-extension";
-import { basename, extname } from "@std/path";
-import { encodeMetadata, type Metadata, withHostMetadata } from "./metadata.ts";
+import { basename } from "@std/path";
+import { bytesCapture, openCapture } from "./capture_file.ts";
+import { encodeMetadata, type Metadata, parseMetadata } from "./metadata.ts";
+import { ONE_PIECE_BYTES } from "./multipart.ts";
+import type { OutcomeKind } from "./outcome.ts";
 import {
-  bytesCapture,
-  encodeEnvelope,
-  FileBody,
-  ONE_PIECE_BYTES,
-  onePieceBody,
-  type OpenCapture,
-  openCapture,
-} from "./multipart.ts";
-import {
-  type Answer,
-  type Outcome,
-  type OutcomeKind,
-  outcomeOfAnswer,
-  outcomeOfError,
-} from "./outcome.ts";
+  type Attempt,
+  type CaptureSource,
+  getReady,
+  postCapture,
+} from "./requests.ts";
 import { parseServerUrl } from "./server_url.ts";
-import { StallGuard } from "./stall_guard.ts";
-import { VERSION } from "./version.ts";
+import type {
+  CaptureUploaderOptions,
+  UploadOptions,
+} from "./upload_options.ts";
 
-/** Options for {@linkcode CaptureUploader}. */
-export interface CaptureUploaderOptions {
-  /**
-   * How many attempts one upload makes, the first one included. At least 1.
-   *
-   * @default {3}
-   */
-  maxRetries?: number;
-  /**
-   * The longest time without progress, in milliseconds: to connect, while the
-   * body is sent, until the answer begins, and for the whole of the answer. A
-   * capture of up to 1 MiB leaves as one piece and shows no progress, so this
-   * limits its whole request; after one was cut off, such captures are
-   * streamed too, so that a slow line has the time it needs while bytes move.
-   *
-   * @default {30000}
-   */
-  timeout?: number;
-  /** The bearer token, or a function that is asked for it before each attempt. */
-  token?: string | (() => string | undefined);
-  /**
-   * Whether plain `http://` may be used beyond this machine.
-   *
-   * @default {false}
-   */
-  allowInsecure?: boolean;
-  /**
-   * The wait after the first failed attempt, in milliseconds; doubled by each
-   * further one, at most a minute, with up to half of it taken off at random.
-   *
-   * @default {1000}
-   */
-  backoffMs?: number;
-}
-
-/** Options for one upload. */
-export interface UploadOptions {
-  /**
-   * What the server tells repetitions of this capture by: the same for every
-   * attempt of the same capture.
-   *
-   * @default {crypto.randomUUID()}
-   */
-  idempotencyKey?: string;
-  /**
-   * The name the server is told.
-   *
-   * @default {the path's base name}
-   */
-  filename?: string;
-  /**
-   * What the file must still be: its size in bytes and its modification time in
-   * milliseconds since 1970. Another one is not sent.
-   *
-   * @default {whatever it is now}
-   */
-  expected?: { size: number; mtimeMs: number };
-  /** Ends the upload at once, its socket and file included. */
-  signal?: AbortSignal;
-}
+export type { CaptureUploaderOptions, UploadOptions };
 
 /** What became of an upload. */
 export interface UploadResult {
@@ -91,7 +26,7 @@ export interface UploadResult {
   captureId: string | null;
   /** What went wrong, without secrets; `null` on success. */
   error: string | null;
-  /** How many requests were made. */
+  /** How many attempts were made. */
   attempts: number;
   /** What a queue should do with the capture now. */
   outcome: OutcomeKind;
@@ -106,10 +41,10 @@ export interface UploadResult {
   sent: { size: number; mtimeMs: number } | null;
 }
 
-/** The most that is read of an answer, in bytes. */
-const MAX_ANSWER_BYTES = 1024 * 1024;
 const MAX_BACKOFF_MS = 60_000;
 const CHECK_TIMEOUT_MS = 5_000;
+/** Common servers close what was idle for 5 s; a request that crosses that is lost. */
+const MAX_IDLE_MS = 4_000;
 /** On a line that stalled, what is larger than this shows its progress. */
 const SLOW_LINE_ONE_PIECE_BYTES = 16 * 1024;
 
@@ -137,13 +72,9 @@ export class CaptureUploader implements AsyncDisposable {
   readonly #timeoutMs: number;
   readonly #backoffMs: number;
   readonly #token: () => string | undefined;
-  // HTTP/2 with a default window of 64 KiB was a fiftieth as fast.
-  readonly #client = Deno.createHttpClient({
-    http2: false,
-    poolMaxIdlePerHost: 64,
-  });
+  readonly #client: Deno.HttpClient;
   #closed = false;
-  #slowLine = false;
+  #isSlow = false;
 
   /**
    * @throws {TypeError} if the address cannot be used (see `parseServerUrl`).
@@ -154,12 +85,19 @@ export class CaptureUploader implements AsyncDisposable {
       options;
     this.serverUrl = parseServerUrl(serverUrl, options);
     assertRange("maxRetries", maxRetries, 1, 1000);
+    assertWhole("maxRetries", maxRetries);
     assertRange("timeout", timeout, 1, 86_400_000);
     assertRange("backoffMs", backoffMs, 0, MAX_BACKOFF_MS);
     this.#maxAttempts = maxRetries;
     this.#timeoutMs = timeout;
     this.#backoffMs = backoffMs;
     this.#token = typeof token === "function" ? token : () => token;
+    this.#client = Deno.createHttpClient({
+      // HTTP/2 with a default window of 64 KiB was a fiftieth as fast.
+      http2: false,
+      poolMaxIdlePerHost: 64,
+      poolIdleTimeout: MAX_IDLE_MS,
+    });
   }
 
   /**
@@ -169,6 +107,7 @@ export class CaptureUploader implements AsyncDisposable {
    * grow with the file.
    *
    * @throws {TypeError} if the metadata is not a JSON object, or the uploader is closed.
+   * @throws {RangeError} if the metadata is larger than 1 MiB.
    * @throws the signal's reason, if it aborts.
    */
   upload(
@@ -176,12 +115,9 @@ export class CaptureUploader implements AsyncDisposable {
     metadata: Metadata = {},
     options: UploadOptions = {},
   ): Promise<UploadResult> {
-    const name = options.filename ?? basename(path);
-    return this.#deliver(
-      { name, open: () => openCapture(path, options.expected) },
-      metadata,
-      options,
-    );
+    const name = basename(options.filename ?? path);
+    const open = () => openCapture(path, options.expected);
+    return this.#deliver({ name, open }, metadata, options);
   }
 
   /**
@@ -190,6 +126,7 @@ export class CaptureUploader implements AsyncDisposable {
    * promise is settled.
    *
    * @throws {TypeError} if the metadata is not a JSON object, or the uploader is closed.
+   * @throws {RangeError} if the metadata is larger than 1 MiB.
    * @throws the signal's reason, if it aborts.
    */
   uploadBytes(
@@ -199,11 +136,8 @@ export class CaptureUploader implements AsyncDisposable {
     options: UploadOptions = {},
   ): Promise<UploadResult> {
     const createdMs = Date.now();
-    return this.#deliver(
-      { name: filename, open: () => bytesCapture(data, createdMs) },
-      metadata,
-      options,
-    );
+    const open = () => bytesCapture(data, createdMs);
+    return this.#deliver({ name: basename(filename), open }, metadata, options);
   }
 
   /**
@@ -211,21 +145,21 @@ export class CaptureUploader implements AsyncDisposable {
    * Never throws, and gives up after 5 s.
    */
   async checkServer(options: { signal?: AbortSignal } = {}): Promise<boolean> {
-    if (this.#closed) return false;
     try {
-      using guard = new StallGuard(CHECK_TIMEOUT_MS, options.signal);
-      const response = await this.#fetch("/health/ready", {
-        signal: guard.signal,
-        headers: headersFor(this.#token()),
+      return await getReady(this.#send, {
+        token: this.#token,
+        timeoutMs: CHECK_TIMEOUT_MS,
+        signal: options.signal,
       });
-      await response.body?.cancel();
-      return response.status === 200;
     } catch {
       return false;
     }
   }
 
-  /** Closes the kept connections; uploads in flight may end. Closing again does nothing. */
+  /**
+   * Closes the kept connections. Attempts in flight may end, no further one is
+   * made. Closing again does nothing.
+   */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -238,26 +172,19 @@ export class CaptureUploader implements AsyncDisposable {
   }
 
   async #deliver(
-    source: Source,
+    source: CaptureSource,
     metadata: Metadata,
-    options: UploadOptions,
+    { signal, idempotencyKey = crypto.randomUUID() }: UploadOptions,
   ): Promise<UploadResult> {
-    if (this.#closed) {
-      throw new TypeError("Cannot upload: the uploader is closed");
-    }
-    encodeMetadata(metadata);
-    const { signal, idempotencyKey: key = crypto.randomUUID() } = options;
+    // A copy, so that every attempt sends what was checked.
+    const given = parseMetadata(encodeMetadata(metadata));
     let attempts = 0;
-    let outcome!: Outcome;
-    let sent: UploadResult["sent"] = null;
+    let last!: Attempt;
     const attempt = async () => {
+      this.#assertOpen();
       attempts++;
-      outcome = await this.#attempt(source, metadata, {
-        key,
-        signal,
-        onOpen: ({ size, mtimeMs }) => sent = { size, mtimeMs },
-      });
-      if (outcome.transient) throw new TransientFailure();
+      last = await this.#attempt(source, given, idempotencyKey, signal);
+      if (last.outcome.transient) throw new TransientFailure();
     };
     try {
       await retry(attempt, {
@@ -271,147 +198,57 @@ export class CaptureUploader implements AsyncDisposable {
     } catch (error) {
       if (!(error instanceof RetryError)) throw error;
     }
+    const { kind, captureId, error, retryAfterMs, warning } = last.outcome;
     return {
-      success: outcome.kind === "delivered",
-      captureId: outcome.captureId,
-      error: outcome.error,
+      success: kind === "delivered",
+      captureId,
+      error,
       attempts,
-      outcome: outcome.kind,
-      retryAfterMs: outcome.retryAfterMs,
-      warning: outcome.warning,
-      sent,
+      outcome: kind,
+      retryAfterMs,
+      warning,
+      sent: last.sent,
     };
   }
 
   async #attempt(
-    source: Source,
+    source: CaptureSource,
     metadata: Metadata,
-    request: {
-      key: string;
-      signal: AbortSignal | undefined;
-      onOpen: (capture: OpenCapture) => void;
-    },
-  ): Promise<Outcome> {
-    const token = this.#token();
-    try {
-      using guard = new StallGuard(this.#timeoutMs, request.signal);
-      using capture = source.open();
-      request.onOpen(capture);
-      const { name } = source;
-      const { size, mtimeMs } = capture;
-      const envelope = await encodeEnvelope({
-        metadataJson: JSON.stringify(
-          withHostMetadata(metadata, { name, size, mtimeMs }),
-        ),
-        filename: name,
-        contentType: typeByExtension(extname(name)) ??
-          "application/octet-stream",
-      });
-      const body = size <= this.#onePieceBytes
-        ? onePieceBody(envelope, capture)
-        : new FileBody(envelope, capture, {
-          onProgress: () => guard.progress(),
-        });
-      const answer = await this.#post(body, guard, {
-        ...headersFor(token),
-        "content-type": envelope.type,
-        "idempotency-key": headerValue(request.key),
-      });
-      return redact(outcomeOfAnswer(answer), token);
-    } catch (error) {
-      request.signal?.throwIfAborted();
-      return redact(outcomeOfError(error), token);
-    }
+    idempotencyKey: string,
+    signal: AbortSignal | undefined,
+  ): Promise<Attempt> {
+    const attempt = await postCapture(this.#send, {
+      source,
+      metadata,
+      idempotencyKey,
+      token: this.#token,
+      timeoutMs: this.#timeoutMs,
+      onePieceBytes: this.#isSlow ? SLOW_LINE_ONE_PIECE_BYTES : ONE_PIECE_BYTES,
+      signal,
+    });
+    if (attempt.stalled) this.#isSlow = true;
+    // Twice what one piece needs to be in time.
+    const fastEnough = 2 * ONE_PIECE_BYTES / this.#timeoutMs;
+    if (attempt.bytesPerMs > fastEnough) this.#isSlow = false;
+    return attempt;
   }
 
-  async #post(
-    body: Uint8Array<ArrayBuffer> | FileBody,
-    guard: StallGuard,
-    headers: Record<string, string>,
-  ): Promise<Answer> {
-    const streamed = body instanceof FileBody ? body : undefined;
-    try {
-      const response = await this.#fetch("/api/captures", {
-        method: "POST",
-        body,
-        headers,
-        signal: guard.signal,
-      });
-      guard.progress();
-      if (!streamed) this.#slowLine = false;
-      return {
-        status: response.status,
-        retryAfter: response.headers.get("retry-after"),
-        body: await readAnswer(response),
-      };
-    } catch (error) {
-      if (guard.stalled) this.#slowLine = true;
-      throw streamed?.failure ?? error;
-    } finally {
-      streamed?.stop();
-    }
-  }
-
-  get #onePieceBytes(): number {
-    return this.#slowLine ? SLOW_LINE_ONE_PIECE_BYTES : ONE_PIECE_BYTES;
-  }
-
-  #fetch(path: string, init: RequestInit): Promise<Response> {
-    return fetch(this.serverUrl + path, {
+  readonly #send = (path: string, init: RequestInit): Promise<Response> =>
+    fetch(this.serverUrl + path, {
       ...init,
       client: this.#client,
       // Following one would take captures and token elsewhere.
       redirect: "manual",
     });
-  }
-}
 
-/** Where one capture's bytes come from; opened anew for each attempt. */
-interface Source {
-  name: string;
-  open(): OpenCapture;
+  #assertOpen(): void {
+    if (!this.#closed) return;
+    throw new TypeError("Cannot upload: the uploader is closed");
+  }
 }
 
 /** Thrown to make `retry` try again; the outcome says why. */
 class TransientFailure extends Error {}
-
-function headersFor(token: string | undefined): Record<string, string> {
-  const headers = { "user-agent": `jarvis-agent/${VERSION}` };
-  return token ? { ...headers, authorization: `Bearer ${token}` } : headers;
-}
-
-/** Queue ids are UUIDs; one that another program wrote may be anything. */
-function headerValue(text: string): string {
-  return /^[\x21-\x7e]+$/.test(text) ? text : encodeURIComponent(text);
-}
-
-/**
- * Reads the start of an answer's body. What goes wrong with the rest changes
- * nothing: the status has said what became of the capture.
- */
-async function readAnswer(response: Response): Promise<string> {
-  if (response.body === null) return "";
-  const decoder = new TextDecoder();
-  let text = "";
-  let read = 0;
-  try {
-    // Leaving the loop cancels the body, which frees the socket.
-    for await (const chunk of response.body) {
-      text += decoder.decode(chunk, { stream: true });
-      read += chunk.length;
-      if (read >= MAX_ANSWER_BYTES) break;
-    }
-  } catch {
-    // Cut off, or too slow.
-  }
-  return text.slice(0, MAX_ANSWER_BYTES);
-}
-
-/** A server may repeat what it was sent. */
-function redact(outcome: Outcome, token: string | undefined): Outcome {
-  if (!token || outcome.error === null) return outcome;
-  return { ...outcome, error: outcome.error.replaceAll(token, "[token]") };
-}
 
 function assertRange(
   name: string,
@@ -419,9 +256,13 @@ function assertRange(
   min: number,
   max: number,
 ): void {
-  const whole = Number.isInteger(value) || name !== "maxRetries";
-  if (whole && value >= min && value <= max) return;
+  if (value >= min && value <= max) return;
   throw new RangeError(
     `Cannot use ${name} ${value}: expected a number from ${min} to ${max}`,
   );
+}
+
+function assertWhole(name: string, value: number): void {
+  if (Number.isInteger(value)) return;
+  throw new RangeError(`Cannot use ${name} ${value}: expected a whole number`);
 }
