@@ -24,7 +24,7 @@ async function tell(
   stage: DemoStage,
   folder: string | undefined,
 ): Promise<Verdict> {
-  const captures = new DemoCaptures();
+  const captures = new DemoCaptures(stage.signal);
   if (folder === undefined) {
     stage.say("Drawing pictures into a folder");
     await captures.draw(stage.watched, [

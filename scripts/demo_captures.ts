@@ -10,8 +10,14 @@ const PASSED_OVER = /^\.|\.(tmp|part|crdownload)$|\ufffd/i;
 /** Makes captures, and remembers their names and bytes for the comparison. */
 export class DemoCaptures {
   readonly #sent: SentCapture[] = [];
+  readonly #signal: AbortSignal;
   #bytes = 0;
   #drawn = 0;
+
+  /** @param signal ends the making after the next file when it aborts. */
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
 
   /** Everything made so far. */
   get sent(): readonly SentCapture[] {
@@ -58,6 +64,7 @@ export class DemoCaptures {
   }
 
   async #add(path: string): Promise<void> {
+    this.#signal.throwIfAborted();
     this.#sent.push({
       filename: basename(path),
       sha256: await hashFile(path),

@@ -34,10 +34,11 @@ export class DemoStage implements AsyncDisposable {
   readonly received: string = join(this.path, "received");
   /** The folder for files that are not captures yet. */
   readonly drawn: string = join(this.path, "drawn");
+  /** Aborts when the demo is to end, or one of its processes ended by itself. */
+  readonly signal: AbortSignal;
   readonly #dataDir = join(this.path, "agent");
   readonly #startedMs = performance.now();
   readonly #failing = new AbortController();
-  readonly #signal: AbortSignal;
   #server: DemoProcess | undefined;
   #agent: DemoProcess | undefined;
   #url = "http://127.0.0.1:0";
@@ -47,7 +48,7 @@ export class DemoStage implements AsyncDisposable {
 
   /** @param signal ends every wait when it aborts. */
   constructor(signal: AbortSignal) {
-    this.#signal = AbortSignal.any([signal, this.#failing.signal]);
+    this.signal = AbortSignal.any([signal, this.#failing.signal]);
     for (const dir of [this.watched, this.drawn]) Deno.mkdirSync(dir);
   }
 
@@ -140,7 +141,7 @@ export class DemoStage implements AsyncDisposable {
           }`,
         );
       }
-      await delay(STATUS_PAUSE_MS, { signal: this.#signal });
+      await delay(STATUS_PAUSE_MS, { signal: this.signal });
     }
   }
 
@@ -149,10 +150,10 @@ export class DemoStage implements AsyncDisposable {
     while (this.#stored < count) {
       try {
         await deadline(this.#onUpload.promise, STALL_LIMIT_MS, {
-          signal: this.#signal,
+          signal: this.signal,
         });
       } catch (error) {
-        this.#signal.throwIfAborted();
+        this.signal.throwIfAborted();
         if (!(error instanceof DOMException)) throw error;
         return false;
       }
@@ -163,7 +164,7 @@ export class DemoStage implements AsyncDisposable {
   /** The server's listing. */
   async listing(): Promise<ListedCapture[]> {
     const response = await fetch(`${this.#url}/api/captures`, {
-      signal: this.#signal,
+      signal: this.signal,
     });
     return await response.json();
   }
@@ -179,7 +180,7 @@ export class DemoStage implements AsyncDisposable {
     command: string[],
     onLine: (line: string) => void,
   ): DemoProcess {
-    this.#signal.throwIfAborted();
+    this.signal.throwIfAborted();
     return new DemoProcess({
       name,
       command,
@@ -189,7 +190,7 @@ export class DemoStage implements AsyncDisposable {
   }
 
   async #run([command = "", ...args]: string[]): Promise<string> {
-    this.#signal.throwIfAborted();
+    this.signal.throwIfAborted();
     return await runDemoProcess({
       name: `command "${command}"`,
       command: ["main.ts", command, "--data-dir", this.#dataDir, ...args],
@@ -200,10 +201,10 @@ export class DemoStage implements AsyncDisposable {
   async #hear(from: DemoProcess, pattern: RegExp): Promise<RegExpExecArray> {
     try {
       return await deadline(from.said(pattern), START_LIMIT_MS, {
-        signal: this.#signal,
+        signal: this.signal,
       });
     } catch (error) {
-      this.#signal.throwIfAborted();
+      this.signal.throwIfAborted();
       throw new Error(
         `Cannot go on: expected ${pattern} from the ${from.name} within ${
           START_LIMIT_MS / 1000

@@ -173,7 +173,7 @@ export class ReceivedStore {
     );
     const found: ReceivedCapture[] = [];
     for (const name of names) {
-      // A capture may itself be a .json file; then it has a record of its own.
+      // A capture may itself be a .json file, of any size; it has a record of its own.
       if (!name.endsWith(".json") || names.has(`${name}.json`)) continue;
       const path = join(this.#folder, name);
       const capture = readRecord(path);

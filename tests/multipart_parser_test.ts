@@ -133,6 +133,17 @@ Deno.test("readMultipart() gives file names back as they were before they were e
   }
 });
 
+Deno.test("readMultipart() tells the name from the file name when one ends in a backslash", async () => {
+  const form = new FormData();
+  form.append("back\\", new Blob(["x"]), "shot.png");
+  const response = new Response(form);
+  const boundary = multipartBoundary(response.headers.get("content-type"));
+  const [part] = await readAll(new Uint8Array(await response.arrayBuffer()), {
+    boundary,
+  });
+  assertEquals([part?.name, part?.filename], ["back\\", "shot.png"]);
+});
+
 Deno.test("readMultipart() understands file names as curl writes them", async () => {
   const [part] = await readAll(
     '--edge\r\nContent-Disposition: form-data; name="file"; filename="say \\"hi\\".png"\r\n' +

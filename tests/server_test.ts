@@ -5,6 +5,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { join } from "@std/path";
+import { eventually } from "./helpers/eventually.ts";
 import { TempDir } from "./helpers/temp_dir.ts";
 import { bindingFlags, projectPath } from "../scripts/bindings.ts";
 
@@ -230,6 +231,28 @@ Deno.test("server takes the token from JARVIS_TOKEN, and says nothing with --qui
   );
   const { stderr } = await server.end("SIGINT");
   assertEquals(stderr.includes("201"), false, stderr);
+});
+
+Deno.test({
+  name: "server lets an upload end when it is told to stop",
+  // Windows has no signal that asks a process to end.
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using folder = new TempDir();
+    await using server = await ServerProcess.start(
+      ["--port", "0", "--dir", folder.path, "--latency", "500"],
+    );
+    const answer = upload(server.url);
+    await eventually(
+      "the capture is stored",
+      () =>
+        [...Deno.readDirSync(folder.path)].some(({ name }) =>
+          name.endsWith("-shot.png")
+        ),
+    );
+    const { code } = await server.end("SIGTERM");
+    assertEquals([(await answer).status, code], [201, 0]);
+  },
 });
 
 Deno.test("server that was killed still knows its keys when it starts again", async () => {
