@@ -5,6 +5,7 @@ const TAIL_CHARS = 2000;
 export class Child implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #reading: Promise<unknown>;
+  #stdin: WritableStreamDefaultWriter<Uint8Array> | undefined;
   #running = true;
   /** Whether this process was told to end by {@linkcode Child.kill}. */
   wasKilled = false;
@@ -54,13 +55,11 @@ export class Child implements AsyncDisposable {
 
   /** Writes to its standard input; what it does not read any more is dropped. */
   async write(text: string): Promise<void> {
-    const writer = this.#child.stdin.getWriter();
     try {
-      await writer.write(new TextEncoder().encode(text));
+      this.#stdin ??= this.#child.stdin.getWriter();
+      await this.#stdin.write(new TextEncoder().encode(text));
     } catch {
       // It has ended.
-    } finally {
-      writer.releaseLock();
     }
   }
 

@@ -36,11 +36,16 @@ export class Oracle {
     return this.#with("owed").length;
   }
 
-  /** Whether these bytes are only owed to nobody: what may be left behind after a kill. */
-  mayBeLeftBehind(sha256: string): boolean {
-    return [...this.#claims.values()].some(({ capture, claim, id }) =>
-      capture.sha256 === sha256 && (claim !== "owed" || id === undefined)
-    );
+  /**
+   * Whether these bytes belong to acknowledged captures alone. Others a kill may
+   * leave behind: those in doubt, whole or in part, and those of a dropped file,
+   * which is taken over anew.
+   */
+  mustBeGone(sha256: string): boolean {
+    const alike = [...this.#claims.values()]
+      .filter(({ capture }) => capture.sha256 === sha256);
+    return alike.length > 0 &&
+      alike.every(({ claim, id }) => claim === "owed" && id !== undefined);
   }
 
   /** The names of owed captures that have not arrived. */

@@ -110,7 +110,7 @@ function checkLeftovers(world: World): void {
   const times = new Map<string, number>();
   for (const path of left) {
     const hash = sha256Of(Deno.readFileSync(path));
-    if (!oracle.mayBeLeftBehind(hash)) {
+    if (oracle.mustBeGone(hash)) {
       faults.push(`the spool still has "${path}", which was acknowledged`);
     }
     if (Deno.statSync(path).size === 0) continue;
