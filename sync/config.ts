@@ -142,8 +142,13 @@ function readWatch(
   const folders = given.texts("watch").map((dir) => resolve(dir));
   for (const dir of folders) {
     const wrong = (expected: string) => given.wrong("watch", expected, dir);
-    if (kindOf(dir) !== "folder") {
-      throw wrong("a folder that is there");
+    const kind = kindOf(dir);
+    if (kind !== "folder") {
+      throw wrong(
+        kind === "forbidden"
+          ? "a folder that is not below /dev, /proc or /sys, where nothing can be read"
+          : "a folder that is there",
+      );
     }
     if (contains(dir, dataDir) || contains(dataDir, dir)) {
       throw wrong(`a folder apart from the data directory "${dataDir}"`);
@@ -164,11 +169,12 @@ function readWatch(
   );
 }
 
-function kindOf(path: string): "folder" | "other" | "nothing" {
+function kindOf(path: string): "folder" | "other" | "nothing" | "forbidden" {
   try {
     return Deno.statSync(path).isDirectory ? "folder" : "other";
-  } catch {
-    return "nothing";
+  } catch (error) {
+    const forbidden = error instanceof Deno.errors.NotCapable;
+    return forbidden ? "forbidden" : "nothing";
   }
 }
 

@@ -32,7 +32,11 @@ function reasonOf(
   if (signal.aborted && error === signal.reason) {
     return `Cannot take "${filepath}": interrupted`;
   }
-  const reason = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  if (error.cause instanceof Deno.errors.NotCapable) {
+    return `Cannot read "${filepath}": nothing below /dev, /proc and /sys can be read, expected a copy elsewhere`;
+  }
+  const reason = error.message;
   // What is not UTF-8 arrives with a replacement character.
   return filepath.includes("\ufffd")
     ? `${reason}; a name that is not valid UTF-8 cannot be used, rename the file`

@@ -17,7 +17,7 @@ export function run({ settings, given, out }: CommandContext): number {
     limit,
   });
   if (given.has("json")) out(JSON.stringify(captures.map(forJson)));
-  else captures.forEach((capture) => out(forPerson(capture)));
+  else captures.flatMap(forPerson).forEach((line) => out(line));
   return ExitCode.ok;
 }
 
@@ -47,9 +47,9 @@ function readable(json: string): unknown {
   }
 }
 
-function forPerson(capture: QueuedCapture): string {
+function forPerson(capture: QueuedCapture): string[] {
   const { id, createdAt, status, attempts, filepath, lastError } = capture;
   const tried = attempts > 0 ? ` (${attempts} attempts)` : "";
   const line = `${id}  ${createdAt}  ${status}${tried}  ${filepath}`;
-  return lastError ? `${line}\n    ${lastError}` : line;
+  return lastError ? [line, `    ${lastError}`] : [line];
 }

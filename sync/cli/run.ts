@@ -26,28 +26,23 @@ export async function run(context: CommandContext): Promise<number> {
     }
   });
   const { pending } = store.queue.getStats();
-  let reconciling: Promise<void> | undefined;
   await agent.run(signal, {
-    onLocked: () => {
+    onLocked: async () => {
       log(
         "info",
         `Delivering to ${uploader.serverUrl}, ${pending} captures waiting`,
       );
       // Before the folders: a watched file whose entry a crash left without a
       // row would be taken over a second time.
-      reconciling = reconcileSpool(store.queue, store.spool, { log, signal })
-        .then(
-          () => {},
-          (error) =>
-            log("error", `Cannot look through the spool: ${error.message}`),
+      await reconcileSpool(store.queue, store.spool, { log, signal })
+        .catch(({ message }) =>
+          log("error", `Cannot look through the spool: ${message}`)
         );
-      return reconciling;
     },
     onReady: () => {
       for (const dir of settings.watch) log("info", `Watching "${dir}"`);
     },
   });
-  await reconciling;
   log("info", "Stopped");
   return ExitCode.ok;
 }

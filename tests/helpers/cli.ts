@@ -14,6 +14,8 @@ export interface CliOptions {
   /** Variables on top of a clean environment. */
   env?: Record<string, string>;
   cwd?: string;
+  /** A program, with its arguments, that starts it. */
+  through?: string[];
 }
 
 /** Runs the real program from source and waits for its end. */
@@ -88,10 +90,15 @@ export class RunningCli implements AsyncDisposable {
 
 function command(args: string[], options: CliOptions): Deno.Command {
   const flags = [...bindingFlags(), "--unstable-net", ...PERMISSIONS];
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", ...flags, projectPath("main.ts"), ...args],
+  const [program, ...rest] = [
+    ...options.through ?? [],
+    Deno.execPath(),
+    ...["run", "--quiet", ...flags, projectPath("main.ts"), ...args],
+  ];
+  return new Deno.Command(program!, {
+    args: rest,
     clearEnv: true,
-    env: { ...inherited(), ...options.env },
+    env: { ...inherited(), DENO_DIR: denoDir(), ...options.env },
     ...(options.cwd && { cwd: options.cwd }),
     stdout: "piped",
     stderr: "piped",
@@ -103,7 +110,6 @@ function inherited(): Record<string, string> {
   const names = [
     "PATH",
     "HOME",
-    "DENO_DIR",
     "JSR_URL",
     "DENO_SQLITE_PATH",
     "SYSTEMROOT",
@@ -116,6 +122,19 @@ function inherited(): Record<string, string> {
       value !== undefined
     ),
   );
+}
+
+let knownDenoDir: string | undefined;
+
+/** Where Deno keeps modules: it goes by HOME, which a test may change. */
+function denoDir(): string {
+  return knownDenoDir ??= JSON.parse(
+    new TextDecoder().decode(
+      new Deno.Command(Deno.execPath(), {
+        args: ["info", "--json", "--no-config"],
+      }).outputSync().stdout,
+    ),
+  ).denoDir;
 }
 
 async function collect(

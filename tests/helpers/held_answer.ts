@@ -1,0 +1,23 @@
+/** An answer that a server holds back until it is released, at the latest at the end of the scope. */
+export class HeldAnswer implements Disposable {
+  readonly #released = Promise.withResolvers<void>();
+
+  /** Settled when it is released. */
+  get released(): Promise<void> {
+    return this.#released.promise;
+  }
+
+  /** Answers with a failure, when it is released: nobody waits for it any more. */
+  readonly answer = async (): Promise<Response> => {
+    await this.released;
+    return new Response(null, { status: 503 });
+  };
+
+  release(): void {
+    this.#released.resolve();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}

@@ -1,0 +1,94 @@
+import { UploadQueue } from "../../sync/queue.ts";
+import { type Ended, runCli, type RunningCli, startCli } from "./cli.ts";
+import { TempDir } from "./temp_dir.ts";
+
+/** A capture host of a test's own: files, a data directory, and the program on it. */
+export class Host implements AsyncDisposable {
+  readonly #dir = new TempDir();
+  readonly dataDir: string = this.#dir.join("data");
+  readonly env: Record<string, string>;
+
+  /** @param serverUrl Where its captures go. */
+  constructor(serverUrl?: string, env: Record<string, string> = {}) {
+    this.env = {
+      JARVIS_DATA_DIR: this.dataDir,
+      ...(serverUrl && { JARVIS_SERVER_URL: serverUrl }),
+      ...env,
+    };
+  }
+
+  /** A path outside the data directory. */
+  join(...names: string[]): string {
+    return this.#dir.join(...names);
+  }
+
+  /** Writes a file and returns its path. */
+  write(name: string, content: string | Uint8Array = name): string {
+    return this.#dir.write(name, content);
+  }
+
+  /** Makes a folder and returns its path. */
+  makeDir(name: string): string {
+    Deno.mkdirSync(this.join(name), { recursive: true });
+    return this.join(name);
+  }
+
+  /** Runs the program and waits for its end. */
+  run(...args: string[]): Promise<Ended> {
+    return runCli(args, { env: this.env });
+  }
+
+  /** Runs a piece of shell in which the program is `"$@"`. */
+  inShell(script: string, ...args: string[]): Promise<Ended> {
+    return runCli(args, {
+      env: this.env,
+      through: ["sh", "-c", script, "sh"],
+    });
+  }
+
+  /** Runs the program on a terminal; what it writes is all in `stdout`. */
+  onTerminal(...args: string[]): Promise<Ended> {
+    // It takes the whole command as one text.
+    const script = `for arg; do all="$all '$arg'"; done
+      exec script -qec "$all" /dev/null`;
+    return this.inShell(script, ...args);
+  }
+
+  /** Starts the program; it is killed at the end of the scope. */
+  start(...args: string[]): RunningCli {
+    return startCli(args, { env: this.env });
+  }
+
+  /** Starts the agent and waits until it is one. */
+  async startAgent(...args: string[]): Promise<RunningCli> {
+    const agent = this.start("run", ...args);
+    await agent.said("Delivering to");
+    return agent;
+  }
+
+  /** Queues files and returns their ids. */
+  async enqueue(...paths: string[]): Promise<string[]> {
+    const { code, stdout, stderr } = await this.run("enqueue", ...paths);
+    if (code !== 0) throw new Error(`enqueue exited ${code}: ${stderr}`);
+    return stdout.trimEnd().split("\n");
+  }
+
+  /** Runs a command that answers in JSON, and returns that. */
+  async json<T>(...args: string[]): Promise<T> {
+    const { stdout, stderr } = await this.run(...args, "--json");
+    try {
+      return JSON.parse(stdout);
+    } catch {
+      throw new Error(`${args.join(" ")} printed no JSON: ${stdout}${stderr}`);
+    }
+  }
+
+  /** Opens the queue past the program. */
+  queue(): UploadQueue {
+    return new UploadQueue(this.#dir.join("data", "queue.db"));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#dir[Symbol.asyncDispose]();
+  }
+}
