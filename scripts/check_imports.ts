@@ -11,8 +11,8 @@ const LAYERS: readonly string[] = [
   `queue queue_reader queue_file settlement agent_state uploader breaker spool
    lock notify`,
   `captures database database_error reserve schema statements requests
-   upload_options multipart capture_file outcome metadata server_url log
-   data_dir fault_point sidecar stall_guard version`,
+   upload_options multipart capture_file take_copy outcome metadata server_url
+   log data_dir durable_file fault_point sidecar stall_guard version`,
 ];
 
 /** Neighbours in a layer that must not know each other. */

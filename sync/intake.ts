@@ -16,19 +16,27 @@
  *
  * 4. `answered`      the server has answered 2xx
  * 5. `settled`       the row is moved to the ledger, committed
- * 6. `spool-removed` the spool entry is removed; a watched original is deleted or moved
+ * 6. `spool-removed` the spool entry is removed; then a watched original is deleted or moved
  *
  * After a crash behind 4 the upload is repeated with the same key. Behind 5 the
- * record is of a capture in the ledger: the next agent removes the entry.
+ * record is of a capture in the ledger: the next agent removes the entry, and
+ * deletes or moves a watched original when it comes across it.
  *
- * Removing on request: the record is unlinked, the row is deleted and
- * committed, the bytes are unlinked. A crash in between leaves a capture that is
- * still queued, or an orphan.
+ * Removing on request:
+ *
+ * 7. `record-removed` the records are unlinked; their directories are fsynced
+ * 8. `row-removed`    the rows are deleted, committed
+ * 9. `bytes-removed`  the bytes are unlinked
+ *
+ * After a crash behind 7 a capture is still queued. Behind 8 its bytes are an
+ * orphan.
  *
  * @module
  */
 
 import { resolve } from "@std/path";
+import { hasFault } from "./database_error.ts";
+import { isOutOfRoom } from "./durable_file.ts";
 import { reached } from "./fault_point.ts";
 import { encodeMetadata, type Metadata } from "./metadata.ts";
 import type { NewCapture, UploadQueue } from "./queue.ts";
@@ -85,6 +93,8 @@ export class Intake {
   readonly #spool: Spool;
   readonly #maxSpoolBytes: number;
   readonly #minFreeBytes: number;
+  /** In the spool already, but without a row. */
+  #uncommittedBytes = 0;
 
   constructor(queue: UploadQueue, spool: Spool, options: IntakeOptions = {}) {
     this.#queue = queue;
@@ -98,27 +108,20 @@ export class Intake {
    *
    * @throws {CaptureFileError} if the file is gone, unreadable, or not a regular file.
    * @throws {TypeError | RangeError} if the metadata cannot be used.
-   * @throws {NoRoomError} if the spool or its disk is too full; nothing was done.
+   * @throws {NoRoomError} if the spool or its disk is too full. Whatever is
+   * thrown, nothing was done.
    */
   async add(
     path: string,
     metadata: Metadata,
     options: AddOptions = {},
   ): Promise<string> {
+    const { id = crypto.randomUUID(), copy = true } = options;
     const filepath = resolve(path);
     const file = statCapture(filepath);
-    const id = options.id ?? crypto.randomUUID();
-    if (options.copy ?? true) {
-      const entry = await this.#spoolFile({
-        id,
-        filepath,
-        metadata,
-        size: file.size,
-      });
-      this.#commit([{ ...entry, watched: false }]);
-    } else {
-      this.#queue.enqueueMany([{ id, filepath, metadata, ...file }]);
-    }
+    const capture = { id, filepath, metadata, watched: false };
+    if (copy) this.#commit([await this.#spoolFile(capture, file.size)]);
+    else this.#enqueue([{ ...capture, ...file }]);
     return id;
   }
 
@@ -128,61 +131,61 @@ export class Intake {
    * @throws as {@linkcode Intake.add} does.
    */
   addBytes(data: Uint8Array, filename: string, metadata: Metadata): string {
-    const metadataJson = encodeMetadata(metadata);
-    this.#assertRoom(data.length);
     const id = crypto.randomUUID();
-    const file = this.#spool.addBytes(id, data);
-    reached("spool-file");
-    return this.#commit([
-      {
-        id,
-        filepath: filename,
-        metadata,
-        metadataJson,
-        watched: false,
-        ...file,
-      },
-    ])[0]!;
+    const capture = { id, filepath: filename, metadata, watched: false };
+    const metadataJson = encodeMetadata(metadata);
+    this.#assertRoomInSpool(data.length);
+    this.#assertRoomOnDisk(data.length);
+    const file = withRoom(() => this.#spool.addBytes(id, data));
+    this.#commit([this.#spooled({ ...capture, metadataJson, ...file })]);
+    return id;
   }
 
   /**
    * Takes finished files of a watched folder over, and returns how many.
    *
-   * @throws {NoRoomError} if the spool or its disk is too full.
+   * @throws {NoRoomError} if the spool or its disk is too full: then some may be
+   * taken over, the others not at all.
    */
   async addWatched(files: WatchedFile[], options: AddOptions): Promise<number> {
+    const { copy = true } = options;
     const inPlace: NewCapture[] = [];
     const spooled: SpooledCapture[] = [];
+    let failure: unknown;
     for (const { path: filepath, metadata, size, mtimeMs } of files) {
-      const capture = {
-        id: crypto.randomUUID(),
-        filepath,
-        metadata,
-        watched: true,
-      };
+      const id = crypto.randomUUID();
+      const capture = { id, filepath, metadata, watched: true };
       try {
-        if (!options.copy) inPlace.push({ ...capture, size, mtimeMs });
-        else {spooled.push({
-            ...await this.#spoolFile({ ...capture, size }),
-            watched: true,
-          });}
+        if (copy) spooled.push(await this.#spoolFile(capture, size));
+        else inPlace.push({ ...capture, size, mtimeMs });
       } catch (error) {
+        if (!(error instanceof CaptureFileError)) {
+          // What is in the spool by now must get its rows, or it would be in
+          // there once more with every further attempt.
+          failure = error;
+          break;
+        }
         // One that cannot be read must show, and must not hold up the others.
-        if (!(error instanceof CaptureFileError)) throw error;
         inPlace.push({ ...capture, size, mtimeMs });
       }
     }
     if (spooled.length > 0) this.#commit(spooled);
-    if (inPlace.length > 0) this.#queue.enqueueMany(inPlace);
+    if (inPlace.length > 0) this.#enqueue(inPlace);
+    if (failure !== undefined) throw failure;
     return files.length;
   }
 
   /** Removes captures with their copies, undelivered, and returns the ids of those it found. */
   remove(ids: string[]): string[] {
-    const spooled = ids.filter((id) => this.#queue.get(id)?.spooled);
-    for (const id of spooled) this.#spool.removeRecord(id);
+    const spooled = ids.filter((id) =>
+      this.#queue.get(id)?.spooled && this.#spool.canHold(id)
+    );
+    this.#spool.removeRecords(spooled);
+    reached("record-removed");
     const removed = this.#queue.remove(ids);
+    reached("row-removed");
     for (const id of spooled) this.#spool.remove(id);
+    reached("bytes-removed");
     return removed;
   }
 
@@ -192,51 +195,108 @@ export class Intake {
   }
 
   async #spoolFile(
-    capture: { id: string; filepath: string; metadata: Metadata; size: number },
-  ): Promise<Omit<SpooledCapture, "watched">> {
-    const metadataJson = encodeMetadata(capture.metadata);
-    this.#assertRoom(capture.size);
-    const file = await this.#spool.addFile(capture.id, capture.filepath);
+    capture: {
+      id: string;
+      filepath: string;
+      metadata: Metadata;
+      watched: boolean;
+    },
+    size: number,
+  ): Promise<SpooledCapture> {
+    const { id, filepath, metadata } = capture;
+    const metadataJson = encodeMetadata(metadata);
+    this.#assertRoomInSpool(size);
+    // A link takes no room but for its record and its row.
+    this.#assertRoomOnDisk(0);
+    const beforeCopy = () => this.#assertRoomOnDisk(size);
+    const file = await this.#spool.addFile(id, filepath, { beforeCopy })
+      .catch(asNoRoom);
+    return this.#spooled({ ...capture, metadataJson, ...file });
+  }
+
+  #spooled(capture: SpooledCapture): SpooledCapture {
+    this.#uncommittedBytes += capture.size;
     reached("spool-file");
-    return { ...capture, metadataJson, ...file };
+    return capture;
   }
 
-  #commit(entries: SpooledCapture[]): string[] {
+  #commit(captures: SpooledCapture[]): void {
     const createdAtMs = Date.now();
-    this.#spool.commit(
-      entries.map(({ metadata: _, ...entry }) => ({ ...entry, createdAtMs })),
-    );
-    reached("spool-record");
-    const ids = this.#queue.enqueueMany(
-      entries.map((entry) => ({ ...entry, createdAtMs, spooled: true })),
-    );
-    reached("row");
-    return ids;
+    try {
+      this.#spool.commit(
+        captures.map(({ metadata: _, ...record }) => ({
+          ...record,
+          createdAtMs,
+        })),
+      );
+      reached("spool-record");
+      this.#enqueue(
+        captures.map((capture) => ({ ...capture, createdAtMs, spooled: true })),
+      );
+    } catch (error) {
+      captures.forEach(({ id }) => this.#takeBack(id));
+      return asNoRoom(error);
+    } finally {
+      for (const { size } of captures) this.#uncommittedBytes -= size;
+    }
   }
 
-  #assertRoom(size: number): void {
+  #enqueue(captures: NewCapture[]): void {
+    withRoom(() => this.#queue.enqueueMany(captures));
+    reached("row");
+  }
+
+  /** What is not taken over must not be taken up later either. */
+  #takeBack(id: string): void {
+    try {
+      if (this.#queue.get(id)) return;
+      this.#spool.removeRecords([id]);
+      this.#spool.remove(id);
+    } catch {
+      // Whether it is queued cannot be said: it could be the only copy.
+    }
+  }
+
+  #assertRoomOnDisk(size: number): void {
     const free = this.#spool.freeBytes();
-    if (free - size < this.#minFreeBytes) {
-      throw new NoRoomError(
-        `Cannot take a capture of ${size} bytes: the disk has ${free} bytes left ` +
-          `and ${this.#minFreeBytes} must stay free`,
-      );
-    }
+    if (free - size >= this.#minFreeBytes) return;
+    throw new NoRoomError(
+      `Cannot take a capture of ${size} bytes: the disk has ${free} bytes left ` +
+        `and ${this.#minFreeBytes} must stay free`,
+    );
+  }
+
+  #assertRoomInSpool(size: number): void {
     if (this.#maxSpoolBytes === Infinity) return;
-    const used = this.#queue.spooledBytes();
-    if (used + size > this.#maxSpoolBytes) {
-      throw new NoRoomError(
-        `Cannot take a capture of ${size} bytes: the spool holds ${used} bytes ` +
-          `and at most ${this.#maxSpoolBytes} are allowed`,
-      );
-    }
+    const used = this.#queue.spooledBytes() + this.#uncommittedBytes;
+    if (used + size <= this.#maxSpoolBytes) return;
+    throw new NoRoomError(
+      `Cannot take a capture of ${size} bytes: the spool holds ${used} bytes ` +
+        `and at most ${this.#maxSpoolBytes} are allowed`,
+    );
   }
 }
 
 interface SpooledCapture extends SpooledFile {
   id: string;
   filepath: string;
-  metadata: NewCapture["metadata"];
+  metadata: Metadata;
   metadataJson: string;
   watched: boolean;
+}
+
+function withRoom<T>(act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    return asNoRoom(error);
+  }
+}
+
+/** Throws an error again, as a {@linkcode NoRoomError} if that is what it means. */
+function asNoRoom(error: unknown): never {
+  if (!isOutOfRoom(error) && !hasFault(error, "full")) throw error;
+  throw new NoRoomError("Cannot take a capture: the disk is full", {
+    cause: error,
+  });
 }

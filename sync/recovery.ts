@@ -1,8 +1,13 @@
 import { delay } from "@std/async/delay";
 import type { Log } from "./log.ts";
 import { parseMetadata } from "./metadata.ts";
-import type { UploadQueue } from "./queue.ts";
-import type { Spool } from "./spool.ts";
+import type { NewCapture, QueuedCapture, UploadQueue } from "./queue.ts";
+import {
+  type Spool,
+  type SpooledFile,
+  type SpoolRecord,
+  statCapture,
+} from "./spool.ts";
 
 /** What was found and done. */
 export interface Reconciled {
@@ -12,6 +17,20 @@ export interface Reconciled {
   delivered: number;
   /** Spool entries that belong to no capture, set aside. */
   orphaned: number;
+  /** Captures without their copy that got a new one, for the original is still there. */
+  restored: number;
+  /** Captures whose copy and original are gone: they are `failed` now. */
+  lost: number;
+}
+
+/** Options for {@linkcode reconcileSpool}. */
+export interface ReconcileOptions {
+  /** Is told what was found, and what could not be done. */
+  log: Log;
+  /** Ends it early; the rest is for the next time. */
+  signal?: AbortSignal;
+  /** The wall clock, in milliseconds since 1970. @default {Date.now} */
+  now?: () => number;
 }
 
 /** An entry that is younger may still be in the making, by an `enqueue` under way. */
@@ -19,57 +38,136 @@ const SETTLED_AFTER_MS = 600_000;
 
 /**
  * Brings queue and spool into line after a crash. Nothing is deleted that may be
- * an only copy. Only for the one agent; it may deliver at the same time.
+ * an only copy, and nothing that cannot be done to one entry holds up the others.
+ * Only for the one agent; it may deliver at the same time.
  */
 export async function reconcileSpool(
   queue: UploadQueue,
   spool: Spool,
-  options: { log: Log; signal?: AbortSignal },
+  options: ReconcileOptions,
 ): Promise<Reconciled> {
-  const found = { requeued: 0, delivered: 0, orphaned: 0 };
+  const { log, signal, now = Date.now } = options;
+  const found = { ...NOTHING };
   for (const ids of spool.ids()) {
     for (const id of ids) {
-      if (!queue.get(id)) reconcile(id, queue, spool, found);
+      if (queue.get(id)) continue;
+      try {
+        found[takeUp(id, queue, spool, now())]++;
+      } catch (error) {
+        log("error", `Cannot take up the spool's "${id}" again: ${error}`);
+      }
     }
     // Deliveries go on in between.
     await delay(0);
-    if (options.signal?.aborted) break;
+    if (signal?.aborted) return found;
   }
-  report(found, options.log);
+  for (const captures of queue.spooled()) {
+    for (const capture of captures) {
+      try {
+        found[await restore(capture, queue, spool)]++;
+      } catch (error) {
+        log("error", `Cannot restore the capture "${capture.id}": ${error}`);
+      }
+    }
+    await delay(0);
+    if (signal?.aborted) return found;
+  }
+  report(found, log);
   return found;
 }
 
-function reconcile(
+const NOTHING = {
+  requeued: 0,
+  delivered: 0,
+  orphaned: 0,
+  restored: 0,
+  lost: 0,
+  sound: 0,
+};
+
+/** Brings an entry without a row into line. */
+function takeUp(
   id: string,
   queue: UploadQueue,
   spool: Spool,
-  found: Reconciled,
-): void {
-  const record = spool.record(id);
+  nowMs: number,
+): keyof typeof NOTHING {
   if (queue.wasDelivered(id)) {
     spool.remove(id);
-    found.delivered++;
-  } else if (record && spool.has(id)) {
-    const metadata = parseMetadata(record.metadataJson);
-    queue.enqueueMany([{ ...record, metadata, spooled: true }]);
-    found.requeued++;
-  } else if (spool.ageMs(id) > SETTLED_AFTER_MS) {
-    spool.setAside(id);
-    found.orphaned++;
+    return "delivered";
+  }
+  const capture = spool.has(id) && captureOf(spool.record(id));
+  if (capture) {
+    queue.enqueueMany([capture]);
+    return "requeued";
+  }
+  // A clock that was set back makes nothing young.
+  const ageMs = Math.abs(nowMs - spool.changedMs(id));
+  if (ageMs <= SETTLED_AFTER_MS) return "sound";
+  spool.setAside(id);
+  return "orphaned";
+}
+
+function captureOf(record: SpoolRecord | undefined): NewCapture | undefined {
+  if (!record) return undefined;
+  const { metadataJson, ...rest } = record;
+  try {
+    return { ...rest, metadata: parseMetadata(metadataJson), spooled: true };
+  } catch {
+    // Not as it was written: a person must look at it.
+    return undefined;
+  }
+}
+
+/** Brings a row into line whose entry has lost its bytes. */
+async function restore(
+  { id, filepath, size, mtimeMs }: QueuedCapture,
+  queue: UploadQueue,
+  spool: Spool,
+): Promise<keyof typeof NOTHING> {
+  if (spool.has(id) || !spool.canHold(id)) return "sound";
+  // Read behind that: a delivery removes the row before the bytes.
+  const capture = queue.get(id);
+  if (!capture || capture.status === "uploading") return "sound";
+  const original = lookAt(filepath);
+  if (original?.size === size && original.mtimeMs === mtimeMs) {
+    await spool.addFile(id, filepath);
+    // A person may have removed the capture meanwhile.
+    if (!queue.get(id)) {
+      spool.remove(id);
+      return "sound";
+    }
+    const { metadataJson, createdAt, watched } = capture;
+    const createdAtMs = Date.parse(createdAt);
+    const record = { id, filepath, metadataJson, createdAtMs, watched };
+    spool.commit([{ ...record, ...original }]);
+    return "restored";
+  }
+  if (capture.status === "failed") return "sound";
+  const error =
+    `Cannot read "${spool.pathOf(id)}": the spool's copy is gone, ` +
+    "and the original is gone or another one";
+  queue.settle([{ id, kind: "rejected", error }]);
+  return "lost";
+}
+
+function lookAt(path: string): SpooledFile | undefined {
+  try {
+    return statCapture(path);
+  } catch {
+    return undefined;
   }
 }
 
 function report(found: Reconciled, log: Log): void {
-  if (found.requeued > 0) {
-    log(
-      "warn",
-      `${found.requeued} captures in the spool had no row: taken up again`,
-    );
-  }
-  if (found.orphaned > 0) {
-    log(
-      "warn",
-      `${found.orphaned} unfinished files in the spool belong to no capture: moved to its folder "orphans"`,
-    );
-  }
+  const say = (count: number, what: string) => {
+    if (count > 0) log("warn", `${count} ${what}`);
+  };
+  say(found.requeued, "captures in the spool had no row: taken up again");
+  say(
+    found.orphaned,
+    'unfinished files in the spool belong to no capture: moved to its folder "orphans"',
+  );
+  say(found.restored, "captures had no copy in the spool: copied again");
+  say(found.lost, "captures had no copy in the spool any more: failed");
 }

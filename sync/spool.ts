@@ -1,7 +1,10 @@
-import { basename, join } from "@std/path";
 import { statfsSync } from "node:fs";
+import { basename, join } from "@std/path";
 import { createPrivateDir, syncDir } from "./data_dir.ts";
-import { CaptureFileError } from "./outcome.ts";
+import { removeIfThere, writeFileDurably } from "./durable_file.ts";
+import { type SpooledFile, statCapture, takeCopy } from "./take_copy.ts";
+
+export { type SpooledFile, statCapture } from "./take_copy.ts";
 
 /** What a spool entry knows of itself, so that a lost queue can be rebuilt. */
 export interface SpoolRecord {
@@ -19,15 +22,11 @@ export interface SpoolRecord {
   watched: boolean;
 }
 
-/** A capture's file as it was put into the spool. */
-export interface SpooledFile {
-  /** In bytes. */
-  size: number;
-  mtimeMs: number;
-}
-
 /** Directory of what may be an only copy but belongs to no capture. */
 const ORPHANS = "orphans";
+
+/** The ids that entries can have. No other text becomes part of a path. */
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
  * The agent's own copies of captures: `XX/ID` holds the bytes, `XX/ID.json` the
@@ -48,63 +47,69 @@ export class Spool {
     createPrivateDir(dir);
   }
 
-  /** Where a capture's bytes are. */
+  /** Whether an entry can have this id. */
+  canHold(id: string): boolean {
+    return UUID.test(id);
+  }
+
+  /**
+   * Where a capture's bytes are.
+   *
+   * @throws {TypeError} if the id is no UUID, in lower case.
+   */
   pathOf(id: string): string {
-    return join(this.#dir, shardOf(id), id);
+    if (this.canHold(id)) return join(this.#dir, shardOf(id), id);
+    throw new TypeError(
+      `Cannot keep a capture as "${id}" in the spool: expected a UUID`,
+    );
   }
 
   /**
    * Takes a copy of a file. Its bytes are on the disk when the promise is
-   * settled; its name only after {@linkcode Spool.commit}.
+   * settled; its name only after {@linkcode Spool.commit}. If it cannot be done
+   * nothing is left of it.
    *
+   * @param options See {@linkcode takeCopy}.
    * @throws {CaptureFileError} if the file is gone, unreadable, not a regular
    * file, or changed while it was copied.
+   * @throws {TypeError} if the id is no UUID, or has an entry already.
    */
-  async addFile(id: string, source: string): Promise<SpooledFile> {
-    const before = statCapture(source);
-    this.#makeShard(id);
+  async addFile(
+    id: string,
+    source: string,
+    options: { beforeCopy?: () => void } = {},
+  ): Promise<SpooledFile> {
+    const path = this.#newPath(id);
     try {
-      try {
-        // Of the file, not of a symbolic link to it.
-        Deno.linkSync(Deno.realPathSync(source), this.pathOf(id));
-      } catch {
-        // Another file system, or one without links, or another user's file.
-        await this.#copy(id, source, before);
-      }
-      syncFile(this.pathOf(id));
-      return before;
+      return await takeCopy(source, path, options);
     } catch (error) {
       this.remove(id);
       throw error;
     }
-  }
-
-  async #copy(id: string, source: string, before: SpooledFile): Promise<void> {
-    const path = this.pathOf(id);
-    await Deno.copyFile(source, path);
-    const after = statCapture(source);
-    const copied = Deno.statSync(path);
-    const same = after.mtimeMs === before.mtimeMs &&
-      after.size === before.size && copied.size === before.size;
-    if (!same) {
-      throw new CaptureFileError(
-        `Cannot copy "${source}": it changed while it was copied, expected a finished file`,
-      );
-    }
-    if (Deno.build.os !== "windows") Deno.chmodSync(path, 0o600);
-    Deno.utimeSync(path, before.mtimeMs / 1000, before.mtimeMs / 1000);
   }
 
   /** Takes bytes that are in memory, otherwise like {@linkcode Spool.addFile}. */
   addBytes(id: string, data: Uint8Array): SpooledFile {
-    this.#makeShard(id);
+    const path = this.#newPath(id);
     try {
-      writeFileDurably(this.pathOf(id), data);
-      return statCapture(this.pathOf(id));
+      writeFileDurably(path, data);
+      return statCapture(path);
     } catch (error) {
       this.remove(id);
       throw error;
     }
+  }
+
+  /** A path that nothing has yet: to copy onto another link of the source would empty it. */
+  #newPath(id: string): string {
+    const path = this.pathOf(id);
+    if (this.has(id)) {
+      throw new TypeError(
+        `Cannot keep a capture as "${id}" twice in the spool`,
+      );
+    }
+    createPrivateDir(join(this.#dir, shardOf(id)));
+    return path;
   }
 
   /** Completes entries: their records, then the names of both, are on the disk afterwards. */
@@ -117,16 +122,24 @@ export class Spool {
       );
       Deno.renameSync(temporary, this.#recordPath(record.id));
     }
-    const shards = new Set(records.map(({ id }) => shardOf(id)));
-    for (const shard of shards) syncDir(join(this.#dir, shard));
+    this.#syncShards(records.map(({ id }) => id));
   }
 
   /**
-   * Forgets a capture whose row is to be removed: without its record the entry
-   * is not taken up again after a crash.
+   * Forgets captures whose rows are to be removed: without their records the
+   * entries are not taken up again after a crash, and not after a power cut.
    */
-  removeRecord(id: string): void {
-    removeIfThere(this.#recordPath(id));
+  removeRecords(ids: string[]): void {
+    for (const id of ids) removeIfThere(this.#recordPath(id));
+    this.#syncShards(ids);
+  }
+
+  #syncShards(ids: string[]): void {
+    const shards = new Set(ids.map(shardOf));
+    for (const shard of shards) {
+      const dir = join(this.#dir, shard);
+      if (exists(dir)) syncDir(dir);
+    }
   }
 
   /** Removes an entry. One that is not there is fine. */
@@ -139,9 +152,11 @@ export class Spool {
   /** The ids of all entries, whole or not, some hundreds or thousands at a time. */
   *ids(): Generator<string[]> {
     for (const shard of Deno.readDirSync(this.#dir)) {
-      if (!shard.isDirectory || shard.name === ORPHANS) continue;
+      if (!shard.isDirectory) continue;
       const names = [...Deno.readDirSync(join(this.#dir, shard.name))]
-        .map(({ name }) => name.replace(/\.json(\.tmp)?$/, ""));
+        .map(({ name }) => name.replace(/\.json(\.tmp)?$/, ""))
+        // Other files, the orphans among them, are no entries.
+        .filter((name) => UUID.test(name) && shardOf(name) === shard.name);
       yield [...new Set(names)];
     }
   }
@@ -155,8 +170,12 @@ export class Spool {
     }
   }
 
-  /** How long ago an entry's bytes or names last changed, in milliseconds. */
-  ageMs(id: string): number {
+  /**
+   * When an entry's bytes or names last changed, in milliseconds since 1970; 0 if
+   * it is not there. A copy keeps the original's modification time, so that
+   * this is about the time that nobody can set.
+   */
+  changedMs(id: string): number {
     const times = [this.pathOf(id), this.#recordPath(id)].map((path) => {
       try {
         const { ctime, mtime } = Deno.lstatSync(path);
@@ -165,14 +184,14 @@ export class Spool {
         return 0;
       }
     });
-    return Math.abs(Date.now() - Math.max(...times));
+    return Math.max(...times);
   }
 
-  /** An entry's record; `undefined` if it has none that can be read. */
+  /** An entry's record; `undefined` if it has none that can be used. */
   record(id: string): SpoolRecord | undefined {
     try {
       const record = JSON.parse(Deno.readTextFileSync(this.#recordPath(id)));
-      return record.id === id ? record : undefined;
+      return isRecord(record) && record.id === id ? record : undefined;
     } catch {
       return undefined;
     }
@@ -211,66 +230,27 @@ export class Spool {
   #recordPath(id: string): string {
     return this.pathOf(id) + ".json";
   }
-
-  #makeShard(id: string): void {
-    createPrivateDir(join(this.#dir, shardOf(id)));
-  }
 }
 
-/** Ids are UUIDs, but for those of other programs: these may hold anything. */
 function shardOf(id: string): string {
-  return id.slice(-2).toLowerCase();
+  return id.slice(-2);
 }
 
-/**
- * Looks at a capture's file.
- *
- * @throws {CaptureFileError} if it is gone, cannot be looked at, or is not a regular file.
- */
-export function statCapture(path: string): SpooledFile {
-  let info: Deno.FileInfo;
+/** Whether all that is needed to queue a capture again is there. */
+function isRecord(value: unknown): value is SpoolRecord {
+  if (typeof value !== "object" || value === null) return false;
+  const { filepath, metadataJson, createdAtMs, size, mtimeMs, watched } =
+    value as SpoolRecord;
+  return [filepath, metadataJson].every((text) => typeof text === "string") &&
+    [createdAtMs, size, mtimeMs].every(Number.isFinite) &&
+    typeof watched === "boolean";
+}
+
+function exists(path: string): boolean {
   try {
-    info = Deno.statSync(path);
-    if (info.isFile) Deno.openSync(path, { read: true }).close();
-  } catch (cause) {
-    const reason = cause instanceof Deno.errors.NotFound
-      ? "no such file"
-      : cause instanceof Deno.errors.PermissionDenied
-      ? "permission denied"
-      : cause instanceof Error
-      ? cause.message
-      : String(cause);
-    throw new CaptureFileError(`Cannot read "${path}": ${reason}`, { cause });
-  }
-  if (!info.isFile) {
-    const kind = info.isDirectory ? "a directory" : "not a regular file";
-    throw new CaptureFileError(
-      `Cannot take "${path}": it is ${kind}, expected a file`,
-    );
-  }
-  return { size: info.size, mtimeMs: info.mtime?.getTime() ?? 0 };
-}
-
-function writeFileDurably(path: string, data: Uint8Array): void {
-  using file = Deno.openSync(path, {
-    write: true,
-    create: true,
-    truncate: true,
-    mode: 0o600,
-  });
-  for (let at = 0; at < data.length;) at += file.writeSync(data.subarray(at));
-  file.syncSync();
-}
-
-function syncFile(path: string): void {
-  using file = Deno.openSync(path, { read: true });
-  file.syncSync();
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
   }
 }

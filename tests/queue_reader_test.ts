@@ -212,3 +212,18 @@ testOnEachEngine("UploadQueue.close() may be called twice", async (engine) => {
   fixture.queue.close();
   fixture.queue.close();
 });
+
+testOnEachEngine(
+  "UploadQueue.knowsWatched() goes by what was removed last of several files of one name",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const filepath = "/watched/door.png";
+    for (const size of [5, 6]) {
+      const file = { filepath, metadata: {}, size, mtimeMs: START_MS };
+      queue.remove(queue.enqueueMany([{ ...file, watched: true }]));
+    }
+    assertEquals(queue.knowsWatched(filepath, 5, START_MS), undefined);
+    assertEquals(queue.knowsWatched(filepath, 6, START_MS), "removed");
+  },
+);

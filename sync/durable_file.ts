@@ -1,0 +1,34 @@
+/** Files that are on the disk, and not only on their way, when the call returns. */
+
+/** Writes a file, for this user alone; one that is there is replaced. */
+export function writeFileDurably(path: string, data: Uint8Array): void {
+  using file = Deno.openSync(path, {
+    write: true,
+    create: true,
+    truncate: true,
+    mode: 0o600,
+  });
+  for (let at = 0; at < data.length;) at += file.writeSync(data.subarray(at));
+  file.syncSync();
+}
+
+/** Brings what was written to a file, by whomever, to the disk. */
+export function syncFile(path: string): void {
+  using file = Deno.openSync(path, { read: true });
+  file.syncSync();
+}
+
+/** Removes a file; one that is not there is fine. */
+export function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** Whether something could not be written because there is no room, or no more for this user. */
+export function isOutOfRoom(error: unknown): boolean {
+  const { code } = error as { code?: string };
+  return code === "ENOSPC" || code === "EDQUOT";
+}

@@ -1,0 +1,81 @@
+import { type Connection, openDatabase } from "../../sync/database.ts";
+import { Intake, type IntakeOptions } from "../../sync/intake.ts";
+import { UploadQueue } from "../../sync/queue.ts";
+import { Spool } from "../../sync/spool.ts";
+import { TempDir } from "./temp_dir.ts";
+
+/** A real queue with a real spool, in a data directory of their own. */
+export class StoreFixture implements AsyncDisposable {
+  readonly dir = new TempDir();
+  readonly dataDir: string;
+  readonly spoolDir: string;
+  readonly queue: UploadQueue;
+  readonly spool: Spool;
+  readonly intake: Intake;
+  /** How far the queue's clock is ahead, in milliseconds. */
+  aheadMs = 0;
+
+  constructor(options: IntakeOptions & { dataDir?: string } = {}) {
+    const { dataDir = this.dir.join("jarvis"), ...limits } = options;
+    this.dataDir = dataDir;
+    this.spoolDir = `${dataDir}/spool`;
+    this.queue = new UploadQueue(`${dataDir}/queue.db`, {
+      now: () => Date.now() + this.aheadMs,
+    });
+    this.spool = new Spool(this.spoolDir);
+    this.intake = new Intake(this.queue, this.spool, {
+      minFreeBytes: 0,
+      ...limits,
+    });
+  }
+
+  /** All files in the spool, the data directory's path left out. */
+  spooled(folder = ""): string[] {
+    return [...Deno.readDirSync(this.spoolDir + folder)].flatMap((entry) => {
+      const path = `${folder}/${entry.name}`;
+      return entry.isDirectory ? this.spooled(path) : [path];
+    }).sort();
+  }
+
+  /** Opens the database past the queue. */
+  open(): Connection {
+    return openDatabase(this.queue.path);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.queue.close();
+    await this.dir[Symbol.asyncDispose]();
+  }
+}
+
+/** A folder on another file system than temporary files are on, if there is one. */
+export const OTHER_FILE_SYSTEM: string | undefined = (() => {
+  const ownDir = Deno.makeTempDirSync();
+  const { dev } = Deno.statSync(ownDir);
+  Deno.removeSync(ownDir);
+  return ["/dev/shm", "/var/tmp", Deno.env.get("HOME") ?? "/"].find((dir) => {
+    try {
+      Deno.removeSync(Deno.makeTempDirSync({ dir }));
+      return Deno.statSync(dir).dev !== dev;
+    } catch {
+      // Not there, or nothing may be put there.
+      return false;
+    }
+  });
+})();
+
+/** A test that needs {@linkcode OTHER_FILE_SYSTEM}; skipped where there is none. */
+export function testAcrossFileSystems(
+  name: string,
+  body: (other: TempDir) => Promise<void>,
+): void {
+  const skipped = OTHER_FILE_SYSTEM === undefined;
+  Deno.test({
+    name: skipped ? `${name} (skipped: there is only one file system)` : name,
+    ignore: skipped,
+    async fn() {
+      await using other = new TempDir(OTHER_FILE_SYSTEM);
+      await body(other);
+    },
+  });
+}
