@@ -167,15 +167,13 @@ async function exchange(
     const body = await readAnswer(response);
     if (response.ok) await streamed?.ended;
     const isWhole = streamed?.isWhole ?? true;
-    if (response.ok && !isWhole) {
-      signal.throwIfAborted();
-      if (streamed?.failure) throw streamed.failure;
-    }
+    if (response.ok && !isWhole) signal.throwIfAborted();
     const retryAfter = response.headers.get("retry-after");
     return { status: response.status, body, retryAfter, isWhole };
   } catch (error) {
     throw streamed?.failure ?? error;
   } finally {
+    // Where the server has answered and reads no more, its socket stays until it lets go.
     streamed?.stop();
   }
 }

@@ -16,6 +16,7 @@ import {
   delivered,
   hanging,
   type Script,
+  type ScriptedRequest,
   ScriptedServer,
 } from "./helpers/scripted_server.ts";
 import { selfSigned } from "./helpers/self_signed.ts";
@@ -56,6 +57,17 @@ async function attemptAt(
 ): Promise<UploadResult> {
   await using server = new ScriptedServer(script);
   return await attempt(server.url, data, options);
+}
+
+/** Refuses in mid-body, with an answer that announces this length. */
+async function refuseEarly(
+  request: ScriptedRequest,
+  length: number,
+): Promise<void> {
+  await request.skip(1000);
+  await request.send(
+    `HTTP/1.1 401 No\r\ncontent-length: ${length}\r\n\r\nwho?`,
+  );
 }
 
 const TAKEN: Partial<UploadResult> = {
@@ -339,35 +351,47 @@ Deno.test({
   fn: async () => {
     await using dir = new TempDir();
     const path = dir.write("large.bin", new Uint8Array(LARGE));
-    const endings: Record<string, Script> = {
-      "reads on": async (request) => void await request.skip(),
-      "reads no more": (request) => request.idle(),
-      "goes on answering": async (request) => void await request.skip(),
-    };
-    for (const [name, ending] of Object.entries(endings)) {
-      await using server = new ScriptedServer(async (request) => {
-        await request.skip(1000);
-        const length = name === "goes on answering" ? 99 : 4;
-        await request.send(
-          `HTTP/1.1 401 No\r\ncontent-length: ${length}\r\n\r\nwho?`,
-        );
-        await ending(request);
-      });
-      await using uploader = new CaptureUploader(server.url, {
-        maxRetries: 1,
-        timeout: 300,
-      });
+    // An answer of four bytes that is whole, and one that is not.
+    for (const length of [4, 99]) {
       const sockets = openFiles("socket:");
-      const result = await uploader.upload(path);
+      await using server = new ScriptedServer(async (request) => {
+        await refuseEarly(request, length);
+        await request.skip();
+      });
+      const result = await attempt(server.url, path, { timeout: 300 });
       assertResult(result, { ...PAUSED, error: "HTTP 401: who?" });
       await eventually(
-        `file and socket closed where the server ${name}`,
+        "file and socket are closed",
         () =>
-          openFiles(path) === 0 &&
-          openFiles("socket:") === sockets + server.open,
+          openFiles(path) === 0 && server.open === 0 &&
+          openFiles("socket:") === sockets + 1,
       );
       assert(server.last.bodyBytes < LARGE / 2, `${server.last.bodyBytes}`);
     }
+  },
+});
+
+Deno.test({
+  name:
+    "a refusal by a server that reads no more frees the file, and the socket when the server lets go",
+  ignore: !KNOWS_OPEN_FILES,
+  fn: async () => {
+    await using dir = new TempDir();
+    const path = dir.write("large.bin", new Uint8Array(LARGE));
+    const sockets = openFiles("socket:");
+    {
+      await using server = new ScriptedServer(async (request) => {
+        await refuseEarly(request, 4);
+        await request.idle();
+      });
+      const result = await attempt(server.url, path, { timeout: 300 });
+      assertResult(result, { ...PAUSED, error: "HTTP 401: who?" });
+      await eventually("the file is closed", () => openFiles(path) === 0);
+    }
+    await eventually(
+      "the socket is closed",
+      () => openFiles("socket:") === sockets,
+    );
   },
 });
 
@@ -383,7 +407,7 @@ Deno.test("a refusal whose sender hangs up in mid-body is never taken for more t
 });
 
 Deno.test("a 2xx in mid-body delivers only when the rest is taken as well", async () => {
-  const early = async (...[request]: Parameters<Script>) => {
+  const early = async (request: ScriptedRequest) => {
     await request.skip(1000);
     await request.answer(201, '{"id":"early"}');
   };
