@@ -42,7 +42,10 @@ export interface DeliveryOptions {
   /** Where a capture's bytes are. @default {its `filepath`} */
   pathOf?: (capture: QueuedCapture) => string;
   /** Tidies up behind a delivery that is committed. */
-  onDelivered?: (capture: QueuedCapture, result: UploadResult) => void;
+  onDelivered?: (
+    capture: QueuedCapture,
+    result: UploadResult,
+  ) => void | Promise<void>;
   /** Is called at every turn of the loop that does the work, at least every 5 s. */
   onTurn?: () => void;
 }
@@ -58,6 +61,13 @@ export interface PassReport {
 
 /** The longest time between two turns of a loop, in milliseconds. */
 export const TURN_MS = 5_000;
+
+/**
+ * So many captures are claimed in one commit at most; fewer, where so many would
+ * last longer than this, in milliseconds: what is claimed counts as uploading.
+ */
+const MAX_CLAIM = 64;
+const CLAIM_LASTS_MS = 250;
 
 /** How long a capture steps aside at first, and at most, for which a ready server could not be used. */
 const ASIDE_MS = 60_000;
@@ -75,6 +85,8 @@ export class Delivery {
   readonly #options: DeliveryOptions;
   readonly #settler: Settler;
   readonly #claimed: QueuedCapture[] = [];
+  #claimedAt = 0;
+  #claimLimit = 1;
   readonly #aside = new Map<string, number>();
   #report: PassReport = { delivered: 0, failed: 0, postponed: 0 };
 
@@ -111,11 +123,12 @@ export class Delivery {
     try {
       while (this.#begin(running, stop, abort)) {
         this.#options.onTurn?.();
-        await Promise.race([...running, this.#wakeup.sleep(TURN_MS)]);
+        // Every upload that ends wakes it, and everything that is enqueued.
+        await this.#wakeup.sleep(TURN_MS);
       }
     } finally {
       await Promise.all(running);
-      this.#settler.flush();
+      await this.#settler.end();
       this.#putBack();
     }
     return this.#report;
@@ -142,7 +155,11 @@ export class Delivery {
 
   #next(concurrency: number): QueuedCapture | undefined {
     if (this.#claimed.length === 0) {
-      this.#claimed.push(...this.#queue.claim(concurrency * 2));
+      const lastedMs = performance.now() - this.#claimedAt;
+      this.#claimedAt += lastedMs;
+      const limit = this.#claimLimit * (lastedMs < CLAIM_LASTS_MS ? 2 : 0.5);
+      this.#claimLimit = Math.min(Math.max(limit, concurrency), MAX_CLAIM);
+      this.#claimed.push(...this.#queue.claim(this.#claimLimit));
     }
     return this.#claimed.shift();
   }
@@ -259,9 +276,9 @@ export class Delivery {
       captureId,
       ...(sent && { sent }),
     };
-    this.#settler.add(settlement, () => {
+    this.#settler.add(settlement, async () => {
       reached("settled");
-      this.#options.onDelivered?.(capture, result);
+      await this.#options.onDelivered?.(capture, result);
       reached("spool-removed");
     });
     const name = `Capture "${basename(filepath)}" (${id})`;

@@ -1,5 +1,8 @@
 import { hostname } from "node:os";
 
+/** Asked for once: it would be asked for with each capture. */
+const HOSTNAME = hostname();
+
 /** What is said of a capture: a JSON object. */
 export type Metadata = Record<string, unknown>;
 
@@ -83,7 +86,7 @@ export function withHostMetadata(
     // Some file systems keep times that no date can express.
     ...(!Number.isNaN(modified.getTime()) &&
       { timestamp: modified.toISOString() }),
-    hostname: hostname(),
+    hostname: HOSTNAME,
     filename: file.name,
     size: file.size,
     ...metadata,

@@ -4,9 +4,12 @@ import type { Settlement } from "./queue.ts";
 /** How many settlements are committed together, at most. */
 const BATCH = 64;
 /** How long the first of a batch waits for others, in milliseconds. */
-const WAIT_MS = 5;
+const WAIT_MS = 20;
 /** How long to wait after a commit failed, in milliseconds. */
 const RETRY_MS = 1000;
+
+/** What is to be done when a settlement is durable. */
+export type After = () => void | Promise<void>;
 
 /**
  * Records outcomes in the queue, some at a time: one commit costs as much as
@@ -16,9 +19,11 @@ const RETRY_MS = 1000;
 export class Settler {
   readonly #queue: { settle(settlements: Settlement[]): number };
   readonly #log: Log;
-  #waiting: { settlement: Settlement; after: (() => void) | undefined }[] = [];
+  #waiting: { settlement: Settlement; after: After | undefined }[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #failing = false;
+  /** Settled when everything is tidy behind what is recorded. */
+  #tidied: Promise<void> = Promise.resolve();
 
   constructor(
     queue: { settle(settlements: Settlement[]): number },
@@ -29,7 +34,7 @@ export class Settler {
   }
 
   /** @param after Is called when the settlement is durable. */
-  add(settlement: Settlement, after?: () => void): void {
+  add(settlement: Settlement, after?: After): void {
     this.#waiting.push({ settlement, after });
     if (this.#waiting.length >= BATCH && !this.#failing) return this.flush();
     this.#timer ??= setTimeout(() => this.flush(), WAIT_MS);
@@ -54,13 +59,21 @@ export class Settler {
     }
     this.#failing = false;
     this.#waiting = [];
-    for (const { after } of batch) this.#finish(after);
+    for (const { after } of batch) {
+      if (after) this.#tidied = this.#tidied.then(() => this.#finish(after));
+    }
+  }
+
+  /** Commits what is waiting, and waits until all is tidy behind it. */
+  async end(): Promise<void> {
+    this.flush();
+    await this.#tidied;
   }
 
   /** The outcome is recorded: what fails now is untidy, and no more than that. */
-  #finish(after: (() => void) | undefined): void {
+  async #finish(after: After): Promise<void> {
     try {
-      after?.();
+      await after();
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#log("warn", `Cannot tidy up behind a delivery: ${reason}`);

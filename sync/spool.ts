@@ -149,6 +149,18 @@ export class Spool {
     removeIfThere(this.#recordPath(id) + ".tmp");
   }
 
+  /**
+   * Removes a whole entry, like {@linkcode Spool.remove}, off the thread that
+   * delivers: behind a commit the file system keeps whoever removes waiting.
+   */
+  async removeWhole(id: string): Promise<void> {
+    for (const path of [this.pathOf(id), this.#recordPath(id)]) {
+      await Deno.remove(path).catch((error) => {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      });
+    }
+  }
+
   /** The ids of all entries, whole or not, some hundreds or thousands at a time. */
   *ids(): Generator<string[]> {
     for (const shard of Deno.readDirSync(this.#dir)) {

@@ -23,7 +23,7 @@ Deno.test("Settler records some outcomes in one commit, and calls back only then
   const { settler, commits } = scripted();
   const after: string[] = [];
   for (const id of ["a", "b", "c"]) {
-    settler.add({ id, kind: "delivered" }, () => after.push(id));
+    settler.add({ id, kind: "delivered" }, () => void after.push(id));
   }
   assertEquals([commits, after], [[], []]);
   await eventually("they are committed", () => after.length === 3);
@@ -40,7 +40,7 @@ Deno.test("Settler keeps outcomes that cannot be committed, says so once, and co
   const { queue, settler, commits, logged } = scripted();
   const after: string[] = [];
   queue.full = true;
-  settler.add({ id: "a", kind: "delivered" }, () => after.push("a"));
+  settler.add({ id: "a", kind: "delivered" }, () => void after.push("a"));
   settler.flush();
   settler.flush();
   assertEquals([commits, after, logged.length], [[], [], 1]);

@@ -48,8 +48,8 @@ export function createAgent(
     refuseChanged: settings.changed === "refuse",
     pathOf: (capture) =>
       capture.spooled ? spool.pathOf(capture.id) : capture.filepath,
-    onDelivered: ({ id, filepath, spooled, watched }, { sent }) => {
-      if (spooled) spool.remove(id);
+    onDelivered: async ({ id, filepath, spooled, watched }, { sent }) => {
+      if (spooled) await spool.removeWhole(id);
       if (watched && sent) tidy(filepath, sent);
     },
     ...(watch.length > 0 && {
