@@ -197,6 +197,13 @@ export class SyncAgent {
     this.#wakeup.wake();
   }
 
+  /** Makes everything due and the server worth a probe, now. */
+  hurry(): void {
+    this.#queue.makeAllDue();
+    this.#breaker.hurry();
+    this.#wakeup.wake();
+  }
+
   async #work(stop: AbortSignal): Promise<void> {
     const abort = new AbortController();
     let graceTimer: ReturnType<typeof setTimeout> | undefined;
@@ -277,8 +284,7 @@ export class SyncAgent {
     const { syncRequested, syncCompleted } = this.#queue.getAgentState();
     if (syncRequested <= Math.max(syncCompleted, this.#syncRequested)) return;
     this.#syncRequested = syncRequested;
-    this.#queue.makeAllDue();
-    this.#breaker.hurry();
+    this.hurry();
   }
 
   #completeSync(requested: number): void {

@@ -35,11 +35,13 @@ export function createAgent(
   store: Store,
   uploader: CaptureUploader,
   log: Log,
+  options: { onTurn?: () => void } = {},
 ): SyncAgent {
   const { queue, spool } = store;
   const { watch, concurrency, graceMs, afterUpload } = settings;
   const tidy = tidyOneByOne(afterUpload, log);
   const agent: SyncAgent = new SyncAgent({
+    ...options,
     queue,
     uploader,
     log,

@@ -65,6 +65,8 @@ async function dispatch(
     settings,
     given: line.given,
     args: line.positionals,
+    reread: (env) =>
+      readSettings(parseCommandLine(rest, command.options, env).given, env),
   });
 }
 

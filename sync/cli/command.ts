@@ -17,6 +17,12 @@ export interface CommandContext {
   signal: AbortSignal;
   /** Calls back whenever the settings are to be read again (SIGHUP). */
   onReload: (reload: () => void) => void;
+  /**
+   * Reads the settings again: the same command line in another environment.
+   *
+   * @throws {UsageError} if they cannot be used.
+   */
+  reread: (env: (name: string) => string | undefined) => Settings;
 }
 
 /** How a command ends: what the process exits with. */

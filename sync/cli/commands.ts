@@ -5,27 +5,31 @@ const SERVER = ["server", "token-file", "allow-insecure", "timeout"] as const;
 const SPOOL = ["max-spool-bytes", "min-free-bytes"] as const;
 const METADATA = ["metadata", "metadata-json"] as const;
 
+/** What `run` takes, and a service is installed with. */
+export const RUN_OPTIONS = [
+  ...SERVER,
+  ...STORE,
+  ...SPOOL,
+  "concurrency",
+  "watch",
+  "settle",
+  "after-upload",
+  "changed",
+  "grace",
+  "verbose",
+] as const;
+
 /** Every command, in the order of the help. Modules load when they are needed. */
 export const COMMANDS: Record<string, Command> = {
   run: {
     summary:
       "Be the agent: deliver what is queued and what comes, until told to stop",
     max: 0,
-    options: [
-      ...SERVER,
-      ...STORE,
-      ...SPOOL,
-      "concurrency",
-      "watch",
-      "settle",
-      "after-upload",
-      "changed",
-      "grace",
-      "verbose",
-    ],
+    options: RUN_OPTIONS,
     example:
       "jarvis-agent run --server https://captures.example.org --watch ~/Captures",
-    notes: "SIGTERM and SIGINT end it cleanly, SIGHUP reads the token again.",
+    notes:
+      "SIGTERM and SIGINT end it cleanly, SIGHUP reads the token again, and a service's settings.",
     load: () => import("./run.ts"),
   },
   enqueue: {
@@ -108,5 +112,25 @@ export const COMMANDS: Record<string, Command> = {
     options: [...SERVER, ...STORE, ...SPOOL],
     example: "jarvis-agent doctor",
     load: () => import("./doctor.ts"),
+  },
+  service: {
+    summary: "Let systemd run the agent, for this user",
+    args: "install|uninstall|status|print|restart|logs",
+    min: 1,
+    max: 1,
+    options: RUN_OPTIONS,
+    example:
+      "jarvis-agent service install --server https://captures.example.org --watch ~/Captures",
+    notes:
+      `install    Write the unit and its settings, start it, wait until it is ready
+uninstall  Stop it, and remove both; the queue stays
+status     Show how it is doing
+print      Show the unit that install would write
+restart    Restart it, and wait until it is ready
+logs       Show what it said last
+
+The options are those of "run"; install keeps them in ~/.config/jarvis/agent.env.
+Installing again changes what is given anew, and keeps the rest.`,
+    load: () => import("./service.ts"),
   },
 };

@@ -1,48 +1,152 @@
-import { createLog, isJournal } from "../log.ts";
+import type { SyncAgent } from "../agent.ts";
+import type { Settings } from "../config.ts";
+import { createLog, isJournal, type Log } from "../log.ts";
+import { Notifier } from "../notify.ts";
 import { reconcileSpool } from "../recovery.ts";
 import { createAgent, createUploader } from "./agent_parts.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
-import { openStore } from "./store.ts";
+import { Reloader } from "./reload.ts";
+import { openStore, type Store } from "./store.ts";
 
 /** Is the agent until the program is told to stop. */
 export async function run(context: CommandContext): Promise<number> {
-  const { settings, signal } = context;
-  const log = createLog({
-    write: context.err,
-    journal: isJournal(Deno.env.get("JOURNAL_STREAM")),
-    verbose: settings.verbose,
-  });
-  // The breaker waits between attempts, not the uploader.
-  await using uploader = createUploader(settings, { maxRetries: 1 });
-  using store = openStore(settings);
-  const agent = createAgent(settings, store, uploader, log);
-  context.onReload(() => {
+  const { signal } = context;
+  await using notifier = createNotifier();
+  signal.addEventListener("abort", () => notifier.stopping());
+  try {
+    await new Service(context, notifier).run(signal);
+    return ExitCode.ok;
+  } catch (error) {
+    notifier.failed(error instanceof Error ? error.message : String(error));
+    throw error;
+  }
+}
+
+/** The agent, anew whenever the settings are others. */
+class Service {
+  readonly #reloader: Reloader;
+  readonly #notifier: Notifier;
+  readonly #write: (line: string) => void;
+  readonly #journal = isJournal(Deno.env.get("JOURNAL_STREAM"));
+  #settings: Settings;
+  #log: Log;
+  #round = new AbortController();
+  #agent: SyncAgent | undefined;
+
+  constructor(context: CommandContext, notifier: Notifier) {
+    this.#reloader = new Reloader(context, Deno.env.get("JARVIS_ENV_FILE"));
+    this.#notifier = notifier;
+    this.#write = context.err;
+    this.#settings = context.settings;
+    this.#log = this.#createLog();
+    context.onReload(() => this.#reload());
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    if (Deno.env.has("NOTIFY_SOCKET") && !this.#notifier.connected) {
+      this.#log("warn", "Cannot tell the service manager how it goes");
+    }
+    while (!signal.aborted) {
+      this.#round = new AbortController();
+      this.#log = this.#createLog();
+      await this.#deliver(AbortSignal.any([signal, this.#round.signal]));
+    }
+    this.#log("info", "Stopped");
+  }
+
+  /** Is the agent with the settings as they are now. */
+  async #deliver(signal: AbortSignal): Promise<void> {
+    const settings = this.#settings;
+    const log = this.#log;
+    // The breaker waits between attempts, not the uploader.
+    await using uploader = createUploader({
+      ...settings,
+      // A reload may bring another one.
+      token: { get: () => this.#settings.token.get(), reload() {} },
+    }, { maxRetries: 1 });
+    using store = openStore(settings);
+    const agent = createAgent(settings, store, uploader, log, {
+      onTurn: () => this.#notifier.beat(() => statusOf(store)),
+    });
+    this.#agent = agent;
+    const { pending } = store.queue.getStats();
+    await agent.run(signal, {
+      onLocked: async () => {
+        log(
+          "info",
+          `Delivering to ${uploader.serverUrl}, ${pending} captures waiting`,
+        );
+        // Before the folders: a watched file whose entry a crash left without a
+        // row would be taken over a second time.
+        await reconcile(store, { log, signal });
+      },
+      onReady: () => {
+        for (const dir of settings.watch) log("info", `Watching "${dir}"`);
+        this.#notifier.ready();
+      },
+    });
+    this.#agent = undefined;
+  }
+
+  #reload(): void {
+    this.#notifier.reloading();
     try {
-      settings.token.reload();
-      log("info", "The token was read again");
+      const { settings, changed, needRestart } = this.#reloader.reload();
+      this.#settings = settings;
+      this.#log("info", `The ${this.#reloader.what} was read again`);
+      for (const name of needRestart) {
+        this.#log("warn", `A new ${name} takes a restart to have an effect`);
+      }
+      // What waits because of the old ones should not wait any longer.
+      this.#agent?.hurry();
+      // It is ready when the new round is.
+      if (changed) return this.#round.abort();
     } catch (error) {
       const { message } = error as Error;
-      log("error", `${message}; going on with the token of before`);
+      this.#log("error", `${message}; going on with what held before`);
     }
+    this.#notifier.ready();
+  }
+
+  #createLog(): Log {
+    return createLog({
+      write: this.#write,
+      journal: this.#journal,
+      verbose: this.#settings.verbose,
+    });
+  }
+}
+
+function createNotifier(): Notifier {
+  const { env } = Deno;
+  const dirs = [env.get("RUNTIME_DIRECTORY"), env.get("TMPDIR"), "/tmp"];
+  return new Notifier({
+    socket: env.get("NOTIFY_SOCKET"),
+    dirs: dirs.filter((dir) => dir !== undefined),
   });
-  const { pending } = store.queue.getStats();
-  await agent.run(signal, {
-    onLocked: async () => {
-      log(
-        "info",
-        `Delivering to ${uploader.serverUrl}, ${pending} captures waiting`,
-      );
-      // Before the folders: a watched file whose entry a crash left without a
-      // row would be taken over a second time.
-      await reconcileSpool(store.queue, store.spool, { log, signal })
-        .catch(({ message }) =>
-          log("error", `Cannot look through the spool: ${message}`)
-        );
-    },
-    onReady: () => {
-      for (const dir of settings.watch) log("info", `Watching "${dir}"`);
-    },
-  });
-  log("info", "Stopped");
-  return ExitCode.ok;
+}
+
+async function reconcile(
+  { queue, spool }: Store,
+  options: { log: Log; signal: AbortSignal },
+): Promise<void> {
+  try {
+    await reconcileSpool(queue, spool, options);
+  } catch (error) {
+    options.log(
+      "error",
+      `Cannot look through the spool: ${(error as Error).message}`,
+    );
+  }
+}
+
+/** Says in one line what there is to do, and whether it can be done. */
+function statusOf({ queue }: Store): string {
+  const { pending, uploading, failed } = queue.getStats();
+  const { serverState, serverReason } = queue.getAgentState();
+  return [
+    `${pending + uploading} captures waiting`,
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    `server ${serverState}${serverReason ? `: ${serverReason}` : ""}`,
+  ].join(", ");
 }

@@ -1,0 +1,69 @@
+import type { Settings } from "../config.ts";
+import type { CommandContext } from "./command.ts";
+import { parseEnvFile } from "./env_file.ts";
+
+/** What a reload found. */
+export interface Reloaded {
+  settings: Settings;
+  /** Whether anything but the token may be another than before. */
+  changed: boolean;
+  /** Variables that only a restart brings into effect. */
+  needRestart: string[];
+}
+
+/**
+ * Reads the settings of a running program again: its token, and the file that
+ * its environment came from.
+ */
+export class Reloader {
+  /** What is read again. */
+  readonly what: "environment file" | "token";
+  readonly #context: CommandContext;
+  readonly #file: string | undefined;
+  /** What this file put into the environment at the start. */
+  readonly #started: Map<string, string>;
+  #settings: Settings;
+
+  /**
+   * @param file The environment file (`JARVIS_ENV_FILE`); without one only the
+   * token can be another.
+   */
+  constructor(context: CommandContext, file: string | undefined) {
+    this.#context = context;
+    this.#file = file;
+    this.what = file === undefined ? "token" : "environment file";
+    this.#started = this.#read();
+    this.#settings = context.settings;
+  }
+
+  /** @throws {Error} if they cannot be read or used; then nothing has changed. */
+  reload(): Reloaded {
+    if (this.#file === undefined) {
+      this.#settings.token.reload();
+      return { settings: this.#settings, changed: false, needRestart: [] };
+    }
+    const before = this.#settings;
+    const now = this.#read();
+    const env = (name: string) =>
+      now.get(name) ??
+        (this.#started.has(name) ? undefined : Deno.env.get(name));
+    this.#settings = this.#context.reread(env);
+    return {
+      settings: this.#settings,
+      changed: describe(this.#settings) !== describe(before),
+      needRestart: [...new Set([...now.keys(), ...this.#started.keys()])]
+        .filter((name) => !name.startsWith("JARVIS_"))
+        .filter((name) => now.get(name) !== this.#started.get(name)),
+    };
+  }
+
+  #read(): Map<string, string> {
+    return this.#file === undefined
+      ? new Map()
+      : parseEnvFile(Deno.readTextFileSync(this.#file));
+  }
+}
+
+function describe({ token: _, ...settings }: Settings): string {
+  return JSON.stringify(settings);
+}
