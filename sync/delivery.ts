@@ -279,7 +279,6 @@ export class Delivery {
     this.#settler.add(settlement, async () => {
       reached("settled");
       await this.#options.onDelivered?.(capture, result);
-      reached("spool-removed");
     });
     const name = `Capture "${basename(filepath)}" (${id})`;
     if (warning) this.#log("warn", `${name}: ${warning}`);
