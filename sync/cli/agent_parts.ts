@@ -1,6 +1,7 @@
 import { SyncAgent } from "../agent.ts";
 import { type AfterUpload, type SentFile, tidyUp } from "../after_upload.ts";
 import type { Settings } from "../config.ts";
+import { reached } from "../fault_point.ts";
 import type { Log } from "../log.ts";
 import { UsageError } from "../given.ts";
 import { CaptureUploader } from "../uploader.ts";
@@ -52,6 +53,7 @@ export function createAgent(
       capture.spooled ? spool.pathOf(capture.id) : capture.filepath,
     onDelivered: async ({ id, filepath, spooled, watched }, { sent }) => {
       if (spooled) await spool.removeWhole(id);
+      reached("spool-removed");
       if (watched && sent) tidy(filepath, sent);
     },
     ...(watch.length > 0 && {
