@@ -39,8 +39,9 @@ export async function buildExecutable(args: string[] = []): Promise<Built> {
   const { code, stderr } = await runCompile(["--output", path, ...args]);
   if (code === 0) return { path };
   const reason = stderr.trim().split("\n").at(-1)!;
-  // Elsewhere a build that fails is a defect, not a reason to look away.
-  if (!reason.includes("DENORT_BIN")) throw new Error(stderr);
+  // What a build that fails in any other way shows is a defect.
+  const outOfReach = /DENORT_BIN|^\S* ?Cannot download /.test(reason);
+  if (!outOfReach) throw new Error(stderr);
   console.error(`Skipped, no executable here: ${reason}`);
   return { reason };
 }
