@@ -3,21 +3,28 @@ import { bindingFlags, projectPath } from "../bindings.ts";
 import type { Received } from "./receiver.ts";
 
 /**
- * Runs a command to its end and returns what it wrote to standard output.
+ * Runs a command to its end and returns what it wrote to standard output. What
+ * it reads is for what an argument has no room for: thousands of paths.
  *
  * @throws {Error} if it fails, with what it wrote to standard error.
  */
 export async function run(
   command: string,
   args: string[],
-  options: { env?: Record<string, string> } = {},
+  input = "",
 ): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(command, {
+  const child = new Deno.Command(command, {
     args,
-    ...options,
+    stdin: "piped",
     stdout: "piped",
     stderr: "piped",
-  }).output();
+  }).spawn();
+  const [{ success, stdout, stderr }] = await Promise.all([
+    child.output(),
+    // One that fails before it has read all says so itself.
+    ReadableStream.from([new TextEncoder().encode(input)])
+      .pipeTo(child.stdin).catch(() => {}),
+  ]);
   const text = new TextDecoder();
   if (!success) {
     throw new Error(
@@ -34,16 +41,10 @@ export function programArgs(path: string, flags: string[] = ["-A"]): string[] {
   return ["run", "--quiet", ...bindingFlags(), ...flags, projectPath(path)];
 }
 
-/**
- * Runs a program of the benchmark with one argument, as JSON, and returns what
- * it printed, which is JSON too.
- */
+/** Runs a program of the benchmark, which reads JSON and prints JSON. */
 export async function runProgram<T>(path: string, input: unknown): Promise<T> {
-  const args = [
-    ...programArgs(`scripts/bench/${path}`),
-    JSON.stringify(input),
-  ];
-  return JSON.parse(await run(Deno.execPath(), args));
+  const args = programArgs(`scripts/bench/${path}`);
+  return JSON.parse(await run(Deno.execPath(), args, JSON.stringify(input)));
 }
 
 /** The receiver, in a process of its own. */
@@ -84,4 +85,9 @@ export class Receiver implements AsyncDisposable {
     this.#child.kill("SIGKILL");
     await this.#child.status;
   }
+}
+
+/** Reads what {@linkcode runProgram} was given; for the program that it runs. */
+export async function readInput<T>(): Promise<T> {
+  return await new Response(Deno.stdin.readable).json();
 }

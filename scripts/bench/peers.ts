@@ -67,7 +67,7 @@ export async function firstDesign(
 ): Promise<number> {
   const program = projectPath("scripts/bench/peers/first_design.py");
   const { ms } = JSON.parse(
-    await run(python, [program, JSON.stringify(input)]),
+    await run(python, [program], JSON.stringify(input)),
   );
   return (input.paths.length - input.warmUp) / ms * 1000;
 }

@@ -5,6 +5,7 @@
  */
 import { join } from "@std/path";
 import { UploadQueue } from "../../../sync/queue.ts";
+import { readInput } from "../children.ts";
 import { residentBytes } from "../memory.ts";
 import { median } from "../rounds.ts";
 
@@ -91,7 +92,7 @@ function measure(path: string): Costs {
 }
 
 if (import.meta.main) {
-  const input: Input = JSON.parse(Deno.args[0]!);
+  const input = await readInput<Input>();
   const path = join(input.dataDir, "queue.db");
   if (input.fill > 0) {
     using queue = new UploadQueue(path);

@@ -5,11 +5,13 @@
  * @module
  */
 import { join } from "@std/path";
+import process from "node:process";
 import { SyncAgent } from "../../../sync/agent.ts";
 import { Intake } from "../../../sync/intake.ts";
 import { UploadQueue } from "../../../sync/queue.ts";
 import { Spool } from "../../../sync/spool.ts";
 import { CaptureUploader } from "../../../sync/uploader.ts";
+import { readInput } from "../children.ts";
 import { peakBytes, resetPeak, residentBytes } from "../memory.ts";
 
 interface Input {
@@ -25,6 +27,8 @@ interface Input {
 export interface Drained {
   ms: number;
   delivered: number;
+  /** How long processors worked for this process, the system's part included. */
+  cpuMs: number;
   /** What the process held when it had nothing to do, and the most while it sent. */
   idleBytes: number;
   peakBytes: number;
@@ -53,13 +57,21 @@ async function drain(input: Input): Promise<Drained> {
   for (const path of paths.slice(warmUp)) await intake.add(path, { door: 3 });
   const idleBytes = residentBytes();
   resetPeak();
+  const cpu = process.cpuUsage();
   const start = performance.now();
   const { delivered } = await agent.runOnce();
   const ms = performance.now() - start;
-  return { ms, delivered, idleBytes, peakBytes: peakBytes() };
+  const { user, system } = process.cpuUsage(cpu);
+  return {
+    ms,
+    cpuMs: (user + system) / 1000,
+    delivered,
+    idleBytes,
+    peakBytes: peakBytes(),
+  };
 }
 
 if (import.meta.main) {
-  const input: Input = JSON.parse(Deno.args[0]!);
+  const input = await readInput<Input>();
   console.log(JSON.stringify(await drain(input)));
 }

@@ -8,6 +8,7 @@ import { Intake } from "../../../sync/intake.ts";
 import { UploadQueue } from "../../../sync/queue.ts";
 import { Spool } from "../../../sync/spool.ts";
 import { FolderWatcher } from "../../../sync/watcher.ts";
+import { readInput } from "../children.ts";
 
 interface Input {
   dataDir: string;
@@ -62,7 +63,7 @@ function pathOf(i: number): string {
 }
 
 if (import.meta.main) {
-  const input: Input = JSON.parse(Deno.args[0]!);
+  const input = await readInput<Input>();
   using queue = new UploadQueue(join(input.dataDir, "queue.db"));
   const spool = new Spool(join(input.dataDir, "spool"));
   const intake = new Intake(queue, spool, { minFreeBytes: 0 });

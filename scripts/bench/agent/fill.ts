@@ -7,11 +7,12 @@ import { join } from "@std/path";
 import { Intake } from "../../../sync/intake.ts";
 import { UploadQueue } from "../../../sync/queue.ts";
 import { Spool } from "../../../sync/spool.ts";
+import { readInput } from "../children.ts";
 
 if (import.meta.main) {
-  const { dataDir, paths }: { dataDir: string; paths: string[] } = JSON.parse(
-    Deno.args[0]!,
-  );
+  const { dataDir, paths } = await readInput<
+    { dataDir: string; paths: string[] }
+  >();
   using queue = new UploadQueue(join(dataDir, "queue.db"));
   const spool = new Spool(join(dataDir, "spool"));
   const intake = new Intake(queue, spool, { minFreeBytes: 0 });

@@ -10,6 +10,7 @@ import { nudgeAgent } from "../../../sync/cli/store.ts";
 import { Intake } from "../../../sync/intake.ts";
 import { UploadQueue } from "../../../sync/queue.ts";
 import { Spool } from "../../../sync/spool.ts";
+import { readInput } from "../children.ts";
 import type { Received } from "../receiver.ts";
 
 interface Input {
@@ -39,7 +40,7 @@ async function handOver(
 }
 
 if (import.meta.main) {
-  const input: Input = JSON.parse(Deno.args[0]!);
+  const input = await readInput<Input>();
   using queue = new UploadQueue(join(input.dataDir, "queue.db"));
   const spool = new Spool(join(input.dataDir, "spool"));
   const intake = new Intake(queue, spool, { minFreeBytes: 0 });

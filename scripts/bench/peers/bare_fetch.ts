@@ -5,6 +5,9 @@
  * @module
  */
 
+import process from "node:process";
+import { readInput } from "../children.ts";
+
 interface Input {
   server: string;
   paths: string[];
@@ -71,9 +74,12 @@ async function sendAll(paths: string[], input: Input): Promise<void> {
 }
 
 if (import.meta.main) {
-  const input: Input = JSON.parse(Deno.args[0]!);
+  const input = await readInput<Input>();
   await sendAll(input.paths.slice(0, input.warmUp), input);
+  const cpu = process.cpuUsage();
   const start = performance.now();
   await sendAll(input.paths.slice(input.warmUp), input);
-  console.log(JSON.stringify({ ms: performance.now() - start }));
+  const ms = performance.now() - start;
+  const { user, system } = process.cpuUsage(cpu);
+  console.log(JSON.stringify({ ms, cpuMs: (user + system) / 1000 }));
 }

@@ -131,7 +131,7 @@ async def drain(queue, uploader, concurrency):
 
 
 async def main():
-    given = json.loads(sys.argv[1])
+    given = json.load(sys.stdin)
     queue = UploadQueue(given["database"])
     uploader = (HttpxUploader if httpx else StandardUploader)(given["server"])
     for path in given["paths"][: given["warmUp"]]:

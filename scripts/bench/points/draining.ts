@@ -4,11 +4,14 @@ import type { Drained } from "../agent/drain.ts";
 import type { Bench, Finding, Measured, Series } from "../bench.ts";
 import { programArgs, run, runProgram } from "../children.ts";
 import { curlAtOnce, curlPerFile, firstDesign } from "../peers.ts";
-import { compare, type Contender } from "../rounds.ts";
+import { compare, type Contender, median } from "../rounds.ts";
 
 /** How many captures are sent at a time: the agent's default. */
 const CONCURRENCY = 4;
 const SMALL_BYTES = 10_000;
+
+/** The processor's time for each capture, which other programs' work disturbs less than the rate. */
+type CpuTimes = Map<string, number[]>;
 
 const AGENT = "the agent";
 const FETCHES = {
@@ -26,8 +29,10 @@ export async function measureDraining(bench: Bench): Promise<Measured> {
     const size = `${bytes / 1024} KiB`;
     bench.tell(`Draining captures of ${size}`);
     const paths = bench.makeFiles(bench.scale.warmUp + captures, bytes);
-    const rates = await compare(contenders(bench, paths), bench.scale.rounds);
-    findings.push(...judge(rates, bytes, size));
+    const cpu: CpuTimes = new Map();
+    const list = contenders(bench, paths, cpu);
+    const rates = await compare(list, bench.scale.rounds);
+    findings.push(...judge(rates, cpu, { bytes, size }));
     findings.push({
       point: pointOf(bytes),
       what: `${size}: "jarvis-agent sync" from source, start included`,
@@ -44,24 +49,37 @@ export async function measureDraining(bench: Bench): Promise<Measured> {
   return { findings, charts: { draining: series } };
 }
 
-function contenders(bench: Bench, paths: string[]): Contender[] {
+function contenders(
+  bench: Bench,
+  paths: string[],
+  cpu: CpuTimes,
+): Contender[] {
+  const noteCpu = (name: string, cpuMs: number) =>
+    cpu.set(name, [...cpu.get(name) ?? [], cpuMs / (paths.length - warmUp)]);
   const { peers, scale: { warmUp, slowCaptures } } = bench;
   const server = bench.receiver.url;
   const few = paths.slice(0, slowCaptures);
   const list: Contender[] = [
-    { name: AGENT, turn: () => throughAgent(bench, paths, CONCURRENCY) },
+    {
+      name: AGENT,
+      turn: () =>
+        throughAgent(bench, paths, {
+          concurrency: CONCURRENCY,
+          warmUp,
+          onCpu: (cpuMs) => noteCpu(AGENT, cpuMs),
+        }),
+    },
   ];
   for (const [name, body] of Object.entries(FETCHES)) {
     list.push({
       name,
       turn: async () => {
-        const { ms } = await runProgram<{ ms: number }>("peers/bare_fetch.ts", {
-          server,
-          paths,
-          warmUp,
-          concurrency: CONCURRENCY,
-          body,
-        });
+        const input = { server, paths, warmUp, concurrency: CONCURRENCY, body };
+        const { ms, cpuMs } = await runProgram<{ ms: number; cpuMs: number }>(
+          "peers/bare_fetch.ts",
+          input,
+        );
+        noteCpu(name, cpuMs);
         return (paths.length - warmUp) / ms * 1000;
       },
     });
@@ -105,20 +123,28 @@ function contenders(bench: Bench, paths: string[]): Contender[] {
 export async function throughAgent(
   bench: Bench,
   paths: string[],
-  concurrency: number,
-  warmUp = bench.scale.warmUp,
+  options: {
+    concurrency: number;
+    warmUp: number;
+    onCpu?: (cpuMs: number) => void;
+  },
 ): Promise<number> {
+  const { concurrency, warmUp, onCpu } = options;
   return await bench.inDir(async (dataDir) => {
-    const { ms, delivered } = await runProgram<Drained>("agent/drain.ts", {
-      server: bench.receiver.url,
-      dataDir,
-      paths,
-      warmUp,
-      concurrency,
-    });
+    const { ms, cpuMs, delivered } = await runProgram<Drained>(
+      "agent/drain.ts",
+      {
+        server: bench.receiver.url,
+        dataDir,
+        paths,
+        warmUp,
+        concurrency,
+      },
+    );
     if (delivered !== paths.length - warmUp) {
       throw new Error(`The agent delivered ${delivered} of ${paths.length}`);
     }
+    onCpu?.(cpuMs);
     return delivered / ms * 1000;
   });
 }
@@ -146,8 +172,8 @@ function pointOf(bytes: number): 1 | 2 {
 
 function judge(
   rates: Map<string, number>,
-  bytes: number,
-  size: string,
+  cpu: CpuTimes,
+  { bytes, size }: { bytes: number; size: string },
 ): Finding[] {
   const own = rates.get(AGENT)!;
   const point = pointOf(bytes);
@@ -174,6 +200,17 @@ function judge(
     unit: "×",
     atLeast: point === 2 ? 0.6 : 0.8,
     detail: `${perSecond(own)} / ${perSecond(fetch)}`,
+  });
+  const cpuOf = (name: string) => median(cpu.get(name)!);
+  const leastCpu = Math.min(...Object.keys(FETCHES).map(cpuOf));
+  findings.push({
+    point,
+    what: `${size}: the agent's processor time / the best bare fetch's`,
+    value: cpuOf(AGENT) / leastCpu,
+    unit: "×",
+    detail: `${cpuOf(AGENT).toFixed(2)} ms / ${
+      leastCpu.toFixed(2)
+    } ms each; other programs disturb it less than the rates`,
   });
   for (const [name, rate] of rates) {
     if (name === AGENT) continue;

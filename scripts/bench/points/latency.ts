@@ -27,8 +27,7 @@ export async function measureLatency(bench: Bench): Promise<Measured> {
         return throughAgent(
           bench,
           paths.slice(0, count),
-          concurrency,
-          warmUp(concurrency),
+          { concurrency, warmUp: warmUp(concurrency) },
         );
       },
     })),
