@@ -7,8 +7,8 @@ const LAYERS: readonly string[] = [
   "config given options token",
   "agent",
   `watcher folder_events folder_walk finished_files settling intake recovery
-   salvage settler outage_log after_upload delivery wakeup`,
-  `queue queue_reader queue_file settlement agent_state uploader breaker spool
+   salvage queue_salvage settler outage_log after_upload delivery wakeup`,
+  `queue queue_reader queue_file settlement carry_over agent_state uploader breaker spool
    lock notify`,
   `captures database database_error reserve schema statements requests
    upload_options multipart capture_file take_copy outcome metadata server_url
@@ -27,7 +27,7 @@ const RESERVED: readonly { what: string; pattern: RegExp; to: string }[] = [
     what: "contains SQL",
     pattern:
       /\b(SELECT\b[^;]*\bFROM|INSERT\b[^;]*\bINTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|CREATE\s+(UNIQUE\s+)?(TABLE|INDEX)|ALTER\s+TABLE|PRAGMA|BEGIN\s+IMMEDIATE)\b/,
-    to: "queue statements schema database",
+    to: "queue statements schema database carry_over",
   },
   {
     what: "calls fetch",

@@ -24,6 +24,14 @@ export function hasFault(error: unknown, fault: DatabaseFault): boolean {
   return error instanceof DatabaseError && error.fault === fault;
 }
 
+/** SQLite's own words of a damage, if that is what an error tells. */
+export function damageOf(error: unknown): string | undefined {
+  if (!hasFault(error, "damaged")) return undefined;
+  let innermost = error as Error;
+  while (innermost.cause instanceof Error) innermost = innermost.cause;
+  return innermost.message;
+}
+
 /**
  * Runs a call into SQLite.
  *
@@ -34,13 +42,19 @@ export function translated<T>(call: () => T): T {
     return call();
   } catch (cause) {
     if (!(cause instanceof Error) || cause instanceof TypeError) throw cause;
-    throw new DatabaseError(cause.message, { fault: faultOf(cause), cause });
+    const fault = faultOf(cause);
+    const message = fault === "damaged" ? damage(cause.message) : cause.message;
+    throw new DatabaseError(message, { fault, cause });
   }
 }
 
+/** What a person must know of a damage, whatever was being done when it was found. */
+export function damage(what: string): string {
+  return `the queue is damaged (${what}): the agent sets it aside when it is started again`;
+}
+
 /** The engines have only SQLite's words in common. */
-function faultOf(error: Error): DatabaseFault {
-  const { message } = error;
+function faultOf({ message }: Error): DatabaseFault {
   if (/malformed|not a database|unsupported file format/.test(message)) {
     return "damaged";
   }

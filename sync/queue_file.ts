@@ -6,7 +6,7 @@ import {
   openDatabase,
   type OpenDatabaseOptions,
 } from "./database.ts";
-import { DatabaseError, hasFault } from "./database_error.ts";
+import { damage, DatabaseError, hasFault } from "./database_error.ts";
 import { Reserve } from "./reserve.ts";
 import { assertQueue, prepareSchema } from "./schema.ts";
 import { prepareAll, type Statements } from "./statements.ts";
@@ -137,7 +137,7 @@ function open(
     const database = openDatabase(path, options);
     try {
       prepareSchema(database);
-      const sql = prepareAll(database);
+      const sql = prepareTables(database);
       return { database, sql, identity: identityOf(path) };
     } catch (error) {
       database.close();
@@ -149,6 +149,17 @@ function open(
     throw cause instanceof DatabaseError
       ? new DatabaseError(message, { fault: cause.fault, cause })
       : new Error(message, { cause });
+  }
+}
+
+function prepareTables(database: Connection): Statements {
+  try {
+    return prepareAll(database);
+  } catch (cause) {
+    if (!hasFault(cause, "other")) throw cause;
+    // Of this version, and without one of its tables or columns.
+    const { message } = cause as Error;
+    throw new DatabaseError(damage(message), { fault: "damaged", cause });
   }
 }
 

@@ -5,6 +5,7 @@ import {
   toCapture,
 } from "./captures.ts";
 import type { Engine } from "./database.ts";
+import { damage } from "./database_error.ts";
 import type { QueueFile } from "./queue_file.ts";
 import { MAX_RETRY_DELAY_MS, type Statements } from "./statements.ts";
 
@@ -118,7 +119,7 @@ export class QueueReader implements Disposable {
   /** What is damaged in the database file, or `null` if it is sound. Reads all of it. */
   findDamage(): string | null {
     const result = String(this.#sql.quickCheck.get()!.quick_check);
-    return result === "ok" ? null : `the queue is damaged: ${result}`;
+    return result === "ok" ? null : damage(result);
   }
 
   /** A number that changes when another process has changed the queue. */

@@ -4,8 +4,9 @@
  * `captures` holds what is still to be delivered, `delivered` is the ledger of
  * what was, `dismissed` names watched files that a person removed from the queue,
  * `counts` keeps the number of rows by status so that asking costs the same with
- * a million rows, and `agent` has one row: what the running agent says of itself
- * and of the server. Times are milliseconds since 1970, UTC.
+ * a million rows, and `agent` has one row: what tells this queue from others, and
+ * what the running agent says of itself and of the server. Times are milliseconds
+ * since 1970, UTC.
  *
  * It keeps to what SQLite 3.32 can do, which is what older systems have.
  *
@@ -91,6 +92,7 @@ END;
 
 CREATE TABLE agent (
   one INTEGER PRIMARY KEY CHECK (one = 1),
+  queue_id TEXT NOT NULL DEFAULT (lower(hex(randomblob(16)))),
   pid INTEGER,
   server_url TEXT,
   server_state TEXT NOT NULL DEFAULT 'unknown',
@@ -131,7 +133,8 @@ FROM queue ORDER BY rowid;
 DROP TABLE queue;
 `;
 
-const FIRST_DESIGN_COLUMNS = [
+/** The columns of the first design's table `queue`. */
+export const FIRST_DESIGN_COLUMNS = [
   "id",
   "filepath",
   "metadata_json",
@@ -180,6 +183,22 @@ export function prepareSchema(database: Connection): void {
       `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}`,
     );
   });
+}
+
+/**
+ * Returns what tells a queue from others, or `null` if it is no queue. Reads only.
+ *
+ * @throws {DatabaseError} if it cannot be read.
+ */
+export function readQueueId(database: Connection): string | null {
+  if (readPragma(database, "application_id") !== APPLICATION_ID) return null;
+  return String(database.prepare("SELECT queue_id FROM agent").get()?.queue_id);
+}
+
+/** What is damaged in a database, or `null` if it is sound. Reads all of it. */
+export function findDamage(database: Connection): string | null {
+  const found = database.prepare("PRAGMA quick_check(1)").get()!.quick_check;
+  return found === "ok" ? null : String(found);
 }
 
 /** What a database says of itself. */

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { bindingFlags, projectPath } from "../scripts/bindings.ts";
 import { openDatabase } from "../sync/database.ts";
 import { UploadQueue } from "../sync/queue.ts";
+import { queuesSetAside } from "../sync/queue_salvage.ts";
 import { testOnEachEngine } from "./helpers/engines.ts";
 import { makeByConnection } from "./helpers/first_design.ts";
 import { TempDir } from "./helpers/temp_dir.ts";
@@ -127,5 +128,21 @@ testOnEachEngine(
     const ledger = database.prepare("SELECT id FROM delivered").all();
     assertEquals(ledger.map(({ id }) => String(id)).sort(), claimed.sort());
     assertEquals(queue.findDamage(), null);
+  },
+);
+
+testOnEachEngine(
+  "processes that meet a damaged queue at once set it aside once, and lose nothing",
+  async (engine) => {
+    await using dir = new TempDir();
+    await using crowd = await Crowd.gather();
+    for (let round = 0; round < ROUNDS; round++) {
+      const path = dir.write(`${round}.db`, "not a database ".repeat(1000));
+      const ids = (await crowd.order(`mend ${engine} ${path} 3`)).flat();
+      assertEquals(queuesSetAside(path).length, 1);
+      using queue = new UploadQueue(path, { engine });
+      const queued = queue.list().map(({ id }) => id);
+      assertEquals(queued.sort(), ids.sort());
+    }
   },
 );

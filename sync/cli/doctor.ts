@@ -2,6 +2,7 @@ import { format as formatBytes } from "@std/fmt/bytes";
 import { agentLockPath } from "../agent.ts";
 import { engineDetail } from "../database.ts";
 import { ProcessLock } from "../lock.ts";
+import { queuesSetAside } from "../queue_salvage.ts";
 import { createUploader } from "./agent_parts.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
 import { openStore } from "./store.ts";
@@ -21,6 +22,12 @@ export async function run(context: CommandContext): Promise<number> {
   say(true, `SQLite ${sqlite}, ${name}: ${engineDetail}`);
   const damage = queue.findDamage();
   say(damage === null, damage ?? "the queue is sound");
+  for (const name of queuesSetAside(queue.path)) {
+    say(
+      false,
+      `a damaged queue was set aside; remove "${name}" when it is of no more use`,
+    );
+  }
   const { pending, failed } = queue.getStats();
   say(failed === 0, `${pending} captures pending, ${failed} failed`);
   const free = spool.freeBytes();

@@ -1,6 +1,7 @@
 import { format as formatDuration } from "@std/fmt/duration";
 import { agentLockPath } from "../agent.ts";
 import { ProcessLock } from "../lock.ts";
+import { queuesSetAside } from "../queue_salvage.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
 import { openStore, type Store } from "./store.ts";
 
@@ -10,7 +11,7 @@ export async function run(context: CommandContext): Promise<number> {
   using store = openStore(settings);
   const status = await readStatus(store, settings.server);
   if (given.has("json")) out(JSON.stringify(status));
-  else describe(status, store.spool.orphans()).forEach((line) => out(line));
+  else describe(status, store).forEach((line) => out(line));
   return ExitCode.ok;
 }
 
@@ -45,7 +46,7 @@ async function readStatus({ queue }: Store, serverUrl: string | null) {
   };
 }
 
-function describe(status: Status, orphans: number): string[] {
+function describe(status: Status, { queue, spool }: Store): string[] {
   const { pending, uploading, failed, delivered, server, agent, database } =
     status;
   const age = status.oldestPendingAgeSeconds;
@@ -64,6 +65,10 @@ function describe(status: Status, orphans: number): string[] {
     `Database  ${database.path} (SQLite ${database.sqlite}, ${database.engine})`,
   ];
   if (failed > 0) lines.push('"jarvis-agent list --status failed" says why.');
+  for (const name of queuesSetAside(queue.path)) {
+    lines.push(`A damaged queue was set aside and is kept as "${name}".`);
+  }
+  const orphans = spool.orphans();
   if (orphans > 0) {
     lines.push(
       `${orphans} files in the spool's folder "orphans" belong to no capture.`,

@@ -5,11 +5,22 @@
 
 import type { Engine } from "../../sync/database.ts";
 import { UploadQueue } from "../../sync/queue.ts";
+import { openQueue } from "../../sync/salvage.ts";
 
 const DO = {
   /** Opens the queue and puts captures into it. */
   enqueue(path: string, engine: Engine, count: number): string[] {
     using queue = new UploadQueue(path, { engine });
+    return Array.from({ length: count }, () => queue.enqueue("/captures/x"));
+  },
+
+  /** Opens the queue, which may be damaged, and puts captures into it. */
+  async mend(path: string, engine: Engine, count: number): Promise<string[]> {
+    using queue = await openQueue(path, {
+      engine,
+      lockPath: `${path}.lock`,
+      log: () => {},
+    });
     return Array.from({ length: count }, () => queue.enqueue("/captures/x"));
   },
 
@@ -34,15 +45,20 @@ console.log("ready");
 for await (const text of lines) {
   for (const order of text.trim().split("\n")) {
     const [work, engine, path, count] = order.split(" ");
-    console.log(JSON.stringify(answer(
-      () => DO[work as keyof typeof DO](path!, engine as Engine, Number(count)),
-    )));
+    console.log(JSON.stringify(
+      await answer(
+        () =>
+          DO[work as keyof typeof DO](path!, engine as Engine, Number(count)),
+      ),
+    ));
   }
 }
 
-function answer(act: () => string[]): { ids?: string[]; error?: string } {
+async function answer(
+  act: () => string[] | Promise<string[]>,
+): Promise<{ ids?: string[]; error?: string }> {
   try {
-    return { ids: act() };
+    return { ids: await act() };
   } catch (error) {
     return { error: String(error) };
   }
