@@ -56,7 +56,7 @@ export class Campaign implements AsyncDisposable {
   /** Finds out what this machine can do. */
   static async prepare(
     program: Program,
-    options: Pick<Stage, "trace" | "signal"> = {},
+    options: Omit<Stage, "program" | "clock"> = {},
   ): Promise<Campaign> {
     const dir = new TempDir();
     const clock = await Clock.make(dir.path);
@@ -65,6 +65,11 @@ export class Campaign implements AsyncDisposable {
       canSetClock: clock !== undefined,
     };
     return new Campaign({ ...options, program, clock }, abilities, dir);
+  }
+
+  /** Plays a round that is given, and returns what went wrong. */
+  async replay(schedule: Schedule): Promise<string[]> {
+    return (await playRound(schedule, this.#stage)).faults;
   }
 
   /** Returns what went wrong first, or `undefined` if nothing did. */
@@ -97,7 +102,7 @@ export class Campaign implements AsyncDisposable {
     budgetMs: number,
   ): Promise<Violation> {
     const goesWrong = async (smaller: Schedule) =>
-      (await playRound(smaller, this.#stage)).faults.length > 0;
+      (await this.replay(smaller)).length > 0;
     const smallest = await shrink(schedule, goesWrong, {
       budgetMs,
       tries: TRIES,

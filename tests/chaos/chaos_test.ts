@@ -1,9 +1,14 @@
-import { fail } from "@std/assert";
+import { assert, assertEquals, fail } from "@std/assert";
 import { Campaign, describeTally, describeViolation } from "./campaign.ts";
+import { KILLED_WHILE_WATCHING, SIDECAR_FROM_THE_FUTURE } from "./histories.ts";
+import { MUTANTS } from "./mutants.ts";
 import { Program } from "./program.ts";
 
 /** How long rounds are begun, in milliseconds. */
 const SHORT_RUN_MS = 25_000;
+
+/** How long a mutant has to deliver what it will not, in milliseconds. */
+const MUTANT_DRAIN_MS = 5_000;
 
 // Windows knows neither SIGSTOP nor a SIGTERM that can be heard.
 const ignore = Deno.build.os === "windows";
@@ -23,5 +28,74 @@ Deno.test({
     });
     if (violation) fail(describeViolation(violation));
     console.log(describeTally(campaign.total));
+  },
+});
+
+Deno.test({
+  name: "A watched file is delivered once though agents are killed over it",
+  ignore,
+  async fn() {
+    await using program = Program.copy();
+    await using campaign = await Campaign.prepare(program);
+    assertEquals(await campaign.replay(KILLED_WHILE_WATCHING), []);
+  },
+});
+
+Deno.test({
+  name: "A watched file and its sidecar from the future are delivered now",
+  ignore,
+  async fn() {
+    await using program = Program.copy();
+    await using campaign = await Campaign.prepare(program);
+    if (!campaign.abilities.canSetClock) return;
+    assertEquals(await campaign.replay(SIDECAR_FROM_THE_FUTURE), []);
+  },
+});
+
+/** What the chaos run says, among other things, of a program that lacks something. */
+const FOUND = {
+  "the idempotency key": /arrived (twice|as)/,
+  "the commit of a delivery": /captures failed: .*gone/,
+  "the copy in the spool": /captures failed: .*gone/,
+} satisfies Partial<Record<keyof typeof MUTANTS, RegExp>>;
+
+for (const [name, fault] of Object.entries(FOUND)) {
+  Deno.test({
+    name: `The chaos run finds out a program without ${name}`,
+    ignore,
+    async fn() {
+      const edit = MUTANTS[name as keyof typeof FOUND];
+      await using program = Program.copy([edit]);
+      await using campaign = await Campaign.prepare(program, {
+        drainMs: MUTANT_DRAIN_MS,
+      });
+      const violation = await campaign.play({
+        seed: 1,
+        events: 30,
+        forMs: SHORT_RUN_MS,
+        shrinkMs: 0,
+      });
+      assert(violation, "expected a violation");
+      assert(
+        violation.faults.some((text) => fault.test(text)),
+        `expected ${fault}, found:\n${violation.faults.join("\n")}`,
+      );
+    },
+  });
+}
+
+Deno.test({
+  name:
+    "Killed agents find out a program without the look through the spool before the folders",
+  ignore,
+  async fn() {
+    const edit = MUTANTS["the look through the spool before the folders"];
+    await using program = Program.copy([edit]);
+    await using campaign = await Campaign.prepare(program);
+    const faults = await campaign.replay(KILLED_WHILE_WATCHING);
+    assert(
+      faults.some((text) => /arrived twice/.test(text)),
+      faults.join("\n"),
+    );
   },
 });

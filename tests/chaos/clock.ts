@@ -1,4 +1,5 @@
 import { projectPath } from "../../scripts/bindings.ts";
+import { canCompile, compileLibrary } from "../helpers/compile_library.ts";
 
 /** A wall clock that can be set, for the programs that run with its environment. */
 export class Clock {
@@ -15,7 +16,8 @@ export class Clock {
   static async make(dir: string): Promise<Clock | undefined> {
     const library = `${dir}/clock.so`;
     const source = projectPath("tests/chaos/clock.c");
-    if (!await compileLibrary(source, library)) return undefined;
+    if (!await canCompile()) return undefined;
+    await compileLibrary(source, library);
     return new Clock(`${dir}/clock`, library);
   }
 
@@ -29,27 +31,5 @@ export class Clock {
     // Not truncated in between: it is mapped by programs that run.
     using file = Deno.openSync(this.#path, { write: true });
     file.writeSync(bytes);
-  }
-}
-
-/** Compiles a C file to a library that can be preloaded; returns whether that can be done here. */
-export async function compileLibrary(
-  source: string,
-  library: string,
-): Promise<boolean> {
-  if (Deno.build.os !== "linux") return false;
-  const args = ["-shared", "-fPIC", "-O1", "-Wall", "-o", library, source];
-  try {
-    const { success, stderr } = await new Deno.Command("cc", {
-      args: [...args, "-ldl"],
-      stderr: "piped",
-    }).output();
-    if (success) return true;
-    throw new Error(
-      `Cannot compile "${source}": ${new TextDecoder().decode(stderr)}`,
-    );
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }

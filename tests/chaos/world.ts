@@ -18,6 +18,13 @@ export interface Stage {
   trace?: ((line: string) => void) | undefined;
   /** Ends a round before its time, without a verdict. */
   signal?: AbortSignal;
+  /**
+   * How long the backlog may take to be delivered once nothing is wrong any
+   * more, in milliseconds.
+   *
+   * @default {60000}
+   */
+  drainMs?: number;
 }
 
 /** What has happened in a round. */
@@ -69,11 +76,13 @@ export class World implements AsyncDisposable {
   readonly received: ReceivedFolder;
   readonly disks: HostDisks;
   readonly clock: Clock | undefined;
+  readonly drainMs: number;
   readonly #program: Program;
 
   private constructor(schedule: Schedule, stage: Stage, disks: HostDisks) {
     this.#program = stage.program;
     this.clock = stage.clock;
+    this.drainMs = stage.drainMs ?? 60_000;
     this.disks = disks;
     this.maker = new Maker(schedule.seed);
     this.received = new ReceivedFolder(disks.received);

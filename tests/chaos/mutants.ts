@@ -1,0 +1,41 @@
+import type { Edit } from "./program.ts";
+
+/** The program with one thing taken out that a promise rests on, by what that is. */
+export const MUTANTS = {
+  "the idempotency key": {
+    file: "sync/requests.ts",
+    find: "headerValue(request.idempotencyKey)",
+    replace: "headerValue(crypto.randomUUID())",
+  },
+  "the commit of a delivery": {
+    file: "sync/settler.ts",
+    find: "batch.map(({ settlement }) => settlement)",
+    replace: "batch.map(({ settlement }) => settlement)" +
+      '.filter(({ kind }) => kind !== "delivered")',
+  },
+  "the copy in the spool": {
+    file: "sync/intake.ts",
+    find: "const { id = crypto.randomUUID(), copy = true } = options;",
+    replace: "const { id = crypto.randomUUID() } = options, copy = false;",
+  },
+  "the look through the spool before the folders": {
+    file: "sync/agent.ts",
+    find: "Promise.resolve(prepared)",
+    replace: "Promise.resolve()",
+  },
+  "the sync of a capture's bytes": {
+    file: "sync/take_copy.ts",
+    find: "  syncFile(path);",
+    replace: "",
+  },
+  "the sync of the spool's names": {
+    file: "sync/spool.ts",
+    find: "this.#syncShards(records.map(({ id }) => id));",
+    replace: "",
+  },
+  "the sync of a commit": {
+    file: "sync/schema.ts",
+    find: "PRAGMA synchronous = FULL",
+    replace: "PRAGMA synchronous = NORMAL",
+  },
+} satisfies Record<string, Edit>;

@@ -1,0 +1,197 @@
+import { join } from "@std/path";
+import { startReferenceServer } from "../../../scripts/reference_server.ts";
+import { Child } from "../../chaos/child.ts";
+import { Maker } from "../../chaos/maker.ts";
+import { type Capture, Oracle, sha256Of } from "../../chaos/oracle.ts";
+import type { Program } from "../../chaos/program.ts";
+import { ReceivedFolder } from "../../chaos/received.ts";
+import { eventually } from "../eventually.ts";
+import { TempDir } from "../temp_dir.ts";
+import { ShadowedDisk, type Survival } from "./shadowed_disk.ts";
+
+/** What scenes are played with. */
+export interface Props {
+  program: Program;
+  /** The compiled shadow. */
+  library: string;
+}
+
+/** A host whose power is cut, and what its captures are owed. */
+export class Scene implements AsyncDisposable {
+  readonly oracle = new Oracle();
+  readonly maker = new Maker(1);
+  /** The whole disk of the host. */
+  readonly root: string;
+  readonly makers: string;
+  readonly watched: string;
+  readonly data: string;
+  readonly #props: Props;
+  readonly #dir = new TempDir();
+  readonly #tried = new Set<string>();
+  #disk: ShadowedDisk | undefined;
+
+  constructor(props: Props) {
+    this.#props = props;
+    this.root = this.#dir.join("root");
+    this.makers = join(this.root, "makers");
+    this.watched = join(this.root, "watched");
+    // Its parents are made by the program as well.
+    this.data = join(this.root, "home", "share", "data");
+    for (const dir of [this.root, this.makers, this.watched, this.#received]) {
+      Deno.mkdirSync(dir);
+    }
+  }
+
+  /** Makes a capture in a folder. */
+  make(dir: string): Capture {
+    return this.maker.make(dir, 2000, { n: 1 });
+  }
+
+  /** What is on the disk by now survives; from now on only what is synced. */
+  async begin(): Promise<void> {
+    this.#disk = await ShadowedDisk.begin(this.root, {
+      library: this.#props.library,
+      shadow: this.#dir.join("shadow"),
+    });
+  }
+
+  /** Enqueues captures, to the end or to the power cut; returns whether there was one. */
+  async enqueue(
+    captures: Capture[],
+    options: { args?: string[]; cutAt?: number; noLinks?: boolean } = {},
+  ): Promise<boolean> {
+    for (const capture of captures) this.oracle.note(capture, "in doubt");
+    const paths = captures.map(({ path }) => path);
+    await using child = this.#spawn(
+      ["enqueue", "--json", "--metadata-json", '{"n":1}'].concat(
+        options.args ?? [],
+        paths,
+      ),
+      {
+        ...(options.cutAt && this.#disk?.env(options.cutAt)),
+        ...(options.noLinks && { NO_HARD_LINKS: "1" }),
+      },
+      (line) => {
+        const { id, filepath } = JSON.parse(line);
+        const capture = captures.find(({ path }) => path === filepath)!;
+        this.oracle.note(capture, "owed", id);
+      },
+    );
+    return this.#wasCut(await child.ended(), child);
+  }
+
+  /** Runs an agent until all is delivered, or to the power cut; returns whether there was one. */
+  async deliver(cutAt?: number): Promise<boolean> {
+    await using server = startReferenceServer({
+      dir: this.#received,
+      fsync: false,
+    });
+    await using agent = this.#spawn(
+      ["run", "--server", server.url, "--watch", this.watched].concat(
+        ["--settle", "0.05", "--after-upload", "delete"],
+      ),
+      cutAt === undefined ? {} : this.#disk?.env(cutAt),
+    );
+    await eventually("everything is delivered", async () => {
+      if (!agent.isRunning) return true;
+      // By then it has looked through the spool as well.
+      if (!agent.stderr.includes("Watching")) return false;
+      return await this.#isEmpty(
+        cutAt === undefined ? {} : this.#disk?.env(),
+      );
+    });
+    agent.signal("SIGTERM");
+    return this.#wasCut(await agent.ended(), agent);
+  }
+
+  /** Cuts the power: what is on the disk by now may survive. The server goes on. */
+  async cut(): Promise<void> {
+    await this.#disk!.cut();
+    copyFolder(this.#received, this.#dir.join("received-before"));
+  }
+
+  /**
+   * Starts the host again on what has survived, and returns what is wrong with
+   * what is delivered then, in words. What was tried before is not tried again.
+   */
+  async restart(survival: Survival): Promise<string[]> {
+    this.#disk!.survive(survival);
+    const left = fingerprint(this.root);
+    if (this.#tried.has(left)) return [];
+    this.#tried.add(left);
+    Deno.removeSync(this.#received, { recursive: true });
+    copyFolder(this.#dir.join("received-before"), this.#received);
+    const faults: string[] = [];
+    await this.deliver().catch((error) => faults.push(error.message));
+    const received = new ReceivedFolder(this.#received).read();
+    const missing = this.oracle.missing(received);
+    if (missing.length > 0) faults.push(`lost: ${missing.join(", ")}`);
+    faults.push(...this.oracle.faults(received));
+    return faults.map((fault) => `After ${JSON.stringify(survival)}: ${fault}`);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#dir[Symbol.asyncDispose]();
+  }
+
+  get #received(): string {
+    return this.#dir.join("received");
+  }
+
+  /**
+   * Whether nothing is left to do.
+   *
+   * @throws {Error} if a capture has failed: it stays so.
+   */
+  async #isEmpty(env?: Record<string, string>): Promise<boolean> {
+    let status = "";
+    await using child = this.#spawn(["status", "--json"], env, (line) => {
+      status = line;
+    });
+    await child.ended();
+    const { pending, uploading, failed } = JSON.parse(status || "{}");
+    if (failed > 0) throw new Error(`${failed} captures failed`);
+    const watched = [...Deno.readDirSync(this.watched)].length;
+    return pending === 0 && uploading === 0 && watched === 0;
+  }
+
+  #spawn(
+    [command = "", ...args]: string[],
+    env: Record<string, string> = {},
+    onLine?: (line: string) => void,
+  ): Child {
+    return new Child(
+      this.#props.program.command(
+        [command, "--data-dir", this.data, ...args],
+        env,
+      ),
+      onLine,
+    );
+  }
+
+  /** @throws {Error} if the program ended in another way than in order or by the cut. */
+  #wasCut(code: number, child: Child): boolean {
+    if (code === 0) return false;
+    if (code === 128 + 9) return true;
+    throw new Error(`The program ended with code ${code}:\n${child.stderr}`);
+  }
+}
+
+function copyFolder(from: string, to: string): void {
+  Deno.mkdirSync(to);
+  for (const { name, isDirectory } of Deno.readDirSync(from)) {
+    if (isDirectory) copyFolder(join(from, name), join(to, name));
+    else Deno.copyFileSync(join(from, name), join(to, name));
+  }
+}
+
+/** Tells what is in a folder, by its names and bytes. */
+function fingerprint(dir: string): string {
+  return [...Deno.readDirSync(dir)].map(({ name, isDirectory }) => {
+    const path = join(dir, name);
+    const content = isDirectory
+      ? fingerprint(path)
+      : sha256Of(Deno.readFileSync(path));
+    return `${name}=${content}`;
+  }).sort().join(" ");
+}

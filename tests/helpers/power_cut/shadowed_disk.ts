@@ -1,0 +1,139 @@
+import { join } from "@std/path";
+import { Random } from "../../chaos/random.ts";
+
+/** Which of what was not synced survives a power cut. */
+export type Survival =
+  /** None of it. */
+  | "synced"
+  /** Every name, but of the bytes only those that were synced. */
+  | "names"
+  /** Of each directory the names, and of each file the bytes, or not. */
+  | { mixed: number };
+
+/**
+ * A folder of which it is known what a power cut would leave of it.
+ *
+ * What was synced survives: a file's bytes, and a directory's names, as they
+ * were when that file or directory itself was last synced. Of the rest anything
+ * may survive, each directory and each file by itself; but a file's bytes since
+ * its last sync survive all or none, as do a directory's names. The name of a
+ * new file is not kept by syncing the file. A file that was never synced is
+ * empty. This is what POSIX promises, and a little less than what ext4 keeps in
+ * truth: there, syncing a new file keeps its name as well.
+ */
+export class ShadowedDisk {
+  readonly #root: string;
+  readonly #library: string;
+  readonly #synced: string;
+  readonly #now: string;
+
+  private constructor(root: string, library: string, shadow: string) {
+    this.#root = root;
+    this.#library = library;
+    this.#synced = join(shadow, "synced");
+    this.#now = join(shadow, "now");
+  }
+
+  /** Begins to shadow a folder. All that is in it by now survives. */
+  static async begin(
+    root: string,
+    options: { library: string; shadow: string },
+  ): Promise<ShadowedDisk> {
+    const disk = new ShadowedDisk(root, options.library, options.shadow);
+    await disk.#shadowAll(disk.#synced);
+    return disk;
+  }
+
+  /**
+   * The environment of a program on this disk. Every one needs it: the syncs of
+   * another would go unseen.
+   *
+   * @param cutAt The program is killed just before its sync of this number.
+   */
+  env(cutAt?: number): Record<string, string> {
+    const env = this.#env(this.#synced);
+    return cutAt === undefined ? env : { ...env, POWER_CUT_AT: String(cutAt) };
+  }
+
+  /** Cuts the power: what is there now may survive, what comes later does not. */
+  cut(): Promise<void> {
+    return this.#shadowAll(this.#now);
+  }
+
+  /** Puts into the folder what has survived {@linkcode ShadowedDisk.cut}, and nothing else. */
+  survive(survival: Survival): void {
+    const random = new Random(
+      typeof survival === "object" ? survival.mixed : 0,
+    );
+    const choices = new Map<string, boolean>();
+    const isLucky = (key: string, kind: string): boolean => {
+      if (survival === "synced") return false;
+      if (survival === "names") return kind === "names";
+      const known = choices.get(key) ?? random.chance(0.5);
+      choices.set(key, known);
+      return known;
+    };
+    const read = (key: string, kind: "names" | "data"): string | undefined => {
+      const shadows = isLucky(key, kind)
+        ? [this.#now, this.#synced]
+        : [this.#synced];
+      return shadows.map((dir) => join(dir, `${key}.${kind}`)).find(exists);
+    };
+    Deno.removeSync(this.#root, { recursive: true });
+    Deno.mkdirSync(this.#root, { mode: 0o700 });
+    build(Deno.readTextFileSync(join(this.#synced, "root")), this.#root, read);
+  }
+
+  #env(shadow: string): Record<string, string> {
+    return {
+      LD_PRELOAD: this.#library,
+      POWER_CUT_ROOT: this.#root,
+      POWER_CUT_SHADOW: shadow,
+    };
+  }
+
+  async #shadowAll(shadow: string): Promise<void> {
+    await Deno.remove(shadow, { recursive: true }).catch(() => {});
+    Deno.mkdirSync(shadow, { recursive: true });
+    const { success, stderr } = await new Deno.Command("true", {
+      env: { ...this.#env(shadow), POWER_CUT_ALL: "1" },
+      stderr: "piped",
+    }).output();
+    if (success) return;
+    throw new Error(
+      `Cannot shadow "${this.#root}": ${new TextDecoder().decode(stderr)}`,
+    );
+  }
+}
+
+/** Builds the directory with this key, and all below it. */
+function build(
+  key: string,
+  to: string,
+  read: (key: string, kind: "names" | "data") => string | undefined,
+): void {
+  const names = read(key, "names");
+  const lines = names === undefined ? "" : Deno.readTextFileSync(names);
+  for (const line of lines.split("\n").filter(Boolean)) {
+    const [, kind, childKey = "", name = ""] = /^(.) (\S+) (.*)$/.exec(line)!;
+    const path = join(to, name);
+    if (kind === "d") {
+      Deno.mkdirSync(path, { mode: 0o700 });
+      build(childKey, path, read);
+      continue;
+    }
+    const data = read(childKey, "data");
+    Deno.writeFileSync(path, data ? Deno.readFileSync(data) : new Uint8Array());
+    if (data === undefined) continue;
+    const { mtime } = Deno.statSync(data);
+    if (mtime) Deno.utimeSync(path, mtime, mtime);
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
