@@ -527,6 +527,32 @@ for (const [when, crash] of Object.entries(CRASHES)) {
 }
 
 testOnEachEngine(
+  "a -wal that a crash has parted from its queue is kept, whatever came since",
+  async (engine) => {
+    await using scene = new Scene(engine);
+    await scene.fill();
+    await using copy = new TempDir();
+    using queue = new UploadQueue(scene.path, { engine });
+    scene.inPlace.push(queue.enqueue("/captures/since"));
+    for (const end of ["", "-wal"]) {
+      Deno.copyFileSync(scene.path + end, copy.join(`queue.db${end}`));
+    }
+    const path = copy.join("queue.db");
+    Deno.writeTextFileSync(`${path}.salvaging-20261124T010203Z-wal`, "parted");
+    using opened = await openQueue(path, {
+      engine,
+      lockPath: copy.join("agent.lock"),
+      log: () => {},
+      thorough: true,
+    });
+    const found = opened.list({ limit: 1000 }).map(({ id }) => id);
+    assertEquals(found.sort(), [...scene.inPlace, ...scene.spooled].sort());
+    const kept = `${path}.corrupt-20261124T010203Z-wal`;
+    assertEquals(Deno.readTextFileSync(kept), "parted");
+  },
+);
+
+testOnEachEngine(
   "a carry-over that was done and not finished is done again, and changes nothing",
   async (engine) => {
     await using scene = new Scene(engine);
