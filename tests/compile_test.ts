@@ -5,22 +5,19 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { runningBinding } from "../scripts/bindings.ts";
 import { isMadeFor, targetOf, TARGETS } from "../scripts/compile_targets.ts";
 import { permissionsOn } from "../scripts/permissions.ts";
 import { sha256, writeSums } from "../scripts/sha256_sums.ts";
 import { downloadLibrary } from "../scripts/sqlite_library.ts";
 import { Stage } from "../scripts/stage.ts";
-import { buildExecutable, runCompile } from "./helpers/executable.ts";
+import {
+  buildExecutable,
+  runCompile,
+  sqliteLibFlags,
+} from "./helpers/executable.ts";
 import { TempDir } from "./helpers/temp_dir.ts";
 
-const built = await buildExecutable(sqliteLib());
-
-/** With JSR's dependencies the build must not depend on a download. */
-function sqliteLib(): string[] {
-  const path = Deno.env.get("DENO_SQLITE_PATH");
-  return runningBinding() === "jsr" && path ? ["--sqlite-lib", path] : [];
-}
+const built = await buildExecutable();
 
 const libraryHost = (answer: () => Response) =>
   Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, answer);
@@ -57,7 +54,7 @@ Deno.test("compile without a denort ends with one line that names DENORT_BIN", a
   const output = dir.join("agent");
   const missing = dir.join("denort");
   const { code, stderr } = await runCompile(
-    ["--output", output, ...sqliteLib()],
+    ["--output", output, ...sqliteLibFlags()],
     { DENORT_BIN: missing },
   );
   assertEquals(code, 1);
@@ -71,7 +68,7 @@ Deno.test("compile without a denort ends with one line that names DENORT_BIN", a
 Deno.test("compile that cannot fetch denort ends with one line that names DENORT_BIN", async () => {
   await using dir = await new TempDir();
   const { code, stderr } = await runCompile(
-    ["--output", dir.join("agent"), ...sqliteLib()],
+    ["--output", dir.join("agent"), ...sqliteLibFlags()],
     {
       DENORT_BIN: "",
       // Only what is fetched over TLS, so that the packages are still there.

@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { deadline } from "@std/async/deadline";
+import { basename } from "@std/path";
 import config from "../deno.json" with { type: "json" };
 import { runningBinding } from "../scripts/bindings.ts";
 import {
@@ -16,10 +17,7 @@ import {
 import { TempDir } from "./helpers/temp_dir.ts";
 
 const isJsr = runningBinding() === "jsr";
-const library = Deno.env.get("DENO_SQLITE_PATH") ?? "";
-const built = await buildExecutable(
-  isJsr && library ? ["--sqlite-lib", library] : [],
-);
+const built = await buildExecutable();
 const ignore = !built.path;
 const MEGABYTE = 1024 * 1024;
 
@@ -89,7 +87,8 @@ Deno.test({
   async fn() {
     await using host = new Host();
     // Whoever opens it waits for a writer that never comes.
-    const pipe = host.dir.join("deno-compile-jarvis-agent.cache");
+    const name = `deno-compile-${basename(built.path!)}.cache`;
+    const pipe = host.dir.join(name);
     await new Deno.Command("mkfifo", { args: [pipe] }).output();
     await using version = host.start("--version");
     assertEquals((await deadline(version.ended(), 20_000)).code, 0);

@@ -1,5 +1,9 @@
 import { join } from "@std/path";
-import { bindingFlags, projectPath } from "../../scripts/bindings.ts";
+import {
+  bindingFlags,
+  projectPath,
+  runningBinding,
+} from "../../scripts/bindings.ts";
 import { type Ended, RunningCli } from "./cli.ts";
 
 /** The real executable, or why there is none. */
@@ -27,16 +31,29 @@ export async function runCompile(
   );
 }
 
+/** With JSR's dependencies, builds in tests take this SQLite instead of a download. */
+export function sqliteLibFlags(): string[] {
+  const path = Deno.env.get("DENO_SQLITE_PATH");
+  return runningBinding() === "jsr" && path ? ["--sqlite-lib", path] : [];
+}
+
 /**
- * Builds the executable for this system, for the life of this process. Where
- * that cannot be done here the reason says why, for a test's name.
+ * Returns the executable that `JARVIS_EXECUTABLE` names, or builds one for this
+ * system, for the life of this process. Where that cannot be done here the
+ * reason says why, for a test's name.
  */
-export async function buildExecutable(args: string[] = []): Promise<Built> {
+export async function buildExecutable(): Promise<Built> {
+  const named = Deno.env.get("JARVIS_EXECUTABLE");
+  if (named) return { path: named };
   const dir = Deno.makeTempDirSync({ prefix: "jarvis-test-" });
   addEventListener("unload", () => Deno.removeSync(dir, { recursive: true }));
   const extension = Deno.build.os === "windows" ? ".exe" : "";
   const path = join(dir, `jarvis-agent${extension}`);
-  const { code, stderr } = await runCompile(["--output", path, ...args]);
+  const { code, stderr } = await runCompile([
+    "--output",
+    path,
+    ...sqliteLibFlags(),
+  ]);
   if (code === 0) return { path };
   const reason = stderr.trim().split("\n").at(-1)!;
   // What a build that fails in any other way shows is a defect.
