@@ -149,16 +149,10 @@ export class Spool {
     removeIfThere(this.#recordPath(id) + ".tmp");
   }
 
-  /**
-   * Removes a whole entry, like {@linkcode Spool.remove}, off the thread that
-   * delivers: behind a commit the file system keeps whoever removes waiting.
-   */
-  async removeWhole(id: string): Promise<void> {
-    for (const path of [this.pathOf(id), this.#recordPath(id)]) {
-      await Deno.remove(path).catch((error) => {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      });
-    }
+  /** Removes a whole entry: like {@linkcode Spool.remove}, without a look for what a crash left. */
+  removeWhole(id: string): void {
+    removeIfThere(this.pathOf(id));
+    removeIfThere(this.#recordPath(id));
   }
 
   /** The ids of all entries, whole or not, some hundreds or thousands at a time. */

@@ -51,8 +51,8 @@ export function createAgent(
     refuseChanged: settings.changed === "refuse",
     pathOf: (capture) =>
       capture.spooled ? spool.pathOf(capture.id) : capture.filepath,
-    onDelivered: async ({ id, filepath, spooled, watched }, { sent }) => {
-      if (spooled) await spool.removeWhole(id);
+    onDelivered: ({ id, filepath, spooled, watched }, { sent }) => {
+      if (spooled) spool.removeWhole(id);
       reached("spool-removed");
       if (watched && sent) tidy(filepath, sent);
     },
