@@ -1,5 +1,5 @@
 import { delay } from "@std/async/delay";
-import { dirname, join, relative } from "@std/path";
+import { basename, dirname, join, relative } from "@std/path";
 
 /** What is told of a folder. */
 export interface FolderListener {
@@ -13,8 +13,8 @@ export interface FolderListener {
   onTrouble(error: Error): void;
 }
 
-/** How often a folder is looked for that has gone, in milliseconds. */
-const GONE_MS = 2_000;
+/** How often it is looked whether a folder is still the same: no event says so for sure. */
+const CHECK_MS = 2_000;
 /** How often a folder is tried again that cannot be listened to, in milliseconds. */
 export const TROUBLE_MS = 30_000;
 
@@ -23,13 +23,13 @@ export const TROUBLE_MS = 30_000;
  * tells of it: no event is a promise, and some get lost. A folder that goes is
  * waited for, and listened to again.
  *
- * Nothing is told of what is reached by a symbolic link below the folder.
+ * Paths are without links below the folder: what such a link leads to elsewhere
+ * is not told of.
  */
 export class FolderEvents {
   readonly #folder: string;
   readonly #listener: FolderListener;
   #watcher: Deno.FsWatcher | undefined;
-  #identity: string | undefined;
 
   /** @param folder An absolute path. */
   constructor(folder: string, listener: FolderListener) {
@@ -48,20 +48,16 @@ export class FolderEvents {
     signal.removeEventListener("abort", stop);
   }
 
-  /** Listens anew if another folder has taken this one's place: no event says so for sure. */
-  check(): void {
-    if (this.#watcher && identityOf(this.#folder) !== this.#identity) {
-      this.#close();
-    }
-  }
-
   /** Listens until the folder goes; returns how long to wait before the next time. */
   async #listen(): Promise<number> {
-    this.#identity = identityOf(this.#folder);
-    if (this.#identity === undefined) {
+    const identity = identityOf(this.#folder);
+    if (identity === undefined) {
       this.#listener.onGone();
-      return GONE_MS;
+      return CHECK_MS;
     }
+    const checking = setInterval(() => {
+      if (identityOf(this.#folder) !== identity) this.#close();
+    }, CHECK_MS);
     try {
       // Some systems tell the real path, whatever was asked for.
       const real = Deno.realPathSync(this.#folder);
@@ -73,6 +69,7 @@ export class FolderEvents {
       this.#listener.onTrouble(error as Error);
       return TROUBLE_MS;
     } finally {
+      clearInterval(checking);
       this.#close();
     }
   }
@@ -91,13 +88,13 @@ export class FolderEvents {
         continue;
       }
       const { kind, paths } = event.value;
-      if (kind === "access") continue;
+      if (kind === "remove" && paths.includes(real)) return;
+      if (kind === "access" || kind === "remove") continue;
       for (const path of paths) {
-        if (kind === "remove" && path === real) return;
-        if (kind === "remove" || isBehindLink(path, real)) continue;
-        this.#listener.onChange(join(this.#folder, relative(real, path)), {
-          renamed: kind === "rename",
-        });
+        const names = namesOf(path, real);
+        if (!names) continue;
+        const renamed = kind === "rename";
+        this.#listener.onChange(join(this.#folder, names), { renamed });
       }
     }
   }
@@ -112,21 +109,28 @@ export class FolderEvents {
   }
 }
 
-/** The system follows links when it watches; whatever they lead to is not in the folder. */
-function isBehindLink(path: string, root: string): boolean {
-  const folder = dirname(path);
-  if (folder === root || path === root) return false;
+/**
+ * The way from a folder to a path in it, `undefined` if it is elsewhere: the
+ * system follows links, and may tell of a folder by the name of a link to it.
+ */
+function namesOf(path: string, root: string): string | undefined {
+  if (path === root || dirname(path) === root) return relative(root, path);
   try {
-    return Deno.realPathSync(folder) !== folder;
+    const real = join(Deno.realPathSync(dirname(path)), basename(path));
+    const names = relative(root, real);
+    return names.startsWith("..") ? undefined : names;
   } catch {
-    return true;
+    return undefined;
   }
 }
 
+/** Which folder it is, whatever it is called; `undefined` if there is none. */
 function identityOf(folder: string): string | undefined {
   try {
-    const { isDirectory, dev, ino } = Deno.statSync(folder);
-    return isDirectory ? `${dev} ${ino}` : undefined;
+    const { isDirectory, dev, ino, birthtime } = Deno.statSync(folder);
+    // A number that became free may be the next one's.
+    const made = birthtime?.getTime();
+    return isDirectory ? `${dev} ${ino} ${made}` : undefined;
   } catch {
     return undefined;
   }

@@ -5,6 +5,7 @@ import { FolderWalk, isUnfinishedName } from "./folder_walk.ts";
 import type { WatchedFile } from "./intake.ts";
 import { type Log, OnceLog } from "./log.ts";
 import type { Metadata } from "./metadata.ts";
+import { Rescans } from "./rescans.ts";
 import { Settling } from "./settling.ts";
 import { isSidecar, readSidecar, regularFile, sidecarOf } from "./sidecar.ts";
 import { Wakeup } from "./wakeup.ts";
@@ -31,12 +32,6 @@ export interface FolderWatcherOptions {
   log: Log;
 }
 
-/** Every so many rescans' time, folders that seem unchanged are listed as well. */
-const FULL_RESCAN = 12;
-/** The soonest that folders are looked through again after events, in milliseconds. */
-const SOON_MS = 1_000;
-/** How long nothing is looked through, at least, as a multiple of what the last time took. */
-const REST = 50;
 /** How long to wait after a failure to hand over, in milliseconds. */
 const RETRY_MS = 10_000;
 /** How many paths that events named are remembered. */
@@ -70,9 +65,7 @@ export class FolderWatcher {
   readonly #renamed = new Set<string>();
   /** Folders with a file in them that was seen and could not be remembered. */
   readonly #missed = new Set<string>();
-  #rescanAt = 0;
-  #fullRescanAt = 0;
-  #rescanTookMs = 0;
+  readonly #rescans: Rescans;
 
   /** @param folders Absolute paths, none inside another. */
   constructor(folders: string[], options: FolderWatcherOptions) {
@@ -80,6 +73,7 @@ export class FolderWatcher {
     this.#options = options;
     this.#log = new OnceLog(options.log);
     this.#settleMs = options.settleMs ?? 2_000;
+    this.#rescans = new Rescans(options.rescanMs ?? 300_000);
     this.#settling = new Settling({ settleMs: this.#settleMs });
     this.#finished = new FinishedFiles(options.onFinished);
     this.#walk = new FolderWalk({
@@ -94,8 +88,7 @@ export class FolderWatcher {
    * @throws whatever prevents that for one of them, after the others.
    */
   async scan(): Promise<void> {
-    this.#walk.forget();
-    this.#roots.forEach((root) => this.#folders.add(root));
+    this.#nameAll({ unchanged: true });
     await this.#look(new AbortController().signal);
   }
 
@@ -107,49 +100,39 @@ export class FolderWatcher {
    */
   async run(signal: AbortSignal, onReady?: () => void): Promise<void> {
     signal.addEventListener("abort", () => this.#wakeup.wake());
-    const events = this.#roots.map((root) => this.#eventsOf(root));
-    const listening = events.map((each) => each.run(signal));
+    const listening = this.#roots
+      .map((root) => this.#eventsOf(root).run(signal));
     while (!signal.aborted) {
-      const began = performance.now();
-      const isRescan = began >= this.#rescanAt;
-      if (isRescan) this.#beginRescan(began, events);
+      const rescan = this.#rescans.begin();
+      if (rescan) this.#nameAll({ unchanged: rescan === "full" });
       try {
         await this.#look(signal);
-        if (isRescan) this.#log.forget("hand over");
+        if (rescan) this.#log.forget("hand over");
       } catch (error) {
         this.#tryAgain(error as Error);
       }
-      if (isRescan) this.#rescanTookMs = performance.now() - began;
+      if (rescan) this.#rescans.end();
       onReady?.();
       onReady = undefined;
-      const until = Math.min(this.#rescanAt, this.#settling.nextAt);
-      await this.#wakeup.sleep(until - performance.now());
+      const until = Math.min(this.#rescans.at, this.#settling.nextAt);
+      // Events get their turn in any case.
+      await this.#wakeup.sleep(Math.max(until - performance.now(), 1));
     }
     await Promise.all(listening);
   }
 
-  #beginRescan(now: number, events: FolderEvents[]): void {
-    const { rescanMs = 300_000 } = this.#options;
-    this.#rescanAt = now + rescanMs;
-    if (now >= this.#fullRescanAt) {
-      this.#fullRescanAt = now + rescanMs * FULL_RESCAN;
-      this.#walk.forget();
-    }
+  /** Names all folders to be walked through, those as well that have not changed if so wanted. */
+  #nameAll({ unchanged }: { unchanged: boolean }): void {
+    if (unchanged) this.#walk.forget();
     this.#missed.forEach((folder) => this.#walk.forget(folder));
     this.#missed.clear();
     this.#roots.forEach((root) => this.#folders.add(root));
-    events.forEach((each) => each.check());
-  }
-
-  #rescanSoon(atLeastMs = SOON_MS): void {
-    const ms = Math.max(atLeastMs, this.#settleMs, this.#rescanTookMs * REST);
-    this.#rescanAt = Math.min(this.#rescanAt, performance.now() + ms);
   }
 
   /** What could not be taken, and what was not reached for it, has to be found again. */
   #tryAgain(error: Error): void {
     this.#walk.forget();
-    this.#rescanSoon(RETRY_MS);
+    this.#rescans.soon(RETRY_MS);
     this.#log.warn(
       "hand over",
       `Cannot take over watched files, will try again: ${error.message}`,
@@ -192,7 +175,7 @@ export class FolderWatcher {
   #hint(path: string, renamed: boolean): void {
     const info = lstat(path);
     // Where one event comes from, others may have been lost.
-    this.#rescanSoon();
+    this.#rescans.soon(this.#settleMs);
     if (this.#folders.size + this.#renamed.size >= MAX_NAMED) {
       this.#missed.add(dirname(path));
     } else if (info?.isDirectory) {
@@ -244,7 +227,7 @@ export class FolderWatcher {
       await this.#finished.add({ path, size, mtimeMs, metadata });
     } else if (this.#settling.isFull) {
       this.#missed.add(dirname(path));
-      this.#rescanSoon();
+      this.#rescans.soon(this.#settleMs);
     }
   }
 

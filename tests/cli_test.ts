@@ -160,8 +160,12 @@ Deno.test("a switch takes true and false, on the command line and from the envir
   for (const off of ["--json=false", "--json=0", "--json=no"]) {
     assert(!await isJson(off), off);
   }
-  const { code, stderr } = await runInProcess(["list", "--json=maybe"], env);
+  const { code, stderr } = await runInProcess(
+    ["enqueue", dir.write("a.png", ""), "--json=maybe"],
+    env,
+  );
   assertEquals(code, 2);
+  assert(await isJson("--json"), "nothing was queued before it was looked at");
   assertStringIncludes(
     stderr,
     'Cannot use --json "maybe": expected true or false',
@@ -176,4 +180,6 @@ Deno.test("what is told stays on its line, whatever a file is called", async () 
   );
   assertStringIncludes(stderr, "a\\nb\\u001b[31m\\u202e.png");
   assertEquals(stderr.trimEnd().split("\n").length, 1);
+  const usage = await runInProcess(["status", "a\nb"]);
+  assertStringIncludes(usage.stderr, 'Cannot use "a\\nb": ');
 });

@@ -82,6 +82,13 @@ for (const [name, wrong] of Object.entries(WRONG)) {
   });
 }
 
+Deno.test("a negative number is a value, and no option", async () => {
+  for (const value of ["-3", "-0.5"]) {
+    const { stderr } = await runInProcess(["list", "--limit", value], { HOME });
+    assertEquals(stderr.includes(`Cannot use --limit "${value}": `), true);
+  }
+});
+
 Deno.test("every option with a value is refused without one", async () => {
   for (const [name, { value }] of Object.entries<OptionSpec>(OPTIONS)) {
     if (!value) continue;
