@@ -15,31 +15,33 @@ const PROGRAM = `#!/bin/sh
 if [ "$1" = --version ]; then echo jarvis-agent 9.9.9; else echo "asked: $*"; fi
 `;
 
+type Content = string | Uint8Array<ArrayBuffer>;
+
 /** A server with one release, and a user without anything. */
 class Scene implements AsyncDisposable {
   readonly dir = new TempDir();
-  readonly files = new Map<string, Uint8Array<ArrayBuffer>>();
+  readonly files = new Map<string, Content>();
   readonly #server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
     ({ url }) => {
-      const bytes = this.files.get(new URL(url).pathname.slice(1));
-      return bytes ? new Response(bytes) : new Response(null, { status: 404 });
+      const content = this.files.get(new URL(url).pathname.slice(1));
+      return content === undefined
+        ? new Response(null, { status: 404 })
+        : new Response(content);
     },
   );
 
   /** Puts executables into the release, with their sums. */
-  async release(
-    executables: Record<string, string | Uint8Array<ArrayBuffer>>,
-  ): Promise<void> {
+  async release(executables: Record<string, Content>): Promise<void> {
     let sums = "";
     for (const [name, content] of Object.entries(executables)) {
+      this.files.set(name, content);
       const bytes = typeof content === "string"
         ? new TextEncoder().encode(content)
         : content;
-      this.files.set(name, bytes);
       sums += `${await sha256(bytes)}  ${name}\n`;
     }
-    this.files.set("SHA256SUMS", new TextEncoder().encode(sums));
+    this.files.set("SHA256SUMS", sums);
   }
 
   get installed(): string {
@@ -107,7 +109,7 @@ Deno.test({
     await using scene = new Scene();
     await scene.release({ [NAME]: PROGRAM });
     await scene.install();
-    scene.files.set(NAME, new TextEncoder().encode("#!/bin/sh\nrm -rf /\n"));
+    scene.files.set(NAME, "#!/bin/sh\necho something else\n");
     const { code, stderr } = await scene.install();
     assertEquals(code, 1);
     assertMatch(stderr, /^install\.sh: Cannot use .* expected [0-9a-f]{64}\n$/);

@@ -108,8 +108,7 @@ async function uninstall({ out }: CommandContext): Promise<number> {
   }
   await mustSystemctl("disable", "--now", "--quiet", UNIT);
   for (const path of [unit, envFile]) {
-    removeIfThere(path);
-    out(`Removed "${path}"`);
+    if (removeIfThere(path)) out(`Removed "${path}"`);
   }
   removeIfThere(dirname(envFile));
   await mustSystemctl("daemon-reload");
@@ -253,12 +252,14 @@ function readIfThere(path: string): string {
   }
 }
 
-/** Removes a file, or a folder that is empty. */
-function removeIfThere(path: string): void {
+/** Removes a file, or a folder that is empty; returns whether there was one. */
+function removeIfThere(path: string): boolean {
   try {
     Deno.removeSync(path);
-  } catch {
-    // It is gone, or holds what is not ours.
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || isFolder(path)) return false;
+    throw error;
   }
 }
 

@@ -99,10 +99,9 @@ function service(options: UnitOptions): string[] {
     "RuntimeDirectoryMode=0700",
     "Environment=TMPDIR=%t/jarvis-agent",
     "Restart=always",
-    "RestartSec=2s",
     ...(systemdVersion >= 254
-      ? ["RestartSteps=8", "RestartMaxDelaySec=5min"]
-      : []),
+      ? ["RestartSec=1s", "RestartSteps=8", "RestartMaxDelaySec=5min"]
+      : ["RestartSec=5s"]),
     "TimeoutStartSec=2min",
     `WatchdogSec=${WATCHDOG_S}s`,
     "# Longer than uploads under way may take to end.",
