@@ -6,15 +6,10 @@ const LAYERS: readonly string[] = [
   "cli/",
   "config given options token",
   "agent",
-<<<<<<< HEAD
   `watcher folder_events folder_walk finished_files rescans settling intake
-   recovery salvage settler outage_log after_upload delivery wakeup`,
-  `queue queue_reader queue_file settlement agent_state uploader breaker spool
-=======
-  `watcher folder_events folder_walk finished_files settling intake recovery
-   salvage queue_salvage settler outage_log after_upload delivery wakeup`,
+   recovery salvage queue_salvage settler outage_log after_upload delivery
+   wakeup`,
   `queue queue_reader queue_file settlement carry_over agent_state uploader breaker spool
->>>>>>> bcb3d5145997c6f9053911ad7f8425f3472710a1
    lock notify`,
   `captures database database_error reserve schema statements requests
    upload_options multipart capture_file take_copy outcome metadata server_url
