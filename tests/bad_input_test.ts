@@ -171,7 +171,7 @@ Deno.test("metadata that is no object, too deep or too large is refused before a
   const { code, stderr } = await host.run(
     ...["enqueue", path, ...many.map((entry) => `--metadata=${entry}`)],
   );
-  assertEquals(code, 1);
+  assertEquals(code, 2);
   assertStringIncludes(stderr, "more than 1048576 bytes");
   assertEquals((await host.run("list")).stdout, "");
 });

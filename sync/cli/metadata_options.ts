@@ -1,4 +1,4 @@
-import { type Metadata, parseMetadata } from "../metadata.ts";
+import { encodeMetadata, type Metadata, parseMetadata } from "../metadata.ts";
 import { type Given, UsageError } from "../given.ts";
 
 /**
@@ -17,7 +17,13 @@ export function readMetadata(given: Given): Metadata {
     }
     return [text.slice(0, at), text.slice(at + 1)] as const;
   });
-  return { ...readJson(given), ...Object.fromEntries(entries) };
+  const metadata = { ...readJson(given), ...Object.fromEntries(entries) };
+  try {
+    encodeMetadata(metadata);
+  } catch (cause) {
+    throw new UsageError((cause as Error).message, { cause });
+  }
+  return metadata;
 }
 
 function readJson(given: Given): Metadata {
