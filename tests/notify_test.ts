@@ -256,12 +256,14 @@ Deno.test({
     await runCli(["enqueue", dir.write("door.png", "bytes")], { env });
     await eventually("it goes there", () => second.uploads.length === 1);
     assertEquals(first.uploads.length, 0);
-    // What the file does not say any more does not hold any more.
-    assert(!agent.stderr.includes("is delivered"));
     assertEquals(
       manager.lines.filter((line) => /^(READY|RELOADING)=/.test(line)),
       ["READY=1", "RELOADING=1", "READY=1", "RELOADING=1", "READY=1"],
     );
+    // What the file does not say any more does not hold any more.
+    agent.kill("SIGTERM");
+    const { stderr } = await agent.ended();
+    assert(!stderr.includes("is delivered"), stderr);
   },
 });
 
