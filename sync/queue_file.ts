@@ -8,7 +8,7 @@ import {
 } from "./database.ts";
 import { damage, DatabaseError, hasFault } from "./database_error.ts";
 import { Reserve } from "./reserve.ts";
-import { assertQueue, prepareSchema } from "./schema.ts";
+import { assertQueue, prepareSchema, seizeRoom } from "./schema.ts";
 import { prepareAll, type Statements } from "./statements.ts";
 
 /** Options for {@linkcode QueueFile}. */
@@ -18,7 +18,7 @@ export interface QueueFileOptions {
   /**
    * How much room on the disk is kept for the queue itself, in bytes, in a file
    * `PATH-reserve` beside it. With it captures can be marked, delivered and
-   * removed when the disk is full; 4 MiB are enough.
+   * removed when the disk is full; 8 MiB are enough.
    *
    * @default {0}
    */
@@ -49,11 +49,13 @@ export class QueueFile implements Disposable {
       this.#open = open(path, options);
     } catch (error) {
       // Even to be opened a database needs a little room.
-      const mayBeFull = hasFault(error, "full") || hasFault(error, "other");
-      if (!mayBeFull || !this.#reserve?.relieve()) throw error;
+      if (!this.#giveReserve(error)) throw error;
       this.#open = open(path, options);
     }
     this.#reserve?.take();
+    if (this.#reserve?.isHeld === false && this.#reserve.isNeeded) {
+      this.#seizeRoom();
+    }
   }
 
   get engine(): Engine {
@@ -95,11 +97,8 @@ export class QueueFile implements Disposable {
   }
 
   #makeRoom(error: unknown): boolean {
-    const isFull = hasFault(error, "full");
-    // Without room for its -shm SQLite speaks of an I/O error.
-    if (!isFull && !hasFault(error, "other")) return false;
-    const relieved = this.#reserve?.relieve() ?? false;
-    if (!isFull) return relieved;
+    if (this.#giveReserve(error)) return this.#seizeRoom();
+    if (!hasFault(error, "full")) return false;
     try {
       // What the -wal holds beyond need is room as well.
       this.sql.bringIn.get();
@@ -107,6 +106,24 @@ export class QueueFile implements Disposable {
       // The next attempt says what is the matter.
     }
     return true;
+  }
+
+  /** Whatever has filled the disk would fill what was given up just now. */
+  #seizeRoom(): true {
+    try {
+      seizeRoom(this.#open.database, this.#reserve!.bytes / 4);
+    } catch {
+      // Then what is left must do.
+    }
+    return true;
+  }
+
+  #giveReserve(error: unknown): boolean {
+    if (!this.#reserve) return false;
+    // Without room for its -shm SQLite speaks of an I/O error.
+    const isFull = hasFault(error, "full") ||
+      (hasFault(error, "other") && this.#reserve.isNeeded);
+    return isFull && this.#reserve.give();
   }
 
   /** Closes the file. Closing again does nothing. */

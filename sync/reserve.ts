@@ -14,52 +14,59 @@ const CHUNK_BYTES = 64 * 1024;
  * delivered and removed.
  */
 export class Reserve {
+  /** How much it is when it is taken. */
+  readonly bytes: number;
   readonly #path: string;
-  readonly #bytes: number;
   #notBefore = 0;
 
   constructor(path: string, bytes: number) {
+    this.bytes = bytes;
     this.#path = path;
-    this.#bytes = bytes;
   }
 
   /** Takes the room, unless it is taken, was given up a moment ago, or the disk is rather full. */
   take(): void {
-    if (performance.now() < this.#notBefore || this.#held() > 0) return;
+    if (performance.now() < this.#notBefore) return;
     this.#notBefore = performance.now() + WAIT_MS;
+    if (this.isHeld) return;
     try {
-      if (freeBytes(this.#path) >= PLENTY * this.#bytes) this.#fill();
+      if (freeBytes(this.#path) >= PLENTY * this.bytes) this.#fill();
     } catch {
       // Without it everything works until the disk is full, which it may be now.
-      this.relieve();
+      this.give();
     }
   }
 
-  /** Gives the room back if the disk is full; returns whether it did. */
-  relieve(): boolean {
+  /** Gives the room back; returns whether there was any. */
+  give(): boolean {
+    const { isHeld } = this;
+    this.#notBefore = performance.now() + WAIT_MS;
     try {
-      if (freeBytes(this.#path) >= this.#bytes) return false;
       Deno.removeSync(this.#path);
-      this.#notBefore = performance.now() + WAIT_MS;
-      return true;
+      return isHeld;
     } catch {
       return false;
     }
   }
 
-  #held(): number {
+  get isHeld(): boolean {
     try {
-      return Deno.statSync(this.#path).size;
+      return Deno.statSync(this.#path).size > 0;
     } catch {
-      return 0;
+      return false;
     }
+  }
+
+  /** Whether the disk is as good as full. */
+  get isNeeded(): boolean {
+    return freeBytes(this.#path) < this.bytes;
   }
 
   #fill(): void {
     createPrivateFile(this.#path);
     using file = Deno.openSync(this.#path, { write: true, truncate: true });
     const chunk = new Uint8Array(CHUNK_BYTES);
-    for (let at = 0; at < this.#bytes; at += CHUNK_BYTES) {
+    for (let at = 0; at < this.bytes; at += CHUNK_BYTES) {
       // Zeros would take no room where the file system compresses.
       crypto.getRandomValues(chunk);
       for (let from = 0; from < chunk.length;) {

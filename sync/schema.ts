@@ -3,7 +3,7 @@
  *
  * `captures` holds what is still to be delivered, `delivered` is the ledger of
  * what was, `dismissed` names watched files that a person removed from the queue,
- * `counts` keeps the number of rows by status so that asking costs the same with
+ * `room` is empty, `counts` keeps the number of rows by status so that asking costs the same with
  * a million rows, and `agent` has one row: what tells this queue from others, and
  * what the running agent says of itself and of the server. Times are milliseconds
  * since 1970, UTC.
@@ -65,6 +65,8 @@ CREATE TABLE dismissed (
   size INTEGER,
   mtime_ms INTEGER
 ) WITHOUT ROWID;
+
+CREATE TABLE room (filler BLOB NOT NULL);
 
 CREATE TABLE counts (status TEXT PRIMARY KEY NOT NULL, n INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO counts VALUES ('pending', 0), ('uploading', 0), ('failed', 0), ('delivered', 0),
@@ -193,6 +195,19 @@ export function prepareSchema(database: Connection): void {
 export function readQueueId(database: Connection): string | null {
   if (readPragma(database, "application_id") !== APPLICATION_ID) return null;
   return String(database.prepare("SELECT queue_id FROM agent").get()?.queue_id);
+}
+
+/**
+ * Makes a database own room on the disk, in its file and in its -wal, that
+ * nothing else can take. It is as good as full already: the -wal is therefore
+ * begun anew as often as can be.
+ *
+ * @throws {DatabaseError} if there is not so much.
+ */
+export function seizeRoom(database: Connection, bytes: number): void {
+  database.exec("PRAGMA wal_autocheckpoint = 64");
+  database.exec(`INSERT INTO room VALUES (zeroblob(${Math.floor(bytes)}))`);
+  database.exec("DELETE FROM room");
 }
 
 /** What is damaged in a database, or `null` if it is sound. Reads all of it. */

@@ -16,7 +16,7 @@ export interface Store extends Disposable {
 }
 
 /** What is kept free on the disk for the queue itself, in bytes. */
-const RESERVE_BYTES = 4 * 1024 * 1024;
+const RESERVE_BYTES = 8 * 1024 * 1024;
 
 /**
  * Opens the data directory; makes it if need be.
