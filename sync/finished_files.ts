@@ -4,18 +4,25 @@ import type { WatchedFile } from "./intake.ts";
 /** How many files are handed over at a time. */
 const BATCH = 100;
 
+/** Who takes finished files over. */
+export interface Taker {
+  /** Whether this very file was taken over before. */
+  isKnown: (path: string, size: number, mtimeMs: number) => boolean;
+  /** Takes files over, or throws: some of them may be known then all the same. */
+  onFinished: (files: WatchedFile[]) => Promise<void>;
+}
+
 /** Collects finished files and hands them over, some at a time. */
 export class FinishedFiles {
-  readonly #handOver: (files: WatchedFile[]) => Promise<void>;
+  readonly #taker: Taker;
   /** By path: several ways may lead to the same file. */
   readonly #files = new Map<string, WatchedFile>();
 
   /** What went wrong last with a file; others may have been handed over since. */
   failure: Error | undefined;
 
-  /** @param handOver Takes all of them over, or throws. */
-  constructor(handOver: (files: WatchedFile[]) => Promise<void>) {
-    this.#handOver = handOver;
+  constructor(taker: Taker) {
+    this.#taker = taker;
   }
 
   /** @throws as {@linkcode FinishedFiles.flush} does. */
@@ -38,14 +45,21 @@ export class FinishedFiles {
     this.#files.clear();
     if (files.length === 0 || await this.#take(files)) return;
     if (files.length === 1) return;
-    let taken = 0;
-    for (const file of files) taken += Number(await this.#take([file]));
-    if (taken === 0) throw this.failure;
+    const taken = [];
+    for (const file of files) {
+      const { path, size, mtimeMs } = file;
+      if (
+        this.#taker.isKnown(path, size, mtimeMs) || await this.#take([file])
+      ) {
+        taken.push(file);
+      }
+    }
+    if (taken.length === 0) throw this.failure;
   }
 
   async #take(files: WatchedFile[]): Promise<boolean> {
     try {
-      await this.#handOver(files);
+      await this.#taker.onFinished(files);
       return true;
     } catch (error) {
       this.failure = error as Error;

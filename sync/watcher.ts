@@ -1,8 +1,7 @@
 import { basename, dirname, relative } from "@std/path";
-import { FinishedFiles } from "./finished_files.ts";
+import { FinishedFiles, type Taker } from "./finished_files.ts";
 import { FolderEvents, TROUBLE_MS } from "./folder_events.ts";
 import { FolderWalk, isUnfinishedName } from "./folder_walk.ts";
-import type { WatchedFile } from "./intake.ts";
 import { type Log, OnceLog } from "./log.ts";
 import type { Metadata } from "./metadata.ts";
 import { Rescans } from "./rescans.ts";
@@ -11,7 +10,7 @@ import { isSidecar, readSidecar, regularFile, sidecarOf } from "./sidecar.ts";
 import { Wakeup } from "./wakeup.ts";
 
 /** Options for {@linkcode FolderWatcher}. */
-export interface FolderWatcherOptions {
+export interface FolderWatcherOptions extends Taker {
   /**
    * How long a file must be unchanged to count as finished, in milliseconds.
    *
@@ -25,10 +24,6 @@ export interface FolderWatcherOptions {
    * @default {300000}
    */
   rescanMs?: number;
-  /** Whether this very file was taken over before. */
-  isKnown: (path: string, size: number, mtimeMs: number) => boolean;
-  /** Takes finished files over. If it throws, they are found again later. */
-  onFinished: (files: WatchedFile[]) => Promise<void>;
   log: Log;
 }
 
@@ -75,7 +70,7 @@ export class FolderWatcher {
     this.#settleMs = options.settleMs ?? 2_000;
     this.#rescans = new Rescans(options.rescanMs ?? 300_000);
     this.#settling = new Settling({ settleMs: this.#settleMs });
-    this.#finished = new FinishedFiles(options.onFinished);
+    this.#finished = new FinishedFiles(options);
     this.#walk = new FolderWalk({
       onFile: (path) => this.#consider(path),
       log: this.#log,

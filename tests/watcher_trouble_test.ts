@@ -96,6 +96,19 @@ Deno.test("FolderWatcher takes the others when one file cannot be taken over", a
   await folder.took(...names);
 });
 
+Deno.test("FolderWatcher takes no file twice when several are taken in part", async () => {
+  await using folder = new WatchedFolder();
+  folder.onFinished = (files) => {
+    if (files.length === 1) return;
+    folder.take(files.slice(0, 2));
+    throw new Error("the disk is full");
+  };
+  const names = ["a.png", "b.png", "c.png", "d.png"];
+  for (const name of names) folder.write(name);
+  await folder.start();
+  await folder.took(...names);
+});
+
 Deno.test("FolderWatcher comes back for files when there are more than it can wait for", async () => {
   await using folder = new WatchedFolder();
   const capture = folder.writeOutside("capture.png");

@@ -52,6 +52,14 @@ export class WatchedFolder implements AsyncDisposable {
       .sort();
   }
 
+  /** Takes files over: they are known then. */
+  take(files: WatchedFile[]): void {
+    for (const file of files) {
+      this.#known.add(`${file.path} ${file.size} ${file.mtimeMs}`);
+      this.taken.push(file);
+    }
+  }
+
   /** A watcher that takes each file once, as a queue's ledger makes it. */
   watcher(options: Partial<FolderWatcherOptions> = {}): FolderWatcher {
     return new FolderWatcher([this.path], {
@@ -60,10 +68,7 @@ export class WatchedFolder implements AsyncDisposable {
         this.#known.has(`${path} ${size} ${mtimeMs}`),
       onFinished: async (files) => {
         await this.onFinished(files);
-        for (const file of files) {
-          this.#known.add(`${file.path} ${file.size} ${file.mtimeMs}`);
-          this.taken.push(file);
-        }
+        this.take(files);
       },
       log: (level, message) => this.logged.push(`${level} ${message}`),
       ...options,
