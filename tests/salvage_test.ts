@@ -6,7 +6,10 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { startReferenceServer } from "../scripts/reference_server.ts";
+import { SyncAgent } from "../sync/agent.ts";
 import { type Engine, openDatabase } from "../sync/database.ts";
+import { DatabaseError } from "../sync/database_error.ts";
 import { Intake } from "../sync/intake.ts";
 import { ProcessLock } from "../sync/lock.ts";
 import { UploadQueue } from "../sync/queue.ts";
@@ -18,6 +21,8 @@ import {
   QueueInUseError,
 } from "../sync/salvage.ts";
 import { Spool } from "../sync/spool.ts";
+import { CaptureUploader } from "../sync/uploader.ts";
+import { runCli } from "./helpers/cli.ts";
 import { testOnEachEngine } from "./helpers/engines.ts";
 import { makeByConnection } from "./helpers/first_design.ts";
 import { TempDir } from "./helpers/temp_dir.ts";
@@ -589,3 +594,68 @@ testOnEachEngine(
     assertEquals(queue.findDamage(), null);
   },
 );
+
+testOnEachEngine(
+  "damage that shows only while the agent runs ends it, and the next start mends the queue and delivers the rest",
+  async (engine) => {
+    await using scene = new Scene(engine);
+    await scene.fill();
+    await using received = new TempDir();
+    await using server = startReferenceServer({
+      dir: received.path,
+      fsync: false,
+    });
+    await using uploader = new CaptureUploader(server.url, { maxRetries: 1 });
+    const deliver = async (queue: UploadQueue) => {
+      await reconcileSpool(queue, scene.spool, { log: () => {} });
+      const agent = new SyncAgent({
+        queue,
+        uploader,
+        pathOf: ({ id, spooled, filepath }) =>
+          spooled ? scene.spool.pathOf(id) : filepath,
+      });
+      await agent.runOnce();
+    };
+    scene.damage(spoilCaptures);
+    {
+      using queue = new UploadQueue(scene.path, { engine });
+      const error = await assertRejects(() => deliver(queue), DatabaseError);
+      assertEquals(error.fault, "damaged");
+      assertStringIncludes(
+        error.message,
+        "the agent sets it aside when it is started again",
+      );
+    }
+    using queue = await scene.open();
+    queue.makeAllDue();
+    await deliver(queue);
+    scene.setAside;
+    const keys = server.captures.map(({ idempotencyKey }) => idempotencyKey);
+    assertEquals(new Set(keys).size, keys.length);
+    assertHasAll(new Set(keys.map(String)), scene.spooled, "in the spool");
+    const { pending, uploading } = queue.getStats();
+    assertEquals([pending, uploading], [0, 0]);
+  },
+);
+
+Deno.test("status and doctor name the damaged queues that were set aside", async () => {
+  await using scene = new Scene("builtin");
+  await scene.fill();
+  scene.damage(() => new TextEncoder().encode("x".repeat(PAGE)));
+  const args = ["--data-dir", scene.dir.path];
+  const before = await runCli(["status", ...args]);
+  assertEquals(before.code, 1);
+  assertStringIncludes(
+    before.stderr,
+    "the queue is damaged (file is not a database): the agent sets it aside when it is started again",
+  );
+  (await scene.open()).close();
+  const [name] = queuesSetAside(scene.path);
+  const { stdout, stderr } = await runCli(["status", ...args]);
+  assertStringIncludes(stdout, `is kept as "${name}"`, stderr);
+  const doctor = await runCli(["doctor", ...args]);
+  assertMatch(
+    doctor.stdout,
+    new RegExp(`^WRONG .*set aside; remove "${name}"`, "m"),
+  );
+});
