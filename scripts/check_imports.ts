@@ -9,7 +9,8 @@ const LAYERS: readonly string[] = [
   `watcher folder_events folder_walk finished_files rescans settling intake
    recovery salvage queue_salvage settler outage_log after_upload delivery
    wakeup`,
-  `queue queue_reader queue_file settlement carry_over agent_state uploader breaker spool
+  `queue queue_reader queue_file settlement carry_over agent_state uploader breaker
+   concurrency spool
    lock notify`,
   `captures database database_error reserve schema statements requests
    upload_options multipart capture_file take_copy outcome metadata server_url

@@ -21,16 +21,27 @@ export interface Trip {
 export const MIN_PROBE_MS = 1_000;
 export const MAX_PROBE_MS = 60_000;
 
+/** With so many trips in a row the time between probes is the longest. */
+const MAX_TRIPS = Math.log2(MAX_PROBE_MS / MIN_PROBE_MS);
+
+/**
+ * What one delivery weighs against one trip. Of ten thousand agents that come
+ * back to a server with room for a twentieth of them a second, the refused ones
+ * must wait long although each gets something through now and then: with a whole
+ * step for each delivery they ask for three times the room, with an eighth for 1.6.
+ */
+const TRUST = 1 / 8;
+
 /**
  * Whether the server is usable.
  *
  * Closed, work flows. `trip()` opens it: nothing is sent until `waitMs()` is 0,
  * then one probe decides. The time between probes doubles from 1 s to 60 s, with
- * up to half of it taken off at random, and starts over only after a delivery: a
- * server that says it is ready and then refuses everything is not hammered.
+ * up to half of it taken off at random, and each delivery takes an eighth of a step
+ * back: a server that says it is ready and then refuses is not hammered.
  *
- * After `close()` a single capture may be in flight, and each one that succeeds
- * allows one more, so that a recovering server is not stampeded.
+ * After `close()` a single capture may be in flight, and eight that succeed allow
+ * one more, so that a recovering server is not stampeded.
  */
 export class Breaker {
   readonly #now: () => number;
@@ -68,7 +79,7 @@ export class Breaker {
 
   /** How many captures may be in flight, up to `max`. */
   allowed(max: number): number {
-    return this.#open ? 0 : Math.min(this.#allowed, max);
+    return this.#open ? 0 : Math.min(Math.floor(this.#allowed), max);
   }
 
   /** How long until the server may be probed, in milliseconds. */
@@ -82,7 +93,7 @@ export class Breaker {
       const longest = Math.min(MIN_PROBE_MS * 2 ** this.#trips, MAX_PROBE_MS);
       const wait = longest * (1 - this.#random() / 2);
       this.#notBefore = this.#now() + Math.max(wait, MIN_PROBE_MS);
-      this.#trips++;
+      this.#trips = Math.min(this.#trips + 1, MAX_TRIPS);
       this.#open = true;
     }
     const asked = this.#now() + (trip.retryAfterMs ?? 0);
@@ -115,8 +126,8 @@ export class Breaker {
   succeeded(): void {
     // One that was in flight when another failed proves nothing about now.
     if (this.#open) return;
-    this.#trips = 0;
-    this.#allowed++;
+    this.#trips = Math.max(this.#trips - TRUST, 0);
+    this.#allowed += TRUST;
     this.#become("ready", null);
   }
 

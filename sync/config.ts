@@ -64,7 +64,7 @@ export function readSettings(
     token: readToken(given, env),
     allowInsecure: given.has("allow-insecure"),
     timeoutMs: given.number("timeout", 30, { min: 0.1, max: 86_400 }) * 1000,
-    concurrency: given.number("concurrency", 4, {
+    concurrency: given.number("concurrency", 32, {
       min: 1,
       max: 64,
       whole: true,

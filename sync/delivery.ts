@@ -1,5 +1,6 @@
 import { basename } from "@std/path";
 import type { Breaker } from "./breaker.ts";
+import { Concurrency } from "./concurrency.ts";
 import { reached } from "./fault_point.ts";
 import type { Log } from "./log.ts";
 import { type Metadata, parseMetadata } from "./metadata.ts";
@@ -27,9 +28,10 @@ export interface DeliveryUploader {
 /** How captures are delivered. */
 export interface DeliveryOptions {
   /**
-   * How many captures are sent at a time, at most.
+   * How many captures are sent at a time, at most; how many are is found out
+   * (see `Concurrency`).
    *
-   * @default {4}
+   * @default {32}
    */
   concurrency?: number;
   /**
@@ -87,6 +89,7 @@ export class Delivery {
   readonly #claimed: QueuedCapture[] = [];
   #claimedAt = 0;
   #claimLimit = 1;
+  readonly #concurrency: Concurrency;
   readonly #aside = new Map<string, number>();
   #report: PassReport = { delivered: 0, failed: 0, postponed: 0 };
 
@@ -107,6 +110,7 @@ export class Delivery {
     this.#log = parts.log;
     this.#options = options;
     this.#settler = new Settler(parts.queue, parts.log);
+    this.#concurrency = new Concurrency({ max: options.concurrency ?? 32 });
   }
 
   /**
@@ -140,16 +144,18 @@ export class Delivery {
     stop: AbortSignal,
     abort: AbortSignal,
   ): boolean {
-    const { concurrency = 4 } = this.#options;
-    while (!stop.aborted && running.size < this.#breaker.allowed(concurrency)) {
-      const capture = this.#next(concurrency);
+    const { limit } = this.#concurrency;
+    while (!stop.aborted && running.size < this.#breaker.allowed(limit)) {
+      const capture = this.#next(limit);
       if (!capture) break;
       const upload = this.#upload(capture, abort).finally(() => {
+        this.#concurrency.ended();
         running.delete(upload);
         this.#wakeup.wake();
       });
       running.add(upload);
     }
+    if (running.size < limit) this.#concurrency.starved();
     return running.size > 0;
   }
 
@@ -232,6 +238,7 @@ export class Delivery {
       this.#breaker.succeeded();
     } else {
       this.#settler.add({ id, kind: "released", error });
+      this.#refused();
       this.#breaker.trip({ state: "down", reason: error, retryAfterMs });
     }
   }
@@ -252,9 +259,15 @@ export class Delivery {
     const asked = retryAfterMs !== null;
     const ready = asked || await this.#uploader.checkServer({ signal });
     const state = ready ? "paused" : "down";
+    this.#refused();
     this.#breaker.trip({ state, reason: error, retryAfterMs });
     if (ready && !asked) this.#stepAside(id, error);
     else this.#settler.add({ id, kind: "released", error });
+  }
+
+  /** Of several captures under way only the first lowers the level. */
+  #refused(): void {
+    if (!this.#breaker.isOpen) this.#concurrency.refused();
   }
 
   #stepAside(id: string, error: string): void {

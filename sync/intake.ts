@@ -14,21 +14,23 @@
  *
  * Delivering (in the agent):
  *
- * 4. `answered`      the server has answered 2xx
- * 5. `settled`       the row is moved to the ledger, committed
- * 6. `spool-removed` the spool entry is removed; then a watched original is deleted or moved
+ * 4. `answered`        the server has answered 2xx
+ * 5. `settled`         the row is moved to the ledger, committed
+ * 6. `spool-discarded` the spool entry is renamed into the trash
+ * 7. `spool-removed`   it is gone; then a watched original is deleted or moved
  *
  * After a crash behind 4 the upload is repeated with the same key. Behind 5 the
  * record is of a capture in the ledger: the next agent removes the entry, and
- * deletes or moves a watched original when it comes across it.
+ * deletes or moves a watched original when it comes across it. Behind 6 it
+ * empties the trash.
  *
  * Removing on request:
  *
- * 7. `record-removed` the records are unlinked; their directories are fsynced
- * 8. `row-removed`    the rows are deleted, committed
- * 9. `bytes-removed`  the bytes are unlinked
+ * 8. `record-removed`  the records are unlinked; their directories are fsynced
+ * 9. `row-removed`     the rows are deleted, committed
+ * 10. `bytes-removed`  the bytes are unlinked
  *
- * After a crash behind 7 a capture is still queued. Behind 8 its bytes are an
+ * After a crash behind 8 a capture is still queued. Behind 9 its bytes are an
  * orphan.
  *
  * @module

@@ -41,7 +41,8 @@ export const OPTIONS = {
   "concurrency": {
     env: "JARVIS_CONCURRENCY",
     value: "N",
-    help: "How many captures are sent at a time, 1 to 64 (default: 4)",
+    help:
+      "How many captures are sent at a time, 1 to 64 (default: 32); how many is best is found out",
   },
   "watch": {
     env: "JARVIS_WATCH",

@@ -48,6 +48,7 @@ export async function reconcileSpool(
 ): Promise<Reconciled> {
   const { log, signal, now = Date.now } = options;
   const found = { ...NOTHING };
+  await spool.emptyTrash();
   for (const ids of spool.ids()) {
     for (const id of ids) {
       if (queue.get(id)) continue;

@@ -81,7 +81,7 @@ export async function postCapture(
     metadata = JSON.stringify(
       withHostMetadata(request.metadata, { name: source.name, ...sent }),
     );
-    const { type, content } = await encode(capture, metadata, request, guard);
+    const { type, content } = encode(capture, metadata, request, guard);
     const headers = {
       ...commonHeaders(token),
       "content-type": type,
@@ -133,13 +133,13 @@ export async function getReady(
 /** A request's body: one that is a `FileBody` is sent bit by bit. */
 type Content = Uint8Array<ArrayBuffer> | FileBody;
 
-async function encode(
+function encode(
   capture: OpenCapture,
   metadataJson: string,
   { source: { name }, onePieceBytes }: CaptureRequest,
   guard: StallGuard,
-): Promise<{ type: string; content: Content }> {
-  const envelope = await encodeEnvelope({
+): { type: string; content: Content } {
+  const envelope = encodeEnvelope({
     metadataJson,
     filename: name,
     contentType: typeByExtension(extname(name)) ?? "application/octet-stream",
@@ -184,6 +184,11 @@ async function exchange(
  */
 async function readAnswer(response: Response): Promise<string> {
   if (response.body === null) return "";
+  // Where its length is known it is read at once: a stream costs a small upload dearly.
+  const length = response.headers.get("content-length");
+  if (response.ok && length !== null && Number(length) <= MAX_ANSWER_BYTES) {
+    return await response.text().catch(() => "");
+  }
   const decoder = new TextDecoder();
   let text = "";
   let read = 0;

@@ -23,7 +23,7 @@ export class Settler {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #failing = false;
   /** Settled when everything is tidy behind what is recorded. */
-  #tidied: Promise<void> = Promise.resolve();
+  #tidied: Promise<unknown> = Promise.resolve();
 
   constructor(
     queue: { settle(settlements: Settlement[]): number },
@@ -59,9 +59,8 @@ export class Settler {
     }
     this.#failing = false;
     this.#waiting = [];
-    for (const { after } of batch) {
-      if (after) this.#tidied = this.#tidied.then(() => this.#finish(after));
-    }
+    const tidied = batch.map(({ after }) => after && this.#finish(after));
+    this.#tidied = Promise.all([this.#tidied, ...tidied]);
   }
 
   /** Commits what is waiting, and waits until all is tidy behind it. */

@@ -25,6 +25,15 @@ export interface SpoolRecord {
 /** Directory of what may be an only copy but belongs to no capture. */
 const ORPHANS = "orphans";
 
+/** Directory of what is about to be gone: discarded entries, some in a directory. */
+const TRASH = "trash";
+
+/** Entries that are discarded together. */
+interface Trash {
+  dir: string;
+  gone: Promise<void>;
+}
+
 /** The ids that entries can have. No other text becomes part of a path. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -40,11 +49,12 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
  */
 export class Spool {
   readonly #dir: string;
+  #trash: Trash | undefined;
 
   /** @param dir Is created for this user alone. */
   constructor(dir: string) {
     this.#dir = dir;
-    createPrivateDir(dir);
+    createPrivateDir(join(dir, TRASH));
   }
 
   /** Whether an entry can have this id. */
@@ -149,10 +159,45 @@ export class Spool {
     removeIfThere(this.#recordPath(id) + ".tmp");
   }
 
-  /** Removes a whole entry: like {@linkcode Spool.remove}, without a look for what a crash left. */
-  removeWhole(id: string): void {
-    removeIfThere(this.pathOf(id));
-    removeIfThere(this.#recordPath(id));
+  /**
+   * Removes the whole entry of a settled capture. At once it only loses its
+   * place; to free what it takes can last a disk ten times as long, which
+   * another thread waits for, once for all that are discarded together.
+   *
+   * @returns Settled when it is gone.
+   */
+  discard(id: string): Promise<void> {
+    const { dir, gone } = this.#trash ??= this.#newTrash();
+    for (const path of [this.pathOf(id), this.#recordPath(id)]) {
+      try {
+        Deno.renameSync(path, join(dir, basename(path)));
+      } catch {
+        // Where the disk is so full that there is no room for another name.
+        removeIfThere(path);
+      }
+    }
+    return gone;
+  }
+
+  /** Removes what a crash left of discarded entries. */
+  async emptyTrash(): Promise<void> {
+    for await (const { name } of Deno.readDir(join(this.#dir, TRASH))) {
+      await removeTree(join(this.#dir, TRASH, name));
+    }
+  }
+
+  #newTrash(): Trash {
+    const dir = join(this.#dir, TRASH, crypto.randomUUID());
+    try {
+      Deno.mkdirSync(dir, { mode: 0o700 });
+    } catch {
+      // The disk is full: entries are removed where they are.
+    }
+    const remove = () => {
+      this.#trash = undefined;
+      return removeTree(dir);
+    };
+    return { dir, gone: Promise.resolve().then(remove) };
   }
 
   /** The ids of all entries, whole or not, some hundreds or thousands at a time. */
@@ -258,5 +303,13 @@ function exists(path: string): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+async function removeTree(dir: string): Promise<void> {
+  try {
+    await Deno.remove(dir, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

@@ -187,16 +187,20 @@ export class CaptureUploader implements AsyncDisposable {
       if (last.outcome.transient) throw new TransientFailure();
     };
     try {
-      await retry(attempt, {
-        maxAttempts: this.#maxAttempts,
-        minTimeout: this.#backoffMs,
-        maxTimeout: MAX_BACKOFF_MS,
-        jitter: 0.5,
-        isRetriable: (error) => error instanceof TransientFailure,
-        ...(signal && { signal }),
-      });
+      // The agent's case, for which there is nothing to wait.
+      if (this.#maxAttempts === 1) await attempt();
+      else {await retry(attempt, {
+          maxAttempts: this.#maxAttempts,
+          minTimeout: this.#backoffMs,
+          maxTimeout: MAX_BACKOFF_MS,
+          jitter: 0.5,
+          isRetriable: (error) => error instanceof TransientFailure,
+          ...(signal && { signal }),
+        });}
     } catch (error) {
-      if (!(error instanceof RetryError)) throw error;
+      const isUsedUp = error instanceof RetryError ||
+        error instanceof TransientFailure;
+      if (!isUsedUp) throw error;
     }
     const { kind, captureId, error, retryAfterMs, warning } = last.outcome;
     return {

@@ -54,16 +54,34 @@ Deno.test("Breaker waits for as long as the server asked", () => {
   assertEquals(breaker.waitMs(), 0);
 });
 
-Deno.test("Breaker allows one capture after a probe, and one more with each that succeeds", () => {
+Deno.test("Breaker allows one capture after a probe, and one more with every eight that succeed", () => {
   const { breaker } = breakerAt();
   breaker.trip(DOWN);
   breaker.close();
   const allowed = [breaker.allowed(4)];
   for (let i = 0; i < 4; i++) {
+    for (let j = 0; j < 7; j++) breaker.succeeded();
+    assertEquals(breaker.allowed(4), allowed.at(-1), "seven are not enough");
     breaker.succeeded();
     allowed.push(breaker.allowed(4));
   }
   assertEquals(allowed, [1, 2, 3, 4, 4]);
+});
+
+Deno.test("Breaker waits half as long with every eight that succeed", () => {
+  const { breaker } = breakerAt();
+  const waits = [0, 8, 40].map((delivered) => {
+    for (let i = 0; i < 6; i++) {
+      breaker.trip(DOWN);
+      breaker.close();
+    }
+    for (let i = 0; i < delivered; i++) breaker.succeeded();
+    breaker.trip(DOWN);
+    const waitMs = Math.round(breaker.waitMs());
+    breaker.close();
+    return waitMs;
+  });
+  assertEquals(waits, [MAX_PROBE_MS, MAX_PROBE_MS / 2, MAX_PROBE_MS / 32]);
 });
 
 Deno.test("Breaker goes on lengthening the wait for a server that is ready and refuses everything", () => {
@@ -77,7 +95,7 @@ Deno.test("Breaker goes on lengthening the wait for a server that is ready and r
   breaker.trip({ state: "paused", reason: "HTTP 401" });
   assertEquals(breaker.waitMs(), MAX_PROBE_MS);
   breaker.close();
-  breaker.succeeded();
+  for (let i = 0; i < 48; i++) breaker.succeeded();
   assertEquals([breaker.state, breaker.reason], ["ready", null]);
   breaker.trip(DOWN);
   assertEquals(breaker.waitMs(), 1000);

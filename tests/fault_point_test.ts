@@ -89,16 +89,20 @@ class Scene implements AsyncDisposable {
 
   /** What is in the spool: `bytes` and `record` of the capture, or neither. */
   get spooled(): string[] {
-    const dir = `${this.dataDir}/spool`;
-    return [...Deno.readDirSync(dir)]
-      .flatMap(({ name }) => [...Deno.readDirSync(`${dir}/${name}`)])
-      .map(({ name }) => name.endsWith(".json") ? "record" : "bytes").sort();
+    return filesIn(`${this.dataDir}/spool`)
+      .map((name) => name.endsWith(".json") ? "record" : "bytes").sort();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.server[Symbol.asyncDispose]();
     await this.dir[Symbol.asyncDispose]();
   }
+}
+
+function filesIn(dir: string): string[] {
+  return [...Deno.readDirSync(dir)].flatMap(({ name, isDirectory }) =>
+    isDirectory ? filesIn(`${dir}/${name}`) : [name]
+  );
 }
 
 Deno.test("a crash of enqueue behind spool-file hands nothing over, deletes nothing, and bars no second try", async () => {
@@ -126,7 +130,9 @@ for (const step of ["spool-record", "row"]) {
   });
 }
 
-for (const step of ["answered", "settled", "spool-removed"]) {
+for (
+  const step of ["answered", "settled", "spool-discarded", "spool-removed"]
+) {
   Deno.test(`a crash of the agent behind ${step} loses nothing, and nothing arrives twice`, async () => {
     await using scene = new Scene();
     await scene.run("enqueue", scene.capture);
@@ -149,6 +155,7 @@ for (
     "row",
     "answered",
     "settled",
+    "spool-discarded",
     "spool-removed",
   ]
 ) {

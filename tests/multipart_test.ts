@@ -29,7 +29,7 @@ const SIZES = [
   1_500_000,
 ];
 
-function envelope(filename = "a.png", metadataJson = "{}"): Promise<Envelope> {
+function envelope(filename = "a.png", metadataJson = "{}"): Envelope {
   return encodeEnvelope({ metadataJson, filename, contentType: "image/png" });
 }
 
@@ -66,7 +66,7 @@ function fileBody(
 }
 
 Deno.test("onePieceBody() is a form with the capture's bytes, at every size", async () => {
-  const given = await envelope("a.png", '{"door":3}');
+  const given = envelope("a.png", '{"door":3}');
   for (const size of SIZES) {
     using capture = bytesCapture(bytes(size), 0);
     const { metadata, file } = await parse(
@@ -81,7 +81,7 @@ Deno.test("onePieceBody() is a form with the capture's bytes, at every size", as
 
 Deno.test("FileBody is the same form, of the length that it announces, at every size", async () => {
   await using dir = new TempDir();
-  const given = await envelope();
+  const given = envelope();
   for (const size of SIZES) {
     const path = dir.write("a.png", bytes(size));
     using piece = openCapture(path);
@@ -99,7 +99,7 @@ Deno.test("FileBody is the same form, of the length that it announces, at every 
 });
 
 Deno.test("FileBody keeps its chunks small, whatever the file's size", async () => {
-  const given = await envelope();
+  const given = envelope();
   using capture = bytesCapture(bytes(1_500_000), 0);
   const { chunks } = await take(fileBody(given, capture));
   const largest = Math.max(...chunks.map((chunk) => chunk.length));
@@ -108,7 +108,7 @@ Deno.test("FileBody keeps its chunks small, whatever the file's size", async () 
 });
 
 Deno.test("FileBody reads nothing ahead, and tells whenever more is taken", async () => {
-  const given = await envelope();
+  const given = envelope();
   let asked = 0;
   using capture = bytesCapture(bytes(3 * CHUNK_BYTES), 0);
   const body = fileBody(given, capture, () => asked++);
@@ -122,8 +122,41 @@ Deno.test("FileBody reads nothing ahead, and tells whenever more is taken", asyn
   assertEquals(body.isWhole, false);
 });
 
-Deno.test("encodeEnvelope() keeps its boundary as it is written in the type", async () => {
-  const given = await envelope();
+/** The same form from `FormData`, with the boundary of `like`. */
+async function nativeForm(
+  like: Envelope,
+  [filename, metadataJson]: [string, string],
+): Promise<string> {
+  const form = new FormData();
+  form.append("metadata", metadataJson);
+  form.append("file", new Blob(["bytes"], { type: "image/png" }), filename);
+  const response = new Response(form);
+  const [boundary, own] = [response.headers.get("content-type")!, like.type]
+    .map((type) => type.split("boundary=")[1]!);
+  // Some versions of Deno end a form with a line break.
+  return (await response.text()).trimEnd().replaceAll(boundary!, own!);
+}
+
+Deno.test("encodeEnvelope() encodes to the letter as native FormData does", async () => {
+  const names = ["a.png", 'say "hi".png', "a\r\nb\nc\rd.png", "😀 ü;=\\.png"];
+  const metadata = ["{}", '{"a":"\\r\\n--x--\\u0000 \\"😀\\""}'];
+  for (const name of names) {
+    for (const metadataJson of metadata) {
+      const given = envelope(name, metadataJson);
+      using capture = bytesCapture(new TextEncoder().encode("bytes"), 0);
+      const text = new TextDecoder().decode(onePieceBody(given, capture));
+      const native = await nativeForm(given, [name, metadataJson]);
+      assertEquals(text.trimEnd(), native);
+    }
+  }
+});
+
+Deno.test("encodeEnvelope() gives every form a boundary of its own", () => {
+  assert(envelope().type !== envelope().type);
+});
+
+Deno.test("encodeEnvelope() keeps its boundary as it is written in the type", () => {
+  const given = envelope();
   using capture = bytesCapture(new Uint8Array(), 0);
   const boundary = given.type.split("boundary=")[1]!;
   const text = new TextDecoder().decode(onePieceBody(given, capture));
@@ -135,7 +168,7 @@ Deno.test("encodeEnvelope() finds the file's place, whatever is around it", asyn
   const metadataJson = JSON.stringify({
     text: "\r\n--boundary--\r\n----------------------------\r\n\r\n",
   });
-  const given = await envelope("--\r\n--.png", metadataJson);
+  const given = envelope("--\r\n--.png", metadataJson);
   using capture = bytesCapture(bytes(10), 0);
   const { metadata, file } = await parse(
     given.type,
@@ -145,7 +178,7 @@ Deno.test("encodeEnvelope() finds the file's place, whatever is around it", asyn
   assertEquals(await file.bytes(), bytes(10));
 });
 
-Deno.test("encodeEnvelope() carries every name, quoted as browsers do", async () => {
+Deno.test("encodeEnvelope() carries every name, quoted as browsers do", () => {
   const names: [string, string][] = [
     ["plain.png", 'filename="plain.png"'],
     ['say "hi".png', 'filename="say %22hi%22.png"'],
@@ -157,7 +190,7 @@ Deno.test("encodeEnvelope() carries every name, quoted as browsers do", async ()
     ["lone \ud800.png", 'filename="lone \ufffd.png"'],
   ];
   for (const [name, expected] of names) {
-    const { head } = await envelope(name);
+    const { head } = envelope(name);
     const field = new TextDecoder().decode(head).split("\r\n")
       .find((line) => line.includes('name="file"'));
     assertEquals(
@@ -169,7 +202,7 @@ Deno.test("encodeEnvelope() carries every name, quoted as browsers do", async ()
 
 Deno.test("no body ends its form when the file changed since it was opened", async () => {
   await using dir = new TempDir();
-  const given = await envelope();
+  const given = envelope();
   const size = 5 * CHUNK_BYTES;
   const changes: Record<string, (path: string) => void> = {
     "grown": (path) => Deno.writeTextFileSync(path, "more", { append: true }),
@@ -202,7 +235,7 @@ Deno.test("no body ends its form when the file changed since it was opened", asy
 });
 
 Deno.test("a FileBody that is held gives nothing more, and breaks off when it is stopped", async () => {
-  const given = await envelope();
+  const given = envelope();
   using capture = bytesCapture(bytes(5 * CHUNK_BYTES), 0);
   const body = fileBody(given, capture);
   const reader = body.stream().getReader();
@@ -220,7 +253,7 @@ Deno.test("a FileBody that is held gives nothing more, and breaks off when it is
 
 Deno.test("a FileBody ends when its reader gives up, also in the middle of a read", async () => {
   await using dir = new TempDir();
-  const given = await envelope();
+  const given = envelope();
   using capture = openCapture(dir.write("a", bytes(5 * CHUNK_BYTES)));
   const body = fileBody(given, capture);
   const reader = body.stream().getReader();

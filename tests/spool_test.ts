@@ -135,6 +135,39 @@ Deno.test("Spool.remove() removes all of an entry, and minds nothing that is mis
   assertEquals(filesIn(dir), []);
 });
 
+Deno.test("Spool.discard() takes entries out of the way at once, and then removes them", async () => {
+  await using dir = new TempDir();
+  const spool = new Spool(dir.join("spool"));
+  for (const id of [ID, OTHER_ID]) {
+    spool.addBytes(id, encode("bytes"));
+    spool.commit([recordOf(id)]);
+  }
+  const gone = [ID, OTHER_ID].map((id) => spool.discard(id));
+  assertEquals([...spool.ids()].flat(), []);
+  assertEquals(filesIn(dir).length, 4);
+  await Promise.all(gone);
+  assertEquals(filesIn(dir), []);
+  await spool.discard(ID);
+});
+
+Deno.test("Spool.discard() removes an entry that it cannot move", async () => {
+  await using dir = new TempDir();
+  const spool = new Spool(dir.join("spool"));
+  spool.addBytes(ID, encode("bytes"));
+  Deno.removeSync(dir.join("spool/trash"));
+  await spool.discard(ID);
+  assertEquals(filesIn(dir), []);
+});
+
+Deno.test("Spool.emptyTrash() removes what was discarded and is still there", async () => {
+  await using dir = new TempDir();
+  const spool = new Spool(dir.join("spool"));
+  dir.write("spool/trash/1/left", "bytes");
+  dir.write("spool/trash/2/left.json", "{}");
+  await spool.emptyTrash();
+  assertEquals([...Deno.readDirSync(dir.join("spool/trash"))], []);
+});
+
 Deno.test("Spool.removeRecords() leaves the bytes", async () => {
   await using dir = new TempDir();
   const spool = new Spool(dir.path);

@@ -15,6 +15,8 @@ export interface Received {
   bytes: number;
   /** The most captures that were on their way at one time. */
   mostAtOnce: number;
+  /** How long all captures together waited for their answers once they were there, in milliseconds. */
+  heldMs: number;
   /** When the head of the last capture came, in milliseconds since 1970. */
   lastStartedMs: number;
 }
@@ -38,7 +40,7 @@ let atOnce = 0;
 let received = nothing();
 
 function nothing(): Received {
-  return { captures: 0, bytes: 0, mostAtOnce: 0, lastStartedMs: 0 };
+  return { captures: 0, bytes: 0, mostAtOnce: 0, heldMs: 0, lastStartedMs: 0 };
 }
 
 /** One connection: a request head, its body, the answer, and the next one. */
@@ -75,12 +77,14 @@ class Connection {
       if (/^expect:/im.test(head)) await this.#send(CONTINUE);
       const length = Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0);
       await this.#skip(length);
+      const cameMs = performance.now();
       if (latencyMs > 0) {
         await new Promise((resolve) => setTimeout(resolve, latencyMs));
       }
       received.captures++;
       received.bytes += length;
       await this.#send(TAKEN);
+      received.heldMs += performance.now() - cameMs;
     } finally {
       atOnce--;
     }

@@ -51,8 +51,10 @@ export function createAgent(
     refuseChanged: settings.changed === "refuse",
     pathOf: (capture) =>
       capture.spooled ? spool.pathOf(capture.id) : capture.filepath,
-    onDelivered: ({ id, filepath, spooled, watched }, { sent }) => {
-      if (spooled) spool.removeWhole(id);
+    onDelivered: async ({ id, filepath, spooled, watched }, { sent }) => {
+      const gone = spooled ? spool.discard(id) : undefined;
+      reached("spool-discarded");
+      await gone;
       reached("spool-removed");
       if (watched && sent) tidy(filepath, sent);
     },

@@ -1,0 +1,95 @@
+/** Options for {@linkcode Concurrency}. */
+export interface ConcurrencyOptions {
+  /** The most captures at a time: a whole number from 1. */
+  max: number;
+  /** A clock that never jumps, in milliseconds. @default {performance.now} */
+  now?: () => number;
+}
+
+/** How many captures are sent at a time before anything is known. */
+const START = 4;
+/** A level is judged by at least this many captures for each place … */
+const CAPTURES_PER_PLACE = 4;
+/** … and for at least so long, in milliseconds. */
+const WINDOW_MS = 100;
+/** A higher level must bring so much more to be kept. */
+const GAIN = 1.05;
+/** How many windows pass between two tries of a higher level, at first and at most. */
+const PATIENCE = 4;
+const MAX_PATIENCE = 64;
+
+/**
+ * How many captures to send at a time: as many as bring more captures per
+ * second, and fewer after the server has refused some.
+ *
+ * A level is doubled, and kept if a twentieth more gets through; else it
+ * falls back, and the next try comes later each time. A refusal halves it. Only
+ * times in which every place was taken count: with little to do nothing changes.
+ */
+export class Concurrency {
+  readonly #max: number;
+  readonly #now: () => number;
+  #limit: number;
+  /** The level that the present one is tried against, and its captures per millisecond. */
+  #before: { limit: number; rate: number } | undefined;
+  #patience = PATIENCE;
+  #wait = 0;
+  #ended = 0;
+  #sinceMs: number | undefined;
+
+  constructor(options: ConcurrencyOptions) {
+    this.#max = options.max;
+    this.#now = options.now ?? (() => performance.now());
+    this.#limit = Math.min(START, options.max);
+  }
+
+  /** How many captures may be on their way now. */
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** There is not enough to do to take every place. */
+  starved(): void {
+    this.#newWindow(undefined);
+  }
+
+  /** An upload has ended. */
+  ended(): void {
+    const now = this.#now();
+    if (this.#sinceMs === undefined) return this.#newWindow(now);
+    this.#ended++;
+    const elapsedMs = now - this.#sinceMs;
+    const enough = this.#limit * CAPTURES_PER_PLACE;
+    if (this.#ended < enough || elapsedMs < WINDOW_MS) return;
+    this.#judge(this.#ended / elapsedMs);
+    this.#newWindow(now);
+  }
+
+  /** The server could not be used, or asked for less. */
+  refused(): void {
+    this.#limit = Math.max(Math.floor(this.#limit / 2), 1);
+    this.#before = undefined;
+    this.#wait = this.#patience;
+    this.#newWindow(undefined);
+  }
+
+  #judge(rate: number): void {
+    if (this.#before && rate < this.#before.rate * GAIN) {
+      this.#limit = this.#before.limit;
+      this.#before = undefined;
+      this.#wait = this.#patience;
+      this.#patience = Math.min(this.#patience * 2, MAX_PATIENCE);
+      return;
+    }
+    if (this.#before) this.#patience = PATIENCE;
+    this.#before = undefined;
+    if (this.#wait-- > 0 || this.#limit >= this.#max) return;
+    this.#before = { limit: this.#limit, rate };
+    this.#limit = Math.min(this.#limit * 2, this.#max);
+  }
+
+  #newWindow(sinceMs: number | undefined): void {
+    this.#ended = 0;
+    this.#sinceMs = sinceMs;
+  }
+}
