@@ -41,8 +41,7 @@ export const OPTIONS = {
   "concurrency": {
     env: "JARVIS_CONCURRENCY",
     value: "N",
-    help:
-      "How many captures are sent at a time, 1 to 64 (default: 32); how many is best is found out",
+    help: "Most captures that are sent at a time, 1 to 64 (default: 32)",
   },
   "watch": {
     env: "JARVIS_WATCH",

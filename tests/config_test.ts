@@ -123,7 +123,7 @@ Deno.test("settings have the defaults that the help names", () => {
     dataDir: join(HOME, ".local", "share", "jarvis"),
     allowInsecure: false,
     timeoutMs: 30_000,
-    concurrency: 4,
+    concurrency: 32,
     watch: [],
     settleMs: 2000,
     afterUpload: { kind: "keep" },
@@ -142,7 +142,7 @@ Deno.test("the command line outweighs the environment, and the environment the d
   assertEquals(settings([], env).verbose, true);
   assertEquals(settings(["--concurrency", "2"], env).concurrency, 2);
   assertEquals(settings(["--verbose=false"], env).verbose, false);
-  assertEquals(settings([], { JARVIS_CONCURRENCY: "" }).concurrency, 4);
+  assertEquals(settings([], { JARVIS_CONCURRENCY: "" }).concurrency, 32);
 });
 
 Deno.test("numbers of bytes take units of 1024", () => {

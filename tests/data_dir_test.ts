@@ -146,6 +146,7 @@ for (const umask of [0o000, 0o022, 0o077]) {
         "700 jarvis",
         "700 jarvis/spool",
         "700 jarvis/spool/XX",
+        "700 jarvis/spool/trash",
       ]);
     },
   });
