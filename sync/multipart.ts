@@ -7,8 +7,8 @@ import type { OpenCapture } from "./capture_file.ts";
  */
 export const ONE_PIECE_BYTES = 1024 * 1024;
 
-/** Larger chunks cost memory, smaller ones throughput: 0.8 GB/s at 64 KiB, 1.3 at 128. */
-const CHUNK_BYTES = 128 * 1024;
+/** Smaller chunks cost throughput: 1.2 GB/s at 128 KiB, 1.7 at 256, 2.1 at 512 and more. */
+const CHUNK_BYTES = 512 * 1024;
 
 /** Everything of a multipart body but the file's bytes. */
 export interface Envelope {
@@ -88,22 +88,27 @@ export class FileBody extends Blob {
   readonly #envelope: Envelope;
   readonly #capture: OpenCapture;
   readonly #onProgress: () => void;
+  readonly #chunkBytes: number;
   readonly #ended = Promise.withResolvers<void>();
   #failure: Error | undefined;
   #isWhole = false;
   #isHeld = false;
   #isStopped = false;
 
-  /** @param options `onProgress` is called whenever the connection takes more. */
+  /**
+   * @param options `onProgress` is called whenever the connection takes more,
+   * which is `chunkBytes` (512 KiB at most) at a time.
+   */
   constructor(
     envelope: Envelope,
     capture: OpenCapture,
-    options: { onProgress: () => void },
+    options: { onProgress: () => void; chunkBytes?: number },
   ) {
     super();
     this.#envelope = envelope;
     this.#capture = capture;
     this.#onProgress = options.onProgress;
+    this.#chunkBytes = Math.min(options.chunkBytes ?? CHUNK_BYTES, CHUNK_BYTES);
   }
 
   /** Whether all of it was taken, the end of the form included. */
@@ -142,16 +147,20 @@ export class FileBody extends Blob {
     this.#ended.resolve();
   }
 
+  /** A chunk may be used until the next one is asked for. */
   override stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
     let before: Uint8Array = this.#envelope.head;
     let left = this.#capture.size;
+    let chunk = new Uint8Array();
     return new ReadableStream({
       pull: async (controller) => {
         this.#onProgress();
+        // The connection has it. Left to the garbage collector, 70 MB would pile up.
+        chunk.buffer.transfer(0);
         if (this.#isHeld) await this.ended;
         try {
           if (this.#isStopped) throw new Error("The request is over");
-          const chunk = await this.#read(before, left);
+          chunk = await this.#read(before, left);
           left -= chunk.length - before.length;
           before = new Uint8Array();
           if (left === 0) this.#capture.assertUnchanged();
@@ -174,7 +183,9 @@ export class FileBody extends Blob {
     before: Uint8Array,
     left: number,
   ): Promise<Uint8Array<ArrayBuffer>> {
-    const chunk = new Uint8Array(before.length + Math.min(left, CHUNK_BYTES));
+    const chunk = new Uint8Array(
+      before.length + Math.min(left, this.#chunkBytes),
+    );
     chunk.set(before);
     if (left === 0) return chunk;
     const read = await this.#capture.read(chunk.subarray(before.length));

@@ -145,7 +145,11 @@ function encode(
     contentType: typeByExtension(extname(name)) ?? "application/octet-stream",
   });
   const content = capture.size > onePieceBytes
-    ? new FileBody(envelope, capture, { onProgress: () => guard.progress() })
+    ? new FileBody(envelope, capture, {
+      onProgress: () => guard.progress(),
+      // What is too slow for a large piece is too slow for large chunks.
+      chunkBytes: onePieceBytes,
+    })
     : onePieceBody(envelope, capture);
   return { type: envelope.type, content };
 }

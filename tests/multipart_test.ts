@@ -21,7 +21,7 @@ import { CaptureReadError } from "../sync/outcome.ts";
 import { sampleBytes as bytes } from "./helpers/sample_bytes.ts";
 import { TempDir } from "./helpers/temp_dir.ts";
 
-const CHUNK_BYTES = 128 * 1024;
+const CHUNK_BYTES = 512 * 1024;
 const SIZES = [
   0,
   1,
@@ -50,7 +50,8 @@ async function take(body: FileBody): Promise<{
 }> {
   const chunks: Uint8Array[] = [];
   try {
-    for await (const chunk of body.stream()) chunks.push(chunk);
+    // Each is taken back when the next one is asked for.
+    for await (const chunk of body.stream()) chunks.push(chunk.slice());
   } catch (error) {
     return { chunks, error };
   }
