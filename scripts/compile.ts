@@ -115,6 +115,9 @@ async function compile(
     // The cache would lie under a known name in /tmp, where another user could
     // put code into it; and this program ends too soon to gain from one.
     "--no-code-cache",
+    // Objects live as long as an upload. With more room for them an agent that
+    // has delivered a backlog goes on holding 20 MB more, and is no faster.
+    "--v8-flags=--max-semi-space-size=1",
     ...stage.flagsOf(binding),
     ...permissionsOn(target.os),
     ...included,

@@ -2,7 +2,7 @@
 import { join } from "@std/path";
 import { bindingFlags, projectPath } from "../bindings.ts";
 import type { Bench, Finding } from "./bench.ts";
-import { run } from "./children.ts";
+import { programArgs, run } from "./children.ts";
 import { compare } from "./rounds.ts";
 
 /**
@@ -17,8 +17,7 @@ export async function compareStarts(bench: Bench): Promise<Finding[]> {
   const agent = projectPath("main.ts");
   const flags = { agent: bindingFlags(), empty: ["--no-config", "--no-lock"] };
   const isCompiled = bench.scale.name !== "tiny" &&
-    await compile(join(dir, "agent"), [...flags.agent, agent]) &&
-    await compile(join(dir, "empty"), [...flags.empty, empty]);
+    await compileBoth(dir, empty);
   const command = (name: "agent" | "empty", source: string) =>
     isCompiled
       ? [join(dir, name)]
@@ -56,10 +55,17 @@ export async function compareStarts(bench: Bench): Promise<Finding[]> {
   }];
 }
 
-async function compile(program: string, args: string[]): Promise<boolean> {
+/** Builds `agent`, as users get it, and `empty`; returns whether that works here. */
+async function compileBoth(dir: string, empty: string): Promise<boolean> {
+  const deno = Deno.env.get("DENO_FOR_COMPILE") ?? Deno.execPath();
+  const [agent, other] = [join(dir, "agent"), join(dir, "empty")];
   try {
-    const flags = ["compile", "-A", "--quiet", "--output", program];
-    await run(Deno.execPath(), [...flags, ...args]);
+    await run(Deno.execPath(), [
+      ...programArgs("scripts/compile.ts"),
+      `--output=${agent}`,
+    ]);
+    const flags = ["-A", "--quiet", "--no-config", "--no-code-cache"];
+    await run(deno, ["compile", ...flags, "--output", other, empty]);
     return true;
   } catch {
     // It downloads a part of itself, which some networks do not let through.

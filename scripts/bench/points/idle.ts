@@ -18,13 +18,15 @@ export async function measureIdle(bench: Bench): Promise<Measured> {
   await bench.receiver.take();
   const agent = new Deno.Command(Deno.execPath(), {
     args: [
-      ...programArgs("main.ts"),
+      // As the executable and its unit do.
+      ...programArgs("main.ts", ["-A", "--v8-flags=--max-semi-space-size=1"]),
       "run",
       `--data-dir=${dataDir}`,
       `--server=${server}`,
       `--watch=${dirname(files[0]!)}`,
       "--settle=0.1",
     ],
+    env: { MALLOC_ARENA_MAX: "1" },
     stdout: "null",
     stderr: "null",
   }).spawn();
