@@ -8,7 +8,7 @@ const LAYERS: readonly string[] = [
   "agent",
   `watcher folder_events folder_walk finished_files rescans settling intake
    recovery salvage queue_salvage settler outage_log after_upload delivery
-   wakeup`,
+   wakeup agent_lock`,
   `queue queue_reader queue_file settlement carry_over agent_state uploader breaker
    concurrency spool
    lock notify`,

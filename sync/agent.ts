@@ -1,5 +1,4 @@
-import { delay } from "@std/async/delay";
-import { dirname, join } from "@std/path";
+import { acquireAgentLock, agentLockPath } from "./agent_lock.ts";
 import { Breaker } from "./breaker.ts";
 import {
   Delivery,
@@ -9,7 +8,6 @@ import {
   type PassReport,
   TURN_MS,
 } from "./delivery.ts";
-import { ProcessLock } from "./lock.ts";
 import type { Log } from "./log.ts";
 import { OutageLog } from "./outage_log.ts";
 import type { AgentState, QueueStats } from "./queue.ts";
@@ -63,26 +61,8 @@ export interface SyncAgentOptions extends DeliveryOptions {
   now?: () => number;
 }
 
-/** Another process is this queue's agent. */
-export class AgentRunningError extends Error {
-  override name = "AgentRunningError";
-  /** The other process; `null` if it has not said. */
-  readonly pid: number | null;
-
-  constructor(path: string, pid: number | null) {
-    const who = pid === null ? "another process" : `process ${pid}`;
-    super(`Cannot be the agent of "${path}": ${who} is its agent already`);
-    this.pid = pid;
-  }
-}
-
 /** How often the agent looks whether another process changed the queue, in milliseconds. */
 const LOOK_MS = 1_000;
-
-/** The lock that makes a process the agent of a queue. */
-export function agentLockPath(queuePath: string): string {
-  return join(dirname(queuePath), "agent.lock");
-}
 
 /**
  * Delivers what is in the queue: claims what is due, uploads several at a time,
@@ -139,7 +119,7 @@ export class SyncAgent {
   async runOnce(
     signal: AbortSignal = new AbortController().signal,
   ): Promise<PassReport> {
-    using _lock = await this.#lock();
+    using _lock = await acquireAgentLock(this.#queue);
     this.#begin();
     try {
       await this.#watcher?.scan();
@@ -168,7 +148,7 @@ export class SyncAgent {
       onReady?: () => void;
     } = {},
   ): Promise<void> {
-    using _lock = await this.#lock();
+    using _lock = await acquireAgentLock(this.#queue);
     const prepared = options.onLocked?.();
     this.#begin();
     // Ends everything else as well if one part fails.
@@ -290,20 +270,6 @@ export class SyncAgent {
   #completeSync(requested: number): void {
     this.#queue.completeSync(requested);
     if (this.#syncRequested === requested) this.#syncRequested = 0;
-  }
-
-  async #lock(): Promise<ProcessLock> {
-    const path = agentLockPath(this.#queue.path);
-    // Somebody may just be looking whether an agent runs.
-    for (let tries = 0; tries < 3; tries++) {
-      const lock = await ProcessLock.tryAcquire(path);
-      if (lock) return lock;
-      await delay(100);
-    }
-    throw new AgentRunningError(
-      this.#queue.path,
-      this.#queue.getAgentState().pid,
-    );
   }
 
   #begin(): void {

@@ -17,7 +17,8 @@
  * @module
  */
 
-export { AgentRunningError, SyncAgent } from "./agent.ts";
+export { AgentRunningError } from "./agent_lock.ts";
+export { SyncAgent } from "./agent.ts";
 export type { SyncAgentOptions } from "./agent.ts";
 export type { PassReport } from "./delivery.ts";
 export { Intake, NoRoomError } from "./intake.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { AgentRunningError } from "../sync/agent.ts";
+import { AgentRunningError } from "../sync/agent_lock.ts";
 import { openDatabase } from "../sync/database.ts";
 import { AgentFixture } from "./helpers/agent_fixture.ts";
 import { CaptureServer, created, deadUrl } from "./helpers/capture_server.ts";

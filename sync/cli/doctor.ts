@@ -1,5 +1,5 @@
 import { format as formatBytes } from "@std/fmt/bytes";
-import { agentLockPath } from "../agent.ts";
+import { agentLockPath } from "../agent_lock.ts";
 import { engineDetail } from "../database.ts";
 import { ProcessLock } from "../lock.ts";
 import { queuesSetAside } from "../queue_salvage.ts";

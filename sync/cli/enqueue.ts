@@ -1,7 +1,8 @@
+import { nudgeAgent } from "../agent_lock.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
 import { eachFile } from "./each_file.ts";
 import { readMetadata } from "./metadata_options.ts";
-import { nudgeAgent, openStore } from "./store.ts";
+import { openStore } from "./store.ts";
 
 /** Queues every file that can be, and says which cannot. */
 export async function run(context: CommandContext): Promise<number> {
@@ -11,7 +12,7 @@ export async function run(context: CommandContext): Promise<number> {
   return await eachFile(context, async (filepath) => {
     signal.throwIfAborted();
     const id = await store.intake.add(filepath, metadata, settings);
-    nudgeAgent(store.queue);
+    nudgeAgent(store.queue.path);
     out(given.has("json") ? JSON.stringify({ id, filepath }) : id);
     return ExitCode.ok;
   });

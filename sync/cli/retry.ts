@@ -1,6 +1,7 @@
+import { nudgeAgent } from "../agent_lock.ts";
 import { UsageError } from "../given.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
-import { nudgeAgent, openStore } from "./store.ts";
+import { openStore } from "./store.ts";
 
 /** Makes captures due now and prints their ids. */
 export function run(
@@ -24,7 +25,7 @@ export function run(
   using store = openStore(settings);
   const found = store.queue.retry(which);
   found.forEach((id) => out(id));
-  if (found.length > 0) nudgeAgent(store.queue);
+  if (found.length > 0) nudgeAgent(store.queue.path);
   const missing = args.filter((id) => !found.includes(id));
   for (const id of missing) {
     err(

@@ -1,4 +1,4 @@
-import { AgentRunningError } from "../agent.ts";
+import { AgentRunningError } from "../agent_lock.ts";
 import { readSettings } from "../config.ts";
 import { oneLine } from "../log.ts";
 import { UsageError } from "../given.ts";

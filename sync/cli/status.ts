@@ -1,5 +1,5 @@
 import { format as formatDuration } from "@std/fmt/duration";
-import { agentLockPath } from "../agent.ts";
+import { agentLockPath } from "../agent_lock.ts";
 import { ProcessLock } from "../lock.ts";
 import { queuesSetAside } from "../queue_salvage.ts";
 import { type CommandContext, ExitCode } from "./command.ts";

@@ -1,5 +1,5 @@
 import { join } from "@std/path";
-import { agentLockPath } from "../agent.ts";
+import { agentLockPath } from "../agent_lock.ts";
 import type { Settings } from "../config.ts";
 import { prepareDataDir, QUEUE_FILE } from "../data_dir.ts";
 import { Intake } from "../intake.ts";
@@ -67,14 +67,4 @@ function storeOf(queue: UploadQueue, settings: Settings): Store {
     intake: new Intake(queue, spool, settings),
     [Symbol.dispose]: () => queue.close(),
   };
-}
-
-/** Tells a running agent that the queue has changed; it would notice within a second. */
-export function nudgeAgent(queue: UploadQueue): void {
-  try {
-    const now = new Date();
-    Deno.utimeSync(agentLockPath(queue.path), now, now);
-  } catch {
-    // No agent was ever here.
-  }
 }

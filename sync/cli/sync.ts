@@ -1,12 +1,12 @@
 import { delay } from "@std/async/delay";
-import { agentLockPath, AgentRunningError } from "../agent.ts";
+import { agentLockPath, AgentRunningError, nudgeAgent } from "../agent_lock.ts";
 import { ProcessLock } from "../lock.ts";
 import { createLog } from "../log.ts";
 import type { UploadQueue } from "../queue.ts";
 import { createAgent, createUploader } from "./agent_parts.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
 import { Progress } from "./progress.ts";
-import { nudgeAgent, openStore, type Store } from "./store.ts";
+import { openStore, type Store } from "./store.ts";
 
 /** How often the queue is looked at for the progress, in milliseconds. */
 const LOOK_MS = 200;
@@ -48,7 +48,7 @@ async function askAgent(
   const lock = agentLockPath(queue.path);
   if (!await ProcessLock.isHeld(lock)) return false;
   const number = queue.requestSync();
-  nudgeAgent(queue);
+  nudgeAgent(queue.path);
   const isDone = () => queue.getAgentState().syncCompleted >= number;
   const ended = ProcessLock.whenFree(lock).then(() => true);
   while (!signal.aborted && !isDone()) {

@@ -1,3 +1,4 @@
+import { nudgeAgent } from "../agent_lock.ts";
 import type { Metadata } from "../metadata.ts";
 import { statCapture } from "../spool.ts";
 import type { CaptureUploader, UploadResult } from "../uploader.ts";
@@ -5,7 +6,7 @@ import { createUploader } from "./agent_parts.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
 import { eachFile } from "./each_file.ts";
 import { readMetadata } from "./metadata_options.ts";
-import { nudgeAgent, openStore } from "./store.ts";
+import { openStore } from "./store.ts";
 
 type Sent = Pick<
   UploadResult,
@@ -29,7 +30,7 @@ export async function run(context: CommandContext): Promise<number> {
     const queued = sent.outcome === "pause" || sent.outcome === "retry";
     if (queued) {
       await store.intake.add(filepath, metadata, { id });
-      nudgeAgent(store.queue);
+      nudgeAgent(store.queue.path);
     }
     const describe = given.has("json") ? forScript : forPerson;
     out(describe(filepath, id, sent, queued));

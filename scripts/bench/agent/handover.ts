@@ -6,7 +6,7 @@
  */
 import { delay } from "@std/async/delay";
 import { join } from "@std/path";
-import { nudgeAgent } from "../../../sync/cli/store.ts";
+import { nudgeAgent } from "../../../sync/agent_lock.ts";
 import { Intake } from "../../../sync/intake.ts";
 import { UploadQueue } from "../../../sync/queue.ts";
 import { Spool } from "../../../sync/spool.ts";
@@ -30,7 +30,7 @@ async function handOver(
 ): Promise<number> {
   await intake.add(input.path, { door: 3 });
   const doneMs = performance.timeOrigin + performance.now();
-  nudgeAgent(queue);
+  nudgeAgent(queue.path);
   while (true) {
     const response = await fetch(`${input.server}/control`);
     const { captures, lastStartedMs }: Received = await response.json();
