@@ -59,7 +59,7 @@ export function statCapture(path: string): SpooledFile {
       `Cannot take "${path}": it is ${kind}, expected a file`,
     );
   }
-  return { size: info.size, mtimeMs: info.mtime?.getTime() ?? 0 };
+  return { size: info.size, mtimeMs: info.mtime?.getTime() || 0 };
 }
 
 /** Makes the file itself, not a symbolic link to it, appear under another name too. */

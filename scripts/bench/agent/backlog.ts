@@ -29,15 +29,7 @@ const CLAIM = 8;
 const TURNS = 50;
 
 function fill(queue: UploadQueue, count: number): void {
-  for (let i = 0; i < count; i += BATCH) {
-    const rows = Array.from({ length: Math.min(BATCH, count - i) }, (_, j) => ({
-      filepath: `/captures/2025/capture-${i + j}.png`,
-      metadata: { door: 3 },
-      size: 2048,
-      mtimeMs: 1_700_000_000_000 + i + j,
-    }));
-    queue.enqueueMany(rows);
-  }
+  enqueue(queue, count);
   // The oldest wait: whoever looks for what is due must get past them.
   for (let left = count / 10; left > 0;) {
     const claimed = queue.claim(Math.min(left, BATCH));
@@ -48,6 +40,18 @@ function fill(queue: UploadQueue, count: number): void {
       delayMs: 3_600_000,
     })));
     left -= claimed.length;
+  }
+}
+
+function enqueue(queue: UploadQueue, count: number): void {
+  for (let i = 0; i < count; i += BATCH) {
+    const rows = Array.from({ length: Math.min(BATCH, count - i) }, (_, j) => ({
+      filepath: `/captures/2025/capture-${i + j}.png`,
+      metadata: { door: 3 },
+      size: 2048,
+      mtimeMs: 1_700_000_000_000 + i + j,
+    }));
+    queue.enqueueMany(rows);
   }
 }
 
@@ -82,6 +86,8 @@ function measure(path: string): Costs {
       queue.spooledBytes();
     });
   }
+  // Else nothing would be left for the next round.
+  enqueue(queue, TURNS * CLAIM);
   return {
     startMs,
     claimMs: median(costs.claim),

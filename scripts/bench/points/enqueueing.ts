@@ -1,5 +1,5 @@
 /** Point 5: how fast captures are handed over, and how fast the program starts. */
-import { dirname, join } from "@std/path";
+import { basename, dirname, join } from "@std/path";
 import type { Bench, Finding, Measured } from "../bench.ts";
 import { runProgram } from "../children.ts";
 import { commitsInC } from "../peers.ts";
@@ -12,7 +12,8 @@ export async function measureEnqueueing(bench: Bench): Promise<Measured> {
   bench.tell("Handing captures over");
   const paths = bench.makeFiles(Math.ceil(rows / 5), 2048);
   const watched = bench.makeFiles(watchedFiles, 100);
-  const own = (how: string) => () =>
+  const elsewhere = copyElsewhere(paths);
+  const own = (how: string, handed = paths) => () =>
     bench.inDir(async (dataDir) => {
       const { captures, ms } = await runProgram<
         { captures: number; ms: number }
@@ -20,7 +21,7 @@ export async function measureEnqueueing(bench: Bench): Promise<Measured> {
         dataDir,
         how,
         rows: how === "batch" ? rows * 10 : rows,
-        paths: how === "spool" ? paths : [],
+        paths: how === "spool" ? handed : [],
         folder: dirname(watched[0]!),
       });
       return captures / ms * 1000;
@@ -39,8 +40,10 @@ export async function measureEnqueueing(bench: Bench): Promise<Measured> {
     { name: "batch", turn: own("batch") },
     { name: "watch", turn: own("watch") },
     ...peers.commits ? [{ name: "C batch", turn: inC(100) }] : [],
-    { name: "spool", turn: own("spool") },
+    { name: "linked", turn: own("spool") },
+    ...elsewhere ? [{ name: "copied", turn: own("spool", elsewhere) }] : [],
   ], rounds);
+  if (elsewhere) await Deno.remove(dirname(elsewhere[0]!), { recursive: true });
   const ratio = (
     what: string,
     [name, peer]: [string, string],
@@ -66,15 +69,30 @@ export async function measureEnqueueing(bench: Bench): Promise<Measured> {
         "watch",
         "C batch",
       ], 0.7),
-      {
+      ...["linked", "copied"].filter((name) => rates.has(name)).map((name) => ({
         point: 5,
-        what: "a file with its copy in the spool",
-        value: rates.get("spool")!,
+        what: `a file of 2 KiB, ${name} into the spool`,
+        value: rates.get(name)!,
         unit: "captures/s",
         detail:
           "the bytes, their names and the row are synced, each capture by itself",
-      },
+      })),
       ...await compareStarts(bench),
     ],
   };
+}
+
+/** The files again, on another file system: from there they cannot be linked. */
+function copyElsewhere(paths: readonly string[]): string[] | undefined {
+  try {
+    const dir = Deno.makeTempDirSync({ dir: "/dev/shm" });
+    return paths.map((path) => {
+      const copy = join(dir, basename(path));
+      Deno.copyFileSync(path, copy);
+      return copy;
+    });
+  } catch {
+    // Not on this system.
+    return undefined;
+  }
 }
