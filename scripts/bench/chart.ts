@@ -62,6 +62,11 @@ export function lineChart(
   };
   const px = (x: number) => MARGIN.left + plot.width * x / mostX;
   const py = (y: number) => MARGIN.top + plot.height * (1 - y / mostY);
+  const xTicks = ticks(mostX).map((x) =>
+    text(px(x), height - MARGIN.bottom + 18, x.toLocaleString("en-US"), {
+      anchor: "middle",
+    })
+  );
   const parts = [0, 0.25, 0.5, 0.75, 1].flatMap((share) => [
     `<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${
       py(mostY * share)
@@ -72,13 +77,7 @@ export function lineChart(
       Math.round(mostY * share).toLocaleString("en-US"),
       { anchor: "end" },
     ),
-    text(
-      px(mostX * share),
-      height - MARGIN.bottom + 18,
-      Math.round(mostX * share).toLocaleString("en-US"),
-      { anchor: "middle" },
-    ),
-  ]);
+  ]).concat(xTicks);
   series.forEach((one, i) => {
     const color = COLORS[i % COLORS.length]!;
     const line = thinned(one.points).map(({ x, y }) =>
@@ -86,7 +85,7 @@ export function lineChart(
     ).join(" ");
     parts.push(
       `<polyline points="${line}" fill="none" stroke="${color}" stroke-width="1.5"/>`,
-      text(MARGIN.left + 8 + i * 170, MARGIN.top - 8, one.name, {
+      text(MARGIN.left + 130 + i * 170, 40, one.name, {
         color,
         weight: "bold",
       }),
@@ -103,6 +102,15 @@ function thinned(points: Series["points"]): Series["points"] {
     const part = points.slice(i * group, (i + 1) * group);
     return part.reduce((a, b) => b.y > a.y ? b : a);
   });
+}
+
+/** Round numbers from 0 up to a value, four to ten of them. */
+function ticks(most: number): number[] {
+  const step = niceCeiling(most / 8);
+  return Array.from(
+    { length: Math.floor(most / step) + 1 },
+    (_, i) => i * step,
+  );
 }
 
 /** The next 1, 2 or 5 with zeros. */

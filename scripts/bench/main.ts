@@ -5,7 +5,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { join } from "@std/path";
-import { engineDetail, openDatabase } from "../../sync/database.ts";
+import { openDatabase } from "../../sync/database.ts";
 import { projectPath } from "../bindings.ts";
 import { Bench, type Finding, type Measured, type Series } from "./bench.ts";
 import { barChart, lineChart } from "./chart.ts";
@@ -76,7 +76,10 @@ export async function runBench(options: BenchOptions): Promise<string> {
       rounds: scale.rounds,
       date: new Date().toISOString().slice(0, 10),
       deno: Deno.version.deno,
-      os: `${Deno.build.os} ${Deno.osRelease()}`,
+      // Whose build of it is this machine's business.
+      os: `${Deno.build.os} ${
+        Deno.osRelease().split(".").slice(0, 2).join(".")
+      }`,
       cores: navigator.hardwareConcurrency,
       sqlite: sqliteInUse(),
       missing: bench.peers.missing,
@@ -112,9 +115,7 @@ function draw(name: string, series: Series[]): string {
 function sqliteInUse(): string {
   using database = openDatabase(":memory:");
   const row = database.prepare("SELECT sqlite_version() AS version").get();
-  // The library's path is this machine's business.
-  const library = engineDetail.split(/[\\/]/).at(-1);
-  return `${row?.version} (${database.engine}, ${library})`;
+  return `${row?.version} (${database.engine})`;
 }
 
 async function main(): Promise<number> {
