@@ -20,7 +20,7 @@
 import { delay } from "@std/async/delay";
 import { dirname, resolve } from "@std/path";
 import { createPrivateDir } from "./data_dir.ts";
-import { damageOf } from "./database_error.ts";
+import { damageOf, hasFault } from "./database_error.ts";
 import { ProcessLock } from "./lock.ts";
 import type { Log } from "./log.ts";
 import { UploadQueue, type UploadQueueOptions } from "./queue.ts";
@@ -73,9 +73,20 @@ export async function openQueue(
   createPrivateDir(dirname(resolve(path)));
   const salvage = new QueueSalvage(path, { lockPath, engine, log });
   const open = () => new UploadQueue(path, options);
+  let failure: unknown;
+  const openBesideOthers = (): UploadQueue | undefined => {
+    try {
+      const queue = unlessDamaged(open);
+      return typeof queue === "string" ? undefined : queue;
+    } catch (error) {
+      // Perhaps another process is just moving the files away.
+      if (!hasFault(error, "other")) throw error;
+      failure = error;
+    }
+  };
   if (!thorough && !salvage.findLoss()) {
-    const queue = unlessDamaged(open);
-    if (typeof queue !== "string") return queue;
+    const queue = openBesideOthers();
+    if (queue) return queue;
   }
   const until = performance.now() + patienceMs;
   for (let tries = 1; performance.now() < until; tries++) {
@@ -83,12 +94,14 @@ export async function openQueue(
     if (lock) return mend(salvage, open);
     // Somebody may just be looking whether there is an agent.
     if (tries >= MIN_TRIES) {
-      const queue = unlessDamaged(open);
-      if (typeof queue !== "string") return queue;
+      failure = undefined;
+      const queue = openBesideOthers();
+      if (queue) return queue;
     }
     // Or be mending the queue.
     await delay(TRY_AGAIN_MS);
   }
+  if (failure) throw failure;
   throw new QueueInUseError(
     `Cannot mend the damaged queue "${path}" while its agent runs: end the agent first`,
   );

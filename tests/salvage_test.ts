@@ -638,6 +638,30 @@ testOnEachEngine(
   },
 );
 
+testOnEachEngine(
+  "a queue whose files another process is just moving is opened when that is over",
+  async (engine) => {
+    await using dir = new TempDir();
+    const path = dir.join("queue.db");
+    new UploadQueue(path, { engine }).close();
+    using lock = await ProcessLock.tryAcquire(dir.join("agent.lock"));
+    assert(lock);
+    const options = { lockPath: dir.join("agent.lock"), log() {}, engine };
+    // A -wal cannot be read without its -shm.
+    Deno.writeFileSync(`${path}-wal`, new Uint8Array(PAGE));
+    Deno.symlinkSync(dir.join("nowhere/else"), `${path}-shm`);
+    await assertRejects(
+      () => openQueue(path, { ...options, patienceMs: 300 }),
+      DatabaseError,
+      "Cannot open the queue",
+    );
+    const opened = openQueue(path, options);
+    Deno.removeSync(`${path}-shm`);
+    (await opened).close();
+    assertEquals(queuesSetAside(path), []);
+  },
+);
+
 Deno.test("status and doctor name the damaged queues that were set aside", async () => {
   await using scene = new Scene("builtin");
   await scene.fill();
