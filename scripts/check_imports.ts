@@ -14,7 +14,7 @@ const LAYERS: readonly string[] = [
    lock notify`,
   `captures database database_error reserve schema statements requests
    upload_options multipart capture_file take_copy outcome metadata server_url
-   log data_dir durable_file fault_point sidecar stall_guard version`,
+   log data_dir durable_file record_log fault_point sidecar stall_guard version`,
 ];
 
 /** Neighbours in a layer that must not know each other. */

@@ -8,8 +8,13 @@ export function writeFileDurably(path: string, data: Uint8Array): void {
     truncate: true,
     mode: 0o600,
   });
-  for (let at = 0; at < data.length;) at += file.writeSync(data.subarray(at));
+  writeAll(file, data);
   file.syncSync();
+}
+
+/** Writes all of some bytes to an open file. */
+export function writeAll(file: Deno.FsFile, data: Uint8Array): void {
+  for (let at = 0; at < data.length;) at += file.writeSync(data.subarray(at));
 }
 
 /** Brings what was written to a file, by whomever, to the disk. */

@@ -6,7 +6,7 @@
  * Handing over (`enqueue` has not returned yet; the maker still has the file):
  *
  * 1. `spool-file`    the bytes are linked or copied into the spool, and fsynced
- * 2. `spool-record`  the record is written, fsynced, renamed; the directory is fsynced
+ * 2. `spool-record`  the record is in the log, and its directory's names are, fsynced
  * 3. `row`           the row is committed with `synchronous=FULL`: now it is kept
  *
  * After a crash behind 1 the entry has no record: it is set aside as an orphan.
@@ -16,22 +16,19 @@
  *
  * 4. `answered`        the server has answered 2xx
  * 5. `settled`         the row is moved to the ledger, committed
- * 6. `spool-discarded` the spool entry is renamed into the trash
- * 7. `spool-removed`   it is gone; then a watched original is deleted or moved
+ * 6. `spool-removed`   the bytes are gone; then a watched original is deleted or moved
  *
  * After a crash behind 4 the upload is repeated with the same key. Behind 5 the
- * record is of a capture in the ledger: the next agent removes the entry, and
- * deletes or moves a watched original when it comes across it. Behind 6 it
- * empties the trash.
+ * entry is of a capture in the ledger: the next agent removes it, and deletes or
+ * moves a watched original when it comes across it.
  *
  * Removing on request:
  *
- * 8. `record-removed`  the records are unlinked; their directories are fsynced
- * 9. `row-removed`     the rows are deleted, committed
- * 10. `bytes-removed`  the bytes are unlinked
+ * 7. `row-removed`     the rows are deleted, committed
+ * 8. `bytes-removed`   the bytes are unlinked; their directories are fsynced
  *
- * After a crash behind 8 a capture is still queued. Behind 9 its bytes are an
- * orphan.
+ * After a crash behind 7 the capture is taken up again, as if nobody had asked to
+ * remove it: nobody was told that it is gone.
  *
  * @module
  */
@@ -182,11 +179,9 @@ export class Intake {
     const spooled = ids.filter((id) =>
       this.#queue.get(id)?.spooled && this.#spool.canHold(id)
     );
-    this.#spool.removeRecords(spooled);
-    reached("record-removed");
     const removed = this.#queue.remove(ids);
     reached("row-removed");
-    for (const id of spooled) this.#spool.remove(id);
+    this.#spool.removeDurably(spooled);
     reached("bytes-removed");
     return removed;
   }
@@ -252,8 +247,7 @@ export class Intake {
   #takeBack(id: string): void {
     try {
       if (this.#queue.get(id)) return;
-      this.#spool.removeRecords([id]);
-      this.#spool.remove(id);
+      this.#spool.removeDurably([id]);
     } catch {
       // Whether it is queued cannot be said: it could be the only copy.
     }

@@ -48,15 +48,23 @@ export async function reconcileSpool(
 ): Promise<Reconciled> {
   const { log, signal, now = Date.now } = options;
   const found = { ...NOTHING };
-  await spool.emptyTrash();
+  const tryFor = async (id: string, act: () => Found | Promise<Found>) => {
+    try {
+      found[await act()]++;
+    } catch (error) {
+      log("error", `Cannot bring "${id}" in the spool into line: ${error}`);
+    }
+  };
+  spool.adoptOldLayout();
+  for await (const records of spool.records()) {
+    if (signal?.aborted) return found;
+    for (const record of records) {
+      await tryFor(record.id, () => takeUp(record, queue, spool));
+    }
+  }
   for (const ids of spool.ids()) {
     for (const id of ids) {
-      if (queue.get(id)) continue;
-      try {
-        found[takeUp(id, queue, spool, now())]++;
-      } catch (error) {
-        log("error", `Cannot take up the spool's "${id}" again: ${error}`);
-      }
+      await tryFor(id, () => tidy(id, queue, spool, now()));
     }
     // Deliveries go on in between.
     await delay(0);
@@ -64,18 +72,17 @@ export async function reconcileSpool(
   }
   for (const captures of queue.spooled()) {
     for (const capture of captures) {
-      try {
-        found[await restore(capture, queue, spool)]++;
-      } catch (error) {
-        log("error", `Cannot restore the capture "${capture.id}": ${error}`);
-      }
+      await tryFor(capture.id, () => restore(capture, queue, spool));
     }
     await delay(0);
     if (signal?.aborted) return found;
   }
+  await spool.compactRecords();
   report(found, log);
   return found;
 }
+
+type Found = keyof typeof NOTHING;
 
 const NOTHING = {
   requeued: 0,
@@ -86,21 +93,35 @@ const NOTHING = {
   sound: 0,
 };
 
-/** Brings an entry without a row into line. */
+/** Queues the capture of a record again whose entry has no row. */
 function takeUp(
+  record: SpoolRecord,
+  queue: UploadQueue,
+  spool: Spool,
+): Found {
+  const { id } = record;
+  if (!spool.canHold(id) || !spool.has(id)) return "sound";
+  if (queue.get(id) || queue.wasDelivered(id)) return "sound";
+  const capture = captureOf(record);
+  if (capture) {
+    queue.enqueueMany([capture]);
+    return "requeued";
+  }
+  spool.setAside(id, record);
+  return "orphaned";
+}
+
+/** Brings an entry into line that has no row, and no record either. */
+function tidy(
   id: string,
   queue: UploadQueue,
   spool: Spool,
   nowMs: number,
-): keyof typeof NOTHING {
+): Found {
+  if (queue.get(id)) return "sound";
   if (queue.wasDelivered(id)) {
     spool.remove(id);
     return "delivered";
-  }
-  const capture = spool.has(id) && captureOf(spool.record(id));
-  if (capture) {
-    queue.enqueueMany([capture]);
-    return "requeued";
   }
   // A clock that was set back makes nothing young.
   const ageMs = Math.abs(nowMs - spool.changedMs(id));
@@ -109,8 +130,7 @@ function takeUp(
   return "orphaned";
 }
 
-function captureOf(record: SpoolRecord | undefined): NewCapture | undefined {
-  if (!record) return undefined;
+function captureOf(record: SpoolRecord): NewCapture | undefined {
   const { metadataJson, ...rest } = record;
   try {
     return { ...rest, metadata: parseMetadata(metadataJson), spooled: true };
@@ -125,7 +145,7 @@ async function restore(
   { id, filepath, size, mtimeMs }: QueuedCapture,
   queue: UploadQueue,
   spool: Spool,
-): Promise<keyof typeof NOTHING> {
+): Promise<Found> {
   if (spool.has(id) || !spool.canHold(id)) return "sound";
   // Read behind that: a delivery removes the row before the bytes.
   const capture = queue.get(id);

@@ -2,59 +2,41 @@ import { statfsSync } from "node:fs";
 import { basename, join } from "@std/path";
 import { createPrivateDir, syncDir } from "./data_dir.ts";
 import { removeIfThere, writeFileDurably } from "./durable_file.ts";
+import { parseRecord, RecordLog, type SpoolRecord } from "./record_log.ts";
 import { type SpooledFile, statCapture, takeCopy } from "./take_copy.ts";
 
+export type { SpoolRecord } from "./record_log.ts";
 export { type SpooledFile, statCapture } from "./take_copy.ts";
-
-/** What a spool entry knows of itself, so that a lost queue can be rebuilt. */
-export interface SpoolRecord {
-  id: string;
-  /** Where the capture was handed over. */
-  filepath: string;
-  /** A JSON object as text. */
-  metadataJson: string;
-  /** In milliseconds since 1970. */
-  createdAtMs: number;
-  /** In bytes. */
-  size: number;
-  /** The file's modification time, in milliseconds since 1970. */
-  mtimeMs: number;
-  watched: boolean;
-}
 
 /** Directory of what may be an only copy but belongs to no capture. */
 const ORPHANS = "orphans";
 
-/** Directory of what is about to be gone: discarded entries, some in a directory. */
-const TRASH = "trash";
-
-/** Entries that are discarded together. */
-interface Trash {
-  dir: string;
-  gone: Promise<void>;
-}
+/** The file with the records of all entries. */
+const RECORDS = "records.jsonl";
 
 /** The ids that entries can have. No other text becomes part of a path. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
- * The agent's own copies of captures: `XX/ID` holds the bytes, `XX/ID.json` the
- * record. `XX` are the last two characters of the id, so that no directory
- * grows beyond what can be listed at once.
+ * The agent's own copies of captures: `XX/ID` holds the bytes, the log
+ * `records.jsonl` a record of each. `XX` are the last two characters of the id,
+ * so that no directory grows beyond what can be listed at once.
  *
  * A copy is a hard link where the file system allows, so that no bytes are
  * copied and the maker may delete the original; else a copy (by reflink where
- * the file system has it). The record comes last, by a rename: an entry that has
- * one is whole.
+ * the file system has it). The record comes last: an entry that has one is whole.
  */
 export class Spool {
   readonly #dir: string;
-  #trash: Trash | undefined;
+  readonly #log: RecordLog;
+  /** Settled when all that was discarded so far is gone. */
+  #gone: Promise<void> = Promise.resolve();
 
   /** @param dir Is created for this user alone. */
   constructor(dir: string) {
     this.#dir = dir;
-    createPrivateDir(join(dir, TRASH));
+    this.#log = new RecordLog(join(dir, RECORDS));
+    createPrivateDir(dir);
   }
 
   /** Whether an entry can have this id. */
@@ -122,26 +104,11 @@ export class Spool {
     return path;
   }
 
-  /** Completes entries: their records, then the names of both, are on the disk afterwards. */
+  /** Completes entries: their records and their names are on the disk afterwards. */
   commit(records: SpoolRecord[]): void {
-    for (const record of records) {
-      const temporary = this.#recordPath(record.id) + ".tmp";
-      writeFileDurably(
-        temporary,
-        new TextEncoder().encode(JSON.stringify(record)),
-      );
-      Deno.renameSync(temporary, this.#recordPath(record.id));
-    }
+    for (const { id } of records) this.pathOf(id);
+    this.#log.append(records);
     this.#syncShards(records.map(({ id }) => id));
-  }
-
-  /**
-   * Forgets captures whose rows are to be removed: without their records the
-   * entries are not taken up again after a crash, and not after a power cut.
-   */
-  removeRecords(ids: string[]): void {
-    for (const id of ids) removeIfThere(this.#recordPath(id));
-    this.#syncShards(ids);
   }
 
   #syncShards(ids: string[]): void {
@@ -155,60 +122,72 @@ export class Spool {
   /** Removes an entry. One that is not there is fine. */
   remove(id: string): void {
     removeIfThere(this.pathOf(id));
-    removeIfThere(this.#recordPath(id));
-    removeIfThere(this.#recordPath(id) + ".tmp");
+  }
+
+  /** Removes entries for good: a power cut does not bring them back. */
+  removeDurably(ids: string[]): void {
+    for (const id of ids) this.remove(id);
+    this.#syncShards(ids);
   }
 
   /**
-   * Removes the whole entry of a settled capture. At once it only loses its
-   * place; to free what it takes can last a disk ten times as long, which
-   * another thread waits for, once for all that are discarded together.
+   * Removes the entry of a settled capture on another thread, one after the
+   * other: a disk may take long to free what a file holds.
    *
    * @returns Settled when it is gone.
    */
   discard(id: string): Promise<void> {
-    const { dir, gone } = this.#trash ??= this.#newTrash();
-    for (const path of [this.pathOf(id), this.#recordPath(id)]) {
-      try {
-        Deno.renameSync(path, join(dir, basename(path)));
-      } catch {
-        // Where the disk is so full that there is no room for another name.
-        removeIfThere(path);
-      }
-    }
+    const path = this.pathOf(id);
+    const gone = this.#gone.then(() => Deno.remove(path)).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
+    // What fails with one is told to whoever discards it.
+    this.#gone = gone.catch(() => {});
     return gone;
   }
 
-  /** Removes what a crash left of discarded entries. */
-  async emptyTrash(): Promise<void> {
-    for await (const { name } of Deno.readDir(join(this.#dir, TRASH))) {
-      await removeTree(join(this.#dir, TRASH, name));
-    }
+  /** The records of all entries, and of some that are gone; some at a time. */
+  records(): AsyncGenerator<SpoolRecord[]> {
+    return this.#log.read();
   }
 
-  #newTrash(): Trash {
-    const dir = join(this.#dir, TRASH, crypto.randomUUID());
-    try {
-      Deno.mkdirSync(dir, { mode: 0o700 });
-    } catch {
-      // The disk is full: entries are removed where they are.
+  /** Drops the records of entries that are gone, if there are many. Only for the one agent. */
+  async compactRecords(): Promise<void> {
+    if (!this.#log.isCompactable) return;
+    await this.#log.compact((id) => this.canHold(id) && this.has(id));
+  }
+
+  /** Takes over what an earlier version kept in a file `XX/ID.json` for each entry. */
+  adoptOldLayout(): void {
+    // It moved there what was delivered.
+    if (exists(join(this.#dir, "trash"))) {
+      Deno.removeSync(join(this.#dir, "trash"), { recursive: true });
     }
-    const remove = () => {
-      this.#trash = undefined;
-      return removeTree(dir);
-    };
-    return { dir, gone: Promise.resolve().then(remove) };
+    for (const { dir, names } of this.#shards()) {
+      const paths = names.filter((name) => /\.json(\.tmp)?$/.test(name))
+        .map((name) => join(dir, name));
+      if (paths.length === 0) continue;
+      const records = paths
+        .map((path) => parseRecord(Deno.readTextFileSync(path)))
+        .filter((record) => record !== undefined && this.canHold(record.id));
+      this.#log.append(records as SpoolRecord[]);
+      paths.forEach(removeIfThere);
+    }
   }
 
   /** The ids of all entries, whole or not, some hundreds or thousands at a time. */
   *ids(): Generator<string[]> {
-    for (const shard of Deno.readDirSync(this.#dir)) {
-      if (!shard.isDirectory) continue;
-      const names = [...Deno.readDirSync(join(this.#dir, shard.name))]
-        .map(({ name }) => name.replace(/\.json(\.tmp)?$/, ""))
-        // Other files, the orphans among them, are no entries.
-        .filter((name) => UUID.test(name) && shardOf(name) === shard.name);
-      yield [...new Set(names)];
+    for (const { shard, names } of this.#shards()) {
+      // Other files, the orphans among them, are no entries.
+      yield names.filter((name) => UUID.test(name) && shardOf(name) === shard);
+    }
+  }
+
+  *#shards(): Generator<{ shard: string; dir: string; names: string[] }> {
+    for (const { name: shard, isDirectory } of Deno.readDirSync(this.#dir)) {
+      if (!isDirectory || shard === ORPHANS) continue;
+      const dir = join(this.#dir, shard);
+      yield { shard, dir, names: [...Deno.readDirSync(dir)].map(nameOf) };
     }
   }
 
@@ -227,39 +206,28 @@ export class Spool {
    * this is about the time that nobody can set.
    */
   changedMs(id: string): number {
-    const times = [this.pathOf(id), this.#recordPath(id)].map((path) => {
-      try {
-        const { ctime, mtime } = Deno.lstatSync(path);
-        return (ctime ?? mtime)?.getTime() ?? 0;
-      } catch {
-        return 0;
-      }
-    });
-    return Math.max(...times);
-  }
-
-  /** An entry's record; `undefined` if it has none that can be used. */
-  record(id: string): SpoolRecord | undefined {
     try {
-      const record = JSON.parse(Deno.readTextFileSync(this.#recordPath(id)));
-      return isRecord(record) && record.id === id ? record : undefined;
+      const { ctime, mtime } = Deno.lstatSync(this.pathOf(id));
+      return (ctime ?? mtime)?.getTime() ?? 0;
     } catch {
-      return undefined;
+      return 0;
     }
   }
 
-  /** Sets an entry aside that belongs to no capture, for a person to look at. */
-  setAside(id: string): void {
+  /**
+   * Sets an entry aside that belongs to no capture, for a person to look at.
+   *
+   * @param record What is known of it, kept beside it.
+   */
+  setAside(id: string, record?: SpoolRecord): void {
     const dir = join(this.#dir, ORPHANS);
     createPrivateDir(dir);
-    for (const path of [this.pathOf(id), this.#recordPath(id)]) {
-      try {
-        Deno.renameSync(path, join(dir, basename(path)));
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      }
+    const path = this.pathOf(id);
+    if (record) {
+      const text = new TextEncoder().encode(JSON.stringify(record));
+      writeFileDurably(join(dir, `${id}.json`), text);
     }
-    removeIfThere(this.#recordPath(id) + ".tmp");
+    Deno.renameSync(path, join(dir, basename(path)));
   }
 
   /** How many files were set aside. */
@@ -277,24 +245,14 @@ export class Spool {
     const { bavail, bsize } = statfsSync(this.#dir);
     return bavail * bsize;
   }
-
-  #recordPath(id: string): string {
-    return this.pathOf(id) + ".json";
-  }
 }
 
 function shardOf(id: string): string {
   return id.slice(-2);
 }
 
-/** Whether all that is needed to queue a capture again is there. */
-function isRecord(value: unknown): value is SpoolRecord {
-  if (typeof value !== "object" || value === null) return false;
-  const { filepath, metadataJson, createdAtMs, size, mtimeMs, watched } =
-    value as SpoolRecord;
-  return [filepath, metadataJson].every((text) => typeof text === "string") &&
-    [createdAtMs, size, mtimeMs].every(Number.isFinite) &&
-    typeof watched === "boolean";
+function nameOf({ name }: Deno.DirEntry): string {
+  return name;
 }
 
 function exists(path: string): boolean {
@@ -303,13 +261,5 @@ function exists(path: string): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-async function removeTree(dir: string): Promise<void> {
-  try {
-    await Deno.remove(dir, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

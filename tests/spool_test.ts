@@ -20,6 +20,12 @@ function recordOf(id: string): SpoolRecord {
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
+/** The records that a spool has of an entry. */
+async function recordsOf(spool: Spool, id: string): Promise<SpoolRecord[]> {
+  const records = (await Array.fromAsync(spool.records())).flat();
+  return records.filter((record) => record.id === id);
+}
+
 /** Everything below a folder. */
 function filesIn(dir: TempDir, folder = "."): string[] {
   return [...Deno.readDirSync(dir.join(folder))].flatMap((entry) =>
@@ -29,20 +35,20 @@ function filesIn(dir: TempDir, folder = "."): string[] {
   ).sort();
 }
 
-Deno.test("an entry has its bytes and its record, below the last two characters of its id", async () => {
+Deno.test("an entry has its bytes, below the last two characters of its id, and a record in the log", async () => {
   await using dir = new TempDir();
   const spool = new Spool(dir.join("spool"));
   const source = dir.write("capture.png", "bytes");
   await spool.addFile(ID, source);
-  assertEquals(spool.record(ID), undefined);
+  assertEquals(await recordsOf(spool, ID), []);
   spool.commit([recordOf(ID)]);
   assertEquals(filesIn(dir), [
     "./capture.png",
     `./spool/0e/${ID}`,
-    `./spool/0e/${ID}.json`,
+    "./spool/records.jsonl",
   ]);
   assertEquals(Deno.readTextFileSync(spool.pathOf(ID)), "bytes");
-  assertEquals(spool.record(ID), recordOf(ID));
+  assertEquals(await recordsOf(spool, ID), [recordOf(ID)]);
   assert(spool.has(ID));
   assert(!spool.has(OTHER_ID));
 });
@@ -113,76 +119,83 @@ Deno.test("no id leads out of the spool", async () => {
     assertThrows(() => spool.addBytes(id, encode("")), TypeError, "a UUID");
     assertThrows(() => spool.pathOf(id), TypeError, "a UUID");
     assertThrows(() => spool.remove(id), TypeError, "a UUID");
-    assertThrows(() => spool.removeRecords([id]), TypeError, "a UUID");
+    assertThrows(() => spool.removeDurably([id]), TypeError, "a UUID");
+    assertThrows(() => spool.discard(id), TypeError, "a UUID");
     assertThrows(() => spool.setAside(id), TypeError, "a UUID");
     assertThrows(() => spool.commit([recordOf(id)]), TypeError, "a UUID");
     assert(!spool.has(id));
-    assertEquals(spool.record(id), undefined);
+    assertEquals(await recordsOf(spool, id), []);
   }
   assertEquals(Deno.readTextFileSync(secret), "kept");
   assertEquals(filesIn(dir), ["./capture.png", "./secret", "./secret.json"]);
 });
 
-Deno.test("Spool.remove() removes all of an entry, and minds nothing that is missing", async () => {
+Deno.test("Spool.remove() and removeDurably() remove an entry, and mind nothing that is missing", async () => {
+  await using dir = new TempDir();
+  const spool = new Spool(dir.path);
+  for (const id of [ID, OTHER_ID]) spool.addBytes(id, encode("bytes"));
+  spool.remove(ID);
+  spool.remove(ID);
+  spool.removeDurably([OTHER_ID, ID]);
+  spool.removeDurably(["00000000-0000-4000-8000-000000000000"]);
+  assertEquals(filesIn(dir), []);
+});
+
+Deno.test("Spool.discard() removes entries, and minds nothing that is missing", async () => {
+  await using dir = new TempDir();
+  const spool = new Spool(dir.path);
+  for (const id of [ID, OTHER_ID]) spool.addBytes(id, encode("bytes"));
+  await Promise.all([ID, ID, OTHER_ID].map((id) => spool.discard(id)));
+  assertEquals(filesIn(dir), []);
+});
+
+Deno.test("Spool.discard() tells what goes wrong with one entry, and removes the others", async () => {
+  await using dir = new TempDir();
+  const spool = new Spool(dir.path);
+  // What is not empty is not removed.
+  dir.write(`0e/${ID}/file`, "in its place");
+  spool.addBytes(OTHER_ID, encode("bytes"));
+  const [bad, good] = [ID, OTHER_ID].map((id) => spool.discard(id));
+  await assertRejects(() => bad!);
+  await good;
+  assert(!spool.has(OTHER_ID));
+});
+
+Deno.test("Spool.compactRecords() keeps the records of entries that are there", async () => {
+  await using dir = new TempDir();
+  const spool = new Spool(dir.path);
+  for (const id of [ID, OTHER_ID]) spool.addBytes(id, encode("bytes"));
+  // Large enough for it to be worth while.
+  const filepath = "x".repeat(700_000);
+  spool.commit([ID, OTHER_ID].map((id) => ({ ...recordOf(id), filepath })));
+  await spool.discard(OTHER_ID);
+  await spool.compactRecords();
+  assertEquals(await recordsOf(spool, ID), [{ ...recordOf(ID), filepath }]);
+  assertEquals(await recordsOf(spool, OTHER_ID), []);
+  spool.commit([recordOf(ID)]);
+  await spool.compactRecords();
+  assertEquals((await recordsOf(spool, ID)).length, 2);
+});
+
+Deno.test("Spool.adoptOldLayout() takes over a record file for each entry, and the trash", async () => {
   await using dir = new TempDir();
   const spool = new Spool(dir.path);
   spool.addBytes(ID, encode("bytes"));
-  spool.commit([recordOf(ID)]);
-  Deno.writeTextFileSync(spool.pathOf(ID) + ".json.tmp", "half");
-  spool.remove(ID);
-  spool.remove(ID);
-  spool.remove(OTHER_ID);
-  assertEquals(filesIn(dir), []);
+  dir.write(`0e/${ID}.json`, JSON.stringify(recordOf(ID)));
+  dir.write(`0e/${OTHER_ID}.json.tmp`, "half");
+  dir.write("trash/1/left", "bytes");
+  spool.adoptOldLayout();
+  spool.adoptOldLayout();
+  assertEquals(filesIn(dir), [`./0e/${ID}`, "./records.jsonl"]);
+  assertEquals(await recordsOf(spool, ID), [recordOf(ID)]);
 });
 
-Deno.test("Spool.discard() takes entries out of the way at once, and then removes them", async () => {
-  await using dir = new TempDir();
-  const spool = new Spool(dir.join("spool"));
-  for (const id of [ID, OTHER_ID]) {
-    spool.addBytes(id, encode("bytes"));
-    spool.commit([recordOf(id)]);
-  }
-  const gone = [ID, OTHER_ID].map((id) => spool.discard(id));
-  assertEquals([...spool.ids()].flat(), []);
-  assertEquals(filesIn(dir).length, 4);
-  await Promise.all(gone);
-  assertEquals(filesIn(dir), []);
-  await spool.discard(ID);
-});
-
-Deno.test("Spool.discard() removes an entry that it cannot move", async () => {
-  await using dir = new TempDir();
-  const spool = new Spool(dir.join("spool"));
-  spool.addBytes(ID, encode("bytes"));
-  Deno.removeSync(dir.join("spool/trash"));
-  await spool.discard(ID);
-  assertEquals(filesIn(dir), []);
-});
-
-Deno.test("Spool.emptyTrash() removes what was discarded and is still there", async () => {
-  await using dir = new TempDir();
-  const spool = new Spool(dir.join("spool"));
-  dir.write("spool/trash/1/left", "bytes");
-  dir.write("spool/trash/2/left.json", "{}");
-  await spool.emptyTrash();
-  assertEquals([...Deno.readDirSync(dir.join("spool/trash"))], []);
-});
-
-Deno.test("Spool.removeRecords() leaves the bytes", async () => {
-  await using dir = new TempDir();
-  const spool = new Spool(dir.path);
-  spool.addBytes(ID, encode("bytes"));
-  spool.commit([recordOf(ID)]);
-  spool.removeRecords([ID, OTHER_ID]);
-  assertEquals(filesIn(dir), [`./0e/${ID}`]);
-});
-
-Deno.test("Spool.ids() names entries, whole or not, each once, and nothing else", async () => {
+Deno.test("Spool.ids() names entries, whole or not, and nothing else", async () => {
   await using dir = new TempDir();
   const spool = new Spool(dir.path);
   spool.addBytes(ID, encode("whole"));
   spool.commit([recordOf(ID)]);
-  dir.write(`e7/${OTHER_ID}.json.tmp`, "half a record");
+  spool.addBytes(OTHER_ID, encode("half"));
   dir.write("0e/notes.txt", "somebody else's");
   dir.write(`0e/${OTHER_ID}`, "in the wrong place");
   dir.write(`orphans/${OTHER_ID}`, "set aside");
@@ -190,43 +203,22 @@ Deno.test("Spool.ids() names entries, whole or not, each once, and nothing else"
   assertEquals([...spool.ids()].flat().sort(), [ID, OTHER_ID]);
 });
 
-Deno.test("a record that is damaged, or another one's, is none", async () => {
-  await using dir = new TempDir();
-  const spool = new Spool(dir.path);
-  spool.addBytes(ID, encode("bytes"));
-  const damaged = [
-    "",
-    "{",
-    "null",
-    "[]",
-    JSON.stringify(recordOf(OTHER_ID)),
-    ...Object.keys(recordOf(ID)).map((key) =>
-      JSON.stringify({ ...recordOf(ID), [key]: undefined })
-    ),
-    JSON.stringify({ ...recordOf(ID), size: "5" }),
-    JSON.stringify({ ...recordOf(ID), watched: 1 }),
-  ];
-  for (const text of damaged) {
-    Deno.writeTextFileSync(spool.pathOf(ID) + ".json", text);
-    assertEquals(spool.record(ID), undefined, text);
-  }
-});
-
-Deno.test("Spool.setAside() keeps an entry's files, and orphans() counts them", async () => {
+Deno.test("Spool.setAside() keeps an entry, with its record if it has one, and orphans() counts it", async () => {
   await using dir = new TempDir();
   const spool = new Spool(dir.path);
   assertEquals(spool.orphans(), 0);
-  spool.addBytes(ID, encode("bytes"));
-  spool.commit([recordOf(ID)]);
-  spool.addBytes(OTHER_ID, encode("more"));
-  spool.setAside(ID);
-  spool.setAside(OTHER_ID);
+  for (const id of [ID, OTHER_ID]) spool.addBytes(id, encode("bytes"));
+  spool.setAside(ID, recordOf(ID));
   spool.setAside(OTHER_ID);
   assertEquals(filesIn(dir), [
     `./orphans/${ID}`,
     `./orphans/${ID}.json`,
     `./orphans/${OTHER_ID}`,
   ]);
+  assertEquals(
+    JSON.parse(Deno.readTextFileSync(dir.join(`orphans/${ID}.json`))),
+    recordOf(ID),
+  );
   assertEquals(spool.orphans(), 2);
 });
 

@@ -6,7 +6,11 @@ import type { Log } from "../log.ts";
 import { UsageError } from "../given.ts";
 import { CaptureUploader } from "../uploader.ts";
 import { FolderWatcher } from "../watcher.ts";
+import type { Spool } from "../spool.ts";
 import type { Store } from "./store.ts";
+
+/** How often it is looked whether the spool's records are worth compacting, in milliseconds. */
+const COMPACT_EVERY_MS = 60_000;
 
 /**
  * Returns the uploader that the settings ask for.
@@ -41,8 +45,12 @@ export function createAgent(
   const { queue, spool } = store;
   const { watch, concurrency, graceMs, afterUpload } = settings;
   const tidy = tidyOneByOne(afterUpload, log);
+  const compact = compactNowAndThen(spool, log);
   const agent: SyncAgent = new SyncAgent({
-    ...options,
+    onTurn: () => {
+      options.onTurn?.();
+      compact();
+    },
     queue,
     uploader,
     log,
@@ -52,9 +60,7 @@ export function createAgent(
     pathOf: (capture) =>
       capture.spooled ? spool.pathOf(capture.id) : capture.filepath,
     onDelivered: async ({ id, filepath, spooled, watched }, { sent }) => {
-      const gone = spooled ? spool.discard(id) : undefined;
-      reached("spool-discarded");
-      await gone;
+      if (spooled) await spool.discard(id);
       reached("spool-removed");
       if (watched && sent) tidy(filepath, sent);
     },
@@ -67,6 +73,18 @@ export function createAgent(
     }),
   });
   return agent;
+}
+
+/** Returns what keeps the spool's records from growing for ever. */
+function compactNowAndThen(spool: Spool, log: Log): () => void {
+  let notBefore = performance.now() + COMPACT_EVERY_MS;
+  return () => {
+    if (performance.now() < notBefore) return;
+    notBefore = performance.now() + COMPACT_EVERY_MS;
+    spool.compactRecords().catch((error) => {
+      log("warn", `Cannot compact the spool's records: ${error.message}`);
+    });
+  };
 }
 
 type Tidy = (path: string, sent: SentFile) => void;

@@ -19,9 +19,9 @@ export const MUTANTS = {
     replace: "const { id = crypto.randomUUID() } = options, copy = false;",
   },
   "the look through the spool before the folders": {
-    file: "sync/agent.ts",
-    find: "Promise.resolve(prepared)",
-    replace: "Promise.resolve()",
+    file: "sync/cli/run.ts",
+    find: "await reconcile(store, { log, signal });",
+    replace: "setTimeout(() => reconcile(store, { log, signal }), 500);",
   },
   "the sync of a capture's bytes": {
     file: "sync/take_copy.ts",
@@ -31,6 +31,11 @@ export const MUTANTS = {
   "the sync of the spool's names": {
     file: "sync/spool.ts",
     find: "this.#syncShards(records.map(({ id }) => id));",
+    replace: "",
+  },
+  "the sync of the spool's records": {
+    file: "sync/record_log.ts",
+    find: "    file.syncDataSync();",
     replace: "",
   },
   "the sync of a commit": {

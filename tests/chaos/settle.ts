@@ -1,4 +1,4 @@
-import { join } from "@std/path";
+import { basename, join } from "@std/path";
 import { eventually } from "../helpers/eventually.ts";
 import { sha256Of } from "./oracle.ts";
 import type { World } from "./world.ts";
@@ -95,7 +95,8 @@ async function checkFolders(world: World): Promise<void> {
   await attempt(
     world,
     "delivered captures leave the spool",
-    () => !filesIn(spoolOf(world)).some((path) => path.endsWith(".json")),
+    () =>
+      entriesIn(world).every(({ sha256 }) => !world.oracle.mustBeGone(sha256)),
   );
 }
 
@@ -105,13 +106,8 @@ async function checkFolders(world: World): Promise<void> {
  */
 function checkLeftovers(world: World): void {
   const { oracle, tally, faults } = world;
-  const left = filesIn(spoolOf(world)).filter((path) => !path.endsWith(".tmp"));
   const times = new Map<string, number>();
-  for (const path of left) {
-    const bytes = Deno.readFileSync(path);
-    // An empty one may be any copy that was only begun.
-    if (bytes.length === 0) continue;
-    const hash = sha256Of(bytes);
+  for (const { path, sha256: hash } of entriesIn(world)) {
     if (oracle.mustBeGone(hash)) {
       faults.push(`the spool still has "${path}", which was acknowledged`);
     }
@@ -123,8 +119,13 @@ function checkLeftovers(world: World): void {
   }
 }
 
-function spoolOf(world: World): string {
-  return join(world.disks.data, "spool");
+/** What the spool holds. An empty file is left out: it may be any copy that was only begun. */
+function entriesIn(world: World): { path: string; sha256: string }[] {
+  const spool = join(world.disks.data, "spool");
+  return filesIn(spool).filter((path) => basename(path) !== "records.jsonl")
+    .map((path) => ({ path, bytes: Deno.readFileSync(path) }))
+    .filter(({ bytes }) => bytes.length > 0)
+    .map(({ path, bytes }) => ({ path, sha256: sha256Of(bytes) }));
 }
 
 async function attempt(

@@ -29,12 +29,12 @@ export class StoreFixture implements AsyncDisposable {
     });
   }
 
-  /** All files in the spool, the data directory's path left out. */
+  /** All files in the spool but the records, the data directory's path left out. */
   spooled(folder = ""): string[] {
     return [...Deno.readDirSync(this.spoolDir + folder)].flatMap((entry) => {
       const path = `${folder}/${entry.name}`;
       return entry.isDirectory ? this.spooled(path) : [path];
-    }).sort();
+    }).filter((path) => path !== "/records.jsonl").sort();
   }
 
   /** Opens the database past the queue. */

@@ -11,6 +11,15 @@ export const SCENARIOS = {
     const captures = [scene.make(scene.makers), scene.make(scene.makers)];
     return await scene.enqueue(captures, { cutAt });
   },
+  "captures are linked into the spool, and then the queue is lost": async (
+    scene,
+    cutAt,
+  ) => {
+    scene.queueIsLost = true;
+    await scene.begin();
+    const captures = [scene.make(scene.makers), scene.make(scene.makers)];
+    return await scene.enqueue(captures, { cutAt });
+  },
   "captures are copied into the spool": async (scene, cutAt) => {
     await scene.enqueue([scene.make(scene.makers)]);
     await scene.begin();

@@ -5,6 +5,7 @@ import { Maker } from "../../chaos/maker.ts";
 import { type Capture, Oracle, sha256Of } from "../../chaos/oracle.ts";
 import type { Program } from "../../chaos/program.ts";
 import { ReceivedFolder } from "../../chaos/received.ts";
+import { removeIfThere } from "../../../sync/durable_file.ts";
 import { eventually } from "../eventually.ts";
 import { TempDir } from "../temp_dir.ts";
 import { ShadowedDisk, type Survival } from "./shadowed_disk.ts";
@@ -25,6 +26,8 @@ export class Scene implements AsyncDisposable {
   readonly makers: string;
   readonly watched: string;
   readonly data: string;
+  /** Whether the power cut costs the host its queue, so that only the spool is left. */
+  queueIsLost = false;
   readonly #props: Props;
   readonly #dir = new TempDir();
   readonly #tried = new Set<string>();
@@ -116,6 +119,7 @@ export class Scene implements AsyncDisposable {
    */
   async restart(survival: Survival): Promise<string[]> {
     this.#disk!.survive(survival);
+    if (this.queueIsLost) this.#loseQueue();
     const left = fingerprint(this.root);
     if (this.#tried.has(left)) return [];
     this.#tried.add(left);
@@ -153,6 +157,12 @@ export class Scene implements AsyncDisposable {
     if (failed > 0) throw new Error(`${failed} captures failed`);
     const watched = [...Deno.readDirSync(this.watched)].length;
     return pending === 0 && uploading === 0 && watched === 0;
+  }
+
+  #loseQueue(): void {
+    for (const end of ["", "-wal", "-shm"]) {
+      removeIfThere(join(this.data, `queue.db${end}`));
+    }
   }
 
   #spawn(

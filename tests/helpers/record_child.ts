@@ -1,0 +1,16 @@
+/** Adds records to a log, one by one: `record_child.ts PATH NAME COUNT`. */
+import { RecordLog } from "../../sync/record_log.ts";
+
+const [path = "", name = "", count = ""] = Deno.args;
+const log = new RecordLog(path);
+for (let n = 0; n < Number(count); n++) {
+  log.append([{
+    id: `${name}${n}`,
+    filepath: "/captures/door.png",
+    metadataJson: "{}",
+    createdAtMs: 0,
+    size: 0,
+    mtimeMs: 0,
+    watched: false,
+  }]);
+}
