@@ -79,6 +79,8 @@ class Service {
         // Before the folders: a watched file whose entry a crash left without a
         // row would be taken over a second time.
         await reconcile(store, { log, signal });
+        // What was taken up again should not wait for the next turn.
+        agent.wake();
       },
       onReady: () => {
         for (const dir of settings.watch) log("info", `Watching "${dir}"`);

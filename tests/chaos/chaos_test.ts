@@ -1,7 +1,7 @@
 import { assert, assertEquals, fail } from "@std/assert";
 import { Campaign, describeTally, describeViolation } from "./campaign.ts";
 import { KILLED_WHILE_WATCHING, SIDECAR_FROM_THE_FUTURE } from "./histories.ts";
-import { MUTANTS } from "./mutants.ts";
+import { MUTANTS, SLOW_HAND_OVER } from "./mutants.ts";
 import { Program } from "./program.ts";
 
 /** How long rounds are begun, in milliseconds. */
@@ -35,7 +35,7 @@ Deno.test({
   name: "A watched file is delivered once though agents are killed over it",
   ignore,
   async fn() {
-    await using program = Program.copy();
+    await using program = Program.copy([SLOW_HAND_OVER]);
     await using campaign = await Campaign.prepare(program);
     assertEquals(await campaign.replay(KILLED_WHILE_WATCHING), []);
   },
@@ -90,7 +90,7 @@ Deno.test({
   ignore,
   async fn() {
     const edit = MUTANTS["the look through the spool before the folders"];
-    await using program = Program.copy([edit]);
+    await using program = Program.copy([edit, SLOW_HAND_OVER]);
     await using campaign = await Campaign.prepare(program);
     const faults = await campaign.replay(KILLED_WHILE_WATCHING);
     assert(

@@ -1,5 +1,12 @@
 import type { Edit } from "./program.ts";
 
+/** Makes it likely that a kill comes between a capture's record and its row. */
+export const SLOW_HAND_OVER: Edit = {
+  file: "sync/intake.ts",
+  find: 'reached("spool-record");',
+  replace: "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60);",
+};
+
 /** The program with one thing taken out that a promise rests on, by what that is. */
 export const MUTANTS = {
   "the idempotency key": {
