@@ -57,22 +57,16 @@ export function openCapture(
 ): OpenCapture {
   try {
     // Before opening: opening a pipe would wait for its writer.
-    assertRegular(path, Deno.statSync(path));
-    const file = Deno.openSync(path, { read: true });
-    try {
-      const info = file.statSync();
-      assertRegular(path, info);
-      assertExpected(path, info, expected);
-      return openFile(path, file, info);
-    } catch (error) {
-      file.close();
-      throw error;
-    }
+    const info = Deno.statSync(path);
+    assertRegular(path, info);
+    assertExpected(path, info, expected);
+    return openFile(path, Deno.openSync(path, { read: true }), info);
   } catch (error) {
     throw readError(path, error);
   }
 }
 
+/** @param info What the path led to just before; another file since then shows in the end. */
 function openFile(
   path: string,
   file: Deno.FsFile,

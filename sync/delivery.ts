@@ -124,13 +124,15 @@ export class Delivery {
   async drain(stop: AbortSignal, abort: AbortSignal): Promise<PassReport> {
     this.#report = { delivered: 0, failed: 0, postponed: 0 };
     const running = new Set<Promise<void>>();
+    const turns = setInterval(() => this.#wakeup.wake(), TURN_MS);
     try {
       while (this.#begin(running, stop, abort)) {
         this.#options.onTurn?.();
         // Every upload that ends wakes it, and everything that is enqueued.
-        await this.#wakeup.sleep(TURN_MS);
+        await this.#wakeup.sleep();
       }
     } finally {
+      clearInterval(turns);
       await Promise.all(running);
       await this.#settler.end();
       this.#putBack();

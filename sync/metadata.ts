@@ -103,9 +103,10 @@ function describe(value: unknown): string {
 }
 
 function assertSize(text: string): void {
-  // A UTF-16 unit is at least one byte of UTF-8: most large texts are refused unencoded.
+  // A UTF-16 unit is one to three bytes of UTF-8: few texts have to be encoded.
   const tooLong = text.length > MAX_METADATA_BYTES ||
-    new TextEncoder().encode(text).length > MAX_METADATA_BYTES;
+    text.length * 3 > MAX_METADATA_BYTES &&
+      new TextEncoder().encode(text).length > MAX_METADATA_BYTES;
   if (tooLong) {
     throw new RangeError(
       `Cannot use metadata of more than ${MAX_METADATA_BYTES} bytes: send large data as the capture's file`,
@@ -114,16 +115,19 @@ function assertSize(text: string): void {
 }
 
 function assertDepth(root: object): void {
-  let level = [root];
-  for (let depth = 1; level.length > 0; depth++) {
+  let level = childrenOf(root);
+  for (let depth = 2; level.length > 0; depth++) {
     if (depth > MAX_METADATA_DEPTH) {
       throw new TypeError(
         `Cannot use metadata nested deeper than ${MAX_METADATA_DEPTH} levels`,
       );
     }
-    const children = level.flatMap((node) => Object.values(node))
-      .filter((child) => typeof child === "object" && child !== null);
     // Each once: two cycles in one object would double the level every time.
-    level = [...new Set(children)];
+    level = [...new Set(level.flatMap(childrenOf))];
   }
+}
+
+function childrenOf(node: object): object[] {
+  return Object.values(node)
+    .filter((child) => typeof child === "object" && child !== null);
 }

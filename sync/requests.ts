@@ -163,7 +163,7 @@ async function exchange(
   const { signal } = guard;
   const streamed = content instanceof FileBody ? content : undefined;
   // Once there is an answer, `fetch` no longer ends the body by itself.
-  signal.addEventListener("abort", () => streamed?.stop());
+  if (streamed) signal.addEventListener("abort", () => streamed.stop());
   try {
     const response = await post({ body: content, signal });
     // Nobody wants the rest of a capture that is refused.

@@ -50,7 +50,7 @@ export class Spool {
    * @throws {TypeError} if the id is no UUID, in lower case.
    */
   pathOf(id: string): string {
-    if (this.canHold(id)) return join(this.#dir, shardOf(id), id);
+    if (this.canHold(id)) return `${this.#dir}/${shardOf(id)}/${id}`;
     throw new TypeError(
       `Cannot keep a capture as "${id}" in the spool: expected a UUID`,
     );

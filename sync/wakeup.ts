@@ -12,8 +12,12 @@ export class Wakeup {
     else this.#pending = true;
   }
 
-  /** Sleeps for at most so many milliseconds. There is one sleeper at a time. */
-  sleep(ms: number): Promise<void> {
+  /**
+   * Sleeps until it is woken. There is one sleeper at a time.
+   *
+   * @param ms For how many milliseconds at most. @default {Infinity}
+   */
+  sleep(ms = Infinity): Promise<void> {
     if (this.#pending || ms <= 0) {
       this.#pending = false;
       return Promise.resolve();
@@ -24,7 +28,7 @@ export class Wakeup {
         this.#wakeSleeper = undefined;
         resolve();
       };
-      const timer = setTimeout(end, ms);
+      const timer = ms < Infinity ? setTimeout(end, ms) : undefined;
       this.#wakeSleeper = end;
     });
   }
