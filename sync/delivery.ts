@@ -68,7 +68,7 @@ export const TURN_MS = 5_000;
  * So many captures are claimed in one commit at most; fewer, where so many would
  * last longer than this, in milliseconds: what is claimed counts as uploading.
  */
-const MAX_CLAIM = 64;
+const MAX_CLAIM = 128;
 const CLAIM_LASTS_MS = 250;
 
 /** How long a capture steps aside at first, and at most, for which a ready server could not be used. */

@@ -19,7 +19,7 @@ export interface SpoolRecord {
 }
 
 /** A log that is smaller than this is left as it is, in bytes. */
-const MIN_BYTES = 1024 * 1024;
+const MIN_BYTES = 256 * 1024;
 /** How much is copied at a time, in bytes. */
 const CHUNK_BYTES = 64 * 1024;
 

@@ -2,9 +2,13 @@ import type { Log } from "./log.ts";
 import type { Settlement } from "./queue.ts";
 
 /** How many settlements are committed together, at most. */
-const BATCH = 64;
-/** How long the first of a batch waits for others, in milliseconds. */
-const WAIT_MS = 20;
+const BATCH = 128;
+/**
+ * How long the first of a batch waits for others, in milliseconds. Each commit
+ * holds everything up while the disk writes: with an answer every 20 ms, 50 of
+ * them a second cost a twentieth of the rate.
+ */
+const WAIT_MS = 100;
 /** How long to wait after a commit failed, in milliseconds. */
 const RETRY_MS = 1000;
 

@@ -14,6 +14,9 @@ const ORPHANS = "orphans";
 /** The file with the records of all entries. */
 const RECORDS = "records.jsonl";
 
+/** What is not larger is removed sooner than another thread would begin to, in bytes. */
+const SMALL_BYTES = 1024 * 1024;
+
 /** The ids that entries can have. No other text becomes part of a path. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -29,8 +32,6 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 export class Spool {
   readonly #dir: string;
   readonly #log: RecordLog;
-  /** Settled when all that was discarded so far is gone. */
-  #gone: Promise<void> = Promise.resolve();
 
   /** @param dir Is created for this user alone. */
   constructor(dir: string) {
@@ -131,19 +132,17 @@ export class Spool {
   }
 
   /**
-   * Removes the entry of a settled capture on another thread, one after the
-   * other: a disk may take long to free what a file holds.
+   * Removes the entry of a settled capture. A large one is removed on another
+   * thread: a disk may take long to free what it holds.
    *
-   * @returns Settled when it is gone.
+   * @param size In bytes, as far as it is known.
    */
-  discard(id: string): Promise<void> {
+  async discard(id: string, size: number | null): Promise<void> {
     const path = this.pathOf(id);
-    const gone = this.#gone.then(() => Deno.remove(path)).catch((error) => {
+    if (size !== null && size <= SMALL_BYTES) return removeIfThere(path);
+    await Deno.remove(path).catch((error) => {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     });
-    // What fails with one is told to whoever discards it.
-    this.#gone = gone.catch(() => {});
-    return gone;
   }
 
   /** The records of all entries, and of some that are gone; some at a time. */

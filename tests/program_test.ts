@@ -326,5 +326,5 @@ function spoolFiles(
 ): string[] {
   return [...Deno.readDirSync(dir)].flatMap(({ name, isDirectory }) =>
     isDirectory ? spoolFiles(host, `${dir}/${name}`) : [name]
-  );
+  ).filter((name) => name !== "records.jsonl");
 }

@@ -32,8 +32,8 @@ Deno.test("Settler records some outcomes in one commit, and calls back only then
 
 Deno.test("Settler does not wait once a batch is full", () => {
   const { settler, commits } = scripted();
-  for (let i = 0; i < 64; i++) settler.add({ id: `${i}`, kind: "delivered" });
-  assertEquals(commits.map((ids) => ids.length), [64]);
+  for (let i = 0; i < 128; i++) settler.add({ id: `${i}`, kind: "delivered" });
+  assertEquals(commits.map((ids) => ids.length), [128]);
 });
 
 Deno.test("Settler keeps outcomes that cannot be committed, says so once, and commits them later", async () => {

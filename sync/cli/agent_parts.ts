@@ -59,8 +59,8 @@ export function createAgent(
     refuseChanged: settings.changed === "refuse",
     pathOf: (capture) =>
       capture.spooled ? spool.pathOf(capture.id) : capture.filepath,
-    onDelivered: async ({ id, filepath, spooled, watched }, { sent }) => {
-      if (spooled) await spool.discard(id);
+    onDelivered: async ({ id, filepath, size, spooled, watched }, { sent }) => {
+      if (spooled) await spool.discard(id, size);
       reached("spool-removed");
       if (watched && sent) tidy(filepath, sent);
     },

@@ -48,7 +48,7 @@ async function drain(input: Input): Promise<Drained> {
       if (level === "warn" || level === "error") console.error(message);
     },
     pathOf: ({ id }) => spool.pathOf(id),
-    onDelivered: ({ id }) => spool.discard(id),
+    onDelivered: ({ id, size }) => spool.discard(id, size),
   });
   for (const path of paths.slice(0, warmUp)) {
     await intake.add(path, { door: 3 });
