@@ -80,6 +80,27 @@ Deno.test("onePieceBody() is a form with the capture's bytes, at every size", as
   }
 });
 
+Deno.test("fetch has a body of its own as soon as it is called, so that the next may take its place", async () => {
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    async (request) => new Response(await request.bytes()),
+  );
+  const { port } = server.addr;
+  const post = (body: BodyInit) =>
+    fetch(`http://127.0.0.1:${port}`, { method: "POST", body });
+  const given = envelope();
+  for (const size of [1, 100, 300 * 1024, 1024 * 1024]) {
+    const sent: Uint8Array[] = [];
+    const answers = Array.from({ length: 8 }, (_, n) => {
+      using capture = bytesCapture(new Uint8Array(size).fill(n), 0);
+      const body = onePieceBody(given, capture);
+      sent.push(body.slice());
+      return post(body).then((response) => response.bytes());
+    });
+    assertEquals(await Promise.all(answers), sent);
+  }
+});
+
 Deno.test("FileBody is the same form, of the length that it announces, at every size", async () => {
   await using dir = new TempDir();
   const given = envelope();
