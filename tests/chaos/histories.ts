@@ -14,7 +14,7 @@ export const KILLED_WHILE_WATCHING: Schedule = {
   events: Array.from({ length: 12 }, (_, i): ChaosEvent[] => [
     { afterMs: 300, kind: "drop", sizes: sizes(20), how: "renamed" },
     {
-      afterMs: 5 + 10 * i,
+      afterMs: 20 + 25 * i,
       kind: "kill agent",
       signal: "SIGKILL",
       downMs: 0,

@@ -4,7 +4,7 @@ import type { Edit } from "./program.ts";
 export const SLOW_HAND_OVER: Edit = {
   file: "sync/intake.ts",
   find: 'reached("spool-record");',
-  replace: "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60);",
+  replace: "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150);",
 };
 
 /** The program with one thing taken out that a promise rests on, by what that is. */
