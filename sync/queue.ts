@@ -1,4 +1,5 @@
 import { type AgentSaying, writeAgentState } from "./agent_state.ts";
+import { newCaptureId } from "./capture_id.ts";
 import {
   type EnqueueOptions,
   type NewCapture,
@@ -102,7 +103,7 @@ export class UploadQueue extends QueueReader {
   enqueueMany(captures: NewCapture[]): string[] {
     const rows = captures.map((capture) => ({
       ...capture,
-      id: capture.id ?? crypto.randomUUID(),
+      id: capture.id ?? newCaptureId(),
       metadataJson: encodeMetadata(capture.metadata),
     }));
     this.#file.append(() => {
