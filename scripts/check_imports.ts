@@ -9,7 +9,7 @@ const LAYERS: readonly string[] = [
   `watcher folder_events folder_walk finished_files rescans settling intake
    recovery salvage queue_salvage settler outage_log after_upload delivery
    wakeup agent_lock`,
-  `queue queue_reader queue_file settlement carry_over agent_state uploader breaker
+  `queue queue_reader queue_file insertion settlement tally carry_over agent_state uploader breaker
    concurrency spool
    lock notify`,
   `captures capture_id database database_error reserve schema statements requests

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Connection, openDatabase } from "../sync/database.ts";
+import { RECOUNT } from "../sync/schema.ts";
 import { STATEMENTS } from "../sync/statements.ts";
 import { testOnEachEngine } from "./helpers/engines.ts";
 import { QueueFixture } from "./helpers/queue_fixture.ts";
@@ -14,7 +15,8 @@ const ONE =
 /**
  * What SQLite may say that it does for the statements of the agent's daily work:
  * one line, for going straight to the rows, by an index in whose order they are
- * wanted. A second line would be a scan, a sort or a subquery.
+ * wanted. A second line would be a scan, a sort or a subquery, but where several
+ * captures are named.
  */
 const PLANS: Partial<Record<keyof typeof STATEMENTS, RegExp>> = {
   ready: READY,
@@ -30,7 +32,12 @@ const PLANS: Partial<Record<keyof typeof STATEMENTS, RegExp>> = {
   oldFailed: BY_AGE,
   failedIds: BY_AGE,
   markUploading: ONE,
-  deliver: ONE,
+  // What is gone through is what was named.
+  deliver:
+    /^(CO-ROUTINE .*\nSCAN \d+ CONSTANT ROWS\n)?SCAN .*\nSEARCH captures USING INDEX sqlite_autoindex_captures_1 \(id=\?\)$/,
+  claim:
+    /^SEARCH captures USING INTEGER PRIMARY KEY \(rowid=\?\)\nLIST SUBQUERY \d+\nSEARCH captures USING .*INDEX captures_by_age \(status=\? AND <expr>=\?\)$/,
+  countOf: ONE,
   delete: ONE,
   charge: ONE,
   reject: ONE,
@@ -66,6 +73,7 @@ function insert(database: Connection, count: number, dueAt: number | null) {
      INSERT INTO captures (id, filepath, metadata_json, created_at, due_at)
      SELECT hex(randomblob(16)), '/captures/' || n, '{}', n, ? FROM n`,
   ).run(count, dueAt);
+  database.exec(RECOUNT);
 }
 
 testOnEachEngine(
