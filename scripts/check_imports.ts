@@ -6,7 +6,7 @@ const LAYERS: readonly string[] = [
   "cli/",
   "config given options token",
   "agent",
-  `watcher folder_events folder_walk finished_files rescans settling intake
+  `watcher folder_events folder_walk finished_files rescans settling turns intake
    recovery salvage queue_salvage settler outage_log after_upload delivery
    wakeup agent_lock`,
   `queue queue_reader queue_file insertion settlement tally carry_over agent_state uploader breaker

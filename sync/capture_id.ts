@@ -1,5 +1,7 @@
 let lastMs = 0;
 let counter = 0;
+/** What the ids of that millisecond begin with. */
+let beginning = "";
 
 /** How many ids there are within a millisecond. */
 const COUNTERS = 0x1000;
@@ -15,16 +17,17 @@ const COUNTERS = 0x1000;
  */
 export function newCaptureId(): string {
   const nowMs = Date.now();
-  if (nowMs > lastMs) {
-    lastMs = nowMs;
-    counter = 0;
-  } else if (++counter === COUNTERS) {
-    lastMs++;
-    counter = 0;
-  }
-  const time = lastMs.toString(16).padStart(12, "0");
+  if (nowMs > lastMs) begin(nowMs);
+  else if (++counter === COUNTERS) begin(lastMs + 1);
   const count = counter.toString(16).padStart(3, "0");
   // Of a UUID of version 4 this part is random as well, but for the variant.
   const random = crypto.randomUUID().slice(19);
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${count}-${random}`;
+  return `${beginning}${count}-${random}`;
+}
+
+function begin(ms: number): void {
+  lastMs = ms;
+  counter = 0;
+  const time = ms.toString(16).padStart(12, "0");
+  beginning = `${time.slice(0, 8)}-${time.slice(8)}-7`;
 }

@@ -1,13 +1,15 @@
-import { delay } from "@std/async/delay";
 import type { WatchedFile } from "./intake.ts";
 
-/** How many files are handed over at a time. */
-const BATCH = 100;
+/** How many files are handed over at a time, at least, where there are so many. */
+const BATCH = 250;
+
+/** A file as it was seen. */
+export type SeenFile = Pick<WatchedFile, "path" | "size" | "mtimeMs">;
 
 /** Who takes finished files over. */
 export interface Taker {
-  /** Whether this very file was taken over before. */
-  isKnown: (path: string, size: number, mtimeMs: number) => boolean;
+  /** Tells of each whether this very file was taken over before. */
+  areKnown: (files: SeenFile[]) => boolean[];
   /** Takes files over, or throws: some of them may be known then all the same. */
   onFinished: (files: WatchedFile[]) => Promise<void>;
 }
@@ -25,13 +27,13 @@ export class FinishedFiles {
     this.#taker = taker;
   }
 
-  /** @throws as {@linkcode FinishedFiles.flush} does. */
-  async add(file: WatchedFile): Promise<void> {
+  /** Whether there are enough to be handed over. */
+  get isFull(): boolean {
+    return this.#files.size >= BATCH;
+  }
+
+  add(file: WatchedFile): void {
     this.#files.set(file.path, file);
-    if (this.#files.size < BATCH) return;
-    await this.flush();
-    // Others get their turn.
-    await delay(0);
   }
 
   /**
@@ -47,12 +49,8 @@ export class FinishedFiles {
     if (files.length === 1) return;
     const taken = [];
     for (const file of files) {
-      const { path, size, mtimeMs } = file;
-      if (
-        this.#taker.isKnown(path, size, mtimeMs) || await this.#take([file])
-      ) {
-        taken.push(file);
-      }
+      const [isKnown] = this.#taker.areKnown([file]);
+      if (isKnown || await this.#take([file])) taken.push(file);
     }
     if (taken.length === 0) throw this.failure;
   }

@@ -156,11 +156,12 @@ export class Intake {
     const spooled: SpooledCapture[] = [];
     let failure: unknown;
     for (const { path: filepath, metadata, size, mtimeMs } of files) {
-      const id = newCaptureId();
-      const capture = { id, filepath, metadata, watched: true };
+      const capture = { filepath, metadata, watched: true };
       try {
-        if (copy) spooled.push(await this.#spoolFile(capture, size));
-        else inPlace.push({ ...capture, size, mtimeMs });
+        if (copy) {
+          const id = newCaptureId();
+          spooled.push(await this.#spoolFile({ id, ...capture }, size));
+        } else inPlace.push({ ...capture, size, mtimeMs });
       } catch (error) {
         if (!(error instanceof CaptureFileError)) {
           // What is in the spool by now must get its rows, or it would be in

@@ -103,7 +103,8 @@ function describe(value: unknown): string {
 }
 
 function assertSize(text: string): void {
-  // A UTF-16 unit is at least one byte of UTF-8: most large texts are refused unencoded.
+  // A UTF-16 unit is one to three bytes of UTF-8: hardly any text has to be encoded.
+  if (text.length * 3 <= MAX_METADATA_BYTES) return;
   const tooLong = text.length > MAX_METADATA_BYTES ||
     new TextEncoder().encode(text).length > MAX_METADATA_BYTES;
   if (tooLong) {

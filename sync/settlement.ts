@@ -3,7 +3,7 @@ import {
   filledUp,
   MAX_RETRY_DELAY_MS,
   type Statements,
-  TOGETHER,
+  together,
 } from "./statements.ts";
 import type { Tally } from "./tally.ts";
 
@@ -49,7 +49,7 @@ export function settleAll(
 /** Takes captures out of the queue, whatever their status; returns how many were in it. */
 export function takeOut(sql: Statements, ids: string[], tally: Tally): number {
   let found = 0;
-  for (const some of inTurns(ids)) {
+  for (const some of together(ids)) {
     const parameters = filledUp(some, 1);
     const there = sql.countOf.get(...parameters)!;
     const n = Number(there.n);
@@ -69,7 +69,7 @@ function deliver(
   deliveries: Delivery[],
   { nowMs, tally }: { nowMs: number; tally: Tally },
 ): number {
-  for (const some of inTurns(deliveries)) {
+  for (const some of together(deliveries)) {
     const values = some.flatMap((
       { id, captureId = null, sent },
     ): SqlValue[] => [
@@ -81,13 +81,6 @@ function deliver(
     tally.add("delivered", sql.deliver.run(nowMs, ...filledUp(values, 4)));
   }
   return takeOut(sql, deliveries.map(({ id }) => id), tally);
-}
-
-/** As many at a time as one statement takes. */
-function* inTurns<T>(all: T[]): Generator<T[]> {
-  for (let at = 0; at < all.length; at += TOGETHER) {
-    yield all.slice(at, at + TOGETHER);
-  }
 }
 
 function settle(

@@ -38,6 +38,9 @@ const each = (places: string) => Array(TOGETHER).fill(places).join(", ");
 const COLUMNS =
   "id, filepath, metadata_json, created_at, size, mtime_ms, spooled, watched";
 
+const IS_THAT_FILE =
+  "filepath = column2 AND size IS column3 AND mtime_ms IS column4";
+
 /** Their texts. Parameters have no numbers: older Denos take those for names. */
 export const STATEMENTS = {
   sqliteVersion: "SELECT sqlite_version() AS version",
@@ -111,12 +114,14 @@ export const STATEMENTS = {
   retryFailed: `${AGAIN} WHERE status = 'failed'`,
   retryableIds: "SELECT id FROM captures WHERE status <> 'uploading'",
   retryAll: `${AGAIN} WHERE status <> 'uploading'`,
-  watchedQueued:
-    "SELECT 1 FROM captures WHERE watched = 1 AND filepath = ? AND size IS ? AND mtime_ms IS ?",
-  watchedDelivered:
-    "SELECT 1 FROM delivered WHERE watched = 1 AND filepath = ? AND size IS ? AND mtime_ms IS ?",
-  watchedDismissed:
-    "SELECT 1 FROM dismissed WHERE filepath = ? AND size IS ? AND mtime_ms IS ?",
+  knownWatched: `SELECT n, known FROM (
+     SELECT column1 AS n, CASE
+       WHEN EXISTS (SELECT 1 FROM captures WHERE watched = 1 AND ${IS_THAT_FILE}) THEN 'queued'
+       WHEN EXISTS (SELECT 1 FROM delivered WHERE watched = 1 AND ${IS_THAT_FILE}) THEN 'delivered'
+       WHEN EXISTS (SELECT 1 FROM dismissed WHERE ${IS_THAT_FILE}) THEN 'removed'
+     END AS known
+     FROM (VALUES ${each("(?, ?, ?, ?)")})
+   ) WHERE known IS NOT NULL`,
   wasDelivered: "SELECT 1 FROM delivered WHERE id = ?",
   quickCheck: "PRAGMA quick_check(1)",
   dataVersion: "PRAGMA data_version",
@@ -130,6 +135,13 @@ export const STATEMENTS = {
 
 /** The statements by name, prepared. */
 export type Statements = Record<keyof typeof STATEMENTS, Statement>;
+
+/** Splits what there is into as many at a time as one statement takes. */
+export function* together<T>(all: T[]): Generator<T[]> {
+  for (let at = 0; at < all.length; at += TOGETHER) {
+    yield all.slice(at, at + TOGETHER);
+  }
+}
 
 /** Fills up the parameters of a statement for {@linkcode TOGETHER} captures: no row has the id NULL. */
 export function filledUp(values: SqlValue[], eachHas: number): SqlValue[] {
