@@ -103,10 +103,15 @@ export class UploadQueue extends QueueReader {
    */
   enqueueMany(captures: NewCapture[]): string[] {
     const insertion = insertionOf(captures, this.#now());
-    this.#file.append(() =>
-      this.#counting((tally) => insertAll(this.#sql, insertion, tally))
-    );
-    return insertion.ids;
+    const { ids, rows, areNew } = insertion;
+    if (areNew && rows.length === 1) {
+      this.#file.appendAlone(this.#sql.arrive, ...rows[0]!);
+    } else {
+      this.#file.append(() =>
+        this.#counting((tally) => insertAll(this.#sql, insertion, tally))
+      );
+    }
+    return ids;
   }
 
   /**

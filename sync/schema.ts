@@ -11,6 +11,7 @@
  * Whoever puts rows into `captures` or `delivered`, takes them out of `captures`, or
  * makes them `uploading` counts them in the same transaction: once for all, where a
  * trigger would do so for each. Other changes of status are counted by a trigger.
+ * What is put into `arrivals` is counted as well: one statement takes one capture in.
  *
  * It keeps to what SQLite 3.32 can do, which is what older systems have.
  *
@@ -39,6 +40,19 @@ WHEN old.status <> new.status AND new.status <> 'uploading' BEGIN
 END;
 `;
 
+/** Takes one capture in, and counts it. */
+const ARRIVALS = `
+CREATE VIEW arrivals AS
+  SELECT id, filepath, metadata_json, created_at, size, mtime_ms, spooled, watched FROM captures;
+CREATE TRIGGER arrive INSTEAD OF INSERT ON arrivals BEGIN
+  INSERT INTO captures (id, filepath, metadata_json, created_at, size, mtime_ms, spooled, watched)
+  VALUES (new.id, new.filepath, new.metadata_json, new.created_at, new.size, new.mtime_ms,
+    new.spooled, new.watched);
+  UPDATE counts SET n = n + 1 WHERE status = 'pending';
+  UPDATE counts SET n = n + coalesce(new.size, 0) WHERE status = 'spooled bytes' AND new.spooled = 1;
+END;
+`;
+
 /** Counts every row anew; takes longer the more there are. */
 export const RECOUNT = `
 UPDATE counts SET n = CASE status
@@ -60,7 +74,7 @@ DROP TRIGGER count_spooled;
 DROP TRIGGER count_unspooled;
 DROP TRIGGER count_update;
 DROP TRIGGER count_delivered;
-${COUNT_UPDATE}
+${COUNT_UPDATE}${ARRIVALS}
 INSERT INTO counts VALUES ('uncertain', 1);
 `;
 
@@ -109,7 +123,7 @@ CREATE TABLE room (filler BLOB NOT NULL);
 CREATE TABLE counts (status TEXT PRIMARY KEY NOT NULL, n INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO counts VALUES ('pending', 0), ('uploading', 0), ('failed', 0), ('delivered', 0),
   ('spooled bytes', 0);
-${COUNT_UPDATE}
+${COUNT_UPDATE}${ARRIVALS}
 CREATE TABLE agent (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   queue_id TEXT NOT NULL DEFAULT (lower(hex(randomblob(16)))),

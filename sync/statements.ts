@@ -48,6 +48,7 @@ export const STATEMENTS = {
   insert: `INSERT INTO captures (${COLUMNS})
      SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM delivered WHERE id = ?)
      ON CONFLICT (id) DO NOTHING`,
+  arrive: `INSERT INTO arrivals (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   insertNew:
     `INSERT INTO captures (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   insertNewMany: `INSERT INTO captures (${COLUMNS})

@@ -30,7 +30,9 @@ export interface FolderWatcherOptions extends Taker {
 
 /** How long to wait after a failure to hand over, in milliseconds. */
 const RETRY_MS = 10_000;
-/** How many paths that events named are remembered. */
+/** How many paths that events named are looked at together. */
+const TOGETHER = 100;
+/** How many of them are remembered. */
 const MAX_NAMED = 10_000;
 
 /**
@@ -193,16 +195,21 @@ export class FolderWatcher {
     const renamed = [...this.#renamed];
     this.#folders.clear();
     this.#renamed.clear();
-    for (const path of renamed) {
-      await this.#consider([{ path }], { renamed: true });
-    }
+    await this.#considerPaths(renamed, { renamed: true, signal });
     for (const folder of folders) await this.#walk.walk(folder, signal);
-    for (const path of this.#settling.due()) {
-      if (signal.aborted) break;
-      await this.#consider([{ path }]);
-    }
+    await this.#considerPaths([...this.#settling.due()], { signal });
     await this.#finished.flush();
     if (this.#finished.failure) throw this.#finished.failure;
+  }
+
+  async #considerPaths(
+    paths: string[],
+    { renamed = false, signal }: { renamed?: boolean; signal: AbortSignal },
+  ): Promise<void> {
+    for (let at = 0; at < paths.length && !signal.aborted; at += TOGETHER) {
+      const some = paths.slice(at, at + TOGETHER).map((path) => ({ path }));
+      await this.#consider(some, { renamed });
+    }
   }
 
   /** Hands files over that are new and finished; remembers to look at the others again. */
