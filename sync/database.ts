@@ -49,7 +49,7 @@ export interface Connection extends Disposable {
    */
   transaction<T>(body: () => T): T;
   /** Runs a statement that is a transaction by itself: all of it is committed, or none. */
-  runAlone(statement: Statement, ...parameters: SqlValue[]): void;
+  runAlone(statement: Statement, parameters: SqlValue[]): void;
   /** Closes the database. Closing again does nothing. */
   close(): void;
 }
@@ -136,7 +136,7 @@ abstract class BaseConnection {
   }
 
   // Outside a transaction a BUSY would leave the statement open, see above.
-  runAlone(statement: Statement, ...parameters: SqlValue[]): void {
+  runAlone(statement: Statement, parameters: SqlValue[]): void {
     this.transaction(() => statement.run(...parameters));
   }
 
@@ -213,7 +213,7 @@ class BuiltinConnection extends BaseConnection implements Connection {
 
   // Whatever it says, node:sqlite leaves no statement open: then BEGIN and
   // COMMIT can be spared, which are a twentieth of what a row takes.
-  override runAlone(statement: Statement, ...parameters: SqlValue[]): void {
+  override runAlone(statement: Statement, parameters: SqlValue[]): void {
     statement.run(...parameters);
   }
 

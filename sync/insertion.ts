@@ -8,10 +8,31 @@ import type { Tally } from "./tally.ts";
 /** Captures that are to be put into the queue. */
 export interface Insertion {
   ids: string[];
-  /** For each capture the parameters of the statements. */
   rows: SqlValue[][];
   /** Whether the ids were made just now: then no row can have one of them. */
   areNew: boolean;
+}
+
+/**
+ * Returns a capture's row, as the parameters of the statements.
+ *
+ * @throws as `encodeMetadata` does.
+ */
+export function rowOf(
+  id: string,
+  capture: NewCapture,
+  nowMs: number,
+): SqlValue[] {
+  return [
+    id,
+    capture.filepath,
+    encodeMetadata(capture.metadata),
+    capture.createdAtMs ?? nowMs,
+    capture.size ?? null,
+    capture.mtimeMs ?? null,
+    capture.spooled ? 1 : 0,
+    capture.watched ? 1 : 0,
+  ];
 }
 
 /** @throws as `encodeMetadata` does. */
@@ -20,16 +41,7 @@ export function insertionOf(
   nowMs: number,
 ): Insertion {
   const ids = captures.map(({ id }) => id ?? newCaptureId());
-  const rows = captures.map((capture, n) => [
-    ids[n]!,
-    capture.filepath,
-    encodeMetadata(capture.metadata),
-    capture.createdAtMs ?? nowMs,
-    capture.size ?? null,
-    capture.mtimeMs ?? null,
-    Number(capture.spooled ?? false),
-    Number(capture.watched ?? false),
-  ]);
+  const rows = captures.map((capture, n) => rowOf(ids[n]!, capture, nowMs));
   const areNew = captures.every(({ id }) => id === undefined);
   return { ids, rows, areNew };
 }

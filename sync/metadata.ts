@@ -122,9 +122,13 @@ function assertDepth(root: object): void {
         `Cannot use metadata nested deeper than ${MAX_METADATA_DEPTH} levels`,
       );
     }
-    const children = level.flatMap((node) => Object.values(node))
-      .filter((child) => typeof child === "object" && child !== null);
+    const children: object[] = [];
+    for (const node of level) {
+      for (const child of Object.values(node)) {
+        if (typeof child === "object" && child !== null) children.push(child);
+      }
+    }
     // Each once: two cycles in one object would double the level every time.
-    level = [...new Set(children)];
+    level = children.length > 1 ? [...new Set(children)] : children;
   }
 }

@@ -6,7 +6,8 @@ import {
   toCapture,
 } from "./captures.ts";
 import type { Row } from "./database.ts";
-import { insertAll, insertionOf } from "./insertion.ts";
+import { newCaptureId } from "./capture_id.ts";
+import { insertAll, insertionOf, rowOf } from "./insertion.ts";
 import type { Metadata } from "./metadata.ts";
 import { QueueFile, type QueueFileOptions } from "./queue_file.ts";
 import { assertLimit, QueueReader } from "./queue_reader.ts";
@@ -94,7 +95,13 @@ export class UploadQueue extends QueueReader {
     metadata: Metadata = {},
     options: EnqueueOptions = {},
   ): string {
-    return this.enqueueMany([{ ...options, filepath: path, metadata }])[0]!;
+    const { id, ...rest } = options;
+    const capture = { ...rest, filepath: path, metadata };
+    if (id !== undefined) return this.enqueueMany([{ ...capture, id }])[0]!;
+    const newId = newCaptureId();
+    const row = rowOf(newId, capture, this.#now());
+    this.#file.appendAlone(this.#sql.arrive, row);
+    return newId;
   }
 
   /**
@@ -103,15 +110,10 @@ export class UploadQueue extends QueueReader {
    */
   enqueueMany(captures: NewCapture[]): string[] {
     const insertion = insertionOf(captures, this.#now());
-    const { ids, rows, areNew } = insertion;
-    if (areNew && rows.length === 1) {
-      this.#file.appendAlone(this.#sql.arrive, ...rows[0]!);
-    } else {
-      this.#file.append(() =>
-        this.#counting((tally) => insertAll(this.#sql, insertion, tally))
-      );
-    }
-    return ids;
+    this.#file.append(() =>
+      this.#counting((tally) => insertAll(this.#sql, insertion, tally))
+    );
+    return insertion.ids;
   }
 
   /**

@@ -87,8 +87,8 @@ export class QueueFile implements Disposable {
    *
    * @throws as {@linkcode QueueFile.append} does.
    */
-  appendAlone(statement: Statement, ...parameters: SqlValue[]): void {
-    this.#open.database.runAlone(statement, ...parameters);
+  appendAlone(statement: Statement, parameters: SqlValue[]): void {
+    this.#open.database.runAlone(statement, parameters);
     this.#assertInPlace();
   }
 

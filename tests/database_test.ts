@@ -152,7 +152,7 @@ testOnEachEngine(
     const insert = second.prepare("INSERT INTO t VALUES (?)");
     const count = (connection: Connection) =>
       connection.prepare("SELECT count(*) AS n FROM t").get()!.n;
-    const add = (value: string) => second.runAlone(insert, value);
+    const add = (value: string) => second.runAlone(insert, [value]);
     add("a");
     assertEquals(count(first), 1);
     first.exec("BEGIN IMMEDIATE");
