@@ -1,7 +1,9 @@
 import type { WatchedFile } from "./intake.ts";
 
-/** How many files are handed over at a time, at least, where there are so many. */
-const BATCH = 250;
+/** How many files are collected. */
+const BATCH = 500;
+/** How many bytes are in them: large ones take long to be copied. */
+const BATCH_BYTES = 64 * 1024 * 1024;
 
 /** A file as it was seen. */
 export type SeenFile = Pick<WatchedFile, "path" | "size" | "mtimeMs">;
@@ -19,6 +21,7 @@ export class FinishedFiles {
   readonly #taker: Taker;
   /** By path: several ways may lead to the same file. */
   readonly #files = new Map<string, WatchedFile>();
+  #bytes = 0;
 
   /** What went wrong last with a file; others may have been handed over since. */
   failure: Error | undefined;
@@ -29,11 +32,12 @@ export class FinishedFiles {
 
   /** Whether there are enough to be handed over. */
   get isFull(): boolean {
-    return this.#files.size >= BATCH;
+    return this.#files.size >= BATCH || this.#bytes >= BATCH_BYTES;
   }
 
   add(file: WatchedFile): void {
     this.#files.set(file.path, file);
+    this.#bytes += file.size;
   }
 
   /**
@@ -45,6 +49,7 @@ export class FinishedFiles {
   async flush(): Promise<void> {
     const files = [...this.#files.values()];
     this.#files.clear();
+    this.#bytes = 0;
     if (files.length === 0 || await this.#take(files)) return;
     if (files.length === 1) return;
     const taken = [];
