@@ -40,7 +40,7 @@ const PLANS: Partial<Record<keyof typeof STATEMENTS, RegExp>> = {
   deliver:
     /^(CO-ROUTINE .*\nSCAN \d+ CONSTANT ROWS\n)?SCAN .*\nSEARCH captures USING INDEX sqlite_autoindex_captures_1 \(id=\?\)$/,
   claim:
-    /^SEARCH captures USING INTEGER PRIMARY KEY \(rowid=\?\)\nLIST SUBQUERY \d+\nSEARCH captures USING .*INDEX captures_by_age \(status=\? AND <expr>=\?\)$/,
+    /^SEARCH captures USING INTEGER PRIMARY KEY \(rowid=\?\)\nLIST SUBQUERY \d+\nSEARCH captures USING .*INDEX captures_by_age \(status=\? AND <expr>=\?\)(\nCREATE BLOOM FILTER)?$/,
   countOf: ONE,
   delete: ONE,
   charge: ONE,
