@@ -6,13 +6,13 @@ const LAYERS: readonly string[] = [
   "cli/",
   "config given options token",
   "agent",
-  `watcher folder_events folder_walk finished_files rescans settling intake
+  `watcher folder_events folder_walk finished_files rescans settling turns intake
    recovery salvage queue_salvage settler outage_log after_upload delivery
    wakeup agent_lock`,
-  `queue queue_reader queue_file settlement carry_over agent_state uploader breaker
+  `queue queue_reader queue_file insertion settlement tally carry_over agent_state uploader breaker
    concurrency spool
    lock notify`,
-  `captures database database_error reserve schema statements requests
+  `captures capture_id database database_error reserve schema statements requests
    upload_options multipart capture_file take_copy outcome metadata server_url
    log data_dir durable_file record_log fault_point sidecar stall_guard version`,
 ];

@@ -33,7 +33,7 @@ export interface QueuedCapture {
 
 /** How a capture is put into the queue. */
 export interface EnqueueOptions {
-  /** @default {crypto.randomUUID()} */
+  /** @default {a new UUID, greater than those before} */
   id?: string;
   /** In bytes. */
   size?: number;

@@ -5,7 +5,11 @@
  */
 
 import type { Connection, Row, SqlValue, Statement } from "./database.ts";
-import { FIRST_DESIGN_COLUMNS, MIGRATE_FIRST_DESIGN } from "./schema.ts";
+import {
+  FIRST_DESIGN_COLUMNS,
+  MIGRATE_FIRST_DESIGN,
+  RECOUNT,
+} from "./schema.ts";
 
 /** What was found in one database. */
 export interface CarriedOver {
@@ -101,6 +105,7 @@ export function carryOver(
     );
     queue.exec(MIGRATE_FIRST_DESIGN);
     queue.exec("DELETE FROM captures WHERE id IN (SELECT id FROM delivered)");
+    queue.exec(RECOUNT);
     return countCaptures(queue) - before;
   });
   return { captures, complete };

@@ -1,13 +1,17 @@
-import { delay } from "@std/async/delay";
 import type { WatchedFile } from "./intake.ts";
 
-/** How many files are handed over at a time. */
-const BATCH = 100;
+/** How many files are collected. */
+const BATCH = 500;
+/** How many bytes are in them: large ones take long to be copied. */
+const BATCH_BYTES = 64 * 1024 * 1024;
+
+/** A file as it was seen. */
+export type SeenFile = Pick<WatchedFile, "path" | "size" | "mtimeMs">;
 
 /** Who takes finished files over. */
 export interface Taker {
-  /** Whether this very file was taken over before. */
-  isKnown: (path: string, size: number, mtimeMs: number) => boolean;
+  /** Tells of each whether this very file was taken over before. */
+  areKnown: (files: SeenFile[]) => boolean[];
   /** Takes files over, or throws: some of them may be known then all the same. */
   onFinished: (files: WatchedFile[]) => Promise<void>;
 }
@@ -17,6 +21,7 @@ export class FinishedFiles {
   readonly #taker: Taker;
   /** By path: several ways may lead to the same file. */
   readonly #files = new Map<string, WatchedFile>();
+  #bytes = 0;
 
   /** What went wrong last with a file; others may have been handed over since. */
   failure: Error | undefined;
@@ -25,13 +30,14 @@ export class FinishedFiles {
     this.#taker = taker;
   }
 
-  /** @throws as {@linkcode FinishedFiles.flush} does. */
-  async add(file: WatchedFile): Promise<void> {
+  /** Whether there are enough to be handed over. */
+  get isFull(): boolean {
+    return this.#files.size >= BATCH || this.#bytes >= BATCH_BYTES;
+  }
+
+  add(file: WatchedFile): void {
     this.#files.set(file.path, file);
-    if (this.#files.size < BATCH) return;
-    await this.flush();
-    // Others get their turn.
-    await delay(0);
+    this.#bytes += file.size;
   }
 
   /**
@@ -43,16 +49,13 @@ export class FinishedFiles {
   async flush(): Promise<void> {
     const files = [...this.#files.values()];
     this.#files.clear();
+    this.#bytes = 0;
     if (files.length === 0 || await this.#take(files)) return;
     if (files.length === 1) return;
     const taken = [];
     for (const file of files) {
-      const { path, size, mtimeMs } = file;
-      if (
-        this.#taker.isKnown(path, size, mtimeMs) || await this.#take([file])
-      ) {
-        taken.push(file);
-      }
+      const [isKnown] = this.#taker.areKnown([file]);
+      if (isKnown || await this.#take([file])) taken.push(file);
     }
     if (taken.length === 0) throw this.failure;
   }

@@ -1,18 +1,27 @@
-import { delay } from "@std/async/delay";
 import { join } from "@std/path";
 import type { OnceLog } from "./log.ts";
 
 /** Options for {@linkcode FolderWalk}. */
 export interface FolderWalkOptions {
-  /** Takes every regular file that is found. */
-  onFile: (path: string) => Promise<void>;
+  /** Takes every regular file that is found, some at a time. */
+  onFiles: (files: FoundFile[]) => Promise<void>;
   log: OnceLog;
+}
+
+/** A file, and what the listing of its folder says of a sidecar. */
+export interface FoundFile {
+  path: string;
+  /**
+   * When the folder was listed, in milliseconds since 1970, if there was no
+   * sidecar in it; without it, whether there is one has to be looked for.
+   */
+  aloneAtMs?: number;
 }
 
 /** Two changes within this time may leave one modification time, in milliseconds. */
 const GRAIN_MS = 2_000;
-/** How many files are looked at before others get their turn. */
-const TURN = 256;
+/** How many files are handed on at a time. */
+const BATCH = 100;
 /** What programs call files that they are still writing. */
 const UNFINISHED = /^\.|\.(tmp|part|crdownload)$/i;
 
@@ -32,7 +41,6 @@ export class FolderWalk {
   readonly #options: FolderWalkOptions;
   /** When the names in a folder had last changed when it was listed, and the folders in it. */
   readonly #listed = new Map<string, { mtimeMs: number; folders: string[] }>();
-  #looked = 0;
 
   constructor(options: FolderWalkOptions) {
     this.#options = options;
@@ -47,7 +55,7 @@ export class FolderWalk {
   /**
    * Looks through a folder, unless the signal aborts.
    *
-   * @throws what `onFile` throws.
+   * @throws what `onFiles` throws.
    */
   async walk(folder: string, signal: AbortSignal): Promise<void> {
     const mtimeMs = folderTime(folder);
@@ -65,30 +73,46 @@ export class FolderWalk {
     for (const below of folders ?? []) await this.walk(below, signal);
   }
 
-  /** Hands on every file in a folder, and returns the folders in it. */
+  /** Hands on every file in a folder, by name, and returns the folders in it. */
   async #list(
     folder: string,
     signal: AbortSignal,
   ): Promise<string[] | undefined> {
+    const listedAtMs = Date.now();
     const entries = this.#read(folder);
     if (!entries) return undefined;
+    const sidecars = new Set<string>();
+    for (const { name } of entries) {
+      if (name.endsWith(".json")) sidecars.add(name);
+    }
+    // Joining every name would take as long as asking the queue for it.
+    const before = join(folder, "_").slice(0, -1);
     const folders: string[] = [];
+    let files: FoundFile[] = [];
     for (const { name, isDirectory, isFile } of entries) {
-      if (++this.#looked % TURN === 0) await delay(0);
-      if (signal.aborted) return undefined;
       if (isUnfinishedName(name)) continue;
-      const path = join(folder, name);
+      const path = before + name;
       if (isDirectory) folders.push(path);
       else if (name.includes("\ufffd") && !exists(path)) this.#complain(path);
-      else if (isFile) await this.#options.onFile(path);
+      else if (isFile) {
+        const isAlone = sidecars.size === 0 || !sidecars.has(`${name}.json`);
+        files.push(isAlone ? { path, aloneAtMs: listedAtMs } : { path });
+      }
+      if (files.length < BATCH) continue;
+      await this.#options.onFiles(files);
+      if (signal.aborted) return undefined;
+      files = [];
     }
+    if (files.length > 0) await this.#options.onFiles(files);
     return folders;
   }
 
   #read(folder: string): Deno.DirEntry[] | undefined {
     const { log } = this.#options;
     try {
-      const entries = [...Deno.readDirSync(folder)];
+      // Names in their order stand side by side in the queue as well.
+      const entries = [...Deno.readDirSync(folder)]
+        .sort((a, b) => a.name < b.name ? -1 : 1);
       log.forget(folder);
       return entries;
     } catch (error) {

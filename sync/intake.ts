@@ -34,6 +34,7 @@
  */
 
 import { resolve } from "@std/path";
+import { newCaptureId } from "./capture_id.ts";
 import { hasFault } from "./database_error.ts";
 import { isOutOfRoom } from "./durable_file.ts";
 import { reached } from "./fault_point.ts";
@@ -68,7 +69,7 @@ export interface AddOptions {
    * @default {true}
    */
   copy?: boolean;
-  /** @default {crypto.randomUUID()} */
+  /** @default {a new UUID, greater than those before} */
   id?: string;
 }
 
@@ -115,7 +116,7 @@ export class Intake {
     metadata: Metadata,
     options: AddOptions = {},
   ): Promise<string> {
-    const { id = crypto.randomUUID(), copy = true } = options;
+    const { id = newCaptureId(), copy = true } = options;
     const filepath = resolve(path);
     const file = statCapture(filepath);
     const capture = { id, filepath, metadata, watched: false };
@@ -130,7 +131,7 @@ export class Intake {
    * @throws as {@linkcode Intake.add} does.
    */
   addBytes(data: Uint8Array, filename: string, metadata: Metadata): string {
-    const id = crypto.randomUUID();
+    const id = newCaptureId();
     const capture = { id, filepath: filename, metadata, watched: false };
     const metadataJson = encodeMetadata(metadata);
     this.#assertRoomInSpool(data.length);
@@ -152,11 +153,12 @@ export class Intake {
     const spooled: SpooledCapture[] = [];
     let failure: unknown;
     for (const { path: filepath, metadata, size, mtimeMs } of files) {
-      const id = crypto.randomUUID();
-      const capture = { id, filepath, metadata, watched: true };
+      const capture = { filepath, metadata, watched: true };
       try {
-        if (copy) spooled.push(await this.#spoolFile(capture, size));
-        else inPlace.push({ ...capture, size, mtimeMs });
+        if (copy) {
+          const id = newCaptureId();
+          spooled.push(await this.#spoolFile({ id, ...capture }, size));
+        } else inPlace.push({ ...capture, size, mtimeMs });
       } catch (error) {
         if (!(error instanceof CaptureFileError)) {
           // What is in the spool by now must get its rows, or it would be in

@@ -6,11 +6,14 @@ import {
   toCapture,
 } from "./captures.ts";
 import type { Row } from "./database.ts";
-import { encodeMetadata, type Metadata } from "./metadata.ts";
+import { newCaptureId } from "./capture_id.ts";
+import { insertAll, insertionOf, rowOf } from "./insertion.ts";
+import type { Metadata } from "./metadata.ts";
 import { QueueFile, type QueueFileOptions } from "./queue_file.ts";
 import { assertLimit, QueueReader } from "./queue_reader.ts";
-import { settle, type Settlement } from "./settlement.ts";
+import { settleAll, type Settlement, takeOut } from "./settlement.ts";
 import { MAX_RETRY_DELAY_MS, type Statements } from "./statements.ts";
+import { Tally } from "./tally.ts";
 
 export type { AgentSaying, AgentState } from "./agent_state.ts";
 export type {
@@ -92,7 +95,13 @@ export class UploadQueue extends QueueReader {
     metadata: Metadata = {},
     options: EnqueueOptions = {},
   ): string {
-    return this.enqueueMany([{ ...options, filepath: path, metadata }])[0]!;
+    const { id, ...rest } = options;
+    const capture = { ...rest, filepath: path, metadata };
+    if (id !== undefined) return this.enqueueMany([{ ...capture, id }])[0]!;
+    const newId = newCaptureId();
+    const row = rowOf(newId, capture, this.#now());
+    this.#file.appendAlone(this.#sql.arrive, row);
+    return newId;
   }
 
   /**
@@ -100,27 +109,11 @@ export class UploadQueue extends QueueReader {
    * order. One whose id is queued or delivered already stays as it is.
    */
   enqueueMany(captures: NewCapture[]): string[] {
-    const rows = captures.map((capture) => ({
-      ...capture,
-      id: capture.id ?? crypto.randomUUID(),
-      metadataJson: encodeMetadata(capture.metadata),
-    }));
-    this.#file.append(() => {
-      for (const row of rows) {
-        this.#sql.insert.run(
-          row.id,
-          row.filepath,
-          row.metadataJson,
-          row.createdAtMs ?? this.#now(),
-          row.size ?? null,
-          row.mtimeMs ?? null,
-          Number(row.spooled ?? false),
-          Number(row.watched ?? false),
-          row.id,
-        );
-      }
-    });
-    return rows.map((row) => row.id);
+    const insertion = insertionOf(captures, this.#now());
+    this.#file.append(() =>
+      this.#counting((tally) => insertAll(this.#sql, insertion, tally))
+    );
+    return insertion.ids;
   }
 
   /**
@@ -137,21 +130,25 @@ export class UploadQueue extends QueueReader {
 
   /** Returns the captures that are due, oldest first, and marks them `uploading`. */
   claim(limit: number): QueuedCapture[] {
-    const captures = this.getPending(limit);
-    if (captures.length === 0) return [];
-    return this.#file.write(() =>
-      // Another process may have claimed or removed one in between.
-      captures.filter(({ id }) =>
-        this.#sql.markUploading.run(this.#now(), id) > 0
-      )
-    );
+    assertLimit(limit);
+    this.#promoteDue();
+    const sql = this.#sql;
+    if (!sql.ready.get(Math.min(limit, 1))) return [];
+    return this.#write((tally) => {
+      // Once more: another process may have claimed or removed some in between.
+      const rows = sql.ready.all(limit);
+      countClaimed(tally, sql.claim.run(this.#now(), limit));
+      return rows.map(toCapture);
+    });
   }
 
   /** Marks a pending capture as being sent. Returns whether it was pending. */
   markUploading(id: string): boolean {
-    return this.#file.write(() =>
-      this.#sql.markUploading.run(this.#now(), id) > 0
-    );
+    return this.#write((tally) => {
+      const marked = this.#sql.markUploading.run(this.#now(), id);
+      countClaimed(tally, marked);
+      return marked > 0;
+    });
   }
 
   /** Moves a delivered capture to the ledger. Returns whether it was in the queue. */
@@ -178,13 +175,10 @@ export class UploadQueue extends QueueReader {
    * were still in the queue: another process may have removed some.
    */
   settle(settlements: Settlement[]): number {
-    return this.#file.write(() => {
-      let found = 0;
-      for (const settlement of settlements) {
-        found += settle(this.#sql, settlement, this.#now());
-      }
-      return found;
-    });
+    const nowMs = this.#now();
+    return this.#write((tally) =>
+      settleAll(this.#sql, settlements, { nowMs, tally })
+    );
   }
 
   /**
@@ -192,7 +186,12 @@ export class UploadQueue extends QueueReader {
    * uncharged, and returns how many. Only for the one agent, as it starts.
    */
   recover(): number {
-    return this.#file.write(() => this.#sql.recover.run());
+    const sql = this.#sql;
+    return this.#file.write(() => {
+      const recovered = sql.recover.run();
+      if (sql.becomeCertain.run() > 0) sql.recount.run();
+      return recovered;
+    });
   }
 
   /**
@@ -243,10 +242,10 @@ export class UploadQueue extends QueueReader {
    * found. A watched file is not taken up again then, unless it changes.
    */
   remove(ids: string[]): string[] {
-    return this.#file.write(() =>
+    return this.#write((tally) =>
       ids.filter((id) => {
         this.#sql.dismiss.run(id);
-        return this.#sql.delete.run(id) > 0;
+        return takeOut(this.#sql, [id], tally) > 0;
       })
     );
   }
@@ -269,6 +268,18 @@ export class UploadQueue extends QueueReader {
     this.#file.write(() => this.#sql.completeSync.run(requested));
   }
 
+  #write<T>(body: (tally: Tally) => T): T {
+    return this.#file.write(() => this.#counting(body));
+  }
+
+  /** Runs a transaction's body, and records what it counts. */
+  #counting<T>(body: (tally: Tally) => T): T {
+    const tally = new Tally();
+    const result = body(tally);
+    tally.record(this.#sql);
+    return result;
+  }
+
   /**
    * Makes waiting captures ready whose time has come. A time further away than
    * the longest wait was written under another clock: it counts as come.
@@ -283,6 +294,11 @@ export class UploadQueue extends QueueReader {
       sql.promoteAfter.run(latest);
     });
   }
+}
+
+function countClaimed(tally: Tally, n: number): void {
+  tally.add("pending", -n);
+  tally.add("uploading", n);
 }
 
 function idOf(row: Row): string {

@@ -5,6 +5,8 @@ import {
   type Engine,
   openDatabase,
   type OpenDatabaseOptions,
+  type SqlValue,
+  type Statement,
 } from "./database.ts";
 import { damage, DatabaseError, hasFault } from "./database_error.ts";
 import { Reserve } from "./reserve.ts";
@@ -75,9 +77,23 @@ export class QueueFile implements Disposable {
    * the queue now would not find what was put into this one.
    */
   append<T>(body: () => T): T {
-    const { database, identity } = this.#open;
-    const result = database.transaction(body);
-    if (identityOf(this.path) === identity) return result;
+    const result = this.#open.database.transaction(body);
+    this.#assertInPlace();
+    return result;
+  }
+
+  /**
+   * Does as {@linkcode QueueFile.append} does, with one statement.
+   *
+   * @throws as {@linkcode QueueFile.append} does.
+   */
+  appendAlone(statement: Statement, parameters: SqlValue[]): void {
+    this.#open.database.runAlone(statement, parameters);
+    this.#assertInPlace();
+  }
+
+  #assertInPlace(): void {
+    if (identityOf(this.path) === this.#open.identity) return;
     throw new Error(
       `Cannot queue captures: "${this.path}" was replaced meanwhile; open it again`,
     );

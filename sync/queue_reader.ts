@@ -4,13 +4,21 @@ import {
   type QueuedCapture,
   toCapture,
 } from "./captures.ts";
-import type { Engine } from "./database.ts";
+import type { Engine, SqlValue } from "./database.ts";
 import { damage } from "./database_error.ts";
 import type { QueueFile } from "./queue_file.ts";
-import { MAX_RETRY_DELAY_MS, type Statements } from "./statements.ts";
+import {
+  filledUp,
+  MAX_RETRY_DELAY_MS,
+  type Statements,
+  together,
+} from "./statements.ts";
 
 /** How many captures there are by status. */
 export type QueueStats = Record<CaptureStatus | "delivered", number>;
+
+/** Where a file of a watched folder stands that was taken over. */
+export type WatchedState = "queued" | "delivered" | "removed";
 
 /** What can be asked of a queue, without changing anything. */
 export class QueueReader implements Disposable {
@@ -109,11 +117,28 @@ export class QueueReader implements Disposable {
     path: string,
     size: number,
     mtimeMs: number,
-  ): "queued" | "delivered" | "removed" | undefined {
-    const file = [path, size, mtimeMs];
-    if (this.#sql.watchedQueued.get(...file)) return "queued";
-    if (this.#sql.watchedDelivered.get(...file)) return "delivered";
-    return this.#sql.watchedDismissed.get(...file) && "removed";
+  ): WatchedState | undefined {
+    return this.knownWatched([{ path, size, mtimeMs }])[0];
+  }
+
+  /** Where each of these very files of watched folders stands, as if asked one by one. */
+  knownWatched(
+    files: { path: string; size: number; mtimeMs: number }[],
+  ): (WatchedState | undefined)[] {
+    const states = files.map((): WatchedState | undefined => undefined);
+    let first = 0;
+    for (const some of together(files)) {
+      const values: SqlValue[] = [];
+      for (const [n, { path, size, mtimeMs }] of some.entries()) {
+        values.push(first + n, path, size, mtimeMs);
+      }
+      const known = this.#sql.knownWatched.all(...filledUp(values, 4));
+      for (const row of known) {
+        states[Number(row.n)] = row.known as WatchedState;
+      }
+      first += some.length;
+    }
+    return states;
   }
 
   /** What is damaged in the database file, or `null` if it is sound. Reads all of it. */

@@ -8,6 +8,11 @@
  * what the running agent says of itself and of the server. Times are milliseconds
  * since 1970, UTC.
  *
+ * Whoever puts rows into `captures` or `delivered`, takes them out of `captures`, or
+ * makes them `uploading` counts them in the same transaction: once for all, where a
+ * trigger would do so for each. Other changes of status are counted by a trigger.
+ * What is put into `arrivals` is counted as well: one statement takes one capture in.
+ *
  * It keeps to what SQLite 3.32 can do, which is what older systems have.
  *
  * A pending capture with `due_at` NULL is ready; with a time it waits for its
@@ -21,10 +26,57 @@ import type { Connection, SqlValue } from "./database.ts";
 import { hasFault } from "./database_error.ts";
 
 /** The version of the schema, kept in `PRAGMA user_version`. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** What tells a queue from another program's database, kept in `PRAGMA application_id`: "JRVS". */
 export const APPLICATION_ID = 0x4a525653;
+
+/** Counts what changes its status, but for what is claimed. */
+const COUNT_UPDATE = `
+CREATE TRIGGER count_update AFTER UPDATE OF status ON captures
+WHEN old.status <> new.status AND new.status <> 'uploading' BEGIN
+  UPDATE counts SET n = n - 1 WHERE status = old.status;
+  UPDATE counts SET n = n + 1 WHERE status = new.status;
+END;
+`;
+
+/** Takes one capture in, and counts it. */
+const ARRIVALS = `
+CREATE VIEW arrivals AS
+  SELECT id, filepath, metadata_json, created_at, size, mtime_ms, spooled, watched FROM captures;
+CREATE TRIGGER arrive INSTEAD OF INSERT ON arrivals BEGIN
+  INSERT INTO captures (id, filepath, metadata_json, created_at, size, mtime_ms, spooled, watched)
+  VALUES (new.id, new.filepath, new.metadata_json, new.created_at, new.size, new.mtime_ms,
+    new.spooled, new.watched);
+  UPDATE counts SET n = n + 1 WHERE status = 'pending';
+  UPDATE counts SET n = n + coalesce(new.size, 0) WHERE status = 'spooled bytes' AND new.spooled = 1;
+END;
+`;
+
+/** Counts every row anew; takes longer the more there are. */
+export const RECOUNT = `
+UPDATE counts SET n = CASE status
+  WHEN 'delivered' THEN (SELECT count(*) FROM delivered)
+  WHEN 'spooled bytes' THEN (SELECT coalesce(sum(size), 0) FROM captures WHERE spooled = 1)
+  ELSE (SELECT count(*) FROM captures WHERE captures.status = counts.status)
+END;
+`;
+
+/**
+ * Makes a database of version 1, which counted everything by triggers, one of
+ * version 2. A program of version 1 that has it open may go on for a while and
+ * count nothing: what it leaves is counted when the next agent starts.
+ */
+const MIGRATE_VERSION_1 = `
+DROP TRIGGER count_insert;
+DROP TRIGGER count_delete;
+DROP TRIGGER count_spooled;
+DROP TRIGGER count_unspooled;
+DROP TRIGGER count_update;
+DROP TRIGGER count_delivered;
+${COUNT_UPDATE}${ARRIVALS}
+INSERT INTO counts VALUES ('uncertain', 1);
+`;
 
 /** Makes an empty database one of version {@linkcode SCHEMA_VERSION}. */
 export const CREATE = `
@@ -71,27 +123,7 @@ CREATE TABLE room (filler BLOB NOT NULL);
 CREATE TABLE counts (status TEXT PRIMARY KEY NOT NULL, n INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO counts VALUES ('pending', 0), ('uploading', 0), ('failed', 0), ('delivered', 0),
   ('spooled bytes', 0);
-CREATE TRIGGER count_insert AFTER INSERT ON captures BEGIN
-  UPDATE counts SET n = n + 1 WHERE status = new.status;
-END;
-CREATE TRIGGER count_delete AFTER DELETE ON captures BEGIN
-  UPDATE counts SET n = n - 1 WHERE status = old.status;
-END;
-CREATE TRIGGER count_spooled AFTER INSERT ON captures WHEN new.spooled = 1 BEGIN
-  UPDATE counts SET n = n + coalesce(new.size, 0) WHERE status = 'spooled bytes';
-END;
-CREATE TRIGGER count_unspooled AFTER DELETE ON captures WHEN old.spooled = 1 BEGIN
-  UPDATE counts SET n = n - coalesce(old.size, 0) WHERE status = 'spooled bytes';
-END;
-CREATE TRIGGER count_update AFTER UPDATE OF status ON captures
-WHEN old.status <> new.status BEGIN
-  UPDATE counts SET n = n - 1 WHERE status = old.status;
-  UPDATE counts SET n = n + 1 WHERE status = new.status;
-END;
-CREATE TRIGGER count_delivered AFTER INSERT ON delivered BEGIN
-  UPDATE counts SET n = n + 1 WHERE status = 'delivered';
-END;
-
+${COUNT_UPDATE}${ARRIVALS}
 CREATE TABLE agent (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   queue_id TEXT NOT NULL DEFAULT (lower(hex(randomblob(16)))),
@@ -179,8 +211,10 @@ export function prepareSchema(database: Connection): void {
     const { version, tables } = identify(database);
     // Another process may have been faster.
     if (version === SCHEMA_VERSION) return;
-    database.exec(CREATE);
-    if (tables.includes("queue")) database.exec(MIGRATE_FIRST_DESIGN);
+    database.exec(version === 1 ? MIGRATE_VERSION_1 : CREATE);
+    if (tables.includes("queue")) {
+      database.exec(MIGRATE_FIRST_DESIGN + RECOUNT);
+    }
     database.exec(
       `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}`,
     );
@@ -242,7 +276,7 @@ function identify(database: Connection): Identity {
   const tables = database.prepare(
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
   ).all().map(({ name }) => String(name));
-  const isOurs = version === SCHEMA_VERSION
+  const isOurs = version > 0
     ? readPragma(database, "application_id") === APPLICATION_ID
     : tables.length === 0 || isFirstDesign(database);
   if (!isOurs) {

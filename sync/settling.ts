@@ -58,8 +58,10 @@ export class Settling {
     const seen = this.#waiting.get(path);
     if (!seen) {
       // Their own times may say that they have been so for long.
-      const changedMs = Math.max(...unproven.map(changedAt));
-      if (Date.now() - changedMs >= this.#settleMs) return true;
+      const now = Date.now();
+      const isOld = (file: Deno.FileInfo) =>
+        now - changedAt(file) >= this.#settleMs;
+      if (unproven.every(isOld)) return true;
     } else if (seen.look === lookOf(files)) {
       return performance.now() - seen.since >= this.#settleMs;
     }
@@ -86,7 +88,7 @@ function lookOf(files: Deno.FileInfo[]): string {
   return files.map(({ size, mtime }) => `${size} ${mtime?.getTime()}`).join();
 }
 
-/** A copy that keeps the original's modification time still has a new change time. */
-function changedAt({ mtime, ctime }: Deno.FileInfo): number {
+/** When a file has changed last: a copy that keeps the original's modification time still has a new change time. */
+export function changedAt({ mtime, ctime }: Deno.FileInfo): number {
   return Math.max(mtime?.getTime() || 0, ctime?.getTime() || 0);
 }

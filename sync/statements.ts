@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Connection, Statement } from "./database.ts";
+import type { Connection, SqlValue, Statement } from "./database.ts";
+import { RECOUNT } from "./schema.ts";
 
 /** A charged capture waits this long the first time, twice as long each further time. */
 export const RETRY_DELAY_MS = 60_000;
@@ -29,14 +30,30 @@ const AGAIN =
 const ATTEMPTED =
   "attempts = attempts + 1, last_error = ?, last_attempt = iif(status = 'uploading', last_attempt, ?)";
 
+/** How many captures one statement takes in or settles: what calling it costs is shared. */
+export const TOGETHER = 25;
+
+const each = (places: string) => Array(TOGETHER).fill(places).join(", ");
+
+const COLUMNS =
+  "id, filepath, metadata_json, created_at, size, mtime_ms, spooled, watched";
+
+const IS_THAT_FILE =
+  "filepath = column2 AND size IS column3 AND mtime_ms IS column4";
+
 /** Their texts. Parameters have no numbers: older Denos take those for names. */
 export const STATEMENTS = {
   sqliteVersion: "SELECT sqlite_version() AS version",
   // The agent may have found the spool's record first, and even delivered it.
-  insert:
-    `INSERT INTO captures (id, filepath, metadata_json, created_at, size, mtime_ms, spooled, watched)
+  insert: `INSERT INTO captures (${COLUMNS})
      SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM delivered WHERE id = ?)
      ON CONFLICT (id) DO NOTHING`,
+  arrive: `INSERT INTO arrivals (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  insertNew:
+    `INSERT INTO captures (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  insertNewMany: `INSERT INTO captures (${COLUMNS})
+     VALUES ${each("(?, ?, ?, ?, ?, ?, ?, ?)")}`,
+  count: "UPDATE counts SET n = n + ? WHERE status = ?",
   ready:
     `SELECT * FROM ${BY_AGE} WHERE status = 'pending' AND (due_at IS NOT NULL) = 0
      ORDER BY created_at, rowid LIMIT ?`,
@@ -49,13 +66,22 @@ export const STATEMENTS = {
   markUploading:
     `UPDATE captures SET status = 'uploading', due_at = NULL, last_attempt = ?
      WHERE id = ? AND status = 'pending'`,
+  claim:
+    `UPDATE captures SET status = 'uploading', due_at = NULL, last_attempt = ? WHERE rowid IN (
+       SELECT rowid FROM ${BY_AGE} WHERE status = 'pending' AND (due_at IS NOT NULL) = 0
+       ORDER BY created_at, rowid LIMIT ?)`,
   deliver:
     `INSERT OR IGNORE INTO delivered (id, filepath, size, mtime_ms, server_id, delivered_at, watched)
-     SELECT id, filepath, coalesce(?, size), coalesce(?, mtime_ms), ?, ?, watched
-     FROM captures WHERE id = ?`,
+     SELECT id, filepath, coalesce(column2, size), coalesce(column3, mtime_ms), column4, ?, watched
+     FROM (VALUES ${each("(?, ?, ?, ?)")})
+     CROSS JOIN captures ON captures.id = column1`,
   dismiss: `INSERT OR REPLACE INTO dismissed (filepath, size, mtime_ms)
      SELECT filepath, size, mtime_ms FROM captures WHERE id = ? AND watched = 1`,
-  delete: "DELETE FROM captures WHERE id = ?",
+  countOf:
+    `SELECT count(*) AS n, sum(status = 'pending') AS pending, sum(status = 'uploading') AS uploading,
+       sum(iif(spooled = 1, size, 0)) AS bytes
+     FROM captures WHERE id IN (${each("?")})`,
+  delete: `DELETE FROM captures WHERE id IN (${each("?")})`,
   charge: `UPDATE captures SET ${ATTEMPTED},
        status = iif(attempts + 1 >= ${MAX_ATTEMPTS}, 'failed', 'pending'),
        due_at = iif(attempts + 1 >= ${MAX_ATTEMPTS}, NULL,
@@ -68,7 +94,10 @@ export const STATEMENTS = {
      WHERE id = ? AND status = 'uploading'`,
   recover:
     `UPDATE ${BY_AGE} SET status = 'pending', due_at = NULL WHERE status = 'uploading'`,
-  counts: "SELECT status, n FROM counts WHERE status <> 'spooled bytes'",
+  counts:
+    "SELECT status, n FROM counts WHERE status NOT IN ('spooled bytes', 'uncertain')",
+  becomeCertain: "DELETE FROM counts WHERE status = 'uncertain'",
+  recount: RECOUNT,
   spooledBytes: "SELECT n FROM counts WHERE status = 'spooled bytes'",
   oldest:
     `SELECT created_at FROM ${BY_AGE} WHERE status = ? AND (due_at IS NOT NULL) = ?
@@ -86,12 +115,14 @@ export const STATEMENTS = {
   retryFailed: `${AGAIN} WHERE status = 'failed'`,
   retryableIds: "SELECT id FROM captures WHERE status <> 'uploading'",
   retryAll: `${AGAIN} WHERE status <> 'uploading'`,
-  watchedQueued:
-    "SELECT 1 FROM captures WHERE watched = 1 AND filepath = ? AND size IS ? AND mtime_ms IS ?",
-  watchedDelivered:
-    "SELECT 1 FROM delivered WHERE watched = 1 AND filepath = ? AND size IS ? AND mtime_ms IS ?",
-  watchedDismissed:
-    "SELECT 1 FROM dismissed WHERE filepath = ? AND size IS ? AND mtime_ms IS ?",
+  knownWatched: `SELECT n, known FROM (
+     SELECT column1 AS n, CASE
+       WHEN EXISTS (SELECT 1 FROM captures WHERE watched = 1 AND ${IS_THAT_FILE}) THEN 'queued'
+       WHEN EXISTS (SELECT 1 FROM delivered WHERE watched = 1 AND ${IS_THAT_FILE}) THEN 'delivered'
+       WHEN EXISTS (SELECT 1 FROM dismissed WHERE ${IS_THAT_FILE}) THEN 'removed'
+     END AS known
+     FROM (VALUES ${each("(?, ?, ?, ?)")})
+   ) WHERE known IS NOT NULL`,
   wasDelivered: "SELECT 1 FROM delivered WHERE id = ?",
   quickCheck: "PRAGMA quick_check(1)",
   dataVersion: "PRAGMA data_version",
@@ -105,6 +136,19 @@ export const STATEMENTS = {
 
 /** The statements by name, prepared. */
 export type Statements = Record<keyof typeof STATEMENTS, Statement>;
+
+/** Splits what there is into as many at a time as one statement takes. */
+export function* together<T>(all: T[]): Generator<T[]> {
+  for (let at = 0; at < all.length; at += TOGETHER) {
+    yield all.slice(at, at + TOGETHER);
+  }
+}
+
+/** Fills up the parameters of a statement for {@linkcode TOGETHER} captures: no row has the id NULL. */
+export function filledUp(values: SqlValue[], eachHas: number): SqlValue[] {
+  const missing = TOGETHER * eachHas - values.length;
+  return missing > 0 ? [...values, ...Array(missing).fill(null)] : values;
+}
 
 /** Prepares all statements, once for a connection: preparing per call leaks in one engine. */
 export function prepareAll(database: Connection): Statements {

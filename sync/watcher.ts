@@ -1,12 +1,13 @@
 import { basename, dirname, relative } from "@std/path";
-import { FinishedFiles, type Taker } from "./finished_files.ts";
+import { FinishedFiles, type SeenFile, type Taker } from "./finished_files.ts";
 import { FolderEvents, TROUBLE_MS } from "./folder_events.ts";
-import { FolderWalk, isUnfinishedName } from "./folder_walk.ts";
+import { FolderWalk, type FoundFile, isUnfinishedName } from "./folder_walk.ts";
 import { type Log, OnceLog } from "./log.ts";
 import type { Metadata } from "./metadata.ts";
 import { Rescans } from "./rescans.ts";
-import { Settling } from "./settling.ts";
+import { changedAt, Settling } from "./settling.ts";
 import { isSidecar, readSidecar, regularFile, sidecarOf } from "./sidecar.ts";
+import { Turns } from "./turns.ts";
 import { Wakeup } from "./wakeup.ts";
 
 /** Options for {@linkcode FolderWatcher}. */
@@ -29,7 +30,9 @@ export interface FolderWatcherOptions extends Taker {
 
 /** How long to wait after a failure to hand over, in milliseconds. */
 const RETRY_MS = 10_000;
-/** How many paths that events named are remembered. */
+/** How many paths that events named are looked at together. */
+const TOGETHER = 100;
+/** How many of them are remembered. */
 const MAX_NAMED = 10_000;
 
 /**
@@ -55,6 +58,7 @@ export class FolderWatcher {
   readonly #finished: FinishedFiles;
   readonly #walk: FolderWalk;
   readonly #wakeup = new Wakeup();
+  readonly #turns = new Turns();
   /** What events named: folders to walk, files that were renamed into place. */
   readonly #folders = new Set<string>();
   readonly #renamed = new Set<string>();
@@ -72,7 +76,7 @@ export class FolderWatcher {
     this.#settling = new Settling({ settleMs: this.#settleMs });
     this.#finished = new FinishedFiles(options);
     this.#walk = new FolderWalk({
-      onFile: (path) => this.#consider(path),
+      onFiles: (files) => this.#consider(files),
       log: this.#log,
     });
   }
@@ -179,7 +183,7 @@ export class FolderWatcher {
     } else if (info?.isFile && renamed) {
       this.#renamed.add(path);
     } else if (info?.isFile) {
-      this.#settling.wait(path, filesOf(path));
+      this.#settling.wait(path, this.#filesOf({ path }));
     }
     this.#wakeup.wake();
   }
@@ -191,39 +195,72 @@ export class FolderWatcher {
     const renamed = [...this.#renamed];
     this.#folders.clear();
     this.#renamed.clear();
-    for (const path of renamed) await this.#consider(path, { renamed: true });
+    await this.#considerPaths(renamed, { renamed: true, signal });
     for (const folder of folders) await this.#walk.walk(folder, signal);
-    for (const path of this.#settling.due()) {
-      if (signal.aborted) break;
-      await this.#consider(path);
-    }
+    await this.#considerPaths([...this.#settling.due()], { signal });
     await this.#finished.flush();
     if (this.#finished.failure) throw this.#finished.failure;
   }
 
-  /** Hands a file over if it is new and finished; else remembers to look again. */
+  async #considerPaths(
+    paths: string[],
+    { renamed = false, signal }: { renamed?: boolean; signal: AbortSignal },
+  ): Promise<void> {
+    for (let at = 0; at < paths.length && !signal.aborted; at += TOGETHER) {
+      const some = paths.slice(at, at + TOGETHER).map((path) => ({ path }));
+      await this.#consider(some, { renamed });
+    }
+  }
+
+  /** Hands files over that are new and finished; remembers to look at the others again. */
   async #consider(
-    path: string,
+    found: FoundFile[],
     { renamed = false }: { renamed?: boolean } = {},
   ): Promise<void> {
-    const files = filesOf(path);
+    const seen = found.flatMap((one) => this.#see(one, renamed));
+    const areKnown = this.#options.areKnown(seen);
+    for (const [n, capture] of seen.entries()) {
+      const { path } = capture;
+      if (areKnown[n] || isSidecar(path)) this.#settling.forget(path);
+      else this.#takeUp(capture, renamed);
+    }
+    // Not in between: what is handed over would have to be asked for again.
+    if (this.#finished.isFull) await this.#finished.flush();
+    await this.#turns.end();
+  }
+
+  /** Looks at a capture; none if it is not there. */
+  #see(found: FoundFile, renamed: boolean): SeenCapture[] {
+    const { path } = found;
+    const files = this.#filesOf(found);
     const [file] = files;
     if (renamed || !file) this.#settling.forget(path);
-    if (!file) return;
-    const { size } = file;
-    const mtimeMs = file.mtime?.getTime() || 0;
-    if (this.#options.isKnown(path, size, mtimeMs) || isSidecar(path)) {
-      return this.#settling.forget(path);
-    }
+    if (!file) return [];
+    const { size, mtime } = file;
+    return [{ path, size, mtimeMs: mtime?.getTime() || 0, files }];
+  }
+
+  #takeUp({ files, ...file }: SeenCapture, renamed: boolean): void {
+    const { path } = file;
     const unproven = renamed ? files.slice(1) : files;
     if (this.#settling.isSettled(path, files, unproven)) {
       this.#settling.forget(path);
-      const metadata = this.#metadataOf(path);
-      await this.#finished.add({ path, size, mtimeMs, metadata });
+      const metadata = files.length > 1 ? this.#metadataOf(path) : {};
+      this.#finished.add({ ...file, metadata });
     } else if (this.#settling.isFull) {
       this.#missed.add(dirname(path));
       this.#rescans.soon(this.#settleMs);
     }
+  }
+
+  /** A file and its sidecar, as they are now; none if the file is not there. */
+  #filesOf({ path, aloneAtMs = -Infinity }: FoundFile): Deno.FileInfo[] {
+    const file = regularFile(path);
+    if (!file) return [];
+    // What had settled when it was listed is not waited for any longer.
+    if (aloneAtMs - changedAt(file) >= this.#settleMs) return [file];
+    const sidecar = regularFile(sidecarOf(path));
+    return sidecar ? [file, sidecar] : [file];
   }
 
   #metadataOf(path: string): Metadata {
@@ -243,12 +280,9 @@ export class FolderWatcher {
   }
 }
 
-/** A file and its sidecar, as they are now; none if the file is not there. */
-function filesOf(path: string): Deno.FileInfo[] {
-  const file = regularFile(path);
-  if (!file) return [];
-  const sidecar = regularFile(sidecarOf(path));
-  return sidecar ? [file, sidecar] : [file];
+/** A file, and all that belongs to the capture: the file and its sidecar. */
+interface SeenCapture extends SeenFile {
+  files: Deno.FileInfo[];
 }
 
 function lstat(path: string): Deno.FileInfo | undefined {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { openDatabase } from "../sync/database.ts";
+import { type Connection, openDatabase } from "../sync/database.ts";
 import { DatabaseError } from "../sync/database_error.ts";
 import { testOnEachEngine } from "./helpers/engines.ts";
 import { TempDir } from "./helpers/temp_dir.ts";
@@ -137,6 +137,36 @@ testOnEachEngine(
     assertEquals(faultOf(() => second.transaction(() => {})), "busy");
     first.exec("COMMIT");
     second.transaction(() => {});
+  },
+);
+
+testOnEachEngine(
+  "runAlone() commits its statement, and can be done again where it was busy or full",
+  async (engine) => {
+    await using dir = new TempDir();
+    const path = dir.join("alone.db");
+    using first = openDatabase(path, { engine });
+    first.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (x UNIQUE)");
+    using second = openDatabase(path, { engine });
+    second.exec("PRAGMA busy_timeout = 1");
+    const insert = second.prepare("INSERT INTO t VALUES (?)");
+    const count = (connection: Connection) =>
+      connection.prepare("SELECT count(*) AS n FROM t").get()!.n;
+    const add = (value: string) => second.runAlone(insert, [value]);
+    add("a");
+    assertEquals(count(first), 1);
+    first.exec("BEGIN IMMEDIATE");
+    assertEquals(faultOf(() => add("b")), "busy");
+    first.exec("INSERT INTO t VALUES ('c'); COMMIT");
+    // Nothing is left open that would hide what others have done.
+    assertEquals(count(second), 2);
+    add("b");
+    assertEquals(faultOf(() => add("b")), "other");
+    second.exec("PRAGMA max_page_count = 3");
+    assertEquals(faultOf(() => add("x".repeat(10_000))), "full");
+    second.exec("PRAGMA max_page_count = 100");
+    second.transaction(() => insert.run("d"));
+    assertEquals(count(first), 4);
   },
 );
 

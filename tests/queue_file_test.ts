@@ -46,12 +46,12 @@ testOnEachEngine(
     new UploadQueue(path, { engine }).close();
     {
       using database = openDatabase(path, { engine });
-      database.exec("PRAGMA user_version = 2");
+      database.exec("PRAGMA user_version = 3");
     }
     assertRefused(
       dir,
       engine,
-      "it has version 2 and this program knows up to 1",
+      "it has version 3 and this program knows up to 2",
     );
   },
 );
@@ -64,14 +64,14 @@ testOnEachEngine(
     const path = other.join("queue.db");
     using queue = new UploadQueue(path, { engine });
     using database = openDatabase(path, { engine });
-    database.exec("PRAGMA user_version = 2");
+    database.exec("PRAGMA user_version = 3");
     queue.enqueue("/captures/new");
     // As a crash leaves it: the version is still in the -wal.
     for (const end of ["", "-wal", "-shm"]) {
       Deno.copyFileSync(path + end, dir.join(`queue.db${end}`));
     }
     assert(Deno.statSync(dir.join("queue.db-wal")).size > 0);
-    assertRefused(dir, engine, "it has version 2");
+    assertRefused(dir, engine, "it has version 3");
   },
 );
 

@@ -89,6 +89,42 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
+  "UploadQueue.knownWatched() tells of each of many files, in their order",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const files = Array.from({ length: 60 }, (_, n) => ({
+      path: `/watched/${n}`,
+      size: n,
+      mtimeMs: START_MS,
+    }));
+    const states = ["queued", "delivered", "removed", undefined] as const;
+    for (const [n, { path, size, mtimeMs }] of files.entries()) {
+      const state = states[n % 4];
+      if (!state) continue;
+      const [id] = queue.enqueueMany([
+        { filepath: path, metadata: {}, size, mtimeMs, watched: true },
+      ]);
+      if (state === "delivered") queue.markCompleted(id!);
+      if (state === "removed") queue.remove([id!]);
+    }
+    for (const count of [0, 1, 25, 26, 60]) {
+      assertEquals(
+        queue.knownWatched(files.slice(0, count)),
+        Array.from({ length: count }, (_, n) => states[n % 4]),
+      );
+    }
+    // The same one more than once, and none that is new.
+    const [first, second] = files;
+    assertEquals(queue.knownWatched([second!, first!, second!]), [
+      "delivered",
+      "queued",
+      "delivered",
+    ]);
+  },
+);
+
+testOnEachEngine(
   "UploadQueue.knowsWatched() goes by what was sent, where that was another file",
   async (engine) => {
     await using fixture = new QueueFixture(engine);

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { openDatabase } from "../sync/database.ts";
 import { testOnEachEngine } from "./helpers/engines.ts";
 import { QueueFixture, START_MS } from "./helpers/queue_fixture.ts";
 
@@ -500,5 +501,107 @@ testOnEachEngine(
     assertEquals(fixture.queue.cleanupOld(), []);
     fixture.wait(8 * DAY_S);
     assertEquals(fixture.queue.cleanupOld(), [id]);
+  },
+);
+
+testOnEachEngine(
+  "UploadQueue counts right and keeps the order, however many captures are taken in, claimed and settled at once",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    for (const n of [1, 24, 25, 26, 110]) {
+      const ids = queue.enqueueMany(Array.from({ length: n }, (_, i) => ({
+        filepath: `/captures/${n}/${i}`,
+        metadata: { i },
+        size: 2,
+        spooled: true,
+      })));
+      const before = queue.getStats();
+      assertEquals([before.pending, queue.spooledBytes()], [n, 2 * n]);
+      const claimed = queue.claim(n + 1);
+      assertEquals(claimed.map(({ id }) => id), ids);
+      assertEquals(
+        claimed.map(({ filepath }) => filepath),
+        ids.map((_, i) => `/captures/${n}/${i}`),
+      );
+      assertEquals(queue.getStats(), { ...before, pending: 0, uploading: n });
+      const found = queue.settle([
+        ...ids.map((id) => ({ id, kind: "delivered" as const })),
+        { id: "unknown", kind: "delivered" },
+        // Once more, as nobody should.
+        { id: ids[0]!, kind: "delivered" },
+      ]);
+      assertEquals(found, n);
+      const delivered = before.delivered + n;
+      assertEquals(queue.getStats(), { ...before, pending: 0, delivered });
+      assertEquals(queue.spooledBytes(), 0);
+      assert(ids.every((id) => queue.wasDelivered(id)));
+    }
+  },
+);
+
+testOnEachEngine(
+  "UploadQueue.settle() keeps to the order, what was sent, and what the server called it",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const ids = queue.enqueueMany(Array.from({ length: 4 }, (_, i) => ({
+      filepath: `/captures/${i}`,
+      metadata: {},
+      size: 5,
+      mtimeMs: START_MS,
+      watched: true,
+    })));
+    const [first, second, third] = queue.claim(3).map(({ id }) => id);
+    const found = queue.settle([
+      { id: first!, kind: "delivered", captureId: "a" },
+      { id: second!, kind: "rejected", error: "HTTP 422" },
+      { id: second!, kind: "delivered", sent: { size: 6, mtimeMs: 7 } },
+      { id: third!, kind: "delivered", captureId: "b" },
+      { id: third!, kind: "rejected", error: "HTTP 422" },
+      { id: ids[3]!, kind: "delivered" },
+    ]);
+    assertEquals(found, 5);
+    const none = { pending: 0, uploading: 0, failed: 0 };
+    assertEquals(queue.getStats(), { ...none, delivered: 4 });
+    const known = [0, 1, 2, 3].map((i) =>
+      queue.knowsWatched(`/captures/${i}`, 5, START_MS)
+    );
+    assertEquals(known, ["delivered", undefined, "delivered", "delivered"]);
+    assertEquals(queue.knowsWatched("/captures/1", 6, 7), "delivered");
+    using database = openDatabase(fixture.path, { engine });
+    const ledger = database.prepare(
+      "SELECT server_id FROM delivered ORDER BY filepath",
+    ).all().map(({ server_id }) => server_id);
+    assertEquals(ledger, ["a", null, "b", null]);
+  },
+);
+
+testOnEachEngine(
+  "UploadQueue.remove() counts what it removes, whatever its status",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const ids = queue.enqueueMany(Array.from({ length: 9 }, (_, i) => ({
+      filepath: `/captures/${i}`,
+      metadata: {},
+      size: 10,
+      spooled: i % 2 === 0,
+    })));
+    queue.claim(6);
+    queue.settle(
+      ids.slice(0, 3).map((id) => ({
+        id,
+        kind: "rejected",
+        error: "HTTP 422",
+      })),
+    );
+    const counts = { pending: 3, uploading: 3, failed: 3, delivered: 0 };
+    assertEquals(queue.getStats(), counts);
+    const removed = [ids[0]!, ids[3]!, ids[8]!];
+    assertEquals(queue.remove([...removed, "unknown"]), removed);
+    const left = { pending: 2, uploading: 2, failed: 2, delivered: 0 };
+    assertEquals(queue.getStats(), left);
+    assertEquals(queue.spooledBytes(), 30);
   },
 );

@@ -414,7 +414,7 @@ testOnEachEngine(
   "a queue of a newer version, or another program's, is refused and not set aside",
   async (engine) => {
     for (
-      const sql of ["PRAGMA user_version = 2", "PRAGMA application_id = 7"]
+      const sql of ["PRAGMA user_version = 3", "PRAGMA application_id = 7"]
     ) {
       await using scene = new Scene(engine);
       await scene.fill();

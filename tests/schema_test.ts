@@ -271,3 +271,119 @@ testOnEachEngine(
     assertEquals(pragma("application_id"), APPLICATION_ID);
   },
 );
+
+/** What version 1 had instead: it counted everything by triggers. */
+const BACK_TO_VERSION_1 = `
+DROP VIEW arrivals;
+DROP TRIGGER count_update;
+CREATE TRIGGER count_insert AFTER INSERT ON captures BEGIN
+  UPDATE counts SET n = n + 1 WHERE status = new.status;
+END;
+CREATE TRIGGER count_delete AFTER DELETE ON captures BEGIN
+  UPDATE counts SET n = n - 1 WHERE status = old.status;
+END;
+CREATE TRIGGER count_spooled AFTER INSERT ON captures WHEN new.spooled = 1 BEGIN
+  UPDATE counts SET n = n + coalesce(new.size, 0) WHERE status = 'spooled bytes';
+END;
+CREATE TRIGGER count_unspooled AFTER DELETE ON captures WHEN old.spooled = 1 BEGIN
+  UPDATE counts SET n = n - coalesce(old.size, 0) WHERE status = 'spooled bytes';
+END;
+CREATE TRIGGER count_update AFTER UPDATE OF status ON captures
+WHEN old.status <> new.status BEGIN
+  UPDATE counts SET n = n - 1 WHERE status = old.status;
+  UPDATE counts SET n = n + 1 WHERE status = new.status;
+END;
+CREATE TRIGGER count_delivered AFTER INSERT ON delivered BEGIN
+  UPDATE counts SET n = n + 1 WHERE status = 'delivered';
+END;
+PRAGMA user_version = 1;
+`;
+
+/** Makes a queue of version 1 with 30 captures, one of each status, and one delivered. */
+function makeVersion1(path: string, engine: (typeof ENGINES)[number]): void {
+  using queue = new UploadQueue(path, { engine, now: () => START_MS });
+  queue.enqueueMany(Array.from({ length: 31 }, (_, n) => ({
+    filepath: `/captures/${n}`,
+    metadata: { n },
+    size: 10,
+    spooled: true,
+  })));
+  const [delivered, failed] = queue.claim(3);
+  queue.settle([
+    { id: delivered!.id, kind: "delivered" },
+    { id: failed!.id, kind: "rejected", error: "HTTP 422" },
+  ]);
+  using database = openDatabase(path, { engine });
+  database.exec(BACK_TO_VERSION_1);
+}
+
+/** What version 1 does when it takes a capture in, and when it delivers one. */
+const IN_VERSION_1 = {
+  insert: `INSERT INTO captures (id, filepath, metadata_json, created_at)
+    VALUES ('new', '/captures/new', '{}', 0)`,
+  deliver: `DELETE FROM captures WHERE status = 'uploading'`,
+};
+
+testOnEachEngine(
+  "a database of version 1 keeps every row and goes on counting",
+  async (engine) => {
+    await using dir = new TempDir();
+    const path = dir.join("queue.db");
+    makeVersion1(path, engine);
+    using queue = new UploadQueue(path, { engine, now: () => START_MS });
+    assertEquals(queue.list().length, 30);
+    const counts = { pending: 28, uploading: 1, failed: 1, delivered: 1 };
+    assertEquals(queue.getStats(), counts);
+    assertEquals(queue.spooledBytes(), 300);
+    const [claimed] = queue.claim(1);
+    queue.markCompleted(claimed!.id);
+    queue.enqueue("/captures/new");
+    const after = { ...counts, delivered: 2 };
+    assertEquals(queue.getStats(), after);
+    assertEquals(queue.spooledBytes(), 290);
+    using again = new UploadQueue(path, { engine });
+    assertEquals(again.getStats(), after);
+  },
+);
+
+testOnEachEngine(
+  "what a program of version 1 does after the migration is counted when the next agent starts",
+  async (engine) => {
+    await using dir = new TempDir();
+    const path = dir.join("queue.db");
+    makeVersion1(path, engine);
+    using old = openDatabase(path, { engine });
+    const insert = old.prepare(IN_VERSION_1.insert);
+    const deliver = old.prepare(IN_VERSION_1.deliver);
+    using queue = new UploadQueue(path, { engine });
+    insert.run();
+    deliver.run();
+    queue.recover();
+    const counts = { pending: 29, uploading: 0, failed: 1, delivered: 1 };
+    assertEquals(queue.getStats(), counts);
+    assertEquals(queue.spooledBytes(), 290);
+  },
+);
+
+testOnEachEngine(
+  "a database of version 1 that cannot be migrated stays as it was",
+  async (engine) => {
+    await using dir = new TempDir();
+    const path = dir.join("queue.db");
+    makeVersion1(path, engine);
+    {
+      using database = openDatabase(path, { engine });
+      database.exec("DROP TRIGGER count_delivered");
+    }
+    assertThrows(
+      () => new UploadQueue(path, { engine }),
+      Error,
+      "count_delivered",
+    );
+    using database = openDatabase(path, { engine });
+    const triggers = database.prepare(
+      "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+    ).all();
+    assertEquals(triggers.length, 5);
+  },
+);

@@ -121,3 +121,37 @@ Deno.test("readSidecar() finds no metadata beside a file that has none", async (
   await using dir = new TempDir();
   assertEquals(readSidecar(dir.write("a.png", "")), {});
 });
+
+Deno.test("a sidecar that comes behind the listing of its folder counts while its capture is unfinished", async () => {
+  await using folder = new WatchedFolder();
+  for (let i = 0; i < 150; i++) folder.write(`${1000 + i}.png`, "");
+  const path = folder.write("z.png");
+  const sidecar = folder.join("z.png.json");
+  const settleMs = 500;
+  const watcher = folder.watcher({
+    settleMs,
+    areKnown: (files) => {
+      const isFirst = files.every((file) => file.path !== path);
+      if (isFirst) {
+        Deno.writeTextFileSync(sidecar, '{"door": 3}');
+        // By the time that the last is looked at, all have settled.
+        const writtenMs = Date.now();
+        while (Date.now() - writtenMs <= settleMs);
+      }
+      return files.map(() => false);
+    },
+  });
+  await watcher.scan();
+  assertEquals(metadataOf(folder, "z.png"), { door: 3 });
+});
+
+Deno.test("a sidecar of a capture that had settled counts if it is in the listing", async () => {
+  await using folder = new WatchedFolder();
+  folder.write("a.png");
+  folder.write("a.png.json", '{"door": 3}');
+  folder.write("b.png");
+  await folder.watcher({ settleMs: 0 }).scan();
+  assertEquals(folder.names, ["a.png", "b.png"]);
+  assertEquals(metadataOf(folder, "a.png"), { door: 3 });
+  assertEquals(metadataOf(folder, "b.png"), {});
+});

@@ -27,6 +27,29 @@ Deno.test("FolderWatcher takes over what comes, with its size and modification t
   }]);
 });
 
+Deno.test("FolderWatcher takes what it finds in the order of the names", async () => {
+  await using folder = new WatchedFolder();
+  const names = Array.from({ length: 600 }, (_, i) => `${1000 + i}.png`);
+  // In an order that no file system would keep by itself.
+  for (const [i] of names.entries()) folder.write(names[(i * 7) % 600]!, "");
+  await folder.watcher({ settleMs: 0 }).scan();
+  const taken = folder.taken.map(({ path }) => path);
+  assertEquals(taken, names.map((name) => folder.join(name)));
+});
+
+Deno.test("FolderWatcher hands large files over before it looks at many more", async () => {
+  await using folder = new WatchedFolder();
+  for (let i = 0; i < 300; i++) {
+    const path = folder.write(`${1000 + i}.film`, "");
+    // Takes no room.
+    if (i < 50) Deno.truncateSync(path, 2 * 1024 * 1024);
+  }
+  const handedOver: number[] = [];
+  folder.onFinished = (files) => void handedOver.push(files.length);
+  await folder.watcher({ settleMs: 0 }).scan();
+  assertEquals(handedOver, [100, 200]);
+});
+
 Deno.test("FolderWatcher takes a file that was renamed into place at once, and no other before it has settled", async () => {
   await using folder = new WatchedFolder();
   await folder.start({ settleMs: NEVER_MS });

@@ -97,12 +97,12 @@ function createWatcher(
   return new FolderWatcher(watch, {
     settleMs,
     log,
-    isKnown: (path, size, mtimeMs) => {
-      const known = queue.knowsWatched(path, size, mtimeMs);
-      // The agent may have ended between the delivery and tidying up.
-      if (known === "delivered") tidy(path, { size, mtimeMs });
-      return known !== undefined;
-    },
+    areKnown: (files) =>
+      queue.knownWatched(files).map((known, n) => {
+        // The agent may have ended between the delivery and tidying up.
+        if (known === "delivered") tidy(files[n]!.path, files[n]!);
+        return known !== undefined;
+      }),
     onFinished: async (files) => {
       await intake.addWatched(files, { copy: afterUpload.kind !== "keep" });
       onQueued();

@@ -64,8 +64,10 @@ export class WatchedFolder implements AsyncDisposable {
   watcher(options: Partial<FolderWatcherOptions> = {}): FolderWatcher {
     return new FolderWatcher([this.path], {
       settleMs: 50,
-      isKnown: (path, size, mtimeMs) =>
-        this.#known.has(`${path} ${size} ${mtimeMs}`),
+      areKnown: (files) =>
+        files.map(({ path, size, mtimeMs }) =>
+          this.#known.has(`${path} ${size} ${mtimeMs}`)
+        ),
       onFinished: async (files) => {
         await this.onFinished(files);
         this.take(files);

@@ -46,8 +46,8 @@ async function enqueueAll(
       const watcher = new FolderWatcher([folder], {
         settleMs: 0,
         log: (_, message) => console.error(message),
-        isKnown: (path, size, mtimeMs) =>
-          queue.knowsWatched(path, size, mtimeMs) !== undefined,
+        areKnown: (files) =>
+          queue.knownWatched(files).map((known) => known !== undefined),
         onFinished: async (files) => {
           await intake.addWatched(files, { copy: false });
         },
