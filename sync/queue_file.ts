@@ -6,10 +6,15 @@ import {
   openDatabase,
   type OpenDatabaseOptions,
 } from "./database.ts";
-import { damage, DatabaseError, hasFault } from "./database_error.ts";
+import { DatabaseError, hasFault } from "./database_error.ts";
 import { Reserve } from "./reserve.ts";
-import { assertQueue, prepareSchema, seizeRoom } from "./schema.ts";
-import { prepareAll, type Statements } from "./statements.ts";
+import {
+  assertQueue,
+  assertWhole,
+  prepareSchema,
+  seizeRoom,
+} from "./schema.ts";
+import { type Statements, statementsOf } from "./statements.ts";
 
 /** Options for {@linkcode QueueFile}. */
 export interface QueueFileOptions {
@@ -149,12 +154,13 @@ function open(
 ): OpenFile {
   try {
     createPrivateDir(dirname(resolve(path)));
-    if (sizeOf(path) > 0) inspect(path, options);
+    if (needsCare(path)) inspect(path, options);
     createPrivateFile(path);
     const database = openDatabase(path, options);
     try {
       prepareSchema(database);
-      const sql = prepareTables(database);
+      assertWhole(database);
+      const sql = statementsOf(database);
       return { database, sql, identity: identityOf(path) };
     } catch (error) {
       database.close();
@@ -169,21 +175,18 @@ function open(
   }
 }
 
-function prepareTables(database: Connection): Statements {
-  try {
-    return prepareAll(database);
-  } catch (cause) {
-    if (!hasFault(cause, "other")) throw cause;
-    // Of this version, and without one of its tables or columns.
-    const { message } = cause as Error;
-    throw new DatabaseError(damage(message), { fault: "damaged", cause });
-  }
+/** Whether a file, if it must stay as it is, would not when it is opened for good. */
+function needsCare(path: string): boolean {
+  const info = fileInfo(path);
+  if (!info?.size) return false;
+  const isOpenToOthers = info.mode !== null && (info.mode & 0o077) !== 0;
+  return isOpenToOthers || Boolean(fileInfo(path + "-wal")?.size);
 }
 
 /** Refuses a file that must stay as it is, before anything of it is changed. */
 function inspect(path: string, options: OpenDatabaseOptions): void {
   // Whoever closes a database last brings its -wal in, unless it may only read.
-  const readonly = sizeOf(path + "-wal") > 0;
+  const readonly = Boolean(fileInfo(path + "-wal")?.size);
   using database = openDatabase(path, { ...options, readonly });
   assertQueue(database);
 }
@@ -197,14 +200,14 @@ function identityOf(path: string): number | null {
   }
 }
 
-/** In bytes; 0 if there is no such file. */
-function sizeOf(path: string): number {
+/** `undefined` if there is no such file. */
+function fileInfo(path: string): Deno.FileInfo | undefined {
   try {
     const info = Deno.statSync(path);
     if (!info.isFile) throw new Error("it is not a file");
-    return info.size;
+    return info;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return 0;
+    if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
 }

@@ -103,12 +103,25 @@ export const STATEMENTS = {
   completeSync: "UPDATE agent SET sync_completed = ?",
 };
 
-/** The statements by name, prepared. */
-export type Statements = Record<keyof typeof STATEMENTS, Statement>;
+/** The statements by name. */
+export type Statements = Readonly<Record<keyof typeof STATEMENTS, Statement>>;
 
-/** Prepares all statements, once for a connection: preparing per call leaks in one engine. */
-export function prepareAll(database: Connection): Statements {
-  const prepared = Object.entries(STATEMENTS)
-    .map(([name, sql]) => [name, database.prepare(sql)]);
-  return Object.fromEntries(prepared);
+/**
+ * Returns the statements of a connection. Each is prepared when it is used first,
+ * for no command needs many of them, and once: preparing per call leaks in one
+ * engine.
+ */
+export function statementsOf(database: Connection): Statements {
+  const statements = {};
+  for (const [name, sql] of Object.entries(STATEMENTS)) {
+    Object.defineProperty(statements, name, {
+      configurable: true,
+      get() {
+        const value = database.prepare(sql);
+        Object.defineProperty(statements, name, { value });
+        return value;
+      },
+    });
+  }
+  return statements as Statements;
 }

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type Engine, openDatabase } from "../sync/database.ts";
 import { DatabaseError } from "../sync/database_error.ts";
 import { UploadQueue } from "../sync/queue.ts";
+import { STATEMENTS } from "../sync/statements.ts";
 import { testOnEachEngine } from "./helpers/engines.ts";
 import { TempDir } from "./helpers/temp_dir.ts";
 
@@ -201,3 +202,40 @@ testOnEachEngine(
     assertEquals(replacement.getStats().pending, 0);
   },
 );
+
+testOnEachEngine(
+  "a queue that lacks a column, or an index that is relied on, is damaged",
+  async (engine) => {
+    await using dir = new TempDir();
+    const whole = dir.join("whole.db");
+    new UploadQueue(whole, { engine }).close();
+    const columns = columnsOf(whole, engine)
+      .map(([table, column]) =>
+        `ALTER TABLE ${table} RENAME COLUMN ${column} TO gone`
+      );
+    const indexes = Object.values(STATEMENTS)
+      .flatMap((sql) => [...sql.matchAll(/INDEXED BY (\w+)/g)])
+      .map(([, index]) => `DROP INDEX ${index}`);
+    assert(columns.length > 30 && indexes.length > 1);
+    for (const sql of new Set([...columns, ...indexes])) {
+      const path = dir.join("queue.db");
+      Deno.copyFileSync(whole, path);
+      {
+        using database = openDatabase(path, { engine });
+        database.exec(sql);
+      }
+      const open = () => new UploadQueue(path, { engine }).close();
+      const { fault } = assertThrows(open, DatabaseError, "is damaged", sql);
+      assertEquals(fault, "damaged", sql);
+    }
+  },
+);
+
+/** Every table of a queue, with every one of its columns. */
+function columnsOf(path: string, engine: Engine): [string, string][] {
+  using database = openDatabase(path, { engine });
+  return database.prepare(
+    `SELECT m.name AS name, c.name AS column_name
+     FROM sqlite_master AS m, pragma_table_info(m.name) AS c WHERE m.type = 'table'`,
+  ).all().map((row) => [String(row.name), String(row.column_name)]);
+}
