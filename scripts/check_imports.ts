@@ -12,7 +12,7 @@ const LAYERS: readonly string[] = [
   `queue queue_reader queue_file settlement carry_over agent_state uploader breaker
    concurrency spool
    lock notify`,
-  `captures database database_error reserve schema statements requests
+  `captures database database_error engine_choice reserve schema statements requests
    upload_options multipart capture_file take_copy outcome metadata server_url
    log data_dir durable_file fault_point sidecar stall_guard version`,
 ];
