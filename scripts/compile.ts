@@ -92,9 +92,8 @@ async function compile(
   checkDenort(targetName);
   using stage = new Stage();
   const included: string[] = [];
-  if (binding === "npm") {
-    stage.slimLock(deno);
-  } else {
+  const program = stage.program(binding, { deno });
+  if (binding === "jsr") {
     const library = sqliteLib === null
       ? await downloadLibrary(target.sqliteRelease)
       : Deno.readFileSync(sqliteLib);
@@ -118,14 +117,14 @@ async function compile(
     // Objects live as long as an upload. With more room for them an agent that
     // has delivered a backlog goes on holding 20 MB more, and is no faster.
     "--v8-flags=--max-semi-space-size=1",
-    ...stage.flagsOf(binding),
+    ...program.flags,
     ...permissionsOn(target.os),
     ...included,
     "--target",
     targetName,
     "--output",
     path,
-    stage.join("main.ts"),
+    program.main,
   ]);
   return path;
 }

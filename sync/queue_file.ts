@@ -154,8 +154,13 @@ function open(
 ): OpenFile {
   try {
     createPrivateDir(dirname(resolve(path)));
-    if (needsCare(path)) inspect(path, options);
-    createPrivateFile(path);
+    const info = fileInfo(path);
+    const isPrivate = info && !isOpenToOthers(info);
+    // Any other is looked at when it is open for good: that changes nothing of it.
+    if (info?.size && (!isPrivate || walBytes(path) > 0)) {
+      inspect(path, options);
+    }
+    if (!isPrivate) createPrivateFile(path);
     const database = openDatabase(path, options);
     try {
       prepareSchema(database);
@@ -175,18 +180,10 @@ function open(
   }
 }
 
-/** Whether a file, if it must stay as it is, would not when it is opened for good. */
-function needsCare(path: string): boolean {
-  const info = fileInfo(path);
-  if (!info?.size) return false;
-  const isOpenToOthers = info.mode !== null && (info.mode & 0o077) !== 0;
-  return isOpenToOthers || Boolean(fileInfo(path + "-wal")?.size);
-}
-
 /** Refuses a file that must stay as it is, before anything of it is changed. */
 function inspect(path: string, options: OpenDatabaseOptions): void {
   // Whoever closes a database last brings its -wal in, unless it may only read.
-  const readonly = Boolean(fileInfo(path + "-wal")?.size);
+  const readonly = walBytes(path) > 0;
   using database = openDatabase(path, { ...options, readonly });
   assertQueue(database);
 }
@@ -198,6 +195,14 @@ function identityOf(path: string): number | null {
   } catch {
     return null;
   }
+}
+
+function isOpenToOthers({ mode }: Deno.FileInfo): boolean {
+  return mode !== null && (mode & 0o077) !== 0;
+}
+
+function walBytes(path: string): number {
+  return fileInfo(path + "-wal")?.size ?? 0;
 }
 
 /** `undefined` if there is no such file. */
