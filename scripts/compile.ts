@@ -9,6 +9,7 @@ import { permissionsOn } from "./permissions.ts";
 import { writeSums } from "./sha256_sums.ts";
 import { downloadLibrary } from "./sqlite_library.ts";
 import { Stage } from "./stage.ts";
+import { V8_FLAGS_ARGUMENT } from "./v8_flags.ts";
 
 const HELP = `Build the executable
 
@@ -114,9 +115,7 @@ async function compile(
     // The cache would lie under a known name in /tmp, where another user could
     // put code into it; and this program ends too soon to gain from one.
     "--no-code-cache",
-    // Objects live as long as an upload. With more room for them an agent that
-    // has delivered a backlog goes on holding 20 MB more, and is no faster.
-    "--v8-flags=--max-semi-space-size=1",
+    V8_FLAGS_ARGUMENT,
     ...program.flags,
     ...permissionsOn(target.os),
     ...included,

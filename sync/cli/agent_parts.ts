@@ -36,13 +36,14 @@ export function createAgent(
   store: Store,
   uploader: CaptureUploader,
   log: Log,
-  options: { onTurn?: () => void } = {},
+  options: { onTurn?: () => void; onDelivered?: () => void } = {},
 ): SyncAgent {
   const { queue, spool } = store;
   const { watch, concurrency, graceMs, afterUpload } = settings;
   const tidy = tidyOneByOne(afterUpload, log);
+  const { onTurn, onDelivered } = options;
   const agent: SyncAgent = new SyncAgent({
-    ...options,
+    ...(onTurn && { onTurn }),
     queue,
     uploader,
     log,
@@ -57,6 +58,7 @@ export function createAgent(
       await gone;
       reached("spool-removed");
       if (watched && sent) tidy(filepath, sent);
+      onDelivered?.();
     },
     ...(watch.length > 0 && {
       watcher: createWatcher(settings, store, {
