@@ -95,6 +95,7 @@ export const STATEMENTS = {
   wasDelivered: "SELECT 1 FROM delivered WHERE id = ?",
   quickCheck: "PRAGMA quick_check(1)",
   dataVersion: "PRAGMA data_version",
+  shrinkMemory: "PRAGMA shrink_memory",
   bringIn: "PRAGMA wal_checkpoint(TRUNCATE)",
   agent: "SELECT * FROM agent",
   setAgent:

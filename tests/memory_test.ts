@@ -10,10 +10,6 @@ class Scene {
   bytes = 60 * MIB;
   released = 0;
   readonly keeper = new MemoryKeeper({
-    release: () => {
-      this.released++;
-      this.bytes = 60 * MIB;
-    },
     residentBytes: () => this.bytes,
     now: () => this.nowMs,
   });
@@ -22,14 +18,21 @@ class Scene {
   idle(seconds: number): void {
     for (let n = 0; n < seconds; n++) {
       this.nowMs += 1000;
-      this.keeper.turn();
+      this.#turn();
     }
+  }
+
+  #turn(): void {
+    this.keeper.turn(() => {
+      this.released++;
+      this.bytes = 60 * MIB;
+    });
   }
 
   work(bytes: number): void {
     this.bytes += bytes;
     this.keeper.worked();
-    this.keeper.turn();
+    this.#turn();
   }
 }
 

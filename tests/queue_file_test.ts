@@ -239,3 +239,15 @@ function columnsOf(path: string, engine: Engine): [string, string][] {
      FROM sqlite_master AS m, pragma_table_info(m.name) AS c WHERE m.type = 'table'`,
   ).all().map((row) => [String(row.name), String(row.column_name)]);
 }
+
+testOnEachEngine(
+  "a queue that has given its memory back goes on",
+  async (engine) => {
+    await using dir = new TempDir();
+    using queue = new UploadQueue(dir.join("queue.db"), { engine });
+    queue.enqueue("/captures/1");
+    queue.freeMemory();
+    queue.enqueue("/captures/2");
+    assertEquals(queue.getStats().pending, 2);
+  },
+);

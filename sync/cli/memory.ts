@@ -2,8 +2,6 @@
 
 /** Options for {@linkcode MemoryKeeper}. */
 export interface MemoryKeeperOptions {
-  /** Gives back what can be; {@linkcode releaseMemory}. */
-  release: () => void;
   /** What the process holds, in bytes. */
   residentBytes: () => number;
   /** A clock in milliseconds. */
@@ -21,14 +19,12 @@ const WORTH_BYTES = 8 * 1024 * 1024;
  * delivered 20,000 captures held 150 MB for as long as it was idle.
  */
 export class MemoryKeeper {
-  readonly #release: () => void;
   readonly #residentBytes: () => number;
   readonly #now: () => number;
   #workedAt: number | undefined;
   #keptBytes = 0;
 
   constructor(options: MemoryKeeperOptions) {
-    this.#release = options.release;
     this.#residentBytes = options.residentBytes;
     this.#now = options.now;
     // To start is work, too.
@@ -40,13 +36,13 @@ export class MemoryKeeper {
     this.#workedAt = this.#now();
   }
 
-  /** Gives memory back if it is time to. Costs nothing while nothing is done. */
-  turn(): void {
+  /** Calls `release` if it is time to. Costs nothing while nothing is done. */
+  turn(release: () => void): void {
     if (this.#workedAt === undefined) return;
     if (this.#now() - this.#workedAt < QUIET_MS) return;
     this.#workedAt = undefined;
     if (this.#residentBytes() < this.#keptBytes + WORTH_BYTES) return;
-    this.#release();
+    release();
     this.#keptBytes = this.#residentBytes();
   }
 }

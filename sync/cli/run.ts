@@ -30,7 +30,6 @@ class Service {
   readonly #write: (line: string) => void;
   readonly #journal = isJournal(Deno.env.get("JOURNAL_STREAM"));
   readonly #memory = new MemoryKeeper({
-    release: releaseMemory,
     residentBytes: () => Deno.memoryUsage().rss,
     now: () => performance.now(),
   });
@@ -74,7 +73,10 @@ class Service {
     const agent = createAgent(settings, store, uploader, log, {
       onTurn: () => {
         this.#notifier.beat(() => statusOf(store));
-        this.#memory.turn();
+        this.#memory.turn(() => {
+          store.queue.freeMemory();
+          releaseMemory();
+        });
       },
       onDelivered: () => this.#memory.worked(),
     });
