@@ -1,6 +1,7 @@
 /**
  * What an executable tells V8. The agent lives for months and is mostly idle, so
- * memory counts for more than speed; draining is as fast with these.
+ * memory counts for more than speed: draining 20,000 small captures takes some 5 %
+ * more of a core with these.
  */
 export const V8_FLAGS: readonly string[] = [
   // Objects live as long as an upload. With more room for them an agent that
