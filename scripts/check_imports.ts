@@ -12,7 +12,7 @@ const LAYERS: readonly string[] = [
   `queue queue_reader queue_file insertion settlement tally carry_over agent_state uploader breaker
    concurrency spool
    lock notify`,
-  `captures capture_id database database_error reserve schema statements requests
+  `captures capture_id database database_error engine_choice reserve schema statements requests
    upload_options multipart capture_file take_copy outcome metadata server_url
    log data_dir durable_file record_log fault_point sidecar stall_guard version`,
 ];

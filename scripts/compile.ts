@@ -9,6 +9,7 @@ import { permissionsOn } from "./permissions.ts";
 import { writeSums } from "./sha256_sums.ts";
 import { downloadLibrary } from "./sqlite_library.ts";
 import { Stage } from "./stage.ts";
+import { V8_FLAGS_ARGUMENT } from "./v8_flags.ts";
 
 const HELP = `Build the executable
 
@@ -92,9 +93,8 @@ async function compile(
   checkDenort(targetName);
   using stage = new Stage();
   const included: string[] = [];
-  if (binding === "npm") {
-    stage.slimLock(deno);
-  } else {
+  const program = stage.program(binding, { deno });
+  if (binding === "jsr") {
     const library = sqliteLib === null
       ? await downloadLibrary(target.sqliteRelease)
       : Deno.readFileSync(sqliteLib);
@@ -115,17 +115,15 @@ async function compile(
     // The cache would lie under a known name in /tmp, where another user could
     // put code into it; and this program ends too soon to gain from one.
     "--no-code-cache",
-    // Objects live as long as an upload. With more room for them an agent that
-    // has delivered a backlog goes on holding 20 MB more, and is no faster.
-    "--v8-flags=--max-semi-space-size=1",
-    ...stage.flagsOf(binding),
+    V8_FLAGS_ARGUMENT,
+    ...program.flags,
     ...permissionsOn(target.os),
     ...included,
     "--target",
     targetName,
     "--output",
     path,
-    stage.join("main.ts"),
+    program.main,
   ]);
   return path;
 }

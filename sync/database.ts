@@ -4,7 +4,8 @@
  * `@db/sqlite` calls a native library and loads it as soon as it is imported;
  * by itself it would download one. So a library is looked for first, and only
  * if one loads is the module imported. Otherwise Deno's built-in `node:sqlite`
- * opens the same file. Both are held to one small interface.
+ * opens the same file, and where {@linkcode preferBuiltin} was called. Both are
+ * held to one small interface.
  *
  * One process must never open the same file through both: each would drop the
  * other's file locks.
@@ -16,6 +17,7 @@ import type { Database } from "@db/sqlite";
 import { join } from "@std/path";
 import { DatabaseSync } from "node:sqlite";
 import { translated } from "./database_error.ts";
+import { wantsNative } from "./engine_choice.ts";
 
 /** Which SQLite is in use: a native library, or the one built into Deno. */
 export type Engine = "ffi" | "builtin";
@@ -253,6 +255,7 @@ interface Ffi {
 }
 
 async function loadFfi(): Promise<Ffi> {
+  if (!wantsNative()) return { detail: "it was not asked for" };
   const allowed = await Deno.permissions.query({ name: "ffi" });
   if (allowed.state !== "granted") {
     return { detail: "no permission for native libraries" };

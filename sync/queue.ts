@@ -250,6 +250,11 @@ export class UploadQueue extends QueueReader {
     );
   }
 
+  /** Gives back the memory in which SQLite keeps what it has read: up to 4 MB. */
+  freeMemory(): void {
+    this.#sql.shrinkMemory.get();
+  }
+
   /** Records what the agent says; only for the one agent. */
   setAgentState(saying: AgentSaying): void {
     this.#file.write(() => writeAgentState(this.#sql, saying));

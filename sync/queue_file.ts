@@ -8,10 +8,15 @@ import {
   type SqlValue,
   type Statement,
 } from "./database.ts";
-import { damage, DatabaseError, hasFault } from "./database_error.ts";
+import { DatabaseError, hasFault } from "./database_error.ts";
 import { Reserve } from "./reserve.ts";
-import { assertQueue, prepareSchema, seizeRoom } from "./schema.ts";
-import { prepareAll, type Statements } from "./statements.ts";
+import {
+  assertQueue,
+  assertWhole,
+  prepareSchema,
+  seizeRoom,
+} from "./schema.ts";
+import { type Statements, statementsOf } from "./statements.ts";
 
 /** Options for {@linkcode QueueFile}. */
 export interface QueueFileOptions {
@@ -165,12 +170,18 @@ function open(
 ): OpenFile {
   try {
     createPrivateDir(dirname(resolve(path)));
-    if (sizeOf(path) > 0) inspect(path, options);
-    createPrivateFile(path);
+    const info = fileInfo(path);
+    const isPrivate = info && !isOpenToOthers(info);
+    // Any other is looked at when it is open for good: that changes nothing of it.
+    if (info?.size && (!isPrivate || walBytes(path) > 0)) {
+      inspect(path, options);
+    }
+    if (!isPrivate) createPrivateFile(path);
     const database = openDatabase(path, options);
     try {
       prepareSchema(database);
-      const sql = prepareTables(database);
+      assertWhole(database);
+      const sql = statementsOf(database);
       return { database, sql, identity: identityOf(path) };
     } catch (error) {
       database.close();
@@ -185,21 +196,10 @@ function open(
   }
 }
 
-function prepareTables(database: Connection): Statements {
-  try {
-    return prepareAll(database);
-  } catch (cause) {
-    if (!hasFault(cause, "other")) throw cause;
-    // Of this version, and without one of its tables or columns.
-    const { message } = cause as Error;
-    throw new DatabaseError(damage(message), { fault: "damaged", cause });
-  }
-}
-
 /** Refuses a file that must stay as it is, before anything of it is changed. */
 function inspect(path: string, options: OpenDatabaseOptions): void {
   // Whoever closes a database last brings its -wal in, unless it may only read.
-  const readonly = sizeOf(path + "-wal") > 0;
+  const readonly = walBytes(path) > 0;
   using database = openDatabase(path, { ...options, readonly });
   assertQueue(database);
 }
@@ -213,14 +213,22 @@ function identityOf(path: string): number | null {
   }
 }
 
-/** In bytes; 0 if there is no such file. */
-function sizeOf(path: string): number {
+function isOpenToOthers({ mode }: Deno.FileInfo): boolean {
+  return mode !== null && (mode & 0o077) !== 0;
+}
+
+function walBytes(path: string): number {
+  return fileInfo(path + "-wal")?.size ?? 0;
+}
+
+/** `undefined` if there is no such file. */
+function fileInfo(path: string): Deno.FileInfo | undefined {
   try {
     const info = Deno.statSync(path);
     if (!info.isFile) throw new Error("it is not a file");
-    return info.size;
+    return info;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return 0;
+    if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
 }

@@ -23,7 +23,7 @@
  */
 
 import type { Connection, SqlValue } from "./database.ts";
-import { hasFault } from "./database_error.ts";
+import { damage, DatabaseError, hasFault } from "./database_error.ts";
 
 /** The version of the schema, kept in `PRAGMA user_version`. */
 export const SCHEMA_VERSION = 2;
@@ -242,6 +242,41 @@ export function seizeRoom(database: Connection, bytes: number): void {
   database.exec("PRAGMA wal_autocheckpoint = 64");
   database.exec(`INSERT INTO room VALUES (zeroblob(${Math.floor(bytes)}))`);
   database.exec("DELETE FROM room");
+}
+
+/**
+ * Names every table and column, and the indexes that statements name: it can be
+ * prepared only if they are there.
+ */
+export const TOUCH_ALL = `SELECT
+  EXISTS (SELECT id, filepath, metadata_json, created_at, attempts, last_attempt, status,
+    due_at, last_error, size, mtime_ms, spooled, watched
+    FROM captures INDEXED BY captures_by_age WHERE status = ''),
+  EXISTS (SELECT 1 FROM captures INDEXED BY captures_waiting
+    WHERE status = 'pending' AND due_at IS NOT NULL),
+  EXISTS (SELECT id, filepath, size, mtime_ms, server_id, delivered_at, watched FROM delivered),
+  EXISTS (SELECT filepath, size, mtime_ms FROM dismissed),
+  EXISTS (SELECT filler FROM room),
+  EXISTS (SELECT status, n FROM counts),
+  EXISTS (SELECT one, queue_id, pid, server_url, server_state, server_reason, server_since,
+    sync_requested, sync_completed FROM agent)`;
+
+/**
+ * Makes sure that a queue of this version has all that belongs to it, for its
+ * statements are prepared only when they are needed.
+ *
+ * @throws {DatabaseError} whose `fault` is `"damaged"` if something is missing.
+ */
+export function assertWhole(database: Connection): void {
+  try {
+    database.exec(
+      `EXPLAIN ${TOUCH_ALL}; EXPLAIN INSERT INTO arrivals (id) VALUES ('')`,
+    );
+  } catch (cause) {
+    if (!hasFault(cause, "other")) throw cause;
+    const { message } = cause as Error;
+    throw new DatabaseError(damage(message), { fault: "damaged", cause });
+  }
 }
 
 /** What is damaged in a database, or `null` if it is sound. Reads all of it. */

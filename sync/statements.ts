@@ -126,6 +126,7 @@ export const STATEMENTS = {
   wasDelivered: "SELECT 1 FROM delivered WHERE id = ?",
   quickCheck: "PRAGMA quick_check(1)",
   dataVersion: "PRAGMA data_version",
+  shrinkMemory: "PRAGMA shrink_memory",
   bringIn: "PRAGMA wal_checkpoint(TRUNCATE)",
   agent: "SELECT * FROM agent",
   setAgent:
@@ -134,8 +135,8 @@ export const STATEMENTS = {
   completeSync: "UPDATE agent SET sync_completed = ?",
 };
 
-/** The statements by name, prepared. */
-export type Statements = Record<keyof typeof STATEMENTS, Statement>;
+/** The statements by name. */
+export type Statements = Readonly<Record<keyof typeof STATEMENTS, Statement>>;
 
 /** Splits what there is into as many at a time as one statement takes. */
 export function* together<T>(all: T[]): Generator<T[]> {
@@ -150,9 +151,22 @@ export function filledUp(values: SqlValue[], eachHas: number): SqlValue[] {
   return missing > 0 ? [...values, ...Array(missing).fill(null)] : values;
 }
 
-/** Prepares all statements, once for a connection: preparing per call leaks in one engine. */
-export function prepareAll(database: Connection): Statements {
-  const prepared = Object.entries(STATEMENTS)
-    .map(([name, sql]) => [name, database.prepare(sql)]);
-  return Object.fromEntries(prepared);
+/**
+ * Returns the statements of a connection. Each is prepared when it is used first,
+ * for no command needs many of them, and once: preparing per call leaks in one
+ * engine.
+ */
+export function statementsOf(database: Connection): Statements {
+  const statements = {};
+  for (const [name, sql] of Object.entries(STATEMENTS)) {
+    Object.defineProperty(statements, name, {
+      configurable: true,
+      get() {
+        const value = database.prepare(sql);
+        Object.defineProperty(statements, name, { value });
+        return value;
+      },
+    });
+  }
+  return statements as Statements;
 }

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type Engine, openDatabase } from "../sync/database.ts";
 import { DatabaseError } from "../sync/database_error.ts";
 import { UploadQueue } from "../sync/queue.ts";
+import { STATEMENTS } from "../sync/statements.ts";
 import { testOnEachEngine } from "./helpers/engines.ts";
 import { TempDir } from "./helpers/temp_dir.ts";
 
@@ -199,5 +200,57 @@ testOnEachEngine(
     using replacement = new UploadQueue(path, { engine });
     assertThrows(enqueue, Error, "was replaced meanwhile");
     assertEquals(replacement.getStats().pending, 0);
+  },
+);
+
+testOnEachEngine(
+  "a queue that lacks a column, or an index, view or trigger that is relied on, is damaged",
+  async (engine) => {
+    await using dir = new TempDir();
+    const whole = dir.join("whole.db");
+    new UploadQueue(whole, { engine }).close();
+    const columns = columnsOf(whole, engine)
+      .map(([table, column]) =>
+        // Views and triggers go on naming what is gone.
+        `PRAGMA legacy_alter_table = ON; PRAGMA writable_schema = ON;
+         ALTER TABLE ${table} RENAME COLUMN ${column} TO gone`
+      );
+    const indexes = Object.values(STATEMENTS)
+      .flatMap((sql) => [...sql.matchAll(/INDEXED BY (\w+)/g)])
+      .map(([, index]) => `DROP INDEX ${index}`);
+    assert(columns.length > 30 && indexes.length > 1);
+    const others = ["DROP VIEW arrivals", "DROP TRIGGER arrive"];
+    for (const sql of new Set([...columns, ...indexes, ...others])) {
+      const path = dir.join("queue.db");
+      Deno.copyFileSync(whole, path);
+      {
+        using database = openDatabase(path, { engine });
+        database.exec(sql);
+      }
+      const open = () => new UploadQueue(path, { engine }).close();
+      const { fault } = assertThrows(open, DatabaseError, "is damaged", sql);
+      assertEquals(fault, "damaged", sql);
+    }
+  },
+);
+
+/** Every table of a queue, with every one of its columns. */
+function columnsOf(path: string, engine: Engine): [string, string][] {
+  using database = openDatabase(path, { engine });
+  return database.prepare(
+    `SELECT m.name AS name, c.name AS column_name
+     FROM sqlite_master AS m, pragma_table_info(m.name) AS c WHERE m.type = 'table'`,
+  ).all().map((row) => [String(row.name), String(row.column_name)]);
+}
+
+testOnEachEngine(
+  "a queue that has given its memory back goes on",
+  async (engine) => {
+    await using dir = new TempDir();
+    using queue = new UploadQueue(dir.join("queue.db"), { engine });
+    queue.enqueue("/captures/1");
+    queue.freeMemory();
+    queue.enqueue("/captures/2");
+    assertEquals(queue.getStats().pending, 2);
   },
 );

@@ -40,15 +40,16 @@ export function createAgent(
   store: Store,
   uploader: CaptureUploader,
   log: Log,
-  options: { onTurn?: () => void } = {},
+  options: { onTurn?: () => void; onDelivered?: () => void } = {},
 ): SyncAgent {
   const { queue, spool } = store;
   const { watch, concurrency, graceMs, afterUpload } = settings;
   const tidy = tidyOneByOne(afterUpload, log);
   const compact = compactNowAndThen(spool, log);
+  const { onTurn, onDelivered } = options;
   const agent: SyncAgent = new SyncAgent({
     onTurn: () => {
-      options.onTurn?.();
+      onTurn?.();
       compact();
     },
     queue,
@@ -63,6 +64,7 @@ export function createAgent(
       if (spooled) await spool.discard(id, size);
       reached("spool-removed");
       if (watched && sent) tidy(filepath, sent);
+      onDelivered?.();
     },
     ...(watch.length > 0 && {
       watcher: createWatcher(settings, store, {

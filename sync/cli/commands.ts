@@ -30,6 +30,7 @@ export const COMMANDS: Record<string, Command> = {
       "jarvis-agent run --server https://captures.example.org --watch ~/Captures",
     notes:
       "SIGTERM and SIGINT end it cleanly, SIGHUP reads the token again, and a service's settings.",
+    worksLong: true,
     load: () => import("./run.ts"),
   },
   enqueue: {
@@ -51,6 +52,7 @@ export const COMMANDS: Record<string, Command> = {
       "jarvis-agent upload door.png --server https://captures.example.org",
     notes:
       "Exits 0 if all were delivered, 75 if some were queued, 1 if one was refused.",
+    worksLong: true,
     load: () => import("./upload.ts"),
   },
   sync: {
@@ -60,6 +62,7 @@ export const COMMANDS: Record<string, Command> = {
     example: "jarvis-agent sync --server https://captures.example.org",
     notes:
       "Exits 0 when nothing is left to deliver, 75 otherwise. A running agent does the work.",
+    worksLong: true,
     load: () => import("./sync.ts"),
   },
   status: {
@@ -111,6 +114,7 @@ export const COMMANDS: Record<string, Command> = {
     max: 0,
     options: [...SERVER, ...STORE, ...SPOOL],
     example: "jarvis-agent doctor",
+    worksLong: true,
     load: () => import("./doctor.ts"),
   },
   service: {

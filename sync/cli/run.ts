@@ -5,6 +5,7 @@ import { Notifier } from "../notify.ts";
 import { reconcileSpool } from "../recovery.ts";
 import { createAgent, createUploader } from "./agent_parts.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
+import { MemoryKeeper, releaseMemory } from "./memory.ts";
 import { Reloader } from "./reload.ts";
 import { openStore, type Store } from "./store.ts";
 
@@ -28,6 +29,10 @@ class Service {
   readonly #notifier: Notifier;
   readonly #write: (line: string) => void;
   readonly #journal = isJournal(Deno.env.get("JOURNAL_STREAM"));
+  readonly #memory = new MemoryKeeper({
+    residentBytes: () => Deno.memoryUsage().rss,
+    now: () => performance.now(),
+  });
   #settings: Settings;
   #log: Log;
   #round = new AbortController();
@@ -66,7 +71,14 @@ class Service {
     }, { maxRetries: 1 });
     using store = openStore(settings);
     const agent = createAgent(settings, store, uploader, log, {
-      onTurn: () => this.#notifier.beat(() => statusOf(store)),
+      onTurn: () => {
+        this.#notifier.beat(() => statusOf(store));
+        this.#memory.turn(() => {
+          store.queue.freeMemory();
+          releaseMemory();
+        });
+      },
+      onDelivered: () => this.#memory.worked(),
     });
     this.#agent = agent;
     const { pending } = store.queue.getStats();

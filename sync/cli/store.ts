@@ -5,7 +5,6 @@ import { prepareDataDir, QUEUE_FILE } from "../data_dir.ts";
 import { Intake } from "../intake.ts";
 import type { Log } from "../log.ts";
 import { UploadQueue } from "../queue.ts";
-import { openQueue } from "../salvage.ts";
 import { Spool } from "../spool.ts";
 
 /** Queue and spool of one data directory, open. */
@@ -41,6 +40,8 @@ export async function openMendedStore(
   settings: Settings,
   options: { log: Log; thorough?: boolean },
 ): Promise<Store> {
+  // Not earlier: most commands do without.
+  const { openQueue } = await import("../salvage.ts");
   const path = prepareQueuePath(settings);
   const lockPath = agentLockPath(path);
   const reserveBytes = RESERVE_BYTES;

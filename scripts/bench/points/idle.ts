@@ -1,6 +1,7 @@
 /** Point 7: what an agent costs that has nothing to do, and how soon it begins. */
 import { delay } from "@std/async/delay";
 import { dirname, join } from "@std/path";
+import { V8_FLAGS_ARGUMENT } from "../../v8_flags.ts";
 import type { Bench, Finding, Measured } from "../bench.ts";
 import { programArgs, run, runProgram } from "../children.ts";
 import { median } from "../rounds.ts";
@@ -19,7 +20,7 @@ export async function measureIdle(bench: Bench): Promise<Measured> {
   const agent = new Deno.Command(Deno.execPath(), {
     args: [
       // As the executable and its unit do.
-      ...programArgs("main.ts", ["-A", "--v8-flags=--max-semi-space-size=1"]),
+      ...programArgs("main.ts", ["-A", V8_FLAGS_ARGUMENT]),
       "run",
       `--data-dir=${dataDir}`,
       `--server=${server}`,
