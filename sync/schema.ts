@@ -201,6 +201,9 @@ export function assertQueue(database: Connection): void {
 export function prepareSchema(database: Connection): void {
   // Before anything is written.
   const { version } = identifyAtOnce(database);
+  // A commit writes every page that it changes, four for one capture: of half the
+  // usual size they take a tenth less time. Of an older database it stays as it is.
+  database.exec("PRAGMA page_size = 2048");
   switchToWal(database);
   // Behind a large transaction the -wal is cut back to 16 MiB.
   database.exec(
