@@ -150,9 +150,10 @@ Deno.test("remove takes captures out with their copies, and says which it cannot
   assertEquals((await host.json<Listed[]>("list"))[0]!.id, b);
   assertEquals((await host.run("remove", b!)).code, 0);
   const spool = [...Deno.readDirSync(`${host.dataDir}/spool`)];
-  const left = spool.flatMap(({ name }) => [
-    ...Deno.readDirSync(`${host.dataDir}/spool/${name}`),
-  ]);
+  const left = spool.filter(({ isDirectory }) => isDirectory)
+    .flatMap(({ name }) => [
+      ...Deno.readDirSync(`${host.dataDir}/spool/${name}`),
+    ]);
   assertEquals(left, []);
 });
 

@@ -22,8 +22,8 @@ export const MUTANTS = {
   },
   "the copy in the spool": {
     file: "sync/intake.ts",
-    find: "const { id = crypto.randomUUID(), copy = true } = options;",
-    replace: "const { id = crypto.randomUUID() } = options, copy = false;",
+    find: "const { id = newCaptureId(), copy = true } = options;",
+    replace: "const { id = newCaptureId() } = options, copy = false;",
   },
   "the look through the spool before the folders": {
     file: "sync/cli/run.ts",
