@@ -12,7 +12,8 @@ const LAYERS: readonly string[] = [
   `queue queue_reader queue_file insertion settlement tally carry_over agent_state uploader breaker
    concurrency spool
    lock notify`,
-  `captures capture_id database database_error engine_choice reserve schema statements requests
+  `captures capture_id database database_error engine_choice reserve schema prepare_schema
+   statements requests
    upload_options multipart capture_file take_copy outcome metadata server_url
    log data_dir durable_file record_log fault_point sidecar stall_guard version`,
 ];
@@ -29,7 +30,7 @@ const RESERVED: readonly { what: string; pattern: RegExp; to: string }[] = [
     what: "contains SQL",
     pattern:
       /\b(SELECT\b[^;]*\bFROM|INSERT\b[^;]*\bINTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|CREATE\s+(UNIQUE\s+)?(TABLE|INDEX)|ALTER\s+TABLE|PRAGMA|BEGIN\s+IMMEDIATE)\b/,
-    to: "queue statements schema database carry_over",
+    to: "queue statements schema prepare_schema database carry_over",
   },
   {
     what: "calls fetch",

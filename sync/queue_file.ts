@@ -15,7 +15,7 @@ import {
   assertWhole,
   prepareSchema,
   seizeRoom,
-} from "./schema.ts";
+} from "./prepare_schema.ts";
 import { type Statements, statementsOf } from "./statements.ts";
 
 /** Options for {@linkcode QueueFile}. */

@@ -7,7 +7,7 @@ import { type Connection, type Engine, openDatabase } from "./database.ts";
 import { damageOf } from "./database_error.ts";
 import { removeIfThere } from "./durable_file.ts";
 import type { Log } from "./log.ts";
-import { findDamage, readQueueId } from "./schema.ts";
+import { findDamage, readQueueId } from "./prepare_schema.ts";
 
 /** What SQLite keeps beside a database, in the order in which it must be moved. */
 const COMPANIONS = ["-wal", "-shm", "-journal"];

@@ -2,12 +2,9 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { startReferenceServer } from "../scripts/reference_server.ts";
 import { SyncAgent } from "../sync/agent.ts";
 import { openDatabase } from "../sync/database.ts";
+import { prepareSchema } from "../sync/prepare_schema.ts";
 import { UploadQueue } from "../sync/queue.ts";
-import {
-  APPLICATION_ID,
-  prepareSchema,
-  SCHEMA_VERSION,
-} from "../sync/schema.ts";
+import { APPLICATION_ID, SCHEMA_VERSION } from "../sync/schema.ts";
 import { CaptureUploader } from "../sync/uploader.ts";
 import { ENGINES, testOnEachEngine } from "./helpers/engines.ts";
 import {

@@ -46,7 +46,7 @@ export const MUTANTS = {
     replace: "",
   },
   "the sync of a commit": {
-    file: "sync/schema.ts",
+    file: "sync/prepare_schema.ts",
     find: "PRAGMA synchronous = FULL",
     replace: "PRAGMA synchronous = NORMAL",
   },
