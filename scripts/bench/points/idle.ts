@@ -7,6 +7,8 @@ import { programArgs, run, runProgram } from "../children.ts";
 import { median } from "../rounds.ts";
 
 const LOOK_MS = 100;
+/** By then it has given back what delivering took, which it does once, some seconds later. */
+const TIDY_MS = 10_000;
 const DEADLINE_MS = 600_000;
 
 /** Measures CPU, memory and the time until a capture leaves, of the real program. */
@@ -35,7 +37,7 @@ export async function measureIdle(bench: Bench): Promise<Measured> {
     const started = performance.now();
     await delivered(bench, files.length);
     const takenMs = performance.now() - started;
-    await delay(idleSeconds < 1 ? 0 : 3000);
+    await delay(idleSeconds < 1 ? 0 : TIDY_MS);
     const findings: Finding[] = [];
     if (Deno.build.os === "linux") {
       bench.tell(`Watching it do nothing for ${idleSeconds} s`);
