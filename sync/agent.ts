@@ -61,8 +61,11 @@ export interface SyncAgentOptions extends DeliveryOptions {
   now?: () => number;
 }
 
-/** How often the agent looks whether another process changed the queue, in milliseconds. */
-const LOOK_MS = 1_000;
+/**
+ * How often the agent looks whether another process changed the queue, in
+ * milliseconds: most of what an idle agent costs is to be woken.
+ */
+const LOOK_MS = 2_000;
 
 /**
  * Delivers what is in the queue: claims what is due, uploads several at a time,
@@ -228,7 +231,7 @@ export class SyncAgent {
     return Math.min(waitMs, TURN_MS);
   }
 
-  /** Notices what other processes change: at once by an event, else within a second. */
+  /** Notices what other processes change: at once by an event, else within two seconds. */
   async #lookForChanges(stop: AbortSignal): Promise<void> {
     const events = this.#touches(stop);
     while (!stop.aborted) {
@@ -250,7 +253,7 @@ export class SyncAgent {
     try {
       watcher = Deno.watchFs(agentLockPath(this.#queue.path));
     } catch {
-      // No watches left on this system: then every second.
+      // No watches left on this system: then every two seconds.
       return wakeup;
     }
     stop.addEventListener("abort", () => watcher.close(), { once: true });

@@ -39,7 +39,7 @@ export async function acquireAgentLock(queue: {
   throw new AgentRunningError(queue.path, queue.getAgentState().pid);
 }
 
-/** Tells a running agent that its queue has changed; it would notice within a second. */
+/** Tells a running agent that its queue has changed; it would notice within two seconds. */
 export function nudgeAgent(queuePath: string): void {
   try {
     const now = new Date();

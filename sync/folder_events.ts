@@ -14,7 +14,7 @@ export interface FolderListener {
 }
 
 /** How often it is looked whether a folder is still the same: no event says so for sure. */
-const CHECK_MS = 2_000;
+const CHECK_MS = 5_000;
 /** How often a folder is tried again that cannot be listened to, in milliseconds. */
 export const TROUBLE_MS = 30_000;
 
