@@ -128,7 +128,8 @@ export class RecordLog {
         create: true,
         mode: 0o600,
       });
-      file.lockSync(false);
+      // Not shared with others: then some systems would let nobody write.
+      file.lockSync(true);
       if (file.statSync().ino === inodeOf(this.#path)) return file;
       // It was compacted just now.
       file.close();
