@@ -185,6 +185,8 @@ export class Intake {
     reached("row-removed");
     this.#spool.removeDurably(spooled);
     reached("bytes-removed");
+    // An agent that starts just now may have taken them up again in between.
+    if (spooled.length > 0) this.#queue.remove(spooled);
     return removed;
   }
 

@@ -5,8 +5,7 @@ import type { Settlement } from "./queue.ts";
 const BATCH = 128;
 /**
  * How long the first of a batch waits for others, in milliseconds. Each commit
- * holds everything up while the disk writes: with an answer every 20 ms, 50 of
- * them a second cost a twentieth of the rate.
+ * holds everything up while the disk writes, and fewer are fewer such stops.
  */
 const WAIT_MS = 100;
 /** How long to wait after a commit failed, in milliseconds. */

@@ -1,5 +1,5 @@
 import { statfsSync } from "node:fs";
-import { basename, join } from "@std/path";
+import { join } from "@std/path";
 import { createPrivateDir, syncDir } from "./data_dir.ts";
 import { removeIfThere, writeFileDurably } from "./durable_file.ts";
 import { parseRecord, RecordLog, type SpoolRecord } from "./record_log.ts";
@@ -226,7 +226,7 @@ export class Spool {
       const text = new TextEncoder().encode(JSON.stringify(record));
       writeFileDurably(join(dir, `${id}.json`), text);
     }
-    Deno.renameSync(path, join(dir, basename(path)));
+    Deno.renameSync(path, join(dir, id));
   }
 
   /** How many files were set aside. */

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { basename, isAbsolute } from "@std/path";
+import { onReached } from "../sync/fault_point.ts";
 import { Intake, MIN_FREE_BYTES, NoRoomError } from "../sync/intake.ts";
 import { CaptureFileError } from "../sync/outcome.ts";
 import { SmallDisk } from "./chaos/small_disk.ts";
@@ -343,6 +344,25 @@ Deno.test("Intake.remove() removes captures with their copies, and leaves origin
   assertEquals(queue.list().map(({ id }) => id), [kept]);
   assertSpooled(fixture, [kept]);
   assertEquals(Deno.readTextFileSync(path), "bytes");
+});
+
+Deno.test("Intake.remove() removes what an agent takes up again in the midst of it", async () => {
+  await using fixture = new StoreFixture();
+  const { intake, queue } = fixture;
+  const path = fixture.dir.write("door.png", "bytes");
+  const id = await intake.add(path, {});
+  onReached((step) => {
+    if (step !== "row-removed") return;
+    const capture = { id, filepath: path, metadata: {}, spooled: true };
+    queue.enqueueMany([capture]);
+  });
+  try {
+    assertEquals(intake.remove([id]), [id]);
+  } finally {
+    onReached(() => {});
+  }
+  assertEquals(queue.list(), []);
+  assertSpooled(fixture, []);
 });
 
 Deno.test("Intake.remove() removes a capture whose id is another program's, and no file", async () => {

@@ -6,7 +6,7 @@ import { programArgs, run, runProgram } from "../children.ts";
 import { curlAtOnce, curlPerFile, firstDesign } from "../peers.ts";
 import { compare, type Contender, median } from "../rounds.ts";
 
-/** How many captures are sent at a time: the agent's default. */
+/** How many captures are sent at a time, by each contender. */
 const CONCURRENCY = 4;
 const SMALL_BYTES = 10_000;
 
