@@ -1,4 +1,5 @@
 import { nudgeAgent } from "../agent_lock.ts";
+import { newCaptureId } from "../capture_id.ts";
 import type { Metadata } from "../metadata.ts";
 import { statCapture } from "../spool.ts";
 import type { CaptureUploader, UploadResult } from "../uploader.ts";
@@ -22,7 +23,7 @@ export async function run(context: CommandContext): Promise<number> {
   let unusable: Sent | undefined;
   return await eachFile(context, async (filepath) => {
     statCapture(filepath);
-    const id = crypto.randomUUID();
+    const id = newCaptureId();
     const request = { idempotencyKey: id, signal };
     const sent = unusable ?? await send(uploader, filepath, metadata, request);
     // To try it with each of a hundred files would take minutes.
