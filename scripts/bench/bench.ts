@@ -1,6 +1,7 @@
 /** What all measurements share: the server, a folder, the scale, the peers that are there. */
 import { join } from "@std/path";
 import { Receiver } from "./children.ts";
+import { compileAgent } from "./executable.ts";
 import { findPeers, type Peers } from "./peers.ts";
 import type { Scale } from "./scale.ts";
 
@@ -39,6 +40,7 @@ export class Bench implements AsyncDisposable {
   readonly #dir: string;
   readonly #tell: (line: string) => void;
   #dirs = 0;
+  #executable: Promise<string | undefined> | undefined;
 
   private constructor(
     scale: Scale,
@@ -70,6 +72,15 @@ export class Bench implements AsyncDisposable {
 
   tell(line: string): void {
     this.#tell(line);
+  }
+
+  /** The agent as users get it; `undefined` where it cannot be built. */
+  executable(): Promise<string | undefined> {
+    // Some 10 s, which the smallest scale has no time for.
+    if (this.scale.name === "tiny") return Promise.resolve(undefined);
+    const path = join(this.newDir(), "jarvis-agent");
+    return this.#executable ??= compileAgent(path)
+      .then((isBuilt) => isBuilt ? path : undefined);
   }
 
   /** A new, empty folder. */

@@ -2,7 +2,8 @@
 import { join } from "@std/path";
 import { bindingFlags, projectPath } from "../bindings.ts";
 import type { Bench, Finding } from "./bench.ts";
-import { programArgs, run } from "./children.ts";
+import { run } from "./children.ts";
+import { compileSource } from "./executable.ts";
 import { compare } from "./rounds.ts";
 
 /**
@@ -16,11 +17,13 @@ export async function compareStarts(bench: Bench): Promise<Finding[]> {
   await Deno.writeTextFile(empty, "export {};\n");
   const agent = projectPath("main.ts");
   const flags = { agent: bindingFlags(), empty: ["--no-config", "--no-lock"] };
-  const isCompiled = bench.scale.name !== "tiny" &&
-    await compileBoth(dir, empty);
+  const built = await bench.executable();
+  const executables = built && await compileSource(join(dir, "empty"), empty)
+    ? { agent: built, empty: join(dir, "empty") }
+    : undefined;
   const command = (name: "agent" | "empty", source: string) =>
-    isCompiled
-      ? [join(dir, name)]
+    executables
+      ? [executables[name]]
       : [Deno.execPath(), "run", "-A", "--quiet", ...flags[name], source];
   const timed = ([program = "", ...args]: string[], more: string[]) => ({
     turn: async () => {
@@ -40,7 +43,7 @@ export async function compareStarts(bench: Bench): Promise<Finding[]> {
   ], rounds);
   const [enqueued, help, other] = ["enqueue", "help", "empty"]
     .map((name) => times.get(name)!) as [number, number, number];
-  const how = isCompiled
+  const how = executables
     ? "compiled"
     : "from source (compile does not work here)";
   return [{
@@ -53,22 +56,4 @@ export async function compareStarts(bench: Bench): Promise<Finding[]> {
       help.toFixed(0)
     } ms`,
   }];
-}
-
-/** Builds `agent`, as users get it, and `empty`; returns whether that works here. */
-async function compileBoth(dir: string, empty: string): Promise<boolean> {
-  const deno = Deno.env.get("DENO_FOR_COMPILE") ?? Deno.execPath();
-  const [agent, other] = [join(dir, "agent"), join(dir, "empty")];
-  try {
-    await run(Deno.execPath(), [
-      ...programArgs("scripts/compile.ts"),
-      `--output=${agent}`,
-    ]);
-    const flags = ["-A", "--quiet", "--no-config", "--no-code-cache"];
-    await run(deno, ["compile", ...flags, "--output", other, empty]);
-    return true;
-  } catch {
-    // It downloads a part of itself, which some networks do not let through.
-    return false;
-  }
 }

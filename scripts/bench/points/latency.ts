@@ -19,7 +19,7 @@ export async function measureLatency(bench: Bench): Promise<Measured> {
     CAPTURE_BYTES,
   );
   await bench.receiver.take({ latencyMs: LATENCY_MS });
-  const held: number[] = [];
+  const held = new Map<number, number[]>();
   const rates = await compare(
     concurrencies.map((concurrency) => ({
       name: String(concurrency),
@@ -32,18 +32,21 @@ export async function measureLatency(bench: Bench): Promise<Measured> {
           { concurrency, warmUp: warmUp(concurrency) },
         );
         const { heldMs } = await bench.receiver.take({ latencyMs: LATENCY_MS });
-        held.push(heldMs / count);
+        held.set(concurrency, [
+          ...held.get(concurrency) ?? [],
+          heldMs / count,
+        ]);
         return rate;
       },
     })),
     rounds,
   );
   await bench.receiver.take();
-  // Timers are late: the server takes somewhat longer than it means to.
-  const heldMs = median(held);
   return {
     findings: concurrencies.map((concurrency) => {
       const rate = rates.get(String(concurrency))!;
+      // Timers are late: the server takes somewhat longer than it means to.
+      const heldMs = median(held.get(concurrency)!);
       return {
         point: 3,
         what: `100 KiB, ${LATENCY_MS} ms: ${concurrency} at a time / the ideal`,
