@@ -92,8 +92,8 @@ async function compile(
   const deno = Deno.env.get("DENO_FOR_COMPILE") ?? Deno.execPath();
   checkDenort(targetName);
   using stage = new Stage();
-  const included: string[] = [];
   const program = stage.program(binding, { deno });
+  const included = ["--include", program.worker];
   if (binding === "jsr") {
     const library = sqliteLib === null
       ? await downloadLibrary(target.sqliteRelease)

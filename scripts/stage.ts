@@ -1,6 +1,6 @@
 /** Lays out the sources of an executable in a folder of their own. */
 
-import { dirname, join } from "@std/path";
+import { basename, dirname, join } from "@std/path";
 import { type Binding, projectPath } from "./bindings.ts";
 
 /** What of the project an executable is made of. */
@@ -18,7 +18,12 @@ export interface Program {
   main: string;
   /** The flags that make `deno` take its packages from where they are. */
   flags: string[];
+  /** The path of what it runs on a thread of its own. */
+  worker: string;
 }
+
+/** What the program runs on a thread of its own, so that nothing imports it. */
+const WORKER = "sync/bookkeeping_worker.ts";
 
 /** The sources of an executable; they are gone at the end of the scope. */
 export class Stage implements Disposable {
@@ -57,13 +62,17 @@ export class Stage implements Disposable {
   ): Program {
     try {
       // Nothing in it is imported from elsewhere.
-      return { main: this.#bundle(binding, bundler), flags: ["--no-lock"] };
+      return this.#bundle(binding, bundler);
     } catch (error) {
       const [reason] = (error as Error).message.split("\n");
       console.error(`${reason}; its modules are compiled as they are`);
     }
     if (binding === "npm") this.#slimLock(deno);
-    return { main: this.join("main.ts"), flags: this.flagsOf(binding) };
+    return {
+      main: this.join("main.ts"),
+      flags: this.flagsOf(binding),
+      worker: this.join(WORKER),
+    };
   }
 
   /**
@@ -71,23 +80,31 @@ export class Stage implements Disposable {
    * one for each command and some that they share: an executable has them 3 ms
    * sooner than a hundred modules.
    *
-   * @returns The path of the main one.
    * @throws {Error} if it cannot: a part of that is fetched from npm.
    */
-  #bundle(binding: Binding, bundler: string): string {
+  #bundle(binding: Binding, bundler: string): Program {
     const { stderr, success } = new Deno.Command(bundler, {
       args: [
         ...["bundle", "--quiet", "--code-splitting"],
         ...this.flagsOf(binding),
-        ...["--outdir", this.join(BUNDLE_FOLDER), this.join("main.ts")],
+        ...["--outdir", this.join(BUNDLE_FOLDER)],
+        ...[this.join("main.ts"), this.join(WORKER)],
       ],
       // Comments name each part's file, seen from there.
       cwd: this.path,
       env: { NO_COLOR: "1" },
     }).outputSync();
-    if (success) return this.join(`${BUNDLE_FOLDER}/main.js`);
-    const said = new TextDecoder().decode(stderr).trim();
-    throw new Error(`Cannot bundle the program: ${said}`);
+    if (!success) {
+      const said = new TextDecoder().decode(stderr).trim();
+      throw new Error(`Cannot bundle the program: ${said}`);
+    }
+    const bundled = WORKER.replace(".ts", ".js");
+    // Beside the part that starts it, which has no folder of its own any more.
+    const worker = this.join(`${BUNDLE_FOLDER}/${basename(bundled)}`);
+    Deno.writeTextFileSync(worker, `import "./${bundled}";\n`);
+    // Nothing in it is imported from elsewhere.
+    const main = this.join(`${BUNDLE_FOLDER}/main.js`);
+    return { main, flags: ["--no-lock"], worker };
   }
 
   /** The flags that make `deno` use the binding with what is in here. */

@@ -1,5 +1,12 @@
 import { basename } from "@std/path";
+import {
+  type BookkeeperAside,
+  Bookkeeping,
+  type BookkeepingQueue,
+  type BookkeepingSpool,
+} from "./bookkeeping.ts";
 import type { Breaker } from "./breaker.ts";
+import { Claims } from "./claims.ts";
 import { Concurrency } from "./concurrency.ts";
 import { reached } from "./fault_point.ts";
 import type { Log } from "./log.ts";
@@ -10,9 +17,11 @@ import type { UploadOptions, UploadResult } from "./uploader.ts";
 import type { Wakeup } from "./wakeup.ts";
 
 /** What delivering needs of a queue; `UploadQueue` is one. */
-export interface DeliveryQueue {
-  claim(limit: number): QueuedCapture[];
-  settle(settlements: Settlement[]): number;
+export type DeliveryQueue = BookkeepingQueue;
+
+/** What delivering needs of a spool; `Spool` is one. */
+export interface DeliverySpool extends BookkeepingSpool {
+  pathOf(id: string): string;
 }
 
 /** What delivering needs of an uploader; `CaptureUploader` is one. */
@@ -41,8 +50,14 @@ export interface DeliveryOptions {
    * @default {false}
    */
   refuseChanged?: boolean;
-  /** Where a capture's bytes are. @default {its `filepath`} */
-  pathOf?: (capture: QueuedCapture) => string;
+  /** Where captures lie that are `spooled`; those that are delivered leave it. */
+  spool?: DeliverySpool;
+  /**
+   * Starts the bookkeeping on a thread of its own, while there is a backlog.
+   *
+   * @default {all of it is done on this one}
+   */
+  startThread?: () => Promise<BookkeeperAside>;
   /** Tidies up behind a delivery that is committed. */
   onDelivered?: (
     capture: QueuedCapture,
@@ -64,13 +79,6 @@ export interface PassReport {
 /** The longest time between two turns of a loop, in milliseconds. */
 export const TURN_MS = 5_000;
 
-/**
- * So many captures are claimed in one commit at most; fewer, where so many would
- * last longer than this, in milliseconds: what is claimed counts as uploading.
- */
-const MAX_CLAIM = 128;
-const CLAIM_LASTS_MS = 250;
-
 /** How long a capture steps aside at first, and at most, for which a ready server could not be used. */
 const ASIDE_MS = 60_000;
 const MAX_ASIDE_MS = 600_000;
@@ -79,16 +87,13 @@ const MAX_ASIDE = 1000;
 
 /** The agent's working half: claims captures, uploads several at a time, settles each. */
 export class Delivery {
-  readonly #queue: DeliveryQueue;
   readonly #uploader: DeliveryUploader;
   readonly #breaker: Breaker;
   readonly #wakeup: Wakeup;
   readonly #log: Log;
   readonly #options: DeliveryOptions;
   readonly #settler: Settler;
-  readonly #claimed: QueuedCapture[] = [];
-  #claimedAt = 0;
-  #claimLimit = 1;
+  readonly #claims: Claims;
   readonly #concurrency: Concurrency;
   readonly #aside = new Map<string, number>();
   #report: PassReport = { delivered: 0, failed: 0, postponed: 0 };
@@ -103,13 +108,21 @@ export class Delivery {
     },
     options: DeliveryOptions,
   ) {
-    this.#queue = parts.queue;
     this.#uploader = parts.uploader;
     this.#breaker = parts.breaker;
     this.#wakeup = parts.wakeup;
     this.#log = parts.log;
     this.#options = options;
-    this.#settler = new Settler(parts.queue, parts.log);
+    this.#claims = new Claims({
+      own: new Bookkeeping(parts.queue, options.spool),
+      startThread: options.startThread,
+      onAnswer: () => parts.wakeup.wake(),
+      log: parts.log,
+    });
+    this.#settler = new Settler(
+      (settlements, spent) => this.#claims.books.settle(settlements, spent),
+      parts.log,
+    );
     this.#concurrency = new Concurrency({ max: options.concurrency ?? 32 });
   }
 
@@ -134,8 +147,9 @@ export class Delivery {
     } finally {
       clearInterval(turns);
       await Promise.all(running);
+      await this.#claims.putBack();
       await this.#settler.end();
-      this.#putBack();
+      await this.#claims.end();
     }
     return this.#report;
   }
@@ -148,7 +162,7 @@ export class Delivery {
   ): boolean {
     const { limit } = this.#concurrency;
     while (!stop.aborted && running.size < this.#breaker.allowed(limit)) {
-      const capture = this.#next(limit);
+      const capture = this.#claims.next(limit);
       if (!capture) break;
       const upload = this.#upload(capture, abort).finally(() => {
         this.#concurrency.ended();
@@ -158,34 +172,16 @@ export class Delivery {
       running.add(upload);
     }
     if (running.size < limit) this.#concurrency.starved();
-    return running.size > 0;
-  }
-
-  #next(concurrency: number): QueuedCapture | undefined {
-    if (this.#claimed.length === 0) {
-      const lastedMs = performance.now() - this.#claimedAt;
-      this.#claimedAt += lastedMs;
-      const limit = this.#claimLimit * (lastedMs < CLAIM_LASTS_MS ? 2 : 0.5);
-      this.#claimLimit = Math.min(Math.max(limit, concurrency), MAX_CLAIM);
-      this.#claimed.push(...this.#queue.claim(this.#claimLimit));
-    }
-    return this.#claimed.shift();
-  }
-
-  /** Gives back what was claimed and not begun. */
-  #putBack(): void {
-    const claimed = this.#claimed.splice(0);
-    if (claimed.length === 0) return;
-    this.#queue.settle(claimed.map(({ id }) => ({ id, kind: "released" })));
+    return running.size > 0 || this.#claims.isAsking;
   }
 
   async #upload(capture: QueuedCapture, abort: AbortSignal): Promise<void> {
     const { id, size, mtimeMs } = capture;
-    const { pathOf, refuseChanged = false } = this.#options;
+    const { spool, refuseChanged = false } = this.#options;
     const known = size !== null && mtimeMs !== null;
     try {
       const result = await this.#uploader.upload(
-        pathOf ? pathOf(capture) : capture.filepath,
+        capture.spooled && spool ? spool.pathOf(id) : capture.filepath,
         parseMetadata(capture.metadataJson),
         {
           idempotencyKey: id,
@@ -197,7 +193,9 @@ export class Delivery {
       reached("answered");
       await this.#judge(capture, result, abort);
     } catch (error) {
-      if (abort.aborted) return this.#settler.add({ id, kind: "released" });
+      if (abort.aborted) {
+        return this.#settler.add({ settlement: { id, kind: "released" } });
+      }
       // Metadata that cannot be read, for one: a later attempt changes nothing.
       this.#fail(capture, error instanceof Error ? error.message : `${error}`);
     }
@@ -234,12 +232,12 @@ export class Delivery {
   ): Promise<void> {
     this.#report.postponed++;
     if (await this.#uploader.checkServer({ signal })) {
-      this.#settler.add({ id, kind: "charged", error });
+      this.#settler.add({ settlement: { id, kind: "charged", error } });
       const name = `Capture "${basename(filepath)}" (${id})`;
       this.#log("warn", `${name} was not taken, will be tried again: ${error}`);
       this.#breaker.succeeded();
     } else {
-      this.#settler.add({ id, kind: "released", error });
+      this.#settler.add({ settlement: { id, kind: "released", error } });
       this.#refused();
       this.#breaker.trip({ state: "down", reason: error, retryAfterMs });
     }
@@ -264,7 +262,7 @@ export class Delivery {
     this.#refused();
     this.#breaker.trip({ state, reason: error, retryAfterMs });
     if (ready && !asked) this.#stepAside(id, error);
-    else this.#settler.add({ id, kind: "released", error });
+    else this.#settler.add({ settlement: { id, kind: "released", error } });
   }
 
   /** Of several captures under way only the first lowers the level. */
@@ -277,11 +275,11 @@ export class Delivery {
     if (this.#aside.size >= MAX_ASIDE) this.#aside.clear();
     this.#aside.set(id, times + 1);
     const delayMs = Math.min(ASIDE_MS * 2 ** times, MAX_ASIDE_MS);
-    this.#settler.add({ id, kind: "deferred", error, delayMs });
+    this.#settler.add({ settlement: { id, kind: "deferred", error, delayMs } });
   }
 
   #deliver(capture: QueuedCapture, result: UploadResult): void {
-    const { id, filepath } = capture;
+    const { id, size, spooled, filepath } = capture;
     const { captureId, sent, warning } = result;
     this.#report.delivered++;
     this.#aside.delete(id);
@@ -291,9 +289,10 @@ export class Delivery {
       captureId,
       ...(sent && { sent }),
     };
-    this.#settler.add(settlement, async () => {
-      reached("settled");
-      await this.#options.onDelivered?.(capture, result);
+    this.#settler.add({
+      settlement,
+      ...(spooled && { spent: { id, size } }),
+      after: () => this.#options.onDelivered?.(capture, result),
     });
     const name = `Capture "${basename(filepath)}" (${id})`;
     if (warning) this.#log("warn", `${name}: ${warning}`);
@@ -302,7 +301,7 @@ export class Delivery {
 
   #fail({ id, filepath }: QueuedCapture, error: string): void {
     this.#report.failed++;
-    this.#settler.add({ id, kind: "rejected", error });
+    this.#settler.add({ settlement: { id, kind: "rejected", error } });
     this.#log(
       "error",
       `Capture "${

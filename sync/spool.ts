@@ -30,12 +30,13 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
  * the file system has it). The record comes last: an entry that has one is whole.
  */
 export class Spool {
-  readonly #dir: string;
+  /** Where it is. */
+  readonly dir: string;
   readonly #log: RecordLog;
 
   /** @param dir Is created for this user alone. */
   constructor(dir: string) {
-    this.#dir = dir;
+    this.dir = dir;
     this.#log = new RecordLog(join(dir, RECORDS));
     createPrivateDir(dir);
   }
@@ -51,7 +52,7 @@ export class Spool {
    * @throws {TypeError} if the id is no UUID, in lower case.
    */
   pathOf(id: string): string {
-    if (this.canHold(id)) return `${this.#dir}/${shardOf(id)}/${id}`;
+    if (this.canHold(id)) return `${this.dir}/${shardOf(id)}/${id}`;
     throw new TypeError(
       `Cannot keep a capture as "${id}" in the spool: expected a UUID`,
     );
@@ -101,7 +102,7 @@ export class Spool {
         `Cannot keep a capture as "${id}" twice in the spool`,
       );
     }
-    createPrivateDir(join(this.#dir, shardOf(id)));
+    createPrivateDir(join(this.dir, shardOf(id)));
     return path;
   }
 
@@ -115,7 +116,7 @@ export class Spool {
   #syncShards(ids: string[]): void {
     const shards = new Set(ids.map(shardOf));
     for (const shard of shards) {
-      const dir = join(this.#dir, shard);
+      const dir = join(this.dir, shard);
       if (exists(dir)) syncDir(dir);
     }
   }
@@ -159,8 +160,8 @@ export class Spool {
   /** Takes over what an earlier version kept in a file `XX/ID.json` for each entry. */
   adoptOldLayout(): void {
     // It moved there what was delivered.
-    if (exists(join(this.#dir, "trash"))) {
-      Deno.removeSync(join(this.#dir, "trash"), { recursive: true });
+    if (exists(join(this.dir, "trash"))) {
+      Deno.removeSync(join(this.dir, "trash"), { recursive: true });
     }
     for (const { dir, names } of this.#shards()) {
       const paths = names.filter((name) => /\.json(\.tmp)?$/.test(name))
@@ -183,9 +184,9 @@ export class Spool {
   }
 
   *#shards(): Generator<{ shard: string; dir: string; names: string[] }> {
-    for (const { name: shard, isDirectory } of Deno.readDirSync(this.#dir)) {
+    for (const { name: shard, isDirectory } of Deno.readDirSync(this.dir)) {
       if (!isDirectory || shard === ORPHANS) continue;
-      const dir = join(this.#dir, shard);
+      const dir = join(this.dir, shard);
       yield { shard, dir, names: [...Deno.readDirSync(dir)].map(nameOf) };
     }
   }
@@ -219,7 +220,7 @@ export class Spool {
    * @param record What is known of it, kept beside it.
    */
   setAside(id: string, record?: SpoolRecord): void {
-    const dir = join(this.#dir, ORPHANS);
+    const dir = join(this.dir, ORPHANS);
     createPrivateDir(dir);
     const path = this.pathOf(id);
     if (record) {
@@ -232,7 +233,7 @@ export class Spool {
   /** How many files were set aside. */
   orphans(): number {
     try {
-      return [...Deno.readDirSync(join(this.#dir, ORPHANS))]
+      return [...Deno.readDirSync(join(this.dir, ORPHANS))]
         .filter(({ name }) => !name.endsWith(".json")).length;
     } catch {
       return 0;
@@ -241,7 +242,7 @@ export class Spool {
 
   /** How many bytes the spool's disk has left for this user. */
   freeBytes(): number {
-    const { bavail, bsize } = statfsSync(this.#dir);
+    const { bavail, bsize } = statfsSync(this.dir);
     return bavail * bsize;
   }
 }

@@ -4,6 +4,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
+import { Spool } from "../sync/spool.ts";
 import { CaptureServer, created, deadUrl } from "./helpers/capture_server.ts";
 import { startCli } from "./helpers/cli.ts";
 import { eventually } from "./helpers/eventually.ts";
@@ -181,6 +182,25 @@ Deno.test("the log tells of deliveries only if asked to, and never of metadata",
     assertEquals(tells, args.length > 0, stderr);
     assert(!stderr.includes("hush"), stderr);
   }
+});
+
+Deno.test("a backlog is delivered with the books on another thread, each capture once, and its copies go", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const names = Array.from({ length: 600 }, (_, n) => `${n}.png`);
+  await host.enqueue(...names.map((name) => host.write(name)));
+  await using agent = await host.startAgent("--verbose");
+  await agent.said("keeping the books on another thread");
+  await eventually("all arrive", () => server.uploads.length === 600);
+  agent.kill("SIGTERM");
+  assertEquals((await agent.ended()).code, 0);
+  assertEquals(server.names.toSorted(), names.toSorted());
+  const { delivered, pending, uploading } = await host.json<
+    Record<string, unknown>
+  >("status");
+  assertEquals([delivered, pending, uploading], [600, 0, 0]);
+  const spool = new Spool(`${host.dataDir}/spool`);
+  assertEquals([...spool.ids()].flat(), []);
 });
 
 Deno.test("the log carries priorities for the journal, and only for it", {

@@ -5,7 +5,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { dirname, join } from "@std/path";
+import { basename, dirname, join } from "@std/path";
 import { runningBinding } from "../scripts/bindings.ts";
 import { isMadeFor, targetOf, TARGETS } from "../scripts/compile_targets.ts";
 import { permissionsOn } from "../scripts/permissions.ts";
@@ -140,19 +140,29 @@ Deno.test("Stage holds the program's sources and nothing of what lies beside the
 Deno.test("Stage.program() is a bundle that imports nothing but itself and Deno's built-ins", () => {
   using stage = new Stage();
   const deno = Deno.execPath();
-  const { main, flags } = stage.program(runningBinding(), { deno });
+  const { main, flags, worker } = stage.program(runningBinding(), { deno });
   if (main.endsWith(".ts")) return; // What bundles cannot be fetched here.
   assertEquals(flags, ["--no-lock"]);
-  const files = [...Deno.readDirSync(dirname(main))].map(({ name }) => name);
-  assert(files.some((name) => name.startsWith("enqueue-")), files.join());
-  const imported = files.flatMap((name) => {
-    const text = Deno.readTextFileSync(join(dirname(main), name));
+  const files = filesIn(dirname(main));
+  assert(
+    files.some((path) => basename(path).startsWith("enqueue-")),
+    files.join(),
+  );
+  assert(files.includes(worker), files.join());
+  const imported = files.flatMap((path) => {
+    const text = Deno.readTextFileSync(path);
     const found = text.matchAll(/^(?:import|export)\b.*"(.+)";$/gm);
     return Array.from(found, ([, specifier]) => specifier!);
   });
   assert(imported.includes("node:sqlite"));
-  for (const specifier of imported) assertMatch(specifier, /^(node:|\.\/)/);
+  for (const specifier of imported) assertMatch(specifier, /^(node:|\.\.?\/)/);
 });
+
+function filesIn(dir: string): string[] {
+  return [...Deno.readDirSync(dir)].flatMap(({ name, isDirectory }) =>
+    isDirectory ? filesIn(join(dir, name)) : [join(dir, name)]
+  );
+}
 
 Deno.test("Stage.program() is the sources where no bundle can be made", () => {
   using stage = new Stage();

@@ -216,9 +216,8 @@ testOnSmallDisk(
     const agent = new SyncAgent({
       queue,
       uploader,
-      pathOf: ({ id }) => spool.pathOf(id),
-      onDelivered: ({ id }) => {
-        spool.remove(id);
+      spool,
+      onDelivered: () => {
         // Whatever comes free, something else takes.
         if (queue.getStats().delivered % 5 === 0) scene.disk.fill();
       },

@@ -611,8 +611,7 @@ testOnEachEngine(
       const agent = new SyncAgent({
         queue,
         uploader,
-        pathOf: ({ id, spooled, filepath }) =>
-          spooled ? scene.spool.pathOf(id) : filepath,
+        spool: scene.spool,
       });
       await agent.runOnce();
     };

@@ -1,5 +1,6 @@
 import { SyncAgent } from "../agent.ts";
 import { type AfterUpload, type SentFile, tidyUp } from "../after_upload.ts";
+import { BookkeepingThread } from "../bookkeeping_thread.ts";
 import type { Settings } from "../config.ts";
 import { reached } from "../fault_point.ts";
 import type { Log } from "../log.ts";
@@ -7,7 +8,7 @@ import { UsageError } from "../given.ts";
 import { CaptureUploader } from "../uploader.ts";
 import { FolderWatcher } from "../watcher.ts";
 import type { Spool } from "../spool.ts";
-import type { Store } from "./store.ts";
+import { RESERVE_BYTES, type Store } from "./store.ts";
 
 /** How often it is looked whether the spool's records are worth compacting, in milliseconds. */
 const COMPACT_EVERY_MS = 60_000;
@@ -58,10 +59,10 @@ export function createAgent(
     concurrency,
     graceMs,
     refuseChanged: settings.changed === "refuse",
-    pathOf: (capture) =>
-      capture.spooled ? spool.pathOf(capture.id) : capture.filepath,
-    onDelivered: async ({ id, filepath, size, spooled, watched }, { sent }) => {
-      if (spooled) await spool.discard(id, size);
+    spool,
+    startThread: () =>
+      BookkeepingThread.start(queue, spool, { reserveBytes: RESERVE_BYTES }),
+    onDelivered: ({ filepath, watched }, { sent }) => {
       reached("spool-removed");
       if (watched && sent) tidy(filepath, sent);
       onDelivered?.();

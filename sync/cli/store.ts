@@ -15,7 +15,7 @@ export interface Store extends Disposable {
 }
 
 /** What is kept free on the disk for the queue itself, in bytes. */
-const RESERVE_BYTES = 8 * 1024 * 1024;
+export const RESERVE_BYTES = 8 * 1024 * 1024;
 
 /**
  * Opens the data directory; makes it if need be.

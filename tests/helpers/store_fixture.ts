@@ -1,4 +1,8 @@
-import { type Connection, openDatabase } from "../../sync/database.ts";
+import {
+  type Connection,
+  type Engine,
+  openDatabase,
+} from "../../sync/database.ts";
 import { Intake, type IntakeOptions } from "../../sync/intake.ts";
 import { UploadQueue } from "../../sync/queue.ts";
 import { Spool } from "../../sync/spool.ts";
@@ -15,12 +19,15 @@ export class StoreFixture implements AsyncDisposable {
   /** How far the queue's clock is ahead, in milliseconds. */
   aheadMs = 0;
 
-  constructor(options: IntakeOptions & { dataDir?: string } = {}) {
-    const { dataDir = this.dir.join("jarvis"), ...limits } = options;
+  constructor(
+    options: IntakeOptions & { dataDir?: string; engine?: Engine } = {},
+  ) {
+    const { dataDir = this.dir.join("jarvis"), engine, ...limits } = options;
     this.dataDir = dataDir;
     this.spoolDir = `${dataDir}/spool`;
     this.queue = new UploadQueue(`${dataDir}/queue.db`, {
       now: () => Date.now() + this.aheadMs,
+      ...(engine && { engine }),
     });
     this.spool = new Spool(this.spoolDir);
     this.intake = new Intake(this.queue, this.spool, {

@@ -7,6 +7,7 @@
 import { join } from "@std/path";
 import process from "node:process";
 import { SyncAgent } from "../../../sync/agent.ts";
+import { BookkeepingThread } from "../../../sync/bookkeeping_thread.ts";
 import { Intake } from "../../../sync/intake.ts";
 import { UploadQueue } from "../../../sync/queue.ts";
 import { Spool } from "../../../sync/spool.ts";
@@ -47,8 +48,8 @@ async function drain(input: Input): Promise<Drained> {
     log: (level, message) => {
       if (level === "warn" || level === "error") console.error(message);
     },
-    pathOf: ({ id }) => spool.pathOf(id),
-    onDelivered: ({ id, size }) => spool.discard(id, size),
+    spool,
+    startThread: () => BookkeepingThread.start(queue, spool),
   });
   for (const path of paths.slice(0, warmUp)) {
     await intake.add(path, { door: 3 });

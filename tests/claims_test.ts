@@ -1,0 +1,148 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import type { BookkeeperAside } from "../sync/bookkeeping.ts";
+import { Claims, type ClaimsOptions } from "../sync/claims.ts";
+import type { QueuedCapture } from "../sync/queue.ts";
+import { eventually } from "./helpers/eventually.ts";
+
+/** Books with a number of captures in them, which note who was asked for how many. */
+class Books {
+  readonly asked: string[] = [];
+  readonly released: string[] = [];
+  readonly logged: string[] = [];
+  left: number;
+  answers = 0;
+  dismissed = 0;
+  broken = false;
+
+  constructor(left: number) {
+    this.left = left;
+  }
+
+  claims(options: Partial<ClaimsOptions> = {}): Claims {
+    return new Claims({
+      own: this.#bookkeeper("own"),
+      startThread: () => Promise.resolve(this.aside()),
+      onAnswer: () => this.answers++,
+      log: (_level, message) => this.logged.push(message),
+      ...options,
+    });
+  }
+
+  aside(): BookkeeperAside {
+    const { claim, settle } = this.#bookkeeper("aside");
+    return {
+      settle,
+      claim: async (limit) => {
+        await Promise.resolve();
+        if (this.broken) throw new Error("disk I/O error");
+        return claim(limit);
+      },
+      [Symbol.asyncDispose]: () => Promise.resolve(void this.dismissed++),
+    };
+  }
+
+  #bookkeeper(name: string) {
+    return {
+      claim: (limit: number) => {
+        this.asked.push(`${name} ${limit}`);
+        const count = Math.min(limit, this.left);
+        this.left -= count;
+        return Array.from(
+          { length: count },
+          (_, n) => ({ id: `${this.left + count - n}` }) as QueuedCapture,
+        );
+      },
+      settle: (settlements: { id: string }[]) => {
+        this.released.push(...settlements.map(({ id }) => id));
+        return Promise.resolve(null);
+      },
+    };
+  }
+}
+
+/** Takes so many; each is sent before the next is. */
+async function take(claims: Claims, count: number): Promise<number> {
+  let taken = 0;
+  while (taken < count) {
+    if (claims.next(32)) taken++;
+    else if (!claims.isAsking) return taken;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  return taken;
+}
+
+Deno.test("Claims takes a few on this thread, and starts no other", async () => {
+  const books = new Books(100);
+  const claims = books.claims();
+  assertEquals(await take(claims, Infinity), 100);
+  await claims.end();
+  assertEquals(books.asked.filter((asked) => !asked.startsWith("own")), []);
+  assertEquals(books.dismissed, 0);
+});
+
+Deno.test("Claims moves a backlog to a thread, asks ahead there, and ends it", async () => {
+  const books = new Books(1000);
+  const claims = books.claims();
+  assertEquals(await take(claims, 800), 800);
+  assertEquals(books.asked.at(-1), "aside 128");
+  // What is left lasts until the answer comes.
+  assertEquals(books.left < 200, true);
+  assertEquals(await take(claims, Infinity), 200);
+  assertEquals(claims.isAsking, false);
+  await claims.end();
+  assertEquals(books.dismissed, 1);
+  // The next few are claimed on this thread again.
+  books.left = 1;
+  assertEquals(await take(claims, Infinity), 1);
+  assertEquals(books.asked.at(-1)!.startsWith("own"), true);
+});
+
+Deno.test("Claims says when a thread has answered, and that there is nothing more", async () => {
+  const books = new Books(300);
+  const claims = books.claims();
+  assertEquals(await take(claims, 300), 300);
+  const before = books.answers;
+  assertEquals(claims.next(32), undefined);
+  assertEquals(claims.isAsking, true);
+  await eventually("it has answered", () => books.answers > before);
+  // Nothing, so it is not asked the same again at once.
+  assertEquals([claims.next(32), claims.isAsking], [undefined, false]);
+  books.left = 1;
+  assertEquals(claims.next(32), undefined);
+  await eventually("it has answered", () => !claims.isAsking);
+  assertEquals(claims.next(32)?.id, "1");
+  await claims.end();
+});
+
+Deno.test("Claims.putBack() gives back what is claimed and what was just asked for", async () => {
+  const books = new Books(1000);
+  const claims = books.claims();
+  const taken = await take(claims, 600);
+  assertEquals(taken, 600);
+  await claims.putBack();
+  await claims.end();
+  assertEquals(books.released.length + taken, 1000 - books.left);
+});
+
+Deno.test("Claims goes on without a thread where none can be started", async () => {
+  const books = new Books(1000);
+  const claims = books.claims({
+    startThread: () => Promise.reject(new Error("no more threads")),
+  });
+  assertEquals(await take(claims, Infinity), 1000);
+  await claims.end();
+  assertEquals(books.logged, [
+    "Keeping the books on one thread: no more threads",
+  ]);
+});
+
+Deno.test("Claims goes on with this thread when the other one fails", async () => {
+  const books = new Books(1000);
+  const claims = books.claims();
+  await take(claims, 500);
+  books.broken = true;
+  assertEquals(await take(claims, Infinity), 500);
+  await claims.end();
+  assertEquals(books.dismissed, 1);
+  assertMatch(books.logged.join(), /Cannot claim captures: disk I\/O error/);
+});
