@@ -1,5 +1,6 @@
 import { reached } from "./fault_point.ts";
 import type { QueuedCapture, Settlement } from "./queue.ts";
+import type { ClaimedCapture } from "./read_ahead.ts";
 
 /** What bookkeeping needs of a queue; `UploadQueue` is one. */
 export interface BookkeepingQueue {
@@ -42,8 +43,8 @@ export interface BookkeeperHere extends Bookkeeper {
 
 /** A bookkeeper on another thread, until he is dismissed; `BookkeepingThread` is one. */
 export interface BookkeeperAside extends Bookkeeper, AsyncDisposable {
-  /** As {@linkcode BookkeeperHere.claim}. */
-  claim(limit: number): Promise<QueuedCapture[]>;
+  /** As {@linkcode BookkeeperHere.claim}, with the bytes of small ones. */
+  claim(limit: number): Promise<ClaimedCapture[]>;
 }
 
 /** Bookkeeping on this thread: whoever asks waits, and with him all else on it. */

@@ -1,6 +1,7 @@
 import type { BookkeeperAside, SpentEntry } from "./bookkeeping.ts";
 import type { Engine } from "./database.ts";
-import type { QueuedCapture, Settlement } from "./queue.ts";
+import type { Settlement } from "./queue.ts";
+import type { ClaimedCapture } from "./read_ahead.ts";
 
 /** What a thread opens for itself: an open database cannot be handed over. */
 export interface BookkeepingPlace {
@@ -90,8 +91,9 @@ export class BookkeepingThread implements BookkeeperAside {
     }
   }
 
-  async claim(limit: number): Promise<QueuedCapture[]> {
-    return await this.#ask({ what: "claim", limit }) as QueuedCapture[];
+  async claim(limit: number): Promise<ClaimedCapture[]> {
+    const result = await this.#ask({ what: "claim", limit });
+    return (result as { claimed: ClaimedCapture[] }).claimed;
   }
 
   async settle(

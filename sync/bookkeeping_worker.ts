@@ -12,15 +12,17 @@ import type {
 } from "./bookkeeping_thread.ts";
 import { preferBuiltin } from "./engine_choice.ts";
 import type { UploadQueue } from "./queue.ts";
+import { readAhead } from "./read_ahead.ts";
 import { Spool } from "./spool.ts";
 
 /** What a worker has that the types of a main program do not. */
 const scope = self as unknown as {
   onmessage: (event: MessageEvent<BookkeepingRequest>) => void;
-  postMessage(answer: BookkeepingAnswer): void;
+  postMessage(answer: BookkeepingAnswer, moved: Transferable[]): void;
 };
 
 let queue: UploadQueue;
+let spool: Spool;
 let books: Bookkeeping;
 
 async function open(place: BookkeepingPlace): Promise<void> {
@@ -29,7 +31,8 @@ async function open(place: BookkeepingPlace): Promise<void> {
   // Not earlier: it loads a native SQLite unless told otherwise.
   const { UploadQueue } = await import("./queue.ts");
   queue = new UploadQueue(queuePath, { engine, reserveBytes });
-  books = new Bookkeeping(queue, new Spool(spoolDir));
+  spool = new Spool(spoolDir);
+  books = new Bookkeeping(queue, spool);
 }
 
 function answerTo(request: BookkeepingRequest): unknown {
@@ -37,7 +40,7 @@ function answerTo(request: BookkeepingRequest): unknown {
     case "open":
       return open(request.place);
     case "claim":
-      return books.claim(request.limit);
+      return readAhead(books.claim(request.limit), spool);
     case "settle":
       return books.settle(request.settlements, request.spent);
     case "close":
@@ -52,10 +55,12 @@ scope.onmessage = ({ data }) => {
   last = last.then(async () => {
     const { nth } = data;
     try {
-      scope.postMessage({ nth, result: await answerTo(data) });
+      const result = await answerTo(data);
+      const memory = (result as { memory?: ArrayBuffer } | undefined)?.memory;
+      scope.postMessage({ nth, result }, memory ? [memory] : []);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      scope.postMessage({ nth, error: reason });
+      scope.postMessage({ nth, error: reason }, []);
     }
   });
 };

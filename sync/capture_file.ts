@@ -18,11 +18,29 @@ export interface OpenCapture extends Disposable {
   assertUnchanged(): void;
 }
 
+/** What a file is told from another version of it by. */
+interface Known {
+  size: number;
+  mtimeMs: number;
+}
+
 /** No path to any file: a file on the way, a circle of links, a name that cannot be. */
 const BAD_PATHS: unknown[] = ["ENOTDIR", "ELOOP", "ENAMETOOLONG", "EINVAL"];
 
-/** Opens bytes that are in memory. */
-export function bytesCapture(data: Uint8Array, mtimeMs: number): OpenCapture {
+/**
+ * Opens bytes that are in memory.
+ *
+ * @param file The one that they were read from, and what it must be.
+ * @throws {CaptureFileError} if it is not what was expected.
+ */
+export function bytesCapture(
+  data: Uint8Array,
+  mtimeMs: number,
+  file?: { path: string; expected: Known | undefined },
+): OpenCapture {
+  if (file) {
+    assertExpected(file.path, { size: data.length, mtimeMs }, file.expected);
+  }
   let at = 0;
   const readSync = (into: Uint8Array): number => {
     const part = data.subarray(at, at + into.length);
@@ -53,13 +71,13 @@ export function bytesCapture(data: Uint8Array, mtimeMs: number): OpenCapture {
  */
 export function openCapture(
   path: string,
-  expected?: { size: number; mtimeMs: number },
+  expected?: Known,
 ): OpenCapture {
   try {
     // Before opening: opening a pipe would wait for its writer.
     const info = Deno.statSync(path);
     assertRegular(path, info);
-    assertExpected(path, info, expected);
+    assertExpected(path, { size: info.size, mtimeMs: mtimeOf(info) }, expected);
     return openFile(path, Deno.openSync(path, { read: true }), info);
   } catch (error) {
     throw readError(path, error);
@@ -118,11 +136,11 @@ function assertRegular(path: string, info: Deno.FileInfo): void {
 
 function assertExpected(
   path: string,
-  info: Deno.FileInfo,
-  expected: { size: number; mtimeMs: number } | undefined,
+  is: Known,
+  expected: Known | undefined,
 ): void {
   if (expected === undefined) return;
-  if (expected.size === info.size && expected.mtimeMs === mtimeOf(info)) return;
+  if (expected.size === is.size && expected.mtimeMs === is.mtimeMs) return;
   throw new CaptureFileError(
     `Cannot send "${path}": it was changed after it was handed over`,
   );

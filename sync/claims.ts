@@ -4,7 +4,7 @@ import type {
   BookkeeperHere,
 } from "./bookkeeping.ts";
 import type { Log } from "./log.ts";
-import type { QueuedCapture } from "./queue.ts";
+import type { ClaimedCapture } from "./read_ahead.ts";
 
 /**
  * So many captures are claimed in one commit at most; fewer, where so many would
@@ -32,7 +32,7 @@ export interface ClaimsOptions {
  */
 export class Claims {
   readonly #options: ClaimsOptions;
-  readonly #claimed: QueuedCapture[] = [];
+  readonly #claimed: ClaimedCapture[] = [];
   #claimedAt = 0;
   #limit = 1;
   #thread: BookkeeperAside | undefined;
@@ -61,7 +61,7 @@ export class Claims {
    * @param concurrency How many are sent at a time.
    * @throws {DatabaseError} if the queue cannot be used.
    */
-  next(concurrency: number): QueuedCapture | undefined {
+  next(concurrency: number): ClaimedCapture | undefined {
     if (this.#thread) this.#ask(this.#thread, concurrency);
     else if (this.#claimed.length === 0) this.#claim(concurrency);
     return this.#claimed.shift();
@@ -81,6 +81,7 @@ export class Claims {
   /** Ends the thread, if there is one. */
   async end(): Promise<void> {
     await this.#starting;
+    this.#starting = undefined;
     const thread = this.#thread;
     this.#thread = undefined;
     await thread?.[Symbol.asyncDispose]();

@@ -12,6 +12,7 @@ import { reached } from "./fault_point.ts";
 import type { Log } from "./log.ts";
 import { type Metadata, parseMetadata } from "./metadata.ts";
 import type { QueuedCapture, Settlement } from "./queue.ts";
+import type { ClaimedCapture } from "./read_ahead.ts";
 import { Settler } from "./settler.ts";
 import type { UploadOptions, UploadResult } from "./uploader.ts";
 import type { Wakeup } from "./wakeup.ts";
@@ -175,8 +176,8 @@ export class Delivery {
     return running.size > 0 || this.#claims.isAsking;
   }
 
-  async #upload(capture: QueuedCapture, abort: AbortSignal): Promise<void> {
-    const { id, size, mtimeMs } = capture;
+  async #upload(capture: ClaimedCapture, abort: AbortSignal): Promise<void> {
+    const { id, size, mtimeMs, content } = capture;
     const { spool, refuseChanged = false } = this.#options;
     const known = size !== null && mtimeMs !== null;
     try {
@@ -187,6 +188,7 @@ export class Delivery {
           idempotencyKey: id,
           filename: basename(capture.filepath),
           signal: abort,
+          ...(content && { content }),
           ...(refuseChanged && known && { expected: { size, mtimeMs } }),
         },
       );

@@ -55,6 +55,13 @@ export interface UploadOptions {
    * @default {whatever it is now}
    */
   expected?: { size: number; mtimeMs: number };
+  /**
+   * The file as it was read already, to be sent as it was then: its bytes, which
+   * must not change, and its modification time in milliseconds since 1970.
+   *
+   * @default {it is read}
+   */
+  content?: { bytes: Uint8Array; mtimeMs: number };
   /** Ends the upload at once, its socket and file included. */
   signal?: AbortSignal;
 }

@@ -116,7 +116,11 @@ export class CaptureUploader implements AsyncDisposable {
     options: UploadOptions = {},
   ): Promise<UploadResult> {
     const name = basename(options.filename ?? path);
-    const open = () => openCapture(path, options.expected);
+    const { content, expected } = options;
+    const open = () =>
+      content
+        ? bytesCapture(content.bytes, content.mtimeMs, { path, expected })
+        : openCapture(path, expected);
     return this.#deliver({ name, open }, metadata, options);
   }
 

@@ -19,6 +19,7 @@ for (const engine of ENGINES) {
     const claimed = await thread.claim(2);
     assertEquals(claimed.map(({ id }) => id), ids.slice(0, 2));
     assertEquals(claimed[0]!.metadataJson, '{"name":"a"}');
+    assertEquals(claimed.map(({ content }) => content?.bytes), [bytes, bytes]);
     assertEquals(queue.getStats().uploading, 2);
     const trouble = await thread.settle([
       { id: ids[0]!, kind: "delivered", captureId: "7" },

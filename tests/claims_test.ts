@@ -95,6 +95,12 @@ Deno.test("Claims moves a backlog to a thread, asks ahead there, and ends it", a
   books.left = 1;
   assertEquals(await take(claims, Infinity), 1);
   assertEquals(books.asked.at(-1)!.startsWith("own"), true);
+  // And the next backlog there again.
+  books.left = 1000;
+  assertEquals(await take(claims, 800), 800);
+  assertEquals(books.asked.at(-1), "aside 128");
+  await claims.end();
+  assertEquals(books.dismissed, 2);
 });
 
 Deno.test("Claims says when a thread has answered, and that there is nothing more", async () => {

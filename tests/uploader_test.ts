@@ -222,6 +222,23 @@ Deno.test("upload() reads the file anew for each attempt", async () => {
   assertEquals(result.sent, null);
 });
 
+Deno.test("upload() sends what was read already as it was then, unless another file was expected", async () => {
+  await using receiver = new Receiver();
+  await using uploader = new CaptureUploader(receiver.url);
+  const content = { bytes: DATA, mtimeMs: 1_700_000_000_000 };
+  const path = "/nowhere/door.png";
+
+  const { sent } = await uploader.upload(path, {}, { content });
+  assertEquals(sent, { size: 3, mtimeMs: content.mtimeMs });
+  assertEquals(receiver.received[0]!.bytes, DATA);
+  assertEquals(receiver.received[0]!.file.name, "door.png");
+
+  const expected = { size: 3, mtimeMs: content.mtimeMs + 1 };
+  const refused = await uploader.upload(path, {}, { content, expected });
+  assertEquals([refused.outcome, receiver.received.length], ["reject", 1]);
+  assertMatch(refused.error!, /"\/nowhere\/door.png": it was changed after/);
+});
+
 Deno.test("upload() sends only the file that was expected", async () => {
   await using dir = new TempDir();
   await using server = new ScriptedServer();

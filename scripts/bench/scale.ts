@@ -5,12 +5,10 @@ export interface Scale {
   name: "tiny" | "quick" | "full" | "long";
   /** How often each contender has its turn; the median counts. */
   rounds: number;
-  /** Sizes of captures in bytes, and how many are sent in a turn. */
-  sizes: readonly { bytes: number; captures: number }[];
+  /** Sizes of captures in bytes, how many are sent in a turn, and before it to warm up. */
+  sizes: readonly { bytes: number; captures: number; warmUp: number }[];
   /** How many captures a turn of a slow contender sends. */
   slowCaptures: number;
-  /** How many captures warm a process up. */
-  warmUp: number;
   /** How many are sent at a time against a server that takes its time. */
   concurrencies: readonly number[];
   /** How many seconds a turn against such a server takes, about. */
@@ -35,12 +33,11 @@ const FULL: Scale = {
   name: "full",
   rounds: 5,
   sizes: [
-    { bytes: 2 * KIB, captures: 2000 },
-    { bytes: 100 * KIB, captures: 1000 },
-    { bytes: 300 * KIB, captures: 600 },
+    { bytes: 2 * KIB, captures: 5000, warmUp: 500 },
+    { bytes: 100 * KIB, captures: 1000, warmUp: 200 },
+    { bytes: 300 * KIB, captures: 600, warmUp: 200 },
   ],
   slowCaptures: 200,
-  warmUp: 200,
   concurrencies: [1, 4, 16, 32],
   latencySeconds: 3,
   largeBytes: 4096 * MIB,
@@ -63,11 +60,10 @@ export const SCALES: Readonly<Record<Scale["name"], Scale>> = {
     name: "quick",
     rounds: 3,
     sizes: [
-      { bytes: 2 * KIB, captures: 600 },
-      { bytes: 100 * KIB, captures: 400 },
+      { bytes: 2 * KIB, captures: 1500, warmUp: 200 },
+      { bytes: 100 * KIB, captures: 400, warmUp: 100 },
     ],
     slowCaptures: 60,
-    warmUp: 100,
     concurrencies: [4, 32],
     latencySeconds: 1,
     largeBytes: 512 * MIB,
@@ -81,11 +77,10 @@ export const SCALES: Readonly<Record<Scale["name"], Scale>> = {
     name: "tiny",
     rounds: 1,
     sizes: [
-      { bytes: 2 * KIB, captures: 10 },
-      { bytes: 16 * KIB, captures: 10 },
+      { bytes: 2 * KIB, captures: 10, warmUp: 5 },
+      { bytes: 16 * KIB, captures: 10, warmUp: 5 },
     ],
     slowCaptures: 5,
-    warmUp: 5,
     concurrencies: [4],
     latencySeconds: 0.1,
     largeBytes: 5 * MIB,

@@ -25,12 +25,12 @@ const FIRST_DESIGN = "first design";
 export async function measureDraining(bench: Bench): Promise<Measured> {
   const findings: Finding[] = [];
   const series: Series[] = [];
-  for (const { bytes, captures } of bench.scale.sizes) {
+  for (const { bytes, captures, warmUp } of bench.scale.sizes) {
     const size = `${bytes / 1024} KiB`;
     bench.tell(`Draining captures of ${size}`);
-    const paths = bench.makeFiles(bench.scale.warmUp + captures, bytes);
+    const paths = bench.makeFiles(warmUp + captures, bytes);
     const cpu: CpuTimes = new Map();
-    const list = contenders(bench, paths, cpu);
+    const list = contenders(bench, { paths, warmUp }, cpu);
     const rates = await compare(list, bench.scale.rounds);
     findings.push(...judge(rates, cpu, { bytes, size }));
     findings.push({
@@ -51,12 +51,12 @@ export async function measureDraining(bench: Bench): Promise<Measured> {
 
 function contenders(
   bench: Bench,
-  paths: string[],
+  { paths, warmUp }: { paths: string[]; warmUp: number },
   cpu: CpuTimes,
 ): Contender[] {
   const noteCpu = (name: string, cpuMs: number) =>
     cpu.set(name, [...cpu.get(name) ?? [], cpuMs / (paths.length - warmUp)]);
-  const { peers, scale: { warmUp, slowCaptures } } = bench;
+  const { peers, scale: { slowCaptures } } = bench;
   const server = bench.receiver.url;
   const few = paths.slice(0, slowCaptures);
   const list: Contender[] = [
