@@ -13,10 +13,18 @@ import type { ClaimedCapture } from "./read_ahead.ts";
 const MAX_CLAIM = 128;
 const CLAIM_LASTS_MS = 250;
 
+/**
+ * So many captures must wait for a thread to be worth its start: it takes as long
+ * as some 2,000 captures spare by it.
+ */
+const WORTH_A_THREAD = 2000;
+
 /** What {@linkcode Claims} needs. */
 export interface ClaimsOptions {
   /** The bookkeeping on this thread. */
   own: BookkeeperHere;
+  /** Returns how many captures wait. */
+  countWaiting: () => number;
   /** Starts the one on a thread of its own. */
   startThread: (() => Promise<BookkeeperAside>) | undefined;
   /** Is called when there is more, or no more will come. */
@@ -26,7 +34,7 @@ export interface ClaimsOptions {
 
 /**
  * The captures that are claimed and not begun. A few are claimed when they are
- * needed, on this thread. Once there proves to be a backlog, bookkeeping moves
+ * needed, on this thread. When there is a backlog, bookkeeping moves
  * to a thread of its own until the end, and the next ones are claimed while
  * others are being sent.
  */
@@ -91,7 +99,9 @@ export class Claims {
     const limit = this.#nextLimit(concurrency);
     const found = this.#options.own.claim(limit);
     this.#claimed.push(...found);
-    if (found.length === MAX_CLAIM) this.#starting ??= this.#start();
+    if (found.length < MAX_CLAIM || this.#starting) return;
+    if (this.#options.countWaiting() < WORTH_A_THREAD) return;
+    this.#starting = this.#start();
   }
 
   /** Has more claimed before there is nothing left to send. */

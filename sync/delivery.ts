@@ -18,7 +18,9 @@ import type { UploadOptions, UploadResult } from "./uploader.ts";
 import type { Wakeup } from "./wakeup.ts";
 
 /** What delivering needs of a queue; `UploadQueue` is one. */
-export type DeliveryQueue = BookkeepingQueue;
+export interface DeliveryQueue extends BookkeepingQueue {
+  getStats(): { pending: number };
+}
 
 /** What delivering needs of a spool; `Spool` is one. */
 export interface DeliverySpool extends BookkeepingSpool {
@@ -116,6 +118,7 @@ export class Delivery {
     this.#options = options;
     this.#claims = new Claims({
       own: new Bookkeeping(parts.queue, options.spool),
+      countWaiting: () => parts.queue.getStats().pending,
       startThread: options.startThread,
       onAnswer: () => parts.wakeup.wake(),
       log: parts.log,

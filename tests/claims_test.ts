@@ -21,6 +21,7 @@ class Books {
   claims(options: Partial<ClaimsOptions> = {}): Claims {
     return new Claims({
       own: this.#bookkeeper("own"),
+      countWaiting: () => this.left,
       startThread: () => Promise.resolve(this.aside()),
       onAnswer: () => this.answers++,
       log: (_level, message) => this.logged.push(message),
@@ -71,19 +72,19 @@ async function take(claims: Claims, count: number): Promise<number> {
   return taken;
 }
 
-Deno.test("Claims takes a few on this thread, and starts no other", async () => {
-  const books = new Books(100);
+Deno.test("Claims takes hundreds on this thread, and starts no other", async () => {
+  const books = new Books(1000);
   const claims = books.claims();
-  assertEquals(await take(claims, Infinity), 100);
+  assertEquals(await take(claims, Infinity), 1000);
   await claims.end();
   assertEquals(books.asked.filter((asked) => !asked.startsWith("own")), []);
   assertEquals(books.dismissed, 0);
 });
 
 Deno.test("Claims moves a backlog to a thread, asks ahead there, and ends it", async () => {
-  const books = new Books(1000);
+  const books = new Books(4000);
   const claims = books.claims();
-  assertEquals(await take(claims, 800), 800);
+  assertEquals(await take(claims, 3800), 3800);
   assertEquals(books.asked.at(-1), "aside 128");
   // What is left lasts until the answer comes.
   assertEquals(books.left < 200, true);
@@ -96,7 +97,7 @@ Deno.test("Claims moves a backlog to a thread, asks ahead there, and ends it", a
   assertEquals(await take(claims, Infinity), 1);
   assertEquals(books.asked.at(-1)!.startsWith("own"), true);
   // And the next backlog there again.
-  books.left = 1000;
+  books.left = 4000;
   assertEquals(await take(claims, 800), 800);
   assertEquals(books.asked.at(-1), "aside 128");
   await claims.end();
@@ -104,9 +105,9 @@ Deno.test("Claims moves a backlog to a thread, asks ahead there, and ends it", a
 });
 
 Deno.test("Claims says when a thread has answered, and that there is nothing more", async () => {
-  const books = new Books(300);
+  const books = new Books(4000);
   const claims = books.claims();
-  assertEquals(await take(claims, 300), 300);
+  assertEquals(await take(claims, 4000), 4000);
   const before = books.answers;
   assertEquals(claims.next(32), undefined);
   assertEquals(claims.isAsking, true);
@@ -121,21 +122,21 @@ Deno.test("Claims says when a thread has answered, and that there is nothing mor
 });
 
 Deno.test("Claims.putBack() gives back what is claimed and what was just asked for", async () => {
-  const books = new Books(1000);
+  const books = new Books(4000);
   const claims = books.claims();
   const taken = await take(claims, 600);
   assertEquals(taken, 600);
   await claims.putBack();
   await claims.end();
-  assertEquals(books.released.length + taken, 1000 - books.left);
+  assertEquals(books.released.length + taken, 4000 - books.left);
 });
 
 Deno.test("Claims goes on without a thread where none can be started", async () => {
-  const books = new Books(1000);
+  const books = new Books(4000);
   const claims = books.claims({
     startThread: () => Promise.reject(new Error("no more threads")),
   });
-  assertEquals(await take(claims, Infinity), 1000);
+  assertEquals(await take(claims, Infinity), 4000);
   await claims.end();
   assertEquals(books.logged, [
     "Keeping the books on one thread: no more threads",
@@ -143,11 +144,11 @@ Deno.test("Claims goes on without a thread where none can be started", async () 
 });
 
 Deno.test("Claims goes on with this thread when the other one fails", async () => {
-  const books = new Books(1000);
+  const books = new Books(4000);
   const claims = books.claims();
   await take(claims, 500);
   books.broken = true;
-  assertEquals(await take(claims, Infinity), 500);
+  assertEquals(await take(claims, Infinity), 3500);
   await claims.end();
   assertEquals(books.dismissed, 1);
   assertMatch(books.logged.join(), /Cannot claim captures: disk I\/O error/);

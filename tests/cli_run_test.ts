@@ -187,18 +187,19 @@ Deno.test("the log tells of deliveries only if asked to, and never of metadata",
 Deno.test("a backlog is delivered with the books on another thread, each capture once, and its copies go", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);
-  const names = Array.from({ length: 600 }, (_, n) => `${n}.png`);
+  const count = 2500;
+  const names = Array.from({ length: count }, (_, n) => `${n}.png`);
   await host.enqueue(...names.map((name) => host.write(name)));
   await using agent = await host.startAgent("--verbose");
   await agent.said("keeping the books on another thread");
-  await eventually("all arrive", () => server.uploads.length === 600);
+  await eventually("all arrive", () => server.uploads.length === count);
   agent.kill("SIGTERM");
   assertEquals((await agent.ended()).code, 0);
   assertEquals(server.names.toSorted(), names.toSorted());
   const { delivered, pending, uploading } = await host.json<
     Record<string, unknown>
   >("status");
-  assertEquals([delivered, pending, uploading], [600, 0, 0]);
+  assertEquals([delivered, pending, uploading], [count, 0, 0]);
   const spool = new Spool(`${host.dataDir}/spool`);
   assertEquals([...spool.ids()].flat(), []);
 });

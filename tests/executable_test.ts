@@ -26,6 +26,7 @@ class Host implements AsyncDisposable {
   readonly dir = new TempDir();
   readonly server: ReferenceServer = startReferenceServer({
     dir: this.dir.join("received"),
+    fsync: false,
   });
   readonly env: Record<string, string> = {
     HOME: this.dir.join("home"),
@@ -118,17 +119,18 @@ Deno.test({
   ignore,
   async fn() {
     await using host = new Host();
+    const count = 2500;
     const files = Array.from(
-      { length: 600 },
+      { length: count },
       (_, n) => host.dir.write(`${n}.png`, `bytes of ${n}`),
     );
     assertEquals((await host.run("enqueue", ...files)).code, 0);
     await using agent = host.start("run", "--verbose");
     await agent.said("keeping the books on another thread");
-    await eventually("all arrive", () => host.server.captures.length === 600);
+    await eventually("all arrive", () => host.server.captures.length === count);
     await eventually(
       "all is recorded",
-      async () => (await host.status()).delivered === 600,
+      async () => (await host.status()).delivered === count,
     );
   },
 });

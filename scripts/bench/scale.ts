@@ -34,8 +34,8 @@ const FULL: Scale = {
   rounds: 5,
   sizes: [
     { bytes: 2 * KIB, captures: 5000, warmUp: 500 },
-    { bytes: 100 * KIB, captures: 1000, warmUp: 200 },
-    { bytes: 300 * KIB, captures: 600, warmUp: 200 },
+    { bytes: 100 * KIB, captures: 3000, warmUp: 300 },
+    { bytes: 300 * KIB, captures: 2500, warmUp: 250 },
   ],
   slowCaptures: 200,
   concurrencies: [1, 4, 16, 32],
@@ -60,8 +60,8 @@ export const SCALES: Readonly<Record<Scale["name"], Scale>> = {
     name: "quick",
     rounds: 3,
     sizes: [
-      { bytes: 2 * KIB, captures: 1500, warmUp: 200 },
-      { bytes: 100 * KIB, captures: 400, warmUp: 100 },
+      { bytes: 2 * KIB, captures: 3000, warmUp: 300 },
+      { bytes: 100 * KIB, captures: 2500, warmUp: 200 },
     ],
     slowCaptures: 60,
     concurrencies: [4, 32],

@@ -73,15 +73,13 @@ function contenders(
   for (const [name, body] of Object.entries(FETCHES)) {
     list.push({
       name,
-      turn: async () => {
-        const input = { server, paths, warmUp, concurrency: CONCURRENCY, body };
-        const { ms, cpuMs } = await runProgram<{ ms: number; cpuMs: number }>(
-          "peers/bare_fetch.ts",
-          input,
-        );
-        noteCpu(name, cpuMs);
-        return (paths.length - warmUp) / ms * 1000;
-      },
+      turn: () =>
+        throughFetch(bench, paths, {
+          concurrency: CONCURRENCY,
+          warmUp,
+          body,
+          onCpu: (cpuMs) => noteCpu(name, cpuMs),
+        }),
     });
   }
   const { python, curl } = peers;
@@ -147,6 +145,26 @@ export async function throughAgent(
     onCpu?.(cpuMs);
     return delivered / ms * 1000;
   });
+}
+
+/** Captures per second of `fetch` alone; see `peers/bare_fetch.ts`. */
+export async function throughFetch(
+  bench: Bench,
+  paths: string[],
+  options: {
+    concurrency: number;
+    warmUp: number;
+    body?: string;
+    onCpu?: (cpuMs: number) => void;
+  },
+): Promise<number> {
+  const { concurrency, warmUp, body = "piece-sync", onCpu } = options;
+  const { ms, cpuMs } = await runProgram<{ ms: number; cpuMs: number }>(
+    "peers/bare_fetch.ts",
+    { server: bench.receiver.url, paths, warmUp, concurrency, body },
+  );
+  onCpu?.(cpuMs);
+  return (paths.length - warmUp) / ms * 1000;
 }
 
 /** Captures per second of the program's command `sync`, its start included. */

@@ -1,10 +1,11 @@
 /** Point 3: a server that takes 20 ms for each capture. */
 import type { Bench, Measured } from "../bench.ts";
 import { compare, median } from "../rounds.ts";
-import { throughAgent } from "./draining.ts";
+import { throughAgent, throughFetch } from "./draining.ts";
 
 const LATENCY_MS = 20;
 const CAPTURE_BYTES = 100 * 1024;
+const FETCH = "bare fetch";
 
 /** Measures captures per second for each number of captures at a time. */
 export async function measureLatency(bench: Bench): Promise<Measured> {
@@ -19,45 +20,58 @@ export async function measureLatency(bench: Bench): Promise<Measured> {
     CAPTURE_BYTES,
   );
   await bench.receiver.take({ latencyMs: LATENCY_MS });
-  const held = new Map<number, number[]>();
-  const rates = await compare(
-    concurrencies.map((concurrency) => ({
-      name: String(concurrency),
-      turn: async () => {
-        const count = Math.ceil(ideal(concurrency) * latencySeconds) +
-          warmUp(concurrency);
-        const rate = await throughAgent(
-          bench,
-          paths.slice(0, count),
-          { concurrency, warmUp: warmUp(concurrency) },
-        );
-        const { heldMs } = await bench.receiver.take({ latencyMs: LATENCY_MS });
-        held.set(concurrency, [
-          ...held.get(concurrency) ?? [],
-          heldMs / count,
-        ]);
-        return rate;
-      },
-    })),
-    rounds,
-  );
+  const held = new Map<string, number[]>();
+  const contender = (
+    name: string,
+    concurrency: number,
+    send: typeof throughAgent | typeof throughFetch,
+  ) => ({
+    name,
+    turn: async () => {
+      const count = Math.ceil(ideal(concurrency) * latencySeconds) +
+        warmUp(concurrency);
+      const rate = await send(
+        bench,
+        paths.slice(0, count),
+        { concurrency, warmUp: warmUp(concurrency) },
+      );
+      const { heldMs } = await bench.receiver.take({ latencyMs: LATENCY_MS });
+      held.set(name, [...held.get(name) ?? [], heldMs / count]);
+      return rate;
+    },
+  });
+  const rates = await compare([
+    ...concurrencies.map((n) => contender(String(n), n, throughAgent)),
+    contender(FETCH, most, throughFetch),
+  ], rounds);
   await bench.receiver.take();
+  const ofIdeal = (name: string, concurrency: number) => {
+    const rate = rates.get(name)!;
+    // Timers are late: the server takes somewhat longer than it means to.
+    const heldMs = median(held.get(name)!);
+    const best = concurrency / heldMs * 1000;
+    return {
+      point: 3,
+      value: rate / best,
+      unit: "×",
+      detail: `${Math.round(rate)}/s / ${
+        Math.round(best)
+      }/s, as the server took ${heldMs.toFixed(1)} ms`,
+    };
+  };
+  const what = `100 KiB, ${LATENCY_MS} ms:`;
   return {
-    findings: concurrencies.map((concurrency) => {
-      const rate = rates.get(String(concurrency))!;
-      // Timers are late: the server takes somewhat longer than it means to.
-      const heldMs = median(held.get(concurrency)!);
-      return {
-        point: 3,
-        what: `100 KiB, ${LATENCY_MS} ms: ${concurrency} at a time / the ideal`,
-        value: rate / (concurrency / heldMs * 1000),
-        unit: "×",
+    findings: [
+      ...concurrencies.map((n) => ({
+        ...ofIdeal(String(n), n),
+        what: `${what} ${n} at a time / the ideal`,
         atLeast: 0.9,
-        detail: `${Math.round(rate)}/s / ${
-          Math.round(concurrency / heldMs * 1000)
-        }/s, as the server took ${heldMs.toFixed(1)} ms`,
-      };
-    }),
+      })),
+      {
+        ...ofIdeal(FETCH, most),
+        what: `${what} ${FETCH}, ${most} at a time / the ideal`,
+      },
+    ],
     charts: {
       latency: [
         {
