@@ -71,10 +71,11 @@ export class BookkeepingThread implements BookkeeperAside {
    * @throws {Error} if it cannot be started, or the queue not be opened there.
    */
   static async start(
-    queue: { path: string; engine: { name: Engine } },
+    queue: { path: string; engine: { name: Engine }; isThreadSafe: boolean },
     spool: { dir: string },
     options: { reserveBytes?: number } = {},
   ): Promise<BookkeepingThread> {
+    if (!queue.isThreadSafe) throw new Error("this SQLite is for one thread");
     const place = {
       ...options,
       queuePath: queue.path,

@@ -42,6 +42,16 @@ export class QueueReader implements Disposable {
     return { name: this.#file.engine, sqlite: String(row.version) };
   }
 
+  /** Whether several threads may use this SQLite, each with connections of its own. */
+  get isThreadSafe(): boolean {
+    try {
+      return Number(this.#sql.singleThread.get()!.yes) === 0;
+    } catch {
+      // It was built not to tell how it was built.
+      return false;
+    }
+  }
+
   /** Returns the counts by status, zeroes included; costs the same for any number. */
   getStats(): QueueStats {
     const stats = { pending: 0, uploading: 0, failed: 0, delivered: 0 };

@@ -44,6 +44,7 @@ const IS_THAT_FILE =
 /** Their texts. Parameters have no numbers: older Denos take those for names. */
 export const STATEMENTS = {
   sqliteVersion: "SELECT sqlite_version() AS version",
+  singleThread: "SELECT sqlite_compileoption_used('THREADSAFE=0') AS yes",
   // The agent may have found the spool's record first, and even delivered it.
   insert: `INSERT INTO captures (${COLUMNS})
      SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM delivered WHERE id = ?)

@@ -77,12 +77,17 @@ Deno.test("BookkeepingThread tells which entry could not be removed; the outcome
 Deno.test("BookkeepingThread.start() refuses what it cannot open, and leaves nothing running", async () => {
   await using fixture = new StoreFixture();
   const { queue, spool } = fixture;
-  const elsewhere = { path: fixture.dataDir, engine: queue.engine };
-  const { message } = await assertRejects(
-    () => BookkeepingThread.start(elsewhere, spool),
-    Error,
-  );
-  assertStringIncludes(message, "it is not a file");
+  const { path, engine, isThreadSafe } = queue;
+  for (
+    const [refused, why] of [
+      [{ path: fixture.dataDir, engine, isThreadSafe }, "it is not a file"],
+      [{ path, engine, isThreadSafe: false }, "is for one thread"],
+    ] as const
+  ) {
+    const start = () => BookkeepingThread.start(refused, spool);
+    const { message } = await assertRejects(start, Error);
+    assertStringIncludes(message, why);
+  }
 });
 
 Deno.test("BookkeepingThread does what was asked before it ends", async () => {
