@@ -11,24 +11,25 @@ export interface MemoryKeeperOptions {
 /** So long nothing was done. Within a burst, collecting would only cost time. */
 const QUIET_MS = 5000;
 /** So much more is worth the time that it takes, some 50 ms. */
-const WORTH_BYTES = 8 * 1024 * 1024;
+const WORTH_BYTES = 2 * 1024 * 1024;
 
 /**
- * Lets a process give its memory back once behind each burst of work. By itself
- * V8 lets its garbage lie as long as nothing new comes: an agent that had
- * delivered 20,000 captures held 150 MB for as long as it was idle.
+ * Lets a process give its memory back behind each burst of work, and what
+ * anything else has taken: looking through a large folder does. By itself V8 lets
+ * its garbage lie as long as nothing new comes: an agent that had delivered
+ * 20,000 captures held 150 MB for as long as it was idle.
  */
 export class MemoryKeeper {
   readonly #residentBytes: () => number;
   readonly #now: () => number;
-  #workedAt: number | undefined;
+  #workedAt: number;
   #keptBytes = 0;
 
   constructor(options: MemoryKeeperOptions) {
     this.#residentBytes = options.residentBytes;
     this.#now = options.now;
     // To start is work, too.
-    this.worked();
+    this.#workedAt = this.#now();
   }
 
   /** Something was done. */
@@ -36,11 +37,9 @@ export class MemoryKeeper {
     this.#workedAt = this.#now();
   }
 
-  /** Calls `release` if it is time to. Costs nothing while nothing is done. */
+  /** Calls `release` if it is time to. */
   turn(release: () => void): void {
-    if (this.#workedAt === undefined) return;
     if (this.#now() - this.#workedAt < QUIET_MS) return;
-    this.#workedAt = undefined;
     if (this.#residentBytes() < this.#keptBytes + WORTH_BYTES) return;
     release();
     this.#keptBytes = this.#residentBytes();
