@@ -74,7 +74,8 @@ export class AgentHost implements AsyncDisposable {
     try {
       const code = await deadline(child.ended(), END_MS);
       // 143 where the program was only just starting.
-      if (signal === "SIGTERM" && ![0, 143].includes(code)) {
+      const isInOrder = [0, 143].includes(code) || isSecond(child);
+      if (signal === "SIGTERM" && !isInOrder) {
         this.#fault(
           `the agent ended with code ${code} when told to end:\n${child.stderr}`,
         );
@@ -90,8 +91,7 @@ export class AgentHost implements AsyncDisposable {
 
   async #ended(child: Child, code: number): Promise<void> {
     if (child.wasKilled || this.#closed) return;
-    // A `sync` that found no agent is the agent for a moment.
-    if (!child.stderr.includes("is its agent already")) {
+    if (!isSecond(child)) {
       this.#fault(
         `the agent ended by itself with code ${code}:\n${child.stderr}`,
       );
@@ -103,4 +103,9 @@ export class AgentHost implements AsyncDisposable {
   #fault(fault: string): void {
     if (!this.#options.mayFail()) this.#options.onFault(fault);
   }
+}
+
+/** Whether it ended for there was an agent: a `sync` that found none is it for a moment. */
+function isSecond(child: Child): boolean {
+  return child.stderr.includes("is its agent already");
 }
