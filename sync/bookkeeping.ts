@@ -6,6 +6,7 @@ import type { ClaimedCapture } from "./read_ahead.ts";
 export interface BookkeepingQueue {
   claim(limit: number): QueuedCapture[];
   settle(settlements: Settlement[]): number;
+  recover(): number;
 }
 
 /** What bookkeeping needs of a spool; `Spool` is one. */
@@ -39,6 +40,8 @@ export interface Bookkeeper {
 export interface BookkeeperHere extends Bookkeeper {
   /** Returns the captures that are due, oldest first, and marks them `uploading`. */
   claim(limit: number): QueuedCapture[];
+  /** Makes what is marked `uploading` pending again; only while nothing is being sent. */
+  recover(): void;
 }
 
 /** A bookkeeper on another thread, until he is dismissed; `BookkeepingThread` is one. */
@@ -59,6 +62,10 @@ export class Bookkeeping implements BookkeeperHere {
 
   claim(limit: number): QueuedCapture[] {
     return this.#queue.claim(limit);
+  }
+
+  recover(): void {
+    this.#queue.recover();
   }
 
   async settle(

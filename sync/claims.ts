@@ -34,9 +34,9 @@ export interface ClaimsOptions {
 
 /**
  * The captures that are claimed and not begun. A few are claimed when they are
- * needed, on this thread. When there is a backlog, bookkeeping moves
- * to a thread of its own until the end, and the next ones are claimed while
- * others are being sent.
+ * needed, on this thread. When there is a backlog, bookkeeping moves to a thread
+ * of its own until the end, and the next ones are claimed while others are being
+ * sent.
  */
 export class Claims {
   readonly #options: ClaimsOptions;
@@ -48,6 +48,7 @@ export class Claims {
   #cannotStart = false;
   #asking: Promise<void> | undefined;
   #isDry = false;
+  #mayHaveLost = false;
 
   constructor(options: ClaimsOptions) {
     this.#options = options;
@@ -86,13 +87,15 @@ export class Claims {
     await this.books.settle(released, []);
   }
 
-  /** Ends the thread, if there is one. */
+  /** Ends the thread, if there is one; nothing is being sent any more. */
   async end(): Promise<void> {
     await this.#starting;
     this.#starting = undefined;
     const thread = this.#thread;
     this.#thread = undefined;
     await thread?.[Symbol.asyncDispose]();
+    if (this.#mayHaveLost) this.#options.own.recover();
+    this.#mayHaveLost = false;
   }
 
   #claim(concurrency: number): void {
@@ -144,6 +147,8 @@ export class Claims {
 
   async #leave(thread: BookkeeperAside, error: unknown): Promise<void> {
     this.#options.log("warn", `Cannot claim captures: ${reasonOf(error)}`);
+    // It may have marked some that never came.
+    this.#mayHaveLost = true;
     this.#thread = undefined;
     await thread[Symbol.asyncDispose]();
   }

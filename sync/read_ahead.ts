@@ -30,7 +30,7 @@ export function readAhead(
   spool: { pathOf(id: string): string },
 ): { claimed: ClaimedCapture[]; memory: ArrayBuffer } {
   const isSmall = ({ spooled, size }: QueuedCapture) =>
-    spooled && size !== null && size <= MAX_BYTES;
+    spooled && size !== null && size >= 0 && size <= MAX_BYTES;
   const total = captures.filter(isSmall)
     .reduce((sum, { size }) => sum + size!, 0);
   const memory = new ArrayBuffer(total);

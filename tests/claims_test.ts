@@ -12,6 +12,7 @@ class Books {
   left: number;
   answers = 0;
   dismissed = 0;
+  recovered = 0;
   broken = false;
 
   constructor(left: number) {
@@ -20,7 +21,10 @@ class Books {
 
   claims(options: Partial<ClaimsOptions> = {}): Claims {
     return new Claims({
-      own: this.#bookkeeper("own"),
+      own: {
+        ...this.#bookkeeper("own"),
+        recover: () => void this.recovered++,
+      },
       countWaiting: () => this.left,
       startThread: () => Promise.resolve(this.aside()),
       onAnswer: () => this.answers++,
@@ -151,5 +155,9 @@ Deno.test("Claims goes on with this thread when the other one fails", async () =
   assertEquals(await take(claims, Infinity), 3500);
   await claims.end();
   assertEquals(books.dismissed, 1);
+  // It may have claimed some that never came.
+  assertEquals(books.recovered, 1);
+  await claims.end();
+  assertEquals(books.recovered, 1);
   assertMatch(books.logged.join(), /Cannot claim captures: disk I\/O error/);
 });
