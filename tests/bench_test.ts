@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { compileC, Receiver, run } from "../scripts/bench/children.ts";
 import { EventQueue } from "../scripts/bench/fleet/event_queue.ts";
 import { simulateFleet } from "../scripts/bench/fleet/simulation.ts";
 import { runBench } from "../scripts/bench/main.ts";
@@ -50,6 +51,57 @@ Deno.test("the benchmark names a peer that is not installed and goes on", async 
   assert(!table.includes("first design"));
   assert(table.includes("the best bare fetch"));
 });
+
+const hasCompiler = await run("cc", ["--version"]).then(
+  () => true,
+  () => false,
+);
+
+for (const language of ["TypeScript", "C"]) {
+  Deno.test({
+    name:
+      `the receiver in ${language} counts captures, holds them and takes "Expect"`,
+    ignore: language === "C" && !hasCompiler,
+    fn: async () => {
+      await using dir = new TempDir();
+      await using receiver = await Receiver.start(
+        language === "C" ? await compileC(dir.path, "receiver.c") : undefined,
+      );
+      assertEquals((await receiver.take({ latencyMs: 30 })).captures, 0);
+
+      const body = new Uint8Array(600_000);
+      const statuses = await Promise.all([1, 2, 3].map(async () => {
+        const response = await fetch(receiver.url, { method: "POST", body });
+        await response.body?.cancel();
+        return response.status;
+      }));
+      const { port } = new URL(receiver.url);
+      using conn = await Deno.connect({ port: Number(port) });
+      const write = (text: string) =>
+        conn.write(new TextEncoder().encode(text));
+      const read = async () => {
+        const buffer = new Uint8Array(1000);
+        const length = await conn.read(buffer) ?? 0;
+        return new TextDecoder().decode(buffer.subarray(0, length));
+      };
+      await write(
+        "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n",
+      );
+      const first = await read();
+      await write("four");
+      const second = await read();
+
+      assertEquals(statuses, [201, 201, 201]);
+      assert(first.startsWith("HTTP/1.1 100 "), first);
+      assert(second.startsWith("HTTP/1.1 201 "), second);
+      const { captures, bytes, heldMs, mostAtOnce } = await receiver.take();
+      assertEquals([captures, bytes], [4, 1_800_004]);
+      assert(heldMs >= 4 * 30, `held for ${heldMs} ms`);
+      assert(mostAtOnce >= 1 && mostAtOnce <= 3, `${mostAtOnce} at once`);
+      assertEquals((await receiver.take()).captures, 0);
+    },
+  });
+}
 
 Deno.test("compare() gives each contender one turn a round, beginning with another each time", async () => {
   const turns: string[] = [];

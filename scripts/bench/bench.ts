@@ -66,7 +66,7 @@ export class Bench implements AsyncDisposable {
     // Not in memory: the disk belongs to what is measured.
     const dir = await Deno.makeTempDir({ prefix: "jarvis-bench-" });
     const peers = await findPeers(dir, options.python);
-    const receiver = await Receiver.start();
+    const receiver = await Receiver.start(peers.receiver);
     return new Bench(scale, { receiver, peers, dir, tell: options.tell });
   }
 

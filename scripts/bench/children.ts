@@ -1,4 +1,5 @@
 /** Starts the programs that are measured, each in a process of its own. */
+import { basename } from "@std/path";
 import { bindingFlags, projectPath } from "../bindings.ts";
 import type { Received } from "./receiver.ts";
 
@@ -47,6 +48,14 @@ export async function runProgram<T>(path: string, input: unknown): Promise<T> {
   return JSON.parse(await run(Deno.execPath(), args, JSON.stringify(input)));
 }
 
+/** Builds one of the benchmark's C programs into a folder and returns its path. */
+export async function compileC(dir: string, name: string): Promise<string> {
+  const program = `${dir}/${basename(name, ".c")}`;
+  const source = projectPath(`scripts/bench/${name}`);
+  await run("cc", ["-O2", "-o", program, source, "-ldl", "-lpthread"]);
+  return program;
+}
+
 /** The receiver, in a process of its own. */
 export class Receiver implements AsyncDisposable {
   readonly url: string;
@@ -57,9 +66,10 @@ export class Receiver implements AsyncDisposable {
     this.url = `http://127.0.0.1:${port}`;
   }
 
-  static async start(): Promise<Receiver> {
-    const child = new Deno.Command(Deno.execPath(), {
-      args: programArgs("scripts/bench/receiver.ts"),
+  /** @param inC `receiver.c`, compiled. @default {receiver.ts, which costs more} */
+  static async start(inC?: string): Promise<Receiver> {
+    const child = new Deno.Command(inC ?? Deno.execPath(), {
+      args: inC ? [] : programArgs("scripts/bench/receiver.ts"),
       stdout: "piped",
       stderr: "inherit",
     }).spawn();

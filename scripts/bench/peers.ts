@@ -1,7 +1,7 @@
 /** The programs that a user might take instead, as far as they are installed. */
 import { join } from "@std/path";
 import { projectPath } from "../bindings.ts";
-import { run } from "./children.ts";
+import { compileC, run } from "./children.ts";
 
 /** What is there to compare with. */
 export interface Peers {
@@ -10,6 +10,8 @@ export interface Peers {
   curl?: string;
   /** The compiled program that commits rows. */
   commits?: string;
+  /** The compiled receiver. */
+  receiver?: string;
   /** What is not there, and why. */
   missing: string[];
 }
@@ -35,9 +37,15 @@ export async function findPeers(dir: string, python: string): Promise<Peers> {
     peers.missing.push('"curl": no figures of it');
   }
   try {
-    const program = join(dir, "commits");
-    const source = projectPath("scripts/bench/peers/commits.c");
-    await run("cc", ["-O2", "-o", program, source, "-ldl"]);
+    peers.receiver = await compileC(dir, "receiver.c");
+  } catch {
+    peers.missing.push(
+      '"cc": the server is one in TypeScript, which takes more of the ' +
+        "processors from what is measured",
+    );
+  }
+  try {
+    const program = await compileC(dir, "peers/commits.c");
     await run(program, [join(dir, "trial.db"), "1", "1"]);
     peers.commits = program;
   } catch {
