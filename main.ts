@@ -1,17 +1,22 @@
 import { runCommandLine } from "./sync/cli/cli.ts";
 
 const encoder = new TextEncoder();
-const stopping = new AbortController();
 const windows = Deno.build.os === "windows";
 
 // Windows has no other signals that can be listened to.
 const stopSignals: Deno.Signal[] = windows ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-for (const signal of stopSignals) {
-  Deno.addSignalListener(signal, () => {
-    // Whoever asks twice does not want to wait.
-    if (stopping.signal.aborted) Deno.exit(signal === "SIGINT" ? 130 : 143);
-    stopping.abort(new Error("interrupted"));
-  });
+
+/** Aborts at the first of them. */
+function stopSignal(): AbortSignal {
+  const stopping = new AbortController();
+  for (const signal of stopSignals) {
+    Deno.addSignalListener(signal, () => {
+      // Whoever asks twice does not want to wait.
+      if (stopping.signal.aborted) Deno.exit(signal === "SIGINT" ? 130 : 143);
+      stopping.abort(new Error("interrupted"));
+    });
+  }
+  return stopping.signal;
 }
 
 Deno.exit(
@@ -34,7 +39,7 @@ Deno.exit(
       }
     },
     env: (name) => Deno.env.get(name),
-    signal: stopping.signal,
+    stopSignal,
     onReload: (reload) => {
       if (!windows) Deno.addSignalListener("SIGHUP", reload);
     },

@@ -1,7 +1,5 @@
-import { hostname } from "node:os";
-
 /** Asked for once: it would be asked for with each capture. */
-const HOSTNAME = hostname();
+const HOSTNAME = Deno.hostname();
 
 /** What is said of a capture: a JSON object. */
 export type Metadata = Record<string, unknown>;

@@ -5,7 +5,7 @@ import { programHelp } from "./help.ts";
 
 /** What the program has around it. */
 export type Surroundings =
-  & Pick<CommandContext, "out" | "err" | "signal" | "onReload">
+  & Pick<CommandContext, "out" | "err" | "stopSignal" | "onReload">
   & { env: (name: string) => string | undefined };
 
 /**

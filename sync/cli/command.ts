@@ -13,8 +13,11 @@ export interface CommandContext {
   out: (line: string) => void;
   /** Writes one line to standard error. */
   err: (line: string) => void;
-  /** Aborts when the program is to stop. */
-  signal: AbortSignal;
+  /**
+   * Returns a signal that aborts when the program is to stop. To be called once;
+   * without it the program ends at once.
+   */
+  stopSignal: () => AbortSignal;
   /** Calls back whenever the settings are to be read again (SIGHUP). */
   onReload: (reload: () => void) => void;
   /**

@@ -9,7 +9,7 @@ import { openStore } from "./store.ts";
 
 /** Looks at everything that a delivery needs; exits 1 if something is wrong. */
 export async function run(context: CommandContext): Promise<number> {
-  const { settings, out, signal } = context;
+  const { settings, out } = context;
   let healthy = true;
   const say = (good: boolean, text: string) => {
     healthy &&= good;
@@ -45,7 +45,7 @@ export async function run(context: CommandContext): Promise<number> {
     say(false, "no server is given (--server, JARVIS_SERVER_URL)");
   } else {
     await using uploader = createUploader(settings, { maxRetries: 1 });
-    const ready = await uploader.checkServer({ signal });
+    const ready = await uploader.checkServer();
     say(ready, `${uploader.serverUrl} is ${ready ? "ready" : "not ready"}`);
   }
   return healthy ? ExitCode.ok : ExitCode.failure;

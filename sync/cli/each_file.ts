@@ -8,7 +8,7 @@ import { type CommandContext, ExitCode, exitCodeOf } from "./command.ts";
  * @returns What it exits with: 1 outweighs 75, which may change by itself.
  */
 export async function eachFile(
-  { args, err, signal }: CommandContext,
+  { args, err }: CommandContext,
   act: (filepath: string) => Promise<number>,
 ): Promise<number> {
   const codes = new Set<number>();
@@ -16,7 +16,7 @@ export async function eachFile(
     try {
       codes.add(await act(filepath));
     } catch (error) {
-      err(`jarvis-agent: ${reasonOf(error, filepath, signal)}`);
+      err(`jarvis-agent: ${reasonOf(error, filepath)}`);
       codes.add(exitCodeOf(error));
     }
   }
@@ -24,14 +24,7 @@ export async function eachFile(
   return worst.find((code) => codes.has(code)) ?? ExitCode.ok;
 }
 
-function reasonOf(
-  error: unknown,
-  filepath: string,
-  signal: AbortSignal,
-): string {
-  if (signal.aborted && error === signal.reason) {
-    return `Cannot take "${filepath}": interrupted`;
-  }
+function reasonOf(error: unknown, filepath: string): string {
   if (!(error instanceof Error)) return String(error);
   if (error.cause instanceof Deno.errors.NotCapable) {
     return `Cannot read "${filepath}": nothing below /dev, /proc and /sys can be read, expected a copy elsewhere`;

@@ -6,11 +6,10 @@ import { openStore } from "./store.ts";
 
 /** Queues every file that can be, and says which cannot. */
 export async function run(context: CommandContext): Promise<number> {
-  const { settings, given, out, signal } = context;
+  const { settings, given, out } = context;
   const metadata = readMetadata(given);
   using store = openStore(settings);
   return await eachFile(context, async (filepath) => {
-    signal.throwIfAborted();
     const id = await store.intake.add(filepath, metadata, settings);
     nudgeAgent(store.queue.path);
     out(given.has("json") ? JSON.stringify({ id, filepath }) : id);

@@ -11,7 +11,7 @@ import { openStore, type Store } from "./store.ts";
 
 /** Is the agent until the program is told to stop. */
 export async function run(context: CommandContext): Promise<number> {
-  const { signal } = context;
+  const signal = context.stopSignal();
   await using notifier = createNotifier();
   signal.addEventListener("abort", () => notifier.stopping());
   try {

@@ -13,7 +13,8 @@ const LOOK_MS = 200;
 
 /** Tries every pending capture once: by itself, or by asking the agent that runs. */
 export async function run(context: CommandContext): Promise<number> {
-  const { settings, given, out, signal } = context;
+  const { settings, given, out } = context;
+  const signal = context.stopSignal();
   using store = openStore(settings);
   const { queue } = store;
   const before = queue.getStats();
@@ -21,7 +22,7 @@ export async function run(context: CommandContext): Promise<number> {
   const stop = new AbortController();
   const showing = show(queue, progress, stop.signal);
   try {
-    if (!await askAgent(queue, signal)) await deliver(context, store);
+    if (!await askAgent(queue, signal)) await deliver(context, store, signal);
   } finally {
     stop.abort();
     await showing;
@@ -58,10 +59,13 @@ async function askAgent(
   return true;
 }
 
-async function deliver(context: CommandContext, store: Store): Promise<void> {
-  const { settings, signal } = context;
+async function deliver(
+  { settings, err }: CommandContext,
+  store: Store,
+  signal: AbortSignal,
+): Promise<void> {
   await using uploader = createUploader(settings, { maxRetries: 1 });
-  const log = createLog({ write: context.err });
+  const log = createLog({ write: err });
   const agent = createAgent({ ...settings, watch: [] }, store, uploader, log);
   store.queue.makeAllDue();
   try {

@@ -16,7 +16,8 @@ type Sent = Pick<
 
 /** Sends files at once. What cannot be delivered now goes into the queue under the same key. */
 export async function run(context: CommandContext): Promise<number> {
-  const { settings, given, out, signal } = context;
+  const { settings, given, out, stopSignal } = context;
+  const signal = stopSignal();
   const metadata = readMetadata(given);
   await using uploader = createUploader(settings, { maxRetries: 3 });
   using store = openStore(settings);

@@ -16,7 +16,7 @@ await runCommandLine(args, {
   out: (line) => console.log(line),
   err: (line) => console.error(line),
   env: (name) => Deno.env.get(name),
-  signal: new AbortController().signal,
+  stopSignal: () => new AbortController().signal,
   onReload: () => {},
 });
 console.error(`"${step}" was never reached`);

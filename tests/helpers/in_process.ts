@@ -12,7 +12,7 @@ export async function runInProcess(
     out: (line) => stdout += `${line}\n`,
     err: (line) => stderr += `${line}\n`,
     env: (name) => env[name],
-    signal: new AbortController().signal,
+    stopSignal: () => new AbortController().signal,
     onReload() {},
   });
   return { code, stdout, stderr };
