@@ -46,7 +46,10 @@ export interface BookkeeperHere extends Bookkeeper {
 
 /** A bookkeeper on another thread, until he is dismissed; `BookkeepingThread` is one. */
 export interface BookkeeperAside extends Bookkeeper, AsyncDisposable {
-  /** As {@linkcode BookkeeperHere.claim}, with the bytes of small ones. */
+  /**
+   * As {@linkcode BookkeeperHere.claim}, with the bytes of small ones; some more
+   * may be marked than are returned.
+   */
   claim(limit: number): Promise<ClaimedCapture[]>;
 }
 

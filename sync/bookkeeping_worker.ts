@@ -12,7 +12,7 @@ import type {
 } from "./bookkeeping_thread.ts";
 import { preferBuiltin } from "./engine_choice.ts";
 import type { UploadQueue } from "./queue.ts";
-import { readAhead } from "./read_ahead.ts";
+import { ReadAhead } from "./read_ahead.ts";
 import { Spool } from "./spool.ts";
 
 /** What a worker has that the types of a main program do not. */
@@ -22,8 +22,8 @@ const scope = self as unknown as {
 };
 
 let queue: UploadQueue;
-let spool: Spool;
 let books: Bookkeeping;
+let ahead: ReadAhead;
 
 async function open(place: BookkeepingPlace): Promise<void> {
   const { queuePath, engine, spoolDir, reserveBytes = 0 } = place;
@@ -31,8 +31,9 @@ async function open(place: BookkeepingPlace): Promise<void> {
   // Not earlier: it loads a native SQLite unless told otherwise.
   const { UploadQueue } = await import("./queue.ts");
   queue = new UploadQueue(queuePath, { engine, reserveBytes });
-  spool = new Spool(spoolDir);
+  const spool = new Spool(spoolDir);
   books = new Bookkeeping(queue, spool);
+  ahead = new ReadAhead((limit) => books.claim(limit), spool);
 }
 
 function answerTo(request: BookkeepingRequest): unknown {
@@ -40,7 +41,7 @@ function answerTo(request: BookkeepingRequest): unknown {
     case "open":
       return open(request.place);
     case "claim":
-      return readAhead(books.claim(request.limit), spool);
+      return ahead.next(request.limit);
     case "settle":
       return books.settle(request.settlements, request.spent);
     case "close":

@@ -48,7 +48,8 @@ export class Claims {
   #cannotStart = false;
   #asking: Promise<void> | undefined;
   #isDry = false;
-  #mayHaveLost = false;
+  /** Whether a thread may have marked captures that never came here. */
+  #mayHaveMarked = false;
 
   constructor(options: ClaimsOptions) {
     this.#options = options;
@@ -76,26 +77,20 @@ export class Claims {
     return this.#claimed.shift();
   }
 
-  /** Gives back what was claimed and not begun. */
-  async putBack(): Promise<void> {
-    await this.#asking;
-    const claimed = this.#claimed.splice(0);
-    if (claimed.length === 0) return;
-    const released = claimed.map(({ id }) =>
-      ({ id, kind: "released" }) as const
-    );
-    await this.books.settle(released, []);
-  }
-
-  /** Ends the thread, if there is one; nothing is being sent any more. */
+  /**
+   * Gives back what was claimed and not begun, and ends the thread, if there is
+   * one. Nothing is being sent any more, and all outcomes are recorded.
+   */
   async end(): Promise<void> {
     await this.#starting;
     this.#starting = undefined;
+    await this.#asking;
     const thread = this.#thread;
     this.#thread = undefined;
     await thread?.[Symbol.asyncDispose]();
-    if (this.#mayHaveLost) this.#options.own.recover();
-    this.#mayHaveLost = false;
+    const isMarked = this.#claimed.splice(0).length > 0 || this.#mayHaveMarked;
+    if (isMarked) this.#options.own.recover();
+    this.#mayHaveMarked = false;
   }
 
   #claim(concurrency: number): void {
@@ -138,6 +133,7 @@ export class Claims {
     if (!startThread || this.#cannotStart) return;
     try {
       this.#thread = await startThread();
+      this.#mayHaveMarked = true;
       log("debug", "There is a backlog: keeping the books on another thread");
     } catch (error) {
       this.#cannotStart = true;
@@ -147,8 +143,6 @@ export class Claims {
 
   async #leave(thread: BookkeeperAside, error: unknown): Promise<void> {
     this.#options.log("warn", `Cannot claim captures: ${reasonOf(error)}`);
-    // It may have marked some that never came.
-    this.#mayHaveLost = true;
     this.#thread = undefined;
     await thread[Symbol.asyncDispose]();
   }

@@ -151,7 +151,6 @@ export class Delivery {
     } finally {
       clearInterval(turns);
       await Promise.all(running);
-      await this.#claims.putBack();
       await this.#settler.end();
       await this.#claims.end();
     }

@@ -2,10 +2,12 @@ import { openCapture } from "./capture_file.ts";
 import type { QueuedCapture } from "./queue.ts";
 
 /**
- * So large a capture may be to be read ahead, in bytes: to open one takes longer
- * than to read it, and hundreds of them are a few MB.
+ * So large a capture may be to be read ahead, and so much is read at one time, in
+ * bytes. To send one of 100 KiB takes a tenth longer if its file has to be read
+ * first; of larger ones the copies that `fetch` makes take most of the time.
  */
-const MAX_BYTES = 16 * 1024;
+const MAX_BYTES = 128 * 1024;
+const MAX_TOTAL_BYTES = 1024 * 1024;
 
 /** A capture's bytes as they were when it was claimed. */
 export interface CaptureContent {
@@ -19,34 +21,68 @@ export interface ClaimedCapture extends QueuedCapture {
   content?: CaptureContent;
 }
 
+/** What {@linkcode ReadAhead} returns. */
+export interface Batch {
+  claimed: ClaimedCapture[];
+  /** The memory in which all lies that was read. */
+  memory: ArrayBuffer;
+}
+
 /**
- * Reads the small ones of captures that are in the spool. One that cannot be
- * read as it should is left to whoever sends it.
- *
- * @returns The captures, and the memory in which all that was read lies.
+ * Claims captures and reads the small ones that are in the spool. One that cannot
+ * be read as it should is left to whoever sends it.
  */
-export function readAhead(
-  captures: QueuedCapture[],
-  spool: { pathOf(id: string): string },
-): { claimed: ClaimedCapture[]; memory: ArrayBuffer } {
-  const isSmall = ({ spooled, size }: QueuedCapture) =>
-    spooled && size !== null && size >= 0 && size <= MAX_BYTES;
-  const total = captures.filter(isSmall)
-    .reduce((sum, { size }) => sum + size!, 0);
-  const memory = new ArrayBuffer(total);
-  let at = 0;
-  const claimed = captures.map((capture) => {
-    if (!isSmall(capture)) return capture;
-    const bytes = new Uint8Array(memory, at, capture.size!);
-    at += bytes.length;
-    try {
-      const mtimeMs = readWhole(spool.pathOf(capture.id), bytes);
-      return { ...capture, content: { bytes, mtimeMs } };
-    } catch {
-      return capture;
-    }
-  });
-  return { claimed, memory };
+export class ReadAhead {
+  readonly #claim: (limit: number) => QueuedCapture[];
+  readonly #spool: { pathOf(id: string): string };
+  /** Claimed, and not returned: to return them all at once would take too much memory. */
+  #waiting: QueuedCapture[] = [];
+
+  constructor(
+    claim: (limit: number) => QueuedCapture[],
+    spool: { pathOf(id: string): string },
+  ) {
+    this.#claim = claim;
+    this.#spool = spool;
+  }
+
+  /** Returns some of the next captures, `limit` at most; none only if none is due. */
+  next(limit: number): Batch {
+    if (this.#waiting.length === 0) this.#waiting = this.#claim(limit);
+    let bytes = 0;
+    const end = this.#waiting.findIndex((capture, count) => {
+      bytes += bytesAhead(capture);
+      return count === limit || bytes > MAX_TOTAL_BYTES;
+    });
+    const count = end < 0 ? this.#waiting.length : end;
+    return this.#read(this.#waiting.splice(0, count));
+  }
+
+  #read(captures: QueuedCapture[]): Batch {
+    const total = captures.reduce((sum, one) => sum + bytesAhead(one), 0);
+    const memory = new ArrayBuffer(total);
+    let at = 0;
+    const claimed = captures.map((capture) => {
+      if (!isRead(capture)) return capture;
+      const bytes = new Uint8Array(memory, at, bytesAhead(capture));
+      at += bytes.length;
+      try {
+        const mtimeMs = readWhole(this.#spool.pathOf(capture.id), bytes);
+        return { ...capture, content: { bytes, mtimeMs } };
+      } catch {
+        return capture;
+      }
+    });
+    return { claimed, memory };
+  }
+}
+
+function isRead({ spooled, size }: QueuedCapture): boolean {
+  return spooled && size !== null && size >= 0 && size <= MAX_BYTES;
+}
+
+function bytesAhead(capture: QueuedCapture): number {
+  return isRead(capture) ? capture.size! : 0;
 }
 
 /** Fills `bytes` with a file and returns its modification time; throws unless it fits. */

@@ -7,7 +7,6 @@ import { eventually } from "./helpers/eventually.ts";
 /** Books with a number of captures in them, which note who was asked for how many. */
 class Books {
   readonly asked: string[] = [];
-  readonly released: string[] = [];
   readonly logged: string[] = [];
   left: number;
   answers = 0;
@@ -57,10 +56,7 @@ class Books {
           (_, n) => ({ id: `${this.left + count - n}` }) as QueuedCapture,
         );
       },
-      settle: (settlements: { id: string }[]) => {
-        this.released.push(...settlements.map(({ id }) => id));
-        return Promise.resolve(null);
-      },
+      settle: () => Promise.resolve(null),
     };
   }
 }
@@ -125,14 +121,26 @@ Deno.test("Claims says when a thread has answered, and that there is nothing mor
   await claims.end();
 });
 
-Deno.test("Claims.putBack() gives back what is claimed and what was just asked for", async () => {
+Deno.test("Claims.end() gives back what is claimed and not taken", async () => {
+  const books = new Books(100);
+  const claims = books.claims();
+  assertEquals(await take(claims, 10), 10);
+  await claims.end();
+  assertEquals(books.recovered, 1);
+  // Now there is nothing to give back.
+  await claims.end();
+  assertEquals(books.recovered, 1);
+});
+
+Deno.test("Claims.end() waits for what was asked for, and gives it back", async () => {
   const books = new Books(4000);
   const claims = books.claims();
-  const taken = await take(claims, 600);
-  assertEquals(taken, 600);
-  await claims.putBack();
+  assertEquals(await take(claims, 600), 600);
+  while (!claims.isAsking) claims.next(32);
+  const before = books.left;
   await claims.end();
-  assertEquals(books.released.length + taken, 4000 - books.left);
+  assertEquals([books.left < before, books.dismissed], [true, 1]);
+  assertEquals([claims.isAsking, books.recovered], [false, 1]);
 });
 
 Deno.test("Claims goes on without a thread where none can be started", async () => {

@@ -1,25 +1,31 @@
 import { assertEquals } from "@std/assert";
-import { readAhead } from "../sync/read_ahead.ts";
+import { ReadAhead } from "../sync/read_ahead.ts";
 import { StoreFixture } from "./helpers/store_fixture.ts";
 
-Deno.test("readAhead() reads the small ones into one piece of memory, with their times", async () => {
+const KIB = 1024;
+
+function aheadOf({ queue, spool }: StoreFixture): ReadAhead {
+  return new ReadAhead((limit) => queue.claim(limit), spool);
+}
+
+Deno.test("ReadAhead reads the small ones into one piece of memory, with their times", async () => {
   await using fixture = new StoreFixture();
-  const { queue, spool, intake, dir } = fixture;
-  const sizes = [3, 16 * 1024, 0, 16 * 1024 + 1];
+  const { intake, dir } = fixture;
+  const sizes = [3, 128 * KIB, 0, 128 * KIB + 1];
   for (const [n, size] of sizes.entries()) {
     await intake.add(dir.write(`${n}.png`, new Uint8Array(size).fill(n)), {});
   }
-  const { claimed, memory } = readAhead(queue.claim(10), spool);
+  const { claimed, memory } = aheadOf(fixture).next(10);
   assertEquals(
     claimed.map(({ content }) => content?.bytes.length),
-    [3, 16 * 1024, 0, undefined],
+    [3, 128 * KIB, 0, undefined],
   );
-  assertEquals(claimed[1]!.content!.bytes, new Uint8Array(16 * 1024).fill(1));
+  assertEquals(claimed[1]!.content!.bytes, new Uint8Array(128 * KIB).fill(1));
   assertEquals(claimed[0]!.content!.mtimeMs, claimed[0]!.mtimeMs);
   assertEquals(claimed[0]!.content!.bytes.buffer, memory);
 });
 
-Deno.test("readAhead() leaves to the sender what is not as it was handed over, or no entry", async () => {
+Deno.test("ReadAhead leaves to the sender what is not as it was handed over, or no entry", async () => {
   await using fixture = new StoreFixture();
   const { queue, spool, intake, dir } = fixture;
   const ids = ["gone", "longer", "shorter"].map((name) =>
@@ -30,11 +36,27 @@ Deno.test("readAhead() leaves to the sender what is not as it was handed over, o
   Deno.truncateSync(spool.pathOf(ids[2]!), 99);
   const path = dir.write("original.png", "12345");
   queue.enqueue(path, {}, { size: 5, mtimeMs: 0 });
-  const { claimed } = readAhead(queue.claim(10), spool);
+  const { claimed } = aheadOf(fixture).next(10);
   assertEquals(claimed.map(({ content }) => content), [
     undefined,
     undefined,
     undefined,
     undefined,
   ]);
+});
+
+Deno.test("ReadAhead returns 1 MiB at a time, and keeps the order", async () => {
+  await using fixture = new StoreFixture();
+  const { queue, intake } = fixture;
+  const ids = Array.from(
+    { length: 20 },
+    () => intake.addBytes(new Uint8Array(128 * KIB), "a.png", {}),
+  );
+  const ahead = aheadOf(fixture);
+  const batches = [20, 5, 20, 20].map((limit) => ahead.next(limit));
+  assertEquals(batches.map(({ claimed }) => claimed.length), [8, 5, 7, 0]);
+  assertEquals(batches[0]!.memory.byteLength, 1024 * KIB);
+  const returned = batches.flatMap(({ claimed }) => claimed);
+  assertEquals(returned.map(({ id }) => id), ids);
+  assertEquals(queue.getStats().uploading, 20);
 });

@@ -33,9 +33,9 @@ const FULL: Scale = {
   name: "full",
   rounds: 5,
   sizes: [
-    { bytes: 2 * KIB, captures: 5000, warmUp: 500 },
-    { bytes: 100 * KIB, captures: 3000, warmUp: 300 },
-    { bytes: 300 * KIB, captures: 2500, warmUp: 250 },
+    { bytes: 2 * KIB, captures: 8000, warmUp: 500 },
+    { bytes: 100 * KIB, captures: 6000, warmUp: 300 },
+    { bytes: 300 * KIB, captures: 3000, warmUp: 250 },
   ],
   slowCaptures: 200,
   concurrencies: [1, 4, 16, 32],
