@@ -1,7 +1,8 @@
 /**
  * What an executable tells V8. The agent lives for months and is mostly idle, so
  * memory counts for more than speed: draining 20,000 small captures takes some 5 %
- * more of a core with these.
+ * more of a core with these. Not among them is `--max-lazy`, which spares a short
+ * command 1 ms: with it V8 13.7 failed a check of its own, and the agent was gone.
  */
 export const V8_FLAGS: readonly string[] = [
   // Objects live as long as an upload. With more room for them an agent that
@@ -14,9 +15,6 @@ export const V8_FLAGS: readonly string[] = [
   // Two of its compilers fewer: 2 to 3 MB of their code and 2 of what they keep.
   "--no-sparkplug",
   "--no-turbofan",
-  // A function is compiled when it is first called and not because of how it is
-  // written: a short command ends 1 ms sooner.
-  "--max-lazy",
 ];
 
 /** As an argument of `deno run` and `deno compile`. */
