@@ -51,6 +51,8 @@ export interface BookkeeperAside extends Bookkeeper, AsyncDisposable {
    * may be marked than are returned.
    */
   claim(limit: number): Promise<ClaimedCapture[]>;
+  /** The bytes that came with a capture are not needed any more. */
+  done(capture: ClaimedCapture): void;
 }
 
 /** Bookkeeping on this thread: whoever asks waits, and with him all else on it. */

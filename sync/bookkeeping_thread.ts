@@ -1,7 +1,7 @@
 import type { BookkeeperAside, SpentEntry } from "./bookkeeping.ts";
 import type { Engine } from "./database.ts";
 import type { Settlement } from "./queue.ts";
-import type { ClaimedCapture } from "./read_ahead.ts";
+import type { Batch, ClaimedCapture } from "./read_ahead.ts";
 
 /** What a thread opens for itself: an open database cannot be handed over. */
 export interface BookkeepingPlace {
@@ -19,7 +19,7 @@ export type BookkeepingRequest =
   & { nth: number }
   & (
     | { what: "open"; place: BookkeepingPlace }
-    | { what: "claim"; limit: number }
+    | { what: "claim"; limit: number; emptied: ArrayBuffer[] }
     | { what: "settle"; settlements: Settlement[]; spent: SpentEntry[] }
     | { what: "close" }
   );
@@ -46,6 +46,10 @@ export class BookkeepingThread implements BookkeeperAside {
     number,
     { resolve: (result: unknown) => void; reject: (error: Error) => void }
   >();
+  /** By the memory in which captures were read ahead, how many are not done. */
+  readonly #users = new Map<ArrayBuffer, number>();
+  /** To be used again: to allocate and collect it would take as long as to read the files. */
+  readonly #emptied: ArrayBuffer[] = [];
   #asked = 0;
   #failure: Error | undefined;
 
@@ -93,8 +97,24 @@ export class BookkeepingThread implements BookkeeperAside {
   }
 
   async claim(limit: number): Promise<ClaimedCapture[]> {
-    const result = await this.#ask({ what: "claim", limit });
-    return (result as { claimed: ClaimedCapture[] }).claimed;
+    const emptied = this.#emptied.splice(0);
+    const asked = { what: "claim", limit, emptied } as const;
+    const { claimed } = await this.#ask(asked, emptied) as Batch;
+    for (const { content } of claimed) {
+      if (!content) continue;
+      const memory = content.bytes.buffer;
+      this.#users.set(memory, (this.#users.get(memory) ?? 0) + 1);
+    }
+    return claimed;
+  }
+
+  done({ content }: ClaimedCapture): void {
+    if (!content) return;
+    const memory = content.bytes.buffer;
+    const users = this.#users.get(memory)! - 1;
+    if (users > 0) return void this.#users.set(memory, users);
+    this.#users.delete(memory);
+    this.#emptied.push(memory);
   }
 
   async settle(
@@ -116,12 +136,12 @@ export class BookkeepingThread implements BookkeeperAside {
     }
   }
 
-  #ask(asked: Asked): Promise<unknown> {
+  #ask(asked: Asked, moved: ArrayBuffer[] = []): Promise<unknown> {
     if (this.#failure) return Promise.reject(this.#failure);
     const nth = this.#asked++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(nth, { resolve, reject });
-      this.#worker.postMessage({ nth, ...asked });
+      this.#worker.postMessage({ nth, ...asked }, moved);
     });
   }
 

@@ -41,7 +41,7 @@ function answerTo(request: BookkeepingRequest): unknown {
     case "open":
       return open(request.place);
     case "claim":
-      return ahead.next(request.limit);
+      return ahead.next(request.limit, request.emptied);
     case "settle":
       return books.settle(request.settlements, request.spent);
     case "close":

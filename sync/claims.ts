@@ -77,6 +77,11 @@ export class Claims {
     return this.#claimed.shift();
   }
 
+  /** A capture has been sent, or not. */
+  done(capture: ClaimedCapture): void {
+    this.#thread?.done(capture);
+  }
+
   /**
    * Gives back what was claimed and not begun, and ends the thread, if there is
    * one. Nothing is being sent any more, and all outcomes are recorded.

@@ -169,6 +169,7 @@ export class Delivery {
       if (!capture) break;
       const upload = this.#upload(capture, abort).finally(() => {
         this.#concurrency.ended();
+        this.#claims.done(capture);
         running.delete(upload);
         this.#wakeup.wake();
       });

@@ -11,7 +11,7 @@ const MAX_TOTAL_BYTES = 1024 * 1024;
 
 /** A capture's bytes as they were when it was claimed. */
 export interface CaptureContent {
-  bytes: Uint8Array;
+  bytes: Uint8Array<ArrayBuffer>;
   /** The file's modification time, in milliseconds since 1970. */
   mtimeMs: number;
 }
@@ -24,8 +24,8 @@ export interface ClaimedCapture extends QueuedCapture {
 /** What {@linkcode ReadAhead} returns. */
 export interface Batch {
   claimed: ClaimedCapture[];
-  /** The memory in which all lies that was read. */
-  memory: ArrayBuffer;
+  /** The memory in which all lies that was read, if anything was. */
+  memory: ArrayBuffer | undefined;
 }
 
 /**
@@ -37,6 +37,7 @@ export class ReadAhead {
   readonly #spool: { pathOf(id: string): string };
   /** Claimed, and not returned: to return them all at once would take too much memory. */
   #waiting: QueuedCapture[] = [];
+  readonly #memory: ArrayBuffer[] = [];
 
   constructor(
     claim: (limit: number) => QueuedCapture[],
@@ -46,8 +47,13 @@ export class ReadAhead {
     this.#spool = spool;
   }
 
-  /** Returns some of the next captures, `limit` at most; none only if none is due. */
-  next(limit: number): Batch {
+  /**
+   * Returns some of the next captures, `limit` at most; none only if none is due.
+   *
+   * @param emptied The memory of batches that are of no more use.
+   */
+  next(limit: number, emptied: ArrayBuffer[] = []): Batch {
+    this.#memory.push(...emptied);
     if (this.#waiting.length === 0) this.#waiting = this.#claim(limit);
     let bytes = 0;
     const end = this.#waiting.findIndex((capture, count) => {
@@ -59,8 +65,8 @@ export class ReadAhead {
   }
 
   #read(captures: QueuedCapture[]): Batch {
-    const total = captures.reduce((sum, one) => sum + bytesAhead(one), 0);
-    const memory = new ArrayBuffer(total);
+    if (!captures.some(isRead)) return { claimed: captures, memory: undefined };
+    const memory = this.#memory.pop() ?? new ArrayBuffer(MAX_TOTAL_BYTES);
     let at = 0;
     const claimed = captures.map((capture) => {
       if (!isRead(capture)) return capture;

@@ -90,6 +90,25 @@ Deno.test("BookkeepingThread.start() refuses what it cannot open, and leaves not
   }
 });
 
+Deno.test("BookkeepingThread takes memory back when all captures in it are done", async () => {
+  await using fixture = new StoreFixture();
+  const { queue, spool, intake } = fixture;
+  for (const name of "abcdef") intake.addBytes(bytes, `${name}.png`, {});
+  await using thread = await BookkeepingThread.start(queue, spool);
+  const [first, second] = await thread.claim(2);
+  const { buffer } = first!.content!.bytes;
+  const [other] = await thread.claim(2);
+
+  thread.done(first!);
+  await thread.claim(1);
+  assertEquals(buffer.detached, false);
+  thread.done(second!);
+  const [last] = await thread.claim(1);
+  assertEquals(buffer.detached, true);
+  assertEquals(other!.content!.bytes, bytes);
+  assertEquals(last!.content!.bytes, bytes);
+});
+
 Deno.test("BookkeepingThread does what was asked before it ends", async () => {
   await using fixture = new StoreFixture();
   const { queue, spool, intake } = fixture;

@@ -8,6 +8,8 @@ import { eventually } from "./helpers/eventually.ts";
 class Books {
   readonly asked: string[] = [];
   readonly logged: string[] = [];
+  /** What the thread was told to be done. */
+  readonly done: string[] = [];
   left: number;
   answers = 0;
   dismissed = 0;
@@ -36,6 +38,7 @@ class Books {
     const { claim, settle } = this.#bookkeeper("aside");
     return {
       settle,
+      done: ({ id }) => void this.done.push(id),
       claim: async (limit) => {
         await Promise.resolve();
         if (this.broken) throw new Error("disk I/O error");
@@ -65,7 +68,9 @@ class Books {
 async function take(claims: Claims, count: number): Promise<number> {
   let taken = 0;
   while (taken < count) {
-    if (claims.next(32)) taken++;
+    const capture = claims.next(32);
+    if (capture) claims.done(capture);
+    if (capture) taken++;
     else if (!claims.isAsking) return taken;
     // Answers come in between.
     await Promise.resolve();
@@ -86,6 +91,7 @@ Deno.test("Claims moves a backlog to a thread, asks ahead there, and ends it", a
   const books = new Books(4000);
   const claims = books.claims();
   assertEquals(await take(claims, 3800), 3800);
+  assertEquals(books.done.at(-1), "201");
   assertEquals(books.asked.at(-1), "aside 128");
   // What is left lasts until the answer comes.
   assertEquals(books.left < 200, true);

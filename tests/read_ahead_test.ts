@@ -53,9 +53,17 @@ Deno.test("ReadAhead returns 1 MiB at a time, and keeps the order", async () => 
     () => intake.addBytes(new Uint8Array(128 * KIB), "a.png", {}),
   );
   const ahead = aheadOf(fixture);
-  const batches = [20, 5, 20, 20].map((limit) => ahead.next(limit));
-  assertEquals(batches.map(({ claimed }) => claimed.length), [8, 5, 7, 0]);
-  assertEquals(batches[0]!.memory.byteLength, 1024 * KIB);
+  const first = ahead.next(20);
+  const { memory } = first;
+  const batches = [first, ahead.next(5), ahead.next(20, [memory!])];
+  assertEquals(batches.map(({ claimed }) => claimed.length), [8, 5, 7]);
+  assertEquals(memory!.byteLength, 1024 * KIB);
+  assertEquals(batches.map((one) => one.memory === memory), [
+    true,
+    false,
+    true,
+  ]);
+  assertEquals(ahead.next(20), { claimed: [], memory: undefined });
   const returned = batches.flatMap(({ claimed }) => claimed);
   assertEquals(returned.map(({ id }) => id), ids);
   assertEquals(queue.getStats().uploading, 20);
