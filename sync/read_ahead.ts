@@ -9,7 +9,7 @@ import type { QueuedCapture } from "./queue.ts";
 const MAX_BYTES = 128 * 1024;
 const MAX_TOTAL_BYTES = 1024 * 1024;
 
-/** A capture's bytes as they were when it was claimed. */
+/** A capture's bytes as they were when they were read ahead. */
 export interface CaptureContent {
   bytes: Uint8Array<ArrayBuffer>;
   /** The file's modification time, in milliseconds since 1970. */
@@ -37,6 +37,7 @@ export class ReadAhead {
   readonly #spool: { pathOf(id: string): string };
   /** Claimed, and not returned: to return them all at once would take too much memory. */
   #waiting: QueuedCapture[] = [];
+  /** Of batches that are done, to be used again. */
   readonly #memory: ArrayBuffer[] = [];
 
   constructor(

@@ -3,14 +3,14 @@ import { join } from "@std/path";
 import { projectPath } from "../bindings.ts";
 import { compileC, run } from "./children.ts";
 
-/** What is there to compare with. */
+/** What is installed: to compare with, and to measure against. */
 export interface Peers {
   /** The interpreter for the first design. */
   python?: { command: string; client: string };
   curl?: string;
   /** The compiled program that commits rows. */
   commits?: string;
-  /** The compiled receiver. */
+  /** The compiled receiver; no peer, but compiled as they are. */
   receiver?: string;
   /** What is not there, and why. */
   missing: string[];

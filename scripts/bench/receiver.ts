@@ -1,6 +1,7 @@
 /**
- * The server of the benchmark: takes captures, keeps nothing, and costs as
- * little as can be, so that a rate is the client's and not its own.
+ * The server of the benchmark where no C compiler is found (else `receiver.c`):
+ * takes captures, keeps nothing, and costs as little as can be, so that a rate is
+ * the client's and not its own.
  *
  * Raw sockets, because `Deno.serve` makes objects of each request and streams
  * of each body. Prints its port on the first line. `GET /control?latencyMs=20`
