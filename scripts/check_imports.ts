@@ -13,10 +13,10 @@ const LAYERS: readonly string[] = [
   `queue queue_reader queue_file insertion settlement tally carry_over agent_state uploader breaker
    concurrency spool
    lock notify`,
-  `captures capture_id database database_error engine_choice reserve schema prepare_schema
+  `captures capture_id database database_error engine_choice reserve disk_space libc schema prepare_schema
    statements requests
    upload_options multipart capture_file take_copy outcome metadata server_url
-   log data_dir durable_file record_log fault_point sidecar stall_guard version`,
+   log journal data_dir durable_file record_log fault_point sidecar stall_guard version`,
 ];
 
 /** Neighbours in a layer that must not know each other. */
@@ -49,6 +49,12 @@ const RESERVED: readonly { what: string; pattern: RegExp; to: string }[] = [
     what: "reads the environment",
     pattern: /\bDeno\.env\b/,
     to: "main cli/ config database",
+  },
+  // Most of them take longer to load than a short command to run.
+  {
+    what: "imports one of Node's modules",
+    pattern: /"node:/,
+    to: "database disk_space journal turns",
   },
   { what: "exits the process", pattern: /\bDeno\.exit\(/, to: "main" },
 ];

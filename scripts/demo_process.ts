@@ -121,7 +121,7 @@ export async function runDemoProcess(
 }
 
 function command([script = "", ...args]: string[]): Deno.Command {
-  const flags = [...bindingFlags(), "--unstable-net", ...PERMISSIONS];
+  const flags = [...bindingFlags(), ...PERMISSIONS];
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", ...flags, projectPath(script), ...args],
     // What the user has set for the real agent must not reach this one.

@@ -111,7 +111,8 @@ function readDataDir(
   env: (name: string) => string | undefined,
 ): string {
   const named = given.text("data-dir");
-  if (named !== undefined) return resolve(named);
+  // Of what is absolute @std/path does not ask `process`, see `main.ts`.
+  if (named !== undefined) return resolve(Deno.cwd(), named);
   const base = env("XDG_DATA_HOME");
   // The standard says to ignore a relative one.
   if (base && isAbsolute(base)) return join(base, "jarvis");

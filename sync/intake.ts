@@ -117,7 +117,8 @@ export class Intake {
     options: AddOptions = {},
   ): Promise<string> {
     const { id = newCaptureId(), copy = true } = options;
-    const filepath = resolve(path);
+    // Of what is absolute @std/path does not ask `process`, see `main.ts`.
+    const filepath = resolve(Deno.cwd(), path);
     const file = statCapture(filepath);
     const capture = { id, filepath, metadata, watched: false };
     if (copy) this.#commit([await this.#spoolFile(capture, file.size)]);

@@ -1,5 +1,3 @@
-import { fstatSync } from "node:fs";
-
 /** How urgent a line is. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -71,19 +69,6 @@ export class OnceLog {
   forget(about: string): void {
     this.#said.delete(about);
   }
-}
-
-/**
- * Whether standard error is the journal.
- *
- * @param stream What `JOURNAL_STREAM` says: which device and file the journal
- * reads. A program that was started from a service inherits it, whatever its own
- * standard error is.
- */
-export function isJournal(stream: string | undefined): boolean {
-  if (!stream) return false;
-  const { dev, ino } = fstatSync(2);
-  return stream === `${dev}:${ino}`;
 }
 
 /**

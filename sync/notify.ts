@@ -1,3 +1,5 @@
+import { bytesOf, cString, libc } from "./libc.ts";
+
 /** What {@linkcode Notifier} needs to know of its surroundings. */
 export interface NotifierOptions {
   /**
@@ -6,8 +8,6 @@ export interface NotifierOptions {
    * @default {nobody is told anything}
    */
   socket?: string | undefined;
-  /** Folders for a socket of its own, of which the first that can be used is taken. */
-  dirs: readonly string[];
   /** A clock that never jumps, in milliseconds. @default {performance.now} */
   now?: () => number;
 }
@@ -25,8 +25,7 @@ const MORE_START_TIME_US = 120_000_000;
  * arrive in the order of the calls.
  */
 export class Notifier implements AsyncDisposable {
-  readonly #socket: string | undefined;
-  readonly #connection: Deno.DatagramConn | undefined;
+  readonly #socket: ManagerSocket | undefined;
   readonly #now: () => number;
   #sent: Promise<unknown> = Promise.resolve();
   #ready = false;
@@ -34,15 +33,14 @@ export class Notifier implements AsyncDisposable {
   #status = "";
 
   constructor(options: NotifierOptions) {
-    const { socket, dirs, now = () => performance.now() } = options;
-    this.#socket = socket || undefined;
-    this.#connection = this.#socket ? connect(dirs) : undefined;
+    const { socket, now = () => performance.now() } = options;
+    this.#socket = socket ? ManagerSocket.open(socket) : undefined;
     this.#now = now;
   }
 
   /** Whether there is somebody to tell. */
   get connected(): boolean {
-    return this.#connection !== undefined;
+    return this.#socket !== undefined;
   }
 
   /** The program does its work from now on; ends a reload, too. */
@@ -88,7 +86,7 @@ export class Notifier implements AsyncDisposable {
   /** Waits until everything is told. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#sent;
-    this.#connection?.close();
+    this.#socket?.close();
   }
 
   #changed(status: string): string[] {
@@ -98,28 +96,65 @@ export class Notifier implements AsyncDisposable {
   }
 
   #send(...lines: string[]): void {
-    const connection = this.#connection;
-    if (!connection) return;
-    const message = new TextEncoder().encode(lines.join("\n"));
-    const to = { transport: "unixpacket", path: this.#socket! } as const;
-    this.#sent = this.#sent
-      .then(() => connection.send(message, to))
-      // The manager is being restarted, for one: it will ask in its own way.
-      .catch(() => {});
+    const socket = this.#socket;
+    if (!socket) return;
+    const message = bytesOf(lines.join("\n"));
+    // One that fails is left out: a manager that restarts asks in its own way.
+    this.#sent = this.#sent.then(() => socket.send(message));
   }
 }
 
-/** Returns a socket to send from; Deno has only ones with a name, which goes at once. */
-function connect(dirs: readonly string[]): Deno.DatagramConn | undefined {
-  for (const dir of dirs) {
-    const path = `${dir}/jarvis-agent-${crypto.randomUUID().slice(0, 8)}`;
-    try {
-      const connection = Deno.listenDatagram({ transport: "unixpacket", path });
-      Deno.removeSync(path);
-      return connection;
-    } catch {
-      // No such folder, not writable, or too long a name.
-    }
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
+/** Nobody who reads is an answer, not a signal. */
+const MSG_NOSIGNAL = 0x4000;
+/** What a `struct sockaddr_un` has room for, in bytes. */
+const MAX_PATH_BYTES = 108;
+
+/**
+ * Returns a `struct sockaddr_un`, or `undefined` if the path is too long for it.
+ * `@NAME` names a socket without a file, as in `NOTIFY_SOCKET`.
+ */
+export function socketAddress(
+  path: string,
+): Uint8Array<ArrayBuffer> | undefined {
+  const name = cString(path);
+  if (name.length > MAX_PATH_BYTES) return undefined;
+  const family = new Uint8Array(Uint16Array.of(AF_UNIX).buffer);
+  if (!path.startsWith("@")) return Uint8Array.of(...family, ...name);
+  // Such a name begins with a zero, and ends where the address does.
+  return Uint8Array.of(...family, 0, ...name.subarray(1, -1));
+}
+
+/** The way to a service manager's socket, which has no name of its own. */
+class ManagerSocket {
+  readonly #fd: number;
+  readonly #address: Uint8Array<ArrayBuffer>;
+
+  private constructor(fd: number, address: Uint8Array<ArrayBuffer>) {
+    this.#fd = fd;
+    this.#address = address;
   }
-  return undefined;
+
+  /** `undefined` if this system has no such sockets, or none of this name. */
+  static open(path: string): ManagerSocket | undefined {
+    const address = socketAddress(path);
+    if (!libc || !address) return undefined;
+    const fd = libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return fd < 0 ? undefined : new ManagerSocket(fd, address);
+  }
+
+  /** Sends one message; returns whether it was taken. */
+  async send(message: Uint8Array<ArrayBuffer>): Promise<boolean> {
+    const [fd, to] = [this.#fd, this.#address];
+    const { sendto } = libc!;
+    const length = BigInt(message.length);
+    const sent = await sendto(fd, message, length, MSG_NOSIGNAL, to, to.length);
+    return Number(sent) === message.length;
+  }
+
+  close(): void {
+    libc!.close(this.#fd);
+  }
 }

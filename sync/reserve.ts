@@ -1,6 +1,6 @@
-import { statfsSync } from "node:fs";
 import { dirname, resolve } from "@std/path";
 import { createPrivateFile } from "./data_dir.ts";
+import { freeBytes } from "./disk_space.ts";
 
 /** So many times the reserve must be free for it to be taken. */
 const PLENTY = 4;
@@ -30,7 +30,7 @@ export class Reserve {
     this.#notBefore = performance.now() + WAIT_MS;
     if (this.isHeld) return;
     try {
-      if (freeBytes(this.#path) >= PLENTY * this.bytes) this.#fill();
+      if (this.#freeBytes >= PLENTY * this.bytes) this.#fill();
     } catch {
       // Without it everything works until the disk is full, which it may be now.
       this.give();
@@ -59,7 +59,12 @@ export class Reserve {
 
   /** Whether the disk is as good as full. */
   get isNeeded(): boolean {
-    return freeBytes(this.#path) < this.bytes;
+    return this.#freeBytes < this.bytes;
+  }
+
+  /** The file itself may not be there. */
+  get #freeBytes(): number {
+    return freeBytes(dirname(resolve(this.#path)));
   }
 
   #fill(): void {
@@ -76,9 +81,4 @@ export class Reserve {
     // Some file systems find out only now whether there is room.
     file.syncDataSync();
   }
-}
-
-function freeBytes(path: string): number {
-  const { bavail, bsize } = statfsSync(dirname(resolve(path)));
-  return bavail * bsize;
 }

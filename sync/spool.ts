@@ -1,6 +1,6 @@
-import { statfsSync } from "node:fs";
 import { join } from "@std/path";
 import { createPrivateDir, syncDir } from "./data_dir.ts";
+import { freeBytes } from "./disk_space.ts";
 import { removeIfThere, writeFileDurably } from "./durable_file.ts";
 import { parseRecord, RecordLog, type SpoolRecord } from "./record_log.ts";
 import { type SpooledFile, statCapture, takeCopy } from "./take_copy.ts";
@@ -242,8 +242,7 @@ export class Spool {
 
   /** How many bytes the spool's disk has left for this user. */
   freeBytes(): number {
-    const { bavail, bsize } = statfsSync(this.dir);
-    return bavail * bsize;
+    return freeBytes(this.dir);
   }
 }
 

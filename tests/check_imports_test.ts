@@ -79,6 +79,7 @@ Deno.test("what is reserved for one module is a breach in another", async () => 
     "globalThis.fetch(url);",
     "const [a] = Deno.args;",
     'Deno.env.get("HOME");',
+    'import { statfsSync } from "node:fs";',
     "Deno.exit(1);",
   ];
   for (const code of reserved) {

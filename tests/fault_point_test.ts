@@ -28,7 +28,6 @@ class Scene implements AsyncDisposable {
         "run",
         "--quiet",
         "-A",
-        "--unstable-net",
         ...bindingFlags(),
         projectPath("tests/helpers/crash_child.ts"),
         step,

@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { createLog, isJournal, OnceLog, oneLine } from "../sync/log.ts";
+import { isJournal } from "../sync/journal.ts";
+import { createLog, OnceLog, oneLine } from "../sync/log.ts";
 
 Deno.test("createLog() writes a line with time and level for each message, debug ones only if asked to", () => {
   const lines: string[] = [];

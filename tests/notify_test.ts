@@ -17,11 +17,9 @@ Deno.test({
   ignore,
   async fn() {
     await using manager = new NotifySocket();
-    await using dir = new TempDir();
     {
       await using notifier = new Notifier({
         socket: manager.path,
-        dirs: [dir.path],
       });
       assert(notifier.connected);
       notifier.ready();
@@ -43,12 +41,10 @@ Deno.test({
   ignore,
   async fn() {
     await using manager = new NotifySocket();
-    await using dir = new TempDir();
     let nowMs = 0;
     {
       await using notifier = new Notifier({
         socket: manager.path,
-        dirs: [dir.path],
         now: () => nowMs,
       });
       notifier.beat(() => "one\nline");
@@ -72,36 +68,36 @@ Deno.test({
 });
 
 Deno.test({
-  name:
-    "Notifier leaves no socket behind, and takes the next folder where one is of no use",
+  name: "Notifier reaches a socket that has no file (@NAME)",
   ignore,
   async fn() {
-    await using manager = new NotifySocket();
-    await using dir = new TempDir();
-    {
-      await using notifier = new Notifier({
-        socket: manager.path,
-        dirs: [dir.join("missing"), dir.join("x".repeat(200)), dir.path],
-      });
-      assertEquals([...Deno.readDirSync(dir.path)], []);
-      notifier.ready();
-    }
+    const name = `@jarvis-test-${crypto.randomUUID()}`;
+    await using manager = new NotifySocket(name);
+    await using notifier = new Notifier({ socket: name });
+    notifier.ready();
     await manager.told("READY=1");
+  },
+});
+
+Deno.test({
+  name: "Notifier takes a name for none that no socket can have",
+  ignore,
+  async fn() {
+    await using notifier = new Notifier({ socket: `/tmp/${"x".repeat(200)}` });
+    assert(!notifier.connected);
+    notifier.ready();
   },
 });
 
 Deno.test("Notifier does nothing where nobody asks, and survives a manager that is gone", async () => {
   await using dir = new TempDir();
-  await using nobody = new Notifier({ dirs: [dir.path] });
+  await using nobody = new Notifier({});
   assert(!nobody.connected);
   nobody.ready();
   nobody.beat(() => {
     throw new Error("This takes time for nothing");
   });
-  await using gone = new Notifier({
-    socket: dir.join("gone"),
-    dirs: [dir.path],
-  });
+  await using gone = new Notifier({ socket: dir.join("gone") });
   gone.ready();
 });
 
@@ -124,7 +120,6 @@ Deno.test({
     await using fixture = new AgentFixture("http://127.0.0.1:9");
     await using notifier = new Notifier({
       socket: manager.path,
-      dirs: [fixture.dir.path],
       now: () => Infinity,
     });
     const queue = new WatchedQueue(fixture.dir.join("watched.db"));
@@ -168,7 +163,6 @@ function surroundings(dir: TempDir, manager: NotifySocket, url: string) {
   return {
     XDG_DATA_HOME: dir.path,
     NOTIFY_SOCKET: manager.path,
-    RUNTIME_DIRECTORY: dir.path,
     JARVIS_SERVER_URL: url,
   };
 }

@@ -1,6 +1,7 @@
 import type { SyncAgent } from "../agent.ts";
 import type { Settings } from "../config.ts";
-import { createLog, isJournal, type Log } from "../log.ts";
+import { isJournal } from "../journal.ts";
+import { createLog, type Log } from "../log.ts";
 import { Notifier } from "../notify.ts";
 import { reconcileSpool } from "../recovery.ts";
 import { createAgent, createUploader } from "./agent_parts.ts";
@@ -12,7 +13,8 @@ import { openStore, type Store } from "./store.ts";
 /** Is the agent until the program is told to stop. */
 export async function run(context: CommandContext): Promise<number> {
   const signal = context.stopSignal();
-  await using notifier = createNotifier();
+  const socket = Deno.env.get("NOTIFY_SOCKET");
+  await using notifier = new Notifier({ socket });
   signal.addEventListener("abort", () => notifier.stopping());
   try {
     await new Service(context, notifier).run(signal);
@@ -129,15 +131,6 @@ class Service {
       verbose: this.#settings.verbose,
     });
   }
-}
-
-function createNotifier(): Notifier {
-  const { env } = Deno;
-  const dirs = [env.get("RUNTIME_DIRECTORY"), env.get("TMPDIR"), "/tmp"];
-  return new Notifier({
-    socket: env.get("NOTIFY_SOCKET"),
-    dirs: dirs.filter((dir) => dir !== undefined),
-  });
 }
 
 async function reconcile(

@@ -53,7 +53,6 @@ export class Program implements AsyncDisposable {
         "run",
         "--quiet",
         ...bindingFlags(),
-        "--unstable-net",
         ...PERMISSIONS,
         this.#dir.join("main.ts"),
         ...args,

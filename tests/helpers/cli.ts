@@ -89,7 +89,7 @@ export class RunningCli implements AsyncDisposable {
 }
 
 function command(args: string[], options: CliOptions): Deno.Command {
-  const flags = [...bindingFlags(), "--unstable-net", ...PERMISSIONS];
+  const flags = [...bindingFlags(), ...PERMISSIONS];
   const [program, ...rest] = [
     ...options.through ?? [],
     Deno.execPath(),
