@@ -1,4 +1,3 @@
-import { openCapture } from "./capture_file.ts";
 import type { QueuedCapture } from "./queue.ts";
 
 /**
@@ -9,16 +8,9 @@ import type { QueuedCapture } from "./queue.ts";
 const MAX_BYTES = 128 * 1024;
 const MAX_TOTAL_BYTES = 1024 * 1024;
 
-/** A capture's bytes as they were when they were read ahead. */
-export interface CaptureContent {
-  bytes: Uint8Array<ArrayBuffer>;
-  /** The file's modification time, in milliseconds since 1970. */
-  mtimeMs: number;
-}
-
-/** A capture to be sent, with its bytes if they were read ahead. */
+/** A capture to be sent, with its bytes if they were read ahead: as it was handed over. */
 export interface ClaimedCapture extends QueuedCapture {
-  content?: CaptureContent;
+  content?: { bytes: Uint8Array<ArrayBuffer>; mtimeMs: number };
 }
 
 /** What {@linkcode ReadAhead} returns. */
@@ -30,7 +22,7 @@ export interface Batch {
 
 /**
  * Claims captures and reads the small ones that are in the spool. One that cannot
- * be read as it should is left to whoever sends it.
+ * be read, or is not as it was handed over, is left to whoever sends it.
  */
 export class ReadAhead {
   readonly #claim: (limit: number) => QueuedCapture[];
@@ -74,7 +66,8 @@ export class ReadAhead {
       const bytes = new Uint8Array(memory, at, bytesAhead(capture));
       at += bytes.length;
       try {
-        const mtimeMs = readWhole(this.#spool.pathOf(capture.id), bytes);
+        const mtimeMs = capture.mtimeMs!;
+        readAsKnown(this.#spool.pathOf(capture.id), bytes, mtimeMs);
         return { ...capture, content: { bytes, mtimeMs } };
       } catch {
         return capture;
@@ -84,21 +77,28 @@ export class ReadAhead {
   }
 }
 
-function isRead({ spooled, size }: QueuedCapture): boolean {
-  return spooled && size !== null && size >= 0 && size <= MAX_BYTES;
+function isRead({ spooled, size, mtimeMs }: QueuedCapture): boolean {
+  return spooled && mtimeMs !== null && size !== null && size >= 0 &&
+    size <= MAX_BYTES;
 }
 
 function bytesAhead(capture: QueuedCapture): number {
   return isRead(capture) ? capture.size! : 0;
 }
 
-/** Fills `bytes` with a file and returns its modification time; throws unless it fits. */
-function readWhole(path: string, bytes: Uint8Array): number {
-  using capture = openCapture(path);
-  if (capture.size !== bytes.length) throw new Error("It has another size");
+/** Fills `bytes` with a file; throws unless it has that size and modification time. */
+function readAsKnown(
+  path: string,
+  bytes: Uint8Array,
+  mtimeMs: number,
+): void {
+  using file = Deno.openSync(path, { read: true });
   for (let at = 0; at < bytes.length;) {
-    at += capture.readSync(bytes.subarray(at));
+    const read = file.readSync(bytes.subarray(at));
+    if (read === null) throw new Error("It became shorter");
+    at += read;
   }
-  capture.assertUnchanged();
-  return capture.mtimeMs;
+  const { size, mtime } = file.statSync();
+  if (size === bytes.length && mtime?.getTime() === mtimeMs) return;
+  throw new Error("It was changed");
 }
