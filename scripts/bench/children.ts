@@ -1,6 +1,7 @@
 /** Starts the programs that are measured, each in a process of its own. */
 import { basename } from "@std/path";
 import { bindingFlags, projectPath } from "../bindings.ts";
+import { V8_FLAGS_ARGUMENT } from "../v8_flags.ts";
 import type { Received } from "./receiver.ts";
 
 /**
@@ -38,13 +39,23 @@ export async function run(
 }
 
 /** The arguments of `deno` that run one of the project's programs. */
-export function programArgs(path: string, flags: string[] = ["-A"]): string[] {
+export function programArgs(
+  path: string,
+  flags: readonly string[] = ["-A"],
+): string[] {
   return ["run", "--quiet", ...bindingFlags(), ...flags, projectPath(path)];
 }
 
+/** How `deno run` runs what executables hold: V8 does there what it does here. */
+export const AS_COMPILED: readonly string[] = ["-A", V8_FLAGS_ARGUMENT];
+
 /** Runs a program of the benchmark, which reads JSON and prints JSON. */
-export async function runProgram<T>(path: string, input: unknown): Promise<T> {
-  const args = programArgs(`scripts/bench/${path}`);
+export async function runProgram<T>(
+  path: string,
+  input: unknown,
+  flags?: readonly string[],
+): Promise<T> {
+  const args = programArgs(`scripts/bench/${path}`, flags);
   return JSON.parse(await run(Deno.execPath(), args, JSON.stringify(input)));
 }
 

@@ -2,7 +2,7 @@
 import { join } from "@std/path";
 import type { Drained } from "../agent/drain.ts";
 import type { Bench, Finding, Measured, Series } from "../bench.ts";
-import { programArgs, run, runProgram } from "../children.ts";
+import { AS_COMPILED, programArgs, run, runProgram } from "../children.ts";
 import { curlAtOnce, curlPerFile, firstDesign } from "../peers.ts";
 import { compare, type Contender, median } from "../rounds.ts";
 
@@ -138,6 +138,7 @@ export async function throughAgent(
         warmUp,
         concurrency,
       },
+      AS_COMPILED,
     );
     if (delivered !== paths.length - warmUp) {
       throw new Error(`The agent delivered ${delivered} of ${paths.length}`);
@@ -173,7 +174,7 @@ async function throughCli(bench: Bench, paths: string[]): Promise<number> {
     await runProgram("agent/fill.ts", { dataDir, paths });
     const start = performance.now();
     await run(Deno.execPath(), [
-      ...programArgs("main.ts"),
+      ...programArgs("main.ts", AS_COMPILED),
       "sync",
       `--data-dir=${dataDir}`,
       `--server=${bench.receiver.url}`,

@@ -1,9 +1,8 @@
 /** Point 7: what an agent costs that has nothing to do, and how soon it begins. */
 import { delay } from "@std/async/delay";
 import { dirname, join } from "@std/path";
-import { V8_FLAGS_ARGUMENT } from "../../v8_flags.ts";
 import type { Bench, Finding, Measured } from "../bench.ts";
-import { programArgs, run, runProgram } from "../children.ts";
+import { AS_COMPILED, programArgs, run, runProgram } from "../children.ts";
 import { median } from "../rounds.ts";
 
 const LOOK_MS = 100;
@@ -23,7 +22,7 @@ export async function measureIdle(bench: Bench): Promise<Measured> {
   const how = executable ? "the executable" : "from source";
   const agent = new Deno.Command(executable ?? Deno.execPath(), {
     args: [
-      ...executable ? [] : programArgs("main.ts", ["-A", V8_FLAGS_ARGUMENT]),
+      ...executable ? [] : programArgs("main.ts", AS_COMPILED),
       "run",
       `--data-dir=${dataDir}`,
       `--server=${server}`,

@@ -1,7 +1,7 @@
 /** Point 4: one capture of gigabytes, and one of megabytes. */
 import type { Drained } from "../agent/drain.ts";
 import type { Bench, Finding, Measured } from "../bench.ts";
-import { runProgram } from "../children.ts";
+import { AS_COMPILED, runProgram } from "../children.ts";
 import { curlSpeed } from "../peers.ts";
 import { compare, median } from "../rounds.ts";
 
@@ -63,7 +63,7 @@ function deliver(bench: Bench, paths: string[]): Promise<Drained> {
       paths,
       warmUp: paths.length - 1,
       concurrency: 4,
-    })
+    }, AS_COMPILED)
   );
 }
 
