@@ -7,7 +7,7 @@ const LAYERS: readonly string[] = [
   "config given options token",
   "agent",
   `watcher folder_events folder_walk finished_files rescans settling turns intake
-   recovery salvage queue_salvage settler claims outage_log after_upload delivery
+   recovery salvage queue_salvage settler claims outage_log after_upload delivery judge
    wakeup agent_lock`,
   "bookkeeping bookkeeping_thread bookkeeping_worker read_ahead",
   `queue queue_reader queue_file insertion settlement tally carry_over agent_state uploader breaker

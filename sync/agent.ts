@@ -5,9 +5,9 @@ import {
   type DeliveryOptions,
   type DeliveryQueue,
   type DeliveryUploader,
-  type PassReport,
   TURN_MS,
 } from "./delivery.ts";
+import type { PassReport } from "./judge.ts";
 import type { Log } from "./log.ts";
 import { OutageLog } from "./outage_log.ts";
 import type { AgentState, QueueStats } from "./queue.ts";

@@ -20,7 +20,7 @@
 export { AgentRunningError } from "./agent_lock.ts";
 export { SyncAgent } from "./agent.ts";
 export type { SyncAgentOptions } from "./agent.ts";
-export type { PassReport } from "./delivery.ts";
+export type { PassReport } from "./judge.ts";
 export { Intake, NoRoomError } from "./intake.ts";
 export type { AddOptions, IntakeOptions } from "./intake.ts";
 export { createLog } from "./log.ts";
