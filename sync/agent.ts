@@ -116,13 +116,17 @@ export class SyncAgent {
    * folders, then sends what is due until nothing is, or the server cannot be
    * used.
    *
+   * @param options `onLocked` is called first, when this process is the queue's
+   * agent, and waited for.
    * @throws {AgentRunningError} if another process is this queue's agent.
    * @throws the signal's reason, if it aborts: uploads under way are put back.
    */
   async runOnce(
     signal: AbortSignal = new AbortController().signal,
+    options: { onLocked?: () => void | Promise<void> } = {},
   ): Promise<PassReport> {
     using _lock = await acquireAgentLock(this.#queue);
+    await options.onLocked?.();
     this.#begin();
     try {
       await this.#watcher?.scan();

@@ -22,8 +22,9 @@ import {
 } from "../sync/salvage.ts";
 import { Spool } from "../sync/spool.ts";
 import { CaptureUploader } from "../sync/uploader.ts";
-import { runCli } from "./helpers/cli.ts";
+import { runCli, startCli } from "./helpers/cli.ts";
 import { testOnEachEngine } from "./helpers/engines.ts";
+import { eventually } from "./helpers/eventually.ts";
 import { makeByConnection } from "./helpers/first_design.ts";
 import { TempDir } from "./helpers/temp_dir.ts";
 
@@ -681,4 +682,82 @@ Deno.test("status and doctor name the damaged queues that were set aside", async
     doctor.stdout,
     new RegExp(`^WRONG .*set aside; remove "${name}"`, "m"),
   );
+});
+
+/** No database at all: nothing can be read of it. */
+const spoil = () => new TextEncoder().encode("x".repeat(PAGE));
+
+Deno.test("run sets a damaged queue aside by itself, and delivers what is in the spool", async () => {
+  await using scene = new Scene("builtin");
+  await scene.fill();
+  scene.damage(spoil);
+  await using received = new TempDir();
+  await using server = startReferenceServer({
+    dir: received.path,
+    fsync: false,
+  });
+  await using agent = startCli([
+    "run",
+    `--data-dir=${scene.dir.path}`,
+    `--server=${server.url}`,
+  ]);
+  await agent.said(/error The queue ".*" is damaged: /);
+  const isDelivered = () => {
+    const keys = new Set(server.captures.map((one) => one.idempotencyKey));
+    return scene.spooled.every((id) => keys.has(id));
+  };
+  await eventually("the spool is delivered", isDelivered);
+  agent.kill("SIGTERM");
+  assertEquals((await agent.ended()).code, 0);
+  assertEquals(Deno.readFileSync(scene.setAside), spoil());
+});
+
+Deno.test("damage that only a look at all of the queue finds is mended by the next run", async () => {
+  await using scene = new Scene("builtin");
+  await scene.fill();
+  scene.damage(spoilCaptures);
+  await using agent = startCli([
+    "run",
+    `--data-dir=${scene.dir.path}`,
+    "--server=http://127.0.0.1:9",
+  ]);
+  await agent.said(/kept as ".*": \d+ of its captures could be read/);
+});
+
+for (const command of ["enqueue", "upload", "sync"]) {
+  Deno.test(`${command} sets a damaged queue aside where no agent runs`, async () => {
+    await using scene = new Scene("builtin");
+    await scene.fill();
+    scene.damage(spoil);
+    const { code, stderr } = await runCli([
+      command,
+      `--data-dir=${scene.dir.path}`,
+      ...command === "enqueue" ? [] : ["--server=http://127.0.0.1:9"],
+      ...command === "sync" ? [] : [scene.dir.write("new.png", "bytes")],
+    ]);
+    assertMatch(stderr, /error The queue ".*" is damaged: /);
+    assertEquals(code, command === "enqueue" ? 0 : 75, stderr);
+    using queue = new UploadQueue(scene.path, { engine: "builtin" });
+    const { pending } = queue.getStats();
+    // What only the spool knows is for whoever delivers.
+    assertEquals(pending, command === "sync" ? scene.spooled.length : 1);
+    assertEquals(Deno.readFileSync(scene.setAside), spoil());
+  });
+}
+
+Deno.test("enqueue leaves a damaged queue to the agent that runs, and says so", async () => {
+  await using scene = new Scene("builtin");
+  await scene.fill();
+  scene.damage(spoil);
+  using lock = await ProcessLock.tryAcquire(scene.lockPath);
+  assert(lock);
+  const file = scene.dir.write("new.png", "bytes");
+  const { code, stderr } = await runCli([
+    "enqueue",
+    `--data-dir=${scene.dir.path}`,
+    file,
+  ]);
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "while its agent runs: end the agent first");
+  assertEquals(queuesSetAside(scene.path), []);
 });

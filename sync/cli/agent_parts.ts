@@ -5,6 +5,7 @@ import type { Settings } from "../config.ts";
 import { reached } from "../fault_point.ts";
 import type { Log } from "../log.ts";
 import { UsageError } from "../given.ts";
+import { reconcileSpool } from "../recovery.ts";
 import { CaptureUploader } from "../uploader.ts";
 import { FolderWatcher } from "../watcher.ts";
 import type { Spool } from "../spool.ts";
@@ -125,4 +126,19 @@ function tidyOneByOne(policy: AfterUpload, log: Log): Tidy {
       );
     });
   };
+}
+
+/** Brings queue and spool into line; what goes wrong is told, and holds up nothing. */
+export async function reconcile(
+  { queue, spool }: Store,
+  options: { log: Log; signal: AbortSignal },
+): Promise<void> {
+  try {
+    await reconcileSpool(queue, spool, options);
+  } catch (error) {
+    options.log(
+      "error",
+      `Cannot look through the spool: ${(error as Error).message}`,
+    );
+  }
 }

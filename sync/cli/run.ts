@@ -3,12 +3,11 @@ import type { Settings } from "../config.ts";
 import { isJournal } from "../journal.ts";
 import { createLog, type Log } from "../log.ts";
 import { Notifier } from "../notify.ts";
-import { reconcileSpool } from "../recovery.ts";
-import { createAgent, createUploader } from "./agent_parts.ts";
+import { createAgent, createUploader, reconcile } from "./agent_parts.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
 import { MemoryKeeper, releaseMemory } from "./memory.ts";
 import { Reloader } from "./reload.ts";
-import { openStore, type Store } from "./store.ts";
+import { openMendedStore, type Store } from "./store.ts";
 
 /** Is the agent until the program is told to stop. */
 export async function run(context: CommandContext): Promise<number> {
@@ -71,7 +70,7 @@ class Service {
       // A reload may bring another one.
       token: { get: () => this.#settings.token.get(), reload() {} },
     }, { maxRetries: 1 });
-    using store = openStore(settings);
+    using store = await openMendedStore(settings, { log, thorough: true });
     const agent = createAgent(settings, store, uploader, log, {
       onTurn: () => {
         this.#notifier.beat(() => statusOf(store));
@@ -130,20 +129,6 @@ class Service {
       journal: this.#journal,
       verbose: this.#settings.verbose,
     });
-  }
-}
-
-async function reconcile(
-  { queue, spool }: Store,
-  options: { log: Log; signal: AbortSignal },
-): Promise<void> {
-  try {
-    await reconcileSpool(queue, spool, options);
-  } catch (error) {
-    options.log(
-      "error",
-      `Cannot look through the spool: ${(error as Error).message}`,
-    );
   }
 }
 

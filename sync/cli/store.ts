@@ -2,6 +2,7 @@ import { join } from "@std/path";
 import { agentLockPath } from "../agent_lock.ts";
 import type { Settings } from "../config.ts";
 import { prepareDataDir, QUEUE_FILE } from "../data_dir.ts";
+import { hasFault } from "../database_error.ts";
 import { Intake } from "../intake.ts";
 import type { Log } from "../log.ts";
 import { UploadQueue } from "../queue.ts";
@@ -23,16 +24,15 @@ export const RESERVE_BYTES = 8 * 1024 * 1024;
  * @throws {Error} if it, or the queue in it, cannot be used.
  */
 export function openStore(settings: Settings): Store {
-  const path = prepareQueuePath(settings);
-  const queue = new UploadQueue(path, { reserveBytes: RESERVE_BYTES });
-  return storeOf(queue, settings);
+  return open(prepareQueuePath(settings), settings);
 }
 
 /**
  * Opens the data directory like {@linkcode openStore}; a damaged queue is set
- * aside first, and what can be read of it carried over.
+ * aside first, and what can be read of it carried over: for whoever takes
+ * captures, or delivers them.
  *
- * @param options `thorough` looks at all of the queue: for whoever delivers.
+ * @param options `thorough` looks at all of the queue: for the agent.
  * @throws {QueueInUseError} if the queue is damaged and its agent runs.
  * @throws {Error} if the data directory, or the queue in it, cannot be used.
  */
@@ -40,13 +40,36 @@ export async function openMendedStore(
   settings: Settings,
   options: { log: Log; thorough?: boolean },
 ): Promise<Store> {
-  // Not earlier: most commands do without.
-  const { openQueue } = await import("../salvage.ts");
   const path = prepareQueuePath(settings);
-  const lockPath = agentLockPath(path);
-  const reserveBytes = RESERVE_BYTES;
-  const queue = await openQueue(path, { ...options, lockPath, reserveBytes });
+  // Nearly all queues are sound, and what mends one takes a while to load.
+  if (!options.thorough && hasBytes(path)) {
+    try {
+      return open(path, settings);
+    } catch (error) {
+      // Or another process is just moving it.
+      if (!hasFault(error, "damaged") && !hasFault(error, "other")) throw error;
+    }
+  }
+  const { openQueue } = await import("../salvage.ts");
+  const queue = await openQueue(path, {
+    ...options,
+    lockPath: agentLockPath(path),
+    reserveBytes: RESERVE_BYTES,
+  });
   return storeOf(queue, settings);
+}
+
+function open(path: string, settings: Settings): Store {
+  const queue = new UploadQueue(path, { reserveBytes: RESERVE_BYTES });
+  return storeOf(queue, settings);
+}
+
+function hasBytes(path: string): boolean {
+  try {
+    return Deno.statSync(path).size > 0;
+  } catch {
+    return false;
+  }
 }
 
 function prepareQueuePath({ dataDir }: Settings): string {

@@ -1,12 +1,13 @@
 import { delay } from "@std/async/delay";
 import { agentLockPath, AgentRunningError, nudgeAgent } from "../agent_lock.ts";
+import type { Settings } from "../config.ts";
 import { ProcessLock } from "../lock.ts";
-import { createLog } from "../log.ts";
+import { createLog, type Log } from "../log.ts";
 import type { UploadQueue } from "../queue.ts";
-import { createAgent, createUploader } from "./agent_parts.ts";
+import { createAgent, createUploader, reconcile } from "./agent_parts.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
 import { Progress } from "./progress.ts";
-import { openStore, type Store } from "./store.ts";
+import { openMendedStore, type Store } from "./store.ts";
 
 /** How often the queue is looked at for the progress, in milliseconds. */
 const LOOK_MS = 200;
@@ -15,14 +16,17 @@ const LOOK_MS = 200;
 export async function run(context: CommandContext): Promise<number> {
   const { settings, given, out } = context;
   const signal = context.stopSignal();
-  using store = openStore(settings);
+  const log = createLog({ write: context.err });
+  using store = await openMendedStore(settings, { log });
   const { queue } = store;
   const before = queue.getStats();
   const progress = new Progress(context.err, before.pending + before.uploading);
   const stop = new AbortController();
   const showing = show(queue, progress, stop.signal);
   try {
-    if (!await askAgent(queue, signal)) await deliver(context, store, signal);
+    if (!await askAgent(queue, signal)) {
+      await deliver(settings, store, { log, signal });
+    }
   } finally {
     stop.abort();
     await showing;
@@ -60,16 +64,19 @@ async function askAgent(
 }
 
 async function deliver(
-  { settings, err }: CommandContext,
+  settings: Settings,
   store: Store,
-  signal: AbortSignal,
+  { log, signal }: { log: Log; signal: AbortSignal },
 ): Promise<void> {
   await using uploader = createUploader(settings, { maxRetries: 1 });
-  const log = createLog({ write: err });
   const agent = createAgent({ ...settings, watch: [] }, store, uploader, log);
-  store.queue.makeAllDue();
+  // Whoever only ever calls this has no other agent to do it.
+  const onLocked = async () => {
+    await reconcile(store, { log, signal });
+    store.queue.makeAllDue();
+  };
   try {
-    await agent.runOnce(signal);
+    await agent.runOnce(signal, { onLocked });
   } catch (error) {
     if (signal.aborted) return;
     // One was started in between.

@@ -1,5 +1,6 @@
 import { nudgeAgent } from "../agent_lock.ts";
 import { newCaptureId } from "../capture_id.ts";
+import { createLog } from "../log.ts";
 import type { Metadata } from "../metadata.ts";
 import { statCapture } from "../spool.ts";
 import type { CaptureUploader, UploadResult } from "../uploader.ts";
@@ -7,7 +8,7 @@ import { createUploader } from "./agent_parts.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
 import { eachFile } from "./each_file.ts";
 import { readMetadata } from "./metadata_options.ts";
-import { openStore } from "./store.ts";
+import { openMendedStore } from "./store.ts";
 
 type Sent = Pick<
   UploadResult,
@@ -20,7 +21,8 @@ export async function run(context: CommandContext): Promise<number> {
   const signal = stopSignal();
   const metadata = readMetadata(given);
   await using uploader = createUploader(settings, { maxRetries: 3 });
-  using store = openStore(settings);
+  const log = createLog({ write: context.err });
+  using store = await openMendedStore(settings, { log });
   let unusable: Sent | undefined;
   return await eachFile(context, async (filepath) => {
     statCapture(filepath);
