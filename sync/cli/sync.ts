@@ -70,9 +70,13 @@ async function deliver(
 ): Promise<void> {
   await using uploader = createUploader(settings, { maxRetries: 1 });
   const agent = createAgent({ ...settings, watch: [] }, store, uploader, log);
-  // Whoever only ever calls this has no other agent to do it.
   const onLocked = async () => {
-    await reconcile(store, { log, signal });
+    const { pid, serverUrl } = store.queue.getAgentState();
+    // The last agent did not end as it should, or there was none: the queue may be
+    // one that was made in the place of a damaged one.
+    if (pid !== null || serverUrl === null) {
+      await reconcile(store, { log, signal });
+    }
     store.queue.makeAllDue();
   };
   try {
