@@ -36,7 +36,7 @@ export const MUTANTS = {
   "the look through the spool before the folders": {
     file: "sync/cli/run.ts",
     find: "await reconcile(store, { log, signal });",
-    replace: "setTimeout(() => reconcile(store, { log, signal }), 500);",
+    replace: "setTimeout(() => reconcile(store, { log, signal }), 200);",
   },
   "the sync of a capture's bytes": {
     file: "sync/take_copy.ts",
