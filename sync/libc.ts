@@ -16,9 +16,10 @@ const SYMBOLS = {
     nonblocking: true,
   },
   close: { parameters: ["i32"], result: "i32" },
+  malloc_trim: { parameters: ["usize"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** The functions; each answers -1 where it fails, and cannot say why. */
+/** The functions; what fails answers -1, and cannot say why. */
 export type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
 /** `undefined` where they are not to be had: no Linux, no glibc, or no permission. */

@@ -1,5 +1,7 @@
 /** Gives memory back that a burst of work has left behind. */
 
+import { libc } from "../libc.ts";
+
 /** Options for {@linkcode MemoryKeeper}. */
 export interface MemoryKeeperOptions {
   /** What the process holds, in bytes. */
@@ -54,15 +56,6 @@ export function releaseMemory(): void {
   const { gc } = globalThis as { gc?: (options: object) => void };
   // Without "last-resort" V8 keeps the pages for what may come.
   gc?.({ type: "major", flavor: "last-resort" });
-  if (Deno.build.os !== "linux") return;
-  try {
-    // glibc itself gives back only what is at the heap's end.
-    const libc = Deno.dlopen("libc.so.6", {
-      malloc_trim: { parameters: ["usize"], result: "i32" },
-    });
-    libc.symbols.malloc_trim(0n);
-    libc.close();
-  } catch {
-    // No permission for native libraries, or another C library.
-  }
+  // glibc itself gives back only what is at the heap's end.
+  libc?.malloc_trim(0n);
 }
