@@ -7,7 +7,7 @@
  * - env: settings, and those of the proxy and the system's SQLite
  * - sys: the host's name goes with every capture; the free space is told before
  *   it runs out; whether the user's services outlive a login is asked by uid
- * - ffi: SQLite's C library
+ * - ffi: SQLite, and what only the C library can do (see `sync/libc.ts`)
  * - run, on Linux: `service` asks systemd, and runs no other program
  *
  * What is missing is refused, never asked for.
