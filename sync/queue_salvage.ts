@@ -79,7 +79,7 @@ export class QueueSalvage {
       this.#log(
         "error",
         `The damaged queue is kept as "${to}": ${count} of its captures could be ` +
-          "read and are queued, those in the spool are taken up again",
+          "read and are queued, the agent takes up those in the spool",
       );
     }
   }
