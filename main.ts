@@ -1,14 +1,8 @@
+// First, see there.
+import { restoreProcess } from "./sync/cli/hidden_process.ts";
 import { runCommandLine } from "./sync/cli/cli.ts";
 
-// As it is loaded, @std/path asks for `process` to tell Node from Deno, and Deno
-// then loads what it has of Node: as long as a short command takes for all else.
-const ofNode = Object.getOwnPropertyDescriptor(globalThis, "process")!;
-Object.defineProperty(globalThis, "process", {
-  value: undefined,
-  configurable: true,
-});
-await import("@std/path");
-Object.defineProperty(globalThis, "process", ofNode);
+restoreProcess();
 
 const encoder = new TextEncoder();
 const windows = Deno.build.os === "windows";

@@ -13,7 +13,7 @@ const LAYERS: readonly string[] = [
   `queue queue_reader queue_file insertion settlement tally carry_over agent_state uploader breaker
    concurrency spool
    lock notify`,
-  `captures capture_id database database_error engine_choice reserve disk_space libc schema prepare_schema
+  `captures capture_id database database_error native_sqlite reserve disk_space libc schema prepare_schema
    statements requests
    upload_options multipart capture_file take_copy outcome metadata server_url
    log journal data_dir durable_file record_log fault_point sidecar stall_guard version`,
@@ -48,7 +48,7 @@ const RESERVED: readonly { what: string; pattern: RegExp; to: string }[] = [
   {
     what: "reads the environment",
     pattern: /\bDeno\.env\b/,
-    to: "main cli/ config database",
+    to: "main cli/ config native_sqlite",
   },
   // Most of them take longer to load than a short command to run.
   {

@@ -7,7 +7,7 @@ export interface CompileTarget {
   extension: "" | ".exe";
   /** The library's file name among the releases of `@db/sqlite`. */
   sqliteRelease: string;
-  /** The file name that `sync/database.ts` looks for. */
+  /** The file name that `sync/native_sqlite.ts` looks for. */
   sqliteLibrary: string;
   /** Bytes that only this system's executables have, by their offset. */
   signature: Record<number, readonly number[]>;

@@ -6,7 +6,7 @@ import { type Binding, projectPath } from "./bindings.ts";
 /** What of the project an executable is made of. */
 const SOURCES = ["main.ts", "deno.json", "deno.lock", "sync", "scripts/npm"];
 
-/** Where `sync/database.ts` looks for the embedded library, seen from the top. */
+/** Where `sync/native_sqlite.ts` looks for the embedded library, seen from the top. */
 const LIBRARY_FOLDER = "lib";
 
 /** Where the bundle is. As deep as `sync`, so that the library is found from there too. */

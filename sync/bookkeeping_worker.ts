@@ -10,8 +10,7 @@ import type {
   BookkeepingPlace,
   BookkeepingRequest,
 } from "./bookkeeping_thread.ts";
-import { preferBuiltin } from "./engine_choice.ts";
-import type { UploadQueue } from "./queue.ts";
+import { UploadQueue } from "./queue.ts";
 import { ReadAhead } from "./read_ahead.ts";
 import { Spool } from "./spool.ts";
 
@@ -27,9 +26,7 @@ let ahead: ReadAhead;
 
 async function open(place: BookkeepingPlace): Promise<void> {
   const { queuePath, engine, spoolDir, reserveBytes = 0 } = place;
-  if (engine === "builtin") preferBuiltin();
-  // Not earlier: it loads a native SQLite unless told otherwise.
-  const { UploadQueue } = await import("./queue.ts");
+  if (engine === "ffi") await import("./native_sqlite.ts");
   queue = new UploadQueue(queuePath, { engine, reserveBytes });
   const spool = new Spool(spoolDir);
   books = new Bookkeeping(queue, spool);

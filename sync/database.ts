@@ -1,11 +1,7 @@
 /**
- * Which SQLite: opens a database on whatever this host offers.
- *
- * `@db/sqlite` calls a native library and loads it as soon as it is imported;
- * by itself it would download one. So a library is looked for first, and only
- * if one loads is the module imported. Otherwise Deno's built-in `node:sqlite`
- * opens the same file, and where {@linkcode preferBuiltin} was called. Both are
- * held to one small interface.
+ * Which SQLite: Deno's built-in `node:sqlite`, or a native library where
+ * `native_sqlite.ts` has loaded one. Both open the same files, and are held to
+ * one small interface.
  *
  * One process must never open the same file through both: each would drop the
  * other's file locks.
@@ -13,11 +9,8 @@
  * @module
  */
 
-import type { Database } from "@db/sqlite";
-import { join } from "@std/path";
 import { DatabaseSync } from "node:sqlite";
 import { translated } from "./database_error.ts";
-import { wantsNative } from "./engine_choice.ts";
 
 /** Which SQLite is in use: a native library, or the one built into Deno. */
 export type Engine = "ffi" | "builtin";
@@ -61,7 +54,7 @@ export interface OpenDatabaseOptions {
   /**
    * Which SQLite to use.
    *
-   * @default {the native library where one loads, else the built-in}
+   * @default {the native library where one is loaded, else the built-in}
    */
   engine?: Engine;
   /**
@@ -82,28 +75,38 @@ export interface OpenDatabaseOptions {
 /** How long to wait for another process's transaction, in milliseconds. */
 const BUSY_TIMEOUT_MS = 10_000;
 
-const ffi = await loadFfi();
+/** Opens a database file through one of the engines. */
+export type Opener = (path: string, options: OpenDatabaseOptions) => Connection;
+
+let openNative: Opener | undefined;
+
+/**
+ * Makes the native library what this process opens databases through. To be
+ * called before it opens the first one.
+ */
+export function useNative(open: Opener): void {
+  openNative = open;
+}
 
 /** The engine that is used where none is asked for. */
-export const defaultEngine: Engine = ffi.Database ? "ffi" : "builtin";
-
-/** The native library in use, or why there is none. */
-export const engineDetail: string = ffi.detail;
+export function defaultEngine(): Engine {
+  return openNative ? "ffi" : "builtin";
+}
 
 /**
  * Opens a database file, which is created if need be.
  *
  * @throws {Error} if the file cannot be opened, or if `engine` is `"ffi"` and
- * no native library loads.
+ * no native library is loaded.
  */
 export function openDatabase(
   path: string,
   options: OpenDatabaseOptions = {},
 ): Connection {
-  const { engine = defaultEngine } = options;
-  const connection = engine === "ffi"
-    ? new FfiConnection(path, options)
-    : new BuiltinConnection(path, options);
+  const { engine = defaultEngine() } = options;
+  const open = engine === "ffi" ? openNative : openBuiltin;
+  if (!open) throw new Error("Cannot use the native SQLite: none is loaded");
+  const connection = open(path, options);
   try {
     connection.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     if (options.tolerant) connection.exec("PRAGMA writable_schema = ON");
@@ -115,7 +118,7 @@ export function openDatabase(
 }
 
 /** What the engines have in common. */
-abstract class BaseConnection {
+export abstract class BaseConnection {
   abstract exec(sql: string): void;
   abstract close(): void;
 
@@ -147,54 +150,8 @@ abstract class BaseConnection {
   }
 }
 
-class FfiConnection extends BaseConnection implements Connection {
-  readonly engine = "ffi";
-  readonly #database: Database;
-  readonly #statements: { finalize(): void }[] = [];
-  #open = true;
-
-  constructor(path: string, { readonly = false }: OpenDatabaseOptions) {
-    super();
-    const { Database, detail } = ffi;
-    if (!Database) throw new Error(`Cannot use the native SQLite: ${detail}`);
-    // int64: without it, integers above 32 bits are read wrong.
-    this.#database = translated(() =>
-      new Database(path, {
-        int64: true,
-        parseJson: false,
-        ...(readonly && { readonly }),
-      })
-    );
-  }
-
-  exec(sql: string): void {
-    translated(() => this.#database.exec(sql));
-  }
-
-  prepare(sql: string): Statement {
-    const statement = translated(() => this.#database.prepare<Row>(sql));
-    this.#statements.push(statement);
-    return {
-      run: (...parameters) => translated(() => statement.run(...parameters)),
-      get: (...parameters) => translated(() => statement.get(...parameters)),
-      all: (...parameters) => translated(() => statement.all(...parameters)),
-    };
-  }
-
-  // Statements first: using one after close() crashes the process.
-  close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    for (const statement of this.#statements) {
-      try {
-        statement.finalize();
-      } catch {
-        // It says again what its last execution has said.
-      }
-    }
-    this.#database.close();
-  }
-}
+const openBuiltin: Opener = (path, options) =>
+  new BuiltinConnection(path, options);
 
 class BuiltinConnection extends BaseConnection implements Connection {
   readonly engine = "builtin";
@@ -248,57 +205,3 @@ class BuiltinConnection extends BaseConnection implements Connection {
 }
 
 const NOT_DEFENSIVE = { defensive: false };
-
-interface Ffi {
-  Database?: typeof Database;
-  detail: string;
-}
-
-async function loadFfi(): Promise<Ffi> {
-  if (!wantsNative()) return { detail: "it was not asked for" };
-  const allowed = await Deno.permissions.query({ name: "ffi" });
-  if (allowed.state !== "granted") {
-    return { detail: "no permission for native libraries" };
-  }
-  const path = libraryCandidates().find(loads);
-  if (path === undefined) return { detail: "no native library loads here" };
-  const before = Deno.env.get("DENO_SQLITE_PATH");
-  Deno.env.set("DENO_SQLITE_PATH", path);
-  try {
-    const { Database } = await import("@db/sqlite");
-    return { Database, detail: path };
-  } catch (error) {
-    return { detail: error instanceof Error ? error.message : String(error) };
-  } finally {
-    // Children of this process should look for themselves.
-    if (before === undefined) Deno.env.delete("DENO_SQLITE_PATH");
-  }
-}
-
-/** Where a library may be, in the order of preference. */
-function libraryCandidates(): string[] {
-  const os = Deno.build.os;
-  const [embedded, system] = os === "windows"
-    ? ["sqlite3.dll", "winsqlite3.dll"]
-    : os === "darwin"
-    ? ["libsqlite3.dylib", "libsqlite3.dylib"]
-    : ["libsqlite3.so", "libsqlite3.so.0"];
-  const here = import.meta.dirname;
-  return [
-    Deno.env.get("DENO_SQLITE_PATH"),
-    // Without "..": an executable knows its files by their plain paths only.
-    here && join(here, "..", "lib", embedded),
-    system,
-  ].filter((path): path is string => Boolean(path));
-}
-
-function loads(path: string): boolean {
-  try {
-    Deno.dlopen(path, {
-      sqlite3_libversion: { parameters: [], result: "pointer" },
-    }).close();
-    return true;
-  } catch {
-    return false;
-  }
-}

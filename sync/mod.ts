@@ -17,6 +17,8 @@
  * @module
  */
 
+import "./native_sqlite.ts";
+
 export { AgentRunningError } from "./agent_lock.ts";
 export { SyncAgent } from "./agent.ts";
 export type { SyncAgentOptions } from "./agent.ts";

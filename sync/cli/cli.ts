@@ -2,6 +2,7 @@ import { VERSION } from "../version.ts";
 import type { CommandContext } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { programHelp } from "./help.ts";
+import { runCommand } from "./run_command.ts";
 
 /** What the program has around it. */
 export type Surroundings =
@@ -29,7 +30,5 @@ export async function runCommandLine(
     }
     [name, rest] = [topic, ["--help"]];
   }
-  // Not earlier: the rest of the program takes longer to load than these to answer.
-  const { runCommand } = await import("./run_command.ts");
   return await runCommand(name, rest, around);
 }

@@ -49,8 +49,6 @@ export interface Command {
   max?: number;
   options: readonly OptionName[];
   example: string;
-  /** Whether it works long enough for the native SQLite to be worth loading. */
-  worksLong?: boolean;
   /** What else a person must know. */
   notes?: string;
   load: () => Promise<

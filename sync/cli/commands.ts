@@ -1,4 +1,5 @@
 import type { Command } from "./command.ts";
+import * as enqueue from "./enqueue.ts";
 
 const STORE = ["data-dir"] as const;
 const SERVER = ["server", "token-file", "allow-insecure", "timeout"] as const;
@@ -19,7 +20,10 @@ export const RUN_OPTIONS = [
   "verbose",
 ] as const;
 
-/** Every command, in the order of the help. Modules load when they are needed. */
+/**
+ * Every command, in the order of the help. Modules load when they are needed; what
+ * a maker of captures waits for, with the program itself.
+ */
 export const COMMANDS: Record<string, Command> = {
   run: {
     summary:
@@ -30,7 +34,6 @@ export const COMMANDS: Record<string, Command> = {
       "jarvis-agent run --server https://captures.example.org --watch ~/Captures",
     notes:
       "SIGTERM and SIGINT end it cleanly, SIGHUP reads the token again, and a service's settings.",
-    worksLong: true,
     load: () => import("./run.ts"),
   },
   enqueue: {
@@ -41,7 +44,7 @@ export const COMMANDS: Record<string, Command> = {
     example: "jarvis-agent enqueue door.png --metadata door=3",
     notes:
       "Exits 0 only if every file was queued; the files may be deleted then.",
-    load: () => import("./enqueue.ts"),
+    load: () => Promise.resolve(enqueue),
   },
   upload: {
     summary: "Send files at once; what cannot be delivered now is queued",
@@ -52,7 +55,6 @@ export const COMMANDS: Record<string, Command> = {
       "jarvis-agent upload door.png --server https://captures.example.org",
     notes:
       "Exits 0 if all were delivered, 75 if some were queued, 1 if one was refused.",
-    worksLong: true,
     load: () => import("./upload.ts"),
   },
   sync: {
@@ -62,7 +64,6 @@ export const COMMANDS: Record<string, Command> = {
     example: "jarvis-agent sync --server https://captures.example.org",
     notes:
       "Exits 0 when nothing is left to deliver, 75 otherwise. A running agent does the work.",
-    worksLong: true,
     load: () => import("./sync.ts"),
   },
   status: {
@@ -114,7 +115,6 @@ export const COMMANDS: Record<string, Command> = {
     max: 0,
     options: [...SERVER, ...STORE, ...SPOOL],
     example: "jarvis-agent doctor",
-    worksLong: true,
     load: () => import("./doctor.ts"),
   },
   service: {

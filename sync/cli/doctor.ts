@@ -1,7 +1,7 @@
 import { format as formatBytes } from "@std/fmt/bytes";
 import { agentLockPath } from "../agent_lock.ts";
-import { engineDetail } from "../database.ts";
 import { ProcessLock } from "../lock.ts";
+import { nativeDetail } from "../native_sqlite.ts";
 import { queuesSetAside } from "../queue_salvage.ts";
 import { createUploader } from "./agent_parts.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
@@ -19,7 +19,7 @@ export async function run(context: CommandContext): Promise<number> {
   const { queue, spool } = store;
   const { name, sqlite } = queue.engine;
   say(true, `data directory "${settings.dataDir}"`);
-  say(true, `SQLite ${sqlite}, ${name}: ${engineDetail}`);
+  say(true, `SQLite ${sqlite}, ${name}: ${nativeDetail}`);
   const damage = queue.findDamage();
   say(damage === null, damage ?? "the queue is sound");
   for (const name of queuesSetAside(queue.path)) {

@@ -1,3 +1,4 @@
+import "../native_sqlite.ts";
 import type { SyncAgent } from "../agent.ts";
 import type { Settings } from "../config.ts";
 import { isJournal } from "../journal.ts";

@@ -1,6 +1,5 @@
 import { AgentRunningError } from "../agent_lock.ts";
 import { readSettings } from "../config.ts";
-import { preferBuiltin } from "../engine_choice.ts";
 import { oneLine } from "../log.ts";
 import { UsageError } from "../given.ts";
 import type { Surroundings } from "./cli.ts";
@@ -40,7 +39,6 @@ async function dispatch(
   }
   assertCount(name, command, line.positionals);
   const settings = readSettings(line.given, env);
-  if (!command.worksLong) preferBuiltin();
   const { run } = await command.load();
   return await run({
     ...around,

@@ -1,3 +1,4 @@
+import "../native_sqlite.ts";
 import { delay } from "@std/async/delay";
 import { agentLockPath, AgentRunningError, nudgeAgent } from "../agent_lock.ts";
 import type { Settings } from "../config.ts";

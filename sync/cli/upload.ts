@@ -1,3 +1,4 @@
+import "../native_sqlite.ts";
 import { nudgeAgent } from "../agent_lock.ts";
 import { newCaptureId } from "../capture_id.ts";
 import { createLog } from "../log.ts";

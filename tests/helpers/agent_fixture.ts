@@ -1,6 +1,7 @@
 import { SyncAgent, type SyncAgentOptions } from "../../sync/agent.ts";
 import { Breaker } from "../../sync/breaker.ts";
 import type { Log } from "../../sync/log.ts";
+import "../../sync/native_sqlite.ts";
 import { UploadQueue } from "../../sync/queue.ts";
 import { CaptureUploader } from "../../sync/uploader.ts";
 import { TempDir } from "./temp_dir.ts";

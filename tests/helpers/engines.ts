@@ -1,7 +1,8 @@
 import { defaultEngine, type Engine } from "../../sync/database.ts";
+import "../../sync/native_sqlite.ts";
 
 /** Every SQLite that this host offers: the built-in always, a native library where one loads. */
-export const ENGINES: readonly Engine[] = defaultEngine === "ffi"
+export const ENGINES: readonly Engine[] = defaultEngine() === "ffi"
   ? ["builtin", "ffi"]
   : ["builtin"];
 

@@ -4,6 +4,7 @@
  */
 
 import type { Engine } from "../../sync/database.ts";
+import "../../sync/native_sqlite.ts";
 import { UploadQueue } from "../../sync/queue.ts";
 import { openQueue } from "../../sync/salvage.ts";
 

@@ -1,5 +1,6 @@
 import type { Engine } from "../../sync/database.ts";
 import { openDatabase, type Row } from "../../sync/database.ts";
+import "../../sync/native_sqlite.ts";
 import { UploadQueue } from "../../sync/queue.ts";
 import { TempDir } from "./temp_dir.ts";
 

@@ -4,6 +4,7 @@ import {
   openDatabase,
 } from "../../sync/database.ts";
 import { Intake, type IntakeOptions } from "../../sync/intake.ts";
+import "../../sync/native_sqlite.ts";
 import { UploadQueue } from "../../sync/queue.ts";
 import { Spool } from "../../sync/spool.ts";
 import { TempDir } from "./temp_dir.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "@std/path";
-import { UploadQueue } from "../../../sync/queue.ts";
+import { UploadQueue } from "../../../sync/mod.ts";
 import { readInput } from "../children.ts";
 import { residentBytes } from "../memory.ts";
 import { median } from "../rounds.ts";

@@ -9,7 +9,7 @@ import process from "node:process";
 import { SyncAgent } from "../../../sync/agent.ts";
 import { BookkeepingThread } from "../../../sync/bookkeeping_thread.ts";
 import { Intake } from "../../../sync/intake.ts";
-import { UploadQueue } from "../../../sync/queue.ts";
+import { UploadQueue } from "../../../sync/mod.ts";
 import { Spool } from "../../../sync/spool.ts";
 import { CaptureUploader } from "../../../sync/uploader.ts";
 import { readInput } from "../children.ts";

@@ -5,7 +5,7 @@
  */
 import { join } from "@std/path";
 import { Intake } from "../../../sync/intake.ts";
-import { UploadQueue } from "../../../sync/queue.ts";
+import { UploadQueue } from "../../../sync/mod.ts";
 import { Spool } from "../../../sync/spool.ts";
 import { readInput } from "../children.ts";
 

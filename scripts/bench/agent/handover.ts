@@ -8,7 +8,7 @@ import { delay } from "@std/async/delay";
 import { join } from "@std/path";
 import { nudgeAgent } from "../../../sync/agent_lock.ts";
 import { Intake } from "../../../sync/intake.ts";
-import { UploadQueue } from "../../../sync/queue.ts";
+import { UploadQueue } from "../../../sync/mod.ts";
 import { Spool } from "../../../sync/spool.ts";
 import { readInput } from "../children.ts";
 import type { Received } from "../receiver.ts";
