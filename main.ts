@@ -43,6 +43,7 @@ Deno.exit(
       }
     },
     env: (name) => Deno.env.get(name),
+    endsProcess: true,
     stopSignal,
     onReload: (reload) => {
       if (!windows) Deno.addSignalListener("SIGHUP", reload);

@@ -6,7 +6,10 @@ import { runCommand } from "./run_command.ts";
 
 /** What the program has around it. */
 export type Surroundings =
-  & Pick<CommandContext, "out" | "err" | "stopSignal" | "onReload">
+  & Pick<
+    CommandContext,
+    "out" | "err" | "endsProcess" | "stopSignal" | "onReload"
+  >
   & { env: (name: string) => string | undefined };
 
 /**

@@ -9,6 +9,8 @@ export interface CommandContext {
   given: Given;
   /** The arguments that are not options. */
   args: string[];
+  /** Whether the process ends with the command, so that nothing need be closed. */
+  endsProcess: boolean;
   /** Writes one line to standard output. */
   out: (line: string) => void;
   /** Writes one line to standard error. */

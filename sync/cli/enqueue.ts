@@ -7,10 +7,11 @@ import { openMendedStore } from "./store.ts";
 
 /** Queues every file that can be, and says which cannot. */
 export async function run(context: CommandContext): Promise<number> {
-  const { settings, given, out } = context;
+  const { settings, given, out, endsProcess } = context;
   const metadata = readMetadata(given);
   const log = createLog({ write: context.err });
-  using store = await openMendedStore(settings, { log });
+  const mayLeave = endsProcess;
+  using store = await openMendedStore(settings, { log, mayLeave });
   return await eachFile(context, async (filepath) => {
     const id = await store.intake.add(filepath, metadata, settings);
     nudgeAgent(store.queue.path);

@@ -32,19 +32,20 @@ export function openStore(settings: Settings): Store {
  * aside first, and what can be read of it carried over: for whoever takes
  * captures, or delivers them.
  *
- * @param options `thorough` looks at all of the queue: for the agent.
+ * @param options `thorough` looks at all of the queue: for the agent. `mayLeave`
+ * says that the process ends with the use of the store, see `UploadQueue.leave()`.
  * @throws {QueueInUseError} if the queue is damaged and its agent runs.
  * @throws {Error} if the data directory, or the queue in it, cannot be used.
  */
 export async function openMendedStore(
   settings: Settings,
-  options: { log: Log; thorough?: boolean },
+  options: { log: Log; thorough?: boolean; mayLeave?: boolean },
 ): Promise<Store> {
   const path = prepareQueuePath(settings);
   // Nearly all queues are sound, and what mends one takes a while to load.
   if (!options.thorough && hasBytes(path)) {
     try {
-      return open(path, settings);
+      return open(path, settings, options);
     } catch (error) {
       // Or another process is just moving it.
       if (!hasFault(error, "damaged") && !hasFault(error, "other")) throw error;
@@ -56,12 +57,16 @@ export async function openMendedStore(
     lockPath: agentLockPath(path),
     reserveBytes: RESERVE_BYTES,
   });
-  return storeOf(queue, settings);
+  return storeOf(queue, settings, options);
 }
 
-function open(path: string, settings: Settings): Store {
+function open(
+  path: string,
+  settings: Settings,
+  options: { mayLeave?: boolean } = {},
+): Store {
   const queue = new UploadQueue(path, { reserveBytes: RESERVE_BYTES });
-  return storeOf(queue, settings);
+  return storeOf(queue, settings, options);
 }
 
 function hasBytes(path: string): boolean {
@@ -83,12 +88,16 @@ function prepareQueuePath({ dataDir }: Settings): string {
   return join(dataDir, QUEUE_FILE);
 }
 
-function storeOf(queue: UploadQueue, settings: Settings): Store {
+function storeOf(
+  queue: UploadQueue,
+  settings: Settings,
+  { mayLeave = false }: { mayLeave?: boolean },
+): Store {
   const spool = new Spool(join(settings.dataDir, "spool"));
   return {
     queue,
     spool,
     intake: new Intake(queue, spool, settings),
-    [Symbol.dispose]: () => queue.close(),
+    [Symbol.dispose]: () => mayLeave ? queue.leave() : queue.close(),
   };
 }

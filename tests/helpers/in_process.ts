@@ -12,6 +12,7 @@ export async function runInProcess(
     out: (line) => stdout += `${line}\n`,
     err: (line) => stderr += `${line}\n`,
     env: (name) => env[name],
+    endsProcess: false,
     stopSignal: () => new AbortController().signal,
     onReload() {},
   });
