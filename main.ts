@@ -1,8 +1,4 @@
-// First, see there.
-import { restoreProcess } from "./sync/cli/hidden_process.ts";
 import { runCommandLine } from "./sync/cli/cli.ts";
-
-restoreProcess();
 
 const encoder = new TextEncoder();
 const windows = Deno.build.os === "windows";

@@ -25,6 +25,9 @@ export interface Program {
 /** What the program runs on a thread of its own, so that nothing imports it. */
 const WORKER = "sync/bookkeeping_worker.ts";
 
+/** What is to be there as soon as can be: one file with its own copy of all it needs. */
+const QUICK = "sync/cli/quick_enqueue.ts";
+
 /** The sources of an executable; they are gone at the end of the scope. */
 export class Stage implements Disposable {
   readonly path: string = Deno.makeTempDirSync({ prefix: "jarvis-compile-" });
@@ -82,22 +85,26 @@ export class Stage implements Disposable {
    * @throws {Error} if it cannot: a part of that is fetched from npm.
    */
   #bundle(binding: Binding, bundler: string): Program {
-    // Each by itself: what both need would be many small files, and each file
-    // takes its time to be loaded.
-    for (const entry of ["main.ts", WORKER]) {
+    const bundle = (entry: string, ...to: string[]) => {
       const { stderr, success } = new Deno.Command(bundler, {
         args: [
-          ...["bundle", "--quiet", "--code-splitting"],
-          ...this.flagsOf(binding),
-          ...["--outdir", this.join(BUNDLE_FOLDER), this.join(entry)],
+          ...["bundle", "--quiet", ...this.flagsOf(binding)],
+          ...[...to, this.join(entry)],
         ],
         // Comments name each part's file, seen from there.
         cwd: this.path,
         env: { NO_COLOR: "1" },
       }).outputSync();
-      if (success) continue;
+      if (success) return;
       const said = new TextDecoder().decode(stderr).trim();
       throw new Error(`Cannot bundle the program: ${said}`);
+    };
+    // In its own place, so that to the rest it is one module that shares nothing:
+    // what is shared becomes many small files, and each takes its time to be loaded.
+    bundle(QUICK, "--output", this.join(QUICK));
+    for (const entry of ["main.ts", WORKER]) {
+      const folder = this.join(BUNDLE_FOLDER);
+      bundle(entry, "--code-splitting", "--outdir", folder);
     }
     const bundled = (entry: string) =>
       this.join(`${BUNDLE_FOLDER}/${basename(entry, ".ts")}.js`);

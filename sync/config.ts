@@ -111,7 +111,7 @@ function readDataDir(
   env: (name: string) => string | undefined,
 ): string {
   const named = given.text("data-dir");
-  // Of what is absolute @std/path does not ask `process`, see `main.ts`.
+  // Of what is absolute @std/path does not ask `process`, see `without_node.ts`.
   if (named !== undefined) return resolve(Deno.cwd(), named);
   const base = env("XDG_DATA_HOME");
   // The standard says to ignore a relative one.

@@ -77,9 +77,17 @@ export function syncDir(path: string): void {
   directory.syncSync();
 }
 
+/**
+ * Whether no other user may look into a directory, as far as this system can tell.
+ *
+ * @throws {Error} if it cannot be looked at.
+ */
+export function isClosedToOthers(path: string): boolean {
+  return ((Deno.statSync(path).mode ?? 0) & 0o077) === 0;
+}
+
 function closeToOthers(path: string): void {
-  const mode = Deno.statSync(path).mode ?? 0;
-  if ((mode & 0o077) === 0) return;
+  if (isClosedToOthers(path)) return;
   const names = [...Deno.readDirSync(path)].map((entry) => entry.name);
   if (names.length > 0 && !names.includes(QUEUE_FILE)) {
     throw new Error(

@@ -117,7 +117,7 @@ export class Intake {
     options: AddOptions = {},
   ): Promise<string> {
     const { id = newCaptureId(), copy = true } = options;
-    // Of what is absolute @std/path does not ask `process`, see `main.ts`.
+    // Of what is absolute @std/path does not ask `process`, see `without_node.ts`.
     const filepath = resolve(Deno.cwd(), path);
     const file = statCapture(filepath);
     const capture = { id, filepath, metadata, watched: false };

@@ -185,9 +185,7 @@ function open(
     const info = fileInfo(path);
     const isPrivate = info && !isOpenToOthers(info);
     // Any other is looked at when it is open for good: that changes nothing of it.
-    if (info?.size && (!isPrivate || walBytes(path) > 0)) {
-      inspect(path, options);
-    }
+    if (info?.size && !isPrivate) inspect(path, options);
     if (!isPrivate) createPrivateFile(path);
     const database = openDatabase(path, options);
     try {
@@ -196,7 +194,7 @@ function open(
       const sql = statementsOf(database);
       return { database, sql, identity: identityOf(path) };
     } catch (error) {
-      database.close();
+      closeUntouched(database, { path, options });
       throw error;
     }
   } catch (cause) {
@@ -214,6 +212,24 @@ function inspect(path: string, options: OpenDatabaseOptions): void {
   const readonly = walBytes(path) > 0;
   using database = openDatabase(path, { ...options, readonly });
   assertQueue(database);
+}
+
+/** Closes a database that is not to be used after all. */
+function closeUntouched(
+  database: Connection,
+  { path, options }: { path: string; options: OpenDatabaseOptions },
+): void {
+  // Whoever closes a database last brings its -wal in, unless it may only read.
+  using last = walBytes(path) > 0
+    ? openDatabase(path, { ...options, readonly: true })
+    : undefined;
+  try {
+    // What has read nothing yet does not count.
+    if (last) assertQueue(last);
+  } catch {
+    // The reason is known.
+  }
+  database.close();
 }
 
 /** The number that the file system has for the file of this name; `null` if there is none. */

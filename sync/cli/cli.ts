@@ -1,20 +1,22 @@
 import { VERSION } from "../version.ts";
 import type { CommandContext } from "./command.ts";
-import { COMMANDS } from "./commands.ts";
-import { programHelp } from "./help.ts";
-import { runCommand } from "./run_command.ts";
+import { withoutNode } from "./without_node.ts";
 
 /** What the program has around it. */
-export type Surroundings =
-  & Pick<
-    CommandContext,
-    "out" | "err" | "endsProcess" | "stopSignal" | "onReload"
-  >
-  & { env: (name: string) => string | undefined };
+export interface Surroundings
+  extends Pick<CommandContext, "out" | "err" | "stopSignal" | "onReload"> {
+  /** Returns a variable of the environment. */
+  env: (name: string) => string | undefined;
+  /** Whether the process ends with the command, so that nothing need be closed. */
+  endsProcess: boolean;
+}
 
 /**
  * Runs one command line and returns the exit code. Whatever goes wrong is told
  * on standard error, never thrown.
+ *
+ * Modules load when they are needed: to load all of them takes longer than a
+ * short command does.
  */
 export async function runCommandLine(
   [name = "--help", ...rest]: string[],
@@ -28,10 +30,19 @@ export async function runCommandLine(
   if (["--help", "-h", "help"].includes(name)) {
     const [topic] = rest;
     if (topic === undefined) {
-      out(programHelp(COMMANDS));
+      const { programHelp } = await import("./help.ts");
+      out(programHelp());
       return 0;
     }
     [name, rest] = [topic, ["--help"]];
   }
+  if (name === "enqueue") {
+    const load = () => import("./quick_enqueue.ts");
+    const { enqueueQuickly } = await withoutNode(load);
+    const code = await enqueueQuickly(rest, around);
+    if (code !== undefined) return code;
+  }
+  await withoutNode(() => import("@std/path"));
+  const { runCommand } = await import("./run_command.ts");
   return await runCommand(name, rest, around);
 }

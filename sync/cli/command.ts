@@ -9,8 +9,6 @@ export interface CommandContext {
   given: Given;
   /** The arguments that are not options. */
   args: string[];
-  /** Whether the process ends with the command, so that nothing need be closed. */
-  endsProcess: boolean;
   /** Writes one line to standard output. */
   out: (line: string) => void;
   /** Writes one line to standard error. */
@@ -41,7 +39,7 @@ export const ExitCode = {
   temporary: 75,
 } as const;
 
-/** One command: what its help says, and the module that does it. */
+/** One command: what it takes, and what its help says. */
 export interface Command {
   summary: string;
   /** The arguments after its name. */
@@ -53,9 +51,11 @@ export interface Command {
   example: string;
   /** What else a person must know. */
   notes?: string;
-  load: () => Promise<
-    { run(context: CommandContext): number | Promise<number> }
-  >;
+}
+
+/** The module that does a command. */
+export interface CommandModule {
+  run(context: CommandContext): number | Promise<number>;
 }
 
 /** What the process exits with after this error. */

@@ -1,10 +1,11 @@
 import { OPTIONS, type OptionSpec } from "../options.ts";
 import { VERSION } from "../version.ts";
 import type { Command } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
 
 /** The help of the whole program. */
-export function programHelp(commands: Record<string, Command>): string {
-  const rows = Object.entries(commands)
+export function programHelp(): string {
+  const rows = Object.entries(COMMANDS)
     .map(([name, { summary }]) => `  ${name.padEnd(9)} ${summary}`);
   return `jarvis-agent ${VERSION}: delivers every capture of this host to the capture server.
 

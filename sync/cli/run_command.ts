@@ -1,12 +1,12 @@
-import { AgentRunningError } from "../agent_lock.ts";
-import { readSettings } from "../config.ts";
-import { oneLine } from "../log.ts";
 import { UsageError } from "../given.ts";
 import type { Surroundings } from "./cli.ts";
 import { closest } from "./closest.ts";
-import { type Command, ExitCode, exitCodeOf } from "./command.ts";
+import { type Command, ExitCode } from "./command.ts";
 import { parseCommandLine } from "./command_line.ts";
+import { COMMAND_MODULES } from "./command_modules.ts";
 import { COMMANDS } from "./commands.ts";
+import { contextOf } from "./context.ts";
+import { explain } from "./explain.ts";
 import { commandHelp } from "./help.ts";
 
 /**
@@ -15,11 +15,11 @@ import { commandHelp } from "./help.ts";
  */
 export async function runCommand(
   name: string,
-  rest: string[],
+  args: string[],
   around: Surroundings,
 ): Promise<number> {
   try {
-    return await dispatch(name, rest, around);
+    return await dispatch(name, args, around);
   } catch (error) {
     return explain(name, error, around);
   }
@@ -27,30 +27,20 @@ export async function runCommand(
 
 async function dispatch(
   name: string,
-  rest: string[],
+  args: string[],
   around: Surroundings,
 ): Promise<number> {
-  const { env, out, err } = around;
   const command = commandOf(name);
-  const line = parseCommandLine(rest, command.options, env);
+  const { options: names } = command;
+  const line = parseCommandLine(args, names, around.env);
   if (line.help) {
-    out(commandHelp(name, command));
+    around.out(commandHelp(name, command));
     return ExitCode.ok;
   }
   assertCount(name, command, line.positionals);
-  const settings = readSettings(line.given, env);
-  const { run } = await command.load();
-  return await run({
-    ...around,
-    // A file's name may hold line breaks, or what a terminal would obey.
-    out: (text) => out(oneLine(text)),
-    err: (text) => err(oneLine(text)),
-    settings,
-    given: line.given,
-    args: line.positionals,
-    reread: (env) =>
-      readSettings(parseCommandLine(rest, command.options, env).given, env),
-  });
+  const context = contextOf(line, { args, names, around });
+  const { run } = await COMMAND_MODULES[name]!();
+  return await run(context);
 }
 
 function commandOf(name: string): Command {
@@ -79,21 +69,4 @@ function assertCount(name: string, command: Command, args: string[]): void {
       `Cannot use "${args[max]}": "${name}" takes no arguments but options`,
     );
   }
-}
-
-/** Tells a person what went wrong and, where there is something, what to do about it. */
-function explain(
-  name: string,
-  error: unknown,
-  { err }: Surroundings,
-): number {
-  const message = error instanceof Error ? error.message : String(error);
-  err(oneLine(`jarvis-agent: ${message}`));
-  if (error instanceof UsageError) {
-    const topic = Object.hasOwn(COMMANDS, name) ? `${name} --help` : "--help";
-    err(`Try "jarvis-agent ${topic}".`);
-  } else if (error instanceof AgentRunningError) {
-    err('"jarvis-agent status" shows it; end it before starting another one.');
-  }
-  return exitCodeOf(error);
 }

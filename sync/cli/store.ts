@@ -1,10 +1,7 @@
 import { join } from "@std/path";
-import { agentLockPath } from "../agent_lock.ts";
 import type { Settings } from "../config.ts";
-import { prepareDataDir, QUEUE_FILE } from "../data_dir.ts";
-import { hasFault } from "../database_error.ts";
+import { isClosedToOthers, prepareDataDir, QUEUE_FILE } from "../data_dir.ts";
 import { Intake } from "../intake.ts";
-import type { Log } from "../log.ts";
 import { UploadQueue } from "../queue.ts";
 import { Spool } from "../spool.ts";
 
@@ -24,49 +21,28 @@ export const RESERVE_BYTES = 8 * 1024 * 1024;
  * @throws {Error} if it, or the queue in it, cannot be used.
  */
 export function openStore(settings: Settings): Store {
-  return open(prepareQueuePath(settings), settings);
+  return openStoreAt(prepareQueuePath(settings), settings);
 }
 
 /**
- * Opens the data directory like {@linkcode openStore}; a damaged queue is set
- * aside first, and what can be read of it carried over: for whoever takes
- * captures, or delivers them.
- *
- * @param options `thorough` looks at all of the queue: for the agent. `mayLeave`
- * says that the process ends with the use of the store, see `UploadQueue.leave()`.
- * @throws {QueueInUseError} if the queue is damaged and its agent runs.
- * @throws {Error} if the data directory, or the queue in it, cannot be used.
+ * Opens a data directory as it is. Returns `undefined` if something would have to
+ * be done first, or is wrong; `openMendedStore` does, or says, it.
  */
-export async function openMendedStore(
-  settings: Settings,
-  options: { log: Log; thorough?: boolean; mayLeave?: boolean },
-): Promise<Store> {
-  const path = prepareQueuePath(settings);
-  // Nearly all queues are sound, and what mends one takes a while to load.
-  if (!options.thorough && hasBytes(path)) {
-    try {
-      return open(path, settings, options);
-    } catch (error) {
-      // Or another process is just moving it.
-      if (!hasFault(error, "damaged") && !hasFault(error, "other")) throw error;
+export function openStoreInUse(settings: Settings): Store | undefined {
+  const path = join(settings.dataDir, QUEUE_FILE);
+  try {
+    if (isClosedToOthers(settings.dataDir) && hasBytes(path)) {
+      return openStoreAt(path, settings);
     }
+  } catch {
+    // To be said by whoever tries it for good.
   }
-  const { openQueue } = await import("../salvage.ts");
-  const queue = await openQueue(path, {
-    ...options,
-    lockPath: agentLockPath(path),
-    reserveBytes: RESERVE_BYTES,
-  });
-  return storeOf(queue, settings, options);
+  return undefined;
 }
 
-function open(
-  path: string,
-  settings: Settings,
-  options: { mayLeave?: boolean } = {},
-): Store {
+function openStoreAt(path: string, settings: Settings): Store {
   const queue = new UploadQueue(path, { reserveBytes: RESERVE_BYTES });
-  return storeOf(queue, settings, options);
+  return storeOf(queue, settings);
 }
 
 function hasBytes(path: string): boolean {
@@ -77,7 +53,12 @@ function hasBytes(path: string): boolean {
   }
 }
 
-function prepareQueuePath({ dataDir }: Settings): string {
+/**
+ * Makes the data directory ready, and returns where its queue is.
+ *
+ * @throws {Error} if it cannot be used.
+ */
+export function prepareQueuePath({ dataDir }: Settings): string {
   try {
     prepareDataDir(dataDir);
   } catch (cause) {
@@ -88,16 +69,13 @@ function prepareQueuePath({ dataDir }: Settings): string {
   return join(dataDir, QUEUE_FILE);
 }
 
-function storeOf(
-  queue: UploadQueue,
-  settings: Settings,
-  { mayLeave = false }: { mayLeave?: boolean },
-): Store {
+/** What belongs to an open queue. */
+export function storeOf(queue: UploadQueue, settings: Settings): Store {
   const spool = new Spool(join(settings.dataDir, "spool"));
   return {
     queue,
     spool,
     intake: new Intake(queue, spool, settings),
-    [Symbol.dispose]: () => mayLeave ? queue.leave() : queue.close(),
+    [Symbol.dispose]: () => queue.close(),
   };
 }

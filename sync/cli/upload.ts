@@ -9,7 +9,7 @@ import { createUploader } from "./agent_parts.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
 import { eachFile } from "./each_file.ts";
 import { readMetadata } from "./metadata_options.ts";
-import { openMendedStore } from "./store.ts";
+import { openMendedStore } from "./mended_store.ts";
 
 type Sent = Pick<
   UploadResult,
