@@ -35,7 +35,7 @@ export function assertQueue(database: Connection): void {
  */
 export function prepareSchema(database: Connection): void {
   // Before anything is written.
-  const { version } = identifyAtOnce(database);
+  const version = identifyAtOnce(database);
   // A commit writes every page that it changes, four for one capture: of half the
   // usual size they take a tenth less time. Of an older database it stays as it is.
   database.exec("PRAGMA page_size = 2048");
@@ -46,11 +46,11 @@ export function prepareSchema(database: Connection): void {
   );
   if (version === SCHEMA_VERSION) return;
   database.transaction(() => {
-    const { version, tables } = identify(database);
+    const version = identify(database);
     // Another process may have been faster.
     if (version === SCHEMA_VERSION) return;
     database.exec(version === 1 ? MIGRATE_VERSION_1 : CREATE);
-    if (tables.includes("queue")) {
+    if (tablesOf(database).includes("queue")) {
       database.exec(MIGRATE_FIRST_DESIGN + RECOUNT);
     }
     database.exec(
@@ -106,22 +106,17 @@ export function findDamage(database: Connection): string | null {
   return found === "ok" ? null : String(found);
 }
 
-/** What a database says of itself. */
-interface Identity {
-  version: number;
-  tables: string[];
-}
-
 /** All from one moment: another process may be making the tables. */
-function identifyAtOnce(database: Connection): Identity {
+function identifyAtOnce(database: Connection): number {
   database.exec("BEGIN");
   // If this fails, whoever opened the database closes it.
-  const identity = identify(database);
+  const version = identify(database);
   database.exec("COMMIT");
-  return identity;
+  return version;
 }
 
-function identify(database: Connection): Identity {
+/** Returns the version of a queue, 0 for one that is still to be made. */
+function identify(database: Connection): number {
   const version = Number(readPragma(database, "user_version"));
   if (version > SCHEMA_VERSION) {
     throw new Error(
@@ -129,17 +124,19 @@ function identify(database: Connection): Identity {
         "use the newer program that wrote it",
     );
   }
-  const tables = database.prepare(
-    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
-  ).all().map(({ name }) => String(name));
   const isOurs = version > 0
     ? readPragma(database, "application_id") === APPLICATION_ID
-    : tables.length === 0 || isFirstDesign(database);
-  if (!isOurs) {
-    const shown = tables[0] === undefined ? "" : ` (table "${tables[0]}")`;
-    throw new Error(`it belongs to another program${shown}`);
-  }
-  return { version, tables };
+    : tablesOf(database).length === 0 || isFirstDesign(database);
+  if (isOurs) return version;
+  const [first] = tablesOf(database);
+  const shown = first === undefined ? "" : ` (table "${first}")`;
+  throw new Error(`it belongs to another program${shown}`);
+}
+
+function tablesOf(database: Connection): string[] {
+  return database.prepare(
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+  ).all().map(({ name }) => String(name));
 }
 
 /** Whether there is a table `queue` with all that the first design put into it. */

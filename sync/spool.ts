@@ -1,9 +1,14 @@
-import { join } from "@std/path";
+import { dirname, join } from "@std/path";
 import { createPrivateDir, syncDir } from "./data_dir.ts";
 import { freeBytes } from "./disk_space.ts";
 import { removeIfThere, writeFileDurably } from "./durable_file.ts";
 import { parseRecord, RecordLog, type SpoolRecord } from "./record_log.ts";
-import { type SpooledFile, statCapture, takeCopy } from "./take_copy.ts";
+import {
+  exists,
+  type SpooledFile,
+  statCapture,
+  takeCopy,
+} from "./take_copy.ts";
 
 export type { SpoolRecord } from "./record_log.ts";
 export { type SpooledFile, statCapture } from "./take_copy.ts";
@@ -73,10 +78,12 @@ export class Spool {
     source: string,
     options: { beforeCopy?: () => void } = {},
   ): Promise<SpooledFile> {
-    const path = this.#newPath(id);
+    const path = this.pathOf(id);
+    createPrivateDir(dirname(path));
     try {
       return await takeCopy(source, path, options);
     } catch (error) {
+      if (error instanceof Deno.errors.AlreadyExists) throw twice(id);
       this.remove(id);
       throw error;
     }
@@ -84,7 +91,9 @@ export class Spool {
 
   /** Takes bytes that are in memory, otherwise like {@linkcode Spool.addFile}. */
   addBytes(id: string, data: Uint8Array): SpooledFile {
-    const path = this.#newPath(id);
+    const path = this.pathOf(id);
+    if (exists(path)) throw twice(id);
+    createPrivateDir(dirname(path));
     try {
       writeFileDurably(path, data);
       return statCapture(path);
@@ -92,18 +101,6 @@ export class Spool {
       this.remove(id);
       throw error;
     }
-  }
-
-  /** A path that nothing has yet: to copy onto another link of the source would empty it. */
-  #newPath(id: string): string {
-    const path = this.pathOf(id);
-    if (this.has(id)) {
-      throw new TypeError(
-        `Cannot keep a capture as "${id}" twice in the spool`,
-      );
-    }
-    createPrivateDir(join(this.dir, shardOf(id)));
-    return path;
   }
 
   /** Completes entries: their records and their names are on the disk afterwards. */
@@ -246,19 +243,14 @@ export class Spool {
   }
 }
 
+function twice(id: string): TypeError {
+  return new TypeError(`Cannot keep a capture as "${id}" twice in the spool`);
+}
+
 function shardOf(id: string): string {
   return id.slice(-2);
 }
 
 function nameOf({ name }: Deno.DirEntry): string {
   return name;
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -13,11 +13,11 @@ export interface SpooledFile {
  * Makes a file appear under another name too: by a hard link where that can be,
  * else by a copy with the same time. Its bytes are on the disk then.
  *
- * @param path Must be free.
  * @param options `beforeCopy` is called if bytes are to be copied, before the
  * first one is; it may refuse by throwing.
  * @throws {CaptureFileError} if the file is gone, unreadable, not a regular
  * file, or changed while it was copied; what was copied is left then.
+ * @throws {Deno.errors.AlreadyExists} if something has that name.
  */
 export async function takeCopy(
   source: string,
@@ -67,7 +67,8 @@ function tryLink(source: string, path: string): boolean {
   try {
     Deno.linkSync(Deno.realPathSync(source), path);
     return true;
-  } catch {
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) throw error;
     // Another file system, or one without links, or another user's file.
     return false;
   }
@@ -79,6 +80,8 @@ async function copyWhole(
   path: string,
   before: SpooledFile,
 ): Promise<void> {
+  // Another link of the source would be emptied.
+  if (exists(path)) throw new Deno.errors.AlreadyExists(path);
   await Deno.copyFile(source, path);
   const after = statCapture(source);
   const same = after.mtimeMs === before.mtimeMs &&
@@ -91,4 +94,14 @@ async function copyWhole(
   if (Deno.build.os !== "windows") Deno.chmodSync(path, 0o600);
   const modified = new Date(before.mtimeMs);
   Deno.utimeSync(path, modified, modified);
+}
+
+/** Whether something has this name, be it a link that leads nowhere. */
+export function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -1,4 +1,3 @@
-import { VERSION } from "../version.ts";
 import type { CommandContext } from "./command.ts";
 import { withoutNode } from "./without_node.ts";
 
@@ -24,6 +23,7 @@ export async function runCommandLine(
 ): Promise<number> {
   const { out } = around;
   if (["--version", "-V"].includes(name)) {
+    const { VERSION } = await import("../version.ts");
     out(`jarvis-agent ${VERSION}`);
     return 0;
   }
