@@ -23,11 +23,13 @@ export async function enqueueQuickly(
   args: string[],
   around: Surroundings,
 ): Promise<number | undefined> {
-  const { context, metadata } = readLine(args, around) ?? {};
-  const store = context && openStoreInUse(context.settings);
+  const line = readLine(args, around);
+  if (!line) return undefined;
+  const { context, metadata } = line;
+  const store = openStoreInUse(context.settings);
   if (!store) return undefined;
   try {
-    const code = await enqueueEach(context, metadata!, store);
+    const code = await enqueueEach(context, metadata, store);
     if (around.endsProcess) store.queue.leave();
     else store.queue.close();
     return code;
