@@ -145,18 +145,32 @@ Deno.test("Stage.program() is a bundle that imports nothing but itself and Deno'
   assertEquals(flags, ["--no-lock"]);
   const files = filesIn(dirname(main));
   assert(
-    files.some((path) => basename(path).startsWith("enqueue-")),
+    files.some((path) => basename(path).startsWith("run-")),
     files.join(),
   );
   assert(files.includes(worker), files.join());
-  const imported = files.flatMap((path) => {
-    const text = Deno.readTextFileSync(path);
-    const found = text.matchAll(/^(?:import|export)\b.*"(.+)";$/gm);
-    return Array.from(found, ([, specifier]) => specifier!);
-  });
+  const imported = files.flatMap(importsOf);
   assert(imported.includes("node:sqlite"));
   for (const specifier of imported) assertMatch(specifier, /^(node:|\.\.?\/)/);
+  // Each file takes its time to be loaded.
+  const quick = files.find((path) => /quick_enqueue-/.test(path))!;
+  const loaded = new Set([main, quick, ...loadedBy(main), ...loadedBy(quick)]);
+  assert(loaded.size <= 3, [...loaded].join());
 });
+
+/** What a file imports at once. */
+function importsOf(path: string): string[] {
+  const text = Deno.readTextFileSync(path);
+  const found = text.matchAll(/^(?:import|export|\}) ?.*"(.+)";$/gm);
+  return Array.from(found, ([, specifier]) => specifier!);
+}
+
+/** The files that are loaded with one, by whatever way. */
+function loadedBy(path: string): string[] {
+  const files = importsOf(path).filter((specifier) => specifier.startsWith("."))
+    .map((specifier) => join(dirname(path), specifier));
+  return [...files, ...files.flatMap(loadedBy)];
+}
 
 function filesIn(dir: string): string[] {
   return [...Deno.readDirSync(dir)].flatMap(({ name, isDirectory }) =>

@@ -1,20 +1,31 @@
-import { runCommandLine } from "../../sync/cli/cli.ts";
+import { runCommandLine, type Surroundings } from "../../sync/cli/cli.ts";
 import type { Ended } from "./cli.ts";
+
+/** What a program in this process has around it, and what it says to it. */
+export function around(env: Record<string, string>): {
+  surroundings: Surroundings;
+  said: { stdout: string; stderr: string };
+} {
+  const said = { stdout: "", stderr: "" };
+  return {
+    said,
+    surroundings: {
+      out: (line) => said.stdout += `${line}\n`,
+      err: (line) => said.stderr += `${line}\n`,
+      env: (name) => env[name],
+      endsProcess: false,
+      stopSignal: () => new AbortController().signal,
+      onReload() {},
+    },
+  };
+}
 
 /** Runs one command line in this process, with no variables but those given. */
 export async function runInProcess(
   args: string[],
   env: Record<string, string> = {},
 ): Promise<Ended> {
-  let stdout = "";
-  let stderr = "";
-  const code = await runCommandLine(args, {
-    out: (line) => stdout += `${line}\n`,
-    err: (line) => stderr += `${line}\n`,
-    env: (name) => env[name],
-    endsProcess: false,
-    stopSignal: () => new AbortController().signal,
-    onReload() {},
-  });
-  return { code, stdout, stderr };
+  const { surroundings, said } = around(env);
+  const code = await runCommandLine(args, surroundings);
+  return { code, ...said };
 }
