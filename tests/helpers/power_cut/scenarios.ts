@@ -48,16 +48,16 @@ export const SCENARIOS = {
 export type ScenarioName = keyof typeof SCENARIOS;
 
 /**
- * Cuts the power before the first sync, the second, and so on until there is no
- * further one, and yields what is wrong with what is delivered afterwards.
+ * Cuts the power before the first sync, the second, and so on, and at last behind
+ * the end of the program; yields what is wrong with what is delivered afterwards.
  */
 export async function* cutAtEverySync(
   scenario: ScenarioName,
   props: Props,
 ): AsyncGenerator<string> {
-  for (let cutAt = 1;; cutAt++) {
+  for (let cutAt = 1, wasCut = true; wasCut; cutAt++) {
     await using scene = new Scene(props);
-    if (!await SCENARIOS[scenario](scene, cutAt)) return;
+    wasCut = await SCENARIOS[scenario](scene, cutAt);
     await scene.cut();
     // Before anything is owed, what matters is that the host starts again.
     const survivals: Survival[] = scene.oracle.owed === 0
@@ -65,7 +65,8 @@ export async function* cutAtEverySync(
       : ["synced", cutAt % 2 ? "names" : { mixed: cutAt }];
     for (const survival of survivals) {
       const faults = await scene.restart(survival);
-      for (const fault of faults) yield `Cut before sync ${cutAt}. ${fault}`;
+      const when = wasCut ? `before sync ${cutAt}` : "behind the end";
+      for (const fault of faults) yield `Cut ${when}. ${fault}`;
     }
   }
 }
