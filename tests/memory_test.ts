@@ -8,6 +8,8 @@ const MIB = 1024 * 1024;
 class Scene {
   nowMs = 0;
   bytes = 60 * MIB;
+  /** What a release leaves. */
+  keeps = 60 * MIB;
   released = 0;
   readonly keeper = new MemoryKeeper({
     residentBytes: () => this.bytes,
@@ -25,7 +27,7 @@ class Scene {
   #turn(): void {
     this.keeper.turn(() => {
       this.released++;
-      this.bytes = 60 * MIB;
+      this.bytes = this.keeps;
     });
   }
 
@@ -52,10 +54,10 @@ Deno.test("MemoryKeeper gives memory back once behind a burst, not within it", (
 Deno.test("MemoryKeeper does nothing for little, until it has become much", () => {
   const scene = new Scene();
   scene.idle(10);
-  scene.work(MIB);
+  scene.work(MIB / 3);
   scene.idle(60);
   assertEquals(scene.released, 1);
-  scene.work(MIB);
+  scene.work(MIB / 3);
   scene.idle(60);
   assertEquals(scene.released, 2);
 });
@@ -65,6 +67,18 @@ Deno.test("MemoryKeeper gives back what was taken by something else than work", 
   scene.idle(10);
   scene.bytes += 3 * MIB;
   scene.idle(60);
+  assertEquals(scene.released, 2);
+});
+
+Deno.test("MemoryKeeper counts what is given back only a moment later", () => {
+  const scene = new Scene();
+  scene.keeps = 80 * MIB;
+  scene.idle(10);
+  scene.bytes = 60 * MIB;
+  scene.idle(10);
+  assertEquals(scene.released, 1);
+  scene.bytes += MIB;
+  scene.idle(10);
   assertEquals(scene.released, 2);
 });
 

@@ -13,7 +13,7 @@ export interface MemoryKeeperOptions {
 /** So long nothing was done. Within a burst, collecting would only cost time. */
 const QUIET_MS = 5000;
 /** So much more is worth the time that it takes, some 50 ms. */
-const WORTH_BYTES = 2 * 1024 * 1024;
+const WORTH_BYTES = 512 * 1024;
 
 /**
  * Lets a process give its memory back behind each burst of work, and what
@@ -42,7 +42,10 @@ export class MemoryKeeper {
   /** Calls `release` if it is time to. */
   turn(release: () => void): void {
     if (this.#now() - this.#workedAt < QUIET_MS) return;
-    if (this.#residentBytes() < this.#keptBytes + WORTH_BYTES) return;
+    const resident = this.#residentBytes();
+    // Some of what is released is given back by other threads, a moment later.
+    this.#keptBytes = Math.min(this.#keptBytes, resident);
+    if (resident < this.#keptBytes + WORTH_BYTES) return;
     release();
     this.#keptBytes = this.#residentBytes();
   }
