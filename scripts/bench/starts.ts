@@ -13,14 +13,15 @@ const IN_USE = 1000;
 const STARTS_A_ROUND = 9;
 
 /**
- * Puts an executable into memory anew: by how the system happens to hold a file
- * there, its start differs by a tenth for as long as it stays.
+ * Returns another copy of an executable: by how the system happens to hold a file
+ * in memory, its start differs by a tenth for as long as the file is there.
  */
-function renew(program: string): void {
-  Deno.copyFileSync(program, `${program}.new`);
+function copyOf(program: string, dir: string): string {
+  const copy = Deno.makeTempFileSync({ dir });
+  Deno.copyFileSync(program, copy);
   // What is written behind would slow down what is synced.
-  syncFile(`${program}.new`);
-  Deno.renameSync(`${program}.new`, program);
+  syncFile(copy);
+  return copy;
 }
 
 /**
@@ -44,11 +45,15 @@ export async function compareStarts(bench: Bench): Promise<Finding[]> {
       : [Deno.execPath(), "run", "-A", "--quiet", ...flags[name], source];
   const timed = ([program = "", ...args]: string[], more: string[]) => {
     let turns = 0;
+    let copy = program;
     return {
       turn: async () => {
-        if (executables && turns++ % STARTS_A_ROUND === 0) renew(program);
+        if (executables && turns++ % STARTS_A_ROUND === 0) {
+          if (copy !== program) Deno.removeSync(copy);
+          copy = copyOf(program, dir);
+        }
         const start = performance.now();
-        await run(program, [...args, ...more]);
+        await run(copy, [...args, ...more]);
         return performance.now() - start;
       },
     };
