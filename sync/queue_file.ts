@@ -219,17 +219,19 @@ function closeUntouched(
   database: Connection,
   { path, options }: { path: string; options: OpenDatabaseOptions },
 ): void {
-  // Whoever closes a database last brings its -wal in, unless it may only read.
-  using last = walBytes(path) > 0
-    ? openDatabase(path, { ...options, readonly: true })
-    : undefined;
+  let last: Connection | undefined;
   try {
-    // What has read nothing yet does not count.
-    if (last) assertQueue(last);
+    if (walBytes(path) > 0) {
+      // Whoever closes a database last brings its -wal in, unless it may only read.
+      last = openDatabase(path, { ...options, readonly: true });
+      // What has read nothing yet does not count.
+      assertQueue(last);
+    }
   } catch {
-    // The reason is known.
+    // What is wrong is known.
   }
   database.close();
+  last?.close();
 }
 
 /** The number that the file system has for the file of this name; `null` if there is none. */
