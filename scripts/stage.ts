@@ -85,12 +85,10 @@ export class Stage implements Disposable {
    * @throws {Error} if it cannot: a part of that is fetched from npm.
    */
   #bundle(binding: Binding, bundler: string): Program {
-    const bundle = (entry: string, ...to: string[]) => {
+    const common = ["bundle", "--quiet", ...this.flagsOf(binding)];
+    const bundle = (entry: string, ...flags: string[]) => {
       const { stderr, success } = new Deno.Command(bundler, {
-        args: [
-          ...["bundle", "--quiet", ...this.flagsOf(binding)],
-          ...[...to, this.join(entry)],
-        ],
+        args: [...common, ...flags, this.join(entry)],
         // Comments name each part's file, seen from there.
         cwd: this.path,
         env: { NO_COLOR: "1" },
@@ -102,8 +100,9 @@ export class Stage implements Disposable {
     // In its own place, so that to the rest it is one module that shares nothing:
     // what is shared becomes many small files, and each takes its time to be loaded.
     bundle(QUICK, "--output", this.join(QUICK));
+    const folder = this.join(BUNDLE_FOLDER);
+    // Each by itself, for the same reason.
     for (const entry of ["main.ts", WORKER]) {
-      const folder = this.join(BUNDLE_FOLDER);
       bundle(entry, "--code-splitting", "--outdir", folder);
     }
     const bundled = (entry: string) =>

@@ -90,6 +90,20 @@ Deno.test("enqueue brings a -wal in before it is long", async () => {
   assertEquals(queue.getStats().pending, 41);
 });
 
+Deno.test("programs that enqueue at once lose nothing, whoever leaves the -wal", async () => {
+  await using host = new Host();
+  const owed = await host.enqueue(host.write("first"));
+  for (let round = 0; round < 3; round++) {
+    const makers = Array.from({ length: 8 }, (_, n) => {
+      const paths = [1, 2, 3].map((m) => host.write(`${round}-${n}-${m}`));
+      return host.enqueue(...paths);
+    });
+    owed.push(...(await Promise.all(makers)).flat());
+  }
+  const listed = await host.json<{ id: string }[]>("list", "--limit=100");
+  assertEquals(new Set(listed.map(({ id }) => id)), new Set(owed));
+});
+
 Deno.test("UploadQueue.leave() leaves the queue to other programs", async () => {
   await using host = new Host();
   await host.enqueue(host.write("first"));

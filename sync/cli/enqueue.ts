@@ -4,7 +4,10 @@ import { enqueueEach } from "./enqueue_each.ts";
 import { openMendedStore } from "./mended_store.ts";
 import { readMetadata } from "./metadata_options.ts";
 
-/** Queues files, whatever must be done first for that: see `quick_enqueue.ts` for the rest. */
+/**
+ * Queues files, and does first whatever that takes: for what `quick_enqueue.ts`,
+ * which is tried before, leaves alone.
+ */
 export async function run(context: CommandContext): Promise<number> {
   const metadata = readMetadata(context.given);
   const log = createLog({ write: context.err });

@@ -10,9 +10,9 @@ import {
 } from "./store.ts";
 
 /**
- * Opens the data directory like `openStore`; a damaged queue is set
- * aside first, and what can be read of it carried over: for whoever takes
- * captures, or delivers them.
+ * Opens the data directory like `openStore`; a damaged queue is set aside first,
+ * and what can be read of it carried over: for whoever takes captures, or delivers
+ * them.
  *
  * @param options `thorough` looks at all of the queue: for the agent.
  * @throws {QueueInUseError} if the queue is damaged and its agent runs.
