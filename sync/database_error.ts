@@ -50,7 +50,7 @@ export function translated<T>(call: () => T): T {
 
 /** What a person must know of a damage, whatever was being done when it was found. */
 export function damage(what: string): string {
-  return `the queue is damaged (${what}): the agent sets it aside when it is started again`;
+  return `the queue is damaged (${what}): "jarvis-agent run" sets it aside when it starts, and so does "sync"`;
 }
 
 /** The engines have only SQLite's words in common. */

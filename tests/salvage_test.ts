@@ -623,7 +623,7 @@ testOnEachEngine(
       assertEquals(error.fault, "damaged");
       assertStringIncludes(
         error.message,
-        "the agent sets it aside when it is started again",
+        "sets it aside when it starts",
       );
     }
     using queue = await scene.open();
@@ -671,7 +671,7 @@ Deno.test("status and doctor name the damaged queues that were set aside", async
   assertEquals(before.code, 1);
   assertStringIncludes(
     before.stderr,
-    "the queue is damaged (file is not a database): the agent sets it aside when it is started again",
+    'the queue is damaged (file is not a database): "jarvis-agent run" sets it aside when it starts, and so does "sync"',
   );
   (await scene.open()).close();
   const [name] = queuesSetAside(scene.path);
@@ -722,6 +722,19 @@ Deno.test("damage that only a look at all of the queue finds is mended by the ne
     "--server=http://127.0.0.1:9",
   ]);
   await agent.said(/kept as ".*": \d+ of its captures could be read/);
+});
+
+Deno.test("damage that only a look at all of the queue finds is mended by the next sync", async () => {
+  await using scene = new Scene("builtin");
+  await scene.fill();
+  scene.damage(spoilCaptures);
+  const { code, stderr } = await runCli([
+    "sync",
+    `--data-dir=${scene.dir.path}`,
+    "--server=http://127.0.0.1:9",
+  ]);
+  assertMatch(stderr, /kept as ".*": \d+ of its captures could be read/);
+  assertEquals(code, 75, stderr);
 });
 
 for (const command of ["enqueue", "upload", "sync"]) {

@@ -14,7 +14,8 @@ import {
  * and what can be read of it carried over: for whoever takes captures, or delivers
  * them.
  *
- * @param options `thorough` looks at all of the queue: for the agent.
+ * @param options `thorough` looks at all of the queue: for whoever delivers
+ * all that is in it.
  * @throws {QueueInUseError} if the queue is damaged and its agent runs.
  * @throws {Error} if the data directory, or the queue in it, cannot be used.
  */

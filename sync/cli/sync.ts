@@ -19,7 +19,8 @@ export async function run(context: CommandContext): Promise<number> {
   const { settings, given, out } = context;
   const signal = context.stopSignal();
   const log = createLog({ write: context.err });
-  using store = await openMendedStore(settings, { log });
+  // Where no agent ever runs nobody else would find all that is damaged.
+  using store = await openMendedStore(settings, { log, thorough: true });
   const { queue } = store;
   const before = queue.getStats();
   const progress = new Progress(context.err, before.pending + before.uploading);
