@@ -152,8 +152,8 @@ export class QueueFile implements Disposable {
 
   /**
    * Closes the file in a process that is about to end. A short -wal is left as it
-   * is, for whoever opens the queue next: to bring it in takes as many syncs once
-   * more as a capture does.
+   * is, for whoever opens the queue next: to bring it in, and to begin another one,
+   * takes three syncs more.
    */
   leave(): void {
     if (walBytes(this.path) > MAX_LEFT_WAL_BYTES) this.close();
