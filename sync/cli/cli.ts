@@ -42,6 +42,7 @@ export async function runCommandLine(
     const code = await enqueueQuickly(rest, around);
     if (code !== undefined) return code;
   }
+  // First, so that no other module loads it.
   await withoutNode(() => import("@std/path"));
   const { runCommand } = await import("./run_command.ts");
   return await runCommand(name, rest, around);
