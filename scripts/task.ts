@@ -9,11 +9,11 @@ import {
   chooseBinding,
   flagsOf,
   projectPath,
-} from "./bindings.ts";
-import { PERMISSIONS } from "./permissions.ts";
-import { runChecks } from "./run_checks.ts";
-import { runDeno } from "./process.ts";
-import { runTests } from "./run_tests.ts";
+} from "./task/bindings.ts";
+import { PERMISSIONS } from "./build/permissions.ts";
+import { runChecks } from "./check/main.ts";
+import { runDeno } from "./task/process.ts";
+import { runTests } from "./task/run_tests.ts";
 
 type Task = (
   flags: string[],
@@ -35,11 +35,16 @@ const TASKS: Record<string, Task> = {
   bench: program("scripts/bench/main.ts"),
   chaos: program("tests/chaos/main.ts"),
   check: runChecks,
-  compile: program("scripts/compile.ts"),
-  demo: program("scripts/demo.ts"),
+  compile: program("scripts/build/compile.ts"),
+  demo: program("scripts/demo/main.ts"),
   fetch: (flags) =>
-    runDeno(["cache", ...flags, "main.ts", "tests/dependencies_test.ts"]),
-  server: program("scripts/server.ts"),
+    runDeno([
+      "cache",
+      ...flags,
+      "main.ts",
+      "tests/scripts/dependencies_test.ts",
+    ]),
+  server: program("scripts/server/main.ts"),
   test: runTests,
 };
 

@@ -17,20 +17,20 @@
  * @module
  */
 
-import "./native_sqlite.ts";
+import "./queue/native_sqlite.ts";
 
-export { AgentRunningError } from "./agent_lock.ts";
-export { SyncAgent } from "./agent.ts";
-export type { SyncAgentOptions } from "./agent.ts";
-export type { PassReport } from "./judge.ts";
-export { Intake, NoRoomError } from "./intake.ts";
-export type { AddOptions, IntakeOptions } from "./intake.ts";
-export { createLog } from "./log.ts";
-export type { Log, LogLevel, LogOptions } from "./log.ts";
-export type { Metadata } from "./metadata.ts";
-export { CaptureFileError } from "./outcome.ts";
-export type { OutcomeKind } from "./outcome.ts";
-export { UploadQueue } from "./queue.ts";
+export { AgentRunningError } from "./agent/agent_lock.ts";
+export { SyncAgent } from "./agent/agent.ts";
+export type { SyncAgentOptions } from "./agent/agent.ts";
+export type { PassReport } from "./agent/outcome_handler.ts";
+export { Intake, NoRoomError } from "./spool/intake.ts";
+export type { AddOptions, IntakeOptions } from "./spool/intake.ts";
+export { createLog } from "./host/log.ts";
+export type { Log, LogLevel, LogOptions } from "./host/log.ts";
+export type { Metadata } from "./capture/metadata.ts";
+export { CaptureFileError } from "./upload/outcome.ts";
+export type { OutcomeKind } from "./upload/outcome.ts";
+export { UploadQueue } from "./queue/queue.ts";
 export type {
   CaptureStatus,
   EnqueueOptions,
@@ -38,13 +38,13 @@ export type {
   QueuedCapture,
   QueueStats,
   UploadQueueOptions,
-} from "./queue.ts";
-export { Spool } from "./spool.ts";
-export { CaptureUploader } from "./uploader.ts";
+} from "./queue/queue.ts";
+export { Spool } from "./spool/spool.ts";
+export { CaptureUploader } from "./upload/uploader.ts";
 export type {
   CaptureUploaderOptions,
   UploadOptions,
   UploadResult,
-} from "./uploader.ts";
-export { FolderWatcher } from "./watcher.ts";
-export type { FolderWatcherOptions } from "./watcher.ts";
+} from "./upload/uploader.ts";
+export { FolderWatcher } from "./watch/watcher.ts";
+export type { FolderWatcherOptions } from "./watch/watcher.ts";

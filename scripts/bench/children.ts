@@ -1,7 +1,7 @@
 /** Starts the programs that are measured, each in a process of its own. */
 import { basename } from "@std/path";
-import { bindingFlags, projectPath } from "../bindings.ts";
-import { V8_FLAGS_ARGUMENT } from "../v8_flags.ts";
+import { bindingFlags, projectPath } from "../task/bindings.ts";
+import { V8_FLAGS_ARGUMENT } from "../build/v8_flags.ts";
 import type { Received } from "./receiver.ts";
 
 /**

@@ -5,7 +5,7 @@ import { programArgs, run } from "./children.ts";
 export async function compileAgent(output: string): Promise<boolean> {
   return await works(() =>
     run(Deno.execPath(), [
-      ...programArgs("scripts/compile.ts"),
+      ...programArgs("scripts/build/compile.ts"),
       `--output=${output}`,
     ])
   );

@@ -5,8 +5,8 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { join } from "@std/path";
-import { openDatabase } from "../../sync/database.ts";
-import { projectPath } from "../bindings.ts";
+import { openDatabase } from "../../sync/queue/sqlite.ts";
+import { projectPath } from "../task/bindings.ts";
 import { Bench, type Finding, type Measured, type Series } from "./bench.ts";
 import { barChart, lineChart } from "./chart.ts";
 import { measureBacklog } from "./points/backlog.ts";

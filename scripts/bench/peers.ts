@@ -1,6 +1,6 @@
 /** The programs that a user might take instead, as far as they are installed. */
 import { join } from "@std/path";
-import { projectPath } from "../bindings.ts";
+import { projectPath } from "../task/bindings.ts";
 import { compileC, run } from "./children.ts";
 
 /** What is installed: to compare with, and to measure against. */

@@ -1,7 +1,7 @@
 /** How long the program takes to start, beside an empty one. */
 import { join } from "@std/path";
-import { syncFile } from "../../sync/durable_file.ts";
-import { bindingFlags, projectPath } from "../bindings.ts";
+import { syncFile } from "../../sync/host/files.ts";
+import { bindingFlags, projectPath } from "../task/bindings.ts";
 import type { Bench, Finding } from "./bench.ts";
 import { run, runProgram } from "./children.ts";
 import { compileSource } from "./executable.ts";

@@ -1,14 +1,18 @@
-import { SyncAgent } from "../agent.ts";
-import { type AfterUpload, type SentFile, tidyUp } from "../after_upload.ts";
-import { BookkeepingThread } from "../bookkeeping_thread.ts";
-import type { Settings } from "../config.ts";
-import { reached } from "../fault_point.ts";
-import type { Log } from "../log.ts";
-import { UsageError } from "../given.ts";
-import { reconcileSpool } from "../recovery.ts";
-import { CaptureUploader } from "../uploader.ts";
-import { FolderWatcher } from "../watcher.ts";
-import type { Spool } from "../spool.ts";
+import { SyncAgent } from "../agent/agent.ts";
+import {
+  type AfterUpload,
+  type SentFile,
+  tidyUp,
+} from "../watch/after_upload.ts";
+import { BookkeepingThread } from "../agent/bookkeeping_thread.ts";
+import type { Settings } from "./config.ts";
+import { reached } from "../host/fault_point.ts";
+import type { Log } from "../host/log.ts";
+import { UsageError } from "./arguments.ts";
+import { reconcileSpool } from "../spool/reconcile.ts";
+import { CaptureUploader } from "../upload/uploader.ts";
+import { FolderWatcher } from "../watch/watcher.ts";
+import type { Spool } from "../spool/spool.ts";
 import { RESERVE_BYTES, type Store } from "./store.ts";
 
 /** How often it is looked whether the spool's records are worth compacting, in milliseconds. */

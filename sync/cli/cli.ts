@@ -23,7 +23,7 @@ export async function runCommandLine(
 ): Promise<number> {
   const { out } = around;
   if (["--version", "-V"].includes(name)) {
-    const { VERSION } = await import("../version.ts");
+    const { VERSION } = await import("../host/version.ts");
     out(`jarvis-agent ${VERSION}`);
     return 0;
   }
@@ -37,7 +37,7 @@ export async function runCommandLine(
     [name, rest] = [topic, ["--help"]];
   }
   if (name === "enqueue") {
-    const load = () => import("./quick_enqueue.ts");
+    const load = () => import("./commands/quick_enqueue.ts");
     const { enqueueQuickly } = await withoutNode(load);
     const code = await enqueueQuickly(rest, around);
     if (code !== undefined) return code;

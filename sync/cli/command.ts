@@ -1,7 +1,7 @@
-import type { Settings } from "../config.ts";
-import { NoRoomError } from "../intake.ts";
-import { type Given, UsageError } from "../given.ts";
-import type { OptionName } from "../options.ts";
+import type { Settings } from "./config.ts";
+import { NoRoomError } from "../spool/intake.ts";
+import { type Given, UsageError } from "./arguments.ts";
+import type { OptionName } from "./options.ts";
 
 /** What a command is given to work with. */
 export interface CommandContext {

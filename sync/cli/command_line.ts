@@ -1,7 +1,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { DELIMITER } from "@std/path";
-import { Given, type GivenValue, UsageError } from "../given.ts";
-import { type OptionName, OPTIONS, type OptionSpec } from "../options.ts";
+import { Given, type GivenValue, UsageError } from "./arguments.ts";
+import { type OptionName, OPTIONS, type OptionSpec } from "./options.ts";
 import { closest } from "./closest.ts";
 
 /** A command line, taken apart. */

@@ -2,16 +2,16 @@ import type { CommandModule } from "./command.ts";
 
 /** What does each command. Modules load when they are needed. */
 export const COMMAND_MODULES: Record<string, () => Promise<CommandModule>> = {
-  run: () => import("./run.ts"),
-  enqueue: () => import("./enqueue.ts"),
-  upload: () => import("./upload.ts"),
-  sync: () => import("./sync.ts"),
-  status: () => import("./status.ts"),
-  list: () => import("./list.ts"),
-  retry: () => import("./retry.ts"),
-  remove: () => import("./remove.ts"),
-  cleanup: () => import("./cleanup.ts"),
-  check: () => import("./check.ts"),
-  doctor: () => import("./doctor.ts"),
-  service: () => import("./service.ts"),
+  run: () => import("./commands/run.ts"),
+  enqueue: () => import("./commands/enqueue.ts"),
+  upload: () => import("./commands/upload.ts"),
+  sync: () => import("./commands/sync.ts"),
+  status: () => import("./commands/status.ts"),
+  list: () => import("./commands/list.ts"),
+  retry: () => import("./commands/retry.ts"),
+  remove: () => import("./commands/remove.ts"),
+  cleanup: () => import("./commands/cleanup.ts"),
+  check: () => import("./commands/check.ts"),
+  doctor: () => import("./commands/doctor.ts"),
+  service: () => import("./commands/service.ts"),
 };

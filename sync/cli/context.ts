@@ -1,6 +1,6 @@
-import { readSettings } from "../config.ts";
-import { oneLine } from "../log.ts";
-import type { OptionName } from "../options.ts";
+import { readSettings } from "./config.ts";
+import { oneLine } from "../host/log.ts";
+import type { OptionName } from "./options.ts";
 import type { Surroundings } from "./cli.ts";
 import type { CommandContext } from "./command.ts";
 import { type CommandLine, parseCommandLine } from "./command_line.ts";

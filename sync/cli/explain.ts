@@ -1,6 +1,6 @@
-import { AgentRunningError } from "../agent_lock.ts";
-import { UsageError } from "../given.ts";
-import { oneLine } from "../log.ts";
+import { AgentRunningError } from "../agent/agent_lock.ts";
+import { UsageError } from "./arguments.ts";
+import { oneLine } from "../host/log.ts";
 import type { Surroundings } from "./cli.ts";
 import { exitCodeOf } from "./command.ts";
 import { COMMANDS } from "./commands.ts";

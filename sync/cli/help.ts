@@ -1,5 +1,5 @@
-import { OPTIONS, type OptionSpec } from "../options.ts";
-import { VERSION } from "../version.ts";
+import { OPTIONS, type OptionSpec } from "./options.ts";
+import { VERSION } from "../host/version.ts";
 import type { Command } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 

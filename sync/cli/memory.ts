@@ -1,6 +1,6 @@
 /** Gives memory back that a burst of work has left behind. */
 
-import { libc } from "../libc.ts";
+import { libc } from "../host/libc.ts";
 
 /** Options for {@linkcode MemoryKeeper}. */
 export interface MemoryKeeperOptions {

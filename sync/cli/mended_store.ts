@@ -1,7 +1,7 @@
-import { agentLockPath } from "../agent_lock.ts";
-import type { Settings } from "../config.ts";
-import type { Log } from "../log.ts";
-import { openQueue } from "../salvage.ts";
+import { agentLockPath } from "../agent/agent_lock.ts";
+import type { Settings } from "./config.ts";
+import type { Log } from "../host/log.ts";
+import { openQueue } from "../queue/repair/salvage.ts";
 import {
   prepareQueuePath,
   RESERVE_BYTES,

@@ -1,5 +1,9 @@
-import { encodeMetadata, type Metadata, parseMetadata } from "../metadata.ts";
-import { type Given, UsageError } from "../given.ts";
+import {
+  encodeMetadata,
+  type Metadata,
+  parseMetadata,
+} from "../capture/metadata.ts";
+import { type Given, UsageError } from "./arguments.ts";
 
 /**
  * Returns the metadata of a command line: `--metadata-json`, with the entries

@@ -1,6 +1,6 @@
-import type { Settings } from "../config.ts";
+import type { Settings } from "./config.ts";
 import type { CommandContext } from "./command.ts";
-import { parseEnvFile } from "./env_file.ts";
+import { parseEnvFile } from "./service/env_file.ts";
 
 /** What a reload found. */
 export interface Reloaded {

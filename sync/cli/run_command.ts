@@ -1,4 +1,4 @@
-import { UsageError } from "../given.ts";
+import { UsageError } from "./arguments.ts";
 import type { Surroundings } from "./cli.ts";
 import { closest } from "./closest.ts";
 import { type Command, ExitCode } from "./command.ts";

@@ -1,9 +1,13 @@
 import { join } from "@std/path";
-import type { Settings } from "../config.ts";
-import { isClosedToOthers, prepareDataDir, QUEUE_FILE } from "../data_dir.ts";
-import { Intake } from "../intake.ts";
-import { UploadQueue } from "../queue.ts";
-import { Spool } from "../spool.ts";
+import type { Settings } from "./config.ts";
+import {
+  isClosedToOthers,
+  prepareDataDir,
+  QUEUE_FILE,
+} from "../host/data_dir.ts";
+import { Intake } from "../spool/intake.ts";
+import { UploadQueue } from "../queue/queue.ts";
+import { Spool } from "../spool/spool.ts";
 
 /** Queue and spool of one data directory, open. */
 export interface Store extends Disposable {

@@ -6,8 +6,8 @@
 import {
   type Misbehaviour,
   NO_MISBEHAVIOUR,
-} from "../../scripts/misbehaviour.ts";
-import { startReferenceServer } from "../../scripts/reference_server.ts";
+} from "../../scripts/server/misbehaviour.ts";
+import { startReferenceServer } from "../../scripts/server/reference_server.ts";
 import { Random } from "./random.ts";
 
 const [dir = "", seed = "0"] = Deno.args;

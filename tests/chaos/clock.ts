@@ -1,4 +1,4 @@
-import { projectPath } from "../../scripts/bindings.ts";
+import { projectPath } from "../../scripts/task/bindings.ts";
 import { canCompile, compileLibrary } from "../helpers/compile_library.ts";
 
 /** A wall clock that can be set, for the programs that run with its environment. */

@@ -2,14 +2,14 @@ import type { Edit } from "./program.ts";
 
 /** Makes it likely that a kill comes between a capture's record and its row. */
 export const SLOW_HAND_OVER: Edit = {
-  file: "sync/intake.ts",
+  file: "sync/spool/intake.ts",
   find: 'reached("spool-record");',
   replace: "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150);",
 };
 
 /** Keeps the books on another thread from the first capture on, which else only a backlog does. */
 export const EARLY_THREAD: Edit = {
-  file: "sync/claims.ts",
+  file: "sync/agent/prefetch.ts",
   find: "found.length < MAX_CLAIM || this.#starting) return;\n" +
     "    if (this.#options.countWaiting() < WORTH_A_THREAD) return;",
   replace: "this.#starting) return;",
@@ -18,43 +18,43 @@ export const EARLY_THREAD: Edit = {
 /** The program with one thing taken out that a promise rests on, by what that is. */
 export const MUTANTS = {
   "the idempotency key": {
-    file: "sync/requests.ts",
+    file: "sync/upload/requests.ts",
     find: "headerValue(request.idempotencyKey)",
     replace: "headerValue(crypto.randomUUID())",
   },
   "the commit of a delivery": {
-    file: "sync/settler.ts",
+    file: "sync/agent/batch_completer.ts",
     find: "batch.map(({ settlement }) => settlement)",
     replace: "batch.map(({ settlement }) => settlement)" +
       '.filter(({ kind }) => kind !== "delivered")',
   },
   "the copy in the spool": {
-    file: "sync/intake.ts",
+    file: "sync/spool/intake.ts",
     find: "const { id = newCaptureId(), copy = true } = options;",
     replace: "const { id = newCaptureId() } = options, copy = false;",
   },
   "the look through the spool before the folders": {
-    file: "sync/cli/run.ts",
+    file: "sync/cli/commands/run.ts",
     find: "await reconcile(store, { log, signal });",
     replace: "setTimeout(() => reconcile(store, { log, signal }), 200);",
   },
   "the sync of a capture's bytes": {
-    file: "sync/take_copy.ts",
+    file: "sync/spool/take_copy.ts",
     find: "  syncFile(path);",
     replace: "",
   },
   "the sync of the spool's names": {
-    file: "sync/spool.ts",
+    file: "sync/spool/spool.ts",
     find: "this.#syncShards(records.map(({ id }) => id));",
     replace: "",
   },
   "the sync of the spool's records": {
-    file: "sync/record_log.ts",
+    file: "sync/spool/record_log.ts",
     find: "    file.syncDataSync();",
     replace: "",
   },
   "the sync of a commit": {
-    file: "sync/prepare_schema.ts",
+    file: "sync/queue/migrate.ts",
     find: "PRAGMA synchronous = FULL",
     replace: "PRAGMA synchronous = NORMAL",
   },

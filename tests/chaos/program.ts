@@ -1,6 +1,6 @@
 import { join } from "@std/path";
-import { bindingFlags, projectPath } from "../../scripts/bindings.ts";
-import { PERMISSIONS } from "../../scripts/permissions.ts";
+import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
+import { PERMISSIONS } from "../../scripts/build/permissions.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
 /** A change to the program's source. */

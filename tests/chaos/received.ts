@@ -1,5 +1,5 @@
 import { join } from "@std/path";
-import type { ReceivedCapture } from "../../scripts/received_store.ts";
+import type { ReceivedCapture } from "../../scripts/server/received_store.ts";
 
 /** A capture that the server has stored, its metadata with it. */
 export interface Received extends ReceivedCapture {

@@ -1,4 +1,4 @@
-import type { Misbehaviour } from "../../scripts/misbehaviour.ts";
+import type { Misbehaviour } from "../../scripts/server/misbehaviour.ts";
 import { Random } from "./random.ts";
 
 /** One thing that happens. Each stands by itself, so that any of them can be left out. */

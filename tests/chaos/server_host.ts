@@ -1,5 +1,5 @@
-import type { Misbehaviour } from "../../scripts/misbehaviour.ts";
-import { bindingFlags, projectPath } from "../../scripts/bindings.ts";
+import type { Misbehaviour } from "../../scripts/server/misbehaviour.ts";
+import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
 import { delay } from "@std/async/delay";
 import { Child } from "./child.ts";
 import type { Network } from "./network.ts";

@@ -1,9 +1,9 @@
-import { SyncAgent, type SyncAgentOptions } from "../../sync/agent.ts";
-import { Breaker } from "../../sync/breaker.ts";
-import type { Log } from "../../sync/log.ts";
-import "../../sync/native_sqlite.ts";
-import { UploadQueue } from "../../sync/queue.ts";
-import { CaptureUploader } from "../../sync/uploader.ts";
+import { SyncAgent, type SyncAgentOptions } from "../../sync/agent/agent.ts";
+import { Breaker } from "../../sync/agent/breaker.ts";
+import type { Log } from "../../sync/host/log.ts";
+import "../../sync/queue/native_sqlite.ts";
+import { UploadQueue } from "../../sync/queue/queue.ts";
+import { CaptureUploader } from "../../sync/upload/uploader.ts";
 import { TempDir } from "./temp_dir.ts";
 
 /** A real queue, a real uploader, and files to send, in a folder of their own. */

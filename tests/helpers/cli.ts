@@ -1,5 +1,5 @@
-import { bindingFlags, projectPath } from "../../scripts/bindings.ts";
-import { PERMISSIONS } from "../../scripts/permissions.ts";
+import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
+import { PERMISSIONS } from "../../scripts/build/permissions.ts";
 import { eventually } from "./eventually.ts";
 
 /** How a child process ended. */

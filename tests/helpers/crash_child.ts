@@ -4,7 +4,7 @@
  */
 
 import { runCommandLine } from "../../sync/cli/cli.ts";
-import { onReached } from "../../sync/fault_point.ts";
+import { onReached } from "../../sync/host/fault_point.ts";
 
 const [step, ...args] = Deno.args;
 

@@ -1,9 +1,9 @@
 /** Hands a capture over under a umask, and prints who may read what comes of it. */
 
-import { prepareDataDir } from "../../sync/data_dir.ts";
-import { Intake } from "../../sync/intake.ts";
-import { UploadQueue } from "../../sync/queue.ts";
-import { Spool } from "../../sync/spool.ts";
+import { prepareDataDir } from "../../sync/host/data_dir.ts";
+import { Intake } from "../../sync/spool/intake.ts";
+import { UploadQueue } from "../../sync/queue/queue.ts";
+import { Spool } from "../../sync/spool/spool.ts";
 
 const [umask, dir] = Deno.args as [string, string];
 Deno.umask(Number(umask));

@@ -3,7 +3,7 @@ import {
   bindingFlags,
   projectPath,
   runningBinding,
-} from "../../scripts/bindings.ts";
+} from "../../scripts/task/bindings.ts";
 import { type Ended, RunningCli } from "./cli.ts";
 
 /** The real executable, or why there is none. */
@@ -22,7 +22,7 @@ export async function runCompile(
   args: string[],
   env: Record<string, string> = {},
 ): Promise<Ended> {
-  const script = projectPath("scripts/compile.ts");
+  const script = projectPath("scripts/build/compile.ts");
   return await ended(
     new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", ...bindingFlags(), script, ...args],

@@ -2,7 +2,7 @@ import {
   type Engine,
   openDatabase,
   type SqlValue,
-} from "../../sync/database.ts";
+} from "../../sync/queue/sqlite.ts";
 
 /** The only table of the first design. */
 export const FIRST_DESIGN =

@@ -1,4 +1,4 @@
-import { UploadQueue } from "../../sync/queue.ts";
+import { UploadQueue } from "../../sync/queue/queue.ts";
 import { type Ended, runCli, type RunningCli, startCli } from "./cli.ts";
 import { TempDir } from "./temp_dir.ts";
 

@@ -1,4 +1,4 @@
-import { socketAddress } from "../../sync/notify.ts";
+import { socketAddress } from "../../sync/host/notify.ts";
 import { eventually } from "./eventually.ts";
 import { TempDir } from "./temp_dir.ts";
 

@@ -3,10 +3,10 @@
  * input is an order, `WORK ENGINE PATH COUNT`, answered by one line of JSON.
  */
 
-import type { Engine } from "../../sync/database.ts";
-import "../../sync/native_sqlite.ts";
-import { UploadQueue } from "../../sync/queue.ts";
-import { openQueue } from "../../sync/salvage.ts";
+import type { Engine } from "../../sync/queue/sqlite.ts";
+import "../../sync/queue/native_sqlite.ts";
+import { UploadQueue } from "../../sync/queue/queue.ts";
+import { openQueue } from "../../sync/queue/repair/salvage.ts";
 
 const DO = {
   /** Opens the queue and puts captures into it. */

@@ -1,7 +1,7 @@
-import type { Engine } from "../../sync/database.ts";
-import { openDatabase, type Row } from "../../sync/database.ts";
-import "../../sync/native_sqlite.ts";
-import { UploadQueue } from "../../sync/queue.ts";
+import type { Engine } from "../../sync/queue/sqlite.ts";
+import { openDatabase, type Row } from "../../sync/queue/sqlite.ts";
+import "../../sync/queue/native_sqlite.ts";
+import { UploadQueue } from "../../sync/queue/queue.ts";
 import { TempDir } from "./temp_dir.ts";
 
 /** A moment for tests to begin at: 2026-03-01, 12:00 UTC. */

@@ -1,5 +1,5 @@
 /** Adds records to a log, one by one: `record_child.ts PATH NAME COUNT`. */
-import { RecordLog } from "../../sync/record_log.ts";
+import { RecordLog } from "../../sync/spool/record_log.ts";
 
 const [path = "", name = "", count = ""] = Deno.args;
 const log = new RecordLog(path);

@@ -2,11 +2,11 @@ import {
   type Connection,
   type Engine,
   openDatabase,
-} from "../../sync/database.ts";
-import { Intake, type IntakeOptions } from "../../sync/intake.ts";
-import "../../sync/native_sqlite.ts";
-import { UploadQueue } from "../../sync/queue.ts";
-import { Spool } from "../../sync/spool.ts";
+} from "../../sync/queue/sqlite.ts";
+import { Intake, type IntakeOptions } from "../../sync/spool/intake.ts";
+import "../../sync/queue/native_sqlite.ts";
+import { UploadQueue } from "../../sync/queue/queue.ts";
+import { Spool } from "../../sync/spool/spool.ts";
 import { TempDir } from "./temp_dir.ts";
 
 /** A real queue with a real spool, in a data directory of their own. */

@@ -1,5 +1,5 @@
 /** Uploads a file to a server, and prints by how much the memory grew at most. */
-import { CaptureUploader } from "../../sync/uploader.ts";
+import { CaptureUploader } from "../../sync/upload/uploader.ts";
 
 const [url = "", path = ""] = Deno.args;
 await using uploader = new CaptureUploader(url, { maxRetries: 1 });

@@ -1,8 +1,8 @@
-import type { WatchedFile } from "../../sync/intake.ts";
+import type { WatchedFile } from "../../sync/spool/intake.ts";
 import {
   FolderWatcher,
   type FolderWatcherOptions,
-} from "../../sync/watcher.ts";
+} from "../../sync/watch/watcher.ts";
 import { eventually } from "./eventually.ts";
 import { TempDir } from "./temp_dir.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Random } from "../chaos/random.ts";
 import { QueueFixture } from "../helpers/queue_fixture.ts";
-import type { Engine } from "../../sync/database.ts";
+import type { Engine } from "../../sync/queue/sqlite.ts";
 import { QueueModel } from "./queue_model.ts";
 
 const YEAR_S = 365 * 86_400;

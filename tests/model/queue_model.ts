@@ -1,4 +1,4 @@
-import type { CaptureStatus, QueuedCapture } from "../../sync/queue.ts";
+import type { CaptureStatus, QueuedCapture } from "../../sync/queue/queue.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -6,12 +6,12 @@
  */
 import { join } from "@std/path";
 import process from "node:process";
-import { SyncAgent } from "../../../sync/agent.ts";
-import { BookkeepingThread } from "../../../sync/bookkeeping_thread.ts";
-import { Intake } from "../../../sync/intake.ts";
+import { SyncAgent } from "../../../sync/agent/agent.ts";
+import { BookkeepingThread } from "../../../sync/agent/bookkeeping_thread.ts";
+import { Intake } from "../../../sync/spool/intake.ts";
 import { UploadQueue } from "../../../sync/mod.ts";
-import { Spool } from "../../../sync/spool.ts";
-import { CaptureUploader } from "../../../sync/uploader.ts";
+import { Spool } from "../../../sync/spool/spool.ts";
+import { CaptureUploader } from "../../../sync/upload/uploader.ts";
 import { readInput } from "../children.ts";
 import { peakBytes, resetPeak, residentBytes } from "../memory.ts";
 

@@ -4,10 +4,10 @@
  * @module
  */
 import { join } from "@std/path";
-import { Intake } from "../../../sync/intake.ts";
+import { Intake } from "../../../sync/spool/intake.ts";
 import { UploadQueue } from "../../../sync/mod.ts";
-import { Spool } from "../../../sync/spool.ts";
-import { FolderWatcher } from "../../../sync/watcher.ts";
+import { Spool } from "../../../sync/spool/spool.ts";
+import { FolderWatcher } from "../../../sync/watch/watcher.ts";
 import { readInput } from "../children.ts";
 
 interface Input {

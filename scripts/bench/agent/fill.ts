@@ -4,9 +4,9 @@
  * @module
  */
 import { join } from "@std/path";
-import { Intake } from "../../../sync/intake.ts";
+import { Intake } from "../../../sync/spool/intake.ts";
 import { UploadQueue } from "../../../sync/mod.ts";
-import { Spool } from "../../../sync/spool.ts";
+import { Spool } from "../../../sync/spool/spool.ts";
 import { readInput } from "../children.ts";
 
 if (import.meta.main) {

@@ -6,10 +6,10 @@
  */
 import { delay } from "@std/async/delay";
 import { join } from "@std/path";
-import { nudgeAgent } from "../../../sync/agent_lock.ts";
-import { Intake } from "../../../sync/intake.ts";
+import { nudgeAgent } from "../../../sync/agent/agent_lock.ts";
+import { Intake } from "../../../sync/spool/intake.ts";
 import { UploadQueue } from "../../../sync/mod.ts";
-import { Spool } from "../../../sync/spool.ts";
+import { Spool } from "../../../sync/spool/spool.ts";
 import { readInput } from "../children.ts";
 import type { Received } from "../receiver.ts";
 

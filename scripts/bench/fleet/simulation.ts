@@ -6,7 +6,7 @@
  * breaker allows. The server takes so many captures in each second and answers
  * the rest with 429. Nothing here waits, so an hour passes in seconds.
  */
-import { Breaker } from "../../../sync/breaker.ts";
+import { Breaker } from "../../../sync/agent/breaker.ts";
 import { EventQueue } from "./event_queue.ts";
 
 /** What is simulated. Times in seconds. */

@@ -1,11 +1,11 @@
 import { join } from "@std/path";
-import { startReferenceServer } from "../../../scripts/reference_server.ts";
+import { startReferenceServer } from "../../../scripts/server/reference_server.ts";
 import { Child } from "../../chaos/child.ts";
 import { Maker } from "../../chaos/maker.ts";
 import { type Capture, Oracle, sha256Of } from "../../chaos/oracle.ts";
 import type { Program } from "../../chaos/program.ts";
 import { ReceivedFolder } from "../../chaos/received.ts";
-import { removeIfThere } from "../../../sync/durable_file.ts";
+import { removeIfThere } from "../../../sync/host/files.ts";
 import { eventually } from "../eventually.ts";
 import { TempDir } from "../temp_dir.ts";
 import { ShadowedDisk, type Survival } from "./shadowed_disk.ts";

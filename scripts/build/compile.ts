@@ -1,0 +1,202 @@
+/** Builds the executables: `deno task compile --all`. */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { basename, dirname, join, resolve } from "@std/path";
+import { VERSION } from "../../sync/host/version.ts";
+import { type Binding, projectPath, runningBinding } from "../task/bindings.ts";
+import { isMadeFor, targetOf, TARGETS } from "./targets.ts";
+import { permissionsOn } from "./permissions.ts";
+import { writeSums } from "./sha256_sums.ts";
+import { downloadLibrary } from "./sqlite_library.ts";
+import { Stage } from "./stage.ts";
+import { V8_FLAGS_ARGUMENT } from "./v8_flags.ts";
+
+const HELP = `Build the executable
+
+Usage: deno task compile [OPTIONS]
+
+  --target TARGET    for this system (default: the one it runs on)
+  --all              for every system there is
+  --output FILE      write this file (default: dist/jarvis-agent-VERSION-TARGET,
+                     and its sum into dist/SHA256SUMS)
+  --sqlite-lib FILE  put this SQLite into it (default: the release that belongs
+                     to @db/sqlite); only with dependencies from JSR
+
+Targets:
+${Object.keys(TARGETS).map((name) => `  ${name}`).join("\n")}
+
+DENO_FOR_COMPILE names the Deno to build with, DENORT_BIN the runtime to build
+upon: the denort of the same version, for the target's system.
+
+Example: deno task compile --target aarch64-unknown-linux-gnu
+`;
+
+/** What to build. */
+interface CompileOptions {
+  /** Names of targets. */
+  targets: string[];
+  /** `null` for a name of its own in dist/. */
+  output: string | null;
+  sqliteLib: string | null;
+  binding: Binding;
+}
+
+/** @throws {RangeError} if the arguments cannot be used as they are. */
+function parseOptions(args: string[]): CompileOptions {
+  const flags = parseArgs(args, {
+    string: ["target", "output", "sqlite-lib"],
+    boolean: ["all"],
+    unknown: (argument: string) => {
+      throw new RangeError(
+        `Unknown argument "${argument}": see --help for those there are`,
+      );
+    },
+  });
+  for (const name of ["target", "output", "sqlite-lib"]) {
+    if (flags[name] === "") {
+      throw new RangeError(`Cannot use --${name} "": expected a value`);
+    }
+  }
+  const { target = Deno.build.target, output = null, all } = flags;
+  const sqliteLib = flags["sqlite-lib"] ?? null;
+  const binding = runningBinding();
+  const one = flags.target ?? output ?? sqliteLib;
+  if (all && one !== null) {
+    throw new RangeError(
+      "Cannot use --all with --target, --output or --sqlite-lib: each is for one executable",
+    );
+  }
+  if (sqliteLib !== null && binding === "npm") {
+    throw new RangeError(
+      "Cannot use --sqlite-lib with dependencies from npm, which use Deno's own SQLite: expected JARVIS_DEPS=jsr",
+    );
+  }
+  targetOf(target);
+  return {
+    targets: all ? Object.keys(TARGETS) : [target],
+    output,
+    sqliteLib,
+    binding,
+  };
+}
+
+/** Builds one executable and returns its path. */
+async function compile(
+  targetName: string,
+  { output, sqliteLib, binding }: CompileOptions,
+): Promise<string> {
+  const target = targetOf(targetName);
+  const path = output === null
+    ? join(projectPath("dist"), nameOf(targetName))
+    : resolve(output);
+  const deno = Deno.env.get("DENO_FOR_COMPILE") ?? Deno.execPath();
+  checkDenort(targetName);
+  using stage = new Stage();
+  const program = stage.program(binding, { deno });
+  const included = ["--include", program.worker];
+  if (binding === "jsr") {
+    const library = sqliteLib === null
+      ? await downloadLibrary(target.sqliteRelease)
+      : Deno.readFileSync(sqliteLib);
+    const embedded = stage.addLibrary(target.sqliteLibrary, library);
+    if (!isMadeFor(target, embedded)) {
+      throw new Error(
+        `Cannot use "${sqliteLib}": expected a library for ${targetName}`,
+      );
+    }
+    included.push("--include", embedded);
+  }
+  Deno.mkdirSync(dirname(path), { recursive: true });
+  await runCompile(deno, targetName, [
+    "compile",
+    "--quiet",
+    // `deno task check` does that, with the Deno that the project is made for.
+    "--no-check",
+    // The cache would lie under a known name in /tmp, where another user could
+    // put code into it; and this program ends too soon to gain from one.
+    "--no-code-cache",
+    V8_FLAGS_ARGUMENT,
+    ...program.flags,
+    ...permissionsOn(target.os),
+    ...included,
+    "--target",
+    targetName,
+    "--output",
+    path,
+    program.main,
+  ]);
+  return path;
+}
+
+function nameOf(targetName: string): string {
+  const { extension } = targetOf(targetName);
+  return `jarvis-agent-${VERSION}-${targetName}${extension}`;
+}
+
+/** Deno would take the denort of any system, and write a file that runs nowhere. */
+function checkDenort(targetName: string): void {
+  const path = Deno.env.get("DENORT_BIN");
+  if (!path) return;
+  try {
+    if (isMadeFor(targetOf(targetName), path)) return;
+  } catch (cause) {
+    throw lacksDenort(targetName, `there is no "${path}"`, cause);
+  }
+  throw lacksDenort(targetName, `"${path}" is for another system`);
+}
+
+function lacksDenort(
+  targetName: string,
+  reason: string,
+  cause?: unknown,
+): Error {
+  return new Error(
+    `Cannot build for ${targetName}: ${reason}; expected DENORT_BIN to name the denort of the same version for that system`,
+    { cause },
+  );
+}
+
+/** @throws {Error} that says in one line what it lacks. */
+async function runCompile(
+  deno: string,
+  targetName: string,
+  args: string[],
+): Promise<void> {
+  const { success, stderr } = await new Deno.Command(deno, {
+    args,
+    env: { NO_COLOR: "1" },
+    stdout: "inherit",
+    stderr: "piped",
+  }).output();
+  if (success) return;
+  const said = new TextDecoder().decode(stderr).trim();
+  throw /denort/.test(said)
+    ? lacksDenort(targetName, "Deno cannot fetch its runtime, denort")
+    : new Error(`Cannot build for ${targetName}: ${said}`);
+}
+
+async function main(args: string[]): Promise<number> {
+  if (args.includes("--help") || args.includes("-h")) {
+    console.log(HELP);
+    return 0;
+  }
+  try {
+    const options = parseOptions(args);
+    const built: string[] = [];
+    for (const target of options.targets) {
+      const path = await compile(target, options);
+      const megabytes = (Deno.statSync(path).size / 1e6).toFixed(1);
+      console.log(`${path} (${megabytes} MB)`);
+      built.push(path);
+    }
+    if (options.output === null) {
+      await writeSums(projectPath("dist"), built.map((path) => basename(path)));
+    }
+    return 0;
+  } catch (error) {
+    console.error((error as Error).message);
+    return error instanceof RangeError ? 2 : 1;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

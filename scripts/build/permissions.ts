@@ -1,0 +1,32 @@
+/**
+ * What the executable may do on a system, from source and compiled: nothing
+ * that it does not need.
+ *
+ * - read, write: captures and the queue lie wherever the user says
+ * - net: the server is the user's choice
+ * - env: settings, and those of the proxy and the system's SQLite
+ * - sys: the host's name goes with every capture; the free space is told before
+ *   it runs out; whether the user's services outlive a login is asked by uid
+ * - ffi: SQLite, and what only the C library can do (see `sync/host/libc.ts`)
+ * - run, on Linux: `service` asks systemd, and runs no other program
+ *
+ * What is missing is refused, never asked for.
+ */
+export function permissionsOn(os: typeof Deno.build.os): string[] {
+  // By full path: a name that is not found would be told at every start.
+  const systemd = ["systemctl", "loginctl", "journalctl"]
+    .map((name) => `/usr/bin/${name}`);
+  return [
+    "--no-prompt",
+    "--allow-read",
+    "--allow-write",
+    "--allow-net",
+    "--allow-env",
+    "--allow-sys=hostname,statfs,uid",
+    "--allow-ffi",
+    ...(os === "linux" ? [`--allow-run=${systemd.join(",")}`] : []),
+  ];
+}
+
+/** What the program may do on this system. */
+export const PERMISSIONS: readonly string[] = permissionsOn(Deno.build.os);

@@ -1,0 +1,43 @@
+/** The task `check`: formatting, lint, types, and who imports whom. */
+import type { Binding } from "../task/bindings.ts";
+import { projectPath } from "../task/bindings.ts";
+import { checkImports } from "./imports.ts";
+import { runDeno } from "../task/process.ts";
+
+const ROOTS = ["main.ts", "sync", "scripts", "tests"];
+
+/** Runs every check, also after one has failed; returns 0 when all are passed. */
+export async function runChecks(
+  flags: string[],
+  args: string[],
+  binding: Binding,
+): Promise<number> {
+  if (args.length > 0) {
+    throw new RangeError(`Unknown argument "${args[0]}": check takes none`);
+  }
+  const files = ROOTS.flatMap((root) => [...sources(root)])
+    // These import the npm packages by names that only their own binding knows.
+    .filter((file) => binding === "npm" || !file.startsWith("scripts/npm/"));
+  const failed: string[] = [];
+  if (await runDeno(["fmt", "--check"])) {
+    failed.push("formatting (deno fmt mends it)");
+  }
+  if (await runDeno(["lint"])) failed.push("lint");
+  if (await runDeno(["check", "--quiet", ...flags, ...files])) {
+    failed.push("types");
+  }
+  const violations = checkImports(projectPath("."));
+  for (const violation of violations) console.error(violation);
+  if (violations.length > 0) failed.push("import rules");
+  console.error(
+    failed.length > 0 ? `Check failed: ${failed.join(", ")}` : "Check passed",
+  );
+  return failed.length > 0 ? 1 : 0;
+}
+
+function* sources(path: string): Generator<string> {
+  if (path.endsWith(".ts")) return yield path;
+  for (const { name, isDirectory } of Deno.readDirSync(projectPath(path))) {
+    if (isDirectory || name.endsWith(".ts")) yield* sources(`${path}/${name}`);
+  }
+}

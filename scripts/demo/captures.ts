@@ -1,0 +1,74 @@
+/** The files that the demo hands over, and what they were like when it did. */
+
+import { basename, join } from "@std/path";
+import { drawImage, type ImageOptions } from "./images.ts";
+import { hashFile, type SentCapture } from "./verdict.ts";
+
+/** What the agent passes over, and names that are not valid UTF-8. */
+const PASSED_OVER = /^\.|\.(tmp|part|crdownload)$|\ufffd/i;
+
+/** Makes captures, and remembers their names and bytes for the comparison. */
+export class DemoCaptures {
+  readonly #sent: SentCapture[] = [];
+  readonly #signal: AbortSignal;
+  #bytes = 0;
+  #drawn = 0;
+
+  /** @param signal ends the making after the next file when it aborts. */
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  /** Everything made so far. */
+  get sent(): readonly SentCapture[] {
+    return this.#sent;
+  }
+
+  /** The size of all of it. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Copies a folder with what is below it; the original is only read. */
+  async copy(from: string, to: string): Promise<void> {
+    await Deno.mkdir(to, { recursive: true });
+    const entries = await Array.fromAsync(Deno.readDir(from));
+    const names = new Set(entries.map((entry) => entry.name));
+    for (const { name, isFile, isDirectory } of entries) {
+      if (PASSED_OVER.test(name)) continue;
+      const copy = join(to, name);
+      if (isDirectory) await this.copy(join(from, name), copy);
+      if (!isFile) continue;
+      await Deno.copyFile(join(from, name), copy);
+      // The metadata of the file beside it is not a capture itself.
+      const isMetadata = name.endsWith(".json") && names.has(name.slice(0, -5));
+      if (!isMetadata) await this.#add(copy);
+    }
+  }
+
+  /** Draws pictures into a folder and returns their paths. */
+  async draw(
+    folder: string,
+    pictures: Omit<ImageOptions, "seed">[],
+  ): Promise<string[]> {
+    const paths: string[] = [];
+    for (const picture of pictures) {
+      const seed = ++this.#drawn;
+      const name = `evening 📷 ${String(seed).padStart(2, "0")}.png`;
+      const path = join(folder, name);
+      await Deno.writeFile(path, await drawImage({ ...picture, seed }));
+      await this.#add(path);
+      paths.push(path);
+    }
+    return paths;
+  }
+
+  async #add(path: string): Promise<void> {
+    this.#signal.throwIfAborted();
+    this.#sent.push({
+      filename: basename(path),
+      sha256: await hashFile(path),
+    });
+    this.#bytes += (await Deno.stat(path)).size;
+  }
+}

@@ -1,0 +1,200 @@
+/**
+ * Shows captures reaching a server through an outage and crashes, with real
+ * processes: `deno task demo [FOLDER]`.
+ */
+
+import { basename, join } from "@std/path";
+import { format as formatBytes } from "@std/fmt/bytes";
+import { DemoCaptures } from "./captures.ts";
+import { DemoStage } from "./stage.ts";
+import { compareEnds, type Verdict } from "./verdict.ts";
+
+const USAGE = `Usage: deno task demo [FOLDER]
+
+Delivers the files of FOLDER, or pictures that it draws, to a server on this
+machine; more pictures follow while the server and the agent are killed. Works
+on copies in a temporary folder, which is removed at the end.`;
+
+const LARGE = { width: 1920, height: 1080, grain: 64 };
+const MEDIUM = { width: 1280, height: 720, grain: 4 };
+const SMALL = { width: 640, height: 400 };
+
+/** Tells the story, and returns how it ended. */
+async function tell(
+  stage: DemoStage,
+  folder: string | undefined,
+): Promise<Verdict> {
+  const captures = new DemoCaptures(stage.signal);
+  if (folder === undefined) {
+    stage.say("Drawing pictures into a folder");
+    await captures.draw(stage.watched, [
+      ...Array(10).fill(SMALL),
+      ...Array(6).fill(MEDIUM),
+      ...Array(4).fill(LARGE),
+    ]);
+  } else {
+    stage.say(`Copying the files of "${folder}"`);
+    await captures.copy(folder, stage.watched);
+  }
+  const size = formatBytes(captures.bytes);
+  stage.say(`${captures.sent.length} captures are in the folder, ${size}`);
+
+  stage.say(`The server starts: ${await stage.startServer()}`);
+  stage.say(
+    `The agent starts, watching the folder (${await stage.startAgent()})`,
+  );
+  if (await stage.storedAll(captures.sent.length)) {
+    stage.say(`All ${stage.stored} captures are delivered`);
+    await outage(stage, captures);
+    await recovery(stage, captures);
+  }
+  return await compare(stage, captures);
+}
+
+/** Captures come while first the server is dead, then the agent as well. */
+async function outage(stage: DemoStage, captures: DemoCaptures): Promise<void> {
+  stage.say("The server is killed");
+  await stage.killServer();
+  const before = captures.sent.length;
+  await handOver(stage, captures, "while the server is dead");
+  await arrive(stage, captures, [SMALL, SMALL, SMALL, MEDIUM, MEDIUM, LARGE]);
+  const { pending, failed } = await stage.statusWhere((status) =>
+    status.server.state === "down" &&
+    status.pending >= captures.sent.length - before
+  );
+  stage.say(
+    `The agent knows that the server is down: ${pending} captures wait, ${failed} failed`,
+  );
+
+  stage.say("The agent is killed as well");
+  await stage.killAgent();
+  await handOver(stage, captures, "while neither of them runs");
+  await arrive(stage, captures, [SMALL, MEDIUM]);
+  stage.say(`The agent starts again (${await stage.startAgent()})`);
+}
+
+/** The server comes back, and the agent dies once more, now amid its uploads. */
+async function recovery(
+  stage: DemoStage,
+  captures: DemoCaptures,
+): Promise<void> {
+  const server = await stage.startServer(["--latency", "1000"]);
+  stage.say(`The server returns, a second late with each answer: ${server}`);
+  await stage.statusWhere(({ pending, uploading }) =>
+    uploading > 0 || pending === 0
+  );
+  stage.say("The agent is killed amid its uploads");
+  await stage.killAgent();
+  stage.say(`The agent starts again (${await stage.startAgent()})`);
+  if (!await stage.storedAll(captures.sent.length)) return;
+  const { delivered, failed } = await stage.statusWhere(
+    ({ pending, uploading }) => pending + uploading === 0,
+  );
+  stage.say(
+    `The agent is done: ${delivered} captures delivered, ${failed} failed`,
+  );
+  if (stage.known > 0) {
+    stage.say(`Sent twice because of the crashes, stored once: ${stage.known}`);
+  }
+}
+
+/** Hands pictures over with the CLI, after which they may be deleted, and are. */
+async function handOver(
+  stage: DemoStage,
+  captures: DemoCaptures,
+  when: string,
+): Promise<void> {
+  const paths = await captures.draw(stage.drawn, [SMALL, MEDIUM]);
+  const metadata = ["kind=screenshot", `taken=${when}`];
+  const count = await stage.enqueue(paths, metadata);
+  for (const path of paths) await Deno.remove(path);
+  stage.say(
+    `${count} captures are handed over with "enqueue" and deleted, ${when}`,
+  );
+}
+
+/** Draws pictures elsewhere, and moves them into the watched folder when they are done. */
+async function arrive(
+  stage: DemoStage,
+  captures: DemoCaptures,
+  pictures: typeof SMALL[],
+): Promise<void> {
+  const paths = await captures.draw(stage.drawn, pictures);
+  for (const path of paths) {
+    await Deno.rename(path, join(stage.watched, basename(path)));
+  }
+  stage.say(`${paths.length} captures arrive in the folder`);
+}
+
+/** Ends everything, and compares what was handed over with what arrived. */
+async function compare(
+  stage: DemoStage,
+  captures: DemoCaptures,
+): Promise<Verdict> {
+  const listing = await stage.listing();
+  await stage.end();
+  stage.say("Comparing both ends, byte for byte (SHA-256)");
+  const verdict = await compareEnds(captures.sent, listing, stage.received);
+  for (const name of verdict.lost) stage.say(`Lost: ${JSON.stringify(name)}`);
+  for (const name of verdict.duplicated) {
+    stage.say(`Duplicated: ${JSON.stringify(name)}`);
+  }
+  const { delivered, lost, duplicated } = verdict;
+  console.log(
+    `DELIVERED ${delivered} of ${captures.sent.length}, ${lost.length} lost, ${duplicated.length} duplicated`,
+  );
+  return verdict;
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+async function main(args: string[]): Promise<number> {
+  const [folder] = args;
+  if (folder === "--help" || folder === "-h") {
+    console.log(USAGE);
+    return 0;
+  }
+  if (args.length > 1 || folder?.startsWith("-")) {
+    console.error(
+      `Cannot use ${
+        JSON.stringify(args.at(-1))
+      }: expected one folder or nothing`,
+    );
+    return 2;
+  }
+  if (folder !== undefined && !isFolder(folder)) {
+    console.error(`Cannot use "${folder}": expected a folder`);
+    return 2;
+  }
+  // Everything here is on this machine; a proxy would not find it.
+  Deno.env.set("NO_PROXY", "127.0.0.1");
+  Deno.env.set("no_proxy", "127.0.0.1");
+  const stopping = new AbortController();
+  const signals: Deno.Signal[] = Deno.build.os === "windows"
+    ? ["SIGINT"]
+    : ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) {
+    Deno.addSignalListener(
+      signal,
+      () => stopping.abort(new Error("Interrupted")),
+    );
+  }
+  try {
+    await using stage = new DemoStage(stopping.signal);
+    const { lost, duplicated } = await tell(stage, folder);
+    return lost.length + duplicated.length > 0 ? 1 : 0;
+  } catch (error) {
+    const { aborted, reason } = stopping.signal;
+    const { message } = aborted ? reason : error as Error;
+    console.error(message);
+    return aborted ? 130 : 1;
+  }
+}
+
+Deno.exit(await main(Deno.args));

@@ -1,0 +1,50 @@
+import { delay } from "@std/async/delay";
+import { dirname, join } from "@std/path";
+import { ProcessLock } from "../host/lock.ts";
+
+/** Another process is this queue's agent. */
+export class AgentRunningError extends Error {
+  override name = "AgentRunningError";
+  /** The other process; `null` if it has not said. */
+  readonly pid: number | null;
+
+  constructor(path: string, pid: number | null) {
+    const who = pid === null ? "another process" : `process ${pid}`;
+    super(`Cannot be the agent of "${path}": ${who} is its agent already`);
+    this.pid = pid;
+  }
+}
+
+/** The lock that makes a process the agent of a queue. */
+export function agentLockPath(queuePath: string): string {
+  return join(dirname(queuePath), "agent.lock");
+}
+
+/**
+ * Makes this process the agent of a queue as long as it holds the lock.
+ *
+ * @throws {AgentRunningError} if another process is its agent.
+ */
+export async function acquireAgentLock(queue: {
+  path: string;
+  getAgentState(): { pid: number | null };
+}): Promise<ProcessLock> {
+  const path = agentLockPath(queue.path);
+  // Somebody may just be looking whether an agent runs.
+  for (let tries = 0; tries < 3; tries++) {
+    const lock = await ProcessLock.tryAcquire(path);
+    if (lock) return lock;
+    await delay(100);
+  }
+  throw new AgentRunningError(queue.path, queue.getAgentState().pid);
+}
+
+/** Tells a running agent that its queue has changed; it would notice within two seconds. */
+export function nudgeAgent(queuePath: string): void {
+  try {
+    const now = new Date();
+    Deno.utimeSync(agentLockPath(queuePath), now, now);
+  } catch {
+    // No agent was ever here.
+  }
+}

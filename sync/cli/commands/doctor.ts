@@ -1,0 +1,52 @@
+import { format as formatBytes } from "@std/fmt/bytes";
+import { agentLockPath } from "../../agent/agent_lock.ts";
+import { ProcessLock } from "../../host/lock.ts";
+import { nativeDetail } from "../../queue/native_sqlite.ts";
+import { queuesSetAside } from "../../queue/repair/queue_salvage.ts";
+import { createUploader } from "../agent_parts.ts";
+import { type CommandContext, ExitCode } from "../command.ts";
+import { openStore } from "../store.ts";
+
+/** Looks at everything that a delivery needs; exits 1 if something is wrong. */
+export async function run(context: CommandContext): Promise<number> {
+  const { settings, out } = context;
+  let healthy = true;
+  const say = (good: boolean, text: string) => {
+    healthy &&= good;
+    out(`${good ? "ok   " : "WRONG"}  ${text}`);
+  };
+  using store = openStore(settings);
+  const { queue, spool } = store;
+  const { name, sqlite } = queue.engine;
+  say(true, `data directory "${settings.dataDir}"`);
+  say(true, `SQLite ${sqlite}, ${name}: ${nativeDetail}`);
+  const damage = queue.findDamage();
+  say(damage === null, damage ?? "the queue is sound");
+  for (const name of queuesSetAside(queue.path)) {
+    say(
+      false,
+      `a damaged queue was set aside; remove "${name}" when it is of no more use`,
+    );
+  }
+  const { pending, failed } = queue.getStats();
+  say(failed === 0, `${pending} captures pending, ${failed} failed`);
+  const free = spool.freeBytes();
+  say(
+    free >= settings.minFreeBytes,
+    `${formatBytes(free)} free, ${
+      formatBytes(settings.minFreeBytes)
+    } needed to take captures`,
+  );
+  const orphans = spool.orphans();
+  say(orphans === 0, `${orphans} files in the spool belong to no capture`);
+  const running = await ProcessLock.isHeld(agentLockPath(queue.path));
+  say(running, running ? "the agent runs" : "no agent runs");
+  if (settings.server === null) {
+    say(false, "no server is given (--server, JARVIS_SERVER_URL)");
+  } else {
+    await using uploader = createUploader(settings, { maxRetries: 1 });
+    const ready = await uploader.checkServer();
+    say(ready, `${uploader.serverUrl} is ${ready ? "ready" : "not ready"}`);
+  }
+  return healthy ? ExitCode.ok : ExitCode.failure;
+}

@@ -1,0 +1,14 @@
+import { type CommandContext, ExitCode } from "../command.ts";
+import { openStore } from "../store.ts";
+
+/** Removes captures and prints their ids. */
+export function run({ settings, args, out, err }: CommandContext): number {
+  using store = openStore(settings);
+  const removed = store.intake.remove(args);
+  removed.forEach((id) => out(id));
+  const missing = args.filter((id) => !removed.includes(id));
+  for (const id of missing) {
+    err(`jarvis-agent: Cannot remove "${id}": no such capture is in the queue`);
+  }
+  return missing.length > 0 ? ExitCode.failure : ExitCode.ok;
+}

@@ -1,0 +1,146 @@
+import "../../queue/native_sqlite.ts";
+import type { SyncAgent } from "../../agent/agent.ts";
+import type { Settings } from "../config.ts";
+import { isJournal } from "../../host/systemd_journal.ts";
+import { createLog, type Log } from "../../host/log.ts";
+import { Notifier } from "../../host/notify.ts";
+import { createAgent, createUploader, reconcile } from "../agent_parts.ts";
+import { type CommandContext, ExitCode } from "../command.ts";
+import { MemoryKeeper, releaseMemory } from "../memory.ts";
+import { Reloader } from "../reload.ts";
+import { openMendedStore } from "../mended_store.ts";
+import type { Store } from "../store.ts";
+
+/** Is the agent until the program is told to stop. */
+export async function run(context: CommandContext): Promise<number> {
+  const signal = context.stopSignal();
+  const socket = Deno.env.get("NOTIFY_SOCKET");
+  await using notifier = new Notifier({ socket });
+  signal.addEventListener("abort", () => notifier.stopping());
+  try {
+    await new Service(context, notifier).run(signal);
+    return ExitCode.ok;
+  } catch (error) {
+    notifier.failed(error instanceof Error ? error.message : String(error));
+    throw error;
+  }
+}
+
+/** The agent, anew whenever the settings are others. */
+class Service {
+  readonly #reloader: Reloader;
+  readonly #notifier: Notifier;
+  readonly #write: (line: string) => void;
+  readonly #journal = isJournal(Deno.env.get("JOURNAL_STREAM"));
+  readonly #memory = new MemoryKeeper({
+    residentBytes: () => Deno.memoryUsage().rss,
+    now: () => performance.now(),
+  });
+  #settings: Settings;
+  #log: Log;
+  #round = new AbortController();
+  #agent: SyncAgent | undefined;
+
+  constructor(context: CommandContext, notifier: Notifier) {
+    this.#reloader = new Reloader(context, Deno.env.get("JARVIS_ENV_FILE"));
+    this.#notifier = notifier;
+    this.#write = context.err;
+    this.#settings = context.settings;
+    this.#log = this.#createLog();
+    context.onReload(() => this.#reload());
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    if (Deno.env.has("NOTIFY_SOCKET") && !this.#notifier.connected) {
+      this.#log("warn", "Cannot tell the service manager how it goes");
+    }
+    while (!signal.aborted) {
+      this.#round = new AbortController();
+      this.#log = this.#createLog();
+      await this.#deliver(AbortSignal.any([signal, this.#round.signal]));
+    }
+    this.#log("info", "Stopped");
+  }
+
+  /** Is the agent with the settings as they are now. */
+  async #deliver(signal: AbortSignal): Promise<void> {
+    const settings = this.#settings;
+    const log = this.#log;
+    // The breaker waits between attempts, not the uploader.
+    await using uploader = createUploader({
+      ...settings,
+      // A reload may bring another one.
+      token: { get: () => this.#settings.token.get(), reload() {} },
+    }, { maxRetries: 1 });
+    using store = await openMendedStore(settings, { log, thorough: true });
+    const agent = createAgent(settings, store, uploader, log, {
+      onTurn: () => {
+        this.#notifier.beat(() => statusOf(store));
+        this.#memory.turn(() => {
+          store.queue.freeMemory();
+          releaseMemory();
+        });
+      },
+      onDelivered: () => this.#memory.worked(),
+    });
+    this.#agent = agent;
+    const { pending } = store.queue.getStats();
+    await agent.run(signal, {
+      onLocked: async () => {
+        log(
+          "info",
+          `Delivering to ${uploader.serverUrl}, ${pending} captures waiting`,
+        );
+        // Before the folders: a watched file whose entry a crash left without a
+        // row would be taken over a second time.
+        await reconcile(store, { log, signal });
+        // What was taken up again should not wait for the next turn.
+        agent.wake();
+      },
+      onReady: () => {
+        for (const dir of settings.watch) log("info", `Watching "${dir}"`);
+        this.#notifier.ready();
+      },
+    });
+    this.#agent = undefined;
+  }
+
+  #reload(): void {
+    this.#notifier.reloading();
+    try {
+      const { settings, changed, needRestart } = this.#reloader.reload();
+      this.#settings = settings;
+      this.#log("info", `The ${this.#reloader.what} was read again`);
+      for (const name of needRestart) {
+        this.#log("warn", `A new ${name} takes a restart to have an effect`);
+      }
+      // What waits because of the old ones should not wait any longer.
+      this.#agent?.hurry();
+      // It is ready when the new round is.
+      if (changed) return this.#round.abort();
+    } catch (error) {
+      const { message } = error as Error;
+      this.#log("error", `${message}; going on with what held before`);
+    }
+    this.#notifier.ready();
+  }
+
+  #createLog(): Log {
+    return createLog({
+      write: this.#write,
+      journal: this.#journal,
+      verbose: this.#settings.verbose,
+    });
+  }
+}
+
+/** Says in one line what there is to do, and whether it can be done. */
+function statusOf({ queue }: Store): string {
+  const { pending, uploading, failed } = queue.getStats();
+  const { serverState, serverReason } = queue.getAgentState();
+  return [
+    `${pending + uploading} captures waiting`,
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    `server ${serverState}${serverReason ? `: ${serverReason}` : ""}`,
+  ].join(", ");
+}

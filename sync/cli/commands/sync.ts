@@ -1,0 +1,111 @@
+import "../../queue/native_sqlite.ts";
+import { delay } from "@std/async/delay";
+import {
+  agentLockPath,
+  AgentRunningError,
+  nudgeAgent,
+} from "../../agent/agent_lock.ts";
+import type { Settings } from "../config.ts";
+import { ProcessLock } from "../../host/lock.ts";
+import { createLog, type Log } from "../../host/log.ts";
+import type { UploadQueue } from "../../queue/queue.ts";
+import { createAgent, createUploader, reconcile } from "../agent_parts.ts";
+import { type CommandContext, ExitCode } from "../command.ts";
+import { Progress } from "../progress.ts";
+import { openMendedStore } from "../mended_store.ts";
+import type { Store } from "../store.ts";
+
+/** How often the queue is looked at for the progress, in milliseconds. */
+const LOOK_MS = 200;
+
+/** Tries every pending capture once: by itself, or by asking the agent that runs. */
+export async function run(context: CommandContext): Promise<number> {
+  const { settings, given, out } = context;
+  const signal = context.stopSignal();
+  const log = createLog({ write: context.err });
+  // Where no agent ever runs nobody else would find all that is damaged.
+  using store = await openMendedStore(settings, { log, thorough: true });
+  const { queue } = store;
+  const before = queue.getStats();
+  const progress = new Progress(context.err, before.pending + before.uploading);
+  const stop = new AbortController();
+  const showing = show(queue, progress, stop.signal);
+  try {
+    if (!await askAgent(queue, signal)) {
+      await deliver(settings, store, { log, signal });
+    }
+  } finally {
+    stop.abort();
+    await showing;
+  }
+  const after = queue.getStats();
+  const left = after.pending + after.uploading;
+  const delivered = after.delivered - before.delivered;
+  const failed = after.failed - before.failed;
+  const { serverState: state, serverReason: reason } = queue.getAgentState();
+  out(
+    given.has("json")
+      ? JSON.stringify({ delivered, failed, left, server: { state, reason } })
+      : `${delivered} delivered, ${failed} failed, ${left} left` +
+        (left > 0 && reason ? `: ${reason}` : ""),
+  );
+  return left === 0 ? ExitCode.ok : ExitCode.temporary;
+}
+
+/** Asks the running agent and waits for it; returns whether one did it. */
+async function askAgent(
+  queue: UploadQueue,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const lock = agentLockPath(queue.path);
+  if (!await ProcessLock.isHeld(lock)) return false;
+  const number = queue.requestSync();
+  nudgeAgent(queue.path);
+  const isDone = () => queue.getAgentState().syncCompleted >= number;
+  const ended = ProcessLock.whenFree(lock).then(() => true);
+  while (!signal.aborted && !isDone()) {
+    const looked = delay(LOOK_MS, { signal }).then(() => false, () => false);
+    if (await Promise.race([ended, looked])) return isDone();
+  }
+  return true;
+}
+
+async function deliver(
+  settings: Settings,
+  store: Store,
+  { log, signal }: { log: Log; signal: AbortSignal },
+): Promise<void> {
+  await using uploader = createUploader(settings, { maxRetries: 1 });
+  const agent = createAgent({ ...settings, watch: [] }, store, uploader, log);
+  const onLocked = async () => {
+    const { pid, serverUrl } = store.queue.getAgentState();
+    // The last agent did not end as it should, or there was none: the queue may be
+    // one that was made in the place of a damaged one.
+    if (pid !== null || serverUrl === null) {
+      await reconcile(store, { log, signal });
+    }
+    store.queue.makeAllDue();
+  };
+  try {
+    await agent.runOnce(signal, { onLocked });
+  } catch (error) {
+    if (signal.aborted) return;
+    // One was started in between.
+    if (!(error instanceof AgentRunningError)) throw error;
+    await askAgent(store.queue, signal);
+  }
+}
+
+async function show(
+  queue: UploadQueue,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const { pending, uploading } = queue.getStats();
+    progress.left(pending + uploading);
+    await delay(LOOK_MS, { signal }).catch(() => {});
+  }
+  const { pending, uploading } = queue.getStats();
+  progress.end(pending + uploading);
+}

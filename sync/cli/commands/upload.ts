@@ -1,0 +1,97 @@
+import "../../queue/native_sqlite.ts";
+import { nudgeAgent } from "../../agent/agent_lock.ts";
+import { newCaptureId } from "../../capture/capture_id.ts";
+import { createLog } from "../../host/log.ts";
+import type { Metadata } from "../../capture/metadata.ts";
+import { statCapture } from "../../spool/spool.ts";
+import type { CaptureUploader, UploadResult } from "../../upload/uploader.ts";
+import { createUploader } from "../agent_parts.ts";
+import { type CommandContext, ExitCode } from "../command.ts";
+import { eachFile } from "../each_file.ts";
+import { readMetadata } from "../metadata_options.ts";
+import { openMendedStore } from "../mended_store.ts";
+
+type Sent = Pick<
+  UploadResult,
+  "success" | "captureId" | "error" | "attempts" | "outcome"
+>;
+
+/** Sends files at once. What cannot be delivered now goes into the queue under the same key. */
+export async function run(context: CommandContext): Promise<number> {
+  const { settings, given, out, stopSignal } = context;
+  const signal = stopSignal();
+  const metadata = readMetadata(given);
+  await using uploader = createUploader(settings, { maxRetries: 3 });
+  const log = createLog({ write: context.err });
+  using store = await openMendedStore(settings, { log });
+  let unusable: Sent | undefined;
+  return await eachFile(context, async (filepath) => {
+    statCapture(filepath);
+    const id = newCaptureId();
+    const request = { idempotencyKey: id, signal };
+    const sent = unusable ?? await send(uploader, filepath, metadata, request);
+    // To try it with each of a hundred files would take minutes.
+    if (sent.outcome === "pause") unusable = { ...sent, attempts: 0 };
+    const queued = sent.outcome === "pause" || sent.outcome === "retry";
+    if (queued) {
+      await store.intake.add(filepath, metadata, { id });
+      nudgeAgent(store.queue.path);
+    }
+    const describe = given.has("json") ? forScript : forPerson;
+    out(describe(filepath, id, sent, queued));
+    if (sent.success) return ExitCode.ok;
+    return queued ? ExitCode.temporary : ExitCode.failure;
+  });
+}
+
+async function send(
+  uploader: CaptureUploader,
+  filepath: string,
+  metadata: Metadata,
+  options: { idempotencyKey: string; signal: AbortSignal },
+): Promise<Sent> {
+  try {
+    return await uploader.upload(filepath, metadata, options);
+  } catch (error) {
+    if (!options.signal.aborted) throw error;
+    // Told to stop: what was under way is kept, and what comes after it.
+    return {
+      success: false,
+      captureId: null,
+      error: "interrupted",
+      attempts: 1,
+      outcome: "pause",
+    };
+  }
+}
+
+function forScript(
+  filepath: string,
+  id: string,
+  { success, captureId, error, attempts }: Sent,
+  queued: boolean,
+): string {
+  return JSON.stringify({
+    id,
+    filepath,
+    queued,
+    success,
+    captureId,
+    error,
+    attempts,
+  });
+}
+
+function forPerson(
+  filepath: string,
+  id: string,
+  { success, captureId, error }: Sent,
+  queued: boolean,
+): string {
+  if (success) {
+    return `${filepath}: delivered as ${captureId ?? "(no id given)"}`;
+  }
+  return queued
+    ? `${filepath}: queued as ${id}, not delivered yet: ${error}`
+    : `${filepath}: refused: ${error}`;
+}

@@ -1,0 +1,68 @@
+import { DELIMITER, resolve } from "@std/path";
+import type { Settings } from "../config.ts";
+import { UsageError } from "../arguments.ts";
+import { type OptionName, OPTIONS } from "../options.ts";
+import type { CommandContext } from "../command.ts";
+import { RUN_OPTIONS } from "../commands.ts";
+import { parseEnvFile } from "./env_file.ts";
+
+/** What a service is to run with. */
+export interface ServiceSettings {
+  settings: Settings;
+  /** What the environment file must say for it, by variable. */
+  changes: Map<string, string>;
+}
+
+/**
+ * Returns what the service is to run with: what was given, on the command line
+ * or by the environment, and for the rest what its environment file says.
+ *
+ * @throws {UsageError} if that cannot be used, or not by a service.
+ */
+export function mergedSettings(
+  { given, settings, reread }: CommandContext,
+  envFile: string,
+): ServiceSettings {
+  const changes = new Map<string, string>();
+  for (const name of RUN_OPTIONS) {
+    const text = given.text(name);
+    const { env } = OPTIONS[name];
+    if (text !== undefined) changes.set(env, absolute(name, text, settings));
+  }
+  const file = new Map([...parseEnvFile(envFile), ...changes]);
+  const merged = reread((name) =>
+    name.startsWith("JARVIS_") ? file.get(name) : Deno.env.get(name)
+  );
+  if (merged.server === null) {
+    throw new UsageError(
+      "Cannot install a service that has nowhere to send to: expected --server URL",
+    );
+  }
+  if (Deno.env.get("JARVIS_TOKEN") && !file.has("JARVIS_TOKEN_FILE")) {
+    throw new UsageError(
+      "Cannot hand JARVIS_TOKEN to a service: expected --token-file FILE",
+    );
+  }
+  // The shell's XDG_DATA_HOME need not be the service's.
+  if (!file.has("JARVIS_DATA_DIR")) {
+    changes.set("JARVIS_DATA_DIR", merged.dataDir);
+  }
+  return { settings: merged, changes };
+}
+
+/** A service has another working directory. */
+function absolute(name: OptionName, text: string, settings: Settings): string {
+  const { dataDir, watch, afterUpload } = settings;
+  switch (name) {
+    case "data-dir":
+      return dataDir;
+    case "token-file":
+      return resolve(text);
+    case "watch":
+      return watch.join(DELIMITER);
+    case "after-upload":
+      return afterUpload.kind === "move" ? `move:${afterUpload.dir}` : text;
+    default:
+      return text;
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * The systemd user unit that looks after the agent.
+ *
+ * @module
+ */
+
+import { isAbsolute, relative } from "@std/path";
+import { VERSION } from "../../host/version.ts";
+
+/** The unit's name. */
+export const UNIT = "jarvis-agent.service";
+
+/** What the unit depends on. */
+export interface UnitOptions {
+  /** The executable. */
+  program: string;
+  /** The environment file. */
+  envFile: string;
+  /** What the agent may write, folder by folder. */
+  writable: readonly string[];
+  /** `--grace`, in milliseconds. */
+  graceMs: number;
+  concurrency: number;
+  /** Of systemd; what it does not know it would complain about. */
+  systemdVersion: number;
+  /**
+   * Whether the manager can give the unit a view of its own on users and file
+   * systems. Where the kernel lets users have none, such a unit does not start.
+   */
+  namespaces: boolean;
+}
+
+/** A hung loop is killed after this long. Flushing a capture of gigabytes takes minutes. */
+const WATCHDOG_S = 180;
+/** Time to put back what was under way, and to close the queue. */
+const STOP_S = 20;
+
+/**
+ * Returns the text of the unit, sealed: {@linkcode isAsWritten} tells whether
+ * somebody has changed it since.
+ */
+export async function unitText(options: UnitOptions): Promise<string> {
+  const body = [
+    ...unit(),
+    ...service(options),
+    ...limits(options),
+    ...hardening(),
+    ...(options.namespaces ? namespaces(options) : []),
+    "",
+    "[Install]",
+    "WantedBy=default.target",
+    "",
+  ].join("\n");
+  return `${await sealOf(body)}\n${body}`;
+}
+
+/** Whether a unit is as {@linkcode unitText} made it, in this version or another. */
+export async function isAsWritten(text: string): Promise<boolean> {
+  const end = text.indexOf("\n");
+  const [, sum] = /\(sum ([0-9a-f]+)\)/.exec(text.slice(0, end)) ?? [];
+  return sum === await sumOf(text.slice(end + 1));
+}
+
+async function sealOf(body: string): Promise<string> {
+  return `# Written by jarvis-agent ${VERSION} (sum ${await sumOf(body)}); ` +
+    `to change it: systemctl --user edit jarvis-agent`;
+}
+
+async function sumOf(text: string): Promise<string> {
+  const bytes = new TextEncoder().encode(text);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return [...digest.slice(0, 8)]
+    .map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function unit(): string[] {
+  return [
+    "[Unit]",
+    "Description=Deliver captures to the capture server",
+    "# However often it fails: nobody is there to start it by hand.",
+    "StartLimitIntervalSec=0",
+  ];
+}
+
+function service(options: UnitOptions): string[] {
+  const { program, envFile, graceMs, systemdVersion } = options;
+  const stopS = Math.ceil(graceMs / 1000) + STOP_S;
+  return [
+    "",
+    "[Service]",
+    "Type=notify",
+    "NotifyAccess=main",
+    `ExecStart=${quote(program)} run`,
+    "ExecReload=/bin/kill -HUP $MAINPID",
+    `EnvironmentFile=${specifier(envFile)}`,
+    `Environment=${quote(`JARVIS_ENV_FILE=${envFile}`)}`,
+    "# The embedded library is written there to be loaded; /tmp may forbid that.",
+    "RuntimeDirectory=jarvis-agent",
+    "RuntimeDirectoryMode=0700",
+    "Environment=TMPDIR=%t/jarvis-agent",
+    "# Else each thread keeps memory of its own: 8 MB in all.",
+    "Environment=MALLOC_ARENA_MAX=1",
+    "Restart=always",
+    ...(systemdVersion >= 254
+      ? ["RestartSec=1s", "RestartSteps=8", "RestartMaxDelaySec=5min"]
+      : ["RestartSec=5s"]),
+    "TimeoutStartSec=2min",
+    `WatchdogSec=${WATCHDOG_S}s`,
+    "# Longer than uploads under way may take to end.",
+    `TimeoutStopSec=${stopS}s`,
+    "KillMode=mixed",
+  ];
+}
+
+/** Several times what the agent uses, so that only a defect ever gets there. */
+function limits({ concurrency }: UnitOptions): string[] {
+  const highMegabytes = 256 + 16 * concurrency;
+  return [
+    "",
+    `MemoryHigh=${highMegabytes}M`,
+    `MemoryMax=${highMegabytes * 2}M`,
+    "TasksMax=128",
+    "LimitNOFILE=4096",
+    "# It would hold the token.",
+    "LimitCORE=0",
+  ];
+}
+
+/** What every user's manager can enforce. V8 writes code, so no `MemoryDenyWriteExecute`. */
+function hardening(): string[] {
+  return [
+    "",
+    "NoNewPrivileges=yes",
+    "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
+    "RestrictNamespaces=yes",
+    "RestrictRealtime=yes",
+    "RestrictSUIDSGID=yes",
+    "LockPersonality=yes",
+    "KeyringMode=private",
+    "RemoveIPC=yes",
+    "SystemCallArchitectures=native",
+    "SystemCallFilter=@system-service",
+    "SystemCallFilter=~@privileged @resources",
+    "SystemCallErrorNumber=EPERM",
+    "UMask=0077",
+  ];
+}
+
+/**
+ * What takes namespaces. Reading stays allowed everywhere, `/tmp` included:
+ * captures may lie where they are until they are delivered.
+ */
+function namespaces({ writable }: UnitOptions): string[] {
+  return [
+    "",
+    "PrivateUsers=yes",
+    "PrivateDevices=yes",
+    "PrivateMounts=yes",
+    "DevicePolicy=closed",
+    "ProtectSystem=strict",
+    "ProtectHome=read-only",
+    `ReadWritePaths=${writable.map((path) => quote(`-${path}`)).join(" ")}`,
+    "ProtectClock=yes",
+    "ProtectControlGroups=yes",
+    "ProtectHostname=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelTunables=yes",
+    "ProtectProc=invisible",
+    "ProcSubset=pid",
+    "CapabilityBoundingSet=",
+    "AmbientCapabilities=",
+  ];
+}
+
+/**
+ * Returns what the agent must be allowed to write, when it is to take files
+ * away from the watched folders, or not.
+ *
+ * Each folder that is named is a mount of its own in the unit's view, and a
+ * file is not linked from one to another but copied. So where queue and folders
+ * lie in the home, that is named instead.
+ */
+export function writableFolders(
+  { home, dataDir, emptied }: {
+    home: string;
+    dataDir: string;
+    /** Folders from or to which files are moved. */
+    emptied: readonly string[];
+  },
+): string[] {
+  const isInHome = (path: string) => {
+    const way = relative(home, path);
+    return !way.startsWith("..") && !isAbsolute(way);
+  };
+  if (emptied.length === 0) return [dataDir];
+  const paths = [dataDir, ...emptied]
+    .map((path) => isInHome(path) ? home : path);
+  return [...new Set(paths)];
+}
+
+/** Takes the meaning from everything that systemd would replace. */
+function specifier(text: string): string {
+  return text.replaceAll("%", "%%");
+}
+
+function quote(text: string): string {
+  return `"${specifier(text).replace(/["\\]/g, "\\$&")}"`;
+}

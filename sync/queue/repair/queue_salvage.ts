@@ -1,0 +1,233 @@
+/** The files of a queue that may be damaged, and what becomes of them. */
+
+import { basename, dirname, resolve } from "@std/path";
+import { carryOver } from "./carry_over.ts";
+import { syncDir } from "../../host/data_dir.ts";
+import { type Connection, type Engine, openDatabase } from "../sqlite.ts";
+import { damageOf } from "../database_error.ts";
+import { removeIfThere } from "../../host/files.ts";
+import type { Log } from "../../host/log.ts";
+import { findDamage, readQueueId } from "../migrate.ts";
+
+/** What SQLite keeps beside a database, in the order in which it must be moved. */
+const COMPANIONS = ["-wal", "-shm", "-journal"];
+const ENDS = /-(wal|shm|journal)$/;
+
+/** Finds damage, and moves damaged files aside. For whoever holds the agent's lock. */
+export class QueueSalvage {
+  readonly #path: string;
+  readonly #wasUsed: boolean;
+  readonly #engine: { engine?: Engine };
+  readonly #log: Log;
+
+  constructor(
+    path: string,
+    options: { lockPath: string; engine: Engine | undefined; log: Log },
+  ) {
+    this.#path = resolve(path);
+    // The lock is made behind the queue: an empty file was not empty then.
+    this.#wasUsed = isThere(options.lockPath);
+    this.#engine = options.engine ? { engine: options.engine } : {};
+    this.#log = options.log;
+  }
+
+  /** What says that the file has lost everything, if something does. Opens nothing. */
+  findLoss(): string | undefined {
+    const size = sizeOf(this.#path);
+    if (size) return undefined;
+    // SQLite would remove it for being of no use.
+    if (sizeOf(this.#path + "-wal")) return "it is empty, its -wal is not";
+    return size === 0 && this.#wasUsed ? "it is empty" : undefined;
+  }
+
+  /** What is wrong with the file, if anything. Reads all of it and changes nothing. */
+  findDamage(): string | undefined {
+    if (!isThere(this.#path)) return undefined;
+    if (this.#hasForeignWal(this.#path)) return "its -wal is another file's";
+    try {
+      using view = this.#view(this.#path, { tolerant: false });
+      return findDamage(view) ?? undefined;
+    } catch (error) {
+      // What else keeps it from being read shows when it is opened.
+      return damageOf(error);
+    }
+  }
+
+  /** Moves the files out of the way. */
+  setAside(reason: string): void {
+    this.#log("error", `The queue "${this.#path}" is damaged: ${reason}`);
+    this.#moveTo(this.#freeStamp());
+  }
+
+  /** Goes on with a move that a crash has cut off, before the queue is opened. */
+  completeMove(): void {
+    // With a -wal of its own it has been used since, and stays.
+    if (sizeOf(this.#path + "-wal")) return;
+    const stamp = this.#unfinished()
+      .find((stamp) => !isThere(this.#salvaging(stamp)));
+    if (stamp !== undefined) this.#moveTo(stamp);
+  }
+
+  /** Carries over what can be read of the files that were moved, into the queue that is there now. */
+  finish(): void {
+    for (const stamp of this.#unfinished()) {
+      const from = this.#salvaging(stamp);
+      const count = isThere(from) ? this.#carryOver(from) : 0;
+      const to = this.#corrupt(stamp);
+      for (const end of [...COMPANIONS, ""]) rename(from + end, to + end);
+      syncDir(dirname(this.#path));
+      this.#log(
+        "error",
+        `The damaged queue is kept as "${to}": ${count} of its captures could be ` +
+          "read and are queued, the agent takes up those in the spool",
+      );
+    }
+  }
+
+  #moveTo(stamp: string): void {
+    for (const end of [...COMPANIONS, ""]) {
+      rename(this.#path + end, this.#salvaging(stamp) + end);
+    }
+    syncDir(dirname(this.#path));
+  }
+
+  /** Stamps of what was moved and not finished, the oldest first. */
+  #unfinished(): string[] {
+    const prefix = basename(this.#salvaging(""));
+    const stamps = namesBeside(this.#path)
+      .filter((name) => name.startsWith(prefix))
+      .map((name) => name.slice(prefix.length).replace(ENDS, ""));
+    return [...new Set(stamps)].sort();
+  }
+
+  #carryOver(from: string): number {
+    using target = openDatabase(this.#path, this.#engine);
+    let count = 0;
+    let complete = false;
+    const carry = (view: Connection) => {
+      const found = carryOver(view, target);
+      count += found.captures;
+      complete = found.complete;
+    };
+    if (!this.#hasForeignWal(from)) this.#look(from, carry);
+    // What the -wal has spoilt may be sound without it.
+    if (!complete) this.#lookAlone(from, carry);
+    return count;
+  }
+
+  /** Whether the -wal beside a queue was written for another one. */
+  #hasForeignWal(path: string): boolean {
+    if (!sizeOf(path + "-wal")) return false;
+    let own: string | null | undefined;
+    let merged: string | null | undefined;
+    this.#lookAlone(path, (view) => own = tryReadId(view));
+    this.#look(path, (view) => merged = tryReadId(view));
+    return Boolean(own) && merged !== undefined && merged !== own;
+  }
+
+  /** Looks at a database without its -wal. */
+  #lookAlone(path: string, act: (view: Connection) => void): void {
+    // Always the same name: what a crash has left goes with the next look.
+    const alone = `${this.#path}.alone`;
+    const clean = () =>
+      ["", ...COMPANIONS].forEach((end) => removeIfThere(alone + end));
+    clean();
+    try {
+      linkOrCopy(path, alone);
+      this.#look(alone, act);
+    } finally {
+      clean();
+    }
+  }
+
+  /** Looks at a database, if it can be opened at all. */
+  #look(path: string, act: (view: Connection) => void): void {
+    let view: Connection;
+    try {
+      view = this.#view(path, { tolerant: true });
+    } catch {
+      return;
+    }
+    try {
+      act(view);
+    } finally {
+      view.close();
+    }
+  }
+
+  /** For reading: whoever closes a database last would bring its -wal in. */
+  #view(path: string, { tolerant }: { tolerant: boolean }): Connection {
+    return openDatabase(path, { ...this.#engine, readonly: true, tolerant });
+  }
+
+  /** The time of now, in a form that sorts and that every file system takes. */
+  #freeStamp(): string {
+    const now = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
+    let stamp = now;
+    for (
+      let n = 2;
+      isThere(this.#corrupt(stamp)) || isThere(this.#salvaging(stamp));
+      n++
+    ) {
+      stamp = `${now}-${n}`;
+    }
+    return stamp;
+  }
+
+  #salvaging(stamp: string): string {
+    return `${this.#path}.salvaging-${stamp}`;
+  }
+
+  #corrupt(stamp: string): string {
+    return `${this.#path}.corrupt-${stamp}`;
+  }
+}
+
+/** The damaged queues that were set aside and are still there, by their names. */
+export function queuesSetAside(path: string): string[] {
+  const prefix = `${basename(path)}.corrupt-`;
+  return namesBeside(path)
+    .filter((name) => name.startsWith(prefix) && !ENDS.test(name)).sort();
+}
+
+function tryReadId(view: Connection): string | null | undefined {
+  try {
+    return readQueueId(view);
+  } catch {
+    return undefined;
+  }
+}
+
+function linkOrCopy(from: string, to: string): void {
+  try {
+    Deno.linkSync(from, to);
+  } catch {
+    Deno.copyFileSync(from, to);
+  }
+}
+
+/** Renames a file; one that is not there is fine. */
+function rename(from: string, to: string): void {
+  try {
+    Deno.renameSync(from, to);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function namesBeside(path: string): string[] {
+  return [...Deno.readDirSync(dirname(resolve(path)))].map(({ name }) => name);
+}
+
+function isThere(path: string): boolean {
+  return sizeOf(path) !== undefined;
+}
+
+/** In bytes; `undefined` if there is no such file. */
+function sizeOf(path: string): number | undefined {
+  try {
+    return Deno.statSync(path).size;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * A damaged queue does not stop the agent. It is set aside under a dated name,
+ * never deleted; what can be read of it goes into a new queue, and what is in the
+ * spool is taken up again when the agent looks through that.
+ *
+ * All of it is done by the process that holds the agent's lock, in steps that a
+ * crash may separate:
+ *
+ * 1. the queue is renamed to `queue.db.salvaging-DATE`, its -wal and -shm first,
+ *    so that no new queue can get hold of them;
+ * 2. a new queue is made;
+ * 3. what can be read is put into it, in one transaction;
+ * 4. the old one is renamed to `queue.db.corrupt-DATE`.
+ *
+ * Whoever finds something of the name in 1 goes on from there.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import { dirname, resolve } from "@std/path";
+import { createPrivateDir } from "../../host/data_dir.ts";
+import { damageOf, hasFault } from "../database_error.ts";
+import { ProcessLock } from "../../host/lock.ts";
+import type { Log } from "../../host/log.ts";
+import { UploadQueue, type UploadQueueOptions } from "../queue.ts";
+import { QueueSalvage } from "./queue_salvage.ts";
+
+/** Options for {@linkcode openQueue}. */
+export interface OpenQueueOptions extends UploadQueueOptions {
+  /** The lock that makes a process the agent of this queue. */
+  lockPath: string;
+  /** Is told what was set aside and carried over. */
+  log: Log;
+  /**
+   * Whether all of the queue is read for damage, which takes about a second for
+   * a million captures, instead of only what is needed to open it.
+   *
+   * @default {false}
+   */
+  thorough?: boolean;
+  /**
+   * How long another process may take to mend the queue, in milliseconds.
+   *
+   * @default {5000}
+   */
+  patienceMs?: number;
+}
+
+/** How often the lock is tried to be had before it counts as an agent's. */
+const MIN_TRIES = 3;
+/** How many milliseconds apart. */
+const TRY_AGAIN_MS = 50;
+
+/** A queue is damaged, and cannot be set aside while its agent works with it. */
+export class QueueInUseError extends Error {
+  override name = "QueueInUseError";
+}
+
+/**
+ * Opens a queue; one that is damaged is set aside first, and what can be read of
+ * it carried over into a new one.
+ *
+ * @throws {QueueInUseError} if it is damaged and its agent runs.
+ * @throws {Error} as `new UploadQueue()` does, but for damage.
+ */
+export async function openQueue(
+  path: string,
+  options: OpenQueueOptions,
+): Promise<UploadQueue> {
+  const { lockPath, log, thorough = false, engine, patienceMs = 5000 } =
+    options;
+  createPrivateDir(dirname(resolve(path)));
+  const salvage = new QueueSalvage(path, { lockPath, engine, log });
+  const open = () => new UploadQueue(path, options);
+  let failure: unknown;
+  const openBesideOthers = (): UploadQueue | undefined => {
+    try {
+      const queue = unlessDamaged(open);
+      return typeof queue === "string" ? undefined : queue;
+    } catch (error) {
+      // Perhaps another process is just moving the files away.
+      if (!hasFault(error, "other")) throw error;
+      failure = error;
+    }
+  };
+  if (!thorough && !salvage.findLoss()) {
+    const queue = openBesideOthers();
+    if (queue) return queue;
+  }
+  const until = performance.now() + patienceMs;
+  for (let tries = 1; performance.now() < until; tries++) {
+    using lock = await ProcessLock.tryAcquire(lockPath);
+    if (lock) return mend(salvage, open);
+    // Somebody may just be looking whether there is an agent.
+    if (tries >= MIN_TRIES) {
+      failure = undefined;
+      const queue = openBesideOthers();
+      if (queue) return queue;
+    }
+    // Or be mending the queue.
+    await delay(TRY_AGAIN_MS);
+  }
+  if (failure) throw failure;
+  throw new QueueInUseError(
+    `Cannot mend the damaged queue "${path}" while its agent runs: end the agent first`,
+  );
+}
+
+/** Opens the queue, after setting it aside if it is damaged. */
+function mend(salvage: QueueSalvage, open: () => UploadQueue): UploadQueue {
+  salvage.completeMove();
+  const damage = salvage.findLoss() ?? salvage.findDamage();
+  let queue = damage === undefined ? unlessDamaged(open) : damage;
+  if (typeof queue === "string") {
+    salvage.setAside(queue);
+    queue = open();
+  }
+  try {
+    salvage.finish();
+    return queue;
+  } catch (error) {
+    queue.close();
+    throw error;
+  }
+}
+
+/** Returns what is damaged, in words, if that keeps the queue from being opened. */
+function unlessDamaged(open: () => UploadQueue): UploadQueue | string {
+  try {
+    return open();
+  } catch (error) {
+    const damage = damageOf(error);
+    if (damage === undefined) throw error;
+    return damage;
+  }
+}

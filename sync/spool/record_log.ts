@@ -1,0 +1,186 @@
+import { dirname } from "@std/path";
+import { syncDir } from "../host/data_dir.ts";
+import { removeIfThere, writeAll } from "../host/files.ts";
+
+/** What a spool entry knows of itself, so that a lost queue can be rebuilt. */
+export interface SpoolRecord {
+  id: string;
+  /** Where the capture was handed over. */
+  filepath: string;
+  /** A JSON object as text. */
+  metadataJson: string;
+  /** In milliseconds since 1970. */
+  createdAtMs: number;
+  /** In bytes. */
+  size: number;
+  /** The file's modification time, in milliseconds since 1970. */
+  mtimeMs: number;
+  watched: boolean;
+}
+
+/** A log that is smaller than this is left as it is, in bytes. */
+const MIN_BYTES = 256 * 1024;
+/** How much is copied at a time, in bytes. */
+const CHUNK_BYTES = 64 * 1024;
+
+const encoder = new TextEncoder();
+
+/**
+ * The records of all spool entries, one JSON text a line, in one file that only
+ * grows.
+ *
+ * One for all, because a file for each would cost an entry more than all else:
+ * to be made, to be synced, and most of all to be removed. A delivery writes
+ * nothing here: a record whose entry has no bytes any more is dead, and goes
+ * when the log is compacted. What a crash has cut off is one line that is no
+ * JSON, and harms no other.
+ *
+ * Several processes may append at once; only the agent compacts.
+ */
+export class RecordLog {
+  readonly #path: string;
+  /** How large it was when it was compacted last. */
+  #compactBytes = 0;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Adds records; they are on the disk when the call returns. */
+  append(records: SpoolRecord[]): void {
+    const lines = records.map((record) => JSON.stringify(record) + "\n");
+    using file = this.#openLocked();
+    if (file.statSync().size === 0) syncDir(dirname(this.#path));
+    // On a line of its own, whatever a crash or a full disk has left before it.
+    writeAll(file, encoder.encode("\n" + lines.join("")));
+    file.syncDataSync();
+  }
+
+  /** All records, dead ones as well, in the order in which they came; some at a time. */
+  async *read(): AsyncGenerator<SpoolRecord[]> {
+    let file: Deno.FsFile;
+    try {
+      file = Deno.openSync(this.#path, { read: true });
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return;
+      throw error;
+    }
+    let rest = "";
+    for await (const text of file.readable.pipeThrough(utf8())) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop()!;
+      yield lines.filter(Boolean).map(parseRecord)
+        .filter((record) => record !== undefined);
+    }
+  }
+
+  /** Whether so much was added since the last time that compacting is worth its while. */
+  get isCompactable(): boolean {
+    try {
+      const { size } = Deno.statSync(this.#path);
+      return size >= Math.max(MIN_BYTES, 2 * this.#compactBytes);
+    } catch {
+      return false;
+    }
+  }
+
+  /**
+   * Drops the records that are dead. Others may append meanwhile; they wait only
+   * while the new log takes the old one's name.
+   *
+   * @throws {Error} if it cannot be done: then the log is as it was.
+   */
+  async compact(isLive: (id: string) => boolean): Promise<void> {
+    const newPath = `${this.#path}.new`;
+    try {
+      using old = Deno.openSync(this.#path, { read: true, append: true });
+      using compacted = Deno.openSync(newPath, {
+        write: true,
+        create: true,
+        truncate: true,
+        mode: 0o600,
+      });
+      const before = lockedSize(old);
+      for await (const records of this.read()) {
+        const lines = records.filter(({ id }) => isLive(id))
+          .map((record) => JSON.stringify(record) + "\n");
+        writeAll(compacted, encoder.encode(lines.join("")));
+      }
+      // What came meanwhile may have been read or not: twice does no harm.
+      old.lockSync(true);
+      old.seekSync(before, Deno.SeekMode.Start);
+      copyRest(old, compacted);
+      compacted.syncSync();
+      Deno.renameSync(newPath, this.#path);
+      syncDir(dirname(this.#path));
+      this.#compactBytes = compacted.statSync().size;
+    } catch (error) {
+      removeIfThere(newPath);
+      throw error;
+    }
+  }
+
+  /** Opens the log for appending, and keeps it from being replaced until it is closed. */
+  #openLocked(): Deno.FsFile {
+    while (true) {
+      const file = Deno.openSync(this.#path, {
+        append: true,
+        create: true,
+        mode: 0o600,
+      });
+      // Not shared with others: then some systems would let nobody write.
+      file.lockSync(true);
+      if (file.statSync().ino === inodeOf(this.#path)) return file;
+      // It was compacted just now.
+      file.close();
+    }
+  }
+}
+
+/** Reads a record from its JSON text; `undefined` if it is not whole. */
+export function parseRecord(text: string): SpoolRecord | undefined {
+  try {
+    const record = JSON.parse(text);
+    return isRecord(record) ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether all that is needed to queue a capture again is there. */
+function isRecord(value: unknown): value is SpoolRecord {
+  if (typeof value !== "object" || value === null) return false;
+  const { id, filepath, metadataJson, createdAtMs, size, mtimeMs, watched } =
+    value as SpoolRecord;
+  return [id, filepath, metadataJson].every((t) => typeof t === "string") &&
+    [createdAtMs, size, mtimeMs].every(Number.isFinite) &&
+    typeof watched === "boolean";
+}
+
+/** What the log holds when nobody is amid adding to it, in bytes. */
+function lockedSize(file: Deno.FsFile): number {
+  file.lockSync(true);
+  const { size } = file.statSync();
+  file.unlockSync();
+  return size;
+}
+
+function copyRest(from: Deno.FsFile, to: Deno.FsFile): void {
+  const chunk = new Uint8Array(CHUNK_BYTES);
+  for (let read; (read = from.readSync(chunk)) !== null;) {
+    writeAll(to, chunk.subarray(0, read));
+  }
+}
+
+function inodeOf(path: string): number | null | undefined {
+  try {
+    return Deno.statSync(path).ino;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is not UTF-8 spoils its own line only. */
+function utf8(): TransformStream<BufferSource, string> {
+  return new TextDecoderStream();
+}

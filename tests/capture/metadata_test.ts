@@ -1,0 +1,176 @@
+import { hostname } from "node:os";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  encodeMetadata,
+  MAX_METADATA_BYTES,
+  MAX_METADATA_DEPTH,
+  type Metadata,
+  parseMetadata,
+  withHostMetadata,
+} from "../../sync/capture/metadata.ts";
+
+const NOT_OBJECTS: [unknown, string][] = [
+  [undefined, "undefined"],
+  [null, "null"],
+  [[], "an array"],
+  [["a"], "an array"],
+  ["text", "a string"],
+  [7, "a number"],
+  [true, "a boolean"],
+  [10n, "a bigint"],
+  [() => {}, "a function"],
+];
+
+/** An object nested `depth` levels deep, itself included. */
+function nested(depth: number): Metadata {
+  let value: Metadata = {};
+  for (let level = 1; level < depth; level++) value = { in: value };
+  return value;
+}
+
+/** An object whose JSON has exactly `bytes` bytes. */
+function ofSize(bytes: number): Metadata {
+  return { a: "x".repeat(bytes - '{"a":""}'.length) };
+}
+
+Deno.test("encodeMetadata() writes a JSON object, and parseMetadata() reads it back", () => {
+  const metadata = {
+    title: 'Door "3"\n😀',
+    tags: ["a", null, { deep: [1.5, false] }],
+    nothing: null,
+    "": "empty key",
+  };
+  assertEquals(parseMetadata(encodeMetadata(metadata)), metadata);
+  assertEquals(encodeMetadata({}), "{}");
+});
+
+Deno.test("encodeMetadata() refuses what is not an object, and says what it was given", () => {
+  for (const [value, name] of NOT_OBJECTS) {
+    const error = assertThrows(() => encodeMetadata(value), TypeError);
+    assertStringIncludes(error.message, `Cannot use ${name} as metadata`);
+  }
+});
+
+Deno.test("encodeMetadata() refuses objects that are none in JSON", () => {
+  const values = [
+    new Date(),
+    { toJSON: () => "text" },
+    { toJSON: () => undefined },
+    { toJSON: () => ["a"] },
+  ];
+  for (const value of values) {
+    assertThrows(() => encodeMetadata(value), TypeError, "expected an object");
+  }
+});
+
+Deno.test("encodeMetadata() refuses what JSON cannot say", () => {
+  const error = assertThrows(() => encodeMetadata({ size: 10n }), TypeError);
+  assertStringIncludes(error.message, "Cannot write the metadata as JSON");
+  assertEquals(error.cause instanceof TypeError, true);
+});
+
+Deno.test("encodeMetadata() refuses cycles, however they branch", () => {
+  const loop: Metadata = {};
+  loop.self = loop;
+  const tree: Metadata = { name: "root" };
+  tree.children = Array.from({ length: 10 }, () => ({ parent: tree, tree }));
+  const twins: Metadata = {};
+  twins.left = twins.right = { back: twins, again: twins };
+  for (const cyclic of [loop, tree, twins]) {
+    assertThrows(() => encodeMetadata(cyclic), TypeError, "nested deeper");
+  }
+});
+
+Deno.test("encodeMetadata() takes the same value in two places", () => {
+  const shared = { a: 1 };
+  assertEquals(
+    encodeMetadata({ one: shared, two: [shared, shared] }),
+    '{"one":{"a":1},"two":[{"a":1},{"a":1}]}',
+  );
+});
+
+Deno.test("metadata may be nested to the limit and no deeper", () => {
+  const deepest = nested(MAX_METADATA_DEPTH);
+  assertEquals(parseMetadata(encodeMetadata(deepest)), deepest);
+  const deeper = nested(MAX_METADATA_DEPTH + 1);
+  assertThrows(() => encodeMetadata(deeper), TypeError, "nested deeper");
+  assertThrows(() => parseMetadata(JSON.stringify(deeper)), TypeError);
+  // Deeper than a recursion would survive.
+  assertThrows(() => encodeMetadata(nested(500_000)), TypeError, "deeper");
+  const text = `{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}}`;
+  assertThrows(() => parseMetadata(text), TypeError);
+});
+
+Deno.test("metadata may be as large as the limit and no larger", () => {
+  const largest = ofSize(MAX_METADATA_BYTES);
+  assertEquals(encodeMetadata(largest).length, MAX_METADATA_BYTES);
+  assertEquals(parseMetadata(JSON.stringify(largest)), largest);
+  for (const bytes of [MAX_METADATA_BYTES + 1, 10 * 1024 * 1024]) {
+    const larger = ofSize(bytes);
+    assertThrows(() => encodeMetadata(larger), RangeError, "more than");
+    assertThrows(() => parseMetadata(JSON.stringify(larger)), RangeError);
+  }
+});
+
+Deno.test("metadata's size counts in bytes, not in characters", () => {
+  const metadata = { a: "é".repeat(MAX_METADATA_BYTES / 2) };
+  assertThrows(() => encodeMetadata(metadata), RangeError);
+});
+
+Deno.test("parseMetadata() refuses what is not a JSON object", () => {
+  for (const text of ["", " ", "door=3", "{", "{'a':1}", '{"a":1}x', "NaN"]) {
+    assertThrows(() => parseMetadata(text), TypeError, "Cannot read");
+  }
+  for (const text of ["null", "[]", '"text"', "7", "true"]) {
+    assertThrows(() => parseMetadata(text), TypeError, "as metadata");
+  }
+});
+
+Deno.test("parseMetadata() never repeats the text: metadata is private", () => {
+  const error = assertThrows(
+    () => parseMetadata('{"patient": "Jane Roe", oops}'),
+    TypeError,
+  );
+  assertEquals(`${error.message}${error.stack}`.includes("Jane"), false);
+  assertEquals(error.cause, undefined);
+});
+
+Deno.test("a key named __proto__ is a key like any other", () => {
+  const text = '{"__proto__":{"admin":true},"constructor":1,"a":2}';
+  const metadata = parseMetadata(text);
+  assertEquals(Object.getPrototypeOf(metadata), Object.prototype);
+  assertEquals(metadata.admin, undefined);
+  assertEquals(encodeMetadata(metadata), text);
+  const full = withHostMetadata(metadata, { name: "n", size: 1, mtimeMs: 0 });
+  assertEquals(full.admin, undefined);
+  assertStringIncludes(JSON.stringify(full), '"__proto__":{"admin":true}');
+});
+
+Deno.test("withHostMetadata() adds what the host knows", () => {
+  const mtimeMs = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
+  assertEquals(
+    withHostMetadata({ door: 3 }, { name: "a.png", size: 42, mtimeMs }),
+    {
+      timestamp: "2026-01-02T03:04:05.678Z",
+      hostname: hostname(),
+      filename: "a.png",
+      size: 42,
+      door: 3,
+    },
+  );
+});
+
+Deno.test("withHostMetadata() lets the caller's keys win, null included", () => {
+  const own = { timestamp: "then", hostname: null, filename: "b", size: "big" };
+  assertEquals(
+    withHostMetadata(own, { name: "a.png", size: 42, mtimeMs: 0 }),
+    own,
+  );
+});
+
+Deno.test("withHostMetadata() leaves out a time that is none", () => {
+  for (const mtimeMs of [NaN, Infinity, 9e15]) {
+    const full = withHostMetadata({}, { name: "a", size: 1, mtimeMs });
+    assertEquals(Object.keys(full), ["hostname", "filename", "size"]);
+  }
+});

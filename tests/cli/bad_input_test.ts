@@ -1,0 +1,212 @@
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { Host } from "../helpers/host.ts";
+
+const onWindows = Deno.build.os === "windows";
+const isDeno24 = Deno.version.deno.startsWith("2.4.");
+
+Deno.test("a reader that goes ends nothing early, and is no error", {
+  ignore: onWindows,
+}, async () => {
+  await using host = new Host();
+  const paths = Array.from({ length: 50 }, (_, i) => host.write(`${i}`));
+  const { code, stderr } = await host.inShell(
+    '{ "$@"; echo "exit $?" >&2; } | head -n 1',
+    ...["enqueue", ...paths],
+  );
+  assertEquals([code, stderr], [0, "exit 0\n"]);
+  assertEquals((await host.json<{ pending: number }>("status")).pending, 50);
+  const list = await host.inShell('"$@" | true', "list");
+  assertEquals([list.code, list.stderr], [0, ""]);
+});
+
+Deno.test(
+  "output that cannot be written is an error, a log that cannot is none",
+  {
+    ignore: Deno.build.os !== "linux",
+  },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    const [id] = await host.enqueue(host.write("a.png"));
+    const list = await host.inShell('"$@" > /dev/full', "list");
+    assertEquals(list.code, 1);
+    assertStringIncludes(list.stderr, "Cannot write to standard output: ");
+    const sync = await host.inShell('"$@" 2> /dev/full', "sync");
+    assertEquals(sync.stdout, "1 delivered, 0 failed, 0 left\n");
+    assertEquals(server.uploads.map(({ key }) => key), [id]);
+  },
+);
+
+Deno.test(
+  "a name that is not valid UTF-8 is refused with what to do about it",
+  {
+    // Deno 2.4 does not start a program with such an argument.
+    ignore: Deno.build.os !== "linux" || isDeno24,
+  },
+  async () => {
+    await using host = new Host(deadUrl());
+    const good = host.write("good.png");
+    const { code, stdout, stderr } = await host.inShell(
+      'cd "$JARVIS_DATA_DIR/.."; n="$(printf "caf\\351.png")"; touch "$n"; exec "$@" "$n"',
+      ...["enqueue", good],
+    );
+    assertEquals([code, stdout.split("\n").length], [1, 2]);
+    assertStringIncludes(
+      stderr,
+      "a name that is not valid UTF-8 cannot be used",
+    );
+  },
+);
+
+Deno.test(
+  "files that are no captures are refused by name, and the others are queued",
+  {
+    ignore: onWindows,
+  },
+  async () => {
+    await using host = new Host(deadUrl());
+    const dir = host.makeDir("folder");
+    const pipe = host.join("pipe");
+    await new Deno.Command("mkfifo", { args: [pipe] }).output();
+    const dangling = host.join("dangling");
+    Deno.symlinkSync(host.join("nowhere"), dangling);
+    const bad = [dir, pipe, dangling, host.join("missing")];
+    const locked = host.write("locked");
+    Deno.chmodSync(locked, 0);
+    // root may read everything.
+    if (Deno.uid() !== 0) bad.push(locked);
+    const good = [
+      host.write("empty", ""),
+      host.write(`"it's" \n\u{1f4f7}`, "x"),
+    ];
+    for (const command of ["enqueue", "upload"]) {
+      const { code, stdout, stderr } = await host.run(command, ...bad, ...good);
+      assertEquals(code, 1);
+      assertEquals(stdout.trimEnd().split("\n").length, good.length, stdout);
+      const complaints = stderr.trimEnd().split("\n");
+      bad.forEach((path, i) =>
+        assertStringIncludes(complaints[i]!, `"${path}"`)
+      );
+      assertStringIncludes(
+        complaints[0]!,
+        "it is a directory, expected a file",
+      );
+      assertStringIncludes(complaints[1]!, "it is not a regular file");
+    }
+  },
+);
+
+Deno.test("what the program may not read is refused with what to do about it", {
+  // Deno 2.4 reads these with its other permissions.
+  ignore: Deno.build.os !== "linux" || isDeno24,
+}, async () => {
+  await using host = new Host(deadUrl());
+  const enqueue = await host.run("enqueue", "/proc/version");
+  assertEquals(enqueue.code, 1);
+  assertStringIncludes(enqueue.stderr, "expected a copy elsewhere");
+  const run = await host.run("run", "--watch", "/dev/shm");
+  assertEquals(run.code, 2);
+  assertStringIncludes(
+    run.stderr,
+    '"/dev/shm": expected a folder that is not below',
+  );
+});
+
+Deno.test("a file that vanishes after it was queued is delivered from its copy, and fails without one", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const [copied, named] = [host.write("copied"), host.write("named")];
+  await host.enqueue(copied);
+  await host.run("enqueue", "--no-copy", named);
+  Deno.removeSync(copied);
+  Deno.removeSync(named);
+  const { code, stdout } = await host.run("sync");
+  assertEquals([code, stdout], [0, "1 delivered, 1 failed, 0 left\n"]);
+  assertEquals(server.names, ["copied"]);
+  const { stdout: list } = await host.run("list");
+  assertMatch(list, /\n {4}.*named": the file is gone|no such file/);
+});
+
+Deno.test("a file that grows after it was queued is sent as it is then, or refused if so wanted", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  for (const [changed, left] of [["refuse", 1], ["send", 0]] as const) {
+    const path = host.write(changed, "at first");
+    await host.run("enqueue", "--no-copy", path);
+    Deno.writeTextFileSync(path, ", and later", { append: true });
+    const { stdout } = await host.run("sync", "--changed", changed);
+    assertStringIncludes(stdout, `${left} failed`);
+  }
+  const sent = server.uploads.map(({ bytes }) =>
+    new TextDecoder().decode(bytes)
+  );
+  assertEquals(sent, ["at first, and later"]);
+});
+
+Deno.test("metadata that is no object, too deep or too large is refused before anything is queued", async () => {
+  await using host = new Host();
+  const path = host.write("a.png");
+  // Linux takes no longer argument than 128 KiB.
+  const deep = `{"hush":${"[".repeat(20_000)}${"]".repeat(20_000)}}`;
+  const texts = ["hush", "[]", '"hush"', "null", '{"hush": 1', deep];
+  for (const text of texts) {
+    const { code, stderr } = await host.run(
+      ...["enqueue", path, "--metadata-json", text],
+    );
+    assertEquals(code, 2);
+    assertStringIncludes(stderr, "--metadata-json: Cannot ");
+    assert(!stderr.includes("hush"), stderr);
+  }
+  const many = Array.from(
+    { length: 12 },
+    (_, i) => `k${i}=${"x".repeat(100_000)}`,
+  );
+  const { code, stderr } = await host.run(
+    ...["enqueue", path, ...many.map((entry) => `--metadata=${entry}`)],
+  );
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "more than 1048576 bytes");
+  assertEquals((await host.run("list")).stdout, "");
+});
+
+Deno.test("plain http:// to another machine needs to be allowed", async () => {
+  await using host = new Host("http://captures.example.org");
+  for (const args of [["check"], ["run"], ["upload", "x"], ["doctor"]]) {
+    const { code, stderr } = await host.run(...args);
+    assertEquals(code, 2);
+    assertStringIncludes(
+      stderr,
+      "(JARVIS_SERVER_URL; --allow-insecure allows it)",
+    );
+  }
+  // A proxy that nobody listens at: nothing leaves this machine.
+  host.env.HTTP_PROXY = deadUrl();
+  assertEquals((await host.run("check", "--allow-insecure")).code, 75);
+});
+
+Deno.test("an agent goes on when its log's reader has gone", {
+  ignore: onWindows,
+}, async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const running = host.inShell('"$@" 2>&1 | head -n 1; wait', ...[
+    "run",
+    "--verbose",
+  ]);
+  let pid: number | null = null;
+  await eventually("it runs", async () => {
+    const { agent } = await host.json<{ agent: { pid: number } }>("status");
+    return pid = agent.pid;
+  });
+  await host.enqueue(host.write("a"), host.write("b"));
+  await eventually("both arrive", () => server.uploads.length === 2);
+  Deno.kill(pid!, "SIGTERM");
+  await running;
+});

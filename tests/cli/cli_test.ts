@@ -1,0 +1,193 @@
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import denoJson from "../../deno.json" with { type: "json" };
+import { parseCommandLine } from "../../sync/cli/command_line.ts";
+import { COMMAND_MODULES } from "../../sync/cli/command_modules.ts";
+import { COMMANDS } from "../../sync/cli/commands.ts";
+import { OPTIONS } from "../../sync/cli/options.ts";
+import { runCli } from "../helpers/cli.ts";
+import { runInProcess } from "../helpers/in_process.ts";
+import { TempDir } from "../helpers/temp_dir.ts";
+
+const NAMES = Object.keys(COMMANDS);
+
+Deno.test("every command has a module that does it", async () => {
+  assertEquals(Object.keys(COMMAND_MODULES), NAMES);
+  for (const load of Object.values(COMMAND_MODULES)) {
+    assertEquals(typeof (await load()).run, "function");
+  }
+});
+
+Deno.test("the program says its version", async () => {
+  const expected = {
+    code: 0,
+    stdout: `jarvis-agent ${denoJson.version}\n`,
+    stderr: "",
+  };
+  assertEquals(await runCli(["--version"]), expected);
+  assertEquals(await runInProcess(["-V"]), expected);
+});
+
+Deno.test("the program's help names every command", async () => {
+  const { code, stdout, stderr } = await runCli(["--help"]);
+  assertEquals([code, stderr], [0, ""]);
+  for (const name of NAMES) assertMatch(stdout, RegExp(`^  ${name} `, "m"));
+  for (const args of [[], ["help"], ["-h"]]) {
+    assertEquals((await runInProcess(args)).stdout, stdout);
+  }
+});
+
+for (const name of NAMES) {
+  Deno.test(`"${name} --help" shows usage, every option with its variable, and an example that can be used`, async () => {
+    const { code, stdout } = await runInProcess([name, "--help"]);
+    assertEquals(code, 0);
+    assertStringIncludes(stdout, `Usage: jarvis-agent ${name}`);
+    const { options, example } = COMMANDS[name]!;
+    for (const option of options) {
+      const { env, value } = OPTIONS[option] as {
+        env?: string;
+        value?: string;
+      };
+      const flag = value ? `--${option} ${value}` : `--${option}`;
+      assertStringIncludes(stdout, env ? `  ${flag} [${env}]` : `  ${flag}\n`);
+    }
+    assertStringIncludes(stdout, `Example:\n  ${example}`);
+    const [program, command, ...args] = example.split(" ");
+    assertEquals([program, command], ["jarvis-agent", name]);
+    parseCommandLine(args, options, () => undefined);
+
+    assertEquals((await runInProcess(["help", name])).stdout, stdout);
+    assertEquals((await runInProcess([name, "x", "-h"])).stdout, stdout);
+  });
+}
+
+Deno.test("a command that is not known ends with 2, and with a suggestion if one is near", async () => {
+  const cases = {
+    enqeue: 'Unknown command "enqeue"; did you mean "enqueue"?',
+    ls: 'Unknown command "ls"; did you mean "list"?',
+    deliver: 'Unknown command "deliver"',
+    constructor: 'Unknown command "constructor"',
+  };
+  for (const [name, message] of Object.entries(cases)) {
+    for (const args of [[name], ["help", name]]) {
+      const { code, stdout, stderr } = await runInProcess(args);
+      assertEquals([code, stdout], [2, ""]);
+      assertStringIncludes(stderr, `jarvis-agent: ${message}\n`);
+      assertStringIncludes(stderr, 'Try "jarvis-agent --help".');
+    }
+  }
+});
+
+Deno.test("an option that is not known ends with 2, and with a suggestion if one is near", async () => {
+  const cases: [string[], string][] = [
+    [["list", "--limt", "3"], 'Unknown option "--limt"; did you mean --limit?'],
+    [["list", "--stat=x"], 'Unknown option "--stat"; did you mean --status?'],
+    [["list", "-x"], 'Unknown option "-x"'],
+    [["list", "--no-json"], 'Unknown option "--no-json"'],
+    [["enqueue", "-5.png"], 'Unknown option "-5.png"'],
+    [["check", "--data-dir", "x"], 'Unknown option "--data-dir"'],
+  ];
+  for (const [args, message] of cases) {
+    const { code, stderr } = await runInProcess(args);
+    assertEquals(
+      [code, stderr],
+      [2, `jarvis-agent: ${message}\nTry "jarvis-agent ${args[0]} --help".\n`],
+    );
+  }
+});
+
+Deno.test("an option before the command is told to come behind it", async () => {
+  const { code, stderr } = await runInProcess(["--json=x", "status"]);
+  assertEquals(code, 2);
+  assertStringIncludes(
+    stderr,
+    'Cannot begin with the option "--json": expected a command before it',
+  );
+});
+
+Deno.test("a token is refused as an argument, and not repeated", async () => {
+  for (const args of [["--token=hush"], ["--token", "hush"]]) {
+    for (const name of ["run", "status"]) {
+      const { code, stderr } = await runInProcess([name, ...args]);
+      assertEquals(code, 2);
+      assertStringIncludes(
+        stderr,
+        "expected --token-file FILE, or JARVIS_TOKEN",
+      );
+      assert(!stderr.includes("hush"), stderr);
+    }
+  }
+  const { stderr } = await runInProcess(["--token=hush", "run"]);
+  assert(!stderr.includes("hush"), stderr);
+});
+
+Deno.test("too few and too many arguments end with 2", async () => {
+  const cases: [string[], string][] = [
+    [["enqueue"], "Cannot enqueue nothing: expected FILE..."],
+    [["upload", "--json"], "Cannot upload nothing: expected FILE..."],
+    [["remove"], "Cannot remove nothing: expected ID..."],
+    [["retry"], "Cannot retry nothing: expected ID..., --failed or --all"],
+    [["retry", "x", "--all"], "Cannot retry ids and --failed or --all at once"],
+    [["status", "now"], 'Cannot use "now": "status" takes no arguments'],
+    [["run", "007"], 'Cannot use "007": "run" takes no arguments'],
+  ];
+  await using dir = new TempDir();
+  for (const [args, message] of cases) {
+    const result = await runInProcess(args, { JARVIS_DATA_DIR: dir.path });
+    assertEquals(result.code, 2);
+    assertStringIncludes(result.stderr, message);
+  }
+});
+
+Deno.test("arguments stay as they are: numbers, and whatever follows --", async () => {
+  await using dir = new TempDir();
+  const missing = ["007", "1e3", "-", "0x10", "--json", "-5", "--", "a\tb"];
+  const { code, stdout, stderr } = await runInProcess(
+    ["enqueue", ...missing.slice(0, 4), "--", ...missing.slice(4)],
+    { JARVIS_DATA_DIR: dir.path },
+  );
+  assertEquals([code, stdout], [1, ""]);
+  assertEquals(
+    stderr.match(/(?<=\/)[^/]*(?=": no such file)/g),
+    [...missing.slice(0, -1), "a\\u0009b"],
+  );
+});
+
+Deno.test("a switch takes true and false, on the command line and from the environment", async () => {
+  await using dir = new TempDir();
+  const env = { JARVIS_DATA_DIR: dir.path };
+  const isJson = async (...args: string[]) =>
+    (await runInProcess(["list", ...args], env)).stdout === "[]\n";
+  for (const on of ["--json", "--json=true", "--json=1", "--json=YES"]) {
+    assert(await isJson(on), on);
+  }
+  for (const off of ["--json=false", "--json=0", "--json=no"]) {
+    assert(!await isJson(off), off);
+  }
+  const { code, stderr } = await runInProcess(
+    ["enqueue", dir.write("a.png", ""), "--json=maybe"],
+    env,
+  );
+  assertEquals(code, 2);
+  assert(await isJson("--json"), "nothing was queued before it was looked at");
+  assertStringIncludes(
+    stderr,
+    'Cannot use --json "maybe": expected true or false',
+  );
+});
+
+Deno.test("what is told stays on its line, whatever a file is called", async () => {
+  await using dir = new TempDir();
+  const { stderr } = await runInProcess(
+    ["enqueue", "a\nb\x1b[31m\u202e.png"],
+    { JARVIS_DATA_DIR: dir.path },
+  );
+  assertStringIncludes(stderr, "a\\nb\\u001b[31m\\u202e.png");
+  assertEquals(stderr.trimEnd().split("\n").length, 1);
+  const usage = await runInProcess(["status", "a\nb"]);
+  assertStringIncludes(usage.stderr, 'Cannot use "a\\nb": ');
+});

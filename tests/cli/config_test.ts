@@ -1,0 +1,264 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { DELIMITER, join } from "@std/path";
+import { parseCommandLine } from "../../sync/cli/command_line.ts";
+import { COMMANDS } from "../../sync/cli/commands.ts";
+import { readSettings, type Settings } from "../../sync/cli/config.ts";
+import { UsageError } from "../../sync/cli/arguments.ts";
+import {
+  type OptionName,
+  OPTIONS,
+  type OptionSpec,
+} from "../../sync/cli/options.ts";
+import { runInProcess } from "../helpers/in_process.ts";
+import { TempDir } from "../helpers/temp_dir.ts";
+
+const onWindows = Deno.build.os === "windows";
+const HOME = onWindows ? "C:\\home" : "/home/me";
+
+/** What the settings become of a command line of `run`. */
+function settings(args: string[], env: Record<string, string> = {}): Settings {
+  const lookUp = (name: string) => ({ HOME, ...env })[name];
+  const { given } = parseCommandLine(args, COMMANDS.run!.options, lookUp);
+  return readSettings(given, lookUp);
+}
+
+/** A command that takes the option. */
+function commandWith(option: OptionName): string {
+  return Object.entries(COMMANDS)
+    .find(([, { options }]) => options.includes(option))![0];
+}
+
+const SECONDS = "a number from 0 to 86400";
+const BYTES = "a number of bytes like 512, 100K, 20M or 4G";
+
+/** Values that no option takes, and what is said to be expected instead. */
+const WRONG: Partial<Record<OptionName, [values: string[], expected: string]>> =
+  {
+    "allow-insecure": [["maybe", "2"], "true or false"],
+    "timeout": [
+      ["0", "-5", "x", "1e9", "86401", "1s"],
+      "a number from 0.1 to 86400",
+    ],
+    "concurrency": [
+      ["0", "65", "1.5", "-1", "four", " "],
+      "a whole number from 1 to 64",
+    ],
+    "settle": [["-1", "1e9", "Infinity", "0x10"], SECONDS],
+    "grace": [["-1", "NaN", "99999"], SECONDS],
+    "after-upload": [["keep it", "move", "move:"], "keep, delete or move:DIR"],
+    "changed": [["Send", "both"], "send or refuse"],
+    "max-spool-bytes": [["-1", "1.5G", "much", "20X", "G"], BYTES],
+    "min-free-bytes": [["-1", "256MM"], BYTES],
+    "status": [["done", "PENDING"], "pending, uploading or failed"],
+    "limit": [["0", "-3", "2.5", "all"], "a whole number from 1 to 1000000000"],
+    "days": [["-1", "a week"], "a number from 0 to 36500"],
+    "json": [["2"], "true or false"],
+    "verbose": [["loud"], "true or false"],
+    "failed": [["2"], "true or false"],
+    "all": [["2"], "true or false"],
+    "no-copy": [["2"], "true or false"],
+    "metadata-json": [["[]", "{", "3", "null"], "expected a JSON object"],
+  };
+
+for (const [name, wrong] of Object.entries(WRONG)) {
+  const option = name as OptionName;
+  const [values, expected] = wrong;
+  Deno.test(`a wrong value of --${option} ends with 2, naming it and what was expected`, async () => {
+    const { env } = OPTIONS[option] as OptionSpec;
+    const command = commandWith(option);
+    const args = COMMANDS[command]!.min ? [command, "file"] : [command];
+    for (const value of values) {
+      const both = await Promise.all([
+        runInProcess([...args, `--${option}=${value}`], { HOME }),
+        env ? runInProcess(args, { HOME, [env]: value }) : undefined,
+      ]);
+      both.forEach((result, i) => {
+        if (!result) return;
+        const source = i === 0 ? `--${option}` : env;
+        const what = option === "metadata-json"
+          ? `--metadata-json: `
+          : `Cannot use ${source} "${value}": expected ${expected}\n`;
+        assertEquals(result.code, 2, `${source} ${value}`);
+        assertEquals(result.stderr.includes(what), true, result.stderr);
+        assertEquals(result.stderr.includes(expected), true, result.stderr);
+      });
+    }
+  });
+}
+
+Deno.test("a negative number is a value, and no option", async () => {
+  for (const value of ["-3", "-0.5"]) {
+    const { stderr } = await runInProcess(["list", "--limit", value], { HOME });
+    assertEquals(stderr.includes(`Cannot use --limit "${value}": `), true);
+  }
+});
+
+Deno.test("every option with a value is refused without one", async () => {
+  for (const [name, { value }] of Object.entries<OptionSpec>(OPTIONS)) {
+    if (!value) continue;
+    const command = commandWith(name as OptionName);
+    for (const args of [[`--${name}`], [`--${name}=`], [`--${name}`, "--"]]) {
+      const { code, stderr } = await runInProcess([command, ...args], { HOME });
+      assertEquals(code, 2);
+      assertEquals(
+        stderr.split("\n")[0],
+        `jarvis-agent: Cannot use --${name} without a value: expected ${value}`,
+      );
+    }
+  }
+});
+
+Deno.test("metadata without a key is refused, and not repeated", async () => {
+  for (const text of ["hush", "=hush"]) {
+    const { code, stderr } = await runInProcess(
+      ["enqueue", "file", "--metadata", text],
+      { HOME },
+    );
+    assertEquals(code, 2);
+    assertEquals(stderr.includes("expected KEY=VALUE, like door=3"), true);
+    assertEquals(stderr.includes("hush"), false);
+  }
+});
+
+Deno.test("settings have the defaults that the help names", () => {
+  const { token: _, ...rest } = settings([]);
+  assertEquals(rest, {
+    server: null,
+    dataDir: join(HOME, ".local", "share", "jarvis"),
+    allowInsecure: false,
+    timeoutMs: 30_000,
+    concurrency: 32,
+    watch: [],
+    settleMs: 2000,
+    afterUpload: { kind: "keep" },
+    graceMs: 10_000,
+    changed: "send",
+    maxSpoolBytes: Infinity,
+    minFreeBytes: 256 * 1024 * 1024,
+    copy: true,
+    verbose: false,
+  });
+});
+
+Deno.test("the command line outweighs the environment, and the environment the defaults", () => {
+  const env = { JARVIS_CONCURRENCY: "8", JARVIS_VERBOSE: "1" };
+  assertEquals(settings([], env).concurrency, 8);
+  assertEquals(settings([], env).verbose, true);
+  assertEquals(settings(["--concurrency", "2"], env).concurrency, 2);
+  assertEquals(settings(["--verbose=false"], env).verbose, false);
+  assertEquals(settings([], { JARVIS_CONCURRENCY: "" }).concurrency, 32);
+});
+
+Deno.test("numbers of bytes take units of 1024", () => {
+  for (
+    const [text, bytes] of [
+      ["512", 512],
+      ["100K", 102_400],
+      ["20m", 20_971_520],
+      ["4GiB", 4_294_967_296],
+      ["1TB", 1_099_511_627_776],
+    ] as const
+  ) {
+    assertEquals(settings(["--max-spool-bytes", text]).maxSpoolBytes, bytes);
+  }
+});
+
+Deno.test("the server's address is checked, and the option named that gave it", () => {
+  const refused = (text: string, message: string, env = {}) =>
+    assertThrows(
+      () => settings(text ? ["--server", text] : [], env),
+      UsageError,
+      message,
+    );
+  refused(
+    "captures.example.org",
+    '"captures.example.org": expected an address',
+  );
+  refused("ftp://a.example", "(--server)");
+  refused("https://a.example?x=1", "with a query or fragment");
+  refused("https://me:hush@a.example", 'with credentials in it (host "a.exam');
+  refused("", "(JARVIS_SERVER_URL)", { JARVIS_SERVER_URL: "nonsense" });
+  refused("http://a.example", "(--server; --allow-insecure allows it)");
+  assertEquals(
+    settings(["--server", "http://a.example", "--allow-insecure"]).server,
+    "http://a.example",
+  );
+  assertEquals(
+    settings(["--server", "http://127.0.0.1:8000/below/"]).server,
+    "http://127.0.0.1:8000/below",
+  );
+});
+
+Deno.test("the queue is kept where XDG says, unless that is relative", {
+  ignore: onWindows,
+}, () => {
+  const dataDir = (env: Record<string, string>, ...args: string[]) =>
+    settings(args, env).dataDir;
+  assertEquals(dataDir({ XDG_DATA_HOME: "/data" }), "/data/jarvis");
+  assertEquals(
+    dataDir({ XDG_DATA_HOME: "data" }),
+    "/home/me/.local/share/jarvis",
+  );
+  assertEquals(dataDir({ JARVIS_DATA_DIR: "/x" }, "--data-dir", "/y"), "/y");
+  assertEquals(dataDir({ JARVIS_DATA_DIR: "x" }), join(Deno.cwd(), "x"));
+  assertThrows(
+    () => settings([], { HOME: "" }),
+    UsageError,
+    "neither HOME nor XDG_DATA_HOME is set: expected --data-dir DIR",
+  );
+  assertEquals(dataDir({ HOME: "", XDG_DATA_HOME: "/data" }), "/data/jarvis");
+});
+
+Deno.test("watched folders have to be there, and apart from the data directory", async () => {
+  await using dir = new TempDir();
+  const data = dir.join("data");
+  const [watched, below] = [dir.join("in"), dir.join("data", "in")];
+  Deno.mkdirSync(watched);
+  Deno.mkdirSync(below, { recursive: true });
+  const link = dir.join("link");
+  Deno.symlinkSync(below, link);
+  const file = dir.write("file", "");
+  const refused = (folder: string, expected: string) =>
+    assertThrows(
+      () =>
+        settings(["--data-dir", data, "--watch", folder, "--watch", watched]),
+      UsageError,
+      `Cannot use --watch "${folder}": expected a folder ${expected}`,
+    );
+  refused(dir.join("missing"), "that is there");
+  refused(file, "that is there");
+  for (const folder of [dir.path, data, below, link]) {
+    refused(folder, `apart from the data directory "${data}"`);
+  }
+});
+
+Deno.test("watched folders come from a list like PATH too, and none counts twice", async () => {
+  await using dir = new TempDir();
+  const [a, b, inside] = ["a", "..b", join("a", "inside")].map((name) => {
+    Deno.mkdirSync(dir.join(name), { recursive: true });
+    return dir.join(name);
+  });
+  const env = { JARVIS_WATCH: [inside, b, a, a, ""].join(DELIMITER) };
+  assertEquals(settings([], env).watch, [b, a]);
+  assertEquals(settings(["--watch", a!], env).watch, [a]);
+});
+
+Deno.test("delivered files are not moved into a watched folder, nor onto a file", async () => {
+  await using dir = new TempDir();
+  const watched = dir.join("in");
+  Deno.mkdirSync(watched);
+  const link = dir.join("link");
+  Deno.symlinkSync(watched, link);
+  const read = (to: string) =>
+    settings(["--watch", watched, "--after-upload", `move:${to}`]).afterUpload;
+  for (const to of [watched, join(watched, "done"), join(link, "done")]) {
+    assertThrows(
+      () => read(to),
+      UsageError,
+      `expected a folder outside the watched "${watched}"`,
+    );
+  }
+  assertThrows(() => read(dir.write("file", "")), UsageError, "move:DIR");
+  const done = dir.join("done");
+  assertEquals(read(done), { kind: "move", dir: done });
+});

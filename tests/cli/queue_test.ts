@@ -1,0 +1,252 @@
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { Host } from "../helpers/host.ts";
+
+const UUID =
+  /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+
+interface Listed {
+  id: string;
+  status: string;
+  [name: string]: unknown;
+}
+
+Deno.test("enqueue queues what it can, says what it cannot, and exits 1 then", async () => {
+  await using host = new Host();
+  const paths = ["a", "b", "c"].map((name) => host.write(name));
+  const { code, stdout, stderr } = await host.run(
+    "enqueue",
+    paths[0]!,
+    paths[1]!,
+    host.join("missing"),
+    paths[2]!,
+  );
+  const ids = stdout.trimEnd().split("\n");
+  assertEquals([code, ids.length], [1, 3]);
+  ids.forEach((id) => assertMatch(id, UUID));
+  assertEquals(
+    stderr,
+    `jarvis-agent: Cannot read "${host.join("missing")}": no such file\n`,
+  );
+  const listed = await host.json<Listed[]>("list");
+  assertEquals(listed.map(({ id }) => id), ids);
+});
+
+Deno.test("enqueue prints an id as soon as its row is committed", async () => {
+  await using host = new Host();
+  const names = Array.from({ length: 2_000 }, (_, i) => host.write(`${i}`));
+  await using enqueue = host.start("enqueue", ...names);
+  await eventually("the first id", () => enqueue.stdout.includes("\n"));
+  using queue = host.queue();
+  const [first] = enqueue.stdout.split("\n");
+  assert(queue.get(first!), "it is in the queue");
+  enqueue.kill("SIGKILL");
+  const { stdout } = await enqueue.ended();
+  const ids = stdout.trimEnd().split("\n");
+  assert(ids.length < 2_000, "it was killed before its end");
+  assert(ids.every((id) => queue.get(id)), "every id that was printed is kept");
+});
+
+Deno.test("enqueue --json tells which file has which id, and takes metadata", async () => {
+  await using host = new Host();
+  const path = host.write("a.png", "12345");
+  const { id, filepath } = await host.json<Listed>(
+    "enqueue",
+    path,
+    ...["--metadata-json", '{"door": 1, "tags": ["x"]}'],
+    ...["--metadata", "door=3", "--metadata", "note=a=b"],
+  );
+  assertEquals(filepath, path);
+  const [listed] = await host.json<Listed[]>("list");
+  const { createdAt, ...rest } = listed!;
+  assertMatch(String(createdAt), TIME);
+  assertEquals(rest, {
+    id,
+    filepath: path,
+    metadata: { door: "3", tags: ["x"], note: "a=b" },
+    attempts: 0,
+    lastAttempt: null,
+    nextAttemptAt: null,
+    status: "pending",
+    lastError: null,
+    size: 5,
+  });
+});
+
+Deno.test("list shows the oldest first, by status, and so many", async () => {
+  await using host = new Host();
+  const ids = await host.enqueue(host.write("a"), host.write("b\nb"));
+  const [a, b] = ids as [string, string];
+  const third = await host.enqueue(host.write("c"));
+  {
+    using queue = host.queue();
+    queue.claim(1);
+    queue.settle([{ id: a, kind: "rejected", error: "HTTP 422: no" }]);
+    queue.markUploading(b);
+    queue.markFailed(b, "HTTP 500");
+  }
+  const all = await host.json<Listed[]>("list");
+  assertEquals(all.map(({ id }) => id), [...ids, ...third]);
+  assertEquals(all[0]!.lastError, "HTTP 422: no");
+  assertEquals([all[1]!.attempts, all[1]!.status], [1, "pending"]);
+  for (const time of [all[1]!.lastAttempt, all[1]!.nextAttemptAt]) {
+    assertMatch(String(time), TIME);
+  }
+  const failed = await host.json<Listed[]>("list", "--status", "failed");
+  assertEquals(failed.map(({ id }) => id), [a]);
+  const { stdout } = await host.run("list", "--limit=2");
+  const lines = stdout.trimEnd().split("\n");
+  assertEquals(lines.length, 4, stdout);
+  assertStringIncludes(lines[0]!, `${a}  `);
+  assertStringIncludes(lines[1]!, "    HTTP 422: no");
+  assertStringIncludes(lines[2]!, "b\\nb");
+});
+
+Deno.test("retry makes captures due, by id and by kind, and says which it cannot", async () => {
+  await using host = new Host();
+  const ids = await host.enqueue(...["a", "b", "c"].map((n) => host.write(n)));
+  const [a, b, c] = ids as [string, string, string];
+  const spoil = () => {
+    using queue = host.queue();
+    queue.settle([
+      { id: a, kind: "rejected", error: "no" },
+      { id: b, kind: "charged", error: "later" },
+      { id: c, kind: "rejected", error: "no" },
+    ]);
+  };
+  spoil();
+  const one = await host.run("retry", a, "nonsense");
+  assertEquals([one.code, one.stdout], [1, `${a}\n`]);
+  assertStringIncludes(one.stderr, 'Cannot retry "nonsense": no such capture');
+  const failed = await host.run("retry", "--failed");
+  assertEquals([failed.code, failed.stdout], [0, `${c}\n`]);
+  spoil();
+  assertEquals(
+    (await host.run("retry", "--all")).stdout,
+    `${ids.join("\n")}\n`,
+  );
+  for (const row of await host.json<Listed[]>("list")) {
+    const { status, attempts, nextAttemptAt, lastError } = row;
+    assertEquals([status, attempts, nextAttemptAt, lastError], [
+      ...["pending", 0],
+      ...[null, null],
+    ]);
+  }
+});
+
+Deno.test("remove takes captures out with their copies, and says which it cannot", async () => {
+  await using host = new Host();
+  const [a, b] = await host.enqueue(host.write("a"), host.write("b"));
+  const { code, stdout, stderr } = await host.run("remove", a!, "nonsense");
+  assertEquals([code, stdout], [1, `${a}\n`]);
+  assertStringIncludes(stderr, 'Cannot remove "nonsense": no such capture');
+  assertEquals((await host.json<Listed[]>("list"))[0]!.id, b);
+  assertEquals((await host.run("remove", b!)).code, 0);
+  const spool = [...Deno.readDirSync(`${host.dataDir}/spool`)];
+  const left = spool.filter(({ isDirectory }) => isDirectory)
+    .flatMap(({ name }) => [
+      ...Deno.readDirSync(`${host.dataDir}/spool/${name}`),
+    ]);
+  assertEquals(left, []);
+});
+
+Deno.test("cleanup removes what failed so many days ago, and nothing else", async () => {
+  await using host = new Host();
+  const ids = await host.enqueue(...["a", "b"].map((name) => host.write(name)));
+  {
+    using queue = host.queue();
+    queue.settle([{ id: ids[0]!, kind: "rejected", error: "no" }]);
+  }
+  const said = async (...args: string[]) =>
+    (await host.run("cleanup", ...args)).stdout;
+  assertEquals(await said(), "0 failed captures removed\n");
+  assertEquals(await said("--days=0"), "1 failed captures removed\n");
+  assertEquals((await host.json<Listed[]>("list")).length, 1);
+});
+
+Deno.test("status --json is what scripts were promised", async () => {
+  await using host = new Host("http://127.0.0.1:9");
+  const empty = await host.json<{ database: { engine: string } }>("status");
+  const { database, ...rest } = empty;
+  assertEquals(rest as unknown, {
+    pending: 0,
+    uploading: 0,
+    failed: 0,
+    delivered: 0,
+    oldestPendingAgeSeconds: null,
+    server: {
+      url: "http://127.0.0.1:9",
+      state: "unknown",
+      reason: null,
+      since: null,
+    },
+    agent: { running: false, pid: null },
+  });
+  assertEquals(Object.keys(database), ["path", "engine", "sqlite"]);
+  assert(["ffi", "builtin"].includes(database.engine), database.engine);
+  await host.enqueue(host.write("a"));
+  const status = await host.json<{ pending: number }>("status");
+  assertEquals(status.pending, 1);
+  const { stdout } = await host.run("status");
+  assertMatch(stdout, /^Captures {2}1 pending \(the oldest for [^)]+\), 0 up/);
+  assertStringIncludes(stdout, "Server    http://127.0.0.1:9: unknown\n");
+  assertStringIncludes(stdout, "Agent     not running\n");
+});
+
+Deno.test("check exits 0 if the server is ready, else 75", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const ready = await host.run("check");
+  assertEquals([ready.code, ready.stdout], [0, `${server.url} is ready\n`]);
+  server.ready = false;
+  const { code, stdout } = await host.run("check");
+  assertEquals([code, stdout], [75, `${server.url} is not ready\n`]);
+  assertEquals((await host.run("check", "--server", deadUrl())).code, 75);
+  // It needs no place for a queue, nor any home.
+  await using homeless = new Host(server.url, {
+    JARVIS_DATA_DIR: "",
+    HOME: "",
+  });
+  server.ready = true;
+  assertEquals((await homeless.run("check")).code, 0);
+});
+
+Deno.test("check and whatever else needs a server ask for one", async () => {
+  await using host = new Host();
+  for (const args of [["check"], ["run"], ["sync"], ["upload", "x"]]) {
+    const { code, stderr } = await host.run(...args);
+    assertEquals(code, 2);
+    assertStringIncludes(stderr, "expected --server URL or JARVIS_SERVER_URL");
+  }
+});
+
+Deno.test("doctor says what is well and what is wrong, and exits 1 then", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const [id] = await host.enqueue(host.write("a"));
+  {
+    using queue = host.queue();
+    queue.settle([{ id: id!, kind: "rejected", error: "no" }]);
+  }
+  server.ready = false;
+  const { code, stdout } = await host.run("doctor");
+  assertEquals(code, 1);
+  const wrong = stdout.split("\n").filter((line) => line.startsWith("WRONG"));
+  assertEquals(wrong, [
+    "WRONG  0 captures pending, 1 failed",
+    "WRONG  no agent runs",
+    `WRONG  ${server.url} is not ready`,
+  ]);
+  server.ready = true;
+  await host.run("remove", id!);
+  await using _agent = await host.startAgent();
+  const well = await host.run("doctor");
+  assertEquals([well.code, well.stdout.includes("WRONG")], [0, false]);
+});

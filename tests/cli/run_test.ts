@@ -1,0 +1,222 @@
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import { Spool } from "../../sync/spool/spool.ts";
+import { CaptureServer, created, deadUrl } from "../helpers/capture_server.ts";
+import { startCli } from "../helpers/cli.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { HeldAnswer } from "../helpers/held_answer.ts";
+import { Host } from "../helpers/host.ts";
+
+interface Status {
+  pending: number;
+  server: { state: string; reason: string | null; since: string | null };
+  agent: { running: boolean; pid: number | null };
+}
+
+Deno.test("run delivers what is enqueued while it runs, and ends with 0 when told to", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  await host.enqueue(host.write("before.png"));
+  await using agent = await host.startAgent();
+  await host.enqueue(host.write("after.png"));
+  await eventually("both arrive", () => server.uploads.length === 2);
+  agent.kill("SIGTERM");
+  const { code, stdout, stderr } = await agent.ended();
+  assertEquals([code, stdout], [0, ""]);
+  assertMatch(
+    stderr,
+    /^\S+Z info {2}Delivering to http:\S+, 1 captures waiting$/m,
+  );
+  assertMatch(stderr, /info {2}Stopped\n$/);
+});
+
+Deno.test("status shows the agent that runs, and how the server stands", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  await using agent = await host.startAgent();
+  await host.enqueue(host.write("a"));
+  await eventually("it arrives", () => server.uploads.length === 1);
+  const ready = await host.json<Status>("status");
+  assertEquals(ready.agent, { running: true, pid: agent.pid });
+  assertEquals([ready.server.state, ready.server.reason], ["ready", null]);
+  assertMatch(ready.server.since!, /^\d{4}-.*Z$/);
+
+  server.answer = () => new Response("not you", { status: 401 });
+  await host.enqueue(host.write("b"));
+  await agent.said("The server cannot be used");
+  const paused = await host.json<Status>("status");
+  assertEquals(paused.server.state, "paused");
+  assertEquals(paused.server.reason, "HTTP 401: not you");
+  assertStringIncludes(
+    (await host.run("status")).stdout,
+    `Agent     running, process ${agent.pid}\n`,
+  );
+  agent.kill("SIGKILL");
+  await agent.ended();
+  const dead = await host.json<Status>("status");
+  assertEquals(dead.agent, { running: false, pid: null });
+  assertEquals(dead.server.state, "unknown");
+});
+
+Deno.test("a second run exits with 1 at once, and says which process is the agent", async () => {
+  await using host = new Host(deadUrl());
+  await using agent = await host.startAgent();
+  const { code, stderr } = await host.run("run");
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, `process ${agent.pid} is its agent already`);
+  assertStringIncludes(stderr, '"jarvis-agent status" shows it');
+  assertEquals((await host.json<Status>("status")).agent.pid, agent.pid);
+});
+
+Deno.test("SIGTERM gives an upload under way its time", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  using held = new HeldAnswer();
+  server.answer = async (upload) => {
+    await held.released;
+    return created(upload);
+  };
+  await host.enqueue(host.write("slow"), host.write("next"));
+  await using agent = await host.startAgent("--concurrency=1", "--grace=60");
+  await eventually("it has begun", () => server.inFlight === 1);
+  agent.kill("SIGTERM");
+  await host.enqueue(host.write("late"));
+  held.release();
+  const { code } = await agent.ended();
+  assertEquals([code, server.names], [0, ["slow"]]);
+  assertEquals((await host.json<Status>("status")).pending, 2);
+});
+
+Deno.test("SIGINT puts an upload back uncharged that does not end in time, and exits 0", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  using held = new HeldAnswer();
+  server.answer = held.answer;
+  await host.enqueue(host.write("slow"));
+  await using agent = await host.startAgent("--grace=0.1");
+  await eventually("it has begun", () => server.inFlight === 1);
+  agent.kill("SIGINT");
+  const { code } = await agent.ended();
+  const [row] = await host.json<Record<string, unknown>[]>("list");
+  assertEquals([code, row!.status, row!.attempts], [0, "pending", 0]);
+});
+
+Deno.test("a second signal ends the agent at once, and nothing is lost", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  using held = new HeldAnswer();
+  server.answer = held.answer;
+  const [id] = await host.enqueue(host.write("slow"));
+  await using agent = await host.startAgent("--grace=600");
+  await eventually("it has begun", () => server.inFlight === 1);
+  let code: number | undefined;
+  agent.ended().then((ended) => code = ended.code);
+  // Two that come together may count as one.
+  await eventually("it ends", () => {
+    try {
+      agent.kill("SIGTERM");
+    } catch {
+      // It has ended.
+    }
+    return code !== undefined;
+  });
+  assertEquals(code, 143);
+  server.answer = created;
+  assertEquals((await host.run("sync")).code, 0);
+  assertEquals(server.uploads.map(({ key }) => key), [id, id]);
+});
+
+Deno.test(
+  "SIGHUP reads the token again, and one that cannot be used changes nothing",
+  {
+    ignore: Deno.build.os === "windows",
+  },
+  async () => {
+    const seen: (string | null)[] = [];
+    await using server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      async (request) => {
+        await request.body?.cancel();
+        if (request.method === "GET") return new Response();
+        seen.push(request.headers.get("authorization"));
+        return Response.json({ id: 1 }, { status: 201 });
+      },
+    );
+    await using host = new Host(`http://127.0.0.1:${server.addr.port}`);
+    const token = host.write("token", "first\n");
+    await using agent = await host.startAgent("--token-file", token);
+    const delivered = async (name: string) => {
+      await host.enqueue(host.write(name));
+      await eventually(`${name} arrives`, () => seen.length === Number(name));
+    };
+    await delivered("1");
+    host.write("token", "second\n");
+    agent.kill("SIGHUP");
+    await agent.said("The token was read again");
+    await delivered("2");
+    host.write("token", "");
+    agent.kill("SIGHUP");
+    await agent.said("it is empty, expected the token in it; going on");
+    await delivered("3");
+    assertEquals(seen, ["Bearer first", "Bearer second", "Bearer second"]);
+    assert(!agent.stderr.includes("second"), "no token in the log");
+  },
+);
+
+Deno.test("the log tells of deliveries only if asked to, and never of metadata", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  for (const args of [[], ["--verbose"]]) {
+    await host.run(
+      ...["enqueue", host.write("a\nb.png"), "--metadata", "pin=hush"],
+    );
+    await using agent = await host.startAgent(...args);
+    await eventually("it arrives", () => server.uploads.length > args.length);
+    agent.kill("SIGTERM");
+    const { stderr } = await agent.ended();
+    const tells = stderr.includes('Capture "a\\nb.png" (');
+    assertEquals(tells, args.length > 0, stderr);
+    assert(!stderr.includes("hush"), stderr);
+  }
+});
+
+Deno.test("a backlog is delivered with the books on another thread, each capture once, and its copies go", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const count = 2500;
+  const names = Array.from({ length: count }, (_, n) => `${n}.png`);
+  await host.enqueue(...names.map((name) => host.write(name)));
+  await using agent = await host.startAgent("--verbose");
+  await agent.said("keeping the books on another thread");
+  await eventually("all arrive", () => server.uploads.length === count);
+  agent.kill("SIGTERM");
+  assertEquals((await agent.ended()).code, 0);
+  assertEquals(server.names.toSorted(), names.toSorted());
+  const { delivered, pending, uploading } = await host.json<
+    Record<string, unknown>
+  >("status");
+  assertEquals([delivered, pending, uploading], [count, 0, 0]);
+  const spool = new Spool(`${host.dataDir}/spool`);
+  assertEquals([...spool.ids()].flat(), []);
+});
+
+Deno.test("the log carries priorities for the journal, and only for it", {
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  await using host = new Host(deadUrl());
+  const journal = 'JOURNAL_STREAM=$(stat -L -c %d:%i /dev/fd/2) exec "$@"';
+  const through = ["sh", "-c", journal, "sh"];
+  await using agent = startCli(["run"], { env: host.env, through });
+  await agent.said("Delivering to");
+  assertMatch(agent.stderr, /^<6>Delivering to/);
+  agent.kill("SIGKILL");
+  await agent.ended();
+  const env = { ...host.env, JOURNAL_STREAM: "1:1" };
+  await using other = startCli(["run"], { env });
+  await other.said("Delivering to");
+  assertMatch(other.stderr, /^\d{4}-\S+Z info {2}Delivering to/);
+});

@@ -1,0 +1,68 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import {
+  parseEnvFile,
+  updateEnvFile,
+} from "../../../sync/cli/service/env_file.ts";
+
+Deno.test("parseEnvFile() reads values as systemd does", () => {
+  const text = String.raw`
+# a comment
+; another
+PLAIN=value
+  SPACED  =  two words  
+EMPTY=
+DOUBLE="a \"b\" \$c \n"
+SINGLE='a "b" \$c'
+MIXED=one" two"' three'
+ESCAPED=a\ b
+HASH=a # b
+TWICE=1
+TWICE=2
+no assignment
+`;
+  assertEquals(
+    Object.fromEntries(parseEnvFile(text)),
+    {
+      PLAIN: "value",
+      SPACED: "two words",
+      EMPTY: "",
+      DOUBLE: String.raw`a "b" $c \n`,
+      SINGLE: String.raw`a "b" \$c`,
+      MIXED: "one two three",
+      ESCAPED: "a b",
+      HASH: "a # b",
+      TWICE: "2",
+    },
+  );
+});
+
+Deno.test("updateEnvFile() changes what is another, and leaves every other line as it is", () => {
+  const text = `# mine\nA="1"\n  B = two words\nC=3\n`;
+  assertEquals(
+    updateEnvFile(text, new Map([["A", "1"], ["C", "4"], ["D", "a b"]])),
+    `# mine\nA="1"\n  B = two words\nC=4\nD="a b"\n`,
+  );
+  assertEquals(updateEnvFile(text, new Map()), text);
+});
+
+Deno.test("what updateEnvFile() writes, parseEnvFile() reads", () => {
+  const values = [
+    "",
+    "a",
+    "with space",
+    `"quoted" 'twice'`,
+    "$HOME `id` \\ \\\\ %h",
+    "#no comment; none",
+    "ünïcode",
+  ];
+  const variables = new Map(values.map((value, i) => [`V${i}`, value]));
+  assertEquals(parseEnvFile(updateEnvFile("", variables)), variables);
+});
+
+Deno.test("updateEnvFile() refuses a value that would begin a line of its own", () => {
+  assertThrows(
+    () => updateEnvFile("", new Map([["A", "1\nB=2"]])),
+    TypeError,
+    "expected one line",
+  );
+});

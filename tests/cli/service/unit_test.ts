@@ -1,0 +1,83 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  isAsWritten,
+  type UnitOptions,
+  unitText,
+  writableFolders,
+} from "../../../sync/cli/service/unit.ts";
+
+const OPTIONS: UnitOptions = {
+  program: "/home/u/.local/bin/jarvis-agent",
+  envFile: "/home/u/.config/jarvis/agent.env",
+  writable: ["/home/u/.local/share/jarvis"],
+  graceMs: 10_000,
+  concurrency: 4,
+  systemdVersion: 252,
+  namespaces: true,
+};
+
+Deno.test("unitText() keeps paths whole, whatever is in them", async () => {
+  const text = await unitText({
+    ...OPTIONS,
+    program: "/home/a b/$HOME/100%/agent",
+    envFile: "/home/a b/100%/agent.env",
+    writable: ["/home/a b/100%", `/srv/"q"`],
+  });
+  for (
+    const line of [
+      `ExecStart="/home/a b/$HOME/100%%/agent" run`,
+      "EnvironmentFile=/home/a b/100%%/agent.env",
+      `Environment="JARVIS_ENV_FILE=/home/a b/100%%/agent.env"`,
+      String.raw`ReadWritePaths="-/home/a b/100%%" "-/srv/\"q\""`,
+    ]
+  ) assertStringIncludes(text, `${line}\n`);
+});
+
+Deno.test("unitText() lets delays between restarts grow where systemd can", async () => {
+  const growing = "RestartMaxDelaySec=";
+  assert(!(await unitText(OPTIONS)).includes(growing));
+  assertStringIncludes(
+    await unitText({ ...OPTIONS, systemdVersion: 254 }),
+    growing,
+  );
+});
+
+Deno.test("unitText() lets uploads under way end before systemd kills", async () => {
+  const text = await unitText({ ...OPTIONS, graceMs: 90_500 });
+  assertStringIncludes(text, "\nTimeoutStopSec=111s\n");
+});
+
+Deno.test("unitText() asks for nothing that takes namespaces where there are none", async () => {
+  const text = await unitText({ ...OPTIONS, namespaces: false });
+  for (const setting of ["PrivateUsers", "ProtectSystem", "Capability"]) {
+    assert(!text.includes(setting), setting);
+  }
+  assertStringIncludes(text, "\nSystemCallFilter=@system-service\n");
+});
+
+Deno.test("isAsWritten() tells a unit that somebody changed", async () => {
+  const text = await unitText(OPTIONS);
+  assert(await isAsWritten(text));
+  assert(!await isAsWritten(text.replace("RestartSec=5s", "RestartSec=3s")));
+  assert(!await isAsWritten(text.replace(/ \(sum \w+\)/, "")));
+  assert(!await isAsWritten("[Service]\nExecStart=/bin/true\n"));
+});
+
+Deno.test("writableFolders() names the queue's alone where no file is taken away", () => {
+  assertEquals(
+    writableFolders({ home: "/home/u", dataDir: "/home/u/q", emptied: [] }),
+    ["/home/u/q"],
+  );
+});
+
+Deno.test("writableFolders() lets files be linked into the queue, not copied, within the home", () => {
+  const home = "/home/u";
+  assertEquals(
+    writableFolders({
+      home,
+      dataDir: "/home/u/.local/share/jarvis",
+      emptied: ["/home/u/captures", "/srv/in", "/home/user2"],
+    }),
+    ["/home/u", "/srv/in", "/home/user2"],
+  );
+});

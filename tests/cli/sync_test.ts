@@ -1,0 +1,151 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { CaptureServer, created, deadUrl } from "../helpers/capture_server.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { HeldAnswer } from "../helpers/held_answer.ts";
+import { Host } from "../helpers/host.ts";
+
+/** Writes so many files and queues them. */
+function enqueue(host: Host, count: number): Promise<string[]> {
+  const paths = Array.from({ length: count }, (_, i) => host.write(`${i}.png`));
+  return host.enqueue(...paths);
+}
+
+Deno.test("sync delivers everything, due or not, tells how far it is, and exits 0", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const [id] = await enqueue(host, 20);
+  {
+    using queue = host.queue();
+    queue.markUploading(id!);
+    queue.markFailed(id!, "HTTP 500");
+    assert(queue.nextDueMs()! > 0, "it waits");
+  }
+  const { code, stdout, stderr } = await host.run("sync");
+  assertEquals([code, stdout], [0, "20 delivered, 0 failed, 0 left\n"]);
+  assertEquals(new Set(server.names).size, 20);
+  assertStringIncludes(stderr, "100%: 20 of 20 captures\n");
+  assert(!stderr.includes("\r"), "no bar where there is no terminal");
+});
+
+Deno.test("sync has nothing to do with an empty queue, whatever the server does", async () => {
+  await using host = new Host(deadUrl());
+  const { code, stdout, stderr } = await host.run("sync");
+  assertEquals(
+    [code, stdout, stderr],
+    [0, "0 delivered, 0 failed, 0 left\n", ""],
+  );
+});
+
+Deno.test("sync exits 75 when the server cannot be reached, and charges nothing", async () => {
+  await using host = new Host(deadUrl());
+  await enqueue(host, 3);
+  const { code, stdout } = await host.run("sync", "--json");
+  assertEquals(code, 75);
+  const { server, ...counts } = JSON.parse(stdout);
+  assertEquals(counts, { delivered: 0, failed: 0, left: 3 });
+  assertEquals(server.state, "down");
+  assertStringIncludes(server.reason, "Cannot reach the server");
+  assertStringIncludes((await host.run("sync")).stdout, "3 left: Cannot reach");
+  for (const row of await host.json<{ attempts: number }[]>("list")) {
+    assertEquals(row.attempts, 0);
+  }
+});
+
+Deno.test("sync exits 75 when the server takes some only, and 0 when the rest is refused for good", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  await enqueue(host, 3);
+  server.answer = (upload) =>
+    upload.filename === "0.png"
+      ? new Response(null, { status: 500 })
+      : created(upload);
+  const { code, stdout } = await host.run("sync");
+  assertEquals(code, 75);
+  assertStringIncludes(stdout, "2 delivered, 0 failed, 1 left");
+  server.answer = () => new Response("no", { status: 422 });
+  const last = await host.run("sync", "--json");
+  assertEquals(last.code, 0);
+  const { delivered, failed, left } = JSON.parse(last.stdout);
+  assertEquals([delivered, failed, left], [0, 1, 0]);
+});
+
+Deno.test("sync asks the agent that runs, and waits for it", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  server.answer = () => new Response(null, { status: 500 });
+  await enqueue(host, 2);
+  await using _agent = await host.startAgent();
+  await eventually("the agent has tried", () => server.uploads.length === 2);
+  {
+    using queue = host.queue();
+    await eventually("they wait", () => queue.getPending().length === 0);
+  }
+  server.answer = created;
+  // It asks the agent, so it need not know the server.
+  await using asking = new Host();
+  asking.env.JARVIS_DATA_DIR = host.dataDir;
+  const { code, stdout } = await asking.run("sync", "--json");
+  assertEquals(code, 0);
+  assertEquals(JSON.parse(stdout), {
+    delivered: 2,
+    failed: 0,
+    left: 0,
+    server: { state: "ready", reason: null },
+  });
+});
+
+Deno.test("sync does it by itself when the agent that it asked dies", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  using held = new HeldAnswer();
+  server.answer = held.answer;
+  await enqueue(host, 1);
+  await using agent = await host.startAgent();
+  await eventually("the agent is at it", () => server.inFlight === 1);
+  await using sync = host.start("sync");
+  {
+    using queue = host.queue();
+    await eventually(
+      "it was asked",
+      () => queue.getAgentState().syncRequested > 0,
+    );
+  }
+  server.answer = created;
+  agent.kill("SIGKILL");
+  const { code, stdout } = await sync.ended();
+  assertEquals([code, stdout], [0, "1 delivered, 0 failed, 0 left\n"]);
+  const [first, second] = server.uploads;
+  assertEquals(first!.key, second!.key);
+});
+
+Deno.test("sync that is interrupted puts back what was under way, and exits 75", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  using held = new HeldAnswer();
+  server.answer = held.answer;
+  await enqueue(host, 6);
+  await using sync = host.start("sync");
+  await eventually("some have begun", () => server.inFlight === 4);
+  sync.kill("SIGINT");
+  const { code, stdout } = await sync.ended();
+  assertEquals(code, 75);
+  assertStringIncludes(stdout, "0 delivered, 0 failed, 6 left");
+  for (const row of await host.json<Record<string, unknown>[]>("list")) {
+    assertEquals([row.status, row.attempts], ["pending", 0]);
+  }
+});
+
+Deno.test("sync draws a bar on a terminal", {
+  ignore: Deno.build.os !== "linux" || !await exists("/usr/bin/script"),
+}, async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  await enqueue(host, 4);
+  const { stdout } = await host.onTerminal("sync");
+  assertStringIncludes(stdout, `\r[${"#".repeat(30)}] 4 of 4`);
+  assert(!stdout.includes("%: "), "no lines beside the bar");
+});
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}

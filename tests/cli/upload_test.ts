@@ -1,0 +1,146 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { CaptureServer, created, deadUrl } from "../helpers/capture_server.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { HeldAnswer } from "../helpers/held_answer.ts";
+import { Host } from "../helpers/host.ts";
+
+/** What `upload --json` prints for one file. */
+interface Uploaded {
+  id: string;
+  queued: boolean;
+  [name: string]: unknown;
+}
+
+function parseLines(stdout: string): Uploaded[] {
+  return stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+}
+
+Deno.test("upload delivers files at once, with metadata, and exits 0", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const [a, empty] = [host.write("a.png", "bytes"), host.write("empty", "")];
+  const { code, stdout, stderr } = await host.run(
+    ...["upload", a, empty, "--metadata", "door=3"],
+  );
+  assertEquals([code, stderr], [0, ""]);
+  const [first, second] = server.uploads;
+  assertEquals(
+    stdout,
+    `${a}: delivered as server-${first!.key}\n` +
+      `${empty}: delivered as server-${second!.key}\n`,
+  );
+  assertEquals(new TextDecoder().decode(first!.bytes), "bytes");
+  assertEquals([first!.metadata.door, first!.metadata.size], ["3", 5]);
+  assertEquals(second!.bytes.length, 0);
+  assertEquals((await host.run("list")).stdout, "");
+});
+
+Deno.test("upload queues what cannot be delivered now, exits 75, and it comes later under the same key", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  server.answer = () => new Response("come in later", { status: 401 });
+  const path = host.write("a.png");
+  const { code, stdout } = await host.run("upload", path);
+  assertEquals(code, 75);
+  const [refused] = server.uploads;
+  assertEquals(
+    stdout,
+    `${path}: queued as ${
+      refused!.key
+    }, not delivered yet: HTTP 401: come in later\n`,
+  );
+  // The copy is its own.
+  Deno.removeSync(path);
+  server.answer = created;
+  assertEquals((await host.run("sync")).code, 0);
+  assertEquals(server.uploads[1]!.key, refused!.key);
+  assertEquals(server.names, ["a.png", "a.png"]);
+});
+
+Deno.test("upload tries a server that cannot be reached with the first file only", async () => {
+  await using host = new Host(deadUrl());
+  const paths = ["a", "b", "c"].map((name) => host.write(name));
+  const { code, stdout } = await host.run("upload", ...paths, "--json");
+  assertEquals(code, 75);
+  const uploaded = parseLines(stdout);
+  assertEquals(uploaded.map(({ attempts }) => attempts), [3, 0, 0]);
+  const { id, error, ...rest } = uploaded[0]!;
+  assertStringIncludes(String(error), "Cannot reach the server: ");
+  assertEquals(rest, {
+    filepath: paths[0]!,
+    queued: true,
+    success: false,
+    captureId: null,
+    attempts: 3,
+  });
+  const listed = await host.json<{ id: string }[]>("list");
+  assertEquals(listed.map(({ id }) => id), uploaded.map(({ id }) => id));
+  assertEquals(listed[0]!.id, id);
+});
+
+Deno.test("upload does not queue what the server refuses, and exits 1", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  server.answer = ({ filename }) =>
+    new Response("no", { status: filename === "bad" ? 422 : 401 });
+  const paths = ["bad", "later"].map((name) => host.write(name));
+  const { code, stdout } = await host.run("upload", ...paths, "--json");
+  assertEquals(code, 1);
+  const [bad, later] = parseLines(stdout);
+  assertEquals([bad!.queued, bad!.error], [false, "HTTP 422: no"]);
+  assertEquals(later!.queued, true);
+  const said = await host.run("upload", paths[0]!);
+  assertEquals(
+    [said.code, said.stdout],
+    [1, `${paths[0]}: refused: HTTP 422: no\n`],
+  );
+  assertEquals((await host.json<unknown[]>("list")).length, 1);
+});
+
+Deno.test("upload goes on after a file that is not there, and exits 1", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const { code, stdout, stderr } = await host.run(
+    ...["upload", host.join("missing"), host.write("a.png")],
+  );
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, `"${host.join("missing")}": no such file`);
+  assertStringIncludes(stdout, "a.png: delivered as");
+});
+
+Deno.test("upload that is interrupted queues the file under way and the rest", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  using held = new HeldAnswer();
+  server.answer = held.answer;
+  await using upload = host.start(
+    ...["upload", host.write("a"), host.write("b"), "--json"],
+  );
+  await eventually("it has begun", () => server.inFlight === 1);
+  upload.kill("SIGINT");
+  const { code, stdout } = await upload.ended();
+  assertEquals(code, 75);
+  const uploaded = parseLines(stdout);
+  assertEquals(uploaded.map(({ queued }) => queued), [true, true]);
+  assertEquals(uploaded[0]!.error, "interrupted");
+  assertEquals(uploaded[0]!.id, server.uploads[0]!.key);
+  assertEquals((await host.json<unknown[]>("list")).length, 2);
+});
+
+Deno.test("upload leaves what it queued to the agent that runs", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  // This program is told to go away, the agent is not.
+  server.answer = (upload) =>
+    upload.metadata.attempt === "first" && server.uploads.length === 1
+      ? new Response(null, { status: 401 })
+      : created(upload);
+  await using _agent = await host.startAgent();
+  const { code } = await host.run(
+    ...["upload", host.write("a"), "--metadata", "attempt=first"],
+  );
+  assertEquals(code, 75);
+  await eventually("the agent delivers it", () => server.uploads.length === 2);
+  const [first, second] = server.uploads;
+  assert(first!.key === second!.key);
+});

@@ -1,0 +1,169 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { CaptureServer, created, deadUrl } from "../helpers/capture_server.ts";
+import type { RunningCli } from "../helpers/cli.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { HeldAnswer } from "../helpers/held_answer.ts";
+import { Host } from "../helpers/host.ts";
+
+/** Starts an agent on the host's folder `in`, and waits until it has looked through it. */
+async function watch(host: Host, ...args: string[]): Promise<RunningCli> {
+  const dir = host.makeDir("in");
+  const agent = await host.startAgent("--watch", dir, "--settle=0.1", ...args);
+  await agent.said(`Watching "${dir}"`);
+  return agent;
+}
+
+async function stop(agent: RunningCli): Promise<void> {
+  agent.kill("SIGTERM");
+  const { code, stderr } = await agent.ended();
+  assertEquals(code, 0, stderr);
+}
+
+/** The names in a folder, sorted. */
+function names(path: string): string[] {
+  return [...Deno.readDirSync(path)].map(({ name }) => name).sort();
+}
+
+Deno.test("run --watch delivers what is in a folder and what comes, with sidecars, and nothing twice after a restart", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  host.write("in/deep/before.png");
+  host.write("in/deep/before.png.json", '{"door": 3}');
+  {
+    await using agent = await watch(host);
+    host.write('in/caf\u00e9 "\u{1f4f7}"\n.png', "x");
+    await eventually("both arrive", () => server.uploads.length === 2);
+    await stop(agent);
+  }
+  await using agent = await watch(host);
+  host.write("in/after.png");
+  await eventually("it arrives", () => server.names.includes("after.png"));
+  await stop(agent);
+  const sent = server.uploads.map(({ metadata }) => metadata.filename);
+  assertEquals(sent.sort(), [
+    "after.png",
+    "before.png",
+    'caf\u00e9 "\u{1f4f7}"\n.png',
+  ]);
+  const before = server.uploads.find(({ filename }) => filename[0] === "b");
+  assertEquals(before!.metadata.door, 3);
+  assertEquals(names(host.join("in")).length, 3);
+});
+
+Deno.test("run --watch takes several folders, from a variable too", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const dirs = ["one", "two"].map((name) => host.makeDir(name));
+  host.env.JARVIS_WATCH = dirs.join(Deno.build.os === "windows" ? ";" : ":");
+  host.env.JARVIS_SETTLE = "0.1";
+  await using _agent = await host.startAgent();
+  for (const name of ["one/a.png", "two/b.png"]) host.write(name);
+  await eventually("both arrive", () => server.uploads.length === 2);
+});
+
+Deno.test("--after-upload delete deletes a file with its sidecar once it is delivered, and not before", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  using held = new HeldAnswer();
+  server.answer = async (upload) => {
+    await held.released;
+    return created(upload);
+  };
+  await using _agent = await watch(host, "--after-upload=delete");
+  host.write("in/a.png");
+  host.write("in/a.png.json", "{}");
+  await eventually("it is being sent", () => server.inFlight === 1);
+  assertEquals(names(host.join("in")), ["a.png", "a.png.json"]);
+  held.release();
+  await eventually("both go", () => names(host.join("in")).length === 0);
+  assertEquals((await host.json<{ delivered: number }>("status")).delivered, 1);
+});
+
+Deno.test("--after-upload keeps a file that was refused, or changed while it was sent", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  using held = new HeldAnswer();
+  server.answer = async (upload) => {
+    if (upload.filename === "bad.png") return new Response("", { status: 422 });
+    // The second one of this name is the changed one: it is never answered.
+    if (server.uploads.length > 2) await held.released;
+    // A rename leaves what is being sent as it was.
+    host.write("in/.new", "changed meanwhile");
+    Deno.renameSync(host.join("in/.new"), host.join("in/a.png"));
+    return created(upload);
+  };
+  await using agent = await watch(host, "--after-upload=delete", "--grace=0");
+  host.write("in/bad.png");
+  await eventually("one is refused", () => server.uploads.length === 1);
+  host.write("in/a.png");
+  await eventually("the changed one is sent", () => server.uploads.length >= 3);
+  await stop(agent);
+  assertEquals(names(host.join("in")), ["a.png", "bad.png"]);
+  assertEquals(
+    Deno.readTextFileSync(host.join("in/a.png")),
+    "changed meanwhile",
+  );
+});
+
+Deno.test("--after-upload tidies up at the next start what a crash left", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  host.write("in/a.png");
+  {
+    // As if it had crashed between the delivery and tidying up.
+    await using agent = await watch(host);
+    await eventually("it arrives", () => server.uploads.length === 1);
+    await stop(agent);
+  }
+  const done = host.join("done");
+  await using _agent = await watch(host, `--after-upload=move:${done}`);
+  await eventually("it goes", () => names(host.join("in")).length === 0);
+  assertEquals(names(done), ["a.png"]);
+  assertEquals(server.uploads.length, 1);
+});
+
+Deno.test("--after-upload leaves a file where it is that cannot be moved, and says so", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const done = host.makeDir("done");
+  await using agent = await watch(host, `--after-upload=move:${done}/below`);
+  // Not a folder any more.
+  host.write("done/below", "");
+  host.write("in/a.png");
+  await agent.said(
+    `Cannot move "${host.join("in/a.png")}", which is delivered`,
+  );
+  assertEquals(names(host.join("in")), ["a.png"]);
+});
+
+Deno.test("a watched file that is to be deleted is kept by a copy while the server is away", async () => {
+  await using host = new Host(deadUrl());
+  {
+    await using agent = await watch(host, "--after-upload=delete");
+    host.write("in/a.png", "bytes");
+    using queue = host.queue();
+    await eventually("it is queued", () => queue.getStats().pending === 1);
+    await stop(agent);
+  }
+  Deno.removeSync(host.join("in/a.png"));
+  await using server = new CaptureServer();
+  const { code } = await host.run("sync", "--server", server.url);
+  assertEquals(code, 0);
+  assertEquals(new TextDecoder().decode(server.uploads[0]!.bytes), "bytes");
+});
+
+Deno.test("run refuses folders that it must not watch, and says which", async () => {
+  await using host = new Host(deadUrl());
+  host.makeDir("data/in");
+  const cases = [
+    [host.join("missing"), "expected a folder that is there"],
+    [host.join("data/in"), "expected a folder apart from the data directory"],
+    [host.join("."), "expected a folder apart from the data directory"],
+  ];
+  for (const [dir, expected] of cases) {
+    const { code, stderr } = await host.run("run", "--watch", dir!);
+    assertEquals(code, 2);
+    assertStringIncludes(stderr, `Cannot use --watch "${dir}": ${expected}`);
+    assert(stderr.includes('Try "jarvis-agent run --help".'));
+  }
+});

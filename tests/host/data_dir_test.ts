@@ -1,0 +1,152 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
+import {
+  createPrivateDir,
+  createPrivateFile,
+  prepareDataDir,
+} from "../../sync/host/data_dir.ts";
+import { TempDir } from "../helpers/temp_dir.ts";
+
+const POSIX = Deno.build.os !== "windows";
+
+const modeOf = (path: string) => Deno.statSync(path).mode! & 0o777;
+
+Deno.test("prepareDataDir() creates the directory, for its user alone", async () => {
+  await using dir = new TempDir();
+  const path = dir.join("a", "b", "jarvis");
+  prepareDataDir(path);
+  prepareDataDir(path);
+  assertEquals([...Deno.readDirSync(path)], []);
+  if (POSIX) assertEquals(modeOf(path), 0o700);
+});
+
+Deno.test({
+  name:
+    "prepareDataDir() closes a directory to others that is empty or a queue's own",
+  ignore: !POSIX,
+  async fn() {
+    await using dir = new TempDir();
+    Deno.mkdirSync(dir.join("empty"));
+    dir.write("own/queue.db", "");
+    dir.write("own/agent.lock", "");
+    for (const name of ["empty", "own"]) {
+      Deno.chmodSync(dir.join(name), 0o755);
+      prepareDataDir(dir.join(name));
+      assertEquals(modeOf(dir.join(name)), 0o700, name);
+    }
+  },
+});
+
+Deno.test({
+  name:
+    "prepareDataDir() refuses a directory of other things that others may read",
+  ignore: !POSIX,
+  async fn() {
+    await using dir = new TempDir();
+    dir.write("shared/letter.txt", "");
+    const path = dir.join("shared");
+    Deno.chmodSync(path, 0o755);
+    assertThrows(
+      () => prepareDataDir(path),
+      Error,
+      `Cannot use the data directory "${path}": it holds other things`,
+    );
+    assertEquals(modeOf(path), 0o755);
+    // Only its user may look into this one: there it may be.
+    Deno.chmodSync(path, 0o700);
+    prepareDataDir(path);
+  },
+});
+
+Deno.test("prepareDataDir() says which directory cannot be written, and why", async () => {
+  await using dir = new TempDir();
+  const path = dir.join("file", "jarvis");
+  dir.write("file", "");
+  assertThrows(
+    () => prepareDataDir(path),
+    Error,
+    `Cannot use the data directory "${path}": `,
+  );
+});
+
+Deno.test({
+  name: "prepareDataDir() refuses a directory in which nothing can be created",
+  // Nobody may, whoever it is.
+  ignore: Deno.build.os !== "linux",
+  fn() {
+    const path = "/proc/self/fd";
+    assertThrows(
+      () => prepareDataDir(path),
+      Error,
+      `Cannot use the data directory "${path}": `,
+    );
+  },
+});
+
+Deno.test("createPrivateDir() leaves a directory as it is, and refuses a file", async () => {
+  await using dir = new TempDir();
+  Deno.mkdirSync(dir.join("open"), { mode: 0o755 });
+  createPrivateDir(dir.join("open"));
+  if (POSIX) assertEquals(modeOf(dir.join("open")), 0o755);
+  const path = dir.write("file", "text");
+  assertThrows(() => createPrivateDir(path));
+});
+
+Deno.test("createPrivateFile() keeps what is in a file, and closes it to others", async () => {
+  await using dir = new TempDir();
+  const path = dir.write("file", "text");
+  if (POSIX) Deno.chmodSync(path, 0o644);
+  createPrivateFile(path);
+  assertEquals(Deno.readTextFileSync(path), "text");
+  if (POSIX) assertEquals(modeOf(path), 0o600);
+});
+
+Deno.test("createPrivateFile() does not touch what is no file", async () => {
+  await using dir = new TempDir();
+  const path = dir.join("folder");
+  Deno.mkdirSync(path, { mode: 0o755 });
+  assertThrows(() => createPrivateFile(path), Error, "it is not a file");
+  if (POSIX) assertEquals(modeOf(path), 0o755);
+});
+
+for (const umask of [0o000, 0o022, 0o077]) {
+  Deno.test({
+    name: `whatever is in the data directory is its user's alone, with umask ${
+      umask.toString(8).padStart(3, "0")
+    }`,
+    ignore: !POSIX,
+    async fn() {
+      await using dir = new TempDir();
+      const args = [
+        "run",
+        "--quiet",
+        "-A",
+        ...bindingFlags(),
+        projectPath("tests/helpers/data_dir_child.ts"),
+        String(umask),
+        dir.join("jarvis"),
+      ];
+      const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+        args,
+        stdout: "piped",
+      }).output();
+      assertEquals(success, true);
+      const shown = new TextDecoder().decode(stdout).trim()
+        .replace(/[0-9a-f-]{36}/g, "ID").replace(
+          /spool\/..(?=[/\n])/g,
+          "spool/XX",
+        );
+      assertEquals(shown.split("\n").sort(), [
+        "600 jarvis/queue.db",
+        "600 jarvis/queue.db-reserve",
+        "600 jarvis/queue.db-shm",
+        "600 jarvis/queue.db-wal",
+        "600 jarvis/spool/XX/ID",
+        "600 jarvis/spool/records.jsonl",
+        "700 jarvis",
+        "700 jarvis/spool",
+        "700 jarvis/spool/XX",
+      ]);
+    },
+  });
+}

@@ -1,0 +1,87 @@
+import { assert, assertEquals } from "@std/assert";
+import { ProcessLock } from "../../sync/host/lock.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { TempDir } from "../helpers/temp_dir.ts";
+
+/** Before Deno 2.7 a question to a lock that is held ends only when it is free. */
+const asksAtOnce = "tryLock" in Deno.FsFile.prototype;
+const SANITIZE = { sanitizeOps: asksAtOnce, sanitizeResources: asksAtOnce };
+
+/** Takes a lock in another process, which is killed at the end of the scope. */
+async function heldElsewhere(
+  path: string,
+): Promise<AsyncDisposable & { kill(): Promise<void> }> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      "eval",
+      "--no-config",
+      `const file = Deno.openSync(${
+        JSON.stringify(path)
+      }, { create: true, write: true });
+       await file.lock(true);
+       console.log("held");
+       setInterval(() => file, 60_000);`,
+    ],
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  await reader.read();
+  const kill = async () => {
+    try {
+      child.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+    await reader.cancel();
+    await child.status;
+  };
+  return { kill, [Symbol.asyncDispose]: kill };
+}
+
+Deno.test(
+  "ProcessLock is held by one at a time, until it is given back",
+  SANITIZE,
+  async () => {
+    await using dir = new TempDir();
+    const path = dir.join("lock");
+    assertEquals(await ProcessLock.isHeld(path), false);
+    {
+      using lock = await ProcessLock.tryAcquire(path);
+      assert(lock);
+      assertEquals(await ProcessLock.isHeld(path), true);
+      assertEquals(await ProcessLock.tryAcquire(path), undefined);
+    }
+    assertEquals(await ProcessLock.isHeld(path), false);
+  },
+);
+
+Deno.test(
+  "ProcessLock is free when its process was killed, however often it was asked for before",
+  SANITIZE,
+  async () => {
+    await using dir = new TempDir();
+    const path = dir.join("lock");
+    await using other = await heldElsewhere(path);
+    for (let i = 0; i < 3; i++) {
+      assertEquals(await ProcessLock.tryAcquire(path), undefined);
+    }
+    const free = ProcessLock.whenFree(path);
+    await other.kill();
+    await free;
+    // On Deno before 2.7 each of the questions gets the lock first, and gives it back.
+    using lock = await eventually(
+      "it can be taken",
+      () => ProcessLock.tryAcquire(path),
+    );
+    assertEquals(await ProcessLock.isHeld(path), true);
+    assert(lock);
+  },
+);
+
+Deno.test("ProcessLock is for this user alone", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await using dir = new TempDir();
+  using _lock = await ProcessLock.tryAcquire(dir.join("lock"));
+  assertEquals(Deno.statSync(dir.join("lock")).mode! & 0o777, 0o600);
+});

@@ -1,0 +1,313 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { deadline } from "@std/async/deadline";
+import { basename } from "@std/path";
+import config from "../../deno.json" with { type: "json" };
+import { runningBinding } from "../../scripts/task/bindings.ts";
+import {
+  type ReferenceServer,
+  startReferenceServer,
+} from "../../scripts/server/reference_server.ts";
+import type { Ended } from "../helpers/cli.ts";
+import { eventually } from "../helpers/eventually.ts";
+import {
+  buildExecutable,
+  runExecutable,
+  startExecutable,
+} from "../helpers/executable.ts";
+import { TempDir } from "../helpers/temp_dir.ts";
+
+const isJsr = runningBinding() === "jsr";
+const built = await buildExecutable();
+const ignore = !built.path;
+const MEGABYTE = 1024 * 1024;
+
+/** A home of its own, a server, and the executable between them. */
+class Host implements AsyncDisposable {
+  readonly dir = new TempDir();
+  readonly server: ReferenceServer = startReferenceServer({
+    dir: this.dir.join("received"),
+    fsync: false,
+  });
+  readonly env: Record<string, string> = {
+    HOME: this.dir.join("home"),
+    TMPDIR: this.dir.path,
+    JARVIS_SERVER_URL: this.server.url,
+  };
+
+  run(...args: string[]): Promise<Ended> {
+    return runExecutable(built.path!, args, { env: this.env });
+  }
+
+  start(...args: string[]) {
+    return startExecutable(built.path!, args, { env: this.env });
+  }
+
+  /** Queues a new capture and returns its id. */
+  async enqueue(name: string, bytes: number): Promise<string> {
+    const file = this.dir.write(name, new Uint8Array(bytes).fill(7));
+    const { code, stdout, stderr } = await this.run("enqueue", file);
+    assertEquals(code, 0, stderr);
+    return stdout.trim();
+  }
+
+  async status(): Promise<Record<string, unknown>> {
+    return JSON.parse((await this.run("status", "--json")).stdout);
+  }
+
+  /** What `doctor` says of SQLite. */
+  async engine(env: Record<string, string> = {}): Promise<string> {
+    const { stdout, stderr } = await runExecutable(built.path!, ["doctor"], {
+      env: { ...this.env, ...env },
+    });
+    const line = stdout.split("\n").find((line) => line.includes("SQLite "));
+    return line ?? stderr;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server[Symbol.asyncDispose]();
+    await this.dir[Symbol.asyncDispose]();
+  }
+}
+
+Deno.test({
+  name: "the executable says the version of deno.json, and helps",
+  ignore,
+  async fn() {
+    const version = await runExecutable(built.path!, ["--version"]);
+    assertEquals(version.stdout, `jarvis-agent ${config.version}\n`);
+    const help = await runExecutable(built.path!, ["--help"]);
+    assertEquals([help.code, help.stderr], [0, ""]);
+    assertStringIncludes(help.stdout, "Usage: jarvis-agent COMMAND");
+  },
+});
+
+Deno.test({
+  name:
+    "the executable reads no code from the temporary folder, where others could put it",
+  ignore: ignore || Deno.build.os === "windows",
+  async fn() {
+    await using host = new Host();
+    // Whoever opens it waits for a writer that never comes.
+    const name = `deno-compile-${basename(built.path!)}.cache`;
+    const pipe = host.dir.join(name);
+    await new Deno.Command("mkfifo", { args: [pipe] }).output();
+    await using version = host.start("--version");
+    assertEquals((await deadline(version.ended(), 20_000)).code, 0);
+  },
+});
+
+Deno.test({
+  name: "the executable queues captures and delivers them byte for byte",
+  ignore,
+  async fn() {
+    await using host = new Host();
+    const id = await host.enqueue("door.png", 3 * MEGABYTE);
+    const { code, stdout } = await host.run("sync", "--json");
+    assertEquals(code, 0);
+    assertEquals(JSON.parse(stdout).delivered, 1);
+    const [capture] = host.server.captures;
+    assertEquals(capture?.idempotencyKey, id);
+    assertEquals(
+      Deno.readFileSync(host.server.pathOf(capture!)),
+      Deno.readFileSync(host.dir.join("door.png")),
+    );
+  },
+});
+
+Deno.test({
+  name: "the executable keeps the books of a backlog on another thread",
+  ignore,
+  async fn() {
+    await using host = new Host();
+    const count = 2500;
+    const files = Array.from(
+      { length: count },
+      (_, n) => host.dir.write(`${n}.png`, `bytes of ${n}`),
+    );
+    assertEquals((await host.run("enqueue", ...files)).code, 0);
+    await using agent = host.start("run", "--verbose");
+    await agent.said("keeping the books on another thread");
+    await eventually("all arrive", () => host.server.captures.length === count);
+    await eventually(
+      "all is recorded",
+      async () => (await host.status()).delivered === count,
+    );
+  },
+});
+
+Deno.test({
+  name: "the executable's agent ends in order on SIGTERM",
+  ignore: ignore || Deno.build.os === "windows",
+  async fn() {
+    await using host = new Host();
+    await using agent = host.start("run");
+    await agent.said("Delivering to");
+    await host.enqueue("door.png", 1000);
+    await eventually("it is delivered", () => host.server.captures.length > 0);
+    agent.kill("SIGTERM");
+    const { code, stderr } = await agent.ended();
+    assertEquals(code, 0);
+    assertStringIncludes(stderr, "Stopped");
+  },
+});
+
+Deno.test({
+  name:
+    "the executable killed between the server's storing and its answer delivers once all the same",
+  ignore,
+  async fn() {
+    await using host = new Host();
+    const id = await host.enqueue("door.png", MEGABYTE);
+    host.server.misbehave({ latencyMs: 60_000 });
+    {
+      await using agent = host.start("run");
+      await eventually("it is stored", () => host.server.captures.length > 0);
+      agent.kill("SIGKILL");
+    }
+    host.server.misbehave({ latencyMs: 0 });
+    assertEquals((await host.run("sync")).code, 0);
+    assertEquals(
+      host.server.captures.map(({ idempotencyKey }) => idempotencyKey),
+      [id],
+    );
+    assertEquals((await host.status()).pending, 0);
+  },
+});
+
+Deno.test({
+  name: "the executable with dependencies from npm uses Deno's own SQLite",
+  ignore: ignore || isJsr,
+  async fn() {
+    await using host = new Host();
+    assertMatch(await host.engine(), /builtin/);
+  },
+});
+
+Deno.test({
+  name:
+    "the executable uses the SQLite inside it, else the system's, else Deno's own",
+  ignore: ignore || !isJsr || Deno.build.os !== "linux",
+  async fn() {
+    await using host = new Host();
+    assertMatch(await host.engine(), /ffi: .*\/lib\/libsqlite3\.so$/);
+    // It cannot be written there, so it cannot be loaded.
+    const TMPDIR = "/proc";
+    assertMatch(await host.engine({ TMPDIR }), /ffi: libsqlite3\.so\.0$/);
+    host.dir.write("broken/libsqlite3.so.0", "not a library");
+    const LD_LIBRARY_PATH = host.dir.join("broken");
+    assertMatch(await host.engine({ TMPDIR, LD_LIBRARY_PATH }), /builtin/);
+  },
+});
+
+Deno.test({
+  name: "the executable goes on with a queue that another engine has written",
+  ignore: ignore || !isJsr || Deno.build.os !== "linux",
+  async fn() {
+    await using host = new Host();
+    await host.enqueue("door.png", 1000);
+    const { database } = await host.status();
+    assertEquals((database as { engine: string }).engine, "builtin");
+    assertMatch(await host.engine(), /ffi/);
+    assertEquals((await host.run("sync")).code, 0);
+    assertEquals((await host.status()).pending, 0);
+  },
+});
+
+Deno.test({
+  name:
+    "the executable runs without HOME, and says what it needs when nothing else names the queue",
+  ignore: ignore || Deno.build.os === "windows",
+  async fn() {
+    await using host = new Host();
+    const args = ["status", "--data-dir", host.dir.join("data")];
+    const named = await runExecutable(built.path!, args);
+    assertEquals([named.code, named.stderr], [0, ""]);
+    const { code, stderr } = await runExecutable(built.path!, ["status"]);
+    assertEquals(code, 2);
+    assertMatch(stderr, /^jarvis-agent: .*HOME.*expected --data-dir DIR\n/);
+  },
+});
+
+Deno.test({
+  name: "the executable runs where the temporary folder cannot be written",
+  ignore: ignore || Deno.build.os === "windows",
+  async fn() {
+    await using host = new Host();
+    host.env.TMPDIR = "/dev/null";
+    await host.enqueue("door.png", 1000);
+    const { code, stderr } = await host.run("sync");
+    assertEquals(code, 0, stderr);
+  },
+});
+
+/** A view of the file systems of its own, which any user may change where the system lets users have one. */
+const UNSHARE = ["unshare", "--user", "--map-root-user", "--mount"];
+const canMount = Deno.build.os === "linux" &&
+  (await runExecutable("/usr/bin/env", [...UNSHARE, "true"], {
+      env: { PATH: "/usr/bin:/bin" },
+    })).code === 0;
+
+/** Runs the executable where the file systems are changed by a script first. */
+async function runMounted(
+  host: Host,
+  script: string,
+  args: string[],
+): Promise<Ended> {
+  return await runExecutable("/usr/bin/env", [
+    ...UNSHARE,
+    "sh",
+    "-c",
+    `${script} && exec "$0" "$@"`,
+    built.path!,
+    ...args,
+  ], { env: { ...host.env, PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } });
+}
+
+Deno.test({
+  name: "the executable runs where nothing in /tmp may be executed",
+  ignore: ignore || !canMount,
+  async fn() {
+    await using host = new Host();
+    host.env.TMPDIR = host.dir.join("noexec");
+    Deno.mkdirSync(host.env.TMPDIR);
+    const { stdout, stderr } = await runMounted(
+      host,
+      `mount -t tmpfs -o noexec tmpfs "$TMPDIR"`,
+      ["doctor"],
+    );
+    assertMatch(stdout, /ok +SQLite .*(builtin|libsqlite3\.so\.0)/, stderr);
+  },
+});
+
+Deno.test({
+  name: "the executable runs on a read-only root, given one folder to write to",
+  ignore: ignore || !canMount,
+  async fn() {
+    await using host = new Host();
+    const id = await host.enqueue("door.png", 1000);
+    const readOnly =
+      `mount --bind "$HOME" "$HOME" && mount -o remount,bind,ro /`;
+    const { code, stderr } = await runMounted(host, readOnly, ["sync"]);
+    assertEquals(code, 0, stderr);
+    assertEquals(host.server.captures[0]?.idempotencyKey, id);
+  },
+});
+
+Deno.test({
+  name:
+    "the executable says in one line that it cannot write its data directory",
+  ignore: ignore || !canMount,
+  async fn() {
+    await using host = new Host();
+    const { code, stderr } = await runMounted(
+      host,
+      "mount -o remount,bind,ro /",
+      ["status"],
+    );
+    assertEquals(code, 1);
+    assertMatch(
+      stderr,
+      /^jarvis-agent: Cannot use the data directory "[^"]+": Read-only [^\n]+\n$/,
+    );
+  },
+});

@@ -1,0 +1,184 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  type CarriedOver,
+  carryOver,
+} from "../../../sync/queue/repair/carry_over.ts";
+import { type Engine, openDatabase } from "../../../sync/queue/sqlite.ts";
+import { DatabaseError } from "../../../sync/queue/database_error.ts";
+import { UploadQueue } from "../../../sync/queue/queue.ts";
+import { testOnEachEngine } from "../../helpers/engines.ts";
+import { START_MS } from "../../helpers/queue_fixture.ts";
+import { TempDir } from "../../helpers/temp_dir.ts";
+
+const PAGE = 4096;
+const TABLE_LEAF = 0x0d;
+
+/** A queue to read from, and one to write to. */
+class Scene implements AsyncDisposable {
+  readonly dir = new TempDir();
+  readonly from: string = this.dir.join("from.db");
+  readonly to: string = this.dir.join("to.db");
+  readonly engine: Engine;
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  /** Does something to one of the queues. */
+  use<T>(path: string, act: (queue: UploadQueue) => T): T {
+    using queue = new UploadQueue(path, { engine: this.engine });
+    return act(queue);
+  }
+
+  carryOver(): CarriedOver {
+    this.use(this.to, () => {});
+    const options = { engine: this.engine };
+    using from = openDatabase(this.from, {
+      ...options,
+      readonly: true,
+      tolerant: true,
+    });
+    using to = openDatabase(this.to, options);
+    return carryOver(from, to);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dir[Symbol.asyncDispose]();
+  }
+}
+
+const NOTE = "x".repeat(500);
+
+function fill(queue: UploadQueue, count: number): string[] {
+  return queue.enqueueMany(Array.from({ length: count }, (_, n) => ({
+    filepath: `/captures/${n}`,
+    metadata: { note: NOTE },
+  })));
+}
+
+testOnEachEngine(
+  "carryOver() takes everything over from a database that is sound, as it is",
+  async (engine) => {
+    await using scene = new Scene(engine);
+    const before = scene.use(scene.from, (queue) => {
+      const ids = fill(queue, 500);
+      const file = { metadata: {}, size: 5, mtimeMs: START_MS, watched: true };
+      const [sent, removed] = queue.enqueueMany([
+        { ...file, filepath: "/watched/sent" },
+        { ...file, filepath: "/watched/removed" },
+      ]);
+      queue.markCompleted(sent!, { captureId: "server-7" });
+      queue.remove([removed!]);
+      queue.claim(2);
+      queue.markFailed(ids[5]!, "HTTP 500");
+      queue.settle([{ id: ids[6]!, kind: "rejected", error: "HTTP 422" }]);
+      return { list: queue.list({ limit: 1000 }), stats: queue.getStats() };
+    });
+    assertEquals(scene.carryOver(), { captures: 500, complete: true });
+    scene.use(scene.to, (queue) => {
+      assertEquals(queue.list({ limit: 1000 }), before.list);
+      assertEquals(queue.getStats(), before.stats);
+      const known = (path: string) => queue.knowsWatched(path, 5, START_MS);
+      assertEquals(known("/watched/sent"), "delivered");
+      assertEquals(known("/watched/removed"), "removed");
+    });
+    // It may be done again.
+    assertEquals(scene.carryOver(), { captures: 0, complete: true });
+  },
+);
+
+testOnEachEngine(
+  "carryOver() takes over what lies before, behind and between damaged pages",
+  async (engine) => {
+    await using scene = new Scene(engine);
+    const ids = scene.use(scene.from, (queue) => fill(queue, 200));
+    const bytes = Deno.readFileSync(scene.from);
+    const text = new TextDecoder("latin1").decode(bytes);
+    const pages = Array.from(
+      { length: bytes.length / PAGE },
+      (_, n) => n * PAGE,
+    )
+      .filter((at) =>
+        bytes[at] === TABLE_LEAF && text.slice(at, at + PAGE).includes(NOTE)
+      );
+    const on = (at: number) =>
+      ids.filter((id) => text.slice(at, at + PAGE).includes(id));
+    const [first, second] = [pages[5]!, pages[8]!];
+    for (const at of [first, second]) bytes.fill(0xa5, at, at + PAGE);
+    Deno.writeFileSync(scene.from, bytes);
+    const lost = [...on(first), ...on(second)];
+    assert(lost.length > 5 && lost.length < 30, `${lost.length}`);
+    const left = ids.filter((id) => !lost.includes(id));
+    const found = scene.carryOver();
+    assertEquals(found, { captures: left.length, complete: false });
+    scene.use(scene.to, (queue) => {
+      const kept = queue.list({ limit: 1000 }).map(({ id }) => id);
+      assertEquals(kept.sort(), left.sort());
+    });
+  },
+);
+
+testOnEachEngine(
+  "carryOver() leaves out what is not a queue's: blobs, other states, no id",
+  async (engine) => {
+    await using scene = new Scene(engine);
+    const ids = scene.use(scene.from, (queue) => fill(queue, 5));
+    {
+      using database = openDatabase(scene.from, { engine });
+      // The way damage may look that has kept the page's form.
+      database.exec(`
+      PRAGMA ignore_check_constraints = ON;
+      UPDATE captures SET filepath = x'00ff' WHERE id = '${ids[0]}';
+      UPDATE captures SET status = 'nonsense' WHERE id = '${ids[1]}';
+      UPDATE captures SET id = x'00' WHERE id = '${ids[2]}';`);
+    }
+    assertEquals(scene.carryOver().captures, 2);
+    scene.use(scene.to, (queue) => {
+      assertEquals(queue.list().map(({ id }) => id), ids.slice(3));
+    });
+  },
+);
+
+testOnEachEngine(
+  "carryOver() queues nothing that either queue has delivered",
+  async (engine) => {
+    await using scene = new Scene(engine);
+    const ids = scene.use(scene.from, (queue) => fill(queue, 3));
+    scene.use(scene.to, (queue) => {
+      queue.enqueue("/captures/0", {}, { id: ids[0]! });
+      queue.markCompleted(ids[0]!);
+      queue.enqueue("/captures/1", {}, { id: ids[1]! });
+    });
+    scene.use(scene.from, (queue) => queue.markCompleted(ids[1]!));
+    scene.carryOver();
+    scene.use(scene.to, (queue) => {
+      assertEquals(queue.list().map(({ id }) => id), [ids[2]]);
+      assertEquals(queue.getStats().delivered, 2);
+    });
+  },
+);
+
+testOnEachEngine(
+  "carryOver() takes over all or nothing if the new queue cannot be written",
+  async (engine) => {
+    await using scene = new Scene(engine);
+    scene.use(scene.from, (queue) => fill(queue, 300));
+    scene.use(scene.to, () => {});
+    using from = openDatabase(scene.from, { engine, readonly: true });
+    using to = openDatabase(scene.to, { engine });
+    to.exec("PRAGMA max_page_count = 30");
+    const error = assertThrows(() => carryOver(from, to), DatabaseError);
+    assertEquals(error.fault, "full");
+    scene.use(scene.to, (queue) => assertEquals(queue.getStats().pending, 0));
+    assertEquals(scene.carryOver(), { captures: 300, complete: true });
+  },
+);
+
+testOnEachEngine(
+  "carryOver() finds nothing where there are no tables",
+  async (engine) => {
+    await using scene = new Scene(engine);
+    openDatabase(scene.from, { engine }).exec("CREATE TABLE other (x)");
+    assertEquals(scene.carryOver(), { captures: 0, complete: false });
+  },
+);

@@ -1,0 +1,71 @@
+import { assertEquals } from "@std/assert";
+import { createHash } from "node:crypto";
+import { compareEnds, hashFile } from "../../../scripts/demo/verdict.ts";
+import { TempDir } from "../../helpers/temp_dir.ts";
+
+const sha256 = (text: string) =>
+  createHash("sha256").update(text).digest("hex");
+const sent = (filename: string, text: string) => ({
+  filename,
+  sha256: sha256(text),
+});
+
+/** A server's folder with one capture in it for each name and content. */
+class Received extends TempDir {
+  readonly listing: { id: string; filename: string }[] = [];
+
+  add(filename: string, text: string): string {
+    const id = crypto.randomUUID();
+    this.write(`${id}-${filename}`, text);
+    this.write(`${id}-${filename}.json`, "{}");
+    this.listing.push({ id, filename });
+    return this.join(`${id}-${filename}`);
+  }
+}
+
+Deno.test("compareEnds() finds everything delivered, also equal captures and JSON files", async () => {
+  await using received = new Received();
+  for (const name of ["a.png", "b.json", "a.png"]) received.add(name, "same");
+  assertEquals(
+    await compareEnds(
+      [sent("a.png", "same"), sent("a.png", "same"), sent("b.json", "same")],
+      received.listing,
+      received.path,
+    ),
+    { delivered: 3, lost: [], duplicated: [] },
+  );
+});
+
+Deno.test("compareEnds() finds what is lost and what is there twice", async () => {
+  await using received = new Received();
+  received.add("twice", "x");
+  received.add("twice", "x");
+  assertEquals(
+    await compareEnds(
+      [sent("twice", "x"), sent("lost", "y"), sent("lost", "y")],
+      received.listing,
+      received.path,
+    ),
+    { delivered: 1, lost: ["lost", "lost"], duplicated: ["twice"] },
+  );
+});
+
+Deno.test("compareEnds() believes the bytes and not the listing", async () => {
+  await using received = new Received();
+  received.add("changed", "other bytes");
+  await Deno.remove(received.add("gone", "x"));
+  received.add("renamed", "y");
+  const all = [sent("changed", "bytes"), sent("gone", "x"), sent("name", "y")];
+  assertEquals(await compareEnds(all, received.listing, received.path), {
+    delivered: 0,
+    lost: ["changed", "gone", "name"],
+    duplicated: ["changed", "gone", "renamed"],
+  });
+});
+
+Deno.test("hashFile() hashes files of any length", async () => {
+  await using dir = new TempDir();
+  for (const text of ["", "x", "x".repeat(1_000_000)]) {
+    assertEquals(await hashFile(dir.write("file", text)), sha256(text));
+  }
+});

@@ -1,0 +1,317 @@
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import { join } from "@std/path";
+import { eventually } from "../../helpers/eventually.ts";
+import { TempDir } from "../../helpers/temp_dir.ts";
+import { bindingFlags, projectPath } from "../../../scripts/task/bindings.ts";
+
+function command(
+  args: string[],
+  env: Record<string, string> = {},
+): Deno.Command {
+  return new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "-A",
+      ...bindingFlags(),
+      projectPath("scripts/server/main.ts"),
+      ...args,
+    ],
+    env,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+/** Runs the program to its end. */
+async function run(
+  args: string[],
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const { code, stdout, stderr } = await command(args).output();
+  const decoder = new TextDecoder();
+  return {
+    code,
+    stdout: decoder.decode(stdout),
+    stderr: decoder.decode(stderr),
+  };
+}
+
+/** A running server in a process of its own. */
+class ServerProcess implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #stderr: Promise<string>;
+  readonly #lines: ReadableStreamDefaultReader<string>;
+  url = "";
+
+  private constructor(child: Deno.ChildProcess) {
+    this.#child = child;
+    this.#lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    this.#stderr = new Response(child.stderr).text();
+  }
+
+  static async start(args: string[], env = {}): Promise<ServerProcess> {
+    const server = new ServerProcess(command(args, env).spawn());
+    let output = "";
+    while (!output.includes("\n")) {
+      const { value, done } = await server.#lines.read();
+      if (done) {
+        throw new Error(`Cannot start the server: ${await server.#stderr}`);
+      }
+      output += value;
+    }
+    server.url = /http:\/\/\S+:\d+/.exec(output)?.[0] ?? "";
+    return server;
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Sends a signal and waits for the end. */
+  async end(
+    signal: Deno.Signal,
+  ): Promise<Deno.CommandStatus & { stderr: string }> {
+    this.#child.kill(signal);
+    await this.#lines.cancel();
+    return { ...await this.#child.status, stderr: await this.#stderr };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has ended already.
+    }
+    await this.#lines.cancel();
+    await this.#stderr;
+    await this.#child.status;
+  }
+}
+
+function formOf(content: Blob, filename = "shot.png"): FormData {
+  const form = new FormData();
+  form.append("metadata", '{"secret":"plan"}');
+  form.append("file", content, filename);
+  return form;
+}
+
+async function upload(
+  url: string,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  // A new client each time: a server that was killed leaves dead connections.
+  using client = Deno.createHttpClient({});
+  const body = formOf(new Blob(["content"]));
+  const response = await fetch(`${url}/api/captures`, {
+    method: "POST",
+    body,
+    headers,
+    client,
+  });
+  return new Response(await response.text(), response);
+}
+
+Deno.test("server prints its help and exits 0", async () => {
+  const { code, stdout } = await run(["--help"]);
+  assertEquals(code, 0);
+  for (
+    const option of [
+      "port",
+      "dir",
+      "token-file",
+      "max-bytes",
+      "fail-rate",
+      "drop-rate",
+      "latency",
+      "status",
+      "quiet",
+    ]
+  ) assertStringIncludes(stdout, `--${option}`);
+});
+
+Deno.test("server names a wrong option, its value and what was expected, and exits 2", async () => {
+  await using folder = new TempDir();
+  const empty = join(folder.path, "empty");
+  await Deno.writeTextFile(empty, "\n");
+  const runs = [
+    [["--prot", "1"], "--prot"],
+    [["received"], '"received"'],
+    [
+      ["--port", "65536"],
+      '--port "65536": expected a whole number from 0 to 65535',
+    ],
+    [["--port"], '--port ""'],
+    [["--port", "80a"], '--port "80a"'],
+    [["--dir="], '--dir "": expected a value'],
+    [["--fail-rate", "2"], '--fail-rate "2": expected a number from 0 to 1'],
+    [["--drop-rate=-1"], '--drop-rate "-1"'],
+    [
+      ["--status", "200"],
+      '--status "200": expected a whole number from 300 to 599',
+    ],
+    [["--latency", "1.5"], '--latency "1.5"'],
+    [["--max-bytes", "0"], '--max-bytes "0"'],
+    [
+      ["--token-file", join(folder.path, "missing")],
+      "Cannot read --token-file",
+    ],
+    [["--token-file", empty], "expected a token in it"],
+  ] as const;
+  for (const [args, message] of runs) {
+    const { code, stdout, stderr } = await run([...args]);
+    assertStringIncludes(stderr, message);
+    assertEquals([code, stdout], [2, ""], stderr);
+  }
+});
+
+Deno.test("server exits 1 and says why when the port is taken or the folder is no folder", async () => {
+  await using folder = new TempDir();
+  await using server = await ServerProcess.start([
+    "--port",
+    "0",
+    "--dir",
+    folder.path,
+  ]);
+  const { port } = new URL(server.url);
+  const other = join(folder.path, "other");
+  const taken = await run(["--port", port, "--dir", other]);
+  assertEquals(taken.code, 1, taken.stderr);
+  assertStringIncludes(
+    taken.stderr,
+    `Cannot serve "${other}" on 127.0.0.1:${port}: `,
+  );
+  const file = join(folder.path, "file");
+  await Deno.writeTextFile(file, "");
+  const noFolder = await run(["--port", "0", "--dir", file]);
+  assertEquals(noFolder.code, 1, noFolder.stderr);
+  assertStringIncludes(noFolder.stderr, `Cannot serve "${file}"`);
+});
+
+Deno.test("server logs one line for each upload, without metadata or token", async () => {
+  await using folder = new TempDir();
+  const token = join(folder.path, "token");
+  await Deno.writeTextFile(token, "secret-token\n");
+  const dir = join(folder.path, "received");
+  await using server = await ServerProcess.start([
+    "--port",
+    "0",
+    "--dir",
+    dir,
+    "--token-file",
+    token,
+  ]);
+  assertEquals((await upload(server.url)).status, 401);
+  const authorization = "Bearer secret-token";
+  assertEquals((await upload(server.url, { authorization })).status, 201);
+  const { code, stderr } = await server.end("SIGTERM");
+  assertEquals(code, 0);
+  const lines = stderr.trim().split("\n").filter((line) =>
+    /^\d{4}-.*Z \d{3} /.test(line)
+  );
+  assertEquals(lines.length, 2, stderr);
+  assertMatch(lines[1]!, /Z 201 stored .* 7 bytes, "shot\.png"$/);
+  assert(!/secret|plan/.test(stderr));
+});
+
+Deno.test("server takes the token from JARVIS_TOKEN, and says nothing with --quiet", async () => {
+  await using folder = new TempDir();
+  await using server = await ServerProcess.start(
+    ["--port", "0", "--dir", folder.path, "--quiet"],
+    { JARVIS_TOKEN: "secret" },
+  );
+  assertEquals((await upload(server.url)).status, 401);
+  assertEquals(
+    (await upload(server.url, { authorization: "Bearer secret" })).status,
+    201,
+  );
+  const { stderr } = await server.end("SIGINT");
+  assertEquals(stderr.includes("201"), false, stderr);
+});
+
+Deno.test({
+  name: "server lets an upload end when it is told to stop",
+  // Windows has no signal that asks a process to end.
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using folder = new TempDir();
+    await using server = await ServerProcess.start(
+      ["--port", "0", "--dir", folder.path, "--latency", "500"],
+    );
+    const answer = upload(server.url);
+    await eventually(
+      "the capture is stored",
+      () =>
+        [...Deno.readDirSync(folder.path)].some(({ name }) =>
+          name.endsWith("-shot.png")
+        ),
+    );
+    const { code } = await server.end("SIGTERM");
+    assertEquals([(await answer).status, code], [201, 0]);
+  },
+});
+
+Deno.test("server that was killed still knows its keys when it starts again", async () => {
+  await using folder = new TempDir();
+  const args = ["--dir", folder.path, "--port"];
+  await using first = await ServerProcess.start([...args, "0"]);
+  const { id } = await (await upload(first.url, { "idempotency-key": "k" }))
+    .json();
+  await first.end("SIGKILL");
+
+  await using second = await ServerProcess.start([
+    ...args,
+    new URL(first.url).port,
+  ]);
+  assertEquals(second.url, first.url);
+  const again = await (await upload(second.url, { "idempotency-key": "k" }))
+    .json();
+  assertEquals(again, { id });
+  const listing = await (await fetch(`${second.url}/api/captures`)).json();
+  assertEquals(listing.length, 1);
+});
+
+Deno.test({
+  name: "server takes a large capture in little memory",
+  // Only Linux tells the largest amount of memory that a process has had.
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    await using folder = new TempDir();
+    await using server = await ServerProcess.start([
+      "--port",
+      "0",
+      "--dir",
+      folder.path,
+      "--no-fsync",
+    ]);
+    const size = 512 * 1024 * 1024;
+    const head =
+      '--edge\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n{}\r\n' +
+      '--edge\r\nContent-Disposition: form-data; name="file"; filename="big"\r\n\r\n';
+    const chunk = new Uint8Array(128 * 1024).fill(1);
+    let left = size / chunk.length;
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(new TextEncoder().encode(head)),
+      pull(controller) {
+        if (left-- > 0) return controller.enqueue(chunk.slice());
+        controller.enqueue(new TextEncoder().encode("\r\n--edge--\r\n"));
+        controller.close();
+      },
+    });
+    const headers = { "content-type": "multipart/form-data; boundary=edge" };
+    const response = await fetch(`${server.url}/api/captures`, {
+      method: "POST",
+      body,
+      headers,
+    });
+    const { id } = await response.json();
+    assertEquals((await Deno.stat(join(folder.path, `${id}-big`))).size, size);
+    const status = await Deno.readTextFile(`/proc/${server.pid}/status`);
+    const peakMiB = Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+    assert(peakMiB < 300, `needed ${peakMiB} MiB`);
+  },
+});

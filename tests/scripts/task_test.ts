@@ -1,0 +1,127 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { projectPath, runningBinding } from "../../scripts/task/bindings.ts";
+import { countTests } from "../../scripts/task/run_tests.ts";
+import { TempDir } from "../helpers/temp_dir.ts";
+
+interface Ended {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a task as deno.json does. */
+async function runTask(
+  args: string[],
+  env: Record<string, string> = { JARVIS_DEPS: runningBinding() },
+): Promise<Ended> {
+  const task = [
+    "run",
+    "-A",
+    "--no-config",
+    "--no-lock",
+    projectPath("scripts/task.ts"),
+  ];
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [...task, ...args],
+    env,
+  }).output();
+  const [out, err] = [stdout, stderr].map((bytes) =>
+    new TextDecoder().decode(bytes)
+  );
+  return { code, stdout: out ?? "", stderr: err ?? "" };
+}
+
+function lastLine(text: string): string | undefined {
+  return text.trimEnd().split("\n").at(-1);
+}
+
+Deno.test("a task refuses a JARVIS_DEPS that is neither jsr nor npm", async () => {
+  const { code, stdout, stderr } = await runTask(["test"], {
+    JARVIS_DEPS: "yarn",
+  });
+  assertEquals([code, stdout], [2, ""]);
+  assertStringIncludes(stderr, 'JARVIS_DEPS "yarn": expected "jsr" or "npm"');
+});
+
+Deno.test("an unknown task is refused with the list of those there are", async () => {
+  const { code, stderr } = await runTask(["tset"]);
+  assertEquals(code, 2);
+  assertMatch(stderr, /Unknown task "tset": expected one of agent, .*test/);
+});
+
+Deno.test("the agent task leaves standard output and the exit code to the program", async () => {
+  const version = await runTask(["agent", "--version"]);
+  assertMatch(version.stdout, /^jarvis-agent \d+\.\d+\.\d+\n$/);
+  assertEquals(version.code, 0);
+  assertStringIncludes(version.stderr, `Dependencies from ${runningBinding()}`);
+  const wrong = await runTask(["agent", "stauts"]);
+  assertEquals([wrong.code, wrong.stdout], [2, ""]);
+});
+
+Deno.test("the agent task runs in the folder that it was called in", async () => {
+  await using dir = new TempDir();
+  dir.write("capture.txt", "a capture");
+  const { code, stderr } = await runTask(
+    ["agent", "enqueue", "capture.txt", "--data-dir", "data"],
+    { JARVIS_DEPS: runningBinding(), INIT_CWD: dir.path },
+  );
+  assertEquals(code, 0, stderr);
+  assertEquals(Deno.statSync(dir.join("data", "queue.db")).isFile, true);
+});
+
+Deno.test("the test task ends with the count, and with the runner's exit code", async () => {
+  await using dir = new TempDir();
+  const passing = dir.write("good_test.ts", 'Deno.test("a", () => {});');
+  const failing = dir.write(
+    "bad_test.ts",
+    `Deno.test("b", () => { throw new Error("no"); });
+     Deno.test.ignore("c", () => {});
+     Deno.test("d", () => console.log("ok | 9 passed | 9 failed"));`,
+  );
+  const good = await runTask(["test", passing]);
+  assertEquals([lastLine(good.stdout), good.code], ["1 passed, 0 failed", 0]);
+  const bad = await runTask(["test", passing, failing]);
+  assertEquals(
+    [lastLine(bad.stdout), bad.code],
+    ["2 passed, 1 failed, 1 skipped", 1],
+  );
+});
+
+Deno.test("the test task fails when no test ran", async () => {
+  await using dir = new TempDir();
+  const file = dir.write("good_test.ts", 'Deno.test("a", () => {});');
+  for (
+    const args of [[file, "--filter", "nothing"], [dir.join("missing_test.ts")]]
+  ) {
+    const { stdout, code } = await runTask(["test", ...args]);
+    assertEquals([lastLine(stdout), code], ["0 passed, 0 failed", 1]);
+  }
+});
+
+Deno.test("countTests() reads the runner's summary, in colour or not", () => {
+  const counts = (passed: number, failed: number, skipped: number) => ({
+    passed,
+    failed,
+    skipped,
+  });
+  const cases = [
+    ["ok | 12 passed | 0 failed (3s)\n", counts(12, 0, 0)],
+    [
+      "FAILED | 3 passed (4 steps) | 1 failed (2 steps) | 2 ignored (1 step) (9ms)\n",
+      counts(3, 1, 2),
+    ],
+    [
+      "ok | 5 passed | 0 failed | 1 ignored | 3 filtered out (9ms)\n",
+      counts(5, 0, 1),
+    ],
+    ["ok | 5 passed | 0 failed | 3 filtered out (9ms)\n", counts(5, 0, 0)],
+    [
+      "\x1b[0m\x1b[32mok\x1b[0m | 7 passed | 0 failed \x1b[0m(9ms)\x1b[0m\n",
+      counts(7, 0, 0),
+    ],
+    ["error: Module not found\n", counts(0, 0, 0)],
+  ] as const;
+  for (const [output, expected] of cases) {
+    assertEquals(countTests(output), expected, output);
+  }
+});

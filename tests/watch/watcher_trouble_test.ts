@@ -1,0 +1,155 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { eventually } from "../helpers/eventually.ts";
+import { WatchedFolder } from "../helpers/watched_folder.ts";
+
+/** Makes the system tell nothing of what happens in folders, as it may. */
+function deaf(watchFs: typeof Deno.watchFs): Disposable {
+  const original = Deno.watchFs;
+  Deno.watchFs = watchFs;
+  return { [Symbol.dispose]: () => void (Deno.watchFs = original) };
+}
+
+Deno.test("FolderWatcher waits for a folder that is not there, and says so once", async () => {
+  await using folder = new WatchedFolder();
+  Deno.removeSync(folder.path);
+  await folder.start();
+  folder.write("a.png");
+  await folder.took("a.png");
+  assertEquals(folder.logged, [
+    `warn Cannot find the folder "${folder.path}", waiting for it`,
+  ]);
+});
+
+Deno.test("FolderWatcher hears of a folder again that was deleted and made anew", async () => {
+  await using folder = new WatchedFolder();
+  await folder.start();
+  folder.write("a.png");
+  await folder.took("a.png");
+  Deno.removeSync(folder.path, { recursive: true });
+  folder.write("b.png");
+  await folder.took("a.png", "b.png");
+  // A rescan would take minutes.
+  folder.write("c.png");
+  await folder.took("a.png", "b.png", "c.png");
+});
+
+Deno.test("FolderWatcher hears of the folder that took the place of another", async () => {
+  await using folder = new WatchedFolder();
+  await folder.start();
+  const other = folder.outside("other");
+  Deno.mkdirSync(other, { recursive: true });
+  Deno.renameSync(folder.path, folder.outside("old"));
+  Deno.renameSync(other, folder.path);
+  for (const name of ["a.png", "b.png"]) {
+    folder.write(name);
+    await eventually(`${name} taken`, () => folder.names.includes(name));
+  }
+});
+
+Deno.test("FolderWatcher finds by looking what no event tells of", async () => {
+  await using folder = new WatchedFolder();
+  const { watchFs } = Deno;
+  const elsewhere = folder.writeOutside("elsewhere");
+  using _deaf = deaf(() => watchFs(elsewhere));
+  await folder.start({ rescanMs: 100 });
+  folder.write("deep/a.png");
+  await folder.took("deep/a.png");
+  folder.write("deep/b.png");
+  await folder.took("deep/a.png", "deep/b.png");
+});
+
+Deno.test("FolderWatcher says so when the system cannot tell of a folder, and looks through it", async () => {
+  await using folder = new WatchedFolder();
+  using _deaf = deaf(() => {
+    throw new Error("no watches left");
+  });
+  await folder.start({ rescanMs: 100 });
+  folder.write("a.png");
+  await folder.took("a.png");
+  assertStringIncludes(folder.logged.join(), "no watches left");
+});
+
+Deno.test("FolderWatcher tries again when files cannot be taken over, and says so once", async () => {
+  await using folder = new WatchedFolder();
+  let tries = 0;
+  folder.onFinished = () => {
+    if (++tries < 4) throw new Error("the disk is full");
+  };
+  folder.write("a.png");
+  await folder.start({ rescanMs: 50 });
+  await folder.took("a.png");
+  assertEquals(folder.logged, [
+    "warn Cannot take over watched files, will try again: the disk is full",
+  ]);
+});
+
+Deno.test("FolderWatcher takes the others when one file cannot be taken over", async () => {
+  await using folder = new WatchedFolder();
+  folder.onFinished = (files) => {
+    if (files.some(({ path }) => path.includes("bad"))) throw new Error("bad");
+  };
+  const names = Array.from({ length: 250 }, (_, i) => `${i}.png`);
+  for (const name of names) folder.write(name, "");
+  folder.write("bad.png");
+  folder.write("deep/bad.png");
+  await folder.start({ rescanMs: 50 });
+  await folder.took(...names);
+});
+
+Deno.test("FolderWatcher takes no file twice when several are taken in part", async () => {
+  await using folder = new WatchedFolder();
+  folder.onFinished = (files) => {
+    if (files.length === 1) return;
+    folder.take(files.slice(0, 2));
+    throw new Error("the disk is full");
+  };
+  const names = ["a.png", "b.png", "c.png", "d.png"];
+  for (const name of names) folder.write(name);
+  await folder.start();
+  await folder.took(...names);
+});
+
+Deno.test("FolderWatcher comes back for files when there are more than it can wait for", async () => {
+  await using folder = new WatchedFolder();
+  const capture = folder.writeOutside("capture.png");
+  for (let i = 0; i < 10_100; i++) {
+    Deno.linkSync(capture, folder.join(`${i}.png`));
+  }
+  // Their own time does not say that they are finished.
+  const nextYear = Date.now() / 1000 + 31_536_000;
+  Deno.utimeSync(capture, nextYear, nextYear);
+  await folder.start();
+  await eventually("all are taken", () => folder.taken.length >= 10_100);
+  assertEquals(folder.taken.length, 10_100);
+});
+
+Deno.test("FolderWatcher.scan() throws what prevents it", async () => {
+  await using folder = new WatchedFolder();
+  folder.onFinished = () => {
+    throw new Error("the disk is full");
+  };
+  folder.write("a.png");
+  const error = await folder.watcher({ settleMs: 0 }).scan()
+    .catch((error) => error);
+  assertEquals(error?.message, "the disk is full");
+});
+
+Deno.test("FolderWatcher ends at once when it is stopped amid many files", async () => {
+  await using folder = new WatchedFolder();
+  const capture = folder.writeOutside("capture.png");
+  for (let i = 0; i < 2_000; i++) {
+    Deno.linkSync(capture, folder.join(`${i}.png`));
+  }
+  const begun = Promise.withResolvers<void>();
+  const stopped = Promise.withResolvers<void>();
+  folder.onFinished = () => {
+    begun.resolve();
+    return stopped.promise;
+  };
+  const running = folder.start({ settleMs: 0 });
+  await begun.promise;
+  const stopping = folder.stop();
+  stopped.resolve();
+  await Promise.all([running, stopping]);
+  assert(folder.taken.length < 2_000, `${folder.taken.length} were taken`);
+});
