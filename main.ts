@@ -3,6 +3,12 @@ import { runCommandLine } from "./sync/cli/cli.ts";
 const encoder = new TextEncoder();
 const windows = Deno.build.os === "windows";
 
+// A capture server's certificate may come from an authority that only this
+// system knows. Deno reads the variable when TLS is first used.
+if (!Deno.env.get("DENO_TLS_CA_STORE")) {
+  Deno.env.set("DENO_TLS_CA_STORE", "mozilla,system");
+}
+
 // Windows has no other signals that can be listened to.
 const stopSignals: Deno.Signal[] = windows ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
 

@@ -11,6 +11,8 @@
  * @module
  */
 
+import { reasonOf } from "./fetch_error.ts";
+
 /** What becomes of the capture after an attempt. */
 export type OutcomeKind = "delivered" | "retry" | "reject" | "pause";
 
@@ -188,13 +190,7 @@ function messageOf(error: unknown, secrets: Secrets): string {
   if (!(error instanceof TypeError)) {
     return bounded(error.message || error.name, secrets);
   }
-  // fetch keeps the reason in the cause, or behind a long chain in its message.
-  const { message } = error.cause instanceof Error ? error.cause : error;
-  const reason = message.replace(
-    /^error sending request for url \([^)]*\):? ?/,
-    "",
-  );
-  return bounded(`Cannot reach the server: ${reason}`, secrets);
+  return bounded(`Cannot reach the server: ${reasonOf(error)}`, secrets);
 }
 
 /** The start of a text on one line, without secrets. */

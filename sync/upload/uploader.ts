@@ -6,6 +6,7 @@ import {
   type Metadata,
   parseMetadata,
 } from "../capture/metadata.ts";
+import { createHttpClient } from "./http_client.ts";
 import { ONE_PIECE_BYTES } from "./multipart.ts";
 import type { OutcomeKind } from "./outcome.ts";
 import {
@@ -47,8 +48,6 @@ export interface UploadResult {
 
 const MAX_BACKOFF_MS = 60_000;
 const CHECK_TIMEOUT_MS = 5_000;
-/** Common servers close what was idle for 5 s; a request that crosses that is lost. */
-const MAX_IDLE_MS = 4_000;
 /** On a line that stalled, what is larger than this shows its progress. */
 const SLOW_LINE_ONE_PIECE_BYTES = 16 * 1024;
 
@@ -83,6 +82,7 @@ export class CaptureUploader implements AsyncDisposable {
   /**
    * @throws {TypeError} if the address cannot be used (see `parseServerUrl`).
    * @throws {RangeError} if `maxRetries`, `timeout` or `backoffMs` is out of its range.
+   * @throws {Error} if the certificates to trust cannot be read.
    */
   constructor(serverUrl: string, options: CaptureUploaderOptions = {}) {
     const { maxRetries = 3, timeout = 30_000, backoffMs = 1000, token } =
@@ -96,12 +96,7 @@ export class CaptureUploader implements AsyncDisposable {
     this.#timeoutMs = timeout;
     this.#backoffMs = backoffMs;
     this.#token = typeof token === "function" ? token : () => token;
-    this.#client = Deno.createHttpClient({
-      // HTTP/2 with a default window of 64 KiB was a fiftieth as fast.
-      http2: false,
-      poolMaxIdlePerHost: 64,
-      poolIdleTimeout: MAX_IDLE_MS,
-    });
+    this.#client = createHttpClient();
   }
 
   /**

@@ -7,6 +7,7 @@ import {
   type ReferenceServer,
   startReferenceServer,
 } from "../../scripts/server/reference_server.ts";
+import { newAuthority } from "../helpers/certificates.ts";
 import type { Ended } from "../helpers/cli.ts";
 import { eventually } from "../helpers/eventually.ts";
 import {
@@ -14,6 +15,7 @@ import {
   runExecutable,
   startExecutable,
 } from "../helpers/executable.ts";
+import { delivered, ScriptedServer } from "../helpers/scripted_server.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
 const isJsr = runningBinding() === "jsr";
@@ -111,6 +113,27 @@ Deno.test({
       Deno.readFileSync(host.server.pathOf(capture!)),
       Deno.readFileSync(host.dir.join("door.png")),
     );
+  },
+});
+
+Deno.test({
+  name:
+    "the executable trusts the authorities that the system knows, and no other",
+  ignore,
+  async fn() {
+    const authority = await newAuthority();
+    const tls = await authority.sign();
+    await using server = new ScriptedServer(delivered, { tls });
+    await using host = new Host();
+    host.env.JARVIS_SERVER_URL = server.url;
+    const file = host.dir.write("door.png", "a capture");
+    const stranger = await host.run("upload", file);
+    assertMatch(stranger.stdout, /UnknownIssuer; .*SSL_CERT_FILE/);
+    assertEquals([stranger.code, server.requests], [75, []]);
+    host.env.SSL_CERT_FILE = host.dir.write("authority.pem", authority.cert);
+    assertEquals((await host.run("upload", file)).code, 0);
+    assertEquals((await host.run("sync")).code, 0);
+    assertEquals(server.requests.length > 1, true);
   },
 });
 

@@ -22,7 +22,7 @@ import {
   type ScriptedRequest,
   ScriptedServer,
 } from "../helpers/scripted_server.ts";
-import { selfSigned } from "../helpers/self_signed.ts";
+import { selfSigned } from "../helpers/certificates.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
 /** More than sockets on the way can hold. */
