@@ -93,7 +93,7 @@ async function compile(
   checkDenort(targetName);
   using stage = new Stage();
   const program = stage.program(binding, { deno });
-  const included = ["--include", program.worker];
+  const included: string[] = [];
   if (binding === "jsr") {
     const library = sqliteLib === null
       ? await downloadLibrary(target.sqliteRelease)

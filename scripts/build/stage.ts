@@ -1,6 +1,6 @@
 /** Lays out the sources of an executable in a folder of their own. */
 
-import { basename, dirname, join } from "@std/path";
+import { dirname, join } from "@std/path";
 import { type Binding, projectPath } from "../task/bindings.ts";
 
 /** What of the project an executable is made of. */
@@ -18,12 +18,7 @@ export interface Program {
   main: string;
   /** The flags that make `deno` take its packages from where they are. */
   flags: string[];
-  /** The path of what it runs on a thread of its own. */
-  worker: string;
 }
-
-/** What the program runs on a thread of its own, so that nothing imports it. */
-const WORKER = "sync/agent/bookkeeping_worker.ts";
 
 /** What is to be there as soon as can be: one file with its own copy of all it needs. */
 const QUICK = "sync/cli/commands/quick_enqueue.ts";
@@ -70,11 +65,7 @@ export class Stage implements Disposable {
       console.error(`${reason}; its modules are compiled as they are`);
     }
     if (binding === "npm") this.#slimLock(deno);
-    return {
-      main: this.join("main.ts"),
-      flags: this.flagsOf(binding),
-      worker: this.join(WORKER),
-    };
+    return { main: this.join("main.ts"), flags: this.flagsOf(binding) };
   }
 
   /**
@@ -101,18 +92,9 @@ export class Stage implements Disposable {
     // what is shared becomes many small files, and each takes its time to be loaded.
     bundle(QUICK, "--output", this.join(QUICK));
     const folder = this.join(BUNDLE_FOLDER);
-    // Each by itself, for the same reason.
-    for (const entry of ["main.ts", WORKER]) {
-      bundle(entry, "--code-splitting", "--outdir", folder);
-    }
-    const bundled = (entry: string) =>
-      this.join(`${BUNDLE_FOLDER}/${basename(entry, ".ts")}.js`);
+    bundle("main.ts", "--code-splitting", "--outdir", folder);
     // Nothing in it is imported from elsewhere.
-    return {
-      main: bundled("main.ts"),
-      flags: ["--no-lock"],
-      worker: bundled(WORKER),
-    };
+    return { main: join(folder, "main.js"), flags: ["--no-lock"] };
   }
 
   /** The flags that make `deno` use the binding with what is in here. */

@@ -1,109 +1,118 @@
-import type { SpentEntry } from "./bookkeeping.ts";
+import { delay } from "@std/async/delay";
+import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
-import type { Settlement } from "../queue/queue.ts";
+import { hasFault } from "../queue/database_error.ts";
+import type { Settlement, UploadQueue } from "../queue/queue.ts";
 
-/** How many settlements are committed together, at most. */
-const BATCH = 128;
-/**
- * How long the first of a batch waits for others, in milliseconds. Each commit
- * costs a sync of the disk, and fewer are fewer of them.
- */
+/** How many outcomes are committed together, at most. */
+const MAX_BATCH = 128;
+/** How long the first of a batch waits for others, in milliseconds: each commit syncs the disk. */
 const WAIT_MS = 100;
 /** How long to wait after a commit failed, in milliseconds. */
 const RETRY_MS = 1000;
 
-/** Records outcomes; see `Bookkeeper`. */
-export type Settle = (
-  settlements: Settlement[],
-  spent: SpentEntry[],
-) => Promise<string | null>;
-
-/** An outcome, and what follows when it is recorded. */
+/** What became of a capture, and what follows when that is durable. */
 export interface Outcome {
-  settlement: Settlement;
-  /** The entry that is of no more use then. */
-  spent?: SpentEntry;
-  /** Is called when the outcome is durable and the entry gone. */
-  after?: () => void | Promise<void>;
+  completion: Settlement;
+  after?: (() => void | Promise<void>) | undefined;
+}
+
+/** The outcomes of some captures are not recorded: they will be sent again, with the same keys. */
+export class UnrecordedError extends Error {
+  override name = "UnrecordedError";
+  readonly ids: string[];
+
+  constructor(ids: string[], cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(
+      `Cannot record what became of ${ids.length} captures, which will be sent again with the same keys: ${reason}`,
+      { cause },
+    );
+    this.ids = ids;
+  }
 }
 
 /**
- * Records outcomes in the queue, some at a time: one commit costs as much as
- * many. What is not recorded when the process dies is sent again with the same
- * key, so it costs an upload and nothing else.
+ * Records outcomes in the queue, many in one commit. What is not recorded when
+ * the process dies is sent again with the same key: it costs an upload and no more.
  */
-export class Settler {
-  readonly #settle: Settle;
+export class BatchCompleter {
+  readonly #queue: Pick<UploadQueue, "settle">;
   readonly #log: Log;
-  #waiting: Outcome[] = [];
+  readonly #waiting: Outcome[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #failing = false;
-  /** Settled when what was begun is recorded, or put back, and tidy. */
-  #begun: Promise<unknown> = Promise.resolve();
+  /** Why the last commit failed. */
+  #failure: unknown;
+  /** What follows the commits so far. */
+  #following: Promise<void> = Promise.resolve();
 
-  constructor(settle: Settle, log: Log) {
-    this.#settle = settle;
+  constructor(queue: Pick<UploadQueue, "settle">, log: Log) {
+    this.#queue = queue;
     this.#log = log;
   }
 
+  /** Takes an outcome; a commit that fails is tried again every second. */
   add(outcome: Outcome): void {
     this.#waiting.push(outcome);
-    if (this.#waiting.length >= BATCH && !this.#failing) return this.flush();
-    this.#timer ??= setTimeout(() => this.flush(), WAIT_MS);
+    if (this.#waiting.length >= MAX_BATCH && !this.#failure) this.#commit();
+    else this.#timer ??= setTimeout(() => this.#commit(), WAIT_MS);
   }
 
-  /** Begins to commit what is waiting. If that fails, it is tried again until it succeeds. */
-  flush(): void {
+  /**
+   * Returns when all outcomes are recorded, and what follows them is done.
+   *
+   * @param signal Ends the waiting for a queue that is locked or out of room.
+   * @throws {UnrecordedError} if some are not: then they are forgotten here.
+   */
+  async end(signal: AbortSignal): Promise<void> {
+    while (!this.#commit()) {
+      const canPass = hasFault(this.#failure, "busy") ||
+        hasFault(this.#failure, "full");
+      if (!canPass || signal.aborted) throw this.#forget();
+      await delay(RETRY_MS, { signal }).catch(() => {});
+    }
+    await this.#following;
+  }
+
+  /** Records what is waiting; returns whether that succeeded. */
+  #commit(): boolean {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#waiting.length === 0) return;
-    const batch = this.#waiting;
-    this.#waiting = [];
-    this.#begun = Promise.all([this.#begun, this.#commit(batch)]);
-  }
-
-  /** Commits what is waiting, and waits until all is tidy behind it. */
-  async end(): Promise<void> {
-    this.flush();
-    await this.#begun;
-  }
-
-  async #commit(batch: Outcome[]): Promise<void> {
-    const spent = batch.map(({ spent }) => spent)
-      .filter((entry) => entry !== undefined);
+    if (this.#waiting.length === 0) return true;
     try {
-      const settlements = batch.map(({ settlement }) => settlement);
-      this.#tidy(await this.#settle(settlements, spent));
-      this.#failing = false;
+      this.#queue.settle(this.#waiting.map(({ completion }) => completion));
     } catch (error) {
-      return this.#putBack(batch, reasonOf(error));
+      const reason = error instanceof Error ? error.message : String(error);
+      if (!this.#failure) {
+        this.#log("error", `Cannot record outcomes, will try again: ${reason}`);
+      }
+      this.#failure = error;
+      this.#timer = setTimeout(() => this.#commit(), RETRY_MS);
+      return false;
     }
-    for (const { after } of batch) {
+    reached("completed");
+    this.#failure = undefined;
+    const recorded = this.#waiting.splice(0);
+    this.#following = this.#following.then(() => this.#follow(recorded));
+    return true;
+  }
+
+  /** The outcomes are recorded: what fails now leaves something lying, and no more than that. */
+  async #follow(recorded: Outcome[]): Promise<void> {
+    for (const { after } of recorded) {
       try {
         await after?.();
       } catch (error) {
-        this.#tidy(reasonOf(error));
+        const reason = error instanceof Error ? error.message : String(error);
+        this.#log("warn", `Cannot tidy up after a delivery: ${reason}`);
       }
     }
   }
 
-  #putBack(batch: Outcome[], reason: string): void {
-    if (!this.#failing) {
-      this.#log("error", `Cannot record outcomes, will try again: ${reason}`);
-    }
-    this.#failing = true;
-    this.#waiting.unshift(...batch);
+  #forget(): UnrecordedError {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.flush(), RETRY_MS);
+    this.#timer = undefined;
+    const ids = this.#waiting.splice(0).map(({ completion }) => completion.id);
+    return new UnrecordedError(ids, this.#failure);
   }
-
-  /** The outcome is recorded: what fails now is untidy, and no more than that. */
-  #tidy(trouble: string | null): void {
-    if (trouble === null) return;
-    this.#log("warn", `Cannot tidy up behind a delivery: ${trouble}`);
-  }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

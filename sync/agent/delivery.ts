@@ -1,32 +1,22 @@
 import { basename } from "@std/path";
-import {
-  type BookkeeperAside,
-  Bookkeeping,
-  type BookkeepingQueue,
-  type BookkeepingSpool,
-} from "./bookkeeping.ts";
 import type { Breaker } from "./breaker.ts";
-import { Claims } from "./prefetch.ts";
+import { Prefetch } from "./prefetch.ts";
 import { Concurrency } from "./concurrency.ts";
 import { reached } from "../host/fault_point.ts";
-import { Judge, type PassReport } from "./outcome_handler.ts";
+import { OutcomeHandler, type PassReport } from "./outcome_handler.ts";
 import type { Log } from "../host/log.ts";
 import { type Metadata, parseMetadata } from "../capture/metadata.ts";
-import type { QueuedCapture } from "../queue/queue.ts";
-import type { ClaimedCapture } from "./read_ahead.ts";
-import { Settler } from "./batch_completer.ts";
+import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
+import type { Spool } from "../spool/spool.ts";
+import { BatchCompleter } from "./batch_completer.ts";
 import type { UploadOptions, UploadResult } from "../upload/uploader.ts";
 import type { Wakeup } from "../host/wakeup.ts";
 
-/** What delivering needs of a queue; `UploadQueue` is one. */
-export interface DeliveryQueue extends BookkeepingQueue {
-  getStats(): { pending: number };
-}
+/** What delivering needs of a queue. */
+export type DeliveryQueue = Pick<UploadQueue, "claim" | "settle">;
 
-/** What delivering needs of a spool; `Spool` is one. */
-export interface DeliverySpool extends BookkeepingSpool {
-  pathOf(id: string): string;
-}
+/** What delivering needs of a spool. */
+export type DeliverySpool = Pick<Spool, "pathOf" | "discard">;
 
 /** What delivering needs of an uploader; `CaptureUploader` is one. */
 export interface DeliveryUploader {
@@ -56,12 +46,6 @@ export interface DeliveryOptions {
   refuseChanged?: boolean;
   /** Where captures lie that are `spooled`; those that are delivered leave it. */
   spool?: DeliverySpool;
-  /**
-   * Starts the bookkeeping on a thread of its own, while there is a backlog.
-   *
-   * @default {all of it is done on this one}
-   */
-  startThread?: () => Promise<BookkeeperAside>;
   /** Tidies up behind a delivery that is committed. */
   onDelivered?: (
     capture: QueuedCapture,
@@ -80,10 +64,10 @@ export class Delivery {
   readonly #breaker: Breaker;
   readonly #wakeup: Wakeup;
   readonly #options: DeliveryOptions;
-  readonly #settler: Settler;
-  readonly #claims: Claims;
+  readonly #completer: BatchCompleter;
+  readonly #prefetch: Prefetch;
   readonly #concurrency: Concurrency;
-  readonly #judge: Judge;
+  readonly #outcomes: OutcomeHandler;
 
   constructor(
     parts: {
@@ -99,23 +83,15 @@ export class Delivery {
     this.#breaker = parts.breaker;
     this.#wakeup = parts.wakeup;
     this.#options = options;
-    this.#claims = new Claims({
-      own: new Bookkeeping(parts.queue, options.spool),
-      countWaiting: () => parts.queue.getStats().pending,
-      startThread: options.startThread,
-      onAnswer: () => parts.wakeup.wake(),
-      log: parts.log,
-    });
-    this.#settler = new Settler(
-      (settlements, spent) => this.#claims.books.settle(settlements, spent),
-      parts.log,
-    );
+    this.#prefetch = new Prefetch(parts.queue);
+    this.#completer = new BatchCompleter(parts.queue, parts.log);
     this.#concurrency = new Concurrency({ max: options.concurrency ?? 32 });
-    this.#judge = new Judge({
+    this.#outcomes = new OutcomeHandler({
       isReady: (signal) => parts.uploader.checkServer({ signal }),
       breaker: parts.breaker,
       concurrency: this.#concurrency,
-      settler: this.#settler,
+      completer: this.#completer,
+      spool: options.spool,
       onDelivered: options.onDelivered,
       log: parts.log,
     });
@@ -141,10 +117,10 @@ export class Delivery {
     } finally {
       clearInterval(turns);
       await Promise.all(running);
-      await this.#settler.end();
-      await this.#claims.end();
+      await this.#completer.end(abort);
+      this.#prefetch.release();
     }
-    return this.#judge.takeReport();
+    return this.#outcomes.takeReport();
   }
 
   /** Takes the free places; returns whether anything is under way. */
@@ -155,22 +131,21 @@ export class Delivery {
   ): boolean {
     const { limit } = this.#concurrency;
     while (!stop.aborted && running.size < this.#breaker.allowed(limit)) {
-      const capture = this.#claims.next(limit);
+      const capture = this.#prefetch.next(limit);
       if (!capture) break;
       const upload = this.#upload(capture, abort).finally(() => {
         this.#concurrency.ended();
-        this.#claims.done(capture);
         running.delete(upload);
         this.#wakeup.wake();
       });
       running.add(upload);
     }
     if (running.size < limit) this.#concurrency.starved();
-    return running.size > 0 || this.#claims.isAsking;
+    return running.size > 0;
   }
 
-  async #upload(capture: ClaimedCapture, abort: AbortSignal): Promise<void> {
-    const { id, size, mtimeMs, content } = capture;
+  async #upload(capture: QueuedCapture, abort: AbortSignal): Promise<void> {
+    const { id, size, mtimeMs } = capture;
     const { spool, refuseChanged = false } = this.#options;
     const known = size !== null && mtimeMs !== null;
     try {
@@ -181,17 +156,16 @@ export class Delivery {
           idempotencyKey: id,
           filename: basename(capture.filepath),
           signal: abort,
-          ...(content && { content }),
           ...(refuseChanged && known && { expected: { size, mtimeMs } }),
         },
       );
       reached("answered");
-      await this.#judge.judge(capture, result, abort);
+      await this.#outcomes.judge(capture, result, abort);
     } catch (error) {
-      if (abort.aborted) return this.#judge.release(id);
+      if (abort.aborted) return this.#outcomes.release(id);
       // Metadata that cannot be read, for one.
       const reason = error instanceof Error ? error.message : String(error);
-      this.#judge.fail(capture, reason);
+      this.#outcomes.fail(capture, reason);
     }
   }
 }

@@ -3,7 +3,8 @@ import type { Breaker } from "./breaker.ts";
 import type { Concurrency } from "./concurrency.ts";
 import type { Log } from "../host/log.ts";
 import type { QueuedCapture, Settlement } from "../queue/queue.ts";
-import type { Settler } from "./batch_completer.ts";
+import type { BatchCompleter } from "./batch_completer.ts";
+import type { Spool } from "../spool/spool.ts";
 import type { UploadResult } from "../upload/uploader.ts";
 
 /** What one pass did. */
@@ -15,13 +16,15 @@ export interface PassReport {
   postponed: number;
 }
 
-/** What {@linkcode Judge} needs. */
-export interface JudgeOptions {
+/** What {@linkcode OutcomeHandler} needs. */
+export interface OutcomeHandlerOptions {
   /** Asks the server whether it is ready; never throws. */
   isReady: (signal: AbortSignal) => Promise<boolean>;
   breaker: Breaker;
   concurrency: Concurrency;
-  settler: Settler;
+  completer: BatchCompleter;
+  /** Where captures lie that are `spooled`. */
+  spool: Pick<Spool, "discard"> | undefined;
   /** Tidies up behind a delivery that is committed. */
   onDelivered:
     | ((capture: QueuedCapture, result: UploadResult) => void | Promise<void>)
@@ -36,12 +39,12 @@ const MAX_ASIDE_MS = 600_000;
 const MAX_ASIDE = 1000;
 
 /** Decides what an attempt means: for the capture, for the server's standing, for the log. */
-export class Judge {
-  readonly #options: JudgeOptions;
+export class OutcomeHandler {
+  readonly #options: OutcomeHandlerOptions;
   readonly #aside = new Map<string, number>();
   #report: PassReport = { delivered: 0, failed: 0, postponed: 0 };
 
-  constructor(options: JudgeOptions) {
+  constructor(options: OutcomeHandlerOptions) {
     this.#options = options;
   }
 
@@ -87,7 +90,9 @@ export class Judge {
   ): Promise<void> {
     this.#report.postponed++;
     if (await this.#options.isReady(signal)) {
-      this.#options.settler.add({ settlement: { id, kind: "charged", error } });
+      this.#options.completer.add({
+        completion: { id, kind: "charged", error },
+      });
       const name = `Capture "${basename(filepath)}" (${id})`;
       this.#options.log(
         "warn",
@@ -95,8 +100,8 @@ export class Judge {
       );
       this.#options.breaker.succeeded();
     } else {
-      this.#options.settler.add({
-        settlement: { id, kind: "released", error },
+      this.#options.completer.add({
+        completion: { id, kind: "released", error },
       });
       this.#refused();
       this.#options.breaker.trip({
@@ -126,14 +131,14 @@ export class Judge {
     this.#refused();
     this.#options.breaker.trip({ state, reason: error, retryAfterMs });
     if (ready && !asked) this.#stepAside(id, error);
-    else {this.#options.settler.add({
-        settlement: { id, kind: "released", error },
+    else {this.#options.completer.add({
+        completion: { id, kind: "released", error },
       });}
   }
 
   /** The attempt was broken off, and counts for nothing. */
   release(id: string): void {
-    this.#options.settler.add({ settlement: { id, kind: "released" } });
+    this.#options.completer.add({ completion: { id, kind: "released" } });
   }
 
   /** Of several captures under way only the first lowers the level. */
@@ -146,8 +151,8 @@ export class Judge {
     if (this.#aside.size >= MAX_ASIDE) this.#aside.clear();
     this.#aside.set(id, times + 1);
     const delayMs = Math.min(ASIDE_MS * 2 ** times, MAX_ASIDE_MS);
-    this.#options.settler.add({
-      settlement: { id, kind: "deferred", error, delayMs },
+    this.#options.completer.add({
+      completion: { id, kind: "deferred", error, delayMs },
     });
   }
 
@@ -156,16 +161,18 @@ export class Judge {
     const { captureId, sent, warning } = result;
     this.#report.delivered++;
     this.#aside.delete(id);
-    const settlement: Settlement = {
+    const completion: Settlement = {
       id,
       kind: "delivered",
       captureId,
       ...(sent && { sent }),
     };
-    this.#options.settler.add({
-      settlement,
-      ...(spooled && { spent: { id, size } }),
-      after: () => this.#options.onDelivered?.(capture, result),
+    this.#options.completer.add({
+      completion,
+      after: async () => {
+        if (spooled) await this.#options.spool?.discard(id, size);
+        await this.#options.onDelivered?.(capture, result);
+      },
     });
     const name = `Capture "${basename(filepath)}" (${id})`;
     if (warning) this.#options.log("warn", `${name}: ${warning}`);
@@ -175,7 +182,9 @@ export class Judge {
   /** No further attempt would change anything. */
   fail({ id, filepath }: QueuedCapture, error: string): void {
     this.#report.failed++;
-    this.#options.settler.add({ settlement: { id, kind: "rejected", error } });
+    this.#options.completer.add({
+      completion: { id, kind: "rejected", error },
+    });
     this.#options.log(
       "error",
       `Capture "${

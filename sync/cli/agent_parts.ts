@@ -4,7 +4,6 @@ import {
   type SentFile,
   tidyUp,
 } from "../watch/after_upload.ts";
-import { BookkeepingThread } from "../agent/bookkeeping_thread.ts";
 import type { Settings } from "./config.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
@@ -13,7 +12,7 @@ import { reconcileSpool } from "../spool/reconcile.ts";
 import { CaptureUploader } from "../upload/uploader.ts";
 import { FolderWatcher } from "../watch/watcher.ts";
 import type { Spool } from "../spool/spool.ts";
-import { RESERVE_BYTES, type Store } from "./store.ts";
+import type { Store } from "./store.ts";
 
 /** How often it is looked whether the spool's records are worth compacting, in milliseconds. */
 const COMPACT_EVERY_MS = 60_000;
@@ -65,8 +64,6 @@ export function createAgent(
     graceMs,
     refuseChanged: settings.changed === "refuse",
     spool,
-    startThread: () =>
-      BookkeepingThread.start(queue, spool, { reserveBytes: RESERVE_BYTES }),
     onDelivered: ({ filepath, watched }, { sent }) => {
       reached("spool-removed");
       if (watched && sent) tidy(filepath, sent);

@@ -1,106 +1,117 @@
-import { assertEquals, assertMatch } from "@std/assert";
-import type { SpentEntry } from "../../sync/agent/bookkeeping.ts";
-import type { Settlement } from "../../sync/queue/queue.ts";
-import { Settler } from "../../sync/agent/batch_completer.ts";
+import {
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import {
+  BatchCompleter,
+  type Outcome,
+  UnrecordedError,
+} from "../../sync/agent/batch_completer.ts";
+import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { AgentFixture } from "../helpers/agent_fixture.ts";
 
-/** Books whose commits a test can make fail, or late. */
-function scripted() {
-  const commits: string[][] = [];
-  const discarded: string[] = [];
-  const logged: string[] = [];
-  const books = {
-    full: false,
-    trouble: null as string | null,
-    until: Promise.resolve(),
-    settle: async (settlements: Settlement[], spent: SpentEntry[]) => {
-      if (books.full) throw new Error("database or disk is full");
-      commits.push(settlements.map(({ id }) => id));
-      await books.until;
-      discarded.push(...spent.map(({ id }) => id));
-      return books.trouble;
-    },
-  };
-  const settler = new Settler(
-    books.settle,
-    (_level, message) => logged.push(message),
-  );
-  return { books, commits, discarded, logged, settler };
+const NEVER = new AbortController().signal;
+
+/** A real queue with claimed captures, and what records their outcomes. */
+class Scene extends AgentFixture {
+  readonly completer = new BatchCompleter(this.queue, this.log);
+  readonly after: string[] = [];
+
+  constructor() {
+    super("http://127.0.0.1:1");
+  }
+
+  claimed(count: number): Outcome[] {
+    this.enqueue(...Array.from({ length: count }, (_, n) => `${n}`));
+    return this.queue.claim(count).map(({ id, filepath }) => ({
+      completion: { id, kind: "delivered" },
+      after: () => void this.after.push(filepath.at(-1)!),
+    }));
+  }
+
+  /** Holds the queue locked for as long as it is not disposed of. */
+  locked(): Disposable {
+    const other = openDatabase(this.queue.path);
+    other.exec("BEGIN IMMEDIATE");
+    return { [Symbol.dispose]: () => other.close() };
+  }
 }
 
-const delivered = (id: string) => ({
-  settlement: { id, kind: "delivered" } as const,
+Deno.test("BatchCompleter records some outcomes in one commit, and calls back only then", async () => {
+  await using scene = new Scene();
+  for (const outcome of scene.claimed(3)) scene.completer.add(outcome);
+  assertEquals([scene.queue.getStats().delivered, scene.after], [0, []]);
+  await eventually("they are recorded", () => scene.after.length === 3);
+  assertEquals(scene.after, ["0", "1", "2"]);
+  assertEquals(scene.queue.getStats().delivered, 3);
 });
 
-Deno.test("Settler records some outcomes in one commit, and calls back only then", async () => {
-  const { settler, commits } = scripted();
-  const after: string[] = [];
-  for (const id of ["a", "b", "c"]) {
-    settler.add({ ...delivered(id), after: () => void after.push(id) });
-  }
-  assertEquals([commits, after], [[], []]);
-  await eventually("they are committed", () => after.length === 3);
-  assertEquals(commits, [["a", "b", "c"]]);
+Deno.test("BatchCompleter does not wait once a batch is full", async () => {
+  await using scene = new Scene();
+  for (const outcome of scene.claimed(128)) scene.completer.add(outcome);
+  assertEquals(scene.queue.getStats().delivered, 128);
+  await scene.completer.end(NEVER);
 });
 
-Deno.test("Settler does not wait once a batch is full", () => {
-  const { settler, commits } = scripted();
-  for (let i = 0; i < 128; i++) settler.add(delivered(`${i}`));
-  assertEquals(commits.map((ids) => ids.length), [128]);
-});
-
-Deno.test("Settler keeps outcomes that cannot be committed, says so once, and commits them later", async () => {
-  const { books, settler, commits, logged } = scripted();
-  const after: string[] = [];
-  books.full = true;
-  settler.add({ ...delivered("a"), after: () => void after.push("a") });
-  settler.flush();
-  await settler.end();
-  assertEquals([commits, after, logged.length], [[], [], 1]);
-  assertMatch(logged[0]!, /Cannot record outcomes, .*disk is full/);
-
-  books.full = false;
-  await eventually("it is committed", () => after.length === 1);
-  assertEquals(commits, [["a"]]);
-});
-
-Deno.test("Settler.flush() without anything to record makes no commit", () => {
-  const { settler, commits } = scripted();
-  settler.flush();
-  assertEquals(commits, []);
-});
-
-Deno.test("Settler.end() waits for what takes its time, and for what follows it", async () => {
-  const { settler, books, discarded } = scripted();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  books.until = promise;
-  const after: string[] = [];
-  settler.add({
-    ...delivered("a"),
-    spent: { id: "a", size: 1 },
-    after: () => void after.push("a"),
-  });
-  const ended = settler.end();
-  setTimeout(resolve, 20);
+Deno.test("BatchCompleter.end() returns only when a locked queue has taken the outcomes, and says once that it waits", async () => {
+  await using scene = new Scene();
+  scene.completer.add(scene.claimed(1)[0]!);
+  const lock = scene.locked();
+  const ended = scene.completer.end(NEVER);
+  setTimeout(() => lock[Symbol.dispose](), 100);
   await ended;
-  assertEquals([discarded, after], [["a"], ["a"]]);
+  assertEquals(scene.queue.getStats().delivered, 1);
+  assertEquals(scene.after, ["0"]);
+  assertEquals(scene.logged.length, 1, scene.logged.join("\n"));
+  assertMatch(scene.logged[0]!, /Cannot record outcomes, .*locked/);
 });
 
-Deno.test("Settler tells what could not be tidied up, and goes on", async () => {
-  const { settler, books, logged } = scripted();
-  books.trouble = "Permission denied";
-  const after: string[] = [];
-  settler.add({
-    ...delivered("a"),
-    after: () => {
-      throw new Error("no room to move it to");
+Deno.test("BatchCompleter.end() throws what is not recorded when it may not wait any longer", async () => {
+  await using scene = new Scene();
+  const outcomes = scene.claimed(2);
+  for (const outcome of outcomes) scene.completer.add(outcome);
+  using _lock = scene.locked();
+  const error = await assertRejects(
+    () => scene.completer.end(AbortSignal.abort()),
+    UnrecordedError,
+  );
+  assertEquals(error.ids, outcomes.map(({ completion }) => completion.id));
+  assertStringIncludes(error.message, "2 captures");
+  assertEquals(scene.after, []);
+});
+
+Deno.test("BatchCompleter.end() waits for what follows the outcomes", async () => {
+  await using scene = new Scene();
+  const [outcome] = scene.claimed(1);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let done = false;
+  scene.completer.add({
+    ...outcome!,
+    after: async () => {
+      await promise;
+      done = true;
     },
   });
-  settler.add({ ...delivered("b"), after: () => void after.push("b") });
-  await settler.end();
-  assertEquals(after, ["b"]);
-  assertEquals(logged, [
-    "Cannot tidy up behind a delivery: Permission denied",
-    "Cannot tidy up behind a delivery: no room to move it to",
+  const ended = scene.completer.end(NEVER);
+  setTimeout(resolve, 20);
+  await ended;
+  assertEquals(done, true);
+});
+
+Deno.test("BatchCompleter tells what could not be tidied up, and goes on", async () => {
+  await using scene = new Scene();
+  const [first, second] = scene.claimed(2);
+  scene.completer.add({
+    ...first!,
+    after: () => Promise.reject(new Error("no room to move it to")),
+  });
+  scene.completer.add(second!);
+  await scene.completer.end(NEVER);
+  assertEquals(scene.after, ["1"]);
+  assertEquals(scene.logged, [
+    "warn Cannot tidy up after a delivery: no room to move it to",
   ]);
 });

@@ -2,7 +2,6 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { Campaign, describeTally, describeViolation } from "./campaign.ts";
-import { EARLY_THREAD } from "./mutants.ts";
 import { Program } from "./program.ts";
 
 const HELP =
@@ -16,8 +15,6 @@ Usage: deno task chaos [OPTIONS]
   --rounds N     end after so many rounds
   --events N     how much happens in a round (default 60)
   --shrink N     look for the smallest history for so many minutes (default 5)
-  --thread       the agent keeps its books on another thread from the first
-                 capture on, not only when there is a backlog
   --trace        tell each event as it happens
 
 A violation ends the run. "--seed S --rounds 1" plays one round again.
@@ -32,22 +29,16 @@ const NUMBERS = {
 };
 
 /** @throws {RangeError} if an option is unknown, or its value is not as expected. */
-function parseOptions(
-  args: string[],
-): typeof NUMBERS & { thread: boolean; trace: boolean } {
+function parseOptions(args: string[]): typeof NUMBERS & { trace: boolean } {
   const names = Object.keys(NUMBERS) as (keyof typeof NUMBERS)[];
   const flags = parseArgs(args, {
     string: names,
-    boolean: ["thread", "trace"],
+    boolean: ["trace"],
     unknown: (argument: string) => {
       throw new RangeError(`Unknown argument "${argument}": see --help`);
     },
   });
-  const options = {
-    ...NUMBERS,
-    thread: flags.thread === true,
-    trace: flags.trace === true,
-  };
+  const options = { ...NUMBERS, trace: flags.trace === true };
   for (const name of names) {
     const text: unknown = flags[name];
     if (text === undefined) continue;
@@ -64,13 +55,13 @@ async function main(args: string[]): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  const { minutes, shrink, thread, trace, ...options } = parseOptions(args);
+  const { minutes, shrink, trace, ...options } = parseOptions(args);
   const start = performance.now();
   const log = (line: string) => {
     const seconds = (performance.now() - start) / 1000;
     console.log(`${seconds.toFixed(1).padStart(7)} s  ${line}`);
   };
-  await using program = Program.copy(thread ? [EARLY_THREAD] : []);
+  await using program = Program.copy();
   await using campaign = await Campaign.prepare(program, {
     signal: interruption(),
     ...(trace && { trace: log }),

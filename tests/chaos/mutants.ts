@@ -7,14 +7,6 @@ export const SLOW_HAND_OVER: Edit = {
   replace: "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150);",
 };
 
-/** Keeps the books on another thread from the first capture on, which else only a backlog does. */
-export const EARLY_THREAD: Edit = {
-  file: "sync/agent/prefetch.ts",
-  find: "found.length < MAX_CLAIM || this.#starting) return;\n" +
-    "    if (this.#options.countWaiting() < WORTH_A_THREAD) return;",
-  replace: "this.#starting) return;",
-};
-
 /** The program with one thing taken out that a promise rests on, by what that is. */
 export const MUTANTS = {
   "the idempotency key": {
@@ -24,8 +16,8 @@ export const MUTANTS = {
   },
   "the commit of a delivery": {
     file: "sync/agent/batch_completer.ts",
-    find: "batch.map(({ settlement }) => settlement)",
-    replace: "batch.map(({ settlement }) => settlement)" +
+    find: "this.#waiting.map(({ completion }) => completion)",
+    replace: "this.#waiting.map(({ completion }) => completion)" +
       '.filter(({ kind }) => kind !== "delivered")',
   },
   "the copy in the spool": {

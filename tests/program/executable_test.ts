@@ -138,27 +138,6 @@ Deno.test({
 });
 
 Deno.test({
-  name: "the executable keeps the books of a backlog on another thread",
-  ignore,
-  async fn() {
-    await using host = new Host();
-    const count = 2500;
-    const files = Array.from(
-      { length: count },
-      (_, n) => host.dir.write(`${n}.png`, `bytes of ${n}`),
-    );
-    assertEquals((await host.run("enqueue", ...files)).code, 0);
-    await using agent = host.start("run", "--verbose");
-    await agent.said("keeping the books on another thread");
-    await eventually("all arrive", () => host.server.captures.length === count);
-    await eventually(
-      "all is recorded",
-      async () => (await host.status()).delivered === count,
-    );
-  },
-});
-
-Deno.test({
   name: "the executable's agent ends in order on SIGTERM",
   ignore: ignore || Deno.build.os === "windows",
   async fn() {

@@ -130,7 +130,7 @@ for (const step of ["spool-record", "row"]) {
 }
 
 for (
-  const step of ["answered", "settled", "spool-removed"]
+  const step of ["answered", "completed", "spool-removed"]
 ) {
   Deno.test(`a crash of the agent behind ${step} loses nothing, and nothing arrives twice`, async () => {
     await using scene = new Scene();
@@ -152,7 +152,7 @@ for (
     "spool-record",
     "row",
     "answered",
-    "settled",
+    "completed",
     "spool-removed",
   ]
 ) {
@@ -195,7 +195,7 @@ Deno.test("a step reaches whoever waits for it, and nobody else", () => {
   onReached((step) => steps.push(step));
   reached("row");
   onReached(() => {});
-  reached("settled");
+  reached("completed");
   assertEquals(steps, ["row"]);
   assertNotEquals(steps, []);
 });

@@ -7,7 +7,6 @@
 import { join } from "@std/path";
 import process from "node:process";
 import { SyncAgent } from "../../../sync/agent/agent.ts";
-import { BookkeepingThread } from "../../../sync/agent/bookkeeping_thread.ts";
 import { Intake } from "../../../sync/spool/intake.ts";
 import { UploadQueue } from "../../../sync/mod.ts";
 import { Spool } from "../../../sync/spool/spool.ts";
@@ -49,7 +48,6 @@ async function drain(input: Input): Promise<Drained> {
       if (level === "warn" || level === "error") console.error(message);
     },
     spool,
-    startThread: () => BookkeepingThread.start(queue, spool),
   });
   for (const path of paths.slice(0, warmUp)) {
     await intake.add(path, { door: 3 });
