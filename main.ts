@@ -45,7 +45,6 @@ Deno.exit(
       }
     },
     env: (name) => Deno.env.get(name),
-    endsProcess: true,
     stopSignal,
     onReload: (reload) => {
       if (!windows) Deno.addSignalListener("SIGHUP", reload);

@@ -1,7 +1,7 @@
 /** Starts the programs that are measured, each in a process of its own. */
 import { basename } from "@std/path";
 import { bindingFlags, projectPath } from "../task/bindings.ts";
-import { V8_FLAGS_ARGUMENT } from "../build/v8_flags.ts";
+import { V8_FLAGS } from "../build/permissions.ts";
 import type { Received } from "./receiver.ts";
 
 /**
@@ -47,7 +47,7 @@ export function programArgs(
 }
 
 /** How `deno run` runs what executables hold: V8 does there what it does here. */
-export const AS_COMPILED: readonly string[] = ["-A", V8_FLAGS_ARGUMENT];
+export const AS_COMPILED: readonly string[] = ["-A", V8_FLAGS];
 
 /** Runs a program of the benchmark, which reads JSON and prints JSON. */
 export async function runProgram<T>(

@@ -5,11 +5,10 @@ import { basename, dirname, join, resolve } from "@std/path";
 import { VERSION } from "../../sync/host/version.ts";
 import { type Binding, projectPath, runningBinding } from "../task/bindings.ts";
 import { isMadeFor, targetOf, TARGETS } from "./targets.ts";
-import { permissionsOn } from "./permissions.ts";
+import { permissionsOn, V8_FLAGS } from "./permissions.ts";
 import { writeSums } from "./sha256_sums.ts";
 import { downloadLibrary } from "./sqlite_library.ts";
 import { Stage } from "./stage.ts";
-import { V8_FLAGS_ARGUMENT } from "./v8_flags.ts";
 
 const HELP = `Build the executable
 
@@ -92,7 +91,6 @@ async function compile(
   const deno = Deno.env.get("DENO_FOR_COMPILE") ?? Deno.execPath();
   checkDenort(targetName);
   using stage = new Stage();
-  const program = stage.program(binding, { deno });
   const included: string[] = [];
   if (binding === "jsr") {
     const library = sqliteLib === null
@@ -115,15 +113,15 @@ async function compile(
     // The cache would lie under a known name in /tmp, where another user could
     // put code into it; and this program ends too soon to gain from one.
     "--no-code-cache",
-    V8_FLAGS_ARGUMENT,
-    ...program.flags,
+    V8_FLAGS,
+    ...stage.flagsOf(binding),
     ...permissionsOn(target.os),
     ...included,
     "--target",
     targetName,
     "--output",
     path,
-    program.main,
+    stage.join("main.ts"),
   ]);
   return path;
 }

@@ -30,3 +30,6 @@ export function permissionsOn(os: typeof Deno.build.os): string[] {
 
 /** What the program may do on this system. */
 export const PERMISSIONS: readonly string[] = permissionsOn(Deno.build.os);
+
+/** What V8 is told, from source and compiled: `sync/cli/memory.ts` collects when idle. */
+export const V8_FLAGS = "--v8-flags=--expose-gc";

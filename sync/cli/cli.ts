@@ -1,14 +1,4 @@
-import type { CommandContext } from "./command.ts";
-import { withoutNode } from "./without_node.ts";
-
-/** What the program has around it. */
-export interface Surroundings
-  extends Pick<CommandContext, "out" | "err" | "stopSignal" | "onReload"> {
-  /** Returns a variable of the environment. */
-  env: (name: string) => string | undefined;
-  /** Whether the process ends with the command, so that nothing need be closed. */
-  endsProcess: boolean;
-}
+import type { Surroundings } from "./command.ts";
 
 /**
  * Runs one command line and returns the exit code. Whatever goes wrong is told
@@ -36,14 +26,6 @@ export async function runCommandLine(
     }
     [name, rest] = [topic, ["--help"]];
   }
-  if (name === "enqueue") {
-    const load = () => import("./commands/quick_enqueue.ts");
-    const { enqueueQuickly } = await withoutNode(load);
-    const code = await enqueueQuickly(rest, around);
-    if (code !== undefined) return code;
-  }
-  // First, so that no other module loads it.
-  await withoutNode(() => import("@std/path"));
   const { runCommand } = await import("./run_command.ts");
   return await runCommand(name, rest, around);
 }

@@ -3,12 +3,10 @@ import { NoRoomError } from "../spool/intake.ts";
 import { type Given, UsageError } from "./arguments.ts";
 import type { OptionName } from "./options.ts";
 
-/** What a command is given to work with. */
-export interface CommandContext {
-  settings: Settings;
-  given: Given;
-  /** The arguments that are not options. */
-  args: string[];
+/** What the program has around it. */
+export interface Surroundings {
+  /** Returns a variable of the environment. */
+  env: (name: string) => string | undefined;
   /** Writes one line to standard output. */
   out: (line: string) => void;
   /** Writes one line to standard error. */
@@ -20,6 +18,14 @@ export interface CommandContext {
   stopSignal: () => AbortSignal;
   /** Calls back whenever the settings are to be read again (SIGHUP). */
   onReload: (reload: () => void) => void;
+}
+
+/** What a command is given to work with. */
+export interface CommandContext extends Surroundings {
+  settings: Settings;
+  given: Given;
+  /** The arguments that are not options. */
+  args: string[];
   /**
    * Reads the settings again: the same command line in another environment.
    *
@@ -51,6 +57,8 @@ export interface Command {
   example: string;
   /** What else a person must know. */
   notes?: string;
+  /** Loads what does it: only then, as to load all takes longer than a short command. */
+  load: () => Promise<CommandModule>;
 }
 
 /** The module that does a command. */

@@ -30,6 +30,7 @@ export const COMMANDS: Record<string, Command> = {
       "jarvis-agent run --server https://captures.example.org --watch ~/Captures",
     notes:
       "SIGTERM and SIGINT end it cleanly, SIGHUP reads the token again, and a service's settings.",
+    load: () => import("./commands/run.ts"),
   },
   enqueue: {
     summary: "Queue files; prints an id for each as soon as it is safe",
@@ -39,6 +40,7 @@ export const COMMANDS: Record<string, Command> = {
     example: "jarvis-agent enqueue door.png --metadata door=3",
     notes:
       "Exits 0 only if every file was queued; the files may be deleted then.",
+    load: () => import("./commands/enqueue.ts"),
   },
   upload: {
     summary: "Send files at once; what cannot be delivered now is queued",
@@ -49,6 +51,7 @@ export const COMMANDS: Record<string, Command> = {
       "jarvis-agent upload door.png --server https://captures.example.org",
     notes:
       "Exits 0 if all were delivered, 75 if some were queued, 1 if one was refused.",
+    load: () => import("./commands/upload.ts"),
   },
   sync: {
     summary: "Try every pending capture once, due or not, then exit",
@@ -57,24 +60,28 @@ export const COMMANDS: Record<string, Command> = {
     example: "jarvis-agent sync --server https://captures.example.org",
     notes:
       "Exits 0 when nothing is left to deliver, 75 otherwise. A running agent does the work.",
+    load: () => import("./commands/sync.ts"),
   },
   status: {
     summary: "Show the queue, the agent and the server",
     max: 0,
     options: ["server", "allow-insecure", ...STORE, "json"],
     example: "jarvis-agent status --json",
+    load: () => import("./commands/status.ts"),
   },
   list: {
     summary: "Show the captures in the queue, oldest first",
     max: 0,
     options: [...STORE, "status", "limit", "json"],
     example: "jarvis-agent list --status failed",
+    load: () => import("./commands/list.ts"),
   },
   retry: {
     summary: "Make captures due now, with no attempt charged",
     args: "ID...",
     options: [...STORE, "failed", "all"],
     example: "jarvis-agent retry --failed",
+    load: () => import("./commands/retry.ts"),
   },
   remove: {
     summary: "Remove captures from the queue, undelivered",
@@ -82,12 +89,14 @@ export const COMMANDS: Record<string, Command> = {
     min: 1,
     options: [...STORE],
     example: "jarvis-agent remove 5f0c2d1e-7c1b-4f3e-9a53-0d9a4f6b8c11",
+    load: () => import("./commands/remove.ts"),
   },
   cleanup: {
     summary: "Remove captures that failed some days ago",
     max: 0,
     options: [...STORE, "days"],
     example: "jarvis-agent cleanup --days 30",
+    load: () => import("./commands/cleanup.ts"),
   },
   check: {
     summary: "Ask the server whether it is ready",
@@ -95,12 +104,14 @@ export const COMMANDS: Record<string, Command> = {
     options: [...SERVER],
     example: "jarvis-agent check --server https://captures.example.org",
     notes: "Exits 0 if it is, 75 if not.",
+    load: () => import("./commands/check.ts"),
   },
   doctor: {
     summary: "Look for what is wrong with this installation",
     max: 0,
     options: [...SERVER, ...STORE, ...SPOOL],
     example: "jarvis-agent doctor",
+    load: () => import("./commands/doctor.ts"),
   },
   service: {
     summary: "Let systemd run the agent, for this user",
@@ -120,5 +131,6 @@ logs       Show what it said last
 
 The options are those of "run"; install keeps them in ~/.config/jarvis/agent.env.
 Installing again changes what is given anew, and keeps the rest.`,
+    load: () => import("./commands/service.ts"),
   },
 };

@@ -114,8 +114,7 @@ function readDataDir(
   env: (name: string) => string | undefined,
 ): string {
   const named = given.text("data-dir");
-  // Of what is absolute @std/path does not ask `process`, see `without_node.ts`.
-  if (named !== undefined) return resolve(Deno.cwd(), named);
+  if (named !== undefined) return resolve(named);
   const base = env("XDG_DATA_HOME");
   // The standard says to ignore a relative one.
   if (base && isAbsolute(base)) return join(base, "jarvis");

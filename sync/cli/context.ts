@@ -1,8 +1,7 @@
 import { readSettings } from "./config.ts";
 import { oneLine } from "../host/log.ts";
 import type { OptionName } from "./options.ts";
-import type { Surroundings } from "./cli.ts";
-import type { CommandContext } from "./command.ts";
+import type { CommandContext, Surroundings } from "./command.ts";
 import { type CommandLine, parseCommandLine } from "./command_line.ts";
 
 /**

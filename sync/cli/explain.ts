@@ -1,8 +1,7 @@
 import { AgentRunningError } from "../agent/agent_lock.ts";
 import { UsageError } from "./arguments.ts";
 import { oneLine } from "../host/log.ts";
-import type { Surroundings } from "./cli.ts";
-import { exitCodeOf } from "./command.ts";
+import { exitCodeOf, type Surroundings } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 
 /**

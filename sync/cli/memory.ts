@@ -1,37 +1,22 @@
-/** Gives memory back that a burst of work has left behind. */
-
 import { libc } from "../host/libc.ts";
 
-/** Options for {@linkcode MemoryKeeper}. */
-export interface MemoryKeeperOptions {
-  /** What the process holds, in bytes. */
-  residentBytes: () => number;
-  /** A clock in milliseconds. */
-  now: () => number;
-}
-
-/** So long nothing was done. Within a burst, collecting would only cost time. */
+/** Within a burst of work, to collect would only cost time. */
 const QUIET_MS = 5000;
-/** So much more is worth the time that it takes, some 50 ms. */
-const WORTH_BYTES = 512 * 1024;
 
 /**
- * Lets a process give its memory back behind each burst of work, and what
- * anything else has taken: looking through a large folder does. By itself V8 lets
- * its garbage lie as long as nothing new comes: an agent that had delivered
- * 20,000 captures held 150 MB for as long as it was idle.
+ * Gives memory back once after each burst of work. By itself V8 leaves its garbage
+ * where it is for as long as nothing new comes.
  */
 export class MemoryKeeper {
-  readonly #residentBytes: () => number;
   readonly #now: () => number;
-  #workedAt: number;
-  #keptBytes = 0;
+  /** `null` once memory was given back. */
+  #workedAt: number | null;
 
-  constructor(options: MemoryKeeperOptions) {
-    this.#residentBytes = options.residentBytes;
-    this.#now = options.now;
+  /** @param now A clock in milliseconds. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
     // To start is work, too.
-    this.#workedAt = this.#now();
+    this.#workedAt = now();
   }
 
   /** Something was done. */
@@ -41,13 +26,10 @@ export class MemoryKeeper {
 
   /** Calls `release` if it is time to. */
   turn(release: () => void): void {
+    if (this.#workedAt === null) return;
     if (this.#now() - this.#workedAt < QUIET_MS) return;
-    const resident = this.#residentBytes();
-    // Some of what is released is given back by other threads, a moment later.
-    this.#keptBytes = Math.min(this.#keptBytes, resident);
-    if (resident < this.#keptBytes + WORTH_BYTES) return;
+    this.#workedAt = null;
     release();
-    this.#keptBytes = this.#residentBytes();
   }
 }
 

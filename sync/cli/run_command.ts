@@ -1,9 +1,7 @@
 import { UsageError } from "./arguments.ts";
-import type { Surroundings } from "./cli.ts";
 import { closest } from "./closest.ts";
-import { type Command, ExitCode } from "./command.ts";
+import { type Command, ExitCode, type Surroundings } from "./command.ts";
 import { parseCommandLine } from "./command_line.ts";
-import { COMMAND_MODULES } from "./command_modules.ts";
 import { COMMANDS } from "./commands.ts";
 import { contextOf } from "./context.ts";
 import { explain } from "./explain.ts";
@@ -39,7 +37,7 @@ async function dispatch(
   }
   assertCount(name, command, line.positionals);
   const context = contextOf(line, { args, names, around });
-  const { run } = await COMMAND_MODULES[name]!();
+  const { run } = await command.load();
   return await run(context);
 }
 

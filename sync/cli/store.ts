@@ -1,10 +1,6 @@
 import { join } from "@std/path";
 import type { Settings } from "./config.ts";
-import {
-  isClosedToOthers,
-  prepareDataDir,
-  QUEUE_FILE,
-} from "../host/data_dir.ts";
+import { prepareDataDir, QUEUE_FILE } from "../host/data_dir.ts";
 import { Intake } from "../spool/intake.ts";
 import { UploadQueue } from "../queue/queue.ts";
 import { Spool } from "../spool/spool.ts";
@@ -25,36 +21,9 @@ export const RESERVE_BYTES = 8 * 1024 * 1024;
  * @throws {Error} if it, or the queue in it, cannot be used.
  */
 export function openStore(settings: Settings): Store {
-  return openStoreAt(prepareQueuePath(settings), settings);
-}
-
-/**
- * Opens a data directory as it is. Returns `undefined` if something would have to
- * be done first, or is wrong; `openMendedStore` does, or says, it.
- */
-export function openStoreInUse(settings: Settings): Store | undefined {
-  const path = join(settings.dataDir, QUEUE_FILE);
-  try {
-    if (isClosedToOthers(settings.dataDir) && hasBytes(path)) {
-      return openStoreAt(path, settings);
-    }
-  } catch {
-    // To be said by whoever tries it for good.
-  }
-  return undefined;
-}
-
-function openStoreAt(path: string, settings: Settings): Store {
+  const path = prepareQueuePath(settings);
   const queue = new UploadQueue(path, { reserveBytes: RESERVE_BYTES });
   return storeOf(queue, settings);
-}
-
-function hasBytes(path: string): boolean {
-  try {
-    return Deno.statSync(path).size > 0;
-  } catch {
-    return false;
-  }
 }
 
 /**

@@ -77,17 +77,8 @@ export function syncDir(path: string): void {
   directory.syncSync();
 }
 
-/**
- * Whether no other user may look into a directory, as far as this system can tell.
- *
- * @throws {Error} if it cannot be looked at.
- */
-export function isClosedToOthers(path: string): boolean {
-  return ((Deno.statSync(path).mode ?? 0) & 0o077) === 0;
-}
-
 function closeToOthers(path: string): void {
-  if (isClosedToOthers(path)) return;
+  if (((Deno.statSync(path).mode ?? 0) & 0o077) === 0) return;
   const names = [...Deno.readDirSync(path)].map((entry) => entry.name);
   if (names.length > 0 && !names.includes(QUEUE_FILE)) {
     throw new Error(

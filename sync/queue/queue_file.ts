@@ -32,9 +32,6 @@ export interface QueueFileOptions {
   reserveBytes?: number;
 }
 
-/** The longest -wal that is left: it is read in a tenth of a millisecond. */
-const MAX_LEFT_WAL_BYTES = 64 * 1024;
-
 /** A queue's database file, open: its statements, and transactions for which there is room. */
 export class QueueFile implements Disposable {
   readonly path: string;
@@ -148,15 +145,6 @@ export class QueueFile implements Disposable {
     const isFull = hasFault(error, "full") ||
       (hasFault(error, "other") && this.#reserve.isNeeded);
     return isFull && this.#reserve.give();
-  }
-
-  /**
-   * Closes the file in a process that is about to end. A short -wal is left as it
-   * is, for whoever opens the queue next: to bring it in, and to begin another one,
-   * takes three syncs more.
-   */
-  leave(): void {
-    if (walBytes(this.path) > MAX_LEFT_WAL_BYTES) this.close();
   }
 
   /** Closes the file. Closing again does nothing. */

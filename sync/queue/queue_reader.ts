@@ -167,14 +167,6 @@ export class QueueReader implements Disposable {
     return readAgentState(this.#sql);
   }
 
-  /**
-   * Closes the queue in a process that is about to end, like {@linkcode close} but
-   * sooner: what is in its -wal may be left to whoever opens it next.
-   */
-  leave(): void {
-    this.#file.leave();
-  }
-
   /** Closes the database. Closing again does nothing. */
   close(): void {
     this.#file.close();

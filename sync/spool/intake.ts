@@ -117,8 +117,7 @@ export class Intake {
     options: AddOptions = {},
   ): Promise<string> {
     const { id = newCaptureId(), copy = true } = options;
-    // Of what is absolute @std/path does not ask `process`, see `without_node.ts`.
-    const filepath = resolve(Deno.cwd(), path);
+    const filepath = resolve(path);
     const file = statCapture(filepath);
     const capture = { id, filepath, metadata, watched: false };
     if (copy) this.#commit([await this.#spoolFile(capture, file.size)]);

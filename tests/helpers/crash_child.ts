@@ -16,7 +16,6 @@ await runCommandLine(args, {
   out: (line) => console.log(line),
   err: (line) => console.error(line),
   env: (name) => Deno.env.get(name),
-  endsProcess: true,
   stopSignal: () => new AbortController().signal,
   onReload: () => {},
 });

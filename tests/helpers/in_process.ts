@@ -1,4 +1,5 @@
-import { runCommandLine, type Surroundings } from "../../sync/cli/cli.ts";
+import { runCommandLine } from "../../sync/cli/cli.ts";
+import type { Surroundings } from "../../sync/cli/command.ts";
 import type { Ended } from "./cli.ts";
 
 /** What a program in this process has around it, and what it says to it. */
@@ -13,7 +14,6 @@ export function around(env: Record<string, string>): {
       out: (line) => said.stdout += `${line}\n`,
       err: (line) => said.stderr += `${line}\n`,
       env: (name) => env[name],
-      endsProcess: false,
       stopSignal: () => new AbortController().signal,
       onReload() {},
     },

@@ -1,16 +1,21 @@
+import { nudgeAgent } from "../../agent/agent_lock.ts";
 import { createLog } from "../../host/log.ts";
-import type { CommandContext } from "../command.ts";
-import { enqueueEach } from "./enqueue_each.ts";
+import { type CommandContext, ExitCode } from "../command.ts";
+import { eachFile } from "../each_file.ts";
 import { openMendedStore } from "../mended_store.ts";
 import { readMetadata } from "../metadata_options.ts";
 
-/**
- * Queues files, and does first whatever that takes: for what `quick_enqueue.ts`,
- * which is tried before, leaves alone.
- */
+/** Queues every file of the command line that can be, and says which cannot. */
 export async function run(context: CommandContext): Promise<number> {
-  const metadata = readMetadata(context.given);
-  const log = createLog({ write: context.err });
-  using store = await openMendedStore(context.settings, { log });
-  return await enqueueEach(context, metadata, store);
+  const { settings, given, out, err } = context;
+  const metadata = readMetadata(given);
+  using store = await openMendedStore(settings, {
+    log: createLog({ write: err }),
+  });
+  return await eachFile(context, async (filepath) => {
+    const id = await store.intake.add(filepath, metadata, settings);
+    nudgeAgent(store.queue.path);
+    out(given.has("json") ? JSON.stringify({ id, filepath }) : id);
+    return ExitCode.ok;
+  });
 }

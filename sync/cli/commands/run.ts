@@ -32,10 +32,7 @@ class Service {
   readonly #notifier: Notifier;
   readonly #write: (line: string) => void;
   readonly #journal = isJournal(Deno.env.get("JOURNAL_STREAM"));
-  readonly #memory = new MemoryKeeper({
-    residentBytes: () => Deno.memoryUsage().rss,
-    now: () => performance.now(),
-  });
+  readonly #memory = new MemoryKeeper();
   #settings: Settings;
   #log: Log;
   #round = new AbortController();
