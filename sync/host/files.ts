@@ -37,3 +37,32 @@ export function isOutOfRoom(error: unknown): boolean {
   const { code } = error as { code?: string };
   return code === "ENOSPC" || code === "EDQUOT";
 }
+
+/** Looks at what has a name, following links; `undefined` if nothing has. */
+export function statIfThere(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Whether something has this name, be it a link that leads nowhere. */
+export function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Renames a file; one that is not there is fine. */
+export function renameIfThere(from: string, to: string): void {
+  try {
+    Deno.renameSync(from, to);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

@@ -1,6 +1,5 @@
 /**
- * Functions of the C library for which Deno has no counterpart, or only one that
- * takes long to load.
+ * Functions of the C library for which Deno has no counterpart.
  *
  * @module
  */
@@ -17,9 +16,41 @@ const SYMBOLS = {
   },
   close: { parameters: ["i32"], result: "i32" },
   malloc_trim: { parameters: ["usize"], result: "i32" },
+  openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
+  openat2: {
+    name: "syscall",
+    parameters: ["i64", "i32", "buffer", "buffer", "usize"],
+    result: "i64",
+  },
+  statx: {
+    parameters: ["i32", "buffer", "i32", "u32", "buffer"],
+    result: "i32",
+  },
+  getdents64: {
+    name: "syscall",
+    parameters: ["i64", "i32", "buffer", "usize"],
+    result: "i64",
+  },
+  pread: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
+  preadAside: {
+    name: "pread",
+    parameters: ["i32", "buffer", "usize", "i64"],
+    result: "isize",
+    nonblocking: true,
+  },
+  fcntl: { parameters: ["i32", "i32", "i64"], result: "i32" },
+  ioctl: { parameters: ["i32", "u64", "i64"], result: "i32" },
+  unlinkat: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  renameat2: {
+    name: "syscall",
+    parameters: ["i64", "i32", "buffer", "i32", "buffer", "u32"],
+    result: "i64",
+  },
+  fsync: { parameters: ["i32"], result: "i32" },
+  __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** The functions; what fails answers -1, and cannot say why. */
+/** The functions; one that fails returns -1, and {@linkcode lastErrno} says why. */
 export type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
 /** `undefined` where they are not to be had: no Linux, no glibc, or no permission. */
@@ -31,10 +62,86 @@ export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new TextEncoder().encode(text));
 }
 
-/** Returns a text as a string of C, which a zero ends. */
+/**
+ * Returns a text as a string of C, which a zero ends.
+ *
+ * @throws {TypeError} if the text itself holds one.
+ */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
+  if (text.includes("\0")) {
+    throw new TypeError("Cannot use a name with a NUL character in it");
+  }
   return bytesOf(`${text}\0`);
 }
+
+/** Why the function that was called last on this thread has failed. */
+export function lastErrno(): number {
+  return new Deno.UnsafePointerView(libc!.__errno_location()!).getInt32();
+}
+
+/** What systems call the errors that somebody acts on. */
+const CODES: Readonly<Record<number, string>> = {
+  1: "EPERM",
+  2: "ENOENT",
+  5: "EIO",
+  11: "EAGAIN",
+  13: "EACCES",
+  17: "EEXIST",
+  18: "EXDEV",
+  20: "ENOTDIR",
+  21: "EISDIR",
+  22: "EINVAL",
+  23: "ENFILE",
+  24: "EMFILE",
+  28: "ENOSPC",
+  30: "EROFS",
+  36: "ENAMETOOLONG",
+  38: "ENOSYS",
+  40: "ELOOP",
+  95: "EOPNOTSUPP",
+  116: "ESTALE",
+  122: "EDQUOT",
+};
+
+/**
+ * Returns the error that Deno itself would throw for an `errno`, with its name as
+ * `code`.
+ *
+ * @param doing What could not be done, like `open "/x"`.
+ */
+export function systemError(
+  errno: number,
+  doing: string,
+): Error & { code: string } {
+  const code = CODES[errno] ?? `errno ${errno}`;
+  const message = `Cannot ${doing}: ${MEANINGS[code] ?? code}`;
+  const error = code === "ENOENT"
+    ? new Deno.errors.NotFound(message)
+    : code === "EEXIST"
+    ? new Deno.errors.AlreadyExists(message)
+    : code === "EACCES" || code === "EPERM"
+    ? new Deno.errors.PermissionDenied(message)
+    : new Error(message);
+  return Object.assign(error, { code });
+}
+
+const MEANINGS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or folder",
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EEXIST: "something has this name",
+  ENOTDIR: "a file is on the way where a folder is expected",
+  EISDIR: "it is a folder",
+  ELOOP: "a symbolic link is on the way",
+  EXDEV: "it is on another file system, or outside the folder",
+  ENOSPC: "the disk is full",
+  EDQUOT: "this user's share of the disk is used up",
+  EMFILE: "too many files are open",
+  ENFILE: "too many files are open on this system",
+  EIO: "the disk reports an error",
+  EROFS: "the file system is read-only",
+  ENAMETOOLONG: "the name is too long",
+};
 
 function load(): Libc | undefined {
   if (Deno.build.os !== "linux") return undefined;

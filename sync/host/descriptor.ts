@@ -1,0 +1,225 @@
+/**
+ * Files and folders by their descriptors, through Linux's system calls. Whatever
+ * fails throws a {@linkcode systemError}.
+ *
+ * @module
+ */
+
+import { cString, lastErrno, libc, systemError } from "./libc.ts";
+
+/** Stands for the current folder where a folder's descriptor is expected. */
+export const AT_FDCWD = -100;
+
+const IS_ARM = Deno.build.arch === "aarch64";
+/** Their values differ by architecture. */
+const O_DIRECTORY = IS_ARM ? 0o40000 : 0o200000;
+const O_NOFOLLOW = IS_ARM ? 0o100000 : 0o400000;
+const O_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
+const O_CREATE_NEW = 0o1 | 0o100 | 0o200; // O_WRONLY | O_CREAT | O_EXCL
+
+const SYS_OPENAT2 = 437n;
+const SYS_RENAMEAT2 = IS_ARM ? 276n : 316n;
+const SYS_GETDENTS64 = IS_ARM ? 61n : 217n;
+const RESOLVE_BENEATH_WITHOUT_LINKS = 0x08n | 0x04n;
+const RENAME_NOREPLACE = 1;
+const AT_EMPTY_PATH = 0x1000;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const STATX_ALL = 0xfff;
+const F_SETLEASE = 1024;
+const [F_RDLCK, F_UNLCK] = [0n, 2n];
+const FICLONE = 0x40049409n;
+
+/** What {@linkcode statAt} tells. Times are whole milliseconds since 1970. */
+export interface Stat {
+  kind: "file" | "folder" | "link" | "other";
+  /** Device and inode, as `DEV:INO` in hexadecimal. */
+  fileId: string;
+  /** Permissions, as `chmod` takes them. */
+  mode: number;
+  uid: number;
+  size: number;
+  mtimeMs: number;
+  ctimeMs: number;
+  /** `null` where the file system does not keep it. */
+  birthtimeMs: number | null;
+}
+
+/** How {@linkcode openAt} opens. */
+export interface OpenAtOptions {
+  /** Whether it is to be a folder. @default {false} */
+  folder?: boolean;
+  /** Whether it must lie below the folder, with no link on the way. @default {false} */
+  beneath?: boolean;
+  /** Whether the last name may not be a link. @default {false} */
+  noFollow?: boolean;
+}
+
+/** Opens for reading, without waiting for whoever is at the other end of a pipe. */
+export function openAt(
+  folder: number,
+  path: string,
+  options: OpenAtOptions = {},
+): number {
+  const { folder: isFolder, beneath, noFollow } = options;
+  const flags = O_CLOEXEC | O_NONBLOCK | (isFolder ? O_DIRECTORY : 0) |
+    (noFollow ? O_NOFOLLOW : 0);
+  const name = cString(path);
+  const fd = beneath
+    ? openBeneath(folder, name, flags)
+    : libc!.openat(folder, name, flags, 0);
+  return checked(fd, `open "${path}"`);
+}
+
+function openBeneath(
+  folder: number,
+  name: Uint8Array<ArrayBuffer>,
+  flags: number,
+): number {
+  const how = BigUint64Array.of(
+    BigInt(flags),
+    0n,
+    RESOLVE_BENEATH_WITHOUT_LINKS,
+  );
+  return Number(
+    libc!.openat2(SYS_OPENAT2, folder, name, how, BigInt(how.byteLength)),
+  );
+}
+
+/** Creates a file for this user alone and opens it for writing; there must be none of this name. */
+export function createNew(path: string): number {
+  const flags = O_CREATE_NEW | O_NOFOLLOW | O_CLOEXEC;
+  const fd = libc!.openat(AT_FDCWD, cString(path), flags, 0o600);
+  return checked(fd, `create "${path}"`);
+}
+
+/** Closes a descriptor, once. */
+export function close(fd: number): void {
+  libc!.close(fd);
+}
+
+/** Looks at what a descriptor, or a name in the folder that it stands for, leads to; follows no link. */
+export function statAt(fd: number, name = ""): Stat {
+  const bytes = new Uint8Array(256);
+  const flags = name === "" ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW;
+  const result = libc!.statx(fd, cString(name), flags, STATX_ALL, bytes);
+  checked(result, `look at "${name}"`);
+  const view = new DataView(bytes.buffer);
+  const mode = view.getUint16(28, true);
+  const birthtimeMs = timeAt(view, 80);
+  const device = [136, 140].map((at) => view.getUint32(at, true).toString(16));
+  return {
+    kind: kindOf(mode),
+    fileId: `${device.join(".")}:${view.getBigUint64(32, true).toString(16)}`,
+    mode: mode & 0o7777,
+    uid: view.getUint32(20, true),
+    size: Number(view.getBigUint64(40, true)),
+    mtimeMs: timeAt(view, 112),
+    ctimeMs: timeAt(view, 96),
+    birthtimeMs: birthtimeMs === 0 ? null : birthtimeMs,
+  };
+}
+
+function kindOf(mode: number): Stat["kind"] {
+  switch (mode & 0o170000) {
+    case 0o100000:
+      return "file";
+    case 0o040000:
+      return "folder";
+    case 0o120000:
+      return "link";
+    default:
+      return "other";
+  }
+}
+
+function timeAt(view: DataView, at: number): number {
+  const seconds = Number(view.getBigInt64(at, true));
+  return seconds * 1000 + Math.floor(view.getUint32(at + 8, true) / 1e6);
+}
+
+/** Reads at an offset; returns how many bytes, 0 at the end. */
+export function readAt(fd: number, into: Uint8Array, offset: number): number {
+  const bytes = into as Uint8Array<ArrayBuffer>;
+  const read = libc!.pread(fd, bytes, BigInt(into.length), BigInt(offset));
+  return checked(Number(read), "read");
+}
+
+/** Like {@linkcode readAt}, on another thread: a disk may take its time. */
+export async function readAtAside(
+  fd: number,
+  into: Uint8Array,
+  offset: number,
+): Promise<number> {
+  const bytes = into as Uint8Array<ArrayBuffer>;
+  const length = BigInt(into.length);
+  const read = Number(
+    await libc!.preadAside(fd, bytes, length, BigInt(offset)),
+  );
+  // The other thread's reason is not to be had: this one finds the same.
+  return read < 0 ? readAt(fd, into, offset) : read;
+}
+
+/**
+ * Whether somebody has a file open for writing; `undefined` where the system
+ * does not tell (another user's file, a network file system).
+ */
+export function isOpenForWriting(fd: number): boolean | undefined {
+  if (libc!.fcntl(fd, F_SETLEASE, F_RDLCK) === 0) {
+    libc!.fcntl(fd, F_SETLEASE, F_UNLCK);
+    return false;
+  }
+  const EAGAIN = 11;
+  return lastErrno() === EAGAIN ? true : undefined;
+}
+
+/** Makes an empty file share another one's bytes; returns whether the file system can. */
+export function clone(from: number, to: number): boolean {
+  return libc!.ioctl(to, FICLONE, BigInt(from)) === 0;
+}
+
+/** Brings what was written to the disk. */
+export function sync(fd: number): void {
+  checked(libc!.fsync(fd), "write to the disk");
+}
+
+/** Removes the file of this name from a folder. */
+export function unlinkAt(folder: number, name: string): void {
+  checked(libc!.unlinkat(folder, cString(name), 0), `remove "${name}"`);
+}
+
+/** Gives a file another name, which nothing may have. */
+export function renameAt(
+  folder: number,
+  name: string,
+  to: { folder: number; name: string },
+): void {
+  const result = libc!.renameat2(
+    SYS_RENAMEAT2,
+    folder,
+    cString(name),
+    to.folder,
+    cString(to.name),
+    RENAME_NOREPLACE,
+  );
+  checked(Number(result), `rename "${name}" to "${to.name}"`);
+}
+
+/** Reads on in an open folder; returns how many bytes of entries, 0 at the end. */
+export function readEntries(
+  folder: number,
+  into: Uint8Array<ArrayBuffer>,
+): number {
+  const read = libc!.getdents64(
+    SYS_GETDENTS64,
+    folder,
+    into,
+    BigInt(into.length),
+  );
+  return checked(Number(read), "list the folder");
+}
+
+function checked(result: number, doing: string): number {
+  if (result < 0) throw systemError(lastErrno(), doing);
+  return result;
+}

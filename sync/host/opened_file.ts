@@ -1,0 +1,210 @@
+import * as descriptor from "./descriptor.ts";
+import { libc } from "./libc.ts";
+
+/** What tells one file, and one version of it, from another. */
+export interface FileIdentity {
+  /** Device and inode, as one text. */
+  fileId: string;
+  /** In bytes. */
+  size: number;
+  /** When its bytes last changed, as far as that was not set: whole milliseconds since 1970. */
+  mtimeMs: number;
+  /** When anything of it last changed, its names and permissions too; nobody can set it. */
+  ctimeMs: number;
+}
+
+/** Something else than a regular file has the name. */
+export class NotRegularFileError extends Error {
+  override name = "NotRegularFileError";
+}
+
+/**
+ * A regular file, open for reading: all captures and sidecars are read through
+ * this. It stays the same file when its name goes, or leads elsewhere.
+ */
+export interface OpenedFile extends Disposable {
+  /** What it was opened as. */
+  readonly path: string;
+  /** As it was when it was opened. */
+  readonly identity: FileIdentity;
+  /** Whose it is; `null` where the system does not tell. */
+  readonly uid: number | null;
+  /** As it is now. */
+  stat(): FileIdentity;
+  /** Reads at an offset and returns how many bytes, 0 at the end. */
+  readSync(into: Uint8Array, offset: number): number;
+  /** Like `readSync`, without holding up the thread. One call at a time. */
+  read(into: Uint8Array, offset: number): Promise<number>;
+  /** Whether somebody has it open for writing; `undefined` where that cannot be told. */
+  isOpenForWriting(): boolean | undefined;
+  /**
+   * Makes a new file, for this user alone, that shares this one's bytes as they
+   * are now; returns whether the file system can.
+   *
+   * @throws {Deno.errors.AlreadyExists} if something has that name.
+   */
+  cloneTo(path: string): boolean;
+}
+
+/**
+ * Opens a regular file for reading. Links on the way are followed, the last one
+ * too unless `noFollow` is set; nothing that is no regular file is waited for.
+ *
+ * @throws {NotRegularFileError} if it is something else.
+ * @throws {Deno.errors.NotFound | Deno.errors.PermissionDenied | Error} with the
+ * system's `code`, if it cannot be opened.
+ */
+export function openRegularFile(
+  path: string,
+  options: { noFollow?: boolean } = {},
+): OpenedFile {
+  return libc
+    ? openDescriptor(
+      path,
+      () => descriptor.openAt(descriptor.AT_FDCWD, path, options),
+    )
+    : new PortableFile(path, options);
+}
+
+/** Takes over the descriptor that `open` returns, if it is a regular file's. */
+export function openDescriptor(path: string, open: () => number): OpenedFile {
+  const fd = open();
+  try {
+    return new DescriptorFile(path, fd);
+  } catch (error) {
+    descriptor.close(fd);
+    throw error;
+  }
+}
+
+class DescriptorFile implements OpenedFile {
+  readonly path: string;
+  readonly identity: FileIdentity;
+  readonly uid: number;
+  readonly #fd: number;
+  #isOpen = true;
+  #isReading = false;
+
+  constructor(path: string, fd: number) {
+    const info = descriptor.statAt(fd);
+    assertRegular(path, info.kind);
+    this.path = path;
+    this.identity = identityOf(info);
+    this.uid = info.uid;
+    this.#fd = fd;
+  }
+
+  stat(): FileIdentity {
+    return identityOf(descriptor.statAt(this.#fd));
+  }
+
+  readSync(into: Uint8Array, offset: number): number {
+    return descriptor.readAt(this.#fd, into, offset);
+  }
+
+  async read(into: Uint8Array, offset: number): Promise<number> {
+    this.#isReading = true;
+    try {
+      return await descriptor.readAtAside(this.#fd, into, offset);
+    } finally {
+      this.#isReading = false;
+      if (!this.#isOpen) descriptor.close(this.#fd);
+    }
+  }
+
+  isOpenForWriting(): boolean | undefined {
+    return descriptor.isOpenForWriting(this.#fd);
+  }
+
+  cloneTo(path: string): boolean {
+    const fd = descriptor.createNew(path);
+    const isDone = descriptor.clone(this.#fd, fd);
+    descriptor.close(fd);
+    if (!isDone) Deno.removeSync(path);
+    return isDone;
+  }
+
+  [Symbol.dispose](): void {
+    // The number may be another file's as soon as it is closed.
+    if (this.#isOpen && !this.#isReading) descriptor.close(this.#fd);
+    this.#isOpen = false;
+  }
+}
+
+function identityOf(info: descriptor.Stat): FileIdentity {
+  const { fileId, size, mtimeMs, ctimeMs } = info;
+  return { fileId, size, mtimeMs, ctimeMs };
+}
+
+/** The same with what Deno has on every system; a link or another file may take the name in between. */
+class PortableFile implements OpenedFile {
+  readonly path: string;
+  readonly identity: FileIdentity;
+  readonly uid: number | null;
+  readonly #file: Deno.FsFile;
+  #isOpen = true;
+
+  constructor(path: string, { noFollow = false }: { noFollow?: boolean }) {
+    // Before opening: opening a pipe would wait for its writer.
+    const info = noFollow ? Deno.lstatSync(path) : Deno.statSync(path);
+    assertRegular(
+      path,
+      info.isFile ? "file" : info.isDirectory ? "folder" : "other",
+    );
+    this.path = path;
+    this.#file = Deno.openSync(path, { read: true });
+    this.identity = this.stat();
+    this.uid = info.uid;
+    if (this.identity.fileId === portableIdentity(info).fileId) return;
+    this.#file.close();
+    throw new NotRegularFileError(
+      `Cannot open "${path}": it was exchanged meanwhile`,
+    );
+  }
+
+  stat(): FileIdentity {
+    return portableIdentity(this.#file.statSync());
+  }
+
+  readSync(into: Uint8Array, offset: number): number {
+    this.#file.seekSync(offset, Deno.SeekMode.Start);
+    return this.#file.readSync(into) ?? 0;
+  }
+
+  async read(into: Uint8Array, offset: number): Promise<number> {
+    await this.#file.seek(offset, Deno.SeekMode.Start);
+    return await this.#file.read(into) ?? 0;
+  }
+
+  isOpenForWriting(): undefined {
+    return undefined;
+  }
+
+  cloneTo(): boolean {
+    return false;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#isOpen) this.#file.close();
+    this.#isOpen = false;
+  }
+}
+
+/** The identity that Deno's own look at a file gives. */
+export function portableIdentity(info: Deno.FileInfo): FileIdentity {
+  return {
+    fileId: `${info.dev}:${info.ino}`,
+    size: info.size,
+    // A time that the host cannot express counts as none.
+    mtimeMs: info.mtime?.getTime() || 0,
+    ctimeMs: (info.ctime ?? info.mtime)?.getTime() || 0,
+  };
+}
+
+function assertRegular(path: string, kind: descriptor.Stat["kind"]): void {
+  if (kind === "file") return;
+  const what = kind === "folder" ? "a directory" : "not a regular file";
+  throw new NotRegularFileError(
+    `Cannot read "${path}": it is ${what}, expected a file`,
+  );
+}
