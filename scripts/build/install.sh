@@ -1,9 +1,10 @@
 #!/bin/sh
 # Installs jarvis-agent for this user: takes the executable for this system from
-# a release, checks its sum, and puts it into ~/.local/bin.
+# a release, checks its sum and its provenance, and puts it into ~/.local/bin.
 set -eu
 
-releases='' # A release fills in its own address.
+releases=''   # A release fills in its own address,
+repository='' # and the repository that built it.
 
 usage() {
   cat <<EOF
@@ -11,7 +12,8 @@ Install jarvis-agent for this user
 
 Usage: install.sh [--from URL] [--to DIR] [-- SERVICE OPTIONS]
 
-  --from URL  take the release from there (default: the one this script is of)
+  --from URL  take the release from there, an https:// address (default: the one
+              this script is of)
   --to DIR    put the executable there (default: ~/.local/bin)
 
 What follows -- goes to "jarvis-agent service install". A service that is there
@@ -26,15 +28,21 @@ fail() {
   exit 1
 }
 
-# Writes what is at the address $1 into the file $2.
+# Writes what is at the address $1 into the file $2; no redirect leads to plain http.
 fetch() {
-  if command -v curl >/dev/null; then
-    curl --fail --silent --show-error --location --output "$2" "$1"
-  elif command -v wget >/dev/null; then
-    wget --quiet --output-document="$2" "$1"
-  else
-    fail 'Cannot download anything: expected curl or wget'
-  fi || fail "Cannot download \"$1\": expected a release there"
+  curl --fail --silent --show-error --location --proto '=https' --tlsv1.2 \
+    --output "$2" "$1" || fail "Cannot download \"$1\": expected a release there"
+}
+
+# Whether the repository's own workflow has built the file $1, where that can be asked.
+check_provenance() {
+  [ -n "$repository" ] || return 0
+  if ! command -v gh >/dev/null || ! gh auth status >/dev/null 2>&1; then
+    echo 'Checked the sum; the provenance would be checked too with GitHub'\''s gh, logged in'
+    return 0
+  fi
+  gh attestation verify "$1" --repo "$repository" >/dev/null ||
+    fail "Cannot use \"$2\": $repository does not attest that it has built it"
 }
 
 # The SHA-256 of the file $1, in hexadecimal.
@@ -79,6 +87,12 @@ main() {
     esac
   done
   [ -n "$from" ] || fail 'Cannot tell where releases are: expected --from URL'
+  case "$from" in
+    https://*) ;;
+    *) fail "Cannot use \"$from\": whoever is on the way could exchange the program; expected https://" ;;
+  esac
+  # wget can be led to plain http by a redirect.
+  command -v curl >/dev/null || fail 'Cannot download anything: expected curl'
 
   target="$(target)"
   mkdir -p "$to"
@@ -95,6 +109,7 @@ main() {
   fetch "$from/$name" "$work/jarvis-agent"
   [ "$(sum_of "$work/jarvis-agent")" = "$sum" ] ||
     fail "Cannot use \"$from/$name\": it is not what SHA256SUMS says; expected $sum"
+  check_provenance "$work/jarvis-agent" "$from/$name"
   chmod 755 "$work/jarvis-agent"
   version="$("$work/jarvis-agent" --version)" ||
     fail "Cannot run it from \"$to\": expected a folder where programs may be"

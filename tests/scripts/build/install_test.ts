@@ -2,13 +2,14 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { projectPath } from "../../../scripts/task/bindings.ts";
 import { sha256 } from "../../../scripts/build/sha256_sums.ts";
 import { VERSION } from "../../../sync/host/version.ts";
+import { newAuthority } from "../../helpers/certificates.ts";
 import type { Ended } from "../../helpers/cli.ts";
 import { buildExecutable } from "../../helpers/executable.ts";
 import { TempDir } from "../../helpers/temp_dir.ts";
 
 const SCRIPT = projectPath("scripts/build/install.sh");
 const TARGET = Deno.build.target;
-const ignore = Deno.build.os === "windows";
+const ignore = Deno.build.os === "windows" || !has("curl");
 
 /** A program that says its version, and otherwise what it was asked. */
 const PROGRAM = `#!/bin/sh
@@ -17,19 +18,38 @@ if [ "$1" = --version ]; then echo jarvis-agent 9.9.9; else echo "asked: $*"; fi
 
 type Content = string | Uint8Array<ArrayBuffer>;
 
-/** A server with one release, and a user without anything. */
+const authority = await newAuthority();
+const certificate = await authority.sign();
+
+/** A server with one release, over https and over plain http, and a user without anything. */
 class Scene implements AsyncDisposable {
   readonly dir = new TempDir();
   readonly files = new Map<string, Content>();
-  readonly #server = Deno.serve(
+  /** Where what is asked for over https is to be had instead. */
+  redirect: string | undefined;
+  readonly #plain = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
-    ({ url }) => {
-      const content = this.files.get(new URL(url).pathname.slice(1));
-      return content === undefined
-        ? new Response(null, { status: 404 })
-        : new Response(content);
-    },
+    ({ url }) => this.#answer(url),
   );
+  readonly #secure = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {}, ...certificate },
+    ({ url }) =>
+      this.redirect === undefined
+        ? this.#answer(url)
+        : Response.redirect(this.redirect + new URL(url).pathname),
+  );
+
+  #answer(url: string): Response {
+    const content = this.files.get(new URL(url).pathname.slice(1));
+    return content === undefined
+      ? new Response(null, { status: 404 })
+      : new Response(content);
+  }
+
+  /** The release's address without encryption. */
+  get plainAddress(): string {
+    return `http://127.0.0.1:${this.#plain.addr.port}`;
+  }
 
   /** Puts executables into the release, with their sums. */
   async release(executables: Record<string, Content>): Promise<void> {
@@ -54,17 +74,22 @@ class Scene implements AsyncDisposable {
     return [...Deno.readDirSync(bin)].map(({ name }) => name);
   }
 
+  /** What is run to install. */
+  script = SCRIPT;
+
   /** Runs the script with the release as its own. */
   async install(
     args: string[] = [],
     env: Record<string, string> = {},
   ): Promise<Ended> {
-    const from = `http://127.0.0.1:${this.#server.addr.port}`;
+    const from = `https://127.0.0.1:${this.#secure.addr.port}`;
+    this.dir.write("authority.pem", authority.cert);
     const { code, stdout, stderr } = await new Deno.Command("/bin/sh", {
-      args: [SCRIPT, "--from", from, ...args],
+      args: [this.script, "--from", from, ...args],
       clearEnv: true,
       env: {
         HOME: this.dir.join("home"),
+        CURL_CA_BUNDLE: this.dir.join("authority.pem"),
         PATH: Deno.env.get("PATH")!,
         ...env,
       },
@@ -75,7 +100,7 @@ class Scene implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#server.shutdown();
+    await Promise.all([this.#plain.shutdown(), this.#secure.shutdown()]);
     await this.dir[Symbol.asyncDispose]();
   }
 }
@@ -195,19 +220,63 @@ Deno.test({
 });
 
 Deno.test({
-  name: "install.sh does with wget where there is no curl",
-  ignore: ignore || !has("wget"),
+  name: "install.sh takes nothing over plain http, not by a redirect either",
+  ignore,
   async fn() {
     await using scene = new Scene();
     await scene.release({ [NAME]: PROGRAM });
-    const bin = scene.dir.join("bin");
-    Deno.mkdirSync(bin);
-    const needed = "cat cut chmod grep mkdir mktemp mv rm sha256sum uname wget";
-    for (const name of needed.split(" ")) {
-      Deno.symlinkSync(pathOf(name)!, `${bin}/${name}`);
-    }
-    const { code, stderr } = await scene.install([], { PATH: bin });
-    assertEquals([code, stderr], [0, ""]);
+    const named = await scene.install(["--from", scene.plainAddress]);
+    assertEquals(named.code, 1);
+    assertMatch(named.stderr, /Cannot use "http:.* expected https:/);
+    scene.redirect = scene.plainAddress;
+    const led = await scene.install();
+    assertEquals(led.code, 1);
+    assertMatch(led.stderr, /Cannot download "https:.*SHA256SUMS"/);
+    scene.redirect = undefined;
+    assertEquals((await scene.install()).code, 0);
+  },
+});
+
+Deno.test({
+  name: "install.sh refuses a server that no known authority vouches for",
+  ignore,
+  async fn() {
+    await using scene = new Scene();
+    await scene.release({ [NAME]: PROGRAM });
+    const other = scene.dir.join("other.pem");
+    scene.dir.write("other.pem", (await newAuthority()).cert);
+    const { code } = await scene.install([], { CURL_CA_BUNDLE: other });
+    assertEquals(code, 1);
+    assertEquals(scene.names, []);
+  },
+});
+
+Deno.test({
+  name:
+    "install.sh installs only what its repository attests, where gh can be asked",
+  ignore,
+  async fn() {
+    await using scene = new Scene();
+    await scene.release({ [NAME]: PROGRAM });
+    const script = Deno.readTextFileSync(SCRIPT)
+      .replace("repository=''", "repository='example/agent'");
+    scene.dir.write("install.sh", script);
+    scene.script = scene.dir.join("install.sh");
+    const PATH = `${scene.dir.join("bin")}:${Deno.env.get("PATH")}`;
+    const gh = (verdict: number) => {
+      scene.dir.write(
+        "bin/gh",
+        `#!/bin/sh\n[ "$1 $2" = "auth status" ] && exit 0\n` +
+          `[ "$1 $2" = "attestation verify" ] && [ "$4 $5" = "--repo example/agent" ] && exit ${verdict}\nexit 9\n`,
+      );
+      Deno.chmodSync(scene.dir.join("bin/gh"), 0o755);
+    };
+    gh(1);
+    const refused = await scene.install([], { PATH });
+    assertEquals(refused.code, 1);
+    assertMatch(refused.stderr, /example\/agent does not attest/);
+    gh(0);
+    assertEquals((await scene.install([], { PATH })).code, 0);
   },
 });
 
