@@ -3,10 +3,16 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { basename, dirname, join, resolve } from "@std/path";
 import { VERSION } from "../../sync/host/version.ts";
-import { type Binding, projectPath, runningBinding } from "../task/bindings.ts";
+import {
+  type Binding,
+  flagsOf,
+  projectPath,
+  runningBinding,
+} from "../task/bindings.ts";
 import { isMadeFor, targetOf, TARGETS } from "./targets.ts";
 import { permissionsOn, V8_FLAGS } from "./permissions.ts";
 import { writeSums } from "./sha256_sums.ts";
+import { moduleGraph, sbomOf } from "./sbom.ts";
 import { downloadLibrary } from "./sqlite_library.ts";
 import { Stage } from "./stage.ts";
 
@@ -154,6 +160,19 @@ function lacksDenort(
   );
 }
 
+/** Writes what is in the executables beside them, as CycloneDX. */
+async function writeSbom(binding: Binding): Promise<string> {
+  const lock = binding === "npm" ? "scripts/npm/deno.lock" : "deno.lock";
+  const sbom = sbomOf(
+    { name: "jarvis-agent", version: VERSION },
+    await moduleGraph("main.ts", flagsOf(binding)),
+    JSON.parse(Deno.readTextFileSync(projectPath(lock))),
+  );
+  const path = projectPath(`dist/jarvis-agent-${VERSION}.cdx.json`);
+  Deno.writeTextFileSync(path, JSON.stringify(sbom, null, 2) + "\n");
+  return path;
+}
+
 /** @throws {Error} that says in one line what it lacks. */
 async function runCompile(
   deno: string,
@@ -188,7 +207,9 @@ async function main(args: string[]): Promise<number> {
       built.push(path);
     }
     if (options.output === null) {
-      await writeSums(projectPath("dist"), built.map((path) => basename(path)));
+      const sbom = await writeSbom(options.binding);
+      const names = [...built, sbom].map((path) => basename(path));
+      await writeSums(projectPath("dist"), names);
     }
     return 0;
   } catch (error) {

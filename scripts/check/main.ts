@@ -1,8 +1,10 @@
 /** The task `check`: formatting, lint, types, and who imports whom. */
 import type { Binding } from "../task/bindings.ts";
 import { projectPath } from "../task/bindings.ts";
-import { checkImports } from "./imports.ts";
 import { runDeno } from "../task/process.ts";
+import { moduleGraph, npmFoldersOf } from "../build/sbom.ts";
+import { auditDependencies } from "./audit.ts";
+import { checkImports } from "./imports.ts";
 
 const ROOTS = ["main.ts", "sync", "scripts", "tests"];
 
@@ -29,10 +31,31 @@ export async function runChecks(
   const violations = checkImports(projectPath("."));
   for (const violation of violations) console.error(violation);
   if (violations.length > 0) failed.push("import rules");
+  const faults = await audit(flags, binding);
+  for (const fault of faults) console.error(fault);
+  if (faults.length > 0) failed.push("dependencies");
   console.error(
     failed.length > 0 ? `Check failed: ${failed.join(", ")}` : "Check passed",
   );
   return failed.length > 0 ? 1 : 0;
+}
+
+/** Looks at what both bindings import; npm's licences are seen where it is the one in use. */
+async function audit(flags: string[], binding: Binding): Promise<string[]> {
+  const folders = npmFoldersOf(await moduleGraph("main.ts", flags));
+  const read = (path: string) =>
+    JSON.parse(Deno.readTextFileSync(projectPath(path)));
+  const lists = [["deno.json", "deno.lock"], [
+    "scripts/npm/import_map.json",
+    "scripts/npm/deno.lock",
+  ]] as const;
+  return lists.flatMap(([config, lock]) =>
+    auditDependencies(
+      read(config).imports,
+      read(lock),
+      binding === "npm" ? folders : new Map(),
+    ).map((fault) => `${lock}: ${fault}`)
+  );
 }
 
 function* sources(path: string): Generator<string> {

@@ -1,0 +1,93 @@
+/** What the dependencies must be: of one version, with a hash in the lock file, under a free licence. */
+
+/** A lock file of Deno, as far as it is looked at. */
+export interface LockFile {
+  /** Which version each specifier stands for. */
+  specifiers?: Record<string, string>;
+  jsr?: Record<string, { integrity?: string }>;
+  npm?: Record<string, { integrity?: string }>;
+}
+
+/** One package of a lock file. */
+export interface LockedPackage {
+  registry: "jsr" | "npm";
+  name: string;
+  version: string;
+  /** As the lock file has it: SHA-256 in hexadecimal (JSR), or a digest with its name (npm). */
+  integrity: string | undefined;
+}
+
+const ALLOWED_LICENCES = [
+  "0BSD",
+  "Apache-2.0",
+  "BSD-2-Clause",
+  "BSD-3-Clause",
+  "BlueOak-1.0.0",
+  "CC0-1.0",
+  "ISC",
+  "MIT",
+];
+
+/** JSR's packages name no licence; these stand in the repositories of their scopes. */
+const JSR_LICENCES: Readonly<Record<string, string>> = {
+  "@db": "Apache-2.0",
+  "@denosaurs": "MIT",
+  "@std": "MIT",
+};
+
+/** The packages of a lock file. */
+export function packagesOf(lock: LockFile): LockedPackage[] {
+  return (["jsr", "npm"] as const).flatMap((registry) =>
+    Object.entries(lock[registry] ?? {}).map(([key, { integrity }]) => {
+      // What follows a version after "_" are the versions of its peers.
+      const [, name = key, version = ""] = /^(@?[^@]+)@([^_]+)/.exec(key) ?? [];
+      return { registry, name, version, integrity };
+    })
+  );
+}
+
+/** The licence of a package, if it can be told. */
+export function licenceOf(
+  { registry, name, version }: LockedPackage,
+  npmFolders: ReadonlyMap<string, string>,
+): string | undefined {
+  if (registry === "jsr") return JSR_LICENCES[name.split("/")[0]!];
+  const folder = npmFolders.get(`${name}@${version}`);
+  if (folder === undefined) return undefined;
+  return JSON.parse(Deno.readTextFileSync(`${folder}/package.json`)).license;
+}
+
+/**
+ * Tells what is wrong with the dependencies, in words; empty if nothing is.
+ *
+ * @param imports The bare names and what they are mapped to.
+ * @param npmFolders Where npm's packages lie, by `NAME@VERSION`; the licences of
+ * others are not looked at.
+ */
+export function auditDependencies(
+  imports: Record<string, string>,
+  lock: LockFile,
+  npmFolders: ReadonlyMap<string, string>,
+): string[] {
+  const remote = Object.values(imports).filter((to) => /^(jsr|npm):/.test(to));
+  const unlocked = remote
+    .filter((to) => lock.specifiers?.[to] === undefined)
+    .map((to) => `"${to}" has no version in the lock file`);
+  const found = packagesOf(lock).flatMap((one) => {
+    const label = `${one.registry}:${one.name}@${one.version}`;
+    const faults: string[] = [];
+    if (!one.integrity) faults.push(`${label} has no hash in the lock file`);
+    const isSeen = one.registry === "jsr" ||
+      npmFolders.has(`${one.name}@${one.version}`);
+    const licence = licenceOf(one, npmFolders);
+    if (isSeen && !ALLOWED_LICENCES.includes(licence ?? "")) {
+      faults.push(
+        `${label} is under "${licence}": expected one of ${
+          ALLOWED_LICENCES.join(", ")
+        }`,
+      );
+    }
+    return faults;
+  });
+  return [...unlocked, ...found];
+}
