@@ -1,23 +1,5 @@
 import type { Command } from "./command.ts";
-
-const STORE = ["data-dir"] as const;
-const SERVER = ["server", "token-file", "allow-insecure", "timeout"] as const;
-const SPOOL = ["max-spool-bytes", "min-free-bytes"] as const;
-const METADATA = ["metadata", "metadata-json"] as const;
-
-/** What `run` takes, and a service is installed with. */
-export const RUN_OPTIONS = [
-  ...SERVER,
-  ...STORE,
-  ...SPOOL,
-  "concurrency",
-  "watch",
-  "settle",
-  "after-upload",
-  "changed",
-  "grace",
-  "verbose",
-] as const;
+import { METADATA, RUN_OPTIONS, SERVER, SPOOL, STORE } from "./options.ts";
 
 /** Every command, in the order of the help. */
 export const COMMANDS: Record<string, Command> = {

@@ -5,14 +5,7 @@
  * @module
  */
 
-import {
-  basename,
-  dirname,
-  isAbsolute,
-  join,
-  relative,
-  resolve,
-} from "@std/path";
+import { isAbsolute, join, resolve } from "@std/path";
 import type { AfterUpload } from "../watch/after_upload.ts";
 import { MIN_FREE_BYTES } from "../spool/intake.ts";
 import { type Given, UsageError } from "./arguments.ts";
@@ -20,6 +13,7 @@ import {
   parseServerUrl,
   type ParseServerUrlOptions,
 } from "../upload/server_url.ts";
+import { readAfterUpload, readWatch } from "./folders.ts";
 import { readToken, type TokenSource } from "./token.ts";
 
 /** What the commands work with; only the options that a command takes can differ from the defaults. */
@@ -125,73 +119,4 @@ function readDataDir(
   throw new UsageError(
     "Cannot tell where to keep the queue, neither HOME nor XDG_DATA_HOME is set: expected --data-dir DIR",
   );
-}
-
-function readAfterUpload(given: Given): AfterUpload {
-  const text = given.text("after-upload") ?? "keep";
-  if (text === "keep" || text === "delete") return { kind: text };
-  const dir = /^move:(.+)$/s.exec(text)?.[1];
-  if (dir === undefined || kindOf(dir) === "other") {
-    throw given.wrong("after-upload", "keep, delete or move:DIR");
-  }
-  return { kind: "move", dir: resolve(dir) };
-}
-
-function readWatch(
-  given: Given,
-  dataDir: string,
-  afterUpload: AfterUpload,
-): string[] {
-  const folders = given.texts("watch").map((dir) => resolve(dir));
-  for (const dir of folders) {
-    const wrong = (expected: string) => given.wrong("watch", expected, dir);
-    const kind = kindOf(dir);
-    if (kind !== "folder") {
-      throw wrong(
-        kind === "forbidden"
-          ? "a folder that is not below /dev, /proc or /sys, where nothing can be read"
-          : "a folder that is there",
-      );
-    }
-    if (contains(dir, dataDir) || contains(dataDir, dir)) {
-      throw wrong(`a folder apart from the data directory "${dataDir}"`);
-    }
-    // What was moved would be found again, and for ever.
-    if (afterUpload.kind === "move" && contains(dir, afterUpload.dir)) {
-      throw given.wrong(
-        "after-upload",
-        `a folder outside the watched "${dir}"`,
-      );
-    }
-  }
-  // One inside another is watched with it, and its files must not count twice.
-  return folders.filter((dir, at) =>
-    !folders.some((other, i) =>
-      i !== at && contains(other, dir) && (i < at || !contains(dir, other))
-    )
-  );
-}
-
-function kindOf(path: string): "folder" | "other" | "nothing" | "forbidden" {
-  try {
-    return Deno.statSync(path).isDirectory ? "folder" : "other";
-  } catch (error) {
-    const forbidden = error instanceof Deno.errors.NotCapable;
-    return forbidden ? "forbidden" : "nothing";
-  }
-}
-
-function contains(outer: string, inner: string): boolean {
-  const path = relative(realPath(outer), realPath(inner));
-  return path === "" || (!/^\.\.(?:[\\/]|$)/.test(path) && !isAbsolute(path));
-}
-
-/** The path without symbolic links, as far as it is there. */
-function realPath(path: string): string {
-  try {
-    return Deno.realPathSync(path);
-  } catch {
-    const parent = dirname(path);
-    return parent === path ? path : join(realPath(parent), basename(path));
-  }
 }

@@ -108,3 +108,28 @@ export const OPTIONS = {
 
 /** The name of an option, without its dashes. */
 export type OptionName = keyof typeof OPTIONS;
+
+/** Options that several commands take. */
+export const STORE = ["data-dir"] as const;
+export const SERVER = [
+  "server",
+  "token-file",
+  "allow-insecure",
+  "timeout",
+] as const;
+export const SPOOL = ["max-spool-bytes", "min-free-bytes"] as const;
+export const METADATA = ["metadata", "metadata-json"] as const;
+
+/** What `run` takes, and a service is installed with. */
+export const RUN_OPTIONS = [
+  ...SERVER,
+  ...STORE,
+  ...SPOOL,
+  "concurrency",
+  "watch",
+  "settle",
+  "after-upload",
+  "changed",
+  "grace",
+  "verbose",
+] as const;

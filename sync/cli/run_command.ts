@@ -1,10 +1,17 @@
+import { AgentRunningError } from "../agent/agent_lock.ts";
+import { oneLine } from "../host/log.ts";
 import { UsageError } from "./arguments.ts";
 import { closest } from "./closest.ts";
-import { type Command, ExitCode, type Surroundings } from "./command.ts";
+import {
+  type Command,
+  type CommandContext,
+  ExitCode,
+  exitCodeOf,
+  type Surroundings,
+} from "./command.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { COMMANDS } from "./commands.ts";
-import { contextOf } from "./context.ts";
-import { explain } from "./explain.ts";
+import { readSettings } from "./config.ts";
 import { commandHelp } from "./help.ts";
 
 /**
@@ -30,13 +37,27 @@ async function dispatch(
 ): Promise<number> {
   const command = commandOf(name);
   const { options: names } = command;
-  const line = parseCommandLine(args, names, around.env);
-  if (line.help) {
+  const { given, positionals, help } = parseCommandLine(
+    args,
+    names,
+    around.env,
+  );
+  if (help) {
     around.out(commandHelp(name, command));
     return ExitCode.ok;
   }
-  assertCount(name, command, line.positionals);
-  const context = contextOf(line, { args, names, around });
+  assertCount(name, command, positionals);
+  const context: CommandContext = {
+    ...around,
+    // A file's name may hold line breaks, or what a terminal would obey.
+    out: (text) => around.out(oneLine(text)),
+    err: (text) => around.err(oneLine(text)),
+    settings: readSettings(given, around.env),
+    given,
+    args: positionals,
+    reread: (env) =>
+      readSettings(parseCommandLine(args, names, env).given, env),
+  };
   const { run } = await command.load();
   return await run(context);
 }
@@ -67,4 +88,17 @@ function assertCount(name: string, command: Command, args: string[]): void {
       `Cannot use "${args[max]}": "${name}" takes no arguments but options`,
     );
   }
+}
+
+/** Tells what went wrong and what to do about it; returns the exit code. */
+function explain(name: string, error: unknown, { err }: Surroundings): number {
+  const message = error instanceof Error ? error.message : String(error);
+  err(oneLine(`jarvis-agent: ${message}`));
+  if (error instanceof UsageError) {
+    const topic = Object.hasOwn(COMMANDS, name) ? `${name} --help` : "--help";
+    err(`Try "jarvis-agent ${topic}".`);
+  } else if (error instanceof AgentRunningError) {
+    err('"jarvis-agent status" shows it; end it before starting another one.');
+  }
+  return exitCodeOf(error);
 }

@@ -1,9 +1,12 @@
 import { join } from "@std/path";
-import type { Settings } from "./config.ts";
+import { agentLockPath } from "../agent/agent_lock.ts";
 import { prepareDataDir, QUEUE_FILE } from "../host/data_dir.ts";
-import { Intake } from "../spool/intake.ts";
+import { statIfThere } from "../host/files.ts";
+import type { Log } from "../host/log.ts";
 import { UploadQueue } from "../queue/queue.ts";
+import { Intake } from "../spool/intake.ts";
 import { Spool } from "../spool/spool.ts";
+import type { Settings } from "./config.ts";
 
 /** Queue and spool of one data directory, open. */
 export interface Store extends Disposable {
@@ -13,7 +16,7 @@ export interface Store extends Disposable {
 }
 
 /** What is kept free on the disk for the queue itself, in bytes. */
-export const RESERVE_BYTES = 8 * 1024 * 1024;
+const RESERVE_BYTES = 8 * 1024 * 1024;
 
 /**
  * Opens the data directory; makes it if need be.
@@ -22,7 +25,42 @@ export const RESERVE_BYTES = 8 * 1024 * 1024;
  */
 export function openStore(settings: Settings): Store {
   const path = prepareQueuePath(settings);
-  const queue = new UploadQueue(path, { reserveBytes: RESERVE_BYTES });
+  return storeOf(
+    new UploadQueue(path, { reserveBytes: RESERVE_BYTES }),
+    settings,
+  );
+}
+
+/**
+ * Opens the data directory like {@linkcode openStore}; a damaged queue is set aside
+ * first, and what can be read of it carried over: for commands that take captures
+ * or deliver them.
+ *
+ * @param options `thorough` looks at all of the queue: for whoever delivers
+ * all that is in it.
+ * @throws {QueueInUseError} if the queue is damaged and its agent runs.
+ * @throws {Error} if the data directory, or the queue in it, cannot be used.
+ */
+export async function openMendedStore(
+  settings: Settings,
+  options: { log: Log; thorough?: boolean },
+): Promise<Store> {
+  const path = prepareQueuePath(settings);
+  if (!options.thorough && statIfThere(path)?.size) {
+    try {
+      const options = { reserveBytes: RESERVE_BYTES };
+      return storeOf(new UploadQueue(path, options), settings);
+    } catch {
+      // It is mended, or what is wrong is said, below.
+    }
+  }
+  // Rarely needed, and not small.
+  const { openQueue } = await import("../queue/repair/salvage.ts");
+  const queue = await openQueue(path, {
+    ...options,
+    lockPath: agentLockPath(path),
+    reserveBytes: RESERVE_BYTES,
+  });
   return storeOf(queue, settings);
 }
 
@@ -31,7 +69,7 @@ export function openStore(settings: Settings): Store {
  *
  * @throws {Error} if it cannot be used.
  */
-export function prepareQueuePath({ dataDir }: Settings): string {
+function prepareQueuePath({ dataDir }: Settings): string {
   try {
     prepareDataDir(dataDir);
   } catch (cause) {
@@ -42,8 +80,7 @@ export function prepareQueuePath({ dataDir }: Settings): string {
   return join(dataDir, QUEUE_FILE);
 }
 
-/** What belongs to an open queue. */
-export function storeOf(queue: UploadQueue, settings: Settings): Store {
+function storeOf(queue: UploadQueue, settings: Settings): Store {
   const spool = new Spool(join(settings.dataDir, "spool"));
   return {
     queue,

@@ -2,8 +2,8 @@ import { nudgeAgent } from "../../agent/agent_lock.ts";
 import { createLog } from "../../host/log.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { eachFile } from "../each_file.ts";
-import { openMendedStore } from "../mended_store.ts";
-import { readMetadata } from "../metadata_options.ts";
+import { openMendedStore } from "../store.ts";
+import { readMetadata } from "../metadata.ts";
 
 /** Queues every file of the command line that can be, and says which cannot. */
 export async function run(context: CommandContext): Promise<number> {

@@ -8,8 +8,7 @@ import { createAgent, createUploader, reconcile } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { MemoryKeeper, releaseMemory } from "../memory.ts";
 import { Reloader } from "../reload.ts";
-import { openMendedStore } from "../mended_store.ts";
-import type { Store } from "../store.ts";
+import { openMendedStore, type Store } from "../store.ts";
 
 /** Is the agent until the program is told to stop. */
 export async function run(context: CommandContext): Promise<number> {

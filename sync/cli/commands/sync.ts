@@ -12,8 +12,7 @@ import type { UploadQueue } from "../../queue/queue.ts";
 import { createAgent, createUploader, reconcile } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { Progress } from "../progress.ts";
-import { openMendedStore } from "../mended_store.ts";
-import type { Store } from "../store.ts";
+import { openMendedStore, type Store } from "../store.ts";
 
 /** How often the queue is looked at for the progress, in milliseconds. */
 const LOOK_MS = 200;

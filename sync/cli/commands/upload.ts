@@ -8,8 +8,8 @@ import type { CaptureUploader, UploadResult } from "../../upload/uploader.ts";
 import { createUploader } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { eachFile } from "../each_file.ts";
-import { readMetadata } from "../metadata_options.ts";
-import { openMendedStore } from "../mended_store.ts";
+import { readMetadata } from "../metadata.ts";
+import { openMendedStore } from "../store.ts";
 
 type Sent = Pick<
   UploadResult,

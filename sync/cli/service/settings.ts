@@ -1,9 +1,8 @@
 import { DELIMITER, resolve } from "@std/path";
 import type { Settings } from "../config.ts";
 import { UsageError } from "../arguments.ts";
-import { type OptionName, OPTIONS } from "../options.ts";
+import { type OptionName, OPTIONS, RUN_OPTIONS } from "../options.ts";
 import type { CommandContext } from "../command.ts";
-import { RUN_OPTIONS } from "../commands.ts";
 import { parseEnvFile } from "./env_file.ts";
 
 /** What a service is to run with. */

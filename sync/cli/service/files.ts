@@ -1,0 +1,107 @@
+/** The service's files: its unit, and the environment file with its settings. */
+
+import { dirname, isAbsolute, join } from "@std/path";
+import { UsageError } from "../arguments.ts";
+import { updateEnvFile } from "./env_file.ts";
+import { isAsWritten, UNIT } from "./unit.ts";
+
+const HEADER =
+  `# What jarvis-agent runs with; "jarvis-agent run --help" lists the variables.
+# After a change: systemctl --user reload jarvis-agent
+# After a change of folders: jarvis-agent service install
+`;
+
+/**
+ * Where the service's files belong.
+ *
+ * @throws {UsageError} if nobody knows.
+ */
+export function servicePaths(): {
+  home: string;
+  unit: string;
+  envFile: string;
+} {
+  const home = Deno.env.get("HOME");
+  if (!home) {
+    throw new UsageError("Cannot tell where the unit belongs: expected HOME");
+  }
+  const base = Deno.env.get("XDG_CONFIG_HOME");
+  const config = base && isAbsolute(base) ? base : join(home, ".config");
+  return {
+    home,
+    unit: join(config, "systemd", "user", UNIT),
+    envFile: join(config, "jarvis", "agent.env"),
+  };
+}
+
+/** Brings the environment file up to date; what else is in it stays. */
+export function writeEnvFile(
+  path: string,
+  changes: ReadonlyMap<string, string>,
+  out: (line: string) => void,
+): void {
+  const before = readIfThere(path);
+  const after = updateEnvFile(before || HEADER, changes);
+  if (after === before) return out(`"${path}" is up to date`);
+  Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  replace(path, after, 0o600);
+  out(`Wrote "${path}"`);
+}
+
+/** Writes the unit; one that somebody has edited is kept under another name. */
+export async function writeUnit(
+  path: string,
+  text: string,
+  out: (line: string) => void,
+): Promise<void> {
+  const before = readIfThere(path);
+  if (before !== "" && before !== text && !await isAsWritten(before)) {
+    const kept = `${path}.${Date.now()}.old`;
+    Deno.renameSync(path, kept);
+    out(`"${path}" was edited; your version is kept as "${kept}"`);
+  }
+  if (before !== text) {
+    Deno.mkdirSync(dirname(path), { recursive: true });
+    replace(path, text, 0o644);
+    out(`Wrote "${path}"`);
+  } else {
+    out(`"${path}" is up to date`);
+  }
+}
+
+/** Replaces a file as a whole, or not at all. */
+function replace(path: string, text: string, mode: number): void {
+  const temporary = `${path}.tmp`;
+  removeIfThere(temporary);
+  Deno.writeTextFileSync(temporary, text, { mode, createNew: true });
+  Deno.renameSync(temporary, path);
+}
+
+/** The text of a file; empty if there is none. */
+export function readIfThere(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  }
+}
+
+/** Removes a file, or a folder that is empty; returns whether there was one. */
+export function removeIfThere(path: string): boolean {
+  try {
+    Deno.removeSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || isFolder(path)) return false;
+    throw error;
+  }
+}
+
+export function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}

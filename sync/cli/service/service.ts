@@ -1,0 +1,178 @@
+/** What `jarvis-agent service` does: the agent as a systemd user unit. */
+
+import { dirname } from "@std/path";
+import { createPrivateDir, prepareDataDir } from "../../host/data_dir.ts";
+import { type CommandContext, ExitCode } from "../command.ts";
+import {
+  isFolder,
+  readIfThere,
+  removeIfThere,
+  servicePaths,
+  writeEnvFile,
+  writeUnit,
+} from "./files.ts";
+import { mergedSettings, type ServiceSettings } from "./settings.ts";
+import {
+  assertManager,
+  isLingering,
+  mustSystemctl,
+  properties,
+  show,
+  systemctl,
+  systemdVersion,
+} from "./systemd.ts";
+import { UNIT, unitText, writableFolders } from "./unit.ts";
+
+/** How systemd's child exits that cannot give a unit its view on users, rights or files. */
+const NO_NAMESPACES = ["217", "218", "226"];
+
+/** Writes the unit and its settings, starts it, waits until it is ready. */
+export async function install(context: CommandContext): Promise<number> {
+  const { out } = context;
+  await assertManager();
+  const { unit, envFile } = servicePaths();
+  const settings = mergedSettings(context, readIfThere(envFile));
+  const text = await textOf(settings, { namespaces: true });
+  prepareDataDir(settings.settings.dataDir);
+  writeEnvFile(envFile, settings.changes, out);
+  await writeUnit(unit, text, out);
+  await mustSystemctl("daemon-reload");
+  await mustSystemctl("enable", "--quiet", UNIT);
+  let started = await start();
+  if (!started && await lacksNamespaces()) {
+    await writeUnit(unit, await textOf(settings, { namespaces: false }), out);
+    await mustSystemctl("daemon-reload");
+    out(
+      "This system lets users have no namespaces: the service can write wherever you can",
+    );
+    started = await start();
+  }
+  await report(started, context);
+  return started ? ExitCode.ok : ExitCode.failure;
+}
+
+/** Shows the unit that `install` would write. */
+export async function print(context: CommandContext): Promise<number> {
+  const settings = mergedSettings(context, readIfThere(servicePaths().envFile));
+  const text = await textOf(settings, { namespaces: true });
+  for (const line of text.trimEnd().split("\n")) context.out(line);
+  return ExitCode.ok;
+}
+
+/** Restarts the service, and waits until it is ready. */
+export async function restart(context: CommandContext): Promise<number> {
+  await assertManager();
+  const started = await start();
+  await report(started, context);
+  return started ? ExitCode.ok : ExitCode.failure;
+}
+
+/** Shows how the service is doing. */
+export async function status(context: CommandContext): Promise<number> {
+  await assertManager();
+  const code = await show("systemctl", "status", UNIT);
+  if (code === 0) await warnOfLogout(context);
+  return code;
+}
+
+/** Shows what the service said last. */
+export async function logs(): Promise<number> {
+  return await show("journalctl", `--unit=${UNIT}`, "--lines=200");
+}
+
+/** Stops the service and removes its files; the queue stays. */
+export async function uninstall({ out }: CommandContext): Promise<number> {
+  await assertManager();
+  const { unit, envFile } = servicePaths();
+  if (readIfThere(unit) === "") {
+    out("There is no service to uninstall");
+    return ExitCode.ok;
+  }
+  await mustSystemctl("disable", "--now", "--quiet", UNIT);
+  for (const path of [unit, envFile]) {
+    if (removeIfThere(path)) out(`Removed "${path}"`);
+  }
+  removeIfThere(dirname(envFile));
+  await mustSystemctl("daemon-reload");
+  // A unit that failed is remembered otherwise.
+  await systemctl("reset-failed", UNIT);
+  if (isFolder(`${unit}.d`)) out(`Your changes in "${unit}.d" stay`);
+  out("The queue stays");
+  return ExitCode.ok;
+}
+
+async function textOf(
+  { settings }: ServiceSettings,
+  { namespaces }: { namespaces: boolean },
+): Promise<string> {
+  const { home, envFile } = servicePaths();
+  const { dataDir, watch, afterUpload, graceMs, concurrency } = settings;
+  if (afterUpload.kind === "move") createPrivateDir(afterUpload.dir);
+  const emptied = afterUpload.kind === "keep"
+    ? []
+    : [...watch, ...(afterUpload.kind === "move" ? [afterUpload.dir] : [])];
+  return await unitText({
+    program: program(),
+    envFile,
+    writable: writableFolders({ home, dataDir, emptied }),
+    graceMs,
+    concurrency,
+    systemdVersion: await systemdVersion(),
+    namespaces,
+  });
+}
+
+function program(): string {
+  const path = Deno.execPath();
+  if (!Deno.build.standalone) {
+    throw new Error(
+      "Cannot make a service of the program's sources: expected the executable",
+    );
+  }
+  if (/["'\\]/.test(path)) {
+    throw new Error(
+      `Cannot make a service of "${path}": expected a path without quotes and backslashes, which systemd refuses`,
+    );
+  }
+  return path;
+}
+
+/** (Re)starts the unit; returns whether it got ready, which systemd waits for. */
+async function start(): Promise<boolean> {
+  return (await systemctl("restart", UNIT)).code === 0;
+}
+
+async function lacksNamespaces(): Promise<boolean> {
+  const { ExecMainStatus = "" } = await properties(UNIT, "ExecMainStatus");
+  return NO_NAMESPACES.includes(ExecMainStatus);
+}
+
+async function report(
+  started: boolean,
+  context: CommandContext,
+): Promise<void> {
+  const { StatusText, Result, ExecMainStatus } = await properties(
+    UNIT,
+    "StatusText",
+    "Result",
+    "ExecMainStatus",
+  );
+  if (started) {
+    context.out(`The service runs: ${StatusText}`);
+    return await warnOfLogout(context);
+  }
+  const reason = StatusText || `${Result}, exit status ${ExecMainStatus}`;
+  context.err(
+    `jarvis-agent: Cannot start the service: ${reason}; ` +
+      `"jarvis-agent service logs" tells more, and it is tried again`,
+  );
+}
+
+async function warnOfLogout({ err }: CommandContext): Promise<void> {
+  const lingering = await isLingering();
+  if (lingering) return;
+  const certain = lingering === false
+    ? "The service ends when you log out."
+    : "The service may end when you log out.";
+  err(`${certain} To keep it running: loginctl enable-linger`);
+}
