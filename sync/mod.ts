@@ -28,7 +28,7 @@ export type { AddOptions, IntakeOptions } from "./spool/intake.ts";
 export { createLog } from "./host/log.ts";
 export type { Log, LogLevel, LogOptions } from "./host/log.ts";
 export type { Metadata } from "./capture/metadata.ts";
-export { CaptureFileError } from "./upload/outcome.ts";
+export { CaptureFileError } from "./capture/errors.ts";
 export type { OutcomeKind } from "./upload/outcome.ts";
 export { UploadQueue } from "./queue/queue.ts";
 export type {

@@ -40,7 +40,7 @@ import { isOutOfRoom } from "../host/files.ts";
 import { reached } from "../host/fault_point.ts";
 import { encodeMetadata, type Metadata } from "../capture/metadata.ts";
 import type { NewCapture, UploadQueue } from "../queue/queue.ts";
-import { CaptureFileError } from "../upload/outcome.ts";
+import { CaptureFileError } from "../capture/errors.ts";
 import { type Spool, type SpooledFile, statCapture } from "./spool.ts";
 
 /** Options for {@linkcode Intake}. */

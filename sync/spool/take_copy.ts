@@ -1,5 +1,5 @@
 import { syncFile } from "../host/files.ts";
-import { CaptureFileError } from "../upload/outcome.ts";
+import { CaptureFileError } from "../capture/errors.ts";
 
 /** A capture's file as it was taken over. */
 export interface SpooledFile {

@@ -1,4 +1,4 @@
-import { CaptureFileError, CaptureReadError } from "./outcome.ts";
+import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
 
 /** A capture's bytes, open for one attempt, as they were when it was opened. */
 export interface OpenCapture extends Disposable {

@@ -11,6 +11,7 @@
  * @module
  */
 
+import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
 import { reasonOf } from "./fetch_error.ts";
 
 /** What becomes of the capture after an attempt. */
@@ -56,16 +57,6 @@ const MAX_ID = 1024;
 
 /** What a terminal would obey, or show somewhere else. */
 const UNPRINTABLE = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
-
-/** The capture's file is gone, unreadable, or not a regular file: trying again cannot help. */
-export class CaptureFileError extends Error {
-  override name = "CaptureFileError";
-}
-
-/** The capture could not be read whole this time: its file changed meanwhile, or the disk failed. */
-export class CaptureReadError extends Error {
-  override name = "CaptureReadError";
-}
 
 /** These say something about the host or its settings, not about one capture. */
 const PAUSING = new Set([401, 403, 404, 405, 407, 421]);

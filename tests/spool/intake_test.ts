@@ -6,7 +6,7 @@ import {
   MIN_FREE_BYTES,
   NoRoomError,
 } from "../../sync/spool/intake.ts";
-import { CaptureFileError } from "../../sync/upload/outcome.ts";
+import { CaptureFileError } from "../../sync/capture/errors.ts";
 import { SmallDisk } from "../chaos/small_disk.ts";
 import {
   StoreFixture,

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Spool, type SpoolRecord } from "../../sync/spool/spool.ts";
-import { CaptureFileError } from "../../sync/upload/outcome.ts";
+import { CaptureFileError } from "../../sync/capture/errors.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
 const ID = "0f8fad5b-d9cb-469f-a165-70867728950e";

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { CaptureFileError } from "../../sync/upload/outcome.ts";
+import { CaptureFileError } from "../../sync/capture/errors.ts";
 import { statCapture, takeCopy } from "../../sync/spool/take_copy.ts";
 import { testAcrossFileSystems } from "../helpers/store_fixture.ts";
 import { TempDir } from "../helpers/temp_dir.ts";

@@ -9,7 +9,7 @@ import { bytesCapture, openCapture } from "../../sync/upload/capture_file.ts";
 import {
   CaptureFileError,
   CaptureReadError,
-} from "../../sync/upload/outcome.ts";
+} from "../../sync/capture/errors.ts";
 import { KNOWS_OPEN_FILES, openFiles } from "../helpers/open_files.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 

@@ -17,7 +17,7 @@ import {
   FileBody,
   onePieceBody,
 } from "../../sync/upload/multipart.ts";
-import { CaptureReadError } from "../../sync/upload/outcome.ts";
+import { CaptureReadError } from "../../sync/capture/errors.ts";
 import { sampleBytes as bytes } from "../helpers/sample_bytes.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 

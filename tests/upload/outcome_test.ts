@@ -1,8 +1,10 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import {
-  type Answer,
   CaptureFileError,
   CaptureReadError,
+} from "../../sync/capture/errors.ts";
+import {
+  type Answer,
   MAX_RETRY_AFTER_MS,
   outcomeOfAnswer,
   outcomeOfError,
