@@ -27,6 +27,9 @@ const AT_EMPTY_PATH = 0x1000;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const STATX_ALL = 0xfff;
 const F_SETLEASE = 1024;
+const F_SETSIG = 10;
+/** Nothing happens to a process that does not handle it. */
+const SIGURG = 23n;
 const [F_RDLCK, F_UNLCK] = [0n, 2n];
 const FICLONE = 0x40049409n;
 
@@ -165,6 +168,9 @@ export async function readAtAside(
  * does not tell (another user's file, a network file system).
  */
 export function isOpenForWriting(fd: number): boolean | undefined {
+  // Who opens it for writing in this moment makes the system send a signal, by
+  // default SIGIO, which would end this process.
+  libc!.fcntl(fd, F_SETSIG, SIGURG);
   if (libc!.fcntl(fd, F_SETLEASE, F_RDLCK) === 0) {
     libc!.fcntl(fd, F_SETLEASE, F_UNLCK);
     return false;

@@ -7,6 +7,7 @@ import {
 } from "../../sync/host/opened_file.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
+const LEASE_CHILD = import.meta.resolve("../helpers/lease_child.ts");
 const ignore = Deno.build.os !== "linux";
 
 function contentOf(file: ReturnType<typeof openRegularFile>): string {
@@ -150,6 +151,30 @@ Deno.test({
       assertEquals(file.isOpenForWriting(), true);
     }
     assertEquals(file.isOpenForWriting(), false);
+  },
+});
+
+Deno.test({
+  name:
+    "asking whether a file is open for writing survives those who open it just then",
+  ignore,
+  async fn() {
+    await using dir = new TempDir();
+    const path = dir.write("a.txt", "a");
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", LEASE_CHILD, path],
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn();
+    const lines = child.stdout.getReader();
+    // It asks without a pause from its first word on.
+    await lines.read();
+    for (let n = 0; n < 100_000; n++) {
+      Deno.openSync(path, { append: true }).close();
+    }
+    await child.stdin.close();
+    while (!(await lines.read()).done);
+    assertEquals((await child.status).signal, null);
   },
 });
 
