@@ -77,7 +77,31 @@ export class Given {
   }
 
   /**
-   * The value of a number of bytes like `512`, `100K`, `20M` or `4G`, or
+   * The value of a time in milliseconds, or `standard` if none was given. All are
+   * written as people write them: `30`, `5m`, `1h30m`, `90d`.
+   *
+   * @param range `unit` is that of a bare number.
+   * @throws {UsageError} if it is anything else, or out of the range.
+   */
+  durationMs(
+    name: OptionName,
+    standard: string,
+    range: { min: string; max: string; unit?: "s" | "d" },
+  ): number {
+    const { min, max, unit = "s" } = range;
+    const valueMs = parseDuration(this.text(name) ?? standard, unit);
+    if (
+      valueMs >= parseDuration(min, unit) && valueMs <= parseDuration(max, unit)
+    ) return valueMs;
+    const bare = unit === "s" ? "seconds" : "days";
+    throw this.wrong(
+      name,
+      `a time from ${min} to ${max}, in ${bare} or like 5m, 1.5h or 7d`,
+    );
+  }
+
+  /**
+   * The value of a number of bytes like `512`, `100K`, `20M` or `1.5G`, or
    * `standard` if none was given.
    *
    * @throws {UsageError} if it is anything else.
@@ -85,11 +109,13 @@ export class Given {
   bytes(name: OptionName, standard: number): number {
     const text = this.text(name);
     if (text === undefined) return standard;
-    const [, digits, unit = ""] = /^(\d{1,15})([KMGT]?)i?B?$/i.exec(text) ?? [];
+    const [, digits, unit] =
+      /^(\d{1,15}(?:\.\d{1,9})?) ?([KMGT]?)i?B?$/i.exec(text) ?? [];
     if (digits === undefined) {
-      throw this.wrong(name, "a number of bytes like 512, 100K, 20M or 4G");
+      throw this.wrong(name, "a number of bytes like 512, 100K, 20M or 1.5G");
     }
-    return Number(digits) * 1024 ** " KMGT".indexOf(unit.toUpperCase() || " ");
+    const power = " KMGT".indexOf(unit!.toUpperCase() || " ");
+    return Math.round(Number(digits) * 1024 ** power);
   }
 
   /** What a given option was given by: `--NAME` or a variable. */
@@ -112,4 +138,17 @@ export class Given {
       `Cannot use ${this.source(name)} "${value}": expected ${expected}`,
     );
   }
+}
+
+const UNITS_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Milliseconds; `NaN` if it is no time. */
+function parseDuration(text: string, unit: "s" | "d"): number {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * UNITS_MS[unit];
+  if (!/^(\d+(\.\d+)?(ms|[smhd]))+$/.test(text)) return NaN;
+  let sumMs = 0;
+  for (const [, digits, unit] of text.matchAll(/([\d.]+)([a-z]+)/g)) {
+    sumMs += Number(digits) * UNITS_MS[unit as keyof typeof UNITS_MS];
+  }
+  return sumMs;
 }

@@ -41,7 +41,7 @@ export const COMMANDS: Record<string, Command> = {
     options: [...SERVER, ...STORE, "concurrency", "changed", "json"],
     example: "jarvis-agent sync --server https://captures.example.org",
     notes:
-      "Exits 0 when nothing is left to deliver, 75 otherwise. A running agent does the work.",
+      "Exits 0 when all was delivered, 75 when some are left to try later, 1 when some failed for good. A running agent does the work.",
     load: () => import("./commands/sync.ts"),
   },
   status: {

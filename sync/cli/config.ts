@@ -54,22 +54,22 @@ export function readSettings(
   if (changed !== "send" && changed !== "refuse") {
     throw given.wrong("changed", "send or refuse");
   }
-  const seconds = { min: 0, max: 86_400 };
+  const upToADay = { min: "0s", max: "24h" };
   return {
     server: readServer(given),
     dataDir,
     token: readToken(given, env),
     allowInsecure: given.has("allow-insecure"),
-    timeoutMs: given.number("timeout", 30, { min: 0.1, max: 86_400 }) * 1000,
+    timeoutMs: given.durationMs("timeout", "30s", { min: "100ms", max: "24h" }),
     concurrency: given.number("concurrency", 32, {
       min: 1,
       max: 64,
       whole: true,
     }),
     watch,
-    settleMs: given.number("settle", 2, seconds) * 1000,
+    settleMs: given.durationMs("settle", "2s", upToADay),
     afterUpload,
-    graceMs: given.number("grace", 10, seconds) * 1000,
+    graceMs: given.durationMs("grace", "10s", upToADay),
     changed,
     maxSpoolBytes: given.bytes("max-spool-bytes", Infinity),
     minFreeBytes: given.bytes("min-free-bytes", MIN_FREE_BYTES),

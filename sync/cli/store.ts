@@ -1,6 +1,10 @@
-import { join } from "@std/path";
+import { dirname, join } from "@std/path";
 import { agentLockPath } from "../agent/agent_lock.ts";
-import { prepareDataDir, QUEUE_FILE } from "../host/data_dir.ts";
+import {
+  assertOwnDataDir,
+  prepareDataDir,
+  QUEUE_FILE,
+} from "../host/data_dir.ts";
 import { statIfThere } from "../host/files.ts";
 import type { Log } from "../host/log.ts";
 import { UploadQueue } from "../queue/queue.ts";
@@ -15,24 +19,11 @@ export interface Store extends Disposable {
   intake: Intake;
 }
 
-/** What is kept free on the disk for the queue itself, in bytes. */
-const RESERVE_BYTES = 8 * 1024 * 1024;
+/** What is kept free on the disk for the queue itself. */
+const RESERVE = { reserveBytes: 8 * 1024 * 1024 };
 
 /**
- * Opens the data directory; makes it if need be.
- *
- * @throws {Error} if it, or the queue in it, cannot be used.
- */
-export function openStore(settings: Settings): Store {
-  const path = prepareQueuePath(settings);
-  return storeOf(
-    new UploadQueue(path, { reserveBytes: RESERVE_BYTES }),
-    settings,
-  );
-}
-
-/**
- * Opens the data directory like {@linkcode openStore}; a damaged queue is set aside
+ * Opens the data directory, which is made if need be. A damaged queue is set aside
  * first, and what can be read of it carried over: for commands that take captures
  * or deliver them.
  *
@@ -41,47 +32,102 @@ export function openStore(settings: Settings): Store {
  * @throws {QueueInUseError} if the queue is damaged and its agent runs.
  * @throws {Error} if the data directory, or the queue in it, cannot be used.
  */
-export async function openMendedStore(
+export async function openStore(
   settings: Settings,
   options: { log: Log; thorough?: boolean },
 ): Promise<Store> {
-  const path = prepareQueuePath(settings);
-  if (!options.thorough && statIfThere(path)?.size) {
+  const path = queuePath(settings);
+  naming(() => prepareDataDir(settings.dataDir))
+    .forEach((closed) => options.log("warn", closed));
+  if (!options.thorough && hasQueue(path)) {
     try {
-      const options = { reserveBytes: RESERVE_BYTES };
-      return storeOf(new UploadQueue(path, options), settings);
+      return storeOf(new UploadQueue(path, RESERVE), settings);
     } catch {
-      // It is mended, or what is wrong is said, below.
+      // It is repaired, or what is wrong is said, below.
     }
   }
   // Rarely needed, and not small.
   const { openQueue } = await import("../queue/repair/salvage.ts");
-  const queue = await openQueue(path, {
-    ...options,
-    lockPath: agentLockPath(path),
-    reserveBytes: RESERVE_BYTES,
-  });
+  const lockPath = agentLockPath(path);
+  const queue = await openQueue(path, { ...options, ...RESERVE, lockPath });
   return storeOf(queue, settings);
 }
 
 /**
- * Makes the data directory ready, and returns where its queue is.
+ * Opens a data directory that holds a queue, or returns `undefined`: for commands
+ * that have nothing to do where there is none.
  *
- * @throws {Error} if it cannot be used.
+ * @throws {Error} if the data directory, or the queue in it, cannot be used.
  */
-function prepareQueuePath({ dataDir }: Settings): string {
+export function openStoreIfThere(settings: Settings): Store | undefined {
+  const path = queuePath(settings);
+  if (!naming(() => hasQueue(path))) return undefined;
+  naming(() => prepareDataDir(settings.dataDir));
+  return storeOf(new UploadQueue(path, RESERVE), settings);
+}
+
+/** What can be looked at. */
+export interface Look extends Disposable {
+  queue: UploadQueue;
+  /** `undefined` if nothing was ever copied. */
+  spool: Spool | undefined;
+}
+
+/**
+ * Opens a queue to look at it, or returns `undefined` if there is none. Nothing is
+ * made, and no permission is changed but the queue's own.
+ *
+ * @throws {Error} if the data directory, or the queue in it, cannot be used.
+ */
+export function lookInto(settings: Settings): Look | undefined {
+  const path = queuePath(settings);
+  if (!naming(() => hasQueue(path))) return undefined;
+  naming(() => assertOwnDataDir(settings.dataDir));
+  const queue = new UploadQueue(path);
+  const dir = spoolPath(settings);
+  return {
+    queue,
+    spool: statIfThere(dir) && new Spool(dir),
+    [Symbol.dispose]: () => queue.close(),
+  };
+}
+
+/** Says that there is no queue, and where one was looked for. */
+export function noQueue(settings: Settings): string {
+  return `There is no queue in "${settings.dataDir}" (--data-dir names another directory)`;
+}
+
+function naming<T>(act: () => T): T {
   try {
-    prepareDataDir(dataDir);
+    return act();
   } catch (cause) {
-    throw new Error(`${(cause as Error).message} (--data-dir names it)`, {
-      cause,
-    });
+    const { message } = cause as Error;
+    throw new Error(`${message} (--data-dir names it)`, { cause });
   }
+}
+
+function hasQueue(path: string): boolean {
+  try {
+    return (statIfThere(path)?.size ?? 0) > 0;
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new Error(
+      `Cannot use the data directory "${dirname(path)}": ${message}`,
+      { cause },
+    );
+  }
+}
+
+function queuePath({ dataDir }: Settings): string {
   return join(dataDir, QUEUE_FILE);
 }
 
+function spoolPath({ dataDir }: Settings): string {
+  return join(dataDir, "spool");
+}
+
 function storeOf(queue: UploadQueue, settings: Settings): Store {
-  const spool = new Spool(join(settings.dataDir, "spool"));
+  const spool = new Spool(spoolPath(settings));
   return {
     queue,
     spool,

@@ -6,22 +6,61 @@ const POSIX = Deno.build.os !== "windows";
 /** The database's name in the data directory. */
 export const QUEUE_FILE = "queue.db";
 
+/** What this program keeps in the data directory and in the spool below it. */
+const OUR_NAMES =
+  /^(queue\.db.*|agent\.lock|spool|records\.jsonl|orphans|[0-9a-f]{2})$/;
+
 /**
- * Makes the data directory ready: it exists, and only its user may look inside.
+ * Makes the data directory ready: it exists, belongs to this user with all that
+ * this program keeps in it, and nobody else may look inside.
  *
  * A directory that was there before is closed to others only if it is empty or
  * already holds a queue, so that naming `/tmp` by mistake locks nobody out.
  *
- * @throws {Error} if it cannot be created or written, or holds other things
- * and is open to other users. The message says which.
+ * @returns What other users could open, and no longer can: a sentence for each.
+ * @throws {Error} if it cannot be created or written, belongs to another user, or
+ * holds other things and is open to other users. The message says which.
  */
-export function prepareDataDir(path: string): void {
-  try {
+export function prepareDataDir(path: string): string[] {
+  return naming(path, () => {
     createPrivateDir(path);
-    if (POSIX) closeToOthers(path);
+    const closed = closeToOthers(path);
     const probe = join(path, `.probe-${Deno.pid}`);
     Deno.writeTextFileSync(probe, "", { mode: 0o600 });
     Deno.removeSync(probe);
+    return closed;
+  });
+}
+
+/**
+ * Makes sure that a data directory is this user's, and changes nothing.
+ *
+ * @throws {Error} if it belongs to another user.
+ */
+export function assertOwnDataDir(path: string): void {
+  naming(path, () => [path, ...ourPathsIn(path)].forEach(ownMode));
+}
+
+/**
+ * Makes sure that a file, and the link that leads to it, is this user's: another
+ * one could have put there what it likes.
+ *
+ * @throws {Error} if it belongs to another user.
+ */
+export function assertOwn(path: string): void {
+  const uid = POSIX ? Deno.uid() : null;
+  for (const info of [Deno.lstatSync(path), Deno.statSync(path)]) {
+    if (uid === null || info.uid === null || info.uid === uid) continue;
+    throw new Error(
+      `"${path}" belongs to another user (uid ${info.uid}, you are ${uid}), expected your own`,
+    );
+  }
+}
+
+/** Says of whatever goes wrong that it is about the data directory. */
+function naming<T>(path: string, act: () => T): T {
+  try {
+    return act();
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new Error(
@@ -77,16 +116,49 @@ export function syncDir(path: string): void {
   directory.syncSync();
 }
 
-function closeToOthers(path: string): void {
-  if (((Deno.statSync(path).mode ?? 0) & 0o077) === 0) return;
-  const names = [...Deno.readDirSync(path)].map((entry) => entry.name);
-  if (names.length > 0 && !names.includes(QUEUE_FILE)) {
+/** Returns what was open to other users. */
+function closeToOthers(path: string): string[] {
+  if (!POSIX) return [];
+  assertOwn(path);
+  const names = [...Deno.readDirSync(path)].map(({ name }) => name);
+  const isOpen = (Deno.statSync(path).mode! & 0o077) !== 0;
+  if (isOpen && names.length > 0 && !names.includes(QUEUE_FILE)) {
     throw new Error(
       "it holds other things and other users may read it; expected an empty directory, " +
         "one that is only yours, or one that this program made",
     );
   }
-  Deno.chmodSync(path, 0o700);
+  return [path, ...ourPathsIn(path)].flatMap((path) => {
+    const mode = ownMode(path);
+    if ((mode & 0o077) === 0) return [];
+    Deno.chmodSync(path, mode & 0o700);
+    return [
+      `"${path}" was open to other users (mode ${
+        mode.toString(8)
+      }), it is closed now`,
+    ];
+  });
+}
+
+/** The permissions of what is this user's; none if it is gone by now. */
+function ownMode(path: string): number {
+  try {
+    assertOwn(path);
+    return (Deno.statSync(path).mode ?? 0) & 0o777;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return 0;
+    throw error;
+  }
+}
+
+function ourPathsIn(path: string): string[] {
+  return [...Deno.readDirSync(path)]
+    .filter(({ name }) => OUR_NAMES.test(name))
+    .flatMap(({ name }) => {
+      const child = join(path, name);
+      const isSpool = name === "spool" && isDirectory(child);
+      return isSpool ? [child, ...ourPathsIn(child)] : [child];
+    });
 }
 
 function isDirectory(path: string): boolean {

@@ -1,4 +1,5 @@
 import { deadline } from "@std/async/deadline";
+import { exists } from "./files.ts";
 
 /** How long Deno before 2.7 waits for a lock before it counts as held, in milliseconds. */
 const OLD_DENO_WAIT_MS = 100;
@@ -46,6 +47,7 @@ export class ProcessLock implements Disposable {
 
   /** Whether some process holds the lock. */
   static async isHeld(path: string): Promise<boolean> {
+    if (!exists(path)) return false;
     using lock = await ProcessLock.tryAcquire(path);
     return lock === undefined;
   }

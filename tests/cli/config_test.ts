@@ -28,16 +28,16 @@ function commandWith(option: OptionName): string {
     .find(([, { options }]) => options.includes(option))![0];
 }
 
-const SECONDS = "a number from 0 to 86400";
-const BYTES = "a number of bytes like 512, 100K, 20M or 4G";
+const SECONDS = "a time from 0s to 24h, in seconds or like 5m, 1.5h or 7d";
+const BYTES = "a number of bytes like 512, 100K, 20M or 1.5G";
 
 /** Values that no option takes, and what is said to be expected instead. */
 const WRONG: Partial<Record<OptionName, [values: string[], expected: string]>> =
   {
     "allow-insecure": [["maybe", "2"], "true or false"],
     "timeout": [
-      ["0", "-5", "x", "1e9", "86401", "1s"],
-      "a number from 0.1 to 86400",
+      ["0", "-5", "x", "1e9", "86401", "25h", "50ms", "1 s", "s", "5m3"],
+      "a time from 100ms to 24h, in seconds or like 5m, 1.5h or 7d",
     ],
     "concurrency": [
       ["0", "65", "1.5", "-1", "four", " "],
@@ -47,11 +47,14 @@ const WRONG: Partial<Record<OptionName, [values: string[], expected: string]>> =
     "grace": [["-1", "NaN", "99999"], SECONDS],
     "after-upload": [["keep it", "move", "move:"], "keep, delete or move:DIR"],
     "changed": [["Send", "both"], "send or refuse"],
-    "max-spool-bytes": [["-1", "1.5G", "much", "20X", "G"], BYTES],
+    "max-spool-bytes": [["-1", "1.G", "much", "20X", "G"], BYTES],
     "min-free-bytes": [["-1", "256MM"], BYTES],
     "status": [["done", "PENDING"], "pending, uploading or failed"],
     "limit": [["0", "-3", "2.5", "all"], "a whole number from 1 to 1000000000"],
-    "days": [["-1", "a week"], "a number from 0 to 36500"],
+    "days": [
+      ["-1", "a week", "1w"],
+      "a time from 0d to 36500d, in days or like 5m, 1.5h or 7d",
+    ],
     "json": [["2"], "true or false"],
     "verbose": [["loud"], "true or false"],
     "failed": [["2"], "true or false"],
@@ -157,10 +160,27 @@ Deno.test("numbers of bytes take units of 1024", () => {
       ["20m", 20_971_520],
       ["4GiB", 4_294_967_296],
       ["1TB", 1_099_511_627_776],
+      ["1.5G", 1_610_612_736],
+      ["0.5 KB", 512],
     ] as const
   ) {
     assertEquals(settings(["--max-spool-bytes", text]).maxSpoolBytes, bytes);
   }
+});
+
+Deno.test("times are seconds, or written as people write them", () => {
+  for (
+    const [text, ms] of [
+      ["90", 90_000],
+      ["0.5", 500],
+      ["250ms", 250],
+      ["45s", 45_000],
+      ["5m", 300_000],
+      ["1.5h", 5_400_000],
+      ["1h30m", 5_400_000],
+      ["1d", 86_400_000],
+    ] as const
+  ) assertEquals(settings(["--grace", text]).graceMs, ms, text);
 });
 
 Deno.test("the server's address is checked, and the option named that gave it", () => {

@@ -59,16 +59,21 @@ Deno.test(
     host.env.JARVIS_DATA_DIR = shared;
     const other = host.write("shared/other", "");
     Deno.chmodSync(shared, 0o777);
-    const refused = await host.run("list");
+    const file = host.write("a.png");
+    const refused = await host.run("enqueue", file);
     assertEquals(refused.code, 1);
     assertStringIncludes(refused.stderr, "other users may read it; expected");
     assertEquals(Deno.statSync(shared).mode! & 0o777, 0o777);
     Deno.removeSync(other);
-    assertEquals((await host.run("list")).code, 0);
+    assertEquals((await host.run("enqueue", file)).code, 0);
     assertEquals(Deno.statSync(shared).mode! & 0o777, 0o700);
     Deno.chmodSync(shared, 0o755);
-    assertEquals((await host.run("list")).code, 0);
-    assertEquals(Deno.statSync(shared).mode! & 0o777, 0o700);
+    const { code, stderr } = await host.run("enqueue", file);
+    assertEquals([code, Deno.statSync(shared).mode! & 0o777], [0, 0o700]);
+    assertStringIncludes(
+      stderr,
+      `"${shared}" was open to other users (mode 755), it is closed now`,
+    );
   },
 );
 
@@ -111,4 +116,117 @@ Deno.test("the queue is where XDG says, and asked for where nothing says so", {
   });
   assertEquals(code, 2);
   assertStringIncludes(stderr, "expected --data-dir DIR");
+});
+
+Deno.test("commands that only look say where there is no queue, and make nothing", async () => {
+  await using host = new Host(deadUrl());
+  const nothing = `There is no queue in "${host.dataDir}" (--data-dir names`;
+  const status = await host.run("status");
+  assertEquals([status.code, status.stderr], [0, ""]);
+  assertStringIncludes(status.stdout, nothing);
+  const { database, ...json } = await host.json<Record<string, unknown>>(
+    "status",
+  );
+  assertEquals(json, {
+    pending: 0,
+    uploading: 0,
+    failed: 0,
+    delivered: 0,
+    oldestPendingAgeSeconds: null,
+    server: {
+      url: host.env.JARVIS_SERVER_URL,
+      state: "unknown",
+      reason: null,
+      since: null,
+    },
+    agent: { running: false, pid: null },
+  });
+  assertEquals(database, {
+    path: `${host.dataDir}/queue.db`,
+    engine: null,
+    sqlite: null,
+  });
+  for (
+    const [args, code, stdout] of [
+      [["list"], 0, ""],
+      [["list", "--json"], 0, "[]\n"],
+      [["cleanup"], 0, "0 failed captures removed\n"],
+      [["retry", "--all"], 1, ""],
+      [["remove", "x"], 1, ""],
+    ] as const
+  ) {
+    const result = await host.run(...args);
+    assertEquals([result.code, result.stdout], [code, stdout], args.join(" "));
+    assertStringIncludes(result.stderr, nothing);
+  }
+  const doctor = await host.run("doctor");
+  assertEquals(doctor.code, 1);
+  assertStringIncludes(doctor.stdout, `WRONG  ${nothing}`);
+  assertEquals([...Deno.readDirSync(host.join("."))], []);
+});
+
+Deno.test("commands that only look add nothing to a queue that is there", async () => {
+  await using host = new Host(deadUrl());
+  Deno.mkdirSync(host.dataDir);
+  host.queue().close();
+  const names = () => [...Deno.readDirSync(host.dataDir)].map((e) => e.name);
+  for (const command of ["status", "list", "doctor"]) await host.run(command);
+  assertEquals(names(), ["queue.db"]);
+});
+
+Deno.test(
+  "what belongs to another user is refused, and left as it is",
+  // Only root can give files away.
+  { ignore: onWindows || Deno.uid() !== 0 },
+  async () => {
+    await using host = new Host(deadUrl());
+    const file = host.write("a.png");
+    await host.enqueue(file);
+    const data = host.dataDir;
+    for (
+      const path of [data, `${data}/queue.db`, `${data}/spool`]
+    ) {
+      Deno.chownSync(path, 65534, 65534);
+      const before = modes(host.join("."));
+      for (
+        const args of [["enqueue", file], ["status"], ["run"], [
+          "retry",
+          "--all",
+        ]]
+      ) {
+        const { code, stdout, stderr } = await host.run(...args);
+        assertEquals([code, stdout], [1, ""], args.join(" "));
+        assertStringIncludes(
+          stderr,
+          `"${path}" belongs to another user (uid 65534, you are 0)`,
+        );
+      }
+      assertEquals(modes(host.join(".")), before);
+      Deno.chownSync(path, 0, 0);
+    }
+    const link = host.join("link");
+    Deno.symlinkSync(data, link);
+    await new Deno.Command("chown", { args: ["-h", "65534", link] }).output();
+    const { stderr } = await host.run("enqueue", file, "--data-dir", link);
+    assertStringIncludes(stderr, `"${link}" belongs to another user`);
+  },
+);
+
+Deno.test("what other users could open is closed, and reported", {
+  ignore: onWindows,
+}, async () => {
+  await using host = new Host(deadUrl());
+  const file = host.write("a.png");
+  await host.enqueue(file);
+  const loose = ["", "/queue.db", "/spool", "/spool/records.jsonl"]
+    .map((name) => host.dataDir + name);
+  for (const path of loose) Deno.chmodSync(path, 0o777);
+  const { stderr } = await host.run("enqueue", file);
+  for (const path of loose) {
+    assertStringIncludes(
+      stderr,
+      `warn  "${path}" was open to other users (mod`,
+    );
+    assertEquals(Deno.statSync(path).mode! & 0o077, 0, path);
+  }
 });

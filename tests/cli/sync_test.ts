@@ -51,7 +51,7 @@ Deno.test("sync exits 75 when the server cannot be reached, and charges nothing"
   }
 });
 
-Deno.test("sync exits 75 when the server takes some only, and 0 when the rest is refused for good", async () => {
+Deno.test("sync exits 75 when the server takes some only, and 1 when the rest is refused for good", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);
   await enqueue(host, 3);
@@ -64,9 +64,10 @@ Deno.test("sync exits 75 when the server takes some only, and 0 when the rest is
   assertStringIncludes(stdout, "2 delivered, 0 failed, 1 left");
   server.answer = () => new Response("no", { status: 422 });
   const last = await host.run("sync", "--json");
-  assertEquals(last.code, 0);
+  assertEquals(last.code, 1);
   const { delivered, failed, left } = JSON.parse(last.stdout);
   assertEquals([delivered, failed, left], [0, 1, 0]);
+  assertEquals((await host.run("sync")).code, 0, "nothing failed this time");
 });
 
 Deno.test("sync asks the agent that runs, and waits for it", async () => {

@@ -1,11 +1,14 @@
 import { type CommandContext, ExitCode } from "../command.ts";
-import { openStore } from "../store.ts";
+import { noQueue, openStoreIfThere } from "../store.ts";
+
+const DAY_MS = 86_400_000;
 
 /** Removes captures that failed long ago. */
-export function run({ settings, given, out }: CommandContext): number {
-  const days = given.number("days", 7, { min: 0, max: 36_500 });
-  using store = openStore(settings);
-  const removed = store.intake.cleanup(days);
-  out(`${removed.length} failed captures removed`);
+export function run({ settings, given, out, err }: CommandContext): number {
+  const range = { min: "0d", max: "36500d", unit: "d" } as const;
+  const days = given.durationMs("days", "7d", range) / DAY_MS;
+  using store = openStoreIfThere(settings);
+  if (!store) err(`jarvis-agent: ${noQueue(settings)}`);
+  out(`${store?.intake.cleanup(days).length ?? 0} failed captures removed`);
   return ExitCode.ok;
 }

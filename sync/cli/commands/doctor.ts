@@ -1,24 +1,44 @@
 import { format as formatBytes } from "@std/fmt/bytes";
 import { agentLockPath } from "../../agent/agent_lock.ts";
+import { freeBytes } from "../../host/disk_space.ts";
 import { ProcessLock } from "../../host/lock.ts";
 import { nativeDetail } from "../../queue/native_sqlite.ts";
 import { queuesSetAside } from "../../queue/repair/queue_salvage.ts";
 import { createUploader } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
-import { openStore } from "../store.ts";
+import type { Settings } from "../config.ts";
+import { type Look, lookInto, noQueue } from "../store.ts";
+
+type Say = (good: boolean, text: string) => void;
 
 /** Looks at everything that a delivery needs; exits 1 if something is wrong. */
 export async function run(context: CommandContext): Promise<number> {
   const { settings, out } = context;
   let healthy = true;
-  const say = (good: boolean, text: string) => {
+  const say: Say = (good, text) => {
     healthy &&= good;
     out(`${good ? "ok   " : "WRONG"}  ${text}`);
   };
-  using store = openStore(settings);
-  const { queue, spool } = store;
+  using look = lookInto(settings);
+  if (look) await inspectStore(look, settings, say);
+  else say(false, noQueue(settings));
+  if (settings.server === null) {
+    say(false, "no server is given (--server, JARVIS_SERVER_URL)");
+  } else {
+    await using uploader = createUploader(settings, { maxRetries: 1 });
+    const ready = await uploader.checkServer();
+    say(ready, `${uploader.serverUrl} is ${ready ? "ready" : "not ready"}`);
+  }
+  return healthy ? ExitCode.ok : ExitCode.failure;
+}
+
+async function inspectStore(
+  { queue, spool }: Look,
+  { dataDir, minFreeBytes }: Settings,
+  say: Say,
+): Promise<void> {
   const { name, sqlite } = queue.engine;
-  say(true, `data directory "${settings.dataDir}"`);
+  say(true, `data directory "${dataDir}"`);
   say(true, `SQLite ${sqlite}, ${name}: ${nativeDetail}`);
   const damage = queue.findDamage();
   say(damage === null, damage ?? "the queue is sound");
@@ -30,23 +50,15 @@ export async function run(context: CommandContext): Promise<number> {
   }
   const { pending, failed } = queue.getStats();
   say(failed === 0, `${pending} captures pending, ${failed} failed`);
-  const free = spool.freeBytes();
+  const free = freeBytes(dataDir);
   say(
-    free >= settings.minFreeBytes,
+    free >= minFreeBytes,
     `${formatBytes(free)} free, ${
-      formatBytes(settings.minFreeBytes)
+      formatBytes(minFreeBytes)
     } needed to take captures`,
   );
-  const orphans = spool.orphans();
+  const orphans = spool?.orphans() ?? 0;
   say(orphans === 0, `${orphans} files in the spool belong to no capture`);
   const running = await ProcessLock.isHeld(agentLockPath(queue.path));
   say(running, running ? "the agent runs" : "no agent runs");
-  if (settings.server === null) {
-    say(false, "no server is given (--server, JARVIS_SERVER_URL)");
-  } else {
-    await using uploader = createUploader(settings, { maxRetries: 1 });
-    const ready = await uploader.checkServer();
-    say(ready, `${uploader.serverUrl} is ${ready ? "ready" : "not ready"}`);
-  }
-  return healthy ? ExitCode.ok : ExitCode.failure;
 }

@@ -2,14 +2,14 @@ import { nudgeAgent } from "../../agent/agent_lock.ts";
 import { createLog } from "../../host/log.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { eachFile } from "../each_file.ts";
-import { openMendedStore } from "../store.ts";
+import { openStore } from "../store.ts";
 import { readMetadata } from "../metadata.ts";
 
 /** Queues every file of the command line that can be, and says which cannot. */
 export async function run(context: CommandContext): Promise<number> {
   const { settings, given, out, err } = context;
   const metadata = readMetadata(given);
-  using store = await openMendedStore(settings, {
+  using store = await openStore(settings, {
     log: createLog({ write: err }),
   });
   return await eachFile(context, async (filepath) => {

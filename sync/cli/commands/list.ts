@@ -1,21 +1,22 @@
 import type { CaptureStatus, QueuedCapture } from "../../queue/queue.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
-import { openStore } from "../store.ts";
+import { lookInto, noQueue } from "../store.ts";
 
 const STATUSES: readonly string[] = ["pending", "uploading", "failed"];
 
 /** Shows what is in the queue. */
-export function run({ settings, given, out }: CommandContext): number {
+export function run({ settings, given, out, err }: CommandContext): number {
   const status = given.text("status");
   if (status !== undefined && !STATUSES.includes(status)) {
     throw given.wrong("status", "pending, uploading or failed");
   }
   const limit = given.number("limit", 100, { min: 1, max: 1e9, whole: true });
-  using store = openStore(settings);
-  const captures = store.queue.list({
+  using look = lookInto(settings);
+  if (!look) err(`jarvis-agent: ${noQueue(settings)}`);
+  const captures = look?.queue.list({
     ...(status && { status: status as CaptureStatus }),
     limit,
-  });
+  }) ?? [];
   if (given.has("json")) out(JSON.stringify(captures.map(forJson)));
   else captures.flatMap(forPerson).forEach((line) => out(line));
   return ExitCode.ok;

@@ -1,9 +1,10 @@
 import { type CommandContext, ExitCode } from "../command.ts";
-import { openStore } from "../store.ts";
+import { noQueue, openStoreIfThere } from "../store.ts";
 
 /** Removes captures and prints their ids. */
 export function run({ settings, args, out, err }: CommandContext): number {
-  using store = openStore(settings);
+  using store = openStoreIfThere(settings);
+  if (!store) throw new Error(noQueue(settings));
   const removed = store.intake.remove(args);
   removed.forEach((id) => out(id));
   const missing = args.filter((id) => !removed.includes(id));

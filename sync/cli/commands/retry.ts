@@ -1,7 +1,7 @@
 import { nudgeAgent } from "../../agent/agent_lock.ts";
 import { UsageError } from "../arguments.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
-import { openStore } from "../store.ts";
+import { noQueue, openStoreIfThere } from "../store.ts";
 
 /** Makes captures due now and prints their ids. */
 export function run(
@@ -22,7 +22,8 @@ export function run(
       "Cannot retry nothing: expected ID..., --failed or --all",
     );
   }
-  using store = openStore(settings);
+  using store = openStoreIfThere(settings);
+  if (!store) throw new Error(noQueue(settings));
   const found = store.queue.retry(which);
   found.forEach((id) => out(id));
   if (found.length > 0) nudgeAgent(store.queue.path);

@@ -8,7 +8,7 @@ import { createAgent, createUploader, reconcile } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { MemoryKeeper, releaseMemory } from "../memory.ts";
 import { Reloader } from "../reload.ts";
-import { openMendedStore, type Store } from "../store.ts";
+import { openStore, type Store } from "../store.ts";
 
 /** Is the agent until the program is told to stop. */
 export async function run(context: CommandContext): Promise<number> {
@@ -68,7 +68,7 @@ class Service {
       // A reload may bring another one.
       token: { get: () => this.#settings.token.get(), reload() {} },
     }, { maxRetries: 1 });
-    using store = await openMendedStore(settings, { log, thorough: true });
+    using store = await openStore(settings, { log, thorough: true });
     const agent = createAgent(settings, store, uploader, log, {
       onTurn: () => {
         this.#notifier.beat(() => statusOf(store));

@@ -12,7 +12,7 @@ import type { UploadQueue } from "../../queue/queue.ts";
 import { createAgent, createUploader, reconcile } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { Progress } from "../progress.ts";
-import { openMendedStore, type Store } from "../store.ts";
+import { openStore, type Store } from "../store.ts";
 
 /** How often the queue is looked at for the progress, in milliseconds. */
 const LOOK_MS = 200;
@@ -23,7 +23,7 @@ export async function run(context: CommandContext): Promise<number> {
   const signal = context.stopSignal();
   const log = createLog({ write: context.err });
   // Where no agent ever runs nobody else would find all that is damaged.
-  using store = await openMendedStore(settings, { log, thorough: true });
+  using store = await openStore(settings, { log, thorough: true });
   const { queue } = store;
   const before = queue.getStats();
   const progress = new Progress(context.err, before.pending + before.uploading);
@@ -40,7 +40,8 @@ export async function run(context: CommandContext): Promise<number> {
   const after = queue.getStats();
   const left = after.pending + after.uploading;
   const delivered = after.delivered - before.delivered;
-  const failed = after.failed - before.failed;
+  // Others may have been removed meanwhile.
+  const failed = Math.max(after.failed - before.failed, 0);
   const { serverState: state, serverReason: reason } = queue.getAgentState();
   out(
     given.has("json")
@@ -48,7 +49,8 @@ export async function run(context: CommandContext): Promise<number> {
       : `${delivered} delivered, ${failed} failed, ${left} left` +
         (left > 0 && reason ? `: ${reason}` : ""),
   );
-  return left === 0 ? ExitCode.ok : ExitCode.temporary;
+  if (left > 0) return ExitCode.temporary;
+  return failed > 0 ? ExitCode.failure : ExitCode.ok;
 }
 
 /** Asks the running agent and waits for it; returns whether one did it. */

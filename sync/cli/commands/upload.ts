@@ -9,7 +9,7 @@ import { createUploader } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { eachFile } from "../each_file.ts";
 import { readMetadata } from "../metadata.ts";
-import { openMendedStore } from "../store.ts";
+import { openStore } from "../store.ts";
 
 type Sent = Pick<
   UploadResult,
@@ -23,7 +23,7 @@ export async function run(context: CommandContext): Promise<number> {
   const metadata = readMetadata(given);
   await using uploader = createUploader(settings, { maxRetries: 3 });
   const log = createLog({ write: context.err });
-  using store = await openMendedStore(settings, { log });
+  using store = await openStore(settings, { log });
   let unusable: Sent | undefined;
   return await eachFile(context, async (filepath) => {
     statCapture(filepath);
