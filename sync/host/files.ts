@@ -1,6 +1,4 @@
-/** Files that are on the disk, and not only on their way, when the call returns. */
-
-/** Writes a file, for this user alone; one that is there is replaced. */
+/** Writes a file, for this user alone; one that is there is replaced. It is on the disk then. */
 export function writeFileDurably(path: string, data: Uint8Array): void {
   using file = Deno.openSync(path, {
     write: true,
@@ -19,7 +17,9 @@ export function writeAll(file: Deno.FsFile, data: Uint8Array): void {
 
 /** Brings what was written to a file, by whomever, to the disk. */
 export function syncFile(path: string): void {
-  using file = Deno.openSync(path, { read: true });
+  // Windows syncs only what may be written to.
+  const write = Deno.build.os === "windows";
+  using file = Deno.openSync(path, { read: !write, write });
   file.syncSync();
 }
 

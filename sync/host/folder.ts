@@ -3,11 +3,11 @@ import * as descriptor from "./descriptor.ts";
 import { libc } from "./libc.ts";
 import {
   type FileIdentity,
+  isSameVersion,
   openDescriptor,
   type OpenedFile,
-  openRegularFile,
-  portableIdentity,
 } from "./opened_file.ts";
+import { PortableFolder } from "./portable_folder.ts";
 
 /** One name in a folder. */
 export interface FolderEntry {
@@ -32,8 +32,8 @@ export interface FolderIdentity {
  * below it, with no link on the way, whatever is renamed or exchanged meanwhile.
  * Names are relative to it, like `b/c.png`.
  *
- * Elsewhere than on Linux it is looked for links just before, which somebody with
- * write access to the folder can race.
+ * Without Linux's calls each use looks for links first, which somebody who may
+ * write to the folder can race.
  */
 export interface Folder extends Disposable {
   /** What it was opened as. */
@@ -216,103 +216,4 @@ function isSame(
   expected: FileIdentity,
 ): boolean {
   return info.kind === "file" && isSameVersion(info, expected);
-}
-
-/** Whether two looks were at the same file, and nothing of it has changed in between. */
-export function isSameVersion(a: FileIdentity, b: FileIdentity): boolean {
-  return a.fileId === b.fileId && a.size === b.size &&
-    a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs;
-}
-
-class PortableFolder implements Folder {
-  readonly path: string;
-  readonly identity: FolderIdentity;
-
-  constructor(path: string) {
-    const info = Deno.statSync(path);
-    if (!info.isDirectory) throw new Error(`Cannot open "${path}": no folder`);
-    this.path = path;
-    this.identity = {
-      folderId: portableIdentity(info).fileId,
-      birthtimeMs: info.birthtime?.getTime() ?? null,
-      uid: info.uid,
-    };
-  }
-
-  openFile(name: string): OpenedFile {
-    return openRegularFile(this.#below(name), { noFollow: true });
-  }
-
-  look(name: string): ReturnType<Folder["look"]> {
-    try {
-      const info = Deno.lstatSync(this.#below(name));
-      return { ...portableIdentity(info), kind: portableKind(info) };
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      throw error;
-    }
-  }
-
-  openFolder(name: string): Folder {
-    return new PortableFolder(this.#below(name));
-  }
-
-  *list(): Generator<FolderEntry[]> {
-    let entries: FolderEntry[] = [];
-    for (const entry of Deno.readDirSync(this.path)) {
-      const { name } = entry;
-      const isUtf8 = !name.includes("\ufffd");
-      entries.push({ name, kind: portableKind(entry), isUtf8 });
-      if (entries.length < 500) continue;
-      yield entries;
-      entries = [];
-    }
-    if (entries.length > 0) yield entries;
-  }
-
-  remove(name: string, expected: FileIdentity): boolean {
-    const path = this.#below(name);
-    const info = this.look(name);
-    if (!info || !isSame(info, expected)) return false;
-    Deno.removeSync(path);
-    return true;
-  }
-
-  move(
-    name: string,
-    { to, as, expected }: { to: Folder; as: string; expected: FileIdentity },
-  ): boolean {
-    const info = this.look(name);
-    if (!info || !isSame(info, expected)) return false;
-    if (to.look(as)) {
-      throw Object.assign(new Deno.errors.AlreadyExists(as), {
-        code: "EEXIST",
-      });
-    }
-    Deno.renameSync(this.#below(name), join(to.path, as));
-    return true;
-  }
-
-  /** @throws {Error} if a link is on the way, or the name leads elsewhere. */
-  #below(name: string): string {
-    const parts = name.split(/[\\/]/);
-    if (parts.includes("..")) {
-      throw new Error(`Cannot use "${name}": it is outside "${this.path}"`);
-    }
-    for (let n = 1; n < parts.length; n++) {
-      const parent = join(this.path, ...parts.slice(0, n));
-      if (Deno.lstatSync(parent).isDirectory) continue;
-      throw new Error(`Cannot use "${parent}": expected a folder, not a link`);
-    }
-    return join(this.path, name);
-  }
-
-  [Symbol.dispose](): void {}
-}
-
-function portableKind(
-  info: Pick<Deno.DirEntry, "isFile" | "isDirectory" | "isSymlink">,
-): FolderEntry["kind"] {
-  if (info.isSymlink) return "link";
-  return info.isFile ? "file" : info.isDirectory ? "folder" : "other";
 }

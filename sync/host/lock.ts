@@ -1,5 +1,5 @@
 import { deadline } from "@std/async/deadline";
-import { exists } from "./files.ts";
+import { exists, statIfThere } from "./files.ts";
 
 /** How long Deno before 2.7 waits for a lock before it counts as held, in milliseconds. */
 const OLD_DENO_WAIT_MS = 100;
@@ -45,7 +45,7 @@ export class ProcessLock implements Disposable {
     }
   }
 
-  /** Whether some process holds the lock. */
+  /** Whether some process holds the lock. Creates nothing. */
   static async isHeld(path: string): Promise<boolean> {
     if (!exists(path)) return false;
     using lock = await ProcessLock.tryAcquire(path);
@@ -66,4 +66,20 @@ export class ProcessLock implements Disposable {
 
 function open(path: string): LockFile {
   return Deno.openSync(path, { create: true, write: true, mode: 0o600 });
+}
+
+/**
+ * Opens a file for appending, and keeps others from locking it until it is
+ * closed; waits for them. It is created if need be, for this user alone.
+ */
+export function openLocked(path: string): Deno.FsFile {
+  while (true) {
+    const options = { append: true, create: true, mode: 0o600 };
+    const file = Deno.openSync(path, options);
+    // Exclusive: beside a shared lock some systems would let nobody write.
+    file.lockSync(true);
+    if (file.statSync().ino === statIfThere(path)?.ino) return file;
+    // It was removed or replaced while the lock was waited for.
+    file.close();
+  }
 }

@@ -77,15 +77,42 @@ export function openDescriptor(path: string, open: () => number): OpenedFile {
   }
 }
 
-class DescriptorFile implements OpenedFile {
+/** What is closed amid a read is closed when the read has ended: its number may be another file's then. */
+abstract class ClosableFile {
+  #isOpen = true;
+  #isReading = false;
+
+  protected abstract readAside(
+    into: Uint8Array,
+    offset: number,
+  ): Promise<number>;
+
+  protected abstract close(): void;
+
+  async read(into: Uint8Array, offset: number): Promise<number> {
+    this.#isReading = true;
+    try {
+      return await this.readAside(into, offset);
+    } finally {
+      this.#isReading = false;
+      if (!this.#isOpen) this.close();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#isOpen && !this.#isReading) this.close();
+    this.#isOpen = false;
+  }
+}
+
+class DescriptorFile extends ClosableFile implements OpenedFile {
   readonly path: string;
   readonly identity: FileIdentity;
   readonly uid: number;
   readonly #fd: number;
-  #isOpen = true;
-  #isReading = false;
 
   constructor(path: string, fd: number) {
+    super();
     const info = descriptor.statAt(fd);
     assertRegular(path, info.kind);
     this.path = path;
@@ -102,14 +129,8 @@ class DescriptorFile implements OpenedFile {
     return descriptor.readAt(this.#fd, into, offset);
   }
 
-  async read(into: Uint8Array, offset: number): Promise<number> {
-    this.#isReading = true;
-    try {
-      return await descriptor.readAtAside(this.#fd, into, offset);
-    } finally {
-      this.#isReading = false;
-      if (!this.#isOpen) descriptor.close(this.#fd);
-    }
+  protected readAside(into: Uint8Array, offset: number): Promise<number> {
+    return descriptor.readAtAside(this.#fd, into, offset);
   }
 
   isOpenForWriting(): boolean | undefined {
@@ -124,10 +145,8 @@ class DescriptorFile implements OpenedFile {
     return isDone;
   }
 
-  [Symbol.dispose](): void {
-    // The number may be another file's as soon as it is closed.
-    if (this.#isOpen && !this.#isReading) descriptor.close(this.#fd);
-    this.#isOpen = false;
+  protected close(): void {
+    descriptor.close(this.#fd);
   }
 }
 
@@ -137,14 +156,14 @@ function identityOf(info: descriptor.Stat): FileIdentity {
 }
 
 /** The same with what Deno has on every system; a link or another file may take the name in between. */
-class PortableFile implements OpenedFile {
+class PortableFile extends ClosableFile implements OpenedFile {
   readonly path: string;
   readonly identity: FileIdentity;
   readonly uid: number | null;
   readonly #file: Deno.FsFile;
-  #isOpen = true;
 
   constructor(path: string, { noFollow = false }: { noFollow?: boolean }) {
+    super();
     // Before opening: opening a pipe would wait for its writer.
     const info = noFollow ? Deno.lstatSync(path) : Deno.statSync(path);
     assertRegular(
@@ -158,7 +177,7 @@ class PortableFile implements OpenedFile {
     if (this.identity.fileId === portableIdentity(info).fileId) return;
     this.#file.close();
     throw new NotRegularFileError(
-      `Cannot open "${path}": it was exchanged meanwhile`,
+      `Cannot open "${path}": another file took its name meanwhile`,
     );
   }
 
@@ -171,8 +190,11 @@ class PortableFile implements OpenedFile {
     return this.#file.readSync(into) ?? 0;
   }
 
-  async read(into: Uint8Array, offset: number): Promise<number> {
-    await this.#file.seek(offset, Deno.SeekMode.Start);
+  protected async readAside(
+    into: Uint8Array,
+    offset: number,
+  ): Promise<number> {
+    this.#file.seekSync(offset, Deno.SeekMode.Start);
     return await this.#file.read(into) ?? 0;
   }
 
@@ -184,10 +206,15 @@ class PortableFile implements OpenedFile {
     return false;
   }
 
-  [Symbol.dispose](): void {
-    if (this.#isOpen) this.#file.close();
-    this.#isOpen = false;
+  protected close(): void {
+    this.#file.close();
   }
+}
+
+/** Whether two looks were at the same file, and nothing of it has changed in between. */
+export function isSameVersion(a: FileIdentity, b: FileIdentity): boolean {
+  return a.fileId === b.fileId && a.size === b.size &&
+    a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs;
 }
 
 /** The identity that Deno's own look at a file gives. */
