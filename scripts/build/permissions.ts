@@ -6,9 +6,10 @@
  * - net: the server is the user's choice
  * - env: settings, and those of the proxy and the system's SQLite
  * - sys: the host's name goes with every capture; the free space is told before
- *   it runs out; whether the user's services outlive a login is asked by uid
+ *   it runs out; what belongs to another uid is refused
  * - ffi: SQLite, and what only the C library can do (see `sync/host/libc.ts`)
- * - run, on Linux: `service` asks systemd, and runs no other program
+ * - run: the shell for `--token-command`, but not on Windows; on Linux systemd's
+ *   programs for `service`
  *
  * What is missing is refused, never asked for.
  */
@@ -24,7 +25,9 @@ export function permissionsOn(os: typeof Deno.build.os): string[] {
     "--allow-env",
     "--allow-sys=hostname,statfs,uid",
     "--allow-ffi",
-    ...(os === "linux" ? [`--allow-run=${systemd.join(",")}`] : []),
+    ...(os === "windows"
+      ? []
+      : [`--allow-run=${["/bin/sh", ...(os === "linux" ? systemd : [])]}`]),
   ];
 }
 

@@ -31,7 +31,7 @@ export interface CommandContext extends Surroundings {
    *
    * @throws {UsageError} if they cannot be used.
    */
-  reread: (env: (name: string) => string | undefined) => Settings;
+  reread: (env: Surroundings["env"]) => Promise<Settings>;
 }
 
 /** How a command ends: what the process exits with. */

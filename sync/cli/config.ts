@@ -14,6 +14,7 @@ import {
   type ParseServerUrlOptions,
 } from "../upload/server_url.ts";
 import { readAfterUpload, readWatch } from "./folders.ts";
+import type { Surroundings } from "./command.ts";
 import { readToken, type TokenSource } from "./token.ts";
 
 /** What the commands work with; only the options that a command takes can differ from the defaults. */
@@ -22,7 +23,7 @@ export interface Settings {
   server: string | null;
   /** Empty for a command that takes none. */
   dataDir: string;
-  /** Returns the token as it is now; see {@linkcode readToken}. */
+  /** Not read yet; see {@linkcode readToken}. */
   token: TokenSource;
   allowInsecure: boolean;
   timeoutMs: number;
@@ -45,9 +46,9 @@ export interface Settings {
  */
 export function readSettings(
   given: Given,
-  env: (name: string) => string | undefined,
+  around: Pick<Surroundings, "env" | "err">,
 ): Settings {
-  const dataDir = given.takes("data-dir") ? readDataDir(given, env) : "";
+  const dataDir = given.takes("data-dir") ? readDataDir(given, around.env) : "";
   const afterUpload = readAfterUpload(given);
   const watch = readWatch(given, dataDir, afterUpload);
   const changed = given.text("changed") ?? "send";
@@ -58,7 +59,7 @@ export function readSettings(
   return {
     server: readServer(given),
     dataDir,
-    token: readToken(given, env),
+    token: readToken(given, around),
     allowInsecure: given.has("allow-insecure"),
     timeoutMs: given.durationMs("timeout", "30s", { min: "100ms", max: "24h" }),
     concurrency: given.number("concurrency", 32, {

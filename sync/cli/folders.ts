@@ -20,23 +20,39 @@ export function readAfterUpload(given: Given): AfterUpload {
   return { kind: "move", dir: resolve(dir) };
 }
 
-/** Reads the folders to watch, each once. */
+/**
+ * Reads the folders to watch, each once.
+ *
+ * @throws {UsageError} on what can never be watched; a folder that is missing may
+ * still come.
+ */
 export function readWatch(
   given: Given,
   dataDir: string,
   afterUpload: AfterUpload,
 ): string[] {
-  const folders = given.texts("watch").map((dir) => resolve(dir));
-  for (const dir of folders) {
-    const wrong = (expected: string) => given.wrong("watch", expected, dir);
+  const folders = given.texts("watch").map((text) => {
+    const dir = resolve(text);
     const kind = kindOf(dir);
-    if (kind !== "folder") {
-      throw wrong(
-        kind === "forbidden"
-          ? "a folder that is not below /dev, /proc or /sys, where nothing can be read"
-          : "a folder that is there",
+    if (kind === "forbidden") {
+      throw given.wrong(
+        "watch",
+        "a folder that is not below /dev, /proc or /sys, where nothing can be read",
+        text,
       );
     }
+    // What is not there yet is waited for; a relative path would only be a slip.
+    if (kind === "other" || (kind === "nothing" && !isAbsolute(text))) {
+      throw given.wrong(
+        "watch",
+        "a folder, or the absolute path of one that will be there later",
+        text,
+      );
+    }
+    return dir;
+  });
+  for (const dir of folders) {
+    const wrong = (expected: string) => given.wrong("watch", expected, dir);
     if (contains(dir, dataDir) || contains(dataDir, dir)) {
       throw wrong(`a folder apart from the data directory "${dataDir}"`);
     }

@@ -28,6 +28,11 @@ export const OPTIONS = {
     help:
       "File that holds the server's token (or the token itself in JARVIS_TOKEN)",
   },
+  "token-command": {
+    env: "JARVIS_TOKEN_COMMAND",
+    value: "COMMAND",
+    help: "Shell command that prints the server's token",
+  },
   "allow-insecure": {
     env: "JARVIS_ALLOW_INSECURE",
     help:
@@ -114,6 +119,7 @@ export const STORE = ["data-dir"] as const;
 export const SERVER = [
   "server",
   "token-file",
+  "token-command",
   "allow-insecure",
   "timeout",
 ] as const;

@@ -1,5 +1,6 @@
 import type { Settings } from "./config.ts";
 import type { CommandContext } from "./command.ts";
+import { readSecret } from "./secret_file.ts";
 import { parseEnvFile } from "./service/env_file.ts";
 
 /** What a reload found. */
@@ -37,9 +38,9 @@ export class Reloader {
   }
 
   /** @throws {Error} if they cannot be read or used; then nothing has changed. */
-  reload(): Reloaded {
+  async reload(): Promise<Reloaded> {
     if (this.#file === undefined) {
-      this.#settings.token.reload();
+      await this.#settings.token.reload();
       return { settings: this.#settings, changed: false, needRestart: [] };
     }
     const before = this.#settings;
@@ -47,7 +48,7 @@ export class Reloader {
     const env = (name: string) =>
       now.get(name) ??
         (this.#started.has(name) ? undefined : Deno.env.get(name));
-    this.#settings = this.#context.reread(env);
+    this.#settings = await this.#context.reread(env);
     return {
       settings: this.#settings,
       changed: describe(this.#settings) !== describe(before),
@@ -58,9 +59,9 @@ export class Reloader {
   }
 
   #read(): Map<string, string> {
-    return this.#file === undefined
-      ? new Map()
-      : parseEnvFile(Deno.readTextFileSync(this.#file));
+    return this.#file === undefined ? new Map() : parseEnvFile(
+      readSecret(this.#file, "the environment file", this.#context.err),
+    );
   }
 }
 

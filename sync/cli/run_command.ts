@@ -1,6 +1,6 @@
 import { AgentRunningError } from "../agent/agent_lock.ts";
 import { oneLine } from "../host/log.ts";
-import { UsageError } from "./arguments.ts";
+import { type Given, UsageError } from "./arguments.ts";
 import { closest } from "./closest.ts";
 import {
   type Command,
@@ -47,16 +47,22 @@ async function dispatch(
     return ExitCode.ok;
   }
   assertCount(name, command, positionals);
+  // A file's name may hold line breaks, or what a terminal would obey.
+  const out = (text: string) => around.out(oneLine(text));
+  const err = (text: string) => around.err(oneLine(text));
+  const read = async (env: Surroundings["env"], given: Given) => {
+    const settings = readSettings(given, { env, err });
+    await settings.token.reload();
+    return settings;
+  };
   const context: CommandContext = {
     ...around,
-    // A file's name may hold line breaks, or what a terminal would obey.
-    out: (text) => around.out(oneLine(text)),
-    err: (text) => around.err(oneLine(text)),
-    settings: readSettings(given, around.env),
+    out,
+    err,
+    settings: await read(around.env, given),
     given,
     args: positionals,
-    reread: (env) =>
-      readSettings(parseCommandLine(args, names, env).given, env),
+    reread: (env) => read(env, parseCommandLine(args, names, env).given),
   };
   const { run } = await command.load();
   return await run(context);

@@ -1,75 +1,119 @@
+import { deadline } from "@std/async/deadline";
 import { join } from "@std/path";
+import { statIfThere } from "../host/files.ts";
 import { type Given, UsageError } from "./arguments.ts";
+import { childEnvironment } from "./child_environment.ts";
+import type { Surroundings } from "./command.ts";
+import { readSecret } from "./secret_file.ts";
+
+/** How long a command may take to print the token, in milliseconds. */
+const COMMAND_LIMIT_MS = 30_000;
 
 /** The server's token. */
 export interface TokenSource {
   /** The token as it was read last; `undefined` if there is none. */
   get(): string | undefined;
   /**
-   * Reads the token again.
+   * Reads the token: at the start, and whenever it may be another.
    *
-   * @throws {UsageError} as {@linkcode readToken} does; the last token stays.
+   * @throws {UsageError} if it cannot be read, or holds something that cannot be a
+   * token; the last one stays. The message never holds the token.
    */
-  reload(): void;
+  reload(): Promise<void>;
 }
 
 /**
- * Returns the token of the file that was named, else of the service manager's
- * credential `token`, else of `JARVIS_TOKEN`. For a command that takes no token
- * there is none.
+ * Returns the token's source: `--token-file` or `--token-command`, else the service
+ * manager's credential `token`, else `JARVIS_TOKEN`. For a command that takes no
+ * token there is none.
  *
- * @throws {UsageError} if the file cannot be read, is empty, or holds something
- * that cannot be a token. The message never holds the token.
+ * @param around `err` is told of what puts the token at risk.
+ * @throws {UsageError} if two sources are named.
  */
 export function readToken(
   given: Given,
-  env: (name: string) => string | undefined,
+  around: Pick<Surroundings, "env" | "err">,
 ): TokenSource {
-  if (!given.takes("token-file")) return { get: () => undefined, reload() {} };
-  const credentials = env("CREDENTIALS_DIRECTORY");
-  const passed = credentials && join(credentials, "token");
-  const file = given.text("token-file") ??
-    (passed && isFile(passed) ? passed : undefined);
-  if (file === undefined) {
-    const token = checkToken(env("JARVIS_TOKEN") ?? "", "JARVIS_TOKEN");
-    return { get: () => token, reload() {} };
-  }
-  let token = readTokenFile(file);
-  return { get: () => token, reload: () => token = readTokenFile(file) };
+  let token: string | undefined;
+  const read = given.takes("token-file")
+    ? reader(given, around)
+    : () => undefined;
+  return { get: () => token, reload: async () => void (token = await read()) };
 }
 
-function readTokenFile(file: string): string {
-  let text: string;
-  try {
-    text = Deno.readTextFileSync(file);
-  } catch (cause) {
-    const { message } = cause as Error;
+type Read = () => string | undefined | Promise<string>;
+
+function reader(
+  given: Given,
+  { env, err }: Pick<Surroundings, "env" | "err">,
+): Read {
+  const file = given.text("token-file");
+  const command = given.text("token-command");
+  if (file !== undefined && command !== undefined) {
     throw new UsageError(
-      `Cannot read the token file "${file}": ${message}; expected a file with the token in it`,
-      { cause },
+      `Cannot use ${given.source("token-file")} and ${
+        given.source("token-command")
+      } at once: expected one of them`,
     );
   }
-  const token = checkToken(text, `the token file "${file}"`);
-  if (token !== undefined) return token;
+  if (file !== undefined) {
+    return () => tokenOf(readSecret(file, WHAT, err), `${WHAT} "${file}"`);
+  }
+  if (command !== undefined) return () => runCommand(command);
+  const credentials = env("CREDENTIALS_DIRECTORY");
+  const passed = credentials && join(credentials, "token");
+  // The service manager's own file, whoever it belongs to.
+  if (passed && statIfThere(passed)?.isFile) {
+    return () => tokenOf(Deno.readTextFileSync(passed), `"${passed}"`);
+  }
+  const text = env("JARVIS_TOKEN")?.trim();
+  return () => text ? tokenOf(text, "JARVIS_TOKEN") : undefined;
+}
+
+const WHAT = "the token file";
+
+/** Runs a command line in a shell and returns the token that it prints. */
+async function runCommand(command: string): Promise<string> {
+  const what = "the --token-command";
+  if (Deno.build.os === "windows") {
+    throw new UsageError(
+      `Cannot run ${what} on Windows: expected --token-file`,
+    );
+  }
+  const signal = AbortSignal.timeout(COMMAND_LIMIT_MS);
+  let said: Deno.CommandOutput;
+  try {
+    const child = new Deno.Command("/bin/sh", {
+      args: ["-c", command],
+      ...childEnvironment(),
+      stdin: "null",
+      signal,
+    });
+    // What the command has started may keep its output open.
+    said = await deadline(child.output(), COMMAND_LIMIT_MS, { signal });
+  } catch (cause) {
+    throw new UsageError(`Cannot run ${what}: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  const text = new TextDecoder();
+  if (said.success) return tokenOf(text.decode(said.stdout), what);
+  const [reason] = text.decode(said.stderr).trim().split("\n");
   throw new UsageError(
-    `Cannot use the token file "${file}": it is empty, expected the token in it`,
+    `Cannot use ${what}: it exited with ${said.code}${reason && `: ${reason}`}`,
   );
 }
 
-function checkToken(text: string, source: string): string | undefined {
+function tokenOf(text: string, source: string): string {
   const token = text.trim();
-  if (token === "") return undefined;
+  if (token === "") {
+    throw new UsageError(
+      `Cannot use ${source}: it is empty, expected the token in it`,
+    );
+  }
   if (/^[\x21-\x7e]+$/.test(token)) return token;
   // Without the token itself.
   throw new UsageError(
     `Cannot use ${source}: expected a token on one line, of printable ASCII characters without spaces`,
   );
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
 }

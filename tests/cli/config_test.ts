@@ -16,10 +16,13 @@ const onWindows = Deno.build.os === "windows";
 const HOME = onWindows ? "C:\\home" : "/home/me";
 
 /** What the settings become of a command line of `run`. */
-function settings(args: string[], env: Record<string, string> = {}): Settings {
-  const lookUp = (name: string) => ({ HOME, ...env })[name];
-  const { given } = parseCommandLine(args, COMMANDS.run!.options, lookUp);
-  return readSettings(given, lookUp);
+function settings(
+  args: string[],
+  variables: Record<string, string> = {},
+): Settings {
+  const env = (name: string) => ({ HOME, ...variables })[name];
+  const { given } = parseCommandLine(args, COMMANDS.run!.options, env);
+  return readSettings(given, { env, err: () => {} });
 }
 
 /** A command that takes the option. */
@@ -229,7 +232,7 @@ Deno.test("the queue is kept where XDG says, unless that is relative", {
   assertEquals(dataDir({ HOME: "", XDG_DATA_HOME: "/data" }), "/data/jarvis");
 });
 
-Deno.test("watched folders have to be there, and apart from the data directory", async () => {
+Deno.test("watched folders may come later, but are no files, and apart from the data directory", async () => {
   await using dir = new TempDir();
   const data = dir.join("data");
   const [watched, below] = [dir.join("in"), dir.join("data", "in")];
@@ -243,12 +246,16 @@ Deno.test("watched folders have to be there, and apart from the data directory",
       () =>
         settings(["--data-dir", data, "--watch", folder, "--watch", watched]),
       UsageError,
-      `Cannot use --watch "${folder}": expected a folder ${expected}`,
+      `Cannot use --watch "${folder}": expected a folder${expected}`,
     );
-  refused(dir.join("missing"), "that is there");
-  refused(file, "that is there");
+  const later = ", or the absolute path of one that will be there later";
+  for (const folder of [file, "missing", "./missing"]) refused(folder, later);
+  assertEquals(
+    settings(["--data-dir", data, "--watch", dir.join("missing")]).watch,
+    [dir.join("missing")],
+  );
   for (const folder of [dir.path, data, below, link]) {
-    refused(folder, `apart from the data directory "${data}"`);
+    refused(folder, ` apart from the data directory "${data}"`);
   }
 });
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { parseCommandLine } from "../../sync/cli/command_line.ts";
 import { COMMANDS } from "../../sync/cli/commands.ts";
 import { UsageError } from "../../sync/cli/arguments.ts";
@@ -7,18 +7,30 @@ import { runCli } from "../helpers/cli.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
 /** The token as a command line and variables give it. */
-function tokenOf(
+async function tokenOf(
   args: string[],
-  env: Record<string, string> = {},
+  variables: Record<string, string> = {},
   command = "run",
-): TokenSource {
-  const lookUp = (name: string) => env[name];
-  const { options } = COMMANDS[command]!;
-  return readToken(parseCommandLine(args, options, lookUp).given, lookUp);
+): Promise<TokenSource & { warnings: string[] }> {
+  const env = (name: string) => variables[name];
+  const warnings: string[] = [];
+  const err = (line: string) => void warnings.push(line);
+  const { given } = parseCommandLine(args, COMMANDS[command]!.options, env);
+  const token = readToken(given, { env, err });
+  await token.reload();
+  return { ...token, warnings };
 }
 
-function assertRefused(read: () => unknown, message: string): void {
-  const error = assertThrows(read, UsageError, message) as UsageError;
+/** The token itself. */
+async function read(...args: Parameters<typeof tokenOf>) {
+  return (await tokenOf(...args)).get();
+}
+
+async function assertRefused(
+  read: () => Promise<unknown>,
+  message: string,
+): Promise<void> {
+  const error = await assertRejects(read, UsageError, message) as UsageError;
   assert(!error.message.includes("hush"), error.message);
 }
 
@@ -29,47 +41,121 @@ Deno.test("the token is the file's, else the service manager's, else the variabl
   const env = { JARVIS_TOKEN: "of-the-variable" };
   const service = { ...env, CREDENTIALS_DIRECTORY: dir.path };
   const files = { ...service, JARVIS_TOKEN_FILE: file };
-  assertEquals(tokenOf(["--token-file", file], service).get(), "of-the-file");
-  assertEquals(tokenOf([], files).get(), "of-the-file");
-  assertEquals(tokenOf([], service).get(), "of-the-service");
-  assertEquals(tokenOf([], env).get(), "of-the-variable");
+  assertEquals(await read(["--token-file", file], service), "of-the-file");
+  assertEquals(await read([], files), "of-the-file");
+  assertEquals(await read([], service), "of-the-service");
+  assertEquals(await read([], env), "of-the-variable");
   const elsewhere = { ...env, CREDENTIALS_DIRECTORY: dir.join("none") };
-  assertEquals(tokenOf([], elsewhere).get(), "of-the-variable");
-  assertEquals(tokenOf([]).get(), undefined);
-  assertEquals(tokenOf([], { JARVIS_TOKEN: " " }).get(), undefined);
+  assertEquals(await read([], elsewhere), "of-the-variable");
+  assertEquals(await read([]), undefined);
+  assertEquals(await read([], { JARVIS_TOKEN: " " }), undefined);
 });
 
 Deno.test("a token file that cannot be used is refused, its content not repeated", async () => {
-  await using dir = new TempDir();
+  await using dir = await new TempDir();
   const use = (file: string) => () => tokenOf(["--token-file", file]);
-  assertRefused(use(dir.join("missing")), "expected a file with the token");
-  assertRefused(use(dir.path), `Cannot read the token file "${dir.path}"`);
+  for (const path of [dir.join("missing"), dir.path]) {
+    await assertRefused(use(path), `Cannot read the token file "${path}": `);
+  }
   for (const text of ["", " \n"]) {
-    assertRefused(use(dir.write("empty", text)), "it is empty, expected the");
+    await assertRefused(use(dir.write("empty", text)), "it is empty, expected");
   }
   const binary = new Uint8Array([0x68, 0x75, 0x73, 0x68, 0xff, 0]);
   for (const text of ["hush hush", "hush\nhush", "hüsh", "hush\0", binary]) {
-    assertRefused(use(dir.write("odd", text)), "without spaces");
+    await assertRefused(use(dir.write("odd", text)), "without spaces");
   }
-  assertRefused(() => tokenOf([], { JARVIS_TOKEN: "hush hush" }), "JARVIS_TO");
+  const variable = () => tokenOf([], { JARVIS_TOKEN: "hush hush" });
+  await assertRefused(variable, "JARVIS_TO");
 });
 
-Deno.test("a command that needs no token is not held up by one", () => {
+Deno.test(
+  "a token file that others can read is warned of, one of another user is refused",
+  {
+    ignore: Deno.build.os === "windows",
+  },
+  async () => {
+    await using dir = await new TempDir();
+    const file = dir.write("token", "hush");
+    Deno.chmodSync(file, 0o600);
+    assertEquals((await tokenOf(["--token-file", file])).warnings, []);
+    Deno.chmodSync(file, 0o640);
+    assertEquals((await tokenOf(["--token-file", file])).warnings, [
+      `jarvis-agent: Others can read the token file "${file}" (mode 640): chmod 600 it`,
+    ]);
+    if (Deno.uid() !== 0) return; // Only root can give files away.
+    Deno.chownSync(file, 65534, 65534);
+    const other = () => tokenOf(["--token-file", file]);
+    await assertRefused(other, "belongs to another user (uid 65534");
+  },
+);
+
+Deno.test("a token comes from a command, which is not told another one", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await using dir = new TempDir();
+  const env = { JARVIS_TOKEN: "of-the-variable" };
+  const command = (text: string) => ["--token-command", text];
+  const counter = dir.join("counter");
+  const token = await tokenOf(
+    command(`echo x >> '${counter}'; wc -l < '${counter}' | tr -d ' '`),
+    env,
+  );
+  assertEquals(token.get(), "1");
+  await token.reload();
+  assertEquals(token.get(), "2");
+  Deno.env.set("JARVIS_TOKEN", "hush");
+  try {
+    const shown = command('echo "<$JARVIS_TOKEN>"');
+    assertEquals(await read(shown, env), "<>");
+  } finally {
+    Deno.env.delete("JARVIS_TOKEN");
+  }
+  const refused = (text: string, message: string) =>
+    assertRefused(() => tokenOf(command(text)), message);
+  await refused("echo locked >&2; exit 3", "it exited with 3: locked");
+  await refused("true", "it is empty");
+  await refused("echo hush hush", "without spaces");
+  await assertRefused(
+    () => tokenOf([...command("echo a"), "--token-file", counter]),
+    "Cannot use --token-file and --token-command at once",
+  );
+  // With the permissions that the program has.
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    (request) =>
+      Response.json({ id: request.headers.get("authorization") ?? "none" }),
+  );
+  const { stdout, stderr } = await runCli(
+    ["upload", dir.write("a.png", "a"), ...command("echo of-the-command")],
+    {
+      env: {
+        JARVIS_DATA_DIR: dir.join("data"),
+        JARVIS_SERVER_URL: `http://127.0.0.1:${server.addr.port}`,
+      },
+    },
+  );
+  assert(
+    stdout.includes("delivered as Bearer of-the-command"),
+    stdout + stderr,
+  );
+});
+
+Deno.test("a command that needs no token is not held up by one", async () => {
   const env = { JARVIS_TOKEN: "hush hush", JARVIS_TOKEN_FILE: "/nowhere" };
-  assertEquals(tokenOf(["x"], env, "enqueue").get(), undefined);
-  assertRefused(() => tokenOf([], env, "check"), "/nowhere");
+  assertEquals(await read(["x"], env, "enqueue"), undefined);
+  await assertRefused(() => tokenOf([], env, "check"), "/nowhere");
 });
 
 Deno.test("a token file is read again on demand, and the last token stays if that fails", async () => {
-  await using dir = new TempDir();
+  await using dir = await new TempDir();
   const file = dir.write("token", "first");
-  const token = tokenOf(["--token-file", file]);
+  const token = await tokenOf(["--token-file", file]);
   dir.write("token", "second");
   assertEquals(token.get(), "first");
-  token.reload();
+  await token.reload();
   assertEquals(token.get(), "second");
   dir.write("token", "");
-  assertRefused(() => token.reload(), "it is empty");
+  await assertRefused(() => token.reload(), "it is empty");
   assertEquals(token.get(), "second");
 });
 

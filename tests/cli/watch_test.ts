@@ -152,11 +152,25 @@ Deno.test("a watched file that is to be deleted is kept by a copy while the serv
   assertEquals(new TextDecoder().decode(server.uploads[0]!.bytes), "bytes");
 });
 
+Deno.test("run waits for a folder that is missing, and delivers meanwhile what others queue", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const dir = host.join("later");
+  await using agent = await host.startAgent("--watch", dir, "--settle=0.1");
+  await agent.said(`"${dir}"`);
+  await host.enqueue(host.write("queued.png"));
+  await eventually("it arrives", () => server.names.length === 1);
+  host.write("later/a.png");
+  await eventually("it is delivered", () => server.names.includes("a.png"));
+  await stop(agent);
+});
+
 Deno.test("run refuses folders that it must not watch, and says which", async () => {
   await using host = new Host(deadUrl());
   host.makeDir("data/in");
   const cases = [
-    [host.join("missing"), "expected a folder that is there"],
+    ["missing", "expected a folder, or the absolute path of one that will"],
+    [host.write("file"), "expected a folder, or the absolute path of one"],
     [host.join("data/in"), "expected a folder apart from the data directory"],
     [host.join("."), "expected a folder apart from the data directory"],
   ];

@@ -43,7 +43,8 @@ class Service {
     this.#write = context.err;
     this.#settings = context.settings;
     this.#log = this.#createLog();
-    context.onReload(() => this.#reload());
+    let last = Promise.resolve();
+    context.onReload(() => void (last = last.then(() => this.#reload())));
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -66,7 +67,10 @@ class Service {
     await using uploader = createUploader({
       ...settings,
       // A reload may bring another one.
-      token: { get: () => this.#settings.token.get(), reload() {} },
+      token: {
+        get: () => this.#settings.token.get(),
+        reload: () => this.#settings.token.reload(),
+      },
     }, { maxRetries: 1 });
     using store = await openStore(settings, { log, thorough: true });
     const agent = createAgent(settings, store, uploader, log, {
@@ -101,10 +105,10 @@ class Service {
     this.#agent = undefined;
   }
 
-  #reload(): void {
+  async #reload(): Promise<void> {
     this.#notifier.reloading();
     try {
-      const { settings, changed, needRestart } = this.#reloader.reload();
+      const { settings, changed, needRestart } = await this.#reloader.reload();
       this.#settings = settings;
       this.#log("info", `The ${this.#reloader.what} was read again`);
       for (const name of needRestart) {

@@ -1,6 +1,8 @@
 /** The service's files: its unit, and the environment file with its settings. */
 
 import { dirname, isAbsolute, join } from "@std/path";
+import { assertOwn, createPrivateDir } from "../../host/data_dir.ts";
+import { exists } from "../../host/files.ts";
 import { UsageError } from "../arguments.ts";
 import { updateEnvFile } from "./env_file.ts";
 import { isAsWritten, UNIT } from "./unit.ts";
@@ -40,10 +42,17 @@ export function writeEnvFile(
   changes: ReadonlyMap<string, string>,
   out: (line: string) => void,
 ): void {
-  const before = readIfThere(path);
+  const before = readEnvFile(path);
   const after = updateEnvFile(before || HEADER, changes);
-  if (after === before) return out(`"${path}" is up to date`);
-  Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  if (after === before) {
+    const mode = Deno.statSync(path).mode ?? 0;
+    if ((mode & 0o077) !== 0) {
+      Deno.chmodSync(path, 0o600);
+      out(`"${path}" was open to other users, it is closed now`);
+    }
+    return out(`"${path}" is up to date`);
+  }
+  createPrivateDir(dirname(path));
   replace(path, after, 0o600);
   out(`Wrote "${path}"`);
 }
@@ -61,7 +70,7 @@ export async function writeUnit(
     out(`"${path}" was edited; your version is kept as "${kept}"`);
   }
   if (before !== text) {
-    Deno.mkdirSync(dirname(path), { recursive: true });
+    createPrivateDir(dirname(path));
     replace(path, text, 0o644);
     out(`Wrote "${path}"`);
   } else {
@@ -75,6 +84,16 @@ function replace(path: string, text: string, mode: number): void {
   removeIfThere(temporary);
   Deno.writeTextFileSync(temporary, text, { mode, createNew: true });
   Deno.renameSync(temporary, path);
+}
+
+/**
+ * The text of the environment file; empty if there is none.
+ *
+ * @throws {Error} if it belongs to another user.
+ */
+export function readEnvFile(path: string): string {
+  if (exists(path)) assertOwn(path);
+  return readIfThere(path);
 }
 
 /** The text of a file; empty if there is none. */

@@ -5,6 +5,7 @@ import { createPrivateDir, prepareDataDir } from "../../host/data_dir.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import {
   isFolder,
+  readEnvFile,
   readIfThere,
   removeIfThere,
   servicePaths,
@@ -31,7 +32,7 @@ export async function install(context: CommandContext): Promise<number> {
   const { out } = context;
   await assertManager();
   const { unit, envFile } = servicePaths();
-  const settings = mergedSettings(context, readIfThere(envFile));
+  const settings = await mergedSettings(context, readEnvFile(envFile));
   const text = await textOf(settings, { namespaces: true });
   prepareDataDir(settings.settings.dataDir);
   writeEnvFile(envFile, settings.changes, out);
@@ -53,7 +54,10 @@ export async function install(context: CommandContext): Promise<number> {
 
 /** Shows the unit that `install` would write. */
 export async function print(context: CommandContext): Promise<number> {
-  const settings = mergedSettings(context, readIfThere(servicePaths().envFile));
+  const settings = await mergedSettings(
+    context,
+    readEnvFile(servicePaths().envFile),
+  );
   const text = await textOf(settings, { namespaces: true });
   for (const line of text.trimEnd().split("\n")) context.out(line);
   return ExitCode.ok;

@@ -1,9 +1,9 @@
 import { DELIMITER, resolve } from "@std/path";
-import type { Settings } from "../config.ts";
 import { UsageError } from "../arguments.ts";
-import { type OptionName, OPTIONS, RUN_OPTIONS } from "../options.ts";
 import type { CommandContext } from "../command.ts";
-import { parseEnvFile } from "./env_file.ts";
+import type { Settings } from "../config.ts";
+import { type OptionName, OPTIONS, RUN_OPTIONS } from "../options.ts";
+import { parseEnvFile, updateEnvFile } from "./env_file.ts";
 
 /** What a service is to run with. */
 export interface ServiceSettings {
@@ -18,18 +18,22 @@ export interface ServiceSettings {
  *
  * @throws {UsageError} if that cannot be used, or not by a service.
  */
-export function mergedSettings(
+export async function mergedSettings(
   { given, settings, reread }: CommandContext,
   envFile: string,
-): ServiceSettings {
+): Promise<ServiceSettings> {
   const changes = new Map<string, string>();
   for (const name of RUN_OPTIONS) {
     const text = given.text(name);
     const { env } = OPTIONS[name];
     if (text !== undefined) changes.set(env, absolute(name, text, settings));
   }
+  // One source of the token takes the place of the other.
+  for (const [one, other] of [TOKEN_SOURCES, TOKEN_SOURCES.toReversed()]) {
+    if (changes.has(one!)) changes.set(other!, changes.get(other!) ?? "");
+  }
   const file = new Map([...parseEnvFile(envFile), ...changes]);
-  const merged = reread((name) =>
+  const merged = await reread((name) =>
     name.startsWith("JARVIS_") ? file.get(name) : Deno.env.get(name)
   );
   if (merged.server === null) {
@@ -37,7 +41,10 @@ export function mergedSettings(
       "Cannot install a service that has nowhere to send to: expected --server URL",
     );
   }
-  if (Deno.env.get("JARVIS_TOKEN") && !file.has("JARVIS_TOKEN_FILE")) {
+  if (
+    Deno.env.get("JARVIS_TOKEN") &&
+    !TOKEN_SOURCES.some((name) => file.get(name))
+  ) {
     throw new UsageError(
       "Cannot hand JARVIS_TOKEN to a service: expected --token-file FILE",
     );
@@ -46,8 +53,15 @@ export function mergedSettings(
   if (!file.has("JARVIS_DATA_DIR")) {
     changes.set("JARVIS_DATA_DIR", merged.dataDir);
   }
+  try {
+    updateEnvFile("", changes);
+  } catch (cause) {
+    throw new UsageError((cause as Error).message, { cause });
+  }
   return { settings: merged, changes };
 }
+
+const TOKEN_SOURCES = ["JARVIS_TOKEN_FILE", "JARVIS_TOKEN_COMMAND"];
 
 /** A service has another working directory. */
 function absolute(name: OptionName, text: string, settings: Settings): string {
@@ -58,10 +72,19 @@ function absolute(name: OptionName, text: string, settings: Settings): string {
     case "token-file":
       return resolve(text);
     case "watch":
-      return watch.join(DELIMITER);
+      return listOf(name, watch);
     case "after-upload":
       return afterUpload.kind === "move" ? `move:${afterUpload.dir}` : text;
     default:
       return text;
   }
+}
+
+/** Several values in one variable. */
+function listOf(name: OptionName, texts: string[]): string {
+  const odd = texts.find((text) => text.includes(DELIMITER));
+  if (odd === undefined) return texts.join(DELIMITER);
+  throw new UsageError(
+    `Cannot keep --${name} "${odd}" as a setting, where "${DELIMITER}" separates values: expected another name, or a link to it`,
+  );
 }

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { childEnvironment } from "../child_environment.ts";
+
 /** What a program said. */
 export interface Said {
   code: number;
@@ -106,8 +108,10 @@ async function run(
       stdin: "null",
       stdout: output,
       stderr: output,
-      // Its words are read.
-      ...(output === "piped" && { env: { LC_ALL: "C", SYSTEMD_COLORS: "0" } }),
+      // Words that are piped are read.
+      ...childEnvironment(
+        output === "piped" ? { LC_ALL: "C", SYSTEMD_COLORS: "0" } : {},
+      ),
     }).spawn();
     return output === "piped" ? await child.output() : await child.status;
   } catch (cause) {

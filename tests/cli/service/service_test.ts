@@ -364,6 +364,18 @@ Deno.test({
         ["no server", [], {}, /nowhere to send to: expected --server URL/],
         ["a missing folder", [...server, "--watch", "gone"], {}, /--watch/],
         [
+          "a folder that would be two in its variable",
+          [...server, "--watch", manager.home("a:b")],
+          {},
+          /Cannot keep --watch ".*a:b" as a setting, where ":" separates/,
+        ],
+        [
+          "a folder that would be two lines",
+          [...server, "--watch", manager.home("a\nb")],
+          {},
+          /Cannot keep .*a\\nb" as a setting: expected one line/,
+        ],
+        [
           "a token in the environment",
           server,
           { JARVIS_TOKEN: "secret" },
@@ -382,6 +394,43 @@ Deno.test({
       });
     }
     assertEquals(filesBelow(manager.home(".config")).length, 1);
+  },
+});
+
+Deno.test({
+  name:
+    "what service install makes is for its user alone, whatever the umask, and nobody else's is taken",
+  ignore,
+  async fn() {
+    await using host = await Host.start();
+    const { manager } = host;
+    const dirs = [".config", ".config/jarvis", ".local/share", "data"];
+    for (const name of dirs.slice(0, 3)) {
+      await manager.run("rm", ["-rf", manager.home(name)]);
+    }
+    const install = ["service", "install", "--server", host.server.url];
+    const { code, stderr } = await manager.run("sh", [
+      ...["-c", 'umask 000; exec "$@"', "sh", host.program, ...install],
+      ...["--data-dir", "data"],
+    ]);
+    assertEquals(code, 0, stderr);
+    for (const name of [".config", ".config/jarvis", "data"]) {
+      assertEquals(
+        Deno.statSync(manager.home(name)).mode! & 0o777,
+        0o700,
+        name,
+      );
+    }
+    const env = manager.home(".config/jarvis/agent.env");
+    Deno.chmodSync(env, 0o666);
+    const again = await host.install();
+    assertStringIncludes(again.stdout, `"${env}" was open to other users`);
+    assertEquals(Deno.statSync(env).mode! & 0o777, 0o600);
+    if (Deno.uid() !== 0) return; // Only root can give files away.
+    Deno.chownSync(env, 65534, 65534);
+    const refused = await host.install();
+    assertEquals(refused.code, 1);
+    assertStringIncludes(refused.stderr, `"${env}" belongs to another user`);
   },
 });
 

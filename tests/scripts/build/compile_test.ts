@@ -116,13 +116,14 @@ for (
   });
 }
 
-Deno.test("an executable may do what it needs, and only on Linux start the programs of systemd", () => {
+Deno.test("an executable may do what it needs, and start a shell, and systemd's programs, only where they are", () => {
   for (const { os } of Object.values(TARGETS)) {
     const permissions = permissionsOn(os);
     assert(!permissions.includes("-A"));
     assert(!permissions.includes("--allow-run"));
-    const run = permissions.some((flag) => flag.startsWith("--allow-run="));
-    assertEquals(run, os === "linux");
+    const run = permissions.find((flag) => flag.startsWith("--allow-run="));
+    assertEquals(run?.includes("/bin/sh") ?? false, os !== "windows");
+    assertEquals(run?.includes("systemctl") ?? false, os === "linux");
   }
 });
 
