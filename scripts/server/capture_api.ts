@@ -1,18 +1,14 @@
 /** What the reference server answers to each request: the contract, and its breaches on request. */
 
 import { createHash, timingSafeEqual } from "node:crypto";
-import { receiveForm, RequestBody } from "./capture_form.ts";
+import { receiveForm } from "./capture_form.ts";
 import {
   type CutPoint,
   type Misbehaviour,
   NO_MISBEHAVIOUR,
 } from "./misbehaviour.ts";
-import {
-  multipartBoundary,
-  MultipartError,
-  readMultipart,
-} from "./multipart_parser.ts";
 import type { ReceivedCapture, ReceivedStore } from "./received_store.ts";
+import { ConnectionCut, Refusal } from "./refusal.ts";
 
 /** Options for {@linkcode CaptureApi}. */
 export interface CaptureApiOptions {
@@ -48,25 +44,16 @@ const MAX_KEY_LENGTH = 255;
 const MAX_SKIPPED_BYTES = 16 * 1024 * 1024;
 const CUT_POINTS: readonly CutPoint[] = ["before", "body", "after"];
 const TOLD_TO = "Told to answer so";
+const METHODS: Readonly<Record<string, string>> = {
+  "/health/ready": "GET",
+  "/api/captures": "GET, POST",
+};
 
-/** What ends a request with an answer other than success. */
-class Refusal extends Error {
-  readonly status: number;
-  readonly headers: Record<string, string>;
-
-  constructor(
-    status: number,
-    message: string,
-    headers: Record<string, string> = {},
-  ) {
-    super(message);
-    this.status = status;
-    this.headers = headers;
-  }
+/** A capture that the store has now; `isNew` if this request brought it. */
+interface Kept {
+  capture: ReceivedCapture;
+  isNew: boolean;
 }
-
-/** What ends a request without any answer. */
-export class ConnectionCut extends Error {}
 
 /** Answers requests out of a store, and into it. */
 export class CaptureApi {
@@ -75,6 +62,8 @@ export class CaptureApi {
   readonly #store: ReceivedStore;
   readonly #options: CaptureApiOptions;
   readonly #random: () => number;
+  /** The idempotency keys of the uploads that are being received. */
+  readonly #inProgress = new Set<string>();
 
   constructor(store: ReceivedStore, options: CaptureApiOptions) {
     this.#store = store;
@@ -88,32 +77,26 @@ export class CaptureApi {
    * @throws {ConnectionCut} if its connection is to be cut instead.
    */
   async answer(request: Request): Promise<Response> {
-    const body = new RequestBody(request);
     try {
-      return await this.#route(request, body);
+      return await this.#route(request);
     } catch (error) {
-      if (!(error instanceof ConnectionCut)) {
-        return await this.#refuse(body, error);
+      const { message } = error as Error;
+      if (error instanceof ConnectionCut) {
+        this.#log("cut", message);
+        throw error;
       }
-      this.#log("cut", error.message);
-      throw error;
+      const { status, headers } = error instanceof Refusal
+        ? error
+        : new Refusal(500, message);
+      this.#log(status, message);
+      await skip(request.body);
+      // 304 is the one among these that must not have a body.
+      if (status === 304) return new Response(null, { status });
+      return Response.json({ error: message }, { status, headers });
     }
   }
 
-  async #refuse(body: RequestBody, error: unknown): Promise<Response> {
-    const message = error instanceof Error ? error.message : String(error);
-    const { status, headers } = error instanceof Refusal
-      ? error
-      : { status: error instanceof MultipartError ? 400 : 500, headers: {} };
-    if (body.failed) this.#log("cut", "by the client, nothing is stored");
-    else this.#log(status, message);
-    await body.skip(MAX_SKIPPED_BYTES);
-    // 304 is the one among these that must not have a body.
-    if (status === 304) return new Response(null, { status });
-    return Response.json({ error: message }, { status, headers });
-  }
-
-  async #route(request: Request, body: RequestBody): Promise<Response> {
+  async #route(request: Request): Promise<Response> {
     const { pathname } = new URL(request.url);
     switch (`${request.method} ${pathname}`) {
       case "GET /health/ready":
@@ -123,13 +106,9 @@ export class CaptureApi {
         this.#checkToken(request);
         return Response.json(this.#store.captures);
       case "POST /api/captures":
-        return await this.#takeCapture(request, body);
+        return await this.#takeCapture(request);
     }
-    const allow = pathname === "/health/ready"
-      ? "GET"
-      : pathname === "/api/captures"
-      ? "GET, POST"
-      : undefined;
+    const allow = METHODS[pathname];
     if (allow === undefined) {
       throw new Refusal(404, `Cannot find ${JSON.stringify(pathname)}`);
     }
@@ -138,7 +117,7 @@ export class CaptureApi {
     });
   }
 
-  async #takeCapture(request: Request, body: RequestBody): Promise<Response> {
+  async #takeCapture(request: Request): Promise<Response> {
     const { failRate, dropRate, dropAt, status } = this.misbehaviour;
     if (status !== undefined) throw new Refusal(status, TOLD_TO);
     this.#checkToken(request);
@@ -148,51 +127,80 @@ export class CaptureApi {
       : undefined;
     if (cutAt === "before") throw new ConnectionCut("before reading");
     if (this.#random() < failRate) throw new Refusal(500, TOLD_TO);
-    const { capture, isNew } = await this.#keep(
-      request,
-      cutAt === "body" ? cutAfter(body, length / 2) : body,
-    );
+    const readable = cutAt === "body" ? length / 2 : Infinity;
+    const { capture, isNew } = await this.#keep(request, readable);
+    const { id, size, sha256, filename } = capture;
     const outcome = isNew ? "stored" : "known already:";
     this.#log(
       201,
-      `${outcome} ${capture.id}, ${capture.size} bytes, ${
-        JSON.stringify(capture.filename)
-      }`,
+      `${outcome} ${id}, ${size} bytes, ${JSON.stringify(filename)}`,
     );
     if (cutAt === "after") throw new ConnectionCut("after storing");
-    return Response.json({ id: capture.id }, {
+    return Response.json({ id, size, sha256 }, {
       status: 201,
       headers: isNew ? {} : { "idempotency-replayed": "true" },
     });
   }
 
-  async #keep(
-    request: Request,
-    body: AsyncIterable<Uint8Array>,
-  ): Promise<{ capture: ReceivedCapture; isNew: boolean }> {
-    const idempotencyKey = request.headers.get("idempotency-key") || null;
-    if (idempotencyKey !== null && idempotencyKey.length > MAX_KEY_LENGTH) {
+  /** Receives a capture unless another request with the same key does so. */
+  async #keep(request: Request, readableBytes: number): Promise<Kept> {
+    const key = request.headers.get("idempotency-key") || null;
+    if (key === null) return await this.#receive(request, readableBytes, key);
+    if (key.length > MAX_KEY_LENGTH) {
       throw new Refusal(
         400,
-        `Cannot take an Idempotency-Key of ${idempotencyKey.length} characters: expected at most ${MAX_KEY_LENGTH}`,
+        `Cannot take an Idempotency-Key of ${key.length} characters: expected at most ${MAX_KEY_LENGTH}`,
       );
     }
-    const known = idempotencyKey && this.#store.find(idempotencyKey);
-    if (known) {
-      for await (const _ of body);
-      return { capture: known, isNew: false };
+    if (this.#inProgress.has(key)) {
+      throw new Refusal(
+        409,
+        "Cannot take this now: a request with the same Idempotency-Key is in progress",
+      );
     }
-    const boundary = multipartBoundary(request.headers.get("content-type"));
+    this.#inProgress.add(key);
+    try {
+      return await this.#receive(request, readableBytes, key);
+    } finally {
+      this.#inProgress.delete(key);
+    }
+  }
+
+  async #receive(
+    request: Request,
+    readableBytes: number,
+    idempotencyKey: string | null,
+  ): Promise<Kept> {
     await using incoming = await this.#store.receive();
-    const { metadata, ...description } = await receiveForm(
-      readMultipart(body, boundary),
+    const { metadata, expectedSha256, ...description } = await receiveForm(
+      readBody(request.body, readableBytes),
+      request.headers.get("content-type"),
       incoming,
     );
-    return await this.#store.commit(
-      incoming,
-      { idempotencyKey, ...description },
-      metadata,
-    );
+    const content = await incoming.finish();
+    if (expectedSha256 !== undefined && expectedSha256 !== content.sha256) {
+      throw new Refusal(
+        422,
+        `Cannot take this: its metadata say SHA-256 ${
+          JSON.stringify(expectedSha256)
+        }, what came has "${content.sha256}"`,
+      );
+    }
+    const known = idempotencyKey === null
+      ? undefined
+      : this.#store.find(idempotencyKey);
+    if (known && known.sha256 !== content.sha256) {
+      throw new Refusal(
+        422,
+        `Cannot take this: its Idempotency-Key belongs to ${known.id}, which has other bytes`,
+      );
+    }
+    if (known) return { capture: known, isNew: false };
+    const capture = { idempotencyKey, ...description, ...content };
+    return {
+      capture: await this.#store.commit(incoming, capture, metadata),
+      isNew: true,
+    };
   }
 
   #checkToken(request: Request): void {
@@ -229,15 +237,35 @@ export class CaptureApi {
   }
 }
 
-/** Passes on the first `bytes` bytes, more or less, and then cuts the connection. */
-async function* cutAfter(
-  body: AsyncIterable<Uint8Array>,
-  bytes: number,
+/**
+ * Reads a body, up to `readableBytes` of it, and leaves the rest for later.
+ *
+ * @throws {ConnectionCut} when there is more, or the client goes away.
+ */
+async function* readBody(
+  body: Request["body"],
+  readableBytes: number,
 ): AsyncGenerator<Uint8Array> {
-  let left = bytes;
-  for await (const chunk of body) {
-    if ((left -= chunk.length) < 0) break;
-    yield chunk;
+  let left = readableBytes;
+  try {
+    for await (const chunk of body?.values({ preventCancel: true }) ?? []) {
+      if ((left -= chunk.length) < 0) break;
+      yield chunk;
+    }
+  } catch (cause) {
+    throw new ConnectionCut("by the client, nothing is stored", { cause });
   }
-  throw new ConnectionCut("amid the body");
+  if (left < Infinity) throw new ConnectionCut("amid the body");
+}
+
+/** Reads what is left of a body, up to a limit, and forgets it. */
+async function skip(body: Request["body"]): Promise<void> {
+  try {
+    let left = MAX_SKIPPED_BYTES;
+    for await (const chunk of body ?? []) {
+      if ((left -= chunk.length) < 0) break;
+    }
+  } catch {
+    // The client is gone, and so is what there was to skip.
+  }
 }

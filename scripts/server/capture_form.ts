@@ -1,7 +1,10 @@
-/** What an upload's body has to be: a form with `metadata` and `file`. */
+/** Reads the body of an upload: a form with the fields `metadata` and `file`. */
 
+import { Busboy, type BusboyInstance } from "@fastify/busboy";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import type { IncomingCapture } from "./incoming_capture.ts";
-import { MultipartError, type MultipartPart } from "./multipart_parser.ts";
+import { ConnectionCut, Refusal } from "./refusal.ts";
 
 const MAX_METADATA_BYTES = 16 * 1024 * 1024;
 
@@ -11,50 +14,10 @@ export interface CaptureForm {
   filename: string;
   /** The content type as the client sent it. */
   contentType: string;
-  /** The JSON object in the field `metadata`. */
-  metadata: Record<string, unknown>;
-}
-
-/** The body of a request, which also tells when the client is gone. */
-export class RequestBody implements AsyncIterable<Uint8Array> {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
-  #failed = false;
-
-  constructor(request: Request) {
-    this.#reader = request.body?.getReader();
-  }
-
-  /** Whether the client went away before the end. */
-  get failed(): boolean {
-    return this.#failed;
-  }
-
-  /** Yields what has not been read yet; may be called again to go on. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    for (let chunk; (chunk = await this.#read()) !== undefined;) yield chunk;
-  }
-
-  /** Reads at most `maxBytes` more and forgets them. Never throws. */
-  async skip(maxBytes: number): Promise<void> {
-    try {
-      let left = maxBytes;
-      for await (const chunk of this) {
-        if ((left -= chunk.length) < 0) break;
-      }
-      await this.#reader?.cancel();
-    } catch {
-      // The client is gone, and so is what there was to skip.
-    }
-  }
-
-  async #read(): Promise<Uint8Array | undefined> {
-    try {
-      return (await this.#reader?.read())?.value;
-    } catch (error) {
-      this.#failed = true;
-      throw error;
-    }
-  }
+  /** The JSON object in the field `metadata`, as it was written. */
+  metadata: string;
+  /** What the metadata give as the file's SHA-256; undefined if they do not. */
+  expectedSha256: unknown;
 }
 
 /**
@@ -62,78 +25,101 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
  *
  * The fields may come in any order; others are skipped.
  *
- * @throws {MultipartError} if the form is not what it has to be.
+ * @throws {Refusal} if the form is not what it has to be.
  */
 export async function receiveForm(
-  parts: AsyncIterable<MultipartPart>,
+  body: AsyncIterable<Uint8Array>,
+  contentType: string | null,
   incoming: IncomingCapture,
 ): Promise<CaptureForm> {
+  const parser = createParser(contentType);
   const form: Partial<CaptureForm> = {};
-  for await (const part of parts) {
-    if (part.name === "metadata" && form.metadata === undefined) {
-      form.metadata = parseMetadata(await readAll(part.content));
-    } else if (part.name === "file" && form.filename === undefined) {
-      if (!part.filename) {
-        throw new MultipartError(
-          'Cannot take the field "file": expected a file name',
-        );
-      }
-      form.filename = part.filename;
-      form.contentType = part.contentType ?? "application/octet-stream";
-      for await (const chunk of part.content) await incoming.write(chunk);
-    } else if (part.name === "metadata" || part.name === "file") {
-      throw new MultipartError(
-        `Cannot take the field "${part.name}" twice: expected one capture`,
-      );
-    }
+  let file: Readable | undefined;
+  let writing: Promise<void> | undefined;
+  let writeError: unknown;
+  const check = (isFine: boolean, message: string) => {
+    if (!isFine) parser.destroy(new Refusal(400, message));
+    return isFine;
+  };
+  parser.on("field", (name, value, _isNameCut, isCut) => {
+    check(name !== "file", 'Cannot take "file": expected a file name');
+    if (name !== "metadata") return;
+    check(form.metadata === undefined, 'Cannot take "metadata" twice');
+    check(!isCut, `Cannot take more than ${MAX_METADATA_BYTES} bytes`);
+    form.metadata = value;
+  });
+  parser.on("file", (name, content, filename, _encoding, type) => {
+    // A part that ends early is an error of the form as well.
+    content.on("error", () => {});
+    if (
+      name !== "file" ||
+      !check(Boolean(filename), 'Cannot take "file": expected a file name') ||
+      !check(file === undefined, 'Cannot take "file" twice')
+    ) return void content.resume();
+    file = content;
+    form.filename = unescapeName(filename);
+    form.contentType = type;
+    writing = writeAll(content, incoming);
+    writing.catch((error) => parser.destroy(writeError = error));
+  });
+  try {
+    await pipeline(body, parser);
+  } catch (error) {
+    file?.destroy();
+    await writing?.catch(() => {});
+    const isOurs = error instanceof Refusal || error instanceof ConnectionCut;
+    if (isOurs || error === writeError) throw error;
+    throw new Refusal(400, `Cannot read the form: ${(error as Error).message}`);
   }
-  const { filename, contentType, metadata } = form;
-  if (
-    filename === undefined || contentType === undefined ||
-    metadata === undefined
-  ) {
-    throw new MultipartError(
+  await writing;
+  const { filename, metadata } = form;
+  if (filename === undefined || metadata === undefined) {
+    throw new Refusal(
+      400,
       'Cannot take the form: expected the fields "metadata" and "file"',
     );
   }
-  return { filename, contentType, metadata };
+  return { ...form as CaptureForm, expectedSha256: parse(metadata).sha256 };
 }
 
-function parseMetadata(bytes: Uint8Array): Record<string, unknown> {
-  let metadata;
+function createParser(contentType: string | null): BusboyInstance {
   try {
-    metadata = JSON.parse(
-      new TextDecoder("utf-8", { fatal: true }).decode(bytes),
-    );
-  } catch (cause) {
-    throw new MultipartError(
-      'Cannot take the field "metadata": expected JSON in UTF-8',
-      { cause },
-    );
-  }
-  if (
-    typeof metadata !== "object" || metadata === null || Array.isArray(metadata)
-  ) {
-    throw new MultipartError(
-      'Cannot take the field "metadata": expected a JSON object',
+    return new Busboy({
+      headers: { "content-type": contentType ?? "" },
+      preservePath: true,
+      limits: { fieldSize: MAX_METADATA_BYTES },
+    });
+  } catch (error) {
+    throw new Refusal(
+      400,
+      `Cannot read the form: expected Content-Type multipart/form-data with a boundary, got ${
+        JSON.stringify(contentType)
+      } (${(error as Error).message})`,
     );
   }
-  return metadata;
 }
 
-async function readAll(
-  content: AsyncIterable<Uint8Array>,
-): Promise<Uint8Array> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let length = 0;
-  for await (const chunk of content) {
-    length += chunk.length;
-    if (length > MAX_METADATA_BYTES) {
-      throw new MultipartError(
-        `Cannot take the field "metadata": expected at most ${MAX_METADATA_BYTES} bytes`,
-      );
-    }
-    chunks.push(new Uint8Array(chunk));
+async function writeAll(
+  content: Readable,
+  incoming: IncomingCapture,
+): Promise<void> {
+  for await (const chunk of content) await incoming.write(chunk);
+}
+
+/** What `fetch` and browsers escape in a file name. */
+function unescapeName(name: string): string {
+  return name.replace(/%22|%0D|%0A/gi, decodeURIComponent);
+}
+
+function parse(metadata: string): Record<string, unknown> {
+  let value;
+  try {
+    value = JSON.parse(metadata);
+  } catch {
+    throw new Refusal(400, 'Cannot take "metadata": expected JSON');
   }
-  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new Refusal(400, 'Cannot take "metadata": expected a JSON object');
+  }
+  return value;
 }

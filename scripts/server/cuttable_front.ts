@@ -1,27 +1,23 @@
 /** A listener in front of an HTTP server that can cut a connection for good. */
 
-const BUFFER_BYTES = 64 * 1024;
-
 import { delay } from "@std/async/delay";
+
+const BUFFER_BYTES = 64 * 1024;
 
 /**
  * Passes TCP connections on to a server of the same process.
  *
- * `Deno.serve` has no way to drop a connection: whatever a handler does, an
- * error in its answer's body included, Deno 2.9 sends the status line first,
- * and a client may take that for the answer. Here the client sees its connection
- * closed or reset without a byte of an answer, as from a server that died.
+ * `Deno.serve` has no way to drop a connection: whatever a handler does, it
+ * sends the status line first, and a client may take that for the answer. Here
+ * the client sees its connection closed without a byte, as from a server that died.
  */
 export class CuttableFront {
   readonly #listener: Deno.TcpListener;
   readonly #upstreamPort: number;
-  /** By the port the upstream server sees as its peer's. */
-  readonly #connections = new Map<
-    number,
-    [client: Deno.TcpConn, up: Deno.TcpConn]
-  >();
+  /** Client and upstream, by the port the upstream server sees as its peer's. */
+  readonly #connections = new Map<number, [Deno.TcpConn, Deno.TcpConn]>();
   readonly #drained = Promise.withResolvers<void>();
-  #closed = false;
+  #isClosed = false;
 
   /**
    * Listens at once.
@@ -47,14 +43,12 @@ export class CuttableFront {
     const pair = this.#connections.get(peerPort);
     this.#connections.delete(peerPort);
     pair?.forEach((connection) => connection.close());
-    if (this.#closed && this.#connections.size === 0) this.#drained.resolve();
+    if (this.#isClosed && this.#connections.size === 0) this.#drained.resolve();
   }
 
   /**
    * Takes no new connections, and ends those that `isBusy` says have no request.
-   * The others go on, and end when the upstream server ends them.
-   *
-   * @returns resolves when the last connection has ended
+   * Resolves when the upstream server has ended the others.
    */
   drain(isBusy: (peerPort: number) => boolean): Promise<void> {
     this.#stopListening();
@@ -73,44 +67,41 @@ export class CuttableFront {
   }
 
   #stopListening(): void {
-    if (!this.#closed) this.#listener.close();
-    this.#closed = true;
+    if (!this.#isClosed) this.#listener.close();
+    this.#isClosed = true;
   }
 
   async #accept(): Promise<void> {
-    while (!this.#closed) {
+    while (!this.#isClosed) {
       try {
         this.#join(await this.#listener.accept());
       } catch {
         // Closed; or out of file descriptors, which others will give back.
-        if (!this.#closed) await delay(100);
+        if (!this.#isClosed) await delay(100);
       }
     }
   }
 
   async #join(client: Deno.TcpConn): Promise<void> {
-    const upstream = await Deno.connect({
-      hostname: "127.0.0.1",
-      port: this.#upstreamPort,
-    }).catch(() => undefined);
+    const upstream = await Deno.connect({ port: this.#upstreamPort })
+      .catch(() => undefined);
     // Only while closing, or without file descriptors, does it not connect.
-    if (upstream === undefined || this.#closed) {
+    if (upstream === undefined || this.#isClosed) {
       client.close();
       upstream?.close();
       return;
     }
     const peerPort = upstream.localAddr.port;
     this.#connections.set(peerPort, [client, upstream]);
-    // Small writes must not wait for the acknowledgement of earlier ones.
-    client.setNoDelay();
-    upstream.setNoDelay();
     await Promise.allSettled([pass(client, upstream), pass(upstream, client)]);
     this.cut(peerPort);
   }
 }
 
 /** Copies until one side ends or is cut, and tells the other side. */
-async function pass(from: Deno.Conn, to: Deno.Conn): Promise<void> {
+async function pass(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
+  // Small writes must not wait for the acknowledgement of earlier ones.
+  to.setNoDelay();
   const buffer = new Uint8Array(BUFFER_BYTES);
   try {
     for (let count; (count = await from.read(buffer)) !== null;) {

@@ -22,12 +22,6 @@ export interface ReceivedCapture {
   receivedAt: string;
 }
 
-/** What the sender says of a capture. */
-export type CaptureDescription = Pick<
-  ReceivedCapture,
-  "idempotencyKey" | "filename" | "contentType"
->;
-
 /** How the store treats the disk. */
 export interface ReceivedStoreOptions {
   /**
@@ -56,7 +50,6 @@ export class ReceivedStore {
   readonly #fsync: boolean;
   readonly #byKey = new Map<string, ReceivedCapture>();
   readonly #captures: ReceivedCapture[] = [];
-  readonly #committing = new Map<string, Promise<ReceivedCapture>>();
 
   /**
    * Opens `folder`; created where needed, readable by this user only.
@@ -98,55 +91,20 @@ export class ReceivedStore {
     );
   }
 
-  /**
-   * Makes a received capture part of the store, or finds that its idempotency
-   * key is there already, and then stores nothing.
-   *
-   * Of several commits of one key at a time, exactly one stores.
-   */
+  /** Makes a received and finished capture part of the store. */
   async commit(
     incoming: IncomingCapture,
-    description: CaptureDescription,
-    metadata: unknown,
-  ): Promise<{ capture: ReceivedCapture; isNew: boolean }> {
-    const content = await incoming.finish();
-    const capture: ReceivedCapture = {
+    received: Omit<ReceivedCapture, "id" | "receivedAt">,
+    metadata: string,
+  ): Promise<ReceivedCapture> {
+    const capture = {
       id: randomUUID(),
-      ...description,
-      ...content,
+      ...received,
       receivedAt: new Date().toISOString(),
     };
-    const key = capture.idempotencyKey;
-    if (key === null) {
-      return {
-        capture: await this.#place(incoming, capture, metadata),
-        isNew: true,
-      };
-    }
-    // If the other commit of this key fails, it is up to this one.
-    while (this.#committing.has(key)) {
-      await this.#committing.get(key)?.catch(() => {});
-    }
-    const known = this.find(key);
-    if (known !== undefined) return { capture: known, isNew: false };
-    const placing = this.#place(incoming, capture, metadata)
-      .finally(() => this.#committing.delete(key));
-    this.#committing.set(key, placing);
-    return { capture: await placing, isNew: true };
-  }
-
-  async #place(
-    incoming: IncomingCapture,
-    capture: ReceivedCapture,
-    metadata: unknown,
-  ): Promise<ReceivedCapture> {
     const path = this.pathOf(capture);
     await using record = await this.receive();
-    await record.write(
-      new TextEncoder().encode(
-        JSON.stringify({ ...capture, metadata }, null, 2) + "\n",
-      ),
-    );
+    await record.write(formatRecord(capture, metadata));
     await record.finish();
     await record.moveTo(`${path}.json`);
     try {
@@ -199,6 +157,15 @@ function nameFor(capture: ReceivedCapture): string {
   }
   // Half of a surrogate pair may be left, which no file name can hold.
   return name.toWellFormed();
+}
+
+/** The metadata go in as they were written: parsed, large numbers would change. */
+function formatRecord(
+  capture: ReceivedCapture,
+  metadata: string,
+): Uint8Array {
+  const start = JSON.stringify(capture, null, 2).slice(0, -"\n}".length);
+  return new TextEncoder().encode(`${start},\n  "metadata": ${metadata}\n}\n`);
 }
 
 function readRecord(path: string): ReceivedCapture | undefined {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { type BinaryLike, createHash } from "node:crypto";
 import {
   assert,
   assertEquals,
@@ -103,8 +103,15 @@ async function refusal(
   return { status: response.status, error: (await response.json()).error };
 }
 
+function sha256Of(content: BinaryLike): string {
+  return createHash("sha256").update(content).digest("hex");
+}
+
 /** An upload whose body goes on until it is told to end. */
-function openUpload(url: string, signal?: AbortSignal) {
+function openUpload(
+  url: string,
+  { key = "", signal }: { key?: string; signal?: AbortSignal } = {},
+) {
   const encoder = new TextEncoder();
   let controller: ReadableStreamDefaultController<Uint8Array>;
   const body = new ReadableStream<Uint8Array>({
@@ -121,7 +128,10 @@ function openUpload(url: string, signal?: AbortSignal) {
     response: fetch(`${url}/api/captures`, {
       method: "POST",
       body,
-      headers: { "content-type": "multipart/form-data; boundary=edge" },
+      headers: {
+        "content-type": "multipart/form-data; boundary=edge",
+        "idempotency-key": key,
+      },
       ...signal && { signal },
     }),
     finish() {
@@ -155,7 +165,7 @@ Deno.test("POST /api/captures keeps the bytes, the metadata and what was said of
     filename: "shot.png",
     contentType: "image/png",
     size: 50_000,
-    sha256: createHash("sha256").update(content).digest("hex"),
+    sha256: sha256Of(content),
     receivedAt: record.receivedAt,
   };
   assertEquals(record, { ...expected, metadata });
@@ -185,7 +195,7 @@ Deno.test("POST /api/captures stores a key once and answers it with the same id"
   const id = await idOf(first);
   const again = await upload(fixture.server.url, {
     key: "same",
-    content: "again",
+    content: "first",
   });
   assertEquals(again.headers.get("idempotency-replayed"), "true");
   assertEquals(await idOf(again), id);
@@ -197,17 +207,87 @@ Deno.test("POST /api/captures stores a key once and answers it with the same id"
   );
 });
 
-Deno.test("POST /api/captures stores a key once when it comes many times at once", async () => {
+Deno.test("POST /api/captures answers with the id, the size and the SHA-256, the second time too", async () => {
   await using fixture = new Fixture();
-  const ids = await Promise.all(
-    Array.from(
-      { length: 20 },
-      async () => idOf(await upload(fixture.server.url, { key: "same" })),
-    ),
+  const answers = [];
+  for (let i = 0; i < 2; i++) {
+    const response = await upload(fixture.server.url, { key: "same" });
+    answers.push([response.status, await response.json()]);
+  }
+  const { id } = fixture.server.captures[0]!;
+  const expected = { id, size: 7, sha256: sha256Of("content") };
+  assertEquals(answers, [[201, expected], [201, expected]]);
+});
+
+Deno.test("POST /api/captures refuses a known key with other bytes, and keeps the first ones", async () => {
+  await using fixture = new Fixture();
+  const { server } = fixture;
+  await idOf(await upload(server.url, { key: "same", content: "first" }));
+  const { status, error } = await refusal(
+    await upload(server.url, { key: "same", content: "other" }),
   );
-  assertEquals(new Set(ids).size, 1);
-  assertEquals(fixture.server.captures.length, 1);
+  assertEquals(status, 422);
+  assertStringIncludes(error, "other bytes");
   assertEquals(fixture.names().length, 2);
+  const path = server.pathOf(server.captures[0]!);
+  assertEquals(await Deno.readTextFile(path), "first");
+});
+
+Deno.test("POST /api/captures answers 409 without an id while the same key is being received", async () => {
+  const started = Promise.withResolvers<void>();
+  await using fixture = new Fixture({ random: () => (started.resolve(), 1) });
+  const { url } = fixture.server;
+  const first = openUpload(url, { key: "same" });
+  await started.promise;
+  const second = await upload(url, { key: "same", content: "half" });
+  assertEquals(second.status, 409);
+  assertEquals(Object.keys(await second.json()), ["error"]);
+  await idOf(await upload(url, { key: "other" }));
+  first.finish();
+  const id = await idOf(await first.response);
+  const third = await upload(url, { key: "same", content: "half" });
+  assertEquals(await idOf(third), id);
+});
+
+Deno.test("POST /api/captures takes a key again after its first request was cut off", async () => {
+  const started = Promise.withResolvers<void>();
+  await using fixture = new Fixture({ random: () => (started.resolve(), 1) });
+  const { url } = fixture.server;
+  const abort = new AbortController();
+  const first = openUpload(url, { key: "same", signal: abort.signal });
+  await started.promise;
+  const cut = fixture.logged("cut by the client");
+  abort.abort();
+  await assertRejects(() => first.response, DOMException);
+  await cut;
+  await idOf(await upload(url, { key: "same" }));
+});
+
+Deno.test("POST /api/captures stores nothing whose bytes are not those of the metadata's sha256", async () => {
+  await using fixture = new Fixture();
+  const { url } = fixture.server;
+  for (const sha256 of [sha256Of("other"), "", null, 7]) {
+    const metadata = JSON.stringify({ sha256 });
+    const { status, error } = await refusal(
+      await upload(url, { key: "k", metadata }),
+    );
+    assertEquals(status, 422);
+    assertStringIncludes(error, "SHA-256");
+  }
+  assertEquals(fixture.names(), []);
+  const metadata = JSON.stringify({ sha256: sha256Of("content") });
+  await idOf(await upload(url, { key: "k", metadata }));
+});
+
+Deno.test("POST /api/captures keeps the metadata as they were written", async () => {
+  await using fixture = new Fixture();
+  const metadata = '{"ts_ns": 1732647310123456789, "far": 1e400}';
+  await idOf(await upload(fixture.server.url, { metadata }));
+  const path = fixture.server.pathOf(fixture.server.captures[0]!);
+  assertStringIncludes(
+    await Deno.readTextFile(`${path}.json`),
+    `"metadata": ${metadata}`,
+  );
 });
 
 Deno.test("POST /api/captures keeps odd file names apart from the folder's own", async () => {
@@ -246,7 +326,7 @@ Deno.test("POST /api/captures refuses a form that is not what it has to be", asy
   for (
     const [body, contentType, message] of [
       ["{}", "application/json", "expected Content-Type multipart/form-data"],
-      ["", type, "ends before its closing boundary"],
+      ["", type, "Unexpected end of multipart data"],
       ["--edge--", type, 'expected the fields "metadata" and "file"'],
       [`${file}--edge--`, type, 'expected the fields "metadata" and "file"'],
       [
@@ -264,7 +344,7 @@ Deno.test("POST /api/captures refuses a form that is not what it has to be", asy
       [`${metadata("{")}${file}--edge--`, type, "expected JSON"],
       [`${metadata("[]")}${file}--edge--`, type, "expected a JSON object"],
       [`${metadata("null")}${file}--edge--`, type, "expected a JSON object"],
-      [`${metadata("{}")}${file}`, type, "ends before its closing boundary"],
+      [`${metadata("{}")}${file}`, type, "Unexpected end of multipart data"],
     ] as const
   ) {
     const response = await fetch(`${fixture.server.url}/api/captures`, {
@@ -294,7 +374,7 @@ Deno.test("POST /api/captures leaves nothing of an upload that is cut off midway
     random: () => (started.resolve(), 1),
   });
   const abort = new AbortController();
-  const { response } = openUpload(fixture.server.url, abort.signal);
+  const { response } = openUpload(fixture.server.url, { signal: abort.signal });
   await started.promise;
   const cut = fixture.logged("cut by the client");
   abort.abort();
@@ -523,7 +603,9 @@ Deno.test("a new server on the same folder remembers what the last one stored", 
   // A new client: the other one may still take its old connection for open.
   using client = Deno.createHttpClient({});
   assertEquals(
-    await idOf(await upload(second.url, { key: "b", client })),
+    await idOf(
+      await upload(second.url, { key: "b", content: "{}", client }),
+    ),
     ids[1],
   );
   assertEquals(second.captures.length, 3);
