@@ -19,6 +19,7 @@ export class Stage implements Disposable {
 
   constructor() {
     for (const source of SOURCES) copy(projectPath(source), this.join(source));
+    dropNpm(this.join("deno.lock"));
   }
 
   /** A path inside it. */
@@ -49,6 +50,20 @@ export class Stage implements Disposable {
   [Symbol.dispose](): void {
     Deno.removeSync(this.path, { recursive: true });
   }
+}
+
+/**
+ * Takes npm's packages out of a lock file, as each would go into the executable.
+ * With dependencies from JSR the program uses none of them.
+ */
+function dropNpm(path: string): void {
+  const { npm: _, specifiers, ...lock } = JSON.parse(
+    Deno.readTextFileSync(path),
+  );
+  const kept = Object.entries(specifiers)
+    .filter(([name]) => !name.startsWith("npm:"));
+  const slim = { ...lock, specifiers: Object.fromEntries(kept) };
+  Deno.writeTextFileSync(path, JSON.stringify(slim));
 }
 
 function copy(from: string, to: string): void {
