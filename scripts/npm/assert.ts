@@ -1,10 +1,11 @@
 /** What the project uses of `@std/assert`, over `node:assert`. */
 import nodeAssert, { AssertionError } from "node:assert";
 import { isDeepStrictEqual } from "node:util";
-import { type Constructor, suffix } from "./assert_throws.ts";
 
 export { AssertionError };
-export { assertRejects, assertThrows } from "./assert_throws.ts";
+
+// deno-lint-ignore no-explicit-any -- a constructor with any arguments, as in `@std/assert`
+type Constructor<T> = abstract new (...args: any[]) => T;
 
 /** Fails unless the value is truthy. */
 export function assert(value: unknown, message = ""): asserts value {
@@ -13,7 +14,7 @@ export function assert(value: unknown, message = ""): asserts value {
 
 /** Always fails. */
 export function fail(message?: string): never {
-  throw new AssertionError({ message: `Failed assertion${suffix(message)}` });
+  raise("Failed assertion", message);
 }
 
 /** Fails unless both values are deeply equal. */
@@ -22,15 +23,11 @@ export function assertEquals<T>(
   expected: T,
   message?: string,
 ): void {
-  const [a, b] = [comparable(actual), comparable(expected)];
-  if (isDeepStrictEqual(a, b)) return;
   try {
-    nodeAssert.deepStrictEqual(a, b);
+    nodeAssert.deepStrictEqual(comparable(actual), comparable(expected));
   } catch (error) {
-    const difference = error instanceof Error ? error.message : String(error);
-    throw new AssertionError({
-      message: `Values are not equal${suffix(message)}\n${difference}`,
-    });
+    const difference = (error as Error).message;
+    raise(`${explain("Values are not equal", message)}\n${difference}`);
   }
 }
 
@@ -40,11 +37,8 @@ export function assertNotEquals<T>(
   expected: T,
   message?: string,
 ): void {
-  if (!isDeepStrictEqual(comparable(actual), comparable(expected))) return;
-  const shown = Deno.inspect(actual);
-  throw new AssertionError({
-    message: `Expected actual: ${shown} not to be: ${shown}${suffix(message)}`,
-  });
+  const areEqual = isDeepStrictEqual(comparable(actual), comparable(expected));
+  assert(!areEqual, explain(`Both are ${Deno.inspect(actual)}`, message));
 }
 
 /**
@@ -70,12 +64,8 @@ export function assertStringIncludes(
   expected: string,
   message?: string,
 ): void {
-  if (actual.includes(expected)) return;
-  throw new AssertionError({
-    message: `Expected actual: "${actual}" to contain: "${expected}"${
-      suffix(message)
-    }`,
-  });
+  const said = `Expected actual: "${actual}" to contain: "${expected}"`;
+  assert(actual.includes(expected), explain(said, message));
 }
 
 /** Fails unless the text matches. */
@@ -84,12 +74,8 @@ export function assertMatch(
   expected: RegExp,
   message?: string,
 ): void {
-  if (expected.test(actual)) return;
-  throw new AssertionError({
-    message: `Expected actual: "${actual}" to match: "${expected}"${
-      suffix(message)
-    }`,
-  });
+  const said = `Expected actual: "${actual}" to match: "${expected}"`;
+  assert(expected.test(actual), explain(said, message));
 }
 
 /** Fails if the value is null or undefined. */
@@ -97,50 +83,24 @@ export function assertExists<T>(
   actual: T,
   message?: string,
 ): asserts actual is NonNullable<T> {
-  if (actual !== undefined && actual !== null) return;
-  throw new AssertionError({
-    message: `Expected actual: "${actual}" to not be null or undefined${
-      suffix(message)
-    }`,
-  });
+  const isThere = actual !== undefined && actual !== null;
+  assert(isThere, explain(`Expected a value, got ${actual}`, message));
 }
 
 /** Fails unless the value is an instance of the class. */
 export function assertInstanceOf<T>(
   actual: unknown,
-  expectedType: Constructor<T>,
+  expected: Constructor<T>,
   message?: string,
 ): asserts actual is T {
-  if (actual instanceof expectedType) return;
-  throw new AssertionError({
-    message:
-      `Expected object to be an instance of "${expectedType.name}" but was ${
-        Deno.inspect(actual)
-      }${suffix(message)}`,
-  });
-}
-
-function compare<T>(
-  isTrue: boolean,
-  actual: T,
-  sign: string,
-  expected: T,
-  message?: string,
-): void {
-  if (isTrue) return;
-  throw new AssertionError({
-    message: message ??
-      `Expect ${Deno.inspect(actual)} ${sign} ${Deno.inspect(expected)}`,
-  });
+  const said = `Expected an instance of "${expected.name}", got `;
+  const isOne = actual instanceof expected;
+  assert(isOne, explain(said + Deno.inspect(actual), message));
 }
 
 /** Fails unless `actual > expected`. */
-export function assertGreater<T>(
-  actual: T,
-  expected: T,
-  message?: string,
-): void {
-  compare(actual > expected, actual, ">", expected, message);
+export function assertGreater<T>(actual: T, expected: T, message?: string) {
+  assert(actual > expected, message ?? `Expect ${actual} > ${expected}`);
 }
 
 /** Fails unless `actual >= expected`. */
@@ -148,20 +108,89 @@ export function assertGreaterOrEqual<T>(
   actual: T,
   expected: T,
   message?: string,
-): void {
-  compare(actual >= expected, actual, ">=", expected, message);
+) {
+  assert(actual >= expected, message ?? `Expect ${actual} >= ${expected}`);
 }
 
 /** Fails unless `actual < expected`. */
-export function assertLess<T>(actual: T, expected: T, message?: string): void {
-  compare(actual < expected, actual, "<", expected, message);
+export function assertLess<T>(actual: T, expected: T, message?: string) {
+  assert(actual < expected, message ?? `Expect ${actual} < ${expected}`);
 }
 
 /** Fails unless `actual <= expected`. */
-export function assertLessOrEqual<T>(
-  actual: T,
-  expected: T,
+export function assertLessOrEqual<T>(actual: T, expected: T, message?: string) {
+  assert(actual <= expected, message ?? `Expect ${actual} <= ${expected}`);
+}
+
+/** Fails unless the function throws; returns what it threw. */
+export function assertThrows(fn: () => unknown, message?: string): unknown;
+export function assertThrows<E extends Error = Error>(
+  fn: () => unknown,
+  errorClass: Constructor<E>,
+  includes?: string,
   message?: string,
-): void {
-  compare(actual <= expected, actual, "<=", expected, message);
+): E;
+export function assertThrows(
+  fn: () => unknown,
+  errorClass?: Constructor<Error> | string,
+  includes?: string,
+  message?: string,
+): unknown {
+  try {
+    fn();
+  } catch (error) {
+    return checkError(error, errorClass, includes, message);
+  }
+  raise("Expected function to throw", message ?? errorClass);
+}
+
+/** Fails unless the promise is rejected; returns what it was rejected with. */
+export function assertRejects(
+  fn: () => PromiseLike<unknown>,
+  message?: string,
+): Promise<unknown>;
+export function assertRejects<E extends Error = Error>(
+  fn: () => PromiseLike<unknown>,
+  errorClass: Constructor<E>,
+  includes?: string,
+  message?: string,
+): Promise<E>;
+export async function assertRejects(
+  fn: () => PromiseLike<unknown>,
+  errorClass?: Constructor<Error> | string,
+  includes?: string,
+  message?: string,
+): Promise<unknown> {
+  let promise: PromiseLike<unknown>;
+  try {
+    promise = fn();
+  } catch {
+    raise("Function throws when expected to reject", message);
+  }
+  try {
+    await promise;
+  } catch (error) {
+    return checkError(error, errorClass, includes, message);
+  }
+  raise("Expected function to reject", message ?? errorClass);
+}
+
+function checkError(
+  error: unknown,
+  errorClass: Constructor<Error> | string | undefined,
+  includes = "",
+  message?: string,
+): unknown {
+  if (typeof errorClass !== "function") return error;
+  assertInstanceOf(error, errorClass, message);
+  assertStringIncludes(error.message, includes, message);
+  return error;
+}
+
+function raise(what: string, message?: unknown): never {
+  throw new AssertionError({ message: explain(what, message) });
+}
+
+function explain(what: string, message: unknown): string {
+  return typeof message === "string" ? `${what}: ${message}` : what;
 }

@@ -6,9 +6,6 @@ export interface DelayOptions {
   signal?: AbortSignal;
 }
 
-/** The longest time that one timer can wait; a longer one would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
 /** Resolves after `ms` milliseconds; rejects when the signal is aborted before. */
 export function delay(ms: number, options: DelayOptions = {}): Promise<void> {
   const { signal } = options;
@@ -17,9 +14,8 @@ export function delay(ms: number, options: DelayOptions = {}): Promise<void> {
     // The global timer, not Node's, because FakeTime replaces the global one.
     const timer = setTimeout(() => {
       signal?.removeEventListener("abort", abort);
-      const restMs = ms - MAX_TIMER_MS;
-      resolve(restMs > 0 ? delay(restMs, options) : undefined);
-    }, Math.min(ms, MAX_TIMER_MS));
+      resolve();
+    }, ms);
     const abort = () => {
       clearTimeout(timer);
       reject(signal?.reason);

@@ -13,50 +13,27 @@ const FAKED = [
 const realSetTimeout = globalThis.setTimeout;
 const realAbortTimeout = AbortSignal.timeout;
 
-let current: FakeTime | undefined;
-
 /**
  * Stands in for the clock and the timers until it is disposed of.
  *
  * Replaced are `Date`, `setTimeout`, `setInterval`, their `clear…` and `AbortSignal.timeout`.
  */
 export class FakeTime implements Disposable {
-  readonly start: number;
   readonly #clock: InstalledClock;
 
-  /** @throws {Error} when the time is faked already */
   constructor(start: number | string | Date = Date.now()) {
-    if (current) {
-      throw new Error("Cannot construct FakeTime: time is already faked");
-    }
     this.#clock = timers.install({ now: new Date(start), toFake: [...FAKED] });
-    this.start = this.#clock.now;
     AbortSignal.timeout = abortLater;
-    current = this;
   }
 
-  /** The faked time; setting a later one runs what falls due until then. */
+  /** The faked time. */
   get now(): number {
     return this.#clock.now;
-  }
-  set now(value: number) {
-    if (value < this.now) {
-      throw new RangeError(
-        `Cannot set current time in the past, time must be >= ${this.now}`,
-      );
-    }
-    this.tick(value - this.now);
   }
 
   /** Moves the time on by `ms` milliseconds and runs what falls due. */
   tick(ms = 0): void {
     this.#clock.tick(ms);
-  }
-
-  /** Lets pending promises go on first, then does as {@linkcode tick}. */
-  async tickAsync(ms = 0): Promise<void> {
-    await this.runMicrotasks();
-    this.tick(ms);
   }
 
   /** Lets pending promises go on. */
@@ -72,28 +49,10 @@ export class FakeTime implements Disposable {
     return true;
   }
 
-  /** Runs every timer, those that they set included. */
-  runAll(): void {
-    while (this.next());
-  }
-
-  /** Runs every timer, letting promises go on between them. */
-  async runAllAsync(): Promise<void> {
-    do await this.runMicrotasks(); while (this.next());
-  }
-
   /** Puts the real clock and timers back. */
-  restore(): void {
-    if (current !== this) {
-      throw new Error("Cannot restore time: time is already restored");
-    }
+  [Symbol.dispose](): void {
     this.#clock.uninstall();
     AbortSignal.timeout = realAbortTimeout;
-    current = undefined;
-  }
-
-  [Symbol.dispose](): void {
-    this.restore();
   }
 }
 

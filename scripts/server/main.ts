@@ -45,9 +45,7 @@ function parseOptions(args: string[]): ReferenceServerOptions {
       "drop-rate",
       "latency",
     ],
-    boolean: ["fsync", "quiet"],
-    negatable: ["fsync"],
-    default: { fsync: true },
+    boolean: ["no-fsync", "quiet"],
     unknown: (argument: string) => {
       throw new UsageError(
         `Unknown argument "${argument}": see --help for those there are`,
@@ -80,7 +78,7 @@ function parseOptions(args: string[]): ReferenceServerOptions {
     dir: flags.dir ?? "./received",
     token: readToken(flags["token-file"]),
     maxBytes: number("max-bytes", Number.MAX_SAFE_INTEGER, 1) ?? Infinity,
-    fsync: flags.fsync,
+    fsync: !flags["no-fsync"],
     misbehaviour: {
       status: number("status", 599, 300),
       failRate: number("fail-rate", 1) ?? 0,
