@@ -70,19 +70,13 @@ export class OutcomeHandler {
       case "delivered":
         this.#deliver(capture, result);
         return this.#options.breaker.succeeded();
-      case "rejected":
+      case "reject":
         this.fail(capture, error);
         // Without a file nothing was asked of the server.
         return result.sent ? this.#options.breaker.succeeded() : undefined;
-      case "server_error":
+      case "retry":
         return await this.#charge(capture, error, result, signal);
-      case "in_progress":
-      case "unreadable":
-        this.#report.postponed++;
-        return this.#stepAside(capture.id, error);
-      case "unavailable":
-      case "busy":
-      case "refused":
+      case "pause":
         return await this.#pause(capture, error, result, signal);
     }
   }
@@ -164,7 +158,7 @@ export class OutcomeHandler {
 
   #deliver(capture: QueuedCapture, result: UploadResult): void {
     const { id, size, spooled, filepath } = capture;
-    const { captureId, sent } = result;
+    const { captureId, sent, warning } = result;
     this.#report.delivered++;
     this.#aside.delete(id);
     const completion: Settlement = {
@@ -181,6 +175,7 @@ export class OutcomeHandler {
       },
     });
     const name = `Capture "${basename(filepath)}" (${id})`;
+    if (warning) this.#options.log("warn", `${name}: ${warning}`);
     this.#options.log("debug", `${name} is delivered`);
   }
 

@@ -35,6 +35,7 @@ export function createUploader(
     ...options,
     timeout: settings.timeoutMs,
     token: () => settings.token.get(),
+    tls: settings.tls,
     allowInsecure: settings.allowInsecure,
   });
 }

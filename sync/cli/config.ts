@@ -15,6 +15,8 @@ import {
 } from "../upload/server_url.ts";
 import { readAfterUpload, readWatch } from "./folders.ts";
 import type { Surroundings } from "./command.ts";
+import type { TlsOptions } from "../upload/http_client.ts";
+import { readTls } from "./tls.ts";
 import { readToken, type TokenSource } from "./token.ts";
 
 /** What the commands work with; only the options that a command takes can differ from the defaults. */
@@ -25,6 +27,7 @@ export interface Settings {
   dataDir: string;
   /** Not read yet; see {@linkcode readToken}. */
   token: TokenSource;
+  tls: TlsOptions;
   allowInsecure: boolean;
   timeoutMs: number;
   concurrency: number;
@@ -60,6 +63,7 @@ export function readSettings(
     server: readServer(given),
     dataDir,
     token: readToken(given, around),
+    tls: readTls(given, around.err),
     allowInsecure: given.has("allow-insecure"),
     timeoutMs: given.durationMs("timeout", "30s", { min: "100ms", max: "24h" }),
     concurrency: given.number("concurrency", 32, {

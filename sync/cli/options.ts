@@ -33,6 +33,21 @@ export const OPTIONS = {
     value: "COMMAND",
     help: "Shell command that prints the server's token",
   },
+  "ca-file": {
+    env: "JARVIS_CA_FILE",
+    value: "FILE",
+    help: "Authorities to trust beside the system's, as PEM",
+  },
+  "client-cert": {
+    env: "JARVIS_CLIENT_CERT",
+    value: "FILE",
+    help: "Certificate to show to a server that asks for one, as PEM",
+  },
+  "client-key": {
+    env: "JARVIS_CLIENT_KEY",
+    value: "FILE",
+    help: "The key of --client-cert, as PEM",
+  },
   "allow-insecure": {
     env: "JARVIS_ALLOW_INSECURE",
     help:
@@ -120,6 +135,9 @@ export const SERVER = [
   "server",
   "token-file",
   "token-command",
+  "ca-file",
+  "client-cert",
+  "client-key",
   "allow-insecure",
   "timeout",
 ] as const;

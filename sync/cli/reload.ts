@@ -13,8 +13,8 @@ export interface Reloaded {
 }
 
 /**
- * Reads the settings of a running program again: its token, and the file that
- * its environment came from.
+ * Reads the settings of a running program again: the token, certificates, and the
+ * file that its environment came from.
  */
 export class Reloader {
   /** What is read again. */
@@ -26,8 +26,8 @@ export class Reloader {
   #settings: Settings;
 
   /**
-   * @param file The environment file (`JARVIS_ENV_FILE`); without one only the
-   * token can be another.
+   * @param file The environment file (`JARVIS_ENV_FILE`); without one only what
+   * is in other files can have changed.
    */
   constructor(context: CommandContext, file: string | undefined) {
     this.#context = context;
@@ -39,10 +39,6 @@ export class Reloader {
 
   /** @throws {Error} if they cannot be read or used; then nothing has changed. */
   async reload(): Promise<Reloaded> {
-    if (this.#file === undefined) {
-      await this.#settings.token.reload();
-      return { settings: this.#settings, changed: false, needRestart: [] };
-    }
     const before = this.#settings;
     const now = this.#read();
     const env = (name: string) =>

@@ -9,6 +9,9 @@ import { readSecret } from "./secret_file.ts";
 /** How long a command may take to print the token, in milliseconds. */
 const COMMAND_LIMIT_MS = 30_000;
 
+/** How often a token is read again at most because the server refused it, in milliseconds. */
+const RENEW_MS = 1_000;
+
 /** The server's token. */
 export interface TokenSource {
   /** The token as it was read last; `undefined` if there is none. */
@@ -20,6 +23,11 @@ export interface TokenSource {
    * token; the last one stays. The message never holds the token.
    */
   reload(): Promise<void>;
+  /**
+   * Returns the token after the server has refused one: it is read again, at most
+   * every second. Where that fails the last one stays, and it is said why.
+   */
+  renew(refused: string | undefined): Promise<string | undefined>;
 }
 
 /**
@@ -34,14 +42,49 @@ export function readToken(
   given: Given,
   around: Pick<Surroundings, "env" | "err">,
 ): TokenSource {
-  let token: string | undefined;
   const read = given.takes("token-file")
     ? reader(given, around)
     : () => undefined;
-  return { get: () => token, reload: async () => void (token = await read()) };
+  return new Token(read, around.err);
 }
 
-type Read = () => string | undefined | Promise<string>;
+class Token implements TokenSource {
+  readonly #read: Read;
+  readonly #err: (line: string) => void;
+  #token: string | undefined;
+  #reading: Promise<void> | undefined;
+  #readAt = -Infinity;
+
+  constructor(read: Read, err: (line: string) => void) {
+    this.#read = read;
+    this.#err = err;
+  }
+
+  get(): string | undefined {
+    return this.#token;
+  }
+
+  async reload(): Promise<void> {
+    this.#readAt = performance.now();
+    this.#token = await this.#read();
+  }
+
+  async renew(refused: string | undefined): Promise<string | undefined> {
+    if (
+      this.#token === refused && performance.now() - this.#readAt > RENEW_MS
+    ) {
+      this.#reading = this.reload().catch((error) =>
+        this.#err(
+          `jarvis-agent: ${error.message}; going on with the last token`,
+        )
+      );
+    }
+    await this.#reading;
+    return this.#token;
+  }
+}
+
+type Read = () => string | undefined | Promise<string | undefined>;
 
 function reader(
   given: Given,

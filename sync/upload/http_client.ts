@@ -1,14 +1,26 @@
 /** Common servers close what was idle for 5 s; a request that crosses that is lost. */
 const MAX_IDLE_MS = 4_000;
 
+/** Certificates of one's own, each as PEM. */
+export interface TlsOptions {
+  /** Authorities to trust beside those that this system trusts. */
+  caCerts?: string[];
+  /** What this program shows to a server that asks who it is, and its key. */
+  cert?: string;
+  key?: string;
+}
+
 /**
  * Returns the connections of one uploader.
  *
- * @throws {Error} if the certificates to trust cannot be read.
+ * @throws {Error} if the certificates cannot be used.
  */
-export function createHttpClient(): Deno.HttpClient {
+export function createHttpClient(tls: TlsOptions = {}): Deno.HttpClient {
+  const { caCerts, cert, key } = tls;
   try {
     return Deno.createHttpClient({
+      ...(caCerts && { caCerts }),
+      ...(cert !== undefined && key !== undefined && { cert, key }),
       // HTTP/2 with a default window of 64 KiB was a fiftieth as fast.
       http2: false,
       poolMaxIdlePerHost: 64,
@@ -16,8 +28,11 @@ export function createHttpClient(): Deno.HttpClient {
     });
   } catch (cause) {
     const { message } = cause as Error;
+    const expected = caCerts || cert
+      ? "certificates as PEM, and the key that belongs to the client's"
+      : 'DENO_TLS_CA_STORE to be unset or "mozilla", "system" or both, and SSL_CERT_FILE to be unset or a readable PEM file';
     throw new Error(
-      `Cannot prepare TLS: ${message}; expected DENO_TLS_CA_STORE to be unset or "mozilla", "system" or both, and SSL_CERT_FILE to be unset or a readable PEM file`,
+      `Cannot prepare TLS: ${message}; expected ${expected}`,
       { cause },
     );
   }

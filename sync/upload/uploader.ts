@@ -1,38 +1,24 @@
 import { retry, RetryError } from "@std/async/retry";
-import { typeByExtension } from "@std/media-types/type-by-extension";
-import { basename, extname } from "@std/path";
+import { basename } from "@std/path";
+import { bytesCapture, openCapture } from "./capture_file.ts";
 import {
-  checkMetadata,
   encodeMetadata,
   type Metadata,
-  withHostMetadata,
+  parseMetadata,
 } from "../capture/metadata.ts";
-import type { FileIdentity } from "../host/opened_file.ts";
-import { readAnswer } from "./answer.ts";
-import {
-  IN_MEMORY_BYTES,
-  type KnownCapture,
-  openBytes,
-  type OpenCapture,
-  openCapture,
-} from "./capture_file.ts";
 import { createHttpClient } from "./http_client.ts";
+import { ONE_PIECE_BYTES } from "./multipart.ts";
+import type { OutcomeKind } from "./outcome.ts";
 import {
-  describeAnswer,
-  type Outcome,
-  type OutcomeKind,
-  outcomeOfAnswer,
-  outcomeOfError,
-  type ProofKind,
-} from "./outcome.ts";
-import { bodyOf, commonHeaders, exchange, keyHeader } from "./request.ts";
+  type Attempt,
+  type CaptureSource,
+  getReady,
+  postCapture,
+} from "./requests.ts";
 import { parseServerUrl } from "./server_url.ts";
-import { StallGuard } from "./stall_guard.ts";
-import {
-  type CaptureUploaderOptions,
-  MAX_BACKOFF_MS,
-  numbersOf,
-  type UploadOptions,
+import type {
+  CaptureUploaderOptions,
+  UploadOptions,
 } from "./upload_options.ts";
 
 export type { CaptureUploaderOptions, UploadOptions };
@@ -47,42 +33,23 @@ export interface UploadResult {
   error: string | null;
   /** How many attempts were made. */
   attempts: number;
-  /** What the last attempt means. */
+  /** What a queue should do with the capture now. */
   outcome: OutcomeKind;
   /** How long the server asked to be left alone, in milliseconds. */
   retryAfterMs: number | null;
-  /** The last answer's HTTP status; `null` if there was none. */
-  status: number | null;
-  /** How long the last attempt took, in milliseconds. */
-  elapsedMs: number;
-  /** Of the bytes that belong to this key, in hexadecimal; `null` if they were never read. */
-  sha256: string | null;
-  /** The file that the last attempt opened; `null` if it could not, or there was none. */
-  sent: FileIdentity | null;
+  /** A remark about a delivery that did succeed. */
+  warning: string | null;
+  /**
+   * The size in bytes and modification time (milliseconds since 1970) of what
+   * the last attempt opened; `null` if it could not be opened.
+   */
+  sent: { size: number; mtimeMs: number } | null;
 }
 
-/** Whether a server can be used, and if not, why. */
-export type Readiness = { ready: true } | { ready: false; reason: string };
-
+const MAX_BACKOFF_MS = 60_000;
 const CHECK_TIMEOUT_MS = 5_000;
 /** On a line that stalled, what is larger than this shows its progress. */
 const SLOW_LINE_ONE_PIECE_BYTES = 16 * 1024;
-
-/** Where one capture's bytes come from; opened anew for each attempt. */
-interface Source {
-  /** What the server is told as its name. */
-  name: string;
-  open: (known: KnownCapture) => Promise<OpenCapture>;
-}
-
-/** What goes with a capture's bytes. */
-interface Delivery {
-  name: string;
-  /** As JSON text. */
-  metadata: string;
-  idempotencyKey: string;
-  signal: AbortSignal | undefined;
-}
 
 /**
  * Sends captures to the capture server, each until it is delivered or the
@@ -104,8 +71,9 @@ interface Delivery {
 export class CaptureUploader implements AsyncDisposable {
   /** The server's address, without a trailing slash. */
   readonly serverUrl: string;
-  readonly #numbers: ReturnType<typeof numbersOf>;
-  readonly #proof: ProofKind;
+  readonly #maxAttempts: number;
+  readonly #timeoutMs: number;
+  readonly #backoffMs: number;
   readonly #token: () => string | undefined;
   readonly #client: Deno.HttpClient;
   #closed = false;
@@ -117,35 +85,42 @@ export class CaptureUploader implements AsyncDisposable {
    * @throws {Error} if the certificates to trust cannot be read.
    */
   constructor(serverUrl: string, options: CaptureUploaderOptions = {}) {
-    const { token, proof = "id" } = options;
+    const { maxRetries = 3, timeout = 30_000, backoffMs = 1000, token } =
+      options;
     this.serverUrl = parseServerUrl(serverUrl, options);
-    this.#numbers = numbersOf(options);
-    this.#proof = proof;
+    assertRange("maxRetries", maxRetries, 1, 1000);
+    assertWhole("maxRetries", maxRetries);
+    assertRange("timeout", timeout, 1, 86_400_000);
+    assertRange("backoffMs", backoffMs, 0, MAX_BACKOFF_MS);
+    this.#maxAttempts = maxRetries;
+    this.#timeoutMs = timeout;
+    this.#backoffMs = backoffMs;
     this.#token = typeof token === "function" ? token : () => token;
-    this.#client = createHttpClient();
+    this.#client = createHttpClient(options.tls);
   }
 
   /**
    * Sends a file, with what the host knows of it added to the metadata.
    *
-   * What was sent and is proven is what the file's hash in the metadata says: a
-   * file that changes is never sent whole, by this attempt or a later one. Memory
-   * does not grow with the file.
+   * A file that changes while it is sent is a failed attempt. Memory does not
+   * grow with the file.
    *
-   * @param metadata An object, or JSON text, which is carried as it is written.
    * @throws {TypeError} if the metadata is not a JSON object, or the uploader is closed.
    * @throws {RangeError} if the metadata is larger than 1 MiB.
    * @throws the signal's reason, if it aborts.
    */
   upload(
     path: string,
-    metadata: Metadata | string = {},
+    metadata: Metadata = {},
     options: UploadOptions = {},
   ): Promise<UploadResult> {
-    return this.#deliver(metadata, options, {
-      name: basename(options.filename ?? path),
-      open: (known) => openCapture(path, known, options.signal),
-    });
+    const name = basename(options.filename ?? path);
+    const { content, expected } = options;
+    const open = () =>
+      content
+        ? bytesCapture(content.bytes, content.mtimeMs, { path, expected })
+        : openCapture(path, expected);
+    return this.#deliver({ name, open }, metadata, options);
   }
 
   /**
@@ -160,14 +135,12 @@ export class CaptureUploader implements AsyncDisposable {
   uploadBytes(
     data: Uint8Array,
     filename: string,
-    metadata: Metadata | string = {},
+    metadata: Metadata = {},
     options: UploadOptions = {},
   ): Promise<UploadResult> {
-    const mtimeMs = Date.now();
-    return this.#deliver(metadata, options, {
-      name: basename(filename),
-      open: (known) => openBytes(data, mtimeMs, known),
-    });
+    const createdMs = Date.now();
+    const open = () => bytesCapture(data, createdMs);
+    return this.#deliver({ name: basename(filename), open }, metadata, options);
   }
 
   /**
@@ -175,30 +148,14 @@ export class CaptureUploader implements AsyncDisposable {
    * Never throws, and gives up after 5 s.
    */
   async checkServer(options: { signal?: AbortSignal } = {}): Promise<boolean> {
-    return (await this.probe(options)).ready;
-  }
-
-  /** Like {@linkcode CaptureUploader.checkServer}, and says why the server is not ready. */
-  async probe(options: { signal?: AbortSignal } = {}): Promise<Readiness> {
-    using guard = new StallGuard(CHECK_TIMEOUT_MS, options.signal);
-    let token: string | undefined;
     try {
-      token = this.#token();
-      const response = await fetch(`${this.serverUrl}/health/ready`, {
-        headers: commonHeaders(token),
-        signal: guard.signal,
-        client: this.#client,
-        redirect: "manual",
+      return await getReady(this.#send, {
+        token: this.#token,
+        timeoutMs: CHECK_TIMEOUT_MS,
+        signal: options.signal,
       });
-      if (response.status === 200) {
-        await response.body?.cancel();
-        return { ready: true };
-      }
-      const answer = await readAnswer(response, false);
-      return { ready: false, reason: describeAnswer(answer, { token }) };
-    } catch (error) {
-      const { error: reason } = outcomeOfError(error, { token });
-      return { ready: false, reason: reason! };
+    } catch {
+      return false;
     }
   }
 
@@ -218,127 +175,101 @@ export class CaptureUploader implements AsyncDisposable {
   }
 
   async #deliver(
-    metadata: Metadata | string,
-    { expected, sha256, signal, idempotencyKey = crypto.randomUUID() }:
-      UploadOptions,
-    source: Source,
+    source: CaptureSource,
+    metadata: Metadata,
+    { signal, idempotencyKey = crypto.randomUUID() }: UploadOptions,
   ): Promise<UploadResult> {
-    const text = typeof metadata === "string"
-      ? checkMetadata(metadata)
-      : encodeMetadata(metadata);
-    let known: KnownCapture = { expected, sha256 };
-    let full: string | undefined;
+    // A copy, so that every attempt sends what was checked.
+    const given = parseMetadata(encodeMetadata(metadata));
     let attempts = 0;
-    let elapsedMs = 0;
-    let sent: FileIdentity | null = null;
-    let outcome!: Outcome;
-
+    let last!: Attempt;
     const attempt = async () => {
-      if (this.#closed) {
-        throw new TypeError("Cannot upload: the uploader is closed");
-      }
+      this.#assertOpen();
       attempts++;
-      sent = null;
-      const startedMs = performance.now();
-      try {
-        using capture = await source.open(known);
-        sent = capture.identity;
-        // One key, one content: a later attempt sends the same or nothing.
-        known = { expected: sent ?? undefined, sha256: capture.sha256 };
-        full ??= withHostMetadata(text, { name: source.name, ...capture });
-        outcome = await this.#post(capture, {
-          name: source.name,
-          metadata: full,
-          idempotencyKey,
-          signal,
-        });
-      } catch (error) {
-        signal?.throwIfAborted();
-        outcome = outcomeOfError(error);
-      }
-      elapsedMs = performance.now() - startedMs;
-      if (outcome.isTransient) throw new TransientFailure();
+      last = await this.#attempt(source, given, idempotencyKey, signal);
+      if (last.outcome.transient) throw new TransientFailure();
     };
-    await retry(attempt, {
-      maxAttempts: this.#numbers.maxRetries,
-      minTimeout: this.#numbers.backoffMs,
-      maxTimeout: MAX_BACKOFF_MS,
-      jitter: 0.5,
-      isRetriable: (error) => error instanceof TransientFailure,
-      ...(signal && { signal }),
-    }).catch((error) => {
-      if (!(error instanceof RetryError)) throw error;
-    });
-    const { kind, isTransient: _, ...rest } = outcome;
+    try {
+      // The agent's case, for which there is nothing to wait.
+      if (this.#maxAttempts === 1) await attempt();
+      else {await retry(attempt, {
+          maxAttempts: this.#maxAttempts,
+          minTimeout: this.#backoffMs,
+          maxTimeout: MAX_BACKOFF_MS,
+          jitter: 0.5,
+          isRetriable: (error) => error instanceof TransientFailure,
+          ...(signal && { signal }),
+        });}
+    } catch (error) {
+      const isUsedUp = error instanceof RetryError ||
+        error instanceof TransientFailure;
+      if (!isUsedUp) throw error;
+    }
+    const { kind, captureId, error, retryAfterMs, warning } = last.outcome;
     return {
       success: kind === "delivered",
-      ...rest,
+      captureId,
+      error,
       attempts,
       outcome: kind,
-      elapsedMs,
-      sha256: known.sha256 ?? null,
-      sent,
+      retryAfterMs,
+      warning,
+      sent: last.sent,
     };
   }
 
-  /** Tries once; says what came of it rather than throw. */
-  async #post(
-    capture: OpenCapture,
-    { name, metadata, idempotencyKey, signal }: Delivery,
-  ): Promise<Outcome> {
-    using guard = new StallGuard(this.#numbers.timeout, signal);
-    let token: string | undefined;
-    try {
-      token = this.#token();
-      const form = new FormData();
-      form.append("metadata", metadata);
-      form.append("file", new Blob([], { type: typeOf(name) }), name);
-      const { type, content } = await bodyOf(form, capture, {
-        onePieceBytes: this.#isSlow
-          ? SLOW_LINE_ONE_PIECE_BYTES
-          : IN_MEMORY_BYTES,
-        guard,
-      });
-      const startedMs = performance.now();
-      const answer = await exchange(
-        content,
-        guard.signal,
-        () =>
-          fetch(`${this.serverUrl}/api/captures`, {
-            method: "POST",
-            headers: {
-              ...commonHeaders(token),
-              "content-type": type,
-              "idempotency-key": keyHeader(idempotencyKey),
-            },
-            body: content,
-            signal: guard.signal,
-            client: this.#client,
-            // Following one would take captures and token elsewhere.
-            redirect: "manual",
-          }),
-      );
-      const bytesPerMs = capture.size / (performance.now() - startedMs);
-      // Twice what one piece needs to be in time.
-      if (bytesPerMs > 2 * IN_MEMORY_BYTES / this.#numbers.timeout) {
-        this.#isSlow = false;
-      }
-      return outcomeOfAnswer(answer, {
-        sent: { ...capture, metadata },
-        token,
-        proof: this.#proof,
-      });
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (guard.stalled) this.#isSlow = true;
-      return outcomeOfError(error, { token });
-    }
+  async #attempt(
+    source: CaptureSource,
+    metadata: Metadata,
+    idempotencyKey: string,
+    signal: AbortSignal | undefined,
+  ): Promise<Attempt> {
+    const attempt = await postCapture(this.#send, {
+      source,
+      metadata,
+      idempotencyKey,
+      token: this.#token,
+      timeoutMs: this.#timeoutMs,
+      onePieceBytes: this.#isSlow ? SLOW_LINE_ONE_PIECE_BYTES : ONE_PIECE_BYTES,
+      signal,
+    });
+    if (attempt.stalled) this.#isSlow = true;
+    // Twice what one piece needs to be in time.
+    const fastEnough = 2 * ONE_PIECE_BYTES / this.#timeoutMs;
+    if (attempt.bytesPerMs > fastEnough) this.#isSlow = false;
+    return attempt;
+  }
+
+  readonly #send = (path: string, init: RequestInit): Promise<Response> =>
+    fetch(this.serverUrl + path, {
+      ...init,
+      client: this.#client,
+      // Following one would take captures and token elsewhere.
+      redirect: "manual",
+    });
+
+  #assertOpen(): void {
+    if (!this.#closed) return;
+    throw new TypeError("Cannot upload: the uploader is closed");
   }
 }
 
 /** Thrown to make `retry` try again; the outcome says why. */
 class TransientFailure extends Error {}
 
-function typeOf(name: string): string {
-  return typeByExtension(extname(name)) ?? "application/octet-stream";
+function assertRange(
+  name: string,
+  value: number,
+  min: number,
+  max: number,
+): void {
+  if (value >= min && value <= max) return;
+  throw new RangeError(
+    `Cannot use ${name} ${value}: expected a number from ${min} to ${max}`,
+  );
+}
+
+function assertWhole(name: string, value: number): void {
+  if (Number.isInteger(value)) return;
+  throw new RangeError(`Cannot use ${name} ${value}: expected a whole number`);
 }

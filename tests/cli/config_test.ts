@@ -131,6 +131,7 @@ Deno.test("settings have the defaults that the help names", () => {
   assertEquals(rest, {
     server: null,
     dataDir: join(HOME, ".local", "share", "jarvis"),
+    tls: {},
     allowInsecure: false,
     timeoutMs: 30_000,
     concurrency: 32,

@@ -173,7 +173,6 @@ Deno.test("cleanup removes what failed so many days ago, and nothing else", asyn
 
 Deno.test("status --json is what scripts were promised", async () => {
   await using host = new Host("http://127.0.0.1:9");
-  await host.run("remove", ...await host.enqueue(host.write("a")));
   const empty = await host.json<{ database: { engine: string } }>("status");
   const { database, ...rest } = empty;
   assertEquals(rest as unknown, {

@@ -11,19 +11,19 @@ async function tokenOf(
   args: string[],
   variables: Record<string, string> = {},
   command = "run",
-): Promise<TokenSource & { warnings: string[] }> {
+): Promise<{ token: TokenSource; warnings: string[] }> {
   const env = (name: string) => variables[name];
   const warnings: string[] = [];
   const err = (line: string) => void warnings.push(line);
   const { given } = parseCommandLine(args, COMMANDS[command]!.options, env);
   const token = readToken(given, { env, err });
   await token.reload();
-  return { ...token, warnings };
+  return { token, warnings };
 }
 
 /** The token itself. */
 async function read(...args: Parameters<typeof tokenOf>) {
-  return (await tokenOf(...args)).get();
+  return (await tokenOf(...args)).token.get();
 }
 
 async function assertRefused(
@@ -96,7 +96,7 @@ Deno.test("a token comes from a command, which is not told another one", {
   const env = { JARVIS_TOKEN: "of-the-variable" };
   const command = (text: string) => ["--token-command", text];
   const counter = dir.join("counter");
-  const token = await tokenOf(
+  const { token } = await tokenOf(
     command(`echo x >> '${counter}'; wc -l < '${counter}' | tr -d ' '`),
     env,
   );
@@ -149,7 +149,7 @@ Deno.test("a command that needs no token is not held up by one", async () => {
 Deno.test("a token file is read again on demand, and the last token stays if that fails", async () => {
   await using dir = await new TempDir();
   const file = dir.write("token", "first");
-  const token = await tokenOf(["--token-file", file]);
+  const { token } = await tokenOf(["--token-file", file]);
   dir.write("token", "second");
   assertEquals(token.get(), "first");
   await token.reload();

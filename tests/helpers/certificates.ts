@@ -8,8 +8,8 @@ export interface Certificate {
 export interface Authority {
   /** Its certificate as PEM: whoever trusts this trusts what it signs. */
   cert: string;
-  /** Makes a certificate for "localhost" and 127.0.0.1. */
-  sign(): Promise<Certificate>;
+  /** Makes a certificate, if nothing else is said for "localhost" and 127.0.0.1. */
+  sign(options?: { host?: string; until?: string }): Promise<Certificate>;
 }
 
 interface Signer {
@@ -28,18 +28,14 @@ export async function newAuthority(): Promise<Authority> {
   const authority = { name: "Test authority", keys: await newKeys() };
   const maySign = extension("551d13", der(0x30, der(0x01, [0xff])));
   const { cert } = await certificate(authority, authority, [maySign]);
-  const names = der(
-    0x30,
-    der(0x82, ascii("localhost")),
-    der(0x87, [127, 0, 0, 1]),
-  );
   return {
     cert,
-    sign: async () => {
-      const subject = { name: "localhost", keys: await newKeys() };
-      return await certificate(subject, authority, [
-        extension("551d11", names),
-      ]);
+    sign: async ({ host, until } = {}) => {
+      const subject = { name: host ?? "localhost", keys: await newKeys() };
+      const names = [der(0x82, ascii(subject.name))];
+      if (host === undefined) names.push(der(0x87, [127, 0, 0, 1]));
+      const extensions = [extension("551d11", der(0x30, ...names))];
+      return await certificate(subject, authority, extensions, until);
     },
   };
 }
@@ -53,6 +49,7 @@ async function certificate(
   subject: Signer,
   issuer: Signer,
   extensions: number[][],
+  until = "29991231235959Z",
 ): Promise<Certificate> {
   const { privateKey, publicKey } = subject.keys;
   const publicInfo = await crypto.subtle.exportKey("spki", publicKey);
@@ -65,7 +62,7 @@ async function certificate(
     der(0x02, serial),
     algorithm,
     commonName(issuer.name),
-    der(0x30, time("20000101000000Z"), time("29991231235959Z")),
+    der(0x30, time("20000101000000Z"), time(until)),
     commonName(subject.name),
     [...new Uint8Array(publicInfo)],
     ...extensions.length > 0 ? [der(0xa3, der(0x30, ...extensions))] : [],

@@ -70,6 +70,7 @@ class Service {
       token: {
         get: () => this.#settings.token.get(),
         reload: () => this.#settings.token.reload(),
+        renew: (refused) => this.#settings.token.renew(refused),
       },
     }, { maxRetries: 1 });
     using store = await openStore(settings, { log, thorough: true });

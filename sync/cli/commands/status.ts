@@ -3,6 +3,7 @@ import { join } from "@std/path";
 import { agentLockPath } from "../../agent/agent_lock.ts";
 import { QUEUE_FILE } from "../../host/data_dir.ts";
 import { ProcessLock } from "../../host/lock.ts";
+import { engineInUse } from "../../queue/engine_in_use.ts";
 import { queuesSetAside } from "../../queue/repair/queue_salvage.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import type { Settings } from "../config.ts";
@@ -36,6 +37,7 @@ async function readStatus(settings: Settings, look: Look | undefined) {
   const running = await ProcessLock.isHeld(agentLockPath(path));
   const now = running ? state : undefined;
   const known = state?.serverUrl ?? null;
+  const { name: engine, sqlite } = queue?.engine ?? engineInUse();
   return {
     pending: stats?.pending ?? 0,
     uploading: stats?.uploading ?? 0,
@@ -52,11 +54,7 @@ async function readStatus(settings: Settings, look: Look | undefined) {
       since: isoTime(now?.serverSince),
     },
     agent: { running, pid: now?.pid ?? null },
-    database: {
-      path,
-      engine: queue?.engine.name ?? null,
-      sqlite: queue?.engine.sqlite ?? null,
-    },
+    database: { path, engine, sqlite },
   };
 }
 

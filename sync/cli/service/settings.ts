@@ -70,6 +70,9 @@ function absolute(name: OptionName, text: string, settings: Settings): string {
     case "data-dir":
       return dataDir;
     case "token-file":
+    case "ca-file":
+    case "client-cert":
+    case "client-key":
       return resolve(text);
     case "watch":
       return listOf(name, watch);
