@@ -9,6 +9,7 @@ import {
 } from "./misbehaviour.ts";
 import type { ReceivedCapture, ReceivedStore } from "./received_store.ts";
 import { ConnectionCut, Refusal } from "./refusal.ts";
+import { readBody, skipBody } from "./request_body.ts";
 
 /** Options for {@linkcode CaptureApi}. */
 export interface CaptureApiOptions {
@@ -40,8 +41,6 @@ export interface CaptureApiOptions {
 }
 
 const MAX_KEY_LENGTH = 255;
-/** So much of a refused body is read, so that the client gets to see the answer. */
-const MAX_SKIPPED_BYTES = 16 * 1024 * 1024;
 const CUT_POINTS: readonly CutPoint[] = ["before", "body", "after"];
 const TOLD_TO = "Told to answer so";
 const METHODS: Readonly<Record<string, string>> = {
@@ -89,7 +88,7 @@ export class CaptureApi {
         ? error
         : new Refusal(500, message);
       this.#log(status, message);
-      await skip(request.body);
+      await skipBody(request.body);
       // 304 is the one among these that must not have a body.
       if (status === 304) return new Response(null, { status });
       return Response.json({ error: message }, { status, headers });
@@ -234,38 +233,5 @@ export class CaptureApi {
 
   #log(outcome: number | string, text: string): void {
     this.#options.log?.(`${new Date().toISOString()} ${outcome} ${text}`);
-  }
-}
-
-/**
- * Reads a body, up to `readableBytes` of it, and leaves the rest for later.
- *
- * @throws {ConnectionCut} when there is more, or the client goes away.
- */
-async function* readBody(
-  body: Request["body"],
-  readableBytes: number,
-): AsyncGenerator<Uint8Array> {
-  let left = readableBytes;
-  try {
-    for await (const chunk of body?.values({ preventCancel: true }) ?? []) {
-      if ((left -= chunk.length) < 0) break;
-      yield chunk;
-    }
-  } catch (cause) {
-    throw new ConnectionCut("by the client, nothing is stored", { cause });
-  }
-  if (left < Infinity) throw new ConnectionCut("amid the body");
-}
-
-/** Reads what is left of a body, up to a limit, and forgets it. */
-async function skip(body: Request["body"]): Promise<void> {
-  try {
-    let left = MAX_SKIPPED_BYTES;
-    for await (const chunk of body ?? []) {
-      if ((left -= chunk.length) < 0) break;
-    }
-  } catch {
-    // The client is gone, and so is what there was to skip.
   }
 }
