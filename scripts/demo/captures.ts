@@ -9,24 +9,16 @@ const PASSED_OVER = /^\.|\.(tmp|part|crdownload)$|\ufffd/i;
 
 /** Makes captures, and remembers their names and bytes for the comparison. */
 export class DemoCaptures {
-  readonly #sent: SentCapture[] = [];
+  /** Everything made so far. */
+  readonly sent: SentCapture[] = [];
+  /** The size of all of it. */
+  bytes = 0;
   readonly #signal: AbortSignal;
-  #bytes = 0;
   #drawn = 0;
 
   /** @param signal ends the making after the next file when it aborts. */
   constructor(signal: AbortSignal) {
     this.#signal = signal;
-  }
-
-  /** Everything made so far. */
-  get sent(): readonly SentCapture[] {
-    return this.#sent;
-  }
-
-  /** The size of all of it. */
-  get bytes(): number {
-    return this.#bytes;
   }
 
   /** Copies a folder with what is below it; the original is only read. */
@@ -36,13 +28,12 @@ export class DemoCaptures {
     const names = new Set(entries.map((entry) => entry.name));
     for (const { name, isFile, isDirectory } of entries) {
       if (PASSED_OVER.test(name)) continue;
-      const copy = join(to, name);
-      if (isDirectory) await this.copy(join(from, name), copy);
-      if (!isFile) continue;
-      await Deno.copyFile(join(from, name), copy);
-      // The metadata of the file beside it is not a capture itself.
-      const isMetadata = name.endsWith(".json") && names.has(name.slice(0, -5));
-      if (!isMetadata) await this.#add(copy);
+      if (isDirectory) await this.copy(join(from, name), join(to, name));
+      const isJson = name.endsWith(".json");
+      // The metadata of the file beside it, or of none.
+      if (!isFile || isJson && !names.has(name.slice(0, -5))) continue;
+      await Deno.copyFile(join(from, name), join(to, name));
+      if (!isJson) await this.#add(join(to, name));
     }
   }
 
@@ -56,7 +47,7 @@ export class DemoCaptures {
       const seed = ++this.#drawn;
       const name = `evening 📷 ${String(seed).padStart(2, "0")}.png`;
       const path = join(folder, name);
-      await Deno.writeFile(path, await drawImage({ ...picture, seed }));
+      await Deno.writeFile(path, drawImage({ ...picture, seed }));
       await this.#add(path);
       paths.push(path);
     }
@@ -65,10 +56,7 @@ export class DemoCaptures {
 
   async #add(path: string): Promise<void> {
     this.#signal.throwIfAborted();
-    this.#sent.push({
-      filename: basename(path),
-      sha256: await hashFile(path),
-    });
-    this.#bytes += (await Deno.stat(path)).size;
+    this.sent.push({ filename: basename(path), sha256: await hashFile(path) });
+    this.bytes += (await Deno.stat(path)).size;
   }
 }

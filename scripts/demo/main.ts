@@ -131,10 +131,9 @@ async function compare(
   stage: DemoStage,
   captures: DemoCaptures,
 ): Promise<Verdict> {
-  const listing = await stage.listing();
   await stage.end();
   stage.say("Comparing both ends, byte for byte (SHA-256)");
-  const verdict = await compareEnds(captures.sent, listing, stage.received);
+  const verdict = await compareEnds(captures.sent, stage.received);
   for (const name of verdict.lost) stage.say(`Lost: ${JSON.stringify(name)}`);
   for (const name of verdict.duplicated) {
     stage.say(`Duplicated: ${JSON.stringify(name)}`);
@@ -146,44 +145,28 @@ async function compare(
   return verdict;
 }
 
-function isFolder(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
-  }
-}
-
 async function main(args: string[]): Promise<number> {
-  const [folder] = args;
+  const [folder, ...more] = args;
   if (folder === "--help" || folder === "-h") {
     console.log(USAGE);
     return 0;
   }
-  if (args.length > 1 || folder?.startsWith("-")) {
+  const isFolder = folder === undefined ||
+    await Deno.stat(folder).then((info) => info.isDirectory, () => false);
+  if (!isFolder || more.length > 0) {
     console.error(
-      `Cannot use ${
-        JSON.stringify(args.at(-1))
-      }: expected one folder or nothing`,
+      `Cannot use "${args.at(-1)}": expected one folder or nothing`,
     );
-    return 2;
-  }
-  if (folder !== undefined && !isFolder(folder)) {
-    console.error(`Cannot use "${folder}": expected a folder`);
     return 2;
   }
   // Everything here is on this machine; a proxy would not find it.
   Deno.env.set("NO_PROXY", "127.0.0.1");
   Deno.env.set("no_proxy", "127.0.0.1");
   const stopping = new AbortController();
-  const signals: Deno.Signal[] = Deno.build.os === "windows"
-    ? ["SIGINT"]
-    : ["SIGINT", "SIGTERM", "SIGHUP"];
-  for (const signal of signals) {
-    Deno.addSignalListener(
-      signal,
-      () => stopping.abort(new Error("Interrupted")),
-    );
+  const stop = () => stopping.abort(new Error("Interrupted"));
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const signal of Deno.build.os === "windows" ? ["SIGINT"] : signals) {
+    Deno.addSignalListener(signal as Deno.Signal, stop);
   }
   try {
     await using stage = new DemoStage(stopping.signal);

@@ -1,18 +1,19 @@
-/** The demo's own child processes: started, listened to, killed, and cleaned up. */
+/** The demo's own child processes: started, listened to, and killed. */
 
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
+import type { ReadableStream } from "node:stream/web";
 import { bindingFlags, projectPath } from "../task/bindings.ts";
 import { PERMISSIONS } from "../build/permissions.ts";
 
-/** How a process is run, and who hears of it. */
+/** Who hears of a process. */
 export interface DemoProcessOptions {
   /** What it is called in the story. */
   name: string;
-  /** The script, below the project's folder, and its arguments. */
-  command: string[];
   /** Called with each line of its output. */
-  onLine?: (line: string) => void;
+  onLine: (line: string) => void;
   /** Called if it ends although nobody told it to, with its last words. */
-  onFailure?: (error: Error) => void;
+  onFailure: (error: Error) => void;
 }
 
 const KEPT_LINES = 1000;
@@ -24,19 +25,14 @@ export class DemoProcess implements AsyncDisposable {
   readonly #options: DemoProcessOptions;
   readonly #lines: string[] = [];
   readonly #listeners: ((line: string) => void)[] = [];
-  readonly #ended: Promise<Deno.CommandStatus>;
+  readonly #ended: Promise<void>;
   #isExpectedToEnd = false;
 
-  /** Starts it. */
-  constructor(options: DemoProcessOptions) {
+  /** Starts it: a script of the project, and its arguments. */
+  constructor(command: string[], options: DemoProcessOptions) {
     this.#options = options;
-    this.#child = command(options.command).spawn();
+    this.#child = commandOf(command).spawn();
     this.#ended = this.#listen();
-  }
-
-  /** What it is called in the story. */
-  get name(): string {
-    return this.#options.name;
   }
 
   /** Its process id. */
@@ -71,56 +67,42 @@ export class DemoProcess implements AsyncDisposable {
     return this.kill("SIGKILL");
   }
 
-  async #listen(): Promise<Deno.CommandStatus> {
-    await Promise.all([
-      this.#read(this.#child.stdout),
-      this.#read(this.#child.stderr),
-    ]);
-    const status = await this.#child.status;
-    if (!this.#isExpectedToEnd) {
-      this.#options.onFailure?.(
-        failure(
-          this.#options.name,
-          status.code,
-          this.#lines.slice(-SHOWN_LINES).join("\n"),
-        ),
-      );
-    }
-    return status;
+  async #listen(): Promise<void> {
+    const { stdout, stderr, status } = this.#child;
+    await Promise.all([stdout, stderr].map((output) => this.#read(output)));
+    const { code } = await status;
+    if (this.#isExpectedToEnd) return;
+    const { name, onFailure } = this.#options;
+    onFailure(failure(name, code, this.#lines.slice(-SHOWN_LINES).join("\n")));
   }
 
-  async #read(output: ReadableStream<Uint8Array>): Promise<void> {
-    let rest = "";
-    for await (const text of output.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop()!;
-      for (const line of lines) {
-        this.#lines.push(line);
-        if (this.#lines.length > KEPT_LINES) this.#lines.shift();
-        this.#options.onLine?.(line);
-        for (const listener of this.#listeners) listener(line);
-      }
+  async #read(output: globalThis.ReadableStream<Uint8Array>): Promise<void> {
+    const input = Readable.fromWeb(output as ReadableStream);
+    for await (const line of createInterface({ input })) {
+      this.#lines.push(line);
+      if (this.#lines.length > KEPT_LINES) this.#lines.shift();
+      this.#options.onLine(line);
+      for (const listener of this.#listeners) listener(line);
     }
   }
 }
 
 /**
- * Runs a process to its end and returns what it wrote on standard output.
+ * Runs the agent's CLI to its end and returns what it wrote on standard output.
  *
  * @throws {Error} with its words, if it exits with anything but 0.
  */
-export async function runDemoProcess(
-  options: Pick<DemoProcessOptions, "name" | "command">,
-): Promise<string> {
-  const { code, stdout, stderr } = await command(options.command).output();
-  const decoder = new TextDecoder();
+export async function runAgent(args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await commandOf(["main.ts", ...args])
+    .output();
+  const text = new TextDecoder();
   if (code !== 0) {
-    throw failure(options.name, code, decoder.decode(stderr).trim());
+    throw failure(`command "${args[0]}"`, code, text.decode(stderr).trim());
   }
-  return decoder.decode(stdout);
+  return text.decode(stdout);
 }
 
-function command([script = "", ...args]: string[]): Deno.Command {
+function commandOf([script = "", ...args]: string[]): Deno.Command {
   const flags = [...bindingFlags(), ...PERMISSIONS];
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", ...flags, projectPath(script), ...args],

@@ -3,8 +3,7 @@
 import { deadline } from "@std/async/deadline";
 import { delay } from "@std/async/delay";
 import { join } from "@std/path";
-import { DemoProcess, runDemoProcess } from "./process.ts";
-import type { ListedCapture } from "./verdict.ts";
+import { DemoProcess, runAgent } from "./process.ts";
 
 /** What the demo reads of `status --json`. */
 export interface AgentStatus {
@@ -36,30 +35,22 @@ export class DemoStage implements AsyncDisposable {
   readonly drawn: string = join(this.path, "drawn");
   /** Aborts when the demo is to end, or one of its processes ended by itself. */
   readonly signal: AbortSignal;
+  /** How many captures the server has said it stored. */
+  stored = 0;
+  /** How many uploads the server has said it knew already. */
+  known = 0;
   readonly #dataDir = join(this.path, "agent");
   readonly #startedMs = performance.now();
   readonly #failing = new AbortController();
   #server: DemoProcess | undefined;
   #agent: DemoProcess | undefined;
   #url = "http://127.0.0.1:0";
-  #stored = 0;
-  #known = 0;
-  #onUpload = Promise.withResolvers<void>();
+  #onStored = Promise.withResolvers<void>();
 
   /** @param signal ends every wait when it aborts. */
   constructor(signal: AbortSignal) {
     this.signal = AbortSignal.any([signal, this.#failing.signal]);
     for (const dir of [this.watched, this.drawn]) Deno.mkdirSync(dir);
-  }
-
-  /** How many captures the server has said it stored. */
-  get stored(): number {
-    return this.#stored;
-  }
-
-  /** How many uploads the server has said it knew already. */
-  get known(): number {
-    return this.#known;
   }
 
   /** Prints a line of the story. */
@@ -71,23 +62,35 @@ export class DemoStage implements AsyncDisposable {
   /** Starts the server, from the second time on at the same address. */
   async startServer(args: string[] = []): Promise<string> {
     const { port } = new URL(this.#url);
-    this.#server = this.#start("server", [
-      "scripts/server/main.ts",
-      ...["--port", port || "0", "--dir", this.received, ...args],
-    ], (line) => this.#countUpload(line));
-    const [, url] = await this.#hear(this.#server, /Listening on (\S+),/);
+    const options = ["--port", port || "0", "--dir", this.received, ...args];
+    this.#server = this.#start(
+      ["scripts/server/main.ts", ...options],
+      "server",
+      (line) => this.#countUpload(line),
+    );
+    const [, url] = await this.#wait(
+      this.#server.said(/Listening on (\S+),/),
+      START_LIMIT_MS,
+      "the server did not start",
+    );
     this.#url = url!;
     return `${url} (process ${this.#server.pid})`;
   }
 
   /** Starts the agent, and waits until it watches its folder. */
   async startAgent(): Promise<string> {
-    this.#agent = this.#start("agent", [
-      "main.ts",
-      ...["run", "--server", this.#url, "--data-dir", this.#dataDir],
-      ...["--watch", this.watched, "--settle", "1"],
-    ], (line) => console.log(`  agent | ${withoutTime(line)}`));
-    await this.#hear(this.#agent, /Watching/);
+    const options = ["--server", this.#url, "--data-dir", this.#dataDir];
+    this.#agent = this.#start(
+      ["main.ts", "run", ...options, "--watch", this.watched, "--settle", "1"],
+      "agent",
+      // Without its time: the story has a clock of its own.
+      (line) => console.log("  agent |", line.replace(/^\d{4}-\S+Z\s+/, "")),
+    );
+    await this.#wait(
+      this.#agent.said(/Watching/),
+      START_LIMIT_MS,
+      "the agent did not say that it watches the folder",
+    );
     return `process ${this.#agent.pid}`;
   }
 
@@ -109,21 +112,13 @@ export class DemoStage implements AsyncDisposable {
 
   /** Hands files over with the CLI, and returns how many ids it printed. */
   async enqueue(paths: string[], metadata: string[]): Promise<number> {
-    const ids = await this.#run([
-      "enqueue",
-      ...metadata.flatMap((one) => ["--metadata", one]),
-      ...paths,
-    ]);
+    const given = metadata.flatMap((one) => ["--metadata", one]);
+    const ids = await this.#run("enqueue", [...given, ...paths]);
     return ids.trim().split("\n").length;
   }
 
-  /** Asks the CLI how things stand. */
-  async status(): Promise<AgentStatus> {
-    return JSON.parse(await this.#run(["status", "--json"]));
-  }
-
   /**
-   * Asks again and again until it is as expected.
+   * Asks for the agent's status until it is as expected.
    *
    * @throws {Error} if that takes more than a minute.
    */
@@ -132,13 +127,12 @@ export class DemoStage implements AsyncDisposable {
   ): Promise<AgentStatus> {
     const untilMs = performance.now() + STATUS_LIMIT_MS;
     for (;;) {
-      const status = await this.status();
+      const text = await this.#run("status", ["--json"]);
+      const status: AgentStatus = JSON.parse(text);
       if (expected(status)) return status;
       if (performance.now() > untilMs) {
         throw new Error(
-          `Cannot go on: after a minute the agent still says ${
-            JSON.stringify(status)
-          }`,
+          `Cannot go on: after a minute the agent still says ${text}`,
         );
       }
       await delay(STATUS_PAUSE_MS, { signal: this.signal });
@@ -147,26 +141,15 @@ export class DemoStage implements AsyncDisposable {
 
   /** Waits until the server has stored so many; false if they do not come. */
   async storedAll(count: number): Promise<boolean> {
-    while (this.#stored < count) {
+    while (this.stored < count) {
       try {
-        await deadline(this.#onUpload.promise, STALL_LIMIT_MS, {
-          signal: this.signal,
-        });
-      } catch (error) {
+        await this.#wait(this.#onStored.promise, STALL_LIMIT_MS, "too late");
+      } catch {
         this.signal.throwIfAborted();
-        if (!(error instanceof DOMException)) throw error;
         return false;
       }
     }
     return true;
-  }
-
-  /** The server's listing. */
-  async listing(): Promise<ListedCapture[]> {
-    const response = await fetch(`${this.#url}/api/captures`, {
-      signal: this.signal,
-    });
-    return await response.json();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -176,54 +159,35 @@ export class DemoStage implements AsyncDisposable {
   }
 
   #start(
-    name: string,
     command: string[],
+    name: string,
     onLine: (line: string) => void,
   ): DemoProcess {
     this.signal.throwIfAborted();
-    return new DemoProcess({
-      name,
-      command,
-      onLine,
-      onFailure: (error) => this.#failing.abort(error),
-    });
+    const onFailure = (error: Error) => this.#failing.abort(error);
+    return new DemoProcess(command, { name, onLine, onFailure });
   }
 
-  async #run([command = "", ...args]: string[]): Promise<string> {
+  async #run(command: string, args: string[]): Promise<string> {
     this.signal.throwIfAborted();
-    return await runDemoProcess({
-      name: `command "${command}"`,
-      command: ["main.ts", command, "--data-dir", this.#dataDir, ...args],
-    });
+    return await runAgent([command, "--data-dir", this.#dataDir, ...args]);
   }
 
-  /** Waits for a line that a process says when it has started. */
-  async #hear(from: DemoProcess, pattern: RegExp): Promise<RegExpExecArray> {
+  /** @throws {Error} that says what is wrong if it takes too long; what ended the demo, if that did. */
+  async #wait<T>(promise: Promise<T>, ms: number, wrong: string): Promise<T> {
     try {
-      return await deadline(from.said(pattern), START_LIMIT_MS, {
-        signal: this.signal,
-      });
-    } catch (error) {
+      return await deadline(promise, ms, { signal: this.signal });
+    } catch (cause) {
       this.signal.throwIfAborted();
-      throw new Error(
-        `Cannot go on: expected ${pattern} from the ${from.name} within ${
-          START_LIMIT_MS / 1000
-        } s`,
-        { cause: error },
-      );
+      throw new Error(`Cannot go on: after ${ms / 1000} s ${wrong}`, { cause });
     }
   }
 
   #countUpload(line: string): void {
-    if (/ 201 stored /.test(line)) this.#stored++;
-    else if (/ 201 known /.test(line)) this.#known++;
-    else return;
-    this.#onUpload.resolve();
-    this.#onUpload = Promise.withResolvers();
+    if (/ 201 known /.test(line)) this.known++;
+    if (!/ 201 stored /.test(line)) return;
+    this.stored++;
+    this.#onStored.resolve();
+    this.#onStored = Promise.withResolvers();
   }
-}
-
-/** The agent's log begins with a time; the story has a clock of its own. */
-function withoutTime(line: string): string {
-  return line.replace(/^\d{4}-\S+Z\s+/, "");
 }

@@ -11,15 +11,9 @@ export interface SentCapture {
   sha256: string;
 }
 
-/** What is needed of an entry in the server's listing. */
-export interface ListedCapture {
-  id: string;
-  filename: string;
-}
-
 /** How the two ends compare. */
 export interface Verdict {
-  /** Captures that the server has, with their name and their bytes. */
+  /** How many captures the server has, with their name and their bytes. */
   delivered: number;
   /** The names of those that it does not have. */
   lost: string[];
@@ -28,24 +22,30 @@ export interface Verdict {
 }
 
 /**
- * Compares names, and the SHA-256 of the bytes in the server's folder: what the
- * server says of its content is not believed.
+ * Compares names and bytes with those in the server's folder, where each capture
+ * has a record beside it. What the record says of the bytes is not believed.
  */
 export async function compareEnds(
   sent: readonly SentCapture[],
-  listed: readonly ListedCapture[],
   receivedDir: string,
 ): Promise<Verdict> {
-  const missing = new Counter();
-  for (const capture of sent) missing.add(capture);
+  const missing = [...sent];
   const duplicated: string[] = [];
-  const paths = receivedPaths(receivedDir);
-  for (const { id, filename } of listed) {
-    const path = paths.get(id);
-    const sha256 = path === undefined ? "" : await hashFile(path);
-    if (!missing.remove({ filename, sha256 })) duplicated.push(filename);
+  const names = new Set(
+    Array.from(Deno.readDirSync(receivedDir), (entry) => entry.name),
+  );
+  for (const name of names) {
+    if (!names.has(`${name}.json`)) continue;
+    const path = join(receivedDir, name);
+    const { filename } = JSON.parse(await Deno.readTextFile(`${path}.json`));
+    const sha256 = await hashFile(path);
+    const at = missing.findIndex((one) =>
+      one.filename === filename && one.sha256 === sha256
+    );
+    if (at < 0) duplicated.push(filename);
+    else missing.splice(at, 1);
   }
-  const lost = missing.filenames();
+  const lost = missing.map(({ filename }) => filename);
   return { delivered: sent.length - lost.length, lost, duplicated };
 }
 
@@ -55,37 +55,4 @@ export async function hashFile(path: string): Promise<string> {
   using file = await Deno.open(path);
   for await (const chunk of file.readable) hash.update(chunk);
   return hash.digest("hex");
-}
-
-/** How many there are of each capture: equal ones may be handed over twice. */
-class Counter {
-  readonly #counts = new Map<string, number>();
-
-  add(capture: SentCapture): void {
-    const key = JSON.stringify([capture.filename, capture.sha256]);
-    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
-  }
-
-  /** Takes one away; false if there is none. */
-  remove(capture: SentCapture): boolean {
-    const key = JSON.stringify([capture.filename, capture.sha256]);
-    const count = this.#counts.get(key) ?? 0;
-    this.#counts.set(key, count - 1);
-    return count > 0;
-  }
-
-  filenames(): string[] {
-    return [...this.#counts].flatMap(([key, count]) =>
-      Array(Math.max(count, 0)).fill(JSON.parse(key)[0])
-    );
-  }
-}
-
-/** The server's files by id: their names begin with it, and have a record beside them. */
-function receivedPaths(dir: string): Map<string, string> {
-  const names = new Set(Array.from(Deno.readDirSync(dir), (one) => one.name));
-  return new Map(
-    [...names].filter((name) => names.has(`${name}.json`))
-      .map((name) => [name.slice(0, 36), join(dir, name)]),
-  );
 }
