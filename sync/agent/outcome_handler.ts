@@ -70,13 +70,19 @@ export class OutcomeHandler {
       case "delivered":
         this.#deliver(capture, result);
         return this.#options.breaker.succeeded();
-      case "reject":
+      case "rejected":
         this.fail(capture, error);
         // Without a file nothing was asked of the server.
         return result.sent ? this.#options.breaker.succeeded() : undefined;
-      case "retry":
+      case "server_error":
         return await this.#charge(capture, error, result, signal);
-      case "pause":
+      case "in_progress":
+      case "unreadable":
+        this.#report.postponed++;
+        return this.#stepAside(capture.id, error);
+      case "unavailable":
+      case "busy":
+      case "refused":
         return await this.#pause(capture, error, result, signal);
     }
   }
@@ -158,7 +164,7 @@ export class OutcomeHandler {
 
   #deliver(capture: QueuedCapture, result: UploadResult): void {
     const { id, size, spooled, filepath } = capture;
-    const { captureId, sent, warning } = result;
+    const { captureId, sent } = result;
     this.#report.delivered++;
     this.#aside.delete(id);
     const completion: Settlement = {
@@ -175,7 +181,6 @@ export class OutcomeHandler {
       },
     });
     const name = `Capture "${basename(filepath)}" (${id})`;
-    if (warning) this.#options.log("warn", `${name}: ${warning}`);
     this.#options.log("debug", `${name} is delivered`);
   }
 

@@ -10,6 +10,18 @@ export const MAX_METADATA_BYTES = 1024 * 1024;
 /** The deepest nesting accepted: parsers on the server's side stop not far above it. */
 export const MAX_METADATA_DEPTH = 100;
 
+/** What the host knows of a capture's file. */
+export interface HostFacts {
+  /** Its base name. */
+  name: string;
+  /** In bytes. */
+  size: number;
+  /** In milliseconds since 1970. */
+  mtimeMs: number;
+  /** Of its bytes, in hexadecimal. */
+  sha256: string;
+}
+
 /**
  * Returns the metadata as JSON text.
  *
@@ -18,11 +30,7 @@ export const MAX_METADATA_DEPTH = 100;
  * @throws {RangeError} if its JSON is larger than {@linkcode MAX_METADATA_BYTES}.
  */
 export function encodeMetadata(metadata: unknown): string {
-  if (!isObject(metadata)) {
-    throw new TypeError(
-      `Cannot use ${describe(metadata)} as metadata: expected a JSON object`,
-    );
-  }
+  assertObject(metadata);
   // Before JSON.stringify, which recurses and would run out of stack.
   assertDepth(metadata);
   let text: string | undefined;
@@ -44,60 +52,105 @@ export function encodeMetadata(metadata: unknown): string {
 }
 
 /**
- * Reads metadata from JSON text.
+ * Returns metadata that is JSON text already, as it was written but for a byte
+ * order mark: every number keeps its digits.
  *
  * @throws {TypeError} if the text is not JSON, not an object, or too deep. The
  * message does not repeat the text: metadata is private.
  * @throws {RangeError} if it is larger than {@linkcode MAX_METADATA_BYTES}.
  */
+export function checkMetadata(text: string): string {
+  const checked = text.trim()
+    // UTF-8 cannot say half of a surrogate pair; in JSON only strings can hold one.
+    .replace(/\p{Cs}/gu, (half) => `\\u${half.charCodeAt(0).toString(16)}`);
+  parseMetadata(checked);
+  return checked;
+}
+
+/**
+ * Reads metadata from JSON text.
+ *
+ * @throws as {@linkcode checkMetadata} does.
+ */
 export function parseMetadata(text: string): Metadata {
   assertSize(text);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(text.trim());
   } catch {
     // Without the parser's own message, which quotes the text.
     throw new TypeError(
       'Cannot read the metadata: expected a JSON object like {"title": "Door 3"}',
     );
   }
-  if (!isObject(value)) {
-    throw new TypeError(
-      `Cannot use ${describe(value)} as metadata: expected a JSON object`,
-    );
-  }
+  assertObject(value);
   assertDepth(value);
   return value;
 }
 
 /**
- * Returns the metadata together with what the host knows of the file:
- * `timestamp` (its modification time, if that is one), `hostname`, `filename`,
- * `size` in bytes. The caller's keys win.
+ * Returns the metadata together with what the host knows of the file: the keys
+ * `timestamp` (its modification time, if that is one), `hostname`, `filename` and
+ * `size`, where the caller's win, and `sha256`, where the host's does. What the
+ * caller wrote stays as it is, to the digit.
+ *
+ * @throws as {@linkcode checkMetadata} does.
  */
-export function withHostMetadata(
-  metadata: Metadata,
-  file: { name: string; size: number; mtimeMs: number },
-): Metadata {
-  const modified = new Date(file.mtimeMs);
-  return {
+export function withHostMetadata(text: string, facts: HostFacts): string {
+  const given = parseMetadata(text);
+  const { name, size, mtimeMs, sha256 } = facts;
+  const modified = new Date(mtimeMs);
+  const known = Object.entries({
     // Some file systems keep times that no date can express.
     ...(!Number.isNaN(modified.getTime()) &&
       { timestamp: modified.toISOString() }),
     hostname: HOSTNAME,
-    filename: file.name,
-    size: file.size,
-    ...metadata,
-  };
+    filename: name,
+    size,
+  }).filter(([key]) => !Object.hasOwn(given, key));
+  const isOther = Object.hasOwn(given, "sha256") && given.sha256 !== sha256;
+  const own = isOther ? withoutKey(text, "sha256") : text.trim();
+  const added = Object.hasOwn(given, "sha256") && !isOther ? {} : { sha256 };
+  return join([
+    membersOf(JSON.stringify(Object.fromEntries(known))),
+    membersOf(own),
+    membersOf(JSON.stringify(added)),
+  ]);
 }
 
-function isObject(value: unknown): value is Metadata {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+/** What stands between the braces of an object's text. */
+function membersOf(text: string): string {
+  return text.slice(1, -1).trim();
 }
 
-function describe(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  return Array.isArray(value) ? "an array" : `a ${typeof value}`;
+function join(members: string[]): string {
+  return `{${members.filter((text) => text !== "").join(",")}}`;
+}
+
+/** What newer versions of JavaScript have, and its types do not yet. */
+const { rawJSON } = JSON as unknown as { rawJSON(source: string): unknown };
+
+/** The text of an object without one of its keys; numbers keep their digits. */
+function withoutKey(text: string, unwanted: string): string {
+  const keepDigits = (
+    _key: string,
+    value: unknown,
+    context?: { source: string },
+  ): unknown => typeof value === "number" ? rawJSON(context!.source) : value;
+  const { [unwanted]: _, ...rest } = JSON.parse(text.trim(), keepDigits);
+  return JSON.stringify(rest);
+}
+
+function assertObject(value: unknown): asserts value is Metadata {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return;
+  }
+  const what = value === null || value === undefined
+    ? String(value)
+    : Array.isArray(value)
+    ? "an array"
+    : `a ${typeof value}`;
+  throw new TypeError(`Cannot use ${what} as metadata: expected a JSON object`);
 }
 
 function assertSize(text: string): void {

@@ -84,6 +84,7 @@ const CODES: Readonly<Record<number, string>> = {
   1: "EPERM",
   2: "ENOENT",
   5: "EIO",
+  6: "ENXIO",
   11: "EAGAIN",
   13: "EACCES",
   17: "EEXIST",
@@ -139,6 +140,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   EMFILE: "too many files are open",
   ENFILE: "too many files are open on this system",
   EIO: "the disk reports an error",
+  ENXIO: "it is a socket, or a device that is not there",
   EROFS: "the file system is read-only",
   ENAMETOOLONG: "the name is too long",
 };

@@ -71,18 +71,23 @@ export class OnceLog {
   }
 }
 
+/** What a terminal would obey, and what reorders or hides what a person sees. */
+const UNPRINTABLE =
+  /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+
 /**
- * Returns the text with every control character written as in JSON: it stays on
- * its line, and a terminal or a log's reader does not obey it.
+ * Returns the text with every character that is not to be seen written as in
+ * JSON: it stays on its line, and a terminal or a log's reader does not obey it.
  */
 export function oneLine(text: string): string {
   return text.replace(
-    // Bidirectional marks reorder what a person sees.
-    // deno-lint-ignore no-control-regex -- these are what it is about
-    /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
-    (character) =>
-      character === "\n"
-        ? "\\n"
-        : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    UNPRINTABLE,
+    (character) => character === "\n" ? "\\n" : escape(character),
   );
+}
+
+function escape(character: string): string {
+  return character.split("")
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+    .join("");
 }

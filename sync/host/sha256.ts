@@ -40,8 +40,7 @@ async function readAtOnce(
   }
   const content = bytes.subarray(0, size);
   take(content);
-  const digest = await crypto.subtle.digest("SHA-256", content);
-  return { sha256: hexOf(new Uint8Array(digest)), size };
+  return { sha256: await sha256Of(content), size };
 }
 
 async function readInPieces(
@@ -64,7 +63,13 @@ async function readInPieces(
   return { sha256: hash.digest("hex"), size };
 }
 
-function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0"))
-    .join("");
+/** Returns the hash of bytes that are in memory, in lower-case hexadecimal. */
+export async function sha256Of(
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
+  return Array.from(
+    new Uint8Array(digest),
+    (byte) => byte.toString(16).padStart(2, "0"),
+  ).join("");
 }

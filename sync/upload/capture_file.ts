@@ -1,4 +1,11 @@
 import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
+import {
+  type FileIdentity,
+  NotRegularFileError,
+  type OpenedFile,
+  openRegularFile,
+} from "../host/opened_file.ts";
+import { readHashed, sha256Of } from "../host/sha256.ts";
 
 /** A capture's bytes, open for one attempt, as they were when it was opened. */
 export interface OpenCapture extends Disposable {
@@ -6,161 +13,206 @@ export interface OpenCapture extends Disposable {
   readonly size: number;
   /** In milliseconds since 1970. */
   readonly mtimeMs: number;
+  /** Of its bytes, in hexadecimal. */
+  readonly sha256: string;
+  /** Which file it is; `null` for bytes that were in memory from the start. */
+  readonly identity: FileIdentity | null;
+  /** All of it, if it is in memory. */
+  readonly bytes: Uint8Array | null;
   /**
-   * Reads some of the next bytes, at least one, and returns how many.
+   * Reads at an offset, at least one byte, and returns how many.
    *
-   * @throws {CaptureReadError} if there are none: the file became shorter.
+   * @throws {CaptureFileError} if there are none: the file became shorter.
    */
-  read(into: Uint8Array): Promise<number>;
-  /** Like `read`, for what is too small to wait for. */
-  readSync(into: Uint8Array): number;
-  /** @throws {CaptureReadError} if the capture is not what it was when it was opened. */
-  assertUnchanged(): void;
+  read(into: Uint8Array, offset: number): Promise<number>;
+  /** @throws {CaptureFileError} if the file is not what it was when it was opened. */
+  assertUnchanged(): Promise<void>;
 }
 
-/** What a file is told from another version of it by. */
-interface Known {
-  size: number;
-  mtimeMs: number;
+/** What is known of a capture before it is opened. */
+export interface KnownCapture {
+  /**
+   * Which file it must still be, and which version of it. One that differs is
+   * taken only if its bytes have the `sha256`.
+   *
+   * @default {whatever it is now}
+   */
+  expected?: FileIdentity | { size: number; mtimeMs: number } | undefined;
+  /**
+   * The hash that its bytes must have, in hexadecimal. A large file is not read
+   * to compare it if it is the `expected` one.
+   *
+   * @default {it is computed before anything is sent}
+   */
+  sha256?: string | undefined;
 }
 
-/** No path to any file: a file on the way, a circle of links, a name that cannot be. */
-const BAD_PATHS: unknown[] = ["ENOTDIR", "ELOOP", "ENAMETOOLONG", "EINVAL"];
+/** Files up to this size are read at once when they are opened. */
+export const IN_MEMORY_BYTES = 1024 * 1024;
 
-/**
- * Opens bytes that are in memory.
- *
- * @param file The one that they were read from, and what it must be.
- * @throws {CaptureFileError} if it is not what was expected.
- */
-export function bytesCapture(
-  data: Uint8Array,
+/** No path to any file: a file on the way, a circle of links, a name that cannot be, a socket. */
+const BAD_PATHS: unknown[] = [
+  "ENOTDIR",
+  "ELOOP",
+  "ENAMETOOLONG",
+  "EINVAL",
+  "ENXIO",
+];
+
+/** Opens bytes that are in memory. */
+export async function openBytes(
+  bytes: Uint8Array,
   mtimeMs: number,
-  file?: { path: string; expected: Known | undefined },
-): OpenCapture {
-  if (file) {
-    assertExpected(file.path, { size: data.length, mtimeMs }, file.expected);
+  known: KnownCapture = {},
+): Promise<OpenCapture> {
+  const sha256 = await sha256Of(bytes as Uint8Array<ArrayBuffer>);
+  if (known.sha256 !== undefined && known.sha256.toLowerCase() !== sha256) {
+    throw new CaptureFileError("Cannot send other bytes than were handed over");
   }
-  let at = 0;
-  const readSync = (into: Uint8Array): number => {
-    const part = data.subarray(at, at + into.length);
-    into.set(part);
-    at += part.length;
-    return part.length;
-  };
-  return {
-    size: data.length,
-    mtimeMs,
-    read: (into) => Promise.resolve(readSync(into)),
-    readSync,
-    assertUnchanged() {},
-    [Symbol.dispose]() {},
-  };
+  return inMemory(bytes, { mtimeMs, sha256, identity: null });
 }
 
 /**
  * Opens a capture's file for one attempt.
  *
  * It stays open, and is sent as it was, when another file takes its name or it
- * is removed.
+ * is removed. Whether it is what was handed over is told by its identity, and
+ * where that differs, by its content.
  *
- * @param expected What it must be; by default whatever it is now.
- * @throws {CaptureFileError} if it is gone, unreadable, not a regular file, or
- * not what was expected.
- * @throws {CaptureReadError} if it cannot be opened now, but perhaps later.
+ * @throws {CaptureFileError} if it is gone, not a regular file, or not what was
+ * handed over.
+ * @throws {CaptureReadError} if it cannot be read now, but perhaps later.
+ * @throws the signal's reason, if it aborts.
  */
-export function openCapture(
+export async function openCapture(
   path: string,
-  expected?: Known,
-): OpenCapture {
+  known: KnownCapture = {},
+  signal?: AbortSignal,
+): Promise<OpenCapture> {
+  let file: OpenedFile | undefined;
   try {
-    // Before opening: opening a pipe would wait for its writer.
-    const info = Deno.statSync(path);
-    assertRegular(path, info);
-    assertExpected(path, { size: info.size, mtimeMs: mtimeOf(info) }, expected);
-    return openFile(path, Deno.openSync(path, { read: true }), info);
+    file = openRegularFile(path);
+    return await identified(file, known, signal);
   } catch (error) {
+    file?.[Symbol.dispose]();
+    signal?.throwIfAborted();
     throw readError(path, error);
   }
 }
 
-/** @param info What the path led to just before; another file since then shows in the end. */
-function openFile(
-  path: string,
-  file: Deno.FsFile,
-  info: Deno.FileInfo,
+async function identified(
+  file: OpenedFile,
+  { expected, sha256 }: KnownCapture,
+  signal: AbortSignal | undefined,
+): Promise<OpenCapture> {
+  const { path, identity } = file;
+  const { size, mtimeMs } = identity;
+  const isExpected = expected !== undefined && isSame(identity, expected);
+  const isSmall = size <= IN_MEMORY_BYTES;
+  if (sha256 && isExpected && !isSmall) return onDisk(file, sha256);
+  if (expected && !isExpected && !sha256) throw otherThanHandedOver(path);
+  let bytes = new Uint8Array();
+  const read = await readHashed(file, (piece) => {
+    signal?.throwIfAborted();
+    bytes = piece as Uint8Array<ArrayBuffer>;
+  });
+  if (!isSame(file.stat(), { size, mtimeMs })) throw changed(file);
+  if (sha256 && read.sha256 !== sha256.toLowerCase()) {
+    throw otherThanHandedOver(path);
+  }
+  if (!isSmall) return onDisk(file, read.sha256);
+  file[Symbol.dispose]();
+  return inMemory(bytes, { mtimeMs, sha256: read.sha256, identity });
+}
+
+function inMemory(
+  bytes: Uint8Array,
+  facts: Pick<OpenCapture, "mtimeMs" | "sha256" | "identity">,
 ): OpenCapture {
-  const { size } = info;
-  const changed = () =>
-    new CaptureReadError(
-      `Cannot send "${path}": it changed while it was sent (it had ${size} bytes), expected it to be finished`,
-    );
-  const bytesRead = (count: number | null): number => {
-    if (count === null) throw changed();
-    return count;
-  };
   return {
-    size,
-    mtimeMs: mtimeOf(info),
-    read: (into) =>
-      file.read(into).then(bytesRead).catch((error) => {
-        throw readError(path, error);
-      }),
-    readSync(into) {
-      try {
-        return bytesRead(file.readSync(into));
-      } catch (error) {
-        throw readError(path, error);
-      }
+    ...facts,
+    size: bytes.length,
+    bytes,
+    read(into, offset) {
+      const part = bytes.subarray(offset, offset + into.length);
+      into.set(part);
+      return Promise.resolve(part.length);
     },
-    assertUnchanged() {
-      const now = file.statSync();
-      if (now.size !== size || mtimeOf(now) !== mtimeOf(info)) throw changed();
-    },
-    [Symbol.dispose]: () => file.close(),
+    assertUnchanged: () => Promise.resolve(),
+    [Symbol.dispose]() {},
   };
 }
 
-/** A time that the host cannot express counts as none. */
-function mtimeOf(info: Deno.FileInfo): number {
-  return info.mtime?.getTime() || 0;
+function onDisk(file: OpenedFile, sha256: string): OpenCapture {
+  const { path, identity } = file;
+  return {
+    size: identity.size,
+    mtimeMs: identity.mtimeMs,
+    sha256: sha256.toLowerCase(),
+    identity,
+    bytes: null,
+    async read(into, offset) {
+      const read = await file.read(into, offset).catch((error) => {
+        throw readError(path, error);
+      });
+      if (read === 0) throw changed(file);
+      return read;
+    },
+    async assertUnchanged() {
+      const now = file.stat();
+      if (isSame(now, identity)) return;
+      // A new time may come from a rename as well: then the content tells.
+      const isOther = now.size !== identity.size ||
+        (await readHashed(file)).sha256 !== sha256.toLowerCase();
+      if (isOther) throw changed(file);
+    },
+    [Symbol.dispose]: () => file[Symbol.dispose](),
+  };
 }
 
-function assertRegular(path: string, info: Deno.FileInfo): void {
-  if (info.isFile) return;
-  const kind = info.isDirectory ? "a directory" : "not a regular file";
-  throw new CaptureFileError(
-    `Cannot read the capture "${path}": it is ${kind}, expected a file`,
+/** Whether all is the same that is known of both. */
+function isSame(
+  file: FileIdentity,
+  other: NonNullable<KnownCapture["expected"]>,
+): boolean {
+  const { fileId, size, mtimeMs, ctimeMs } = { ...file, ...other };
+  return fileId === file.fileId && size === file.size &&
+    mtimeMs === file.mtimeMs && ctimeMs === file.ctimeMs;
+}
+
+function changed({ path, identity: { size } }: OpenedFile): CaptureFileError {
+  return new CaptureFileError(
+    `Cannot send "${path}": it changed while it was sent (it had ${size} bytes), expected it to be finished`,
   );
 }
 
-function assertExpected(
-  path: string,
-  is: Known,
-  expected: Known | undefined,
-): void {
-  if (expected === undefined) return;
-  if (expected.size === is.size && expected.mtimeMs === is.mtimeMs) return;
-  throw new CaptureFileError(
+function otherThanHandedOver(path: string): CaptureFileError {
+  return new CaptureFileError(
     `Cannot send "${path}": it was changed after it was handed over`,
   );
 }
 
 /** What stays so however often it is tried, and what may pass: no descriptors left, a disk's fault. */
 function readError(path: string, cause: unknown): Error {
-  if (cause instanceof CaptureFileError || cause instanceof CaptureReadError) {
-    return cause;
-  }
-  const reason = lastingReason(cause);
+  if (cause instanceof CaptureFileError) return cause;
   const message = `Cannot read the capture "${path}": `;
-  if (reason !== null) return new CaptureFileError(message + reason, { cause });
-  const shown = cause instanceof Error ? cause.message : String(cause);
-  return new CaptureReadError(message + shown, { cause });
+  const lasting = lastingReason(cause);
+  if (lasting) return new CaptureFileError(message + lasting, { cause });
+  const reason = cause instanceof Deno.errors.PermissionDenied
+    ? "permission denied"
+    : cause instanceof Error
+    ? cause.message
+    : String(cause);
+  return new CaptureReadError(message + reason, { cause });
 }
 
 function lastingReason(error: unknown): string | null {
   if (error instanceof Deno.errors.NotFound) return "the file is gone";
-  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+  if (error instanceof NotRegularFileError) {
+    return error.message.slice(error.message.lastIndexOf('": ') + 3);
+  }
+  // A name with a NUL character in it.
+  if (error instanceof TypeError) return error.message;
   const code = error instanceof Error && "code" in error ? error.code : null;
   return BAD_PATHS.includes(code) ? (error as Error).message : null;
 }

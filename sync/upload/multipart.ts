@@ -1,13 +1,6 @@
 import type { OpenCapture } from "./capture_file.ts";
 
-/**
- * Up to this size a capture leaves as one piece: `fetch` sends a stream in
- * several writes with Nagle's algorithm on, and each upload would wait 40 ms
- * for a delayed acknowledgement.
- */
-export const ONE_PIECE_BYTES = 1024 * 1024;
-
-/** Smaller chunks cost throughput: 1.2 GB/s at 128 KiB, 1.7 at 256, 2.1 at 512 and more. */
+/** Chunks in which a capture leaves that is not sent in one piece. */
 const CHUNK_BYTES = 512 * 1024;
 
 /** Everything of a multipart body but the file's bytes. */
@@ -18,76 +11,40 @@ export interface Envelope {
   type: string;
 }
 
-/** What an {@linkcode Envelope} is made of. */
-export interface EnvelopeParts {
-  /** A JSON object as text, without line breaks. */
-  metadataJson: string;
-  filename: string;
-  contentType: string;
-}
-
-const encoder = new TextEncoder();
-
 /**
- * Encodes a form, to the letter as native `FormData` does, which takes longer
- * for it than a small upload takes for all the rest. Each has its own boundary:
- * a capture may hold the traffic of an earlier upload.
- */
-export function encodeEnvelope(parts: EnvelopeParts): Envelope {
-  const boundary = `----jarvis-${crypto.randomUUID()}`;
-  const { metadataJson, filename, contentType } = parts;
-  const head = `--${boundary}\r\n` +
-    `Content-Disposition: form-data; name="metadata"\r\n\r\n` +
-    `${metadataJson}\r\n--${boundary}\r\n` +
-    `Content-Disposition: form-data; name="file"; filename="${
-      escapeName(filename)
-    }"\r\nContent-Type: ${contentType}\r\n\r\n`;
-  return {
-    head: encoder.encode(head),
-    tail: encoder.encode(`\r\n--${boundary}--\r\n`),
-    type: `multipart/form-data; boundary=${boundary}`,
-  };
-}
-
-/** As browsers escape a name in a form. */
-function escapeName(name: string): string {
-  return name.replaceAll("\n", "%0A").replaceAll("\r", "%0D")
-    .replaceAll('"', "%22");
-}
-
-/** Where bodies in one piece are put together, if they are no larger than this, in bytes. */
-const SCRATCH_BYTES = ONE_PIECE_BYTES + 16 * 1024;
-let scratch = new Uint8Array(64 * 1024);
-
-/**
- * Returns the whole request body as one piece, to be used before the next one is
- * made: `fetch` copies a body as soon as it is called, as its standard says.
- * Memory of its own for each would be filled, and collected, for nothing.
+ * Returns what native `FormData` puts around a file.
  *
- * @throws {CaptureReadError} if the file is not what it was when it was opened.
+ * @param form The form, with an empty file as its last field.
  */
-export function onePieceBody(
-  envelope: Envelope,
-  capture: OpenCapture,
-): Uint8Array<ArrayBuffer> {
-  const { head, tail } = envelope;
-  const end = head.length + capture.size;
-  const body = roomFor(end + tail.length);
-  body.set(head);
-  for (let at = head.length; at < end;) {
-    at += capture.readSync(body.subarray(at, end));
-  }
-  capture.assertUnchanged();
-  body.set(tail, end);
-  return body;
+export async function envelopeOf(form: FormData): Promise<Envelope> {
+  const response = new Response(form);
+  const type = response.headers.get("content-type")!;
+  const bytes = await response.bytes();
+  // Older versions of Deno end a form with a line break.
+  const end = `\r\n--${type.split("boundary=")[1]}--`;
+  const hasBreak = bytes.at(-1) === "\n".charCodeAt(0);
+  const at = bytes.length - end.length - (hasBreak ? 2 : 0);
+  return { head: bytes.subarray(0, at), tail: bytes.subarray(at), type };
 }
 
-function roomFor(bytes: number): Uint8Array<ArrayBuffer> {
-  if (bytes > SCRATCH_BYTES) return new Uint8Array(bytes);
-  if (bytes > scratch.length) {
-    scratch = new Uint8Array(Math.min(2 * bytes, SCRATCH_BYTES));
+/** Returns a whole request body: `fetch` sends one piece without waiting in between. */
+export function onePieceBody(
+  { head, tail }: Envelope,
+  bytes: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  return concat(head, bytes, tail);
+}
+
+function concat(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(
+    parts.reduce((sum, { length }) => sum + length, 0),
+  );
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
   }
-  return scratch.subarray(0, bytes);
+  return all;
 }
 
 /**
@@ -135,11 +92,6 @@ export class FileBody extends Blob {
     return this.#failure;
   }
 
-  /** Settled when nothing more will be taken, whole or not. Never rejects. */
-  get ended(): Promise<void> {
-    return this.#ended.promise;
-  }
-
   override get size(): number {
     const { head, tail } = this.#envelope;
     return head.length + this.#capture.size + tail.length;
@@ -164,21 +116,21 @@ export class FileBody extends Blob {
   /** A chunk may be used until the next one is asked for. */
   override stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
     let before: Uint8Array = this.#envelope.head;
-    let left = this.#capture.size;
+    let at = 0;
     let chunk = new Uint8Array();
     return new ReadableStream({
       pull: async (controller) => {
         this.#onProgress();
         // The connection has it. Left to the garbage collector, 70 MB would pile up.
         chunk.buffer.transfer(0);
-        if (this.#isHeld) await this.ended;
+        if (this.#isHeld) await this.#ended.promise;
         try {
           if (this.#isStopped) throw new Error("The request is over");
-          chunk = await this.#read(before, left);
-          left -= chunk.length - before.length;
+          chunk = await this.#read(before, at);
+          at += chunk.length - before.length;
           before = new Uint8Array();
-          if (left === 0) this.#capture.assertUnchanged();
-          if (left > 0) return controller.enqueue(chunk);
+          if (at < this.#capture.size) return controller.enqueue(chunk);
+          await this.#capture.assertUnchanged();
           controller.enqueue(concat(chunk, this.#envelope.tail));
           controller.close();
           this.#isWhole = true;
@@ -192,24 +144,16 @@ export class FileBody extends Blob {
     }, { highWaterMark: 0 });
   }
 
-  /** The next chunk of the file, behind `before`. */
+  /** The file's next chunk, after `before`. */
   async #read(
     before: Uint8Array,
-    left: number,
+    at: number,
   ): Promise<Uint8Array<ArrayBuffer>> {
-    const chunk = new Uint8Array(
-      before.length + Math.min(left, this.#chunkBytes),
-    );
+    const count = Math.min(this.#capture.size - at, this.#chunkBytes);
+    const chunk = new Uint8Array(before.length + count);
     chunk.set(before);
-    if (left === 0) return chunk;
-    const read = await this.#capture.read(chunk.subarray(before.length));
+    if (count === 0) return chunk;
+    const read = await this.#capture.read(chunk.subarray(before.length), at);
     return chunk.subarray(0, before.length + read);
   }
-}
-
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }

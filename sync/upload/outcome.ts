@@ -1,199 +1,158 @@
 /**
  * What one attempt at an upload means: the only place where that is decided.
  *
- * | kind        | for the capture               | for the server              |
- * | ----------- | ----------------------------- | --------------------------- |
- * | `delivered` | done, proven                  | usable                      |
- * | `retry`     | charged, later                | usable, if its health agrees |
- * | `reject`    | failed, never tried by itself | usable                      |
- * | `pause`     | not charged, stays as it was  | not usable now              |
+ * | kind          | seen                                                    | again at once |
+ * | ------------- | ------------------------------------------------------- | ------------- |
+ * | `delivered`   | 2xx with a usable `id`; 409 with one                    |               |
+ * | `unavailable` | no answer: DNS, refused, reset, TLS, no progress        | yes           |
+ * |               | 2xx that proves nothing: this is not the capture server | no            |
+ * | `server_error`| 5xx                                                     | yes           |
+ * | `busy`        | 408, 425, 429; 503 with `Retry-After`                   | no            |
+ * | `in_progress` | 409 without an `id`                                     | no            |
+ * | `refused`     | 401, 403, 404, 405, 407, 421, 3xx: the host's settings  | no            |
+ * | `rejected`    | another 4xx; the file is gone, not regular, or another  | no            |
+ * | `unreadable`  | the file cannot be read now                             | no            |
  *
  * @module
  */
 
 import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
+import { type Answer, proofIn, type SentCapture } from "./answer.ts";
 import { reasonOf } from "./fetch_error.ts";
+import { redact, type Secrets } from "./redact.ts";
 
-/** What becomes of the capture after an attempt. */
-export type OutcomeKind = "delivered" | "retry" | "reject" | "pause";
+/** What became of an attempt. */
+export type OutcomeKind =
+  | "delivered"
+  | "unavailable"
+  | "server_error"
+  | "busy"
+  | "in_progress"
+  | "refused"
+  | "rejected"
+  | "unreadable";
 
 /** The meaning of one answer or one error. */
 export interface Outcome {
   kind: OutcomeKind;
   /** The server's id of a delivered capture; `null` if it named none. */
   captureId: string | null;
-  /** What went wrong, for a person: bounded, without secrets. `null` if delivered. */
+  /** What went wrong, for a person: one line, bounded, without secrets. `null` if delivered. */
   error: string | null;
-  /** A remark about a delivery that did succeed. */
-  warning: string | null;
   /** Whether the next attempt, seconds from now, may do better. */
-  transient: boolean;
+  isTransient: boolean;
   /** How long the server asked to be left alone, in milliseconds, at most an hour. */
   retryAfterMs: number | null;
+  /** The answer's HTTP status; `null` if there was none. */
+  status: number | null;
 }
 
-/** An answer as far as it was read. */
-export interface Answer {
-  status: number;
-  /** The start of the body, as text. */
-  body: string;
-  /** The value of `Retry-After`, if there was one. */
-  retryAfter: string | null;
-  /** Whether the whole request had left before it was over. */
-  isWhole: boolean;
-}
-
-/** What a person must not be shown, by the name that takes its place. */
-export type Secrets = Readonly<Record<string, string | undefined>>;
-
-/** The longest that a server's `Retry-After` is honoured, in milliseconds: an hour. */
-export const MAX_RETRY_AFTER_MS = 3_600_000;
-
-/** The longest error text kept of a server's own words, in characters. */
-const MAX_WORDS = 500;
-
-/** The longest id that a server may give, in characters. */
-const MAX_ID = 1024;
-
-/** What a terminal would obey, or show somewhere else. */
-const UNPRINTABLE = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
+/** What shows that a capture was delivered: the id that the server gives it, or any 2xx. */
+export type ProofKind = "id" | "status";
 
 /** These say something about the host or its settings, not about one capture. */
-const PAUSING = new Set([401, 403, 404, 405, 407, 421]);
+const REFUSED = [401, 403, 404, 405, 407, 421];
 
 /** These ask to come back later: the whole destination waits. */
-const LATER = new Set([408, 425, 429]);
+const BUSY = [408, 425, 429];
+
+/** What an answer is held against. */
+export interface Judging {
+  sent: SentCapture;
+  token?: string | undefined;
+  /** @default {"id"} */
+  proof?: ProofKind;
+}
 
 /** Returns what an answer means. */
-export function outcomeOfAnswer(
+export function outcomeOfAnswer(answer: Answer, judging: Judging): Outcome {
+  const { status, retryAfterMs } = answer;
+  const { sent, token } = judging;
+  if (status >= 200 && status < 300) return outcomeOfSuccess(answer, judging);
+  if (status === 409) {
+    const found = proofIn(answer, sent);
+    // The same key was stored before and the server says so.
+    if ("captureId" in found) return delivered(status, found.captureId);
+  }
+  const error = describeAnswer(answer, { token, metadata: sent.metadata });
+  const outcome = { ...FAILURE, status, error };
+  if (status === 409) return { ...outcome, kind: "in_progress", retryAfterMs };
+  if (BUSY.includes(status) || (status === 503 && retryAfterMs !== null)) {
+    return { ...outcome, kind: "busy", retryAfterMs };
+  }
+  if (REFUSED.includes(status) || status < 400) {
+    return { ...outcome, kind: "refused" };
+  }
+  if (status < 500) return { ...outcome, kind: "rejected" };
+  return { ...outcome, kind: "server_error", isTransient: true, retryAfterMs };
+}
+
+/** Returns the status with the server's words, for a person. */
+export function describeAnswer(answer: Answer, secrets: Secrets): string {
+  const words = redact(answer.body, secrets);
+  return `HTTP ${answer.status}${words && `: ${words}`}`;
+}
+
+/** Only proof counts: whatever else answers 200 to everything is not the capture server. */
+function outcomeOfSuccess(
   answer: Answer,
-  secrets: Secrets = {},
+  { sent, token, proof = "id" }: Judging,
 ): Outcome {
   const { status } = answer;
-  const captureId = captureIdOf(answer.body);
-  if (status >= 200 && status < 300) {
-    // Whoever answers before it has the capture cannot have kept it.
-    if (!answer.isWhole) {
-      const error =
-        `HTTP ${status} before the whole capture was sent: not taken as delivered`;
-      return { ...NOTHING, kind: "retry", error, transient: true };
-    }
-    const warning = captureId === null
-      ? `HTTP ${status} without a usable "id" in its body: taken as delivered`
-      : null;
-    return { ...NOTHING, kind: "delivered", captureId, warning };
+  const outcome: Outcome = { ...FAILURE, status, kind: "unavailable" };
+  // Whoever answers before it has the capture cannot have kept it.
+  if (answer.isEarly) {
+    const error =
+      `HTTP ${status} before the whole capture was sent: not taken as delivered`;
+    return { ...outcome, error };
   }
-  // The same key was stored before and the server says so.
-  if (status === 409 && captureId !== null) {
-    return { ...NOTHING, kind: "delivered", captureId };
+  const found = proofIn(answer, sent);
+  if ("captureId" in found) return delivered(status, found.captureId);
+  if (found.isContrary) {
+    const error =
+      `HTTP ${status} for something else than was sent: ${found.instead}`;
+    return { ...outcome, error };
   }
-  const words = bounded(answer.body, secrets);
-  const error = `HTTP ${status}${words && `: ${words}`}`;
-  const retryAfterMs = parseRetryAfter(answer.retryAfter, Date.now());
-  if (LATER.has(status)) {
-    return { ...NOTHING, kind: "pause", error, retryAfterMs };
-  }
-  if (PAUSING.has(status) || status < 400) {
-    return { ...NOTHING, kind: "pause", error };
-  }
-  if (status >= 500) {
-    // A server that names a time speaks of itself, not of this capture.
-    const kind = status === 503 && retryAfterMs !== null ? "pause" : "retry";
-    return { ...NOTHING, kind, error, transient: true, retryAfterMs };
-  }
-  return { ...NOTHING, kind: "reject", error };
+  if (proof === "status") return delivered(status, null);
+  const secrets = { token, metadata: sent.metadata };
+  const instead = redact(found.instead, secrets);
+  const words = found.isJson && redact(answer.body, secrets);
+  const error =
+    `HTTP ${status} with ${instead} instead of a JSON object with an id: ` +
+    (words || "this is not the capture server");
+  return { ...outcome, error };
 }
 
 /** Returns what an error means that came instead of an answer. */
 export function outcomeOfError(
   error: unknown,
-  secrets: Secrets = {},
+  { token }: { token?: string | undefined } = {},
 ): Outcome {
-  const text = messageOf(error, secrets);
+  const text = redact(messageOf(error), { token });
+  const outcome = { ...FAILURE, error: text };
   if (error instanceof CaptureFileError) {
-    return { ...NOTHING, kind: "reject", error: text };
+    return { ...outcome, kind: "rejected" };
   }
-  const kind = error instanceof CaptureReadError ? "retry" : "pause";
-  return { ...NOTHING, kind, error: text, transient: true };
+  if (error instanceof CaptureReadError) {
+    return { ...outcome, kind: "unreadable" };
+  }
+  return { ...outcome, kind: "unavailable", isTransient: true };
 }
 
-/**
- * Returns a `Retry-After` value (seconds, or an HTTP date) in milliseconds
- * from `nowMs`: 0 for the past, {@linkcode MAX_RETRY_AFTER_MS} for anything
- * beyond it, `null` if there is none or it cannot be read.
- */
-export function parseRetryAfter(
-  value: string | null,
-  nowMs: number,
-): number | null {
-  if (value === null || value.trim() === "") return null;
-  const text = value.trim();
-  const ms = /^[+-]?\d+(\.\d+)?$/.test(text)
-    ? Number(text) * 1000
-    : Date.parse(text) - nowMs;
-  if (Number.isNaN(ms)) return null;
-  return Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS);
-}
-
-const NOTHING = {
+const FAILURE = {
   captureId: null,
   error: null,
-  warning: null,
-  transient: false,
+  isTransient: false,
   retryAfterMs: null,
+  status: null,
 } as const;
 
-/** The id that a JSON answer carries, as the server wrote it. */
-function captureIdOf(body: string): string | null {
-  let found = idIn(body);
-  // Parsed again only then: to look at every value takes ten times as long.
-  if (typeof found === "number" && Math.abs(found) > Number.MAX_SAFE_INTEGER) {
-    found = idIn(body, exactNumber);
-  }
-  const id = typeof found === "number" ? String(found) : found;
-  const isUsable = typeof id === "string" && id !== "" &&
-    id.length <= MAX_ID && id.search(UNPRINTABLE) < 0;
-  return isUsable ? id : null;
+function delivered(status: number, captureId: string | null): Outcome {
+  return { ...FAILURE, kind: "delivered", status, captureId };
 }
 
-/** What a JSON object's `id` is; `undefined` if there is none. */
-function idIn(body: string, reviver?: typeof exactNumber): unknown {
-  try {
-    return JSON.parse(body, reviver)?.id;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Keeps the digits of a number too large for a double: another id would be recorded. */
-function exactNumber(
-  _key: string,
-  value: unknown,
-  context?: { source: string },
-): unknown {
-  return typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER
-    ? context?.source
-    : value;
-}
-
-function messageOf(error: unknown, secrets: Secrets): string {
-  if (!(error instanceof Error)) return bounded(String(error), secrets);
-  if (!(error instanceof TypeError)) {
-    return bounded(error.message || error.name, secrets);
-  }
-  return bounded(`Cannot reach the server: ${reasonOf(error)}`, secrets);
-}
-
-/** The start of a text on one line, without secrets. */
-function bounded(text: string, secrets: Secrets): string {
-  let words = text;
-  for (const [name, secret] of Object.entries(secrets)) {
-    if (!secret) continue;
-    // Bare, and as a JSON text quotes it.
-    for (const form of [secret, JSON.stringify(secret).slice(1, -1)]) {
-      words = words.replaceAll(form, `[${name}]`);
-    }
-  }
-  const line = words.replaceAll(UNPRINTABLE, " ").replaceAll(/\s+/g, " ");
-  return line.trim().slice(0, MAX_WORDS).toWellFormed();
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof TypeError)) return error.message || error.name;
+  return `Cannot reach the server: ${reasonOf(error)}`;
 }

@@ -1,9 +1,11 @@
+import type { KnownCapture } from "./capture_file.ts";
+import type { ProofKind } from "./outcome.ts";
 import type { TlsOptions } from "./http_client.ts";
 
 /** Options for `CaptureUploader`. */
 export interface CaptureUploaderOptions {
   /**
-   * How many attempts one upload makes, the first one included. At least 1.
+   * How many attempts one upload makes, the first one included. 1 to 1000.
    *
    * @default {3}
    */
@@ -13,7 +15,7 @@ export interface CaptureUploaderOptions {
    * body is sent, and from its end to the end of the answer. A capture of up to
    * 1 MiB leaves as one piece and shows no progress, so this limits its whole
    * request; after one was cut off, such captures are streamed too, so that a
-   * slow line has the time it needs while bytes move.
+   * slow line has the time it needs while bytes move. At most a day.
    *
    * @default {30000}
    */
@@ -29,6 +31,14 @@ export interface CaptureUploaderOptions {
    */
   allowInsecure?: boolean;
   /**
+   * What proves a delivery: the `id` in a JSON object, or any 2xx, for a server
+   * that is known to give no id. Then whatever answers 200 to everything, like a
+   * captive portal, makes captures be taken for delivered.
+   *
+   * @default {"id"}
+   */
+  proof?: ProofKind;
+  /**
    * The wait after the first failed attempt, in milliseconds; doubled by each
    * further one, at most a minute, with up to half of it taken off at random.
    *
@@ -38,10 +48,10 @@ export interface CaptureUploaderOptions {
 }
 
 /** Options for one upload. */
-export interface UploadOptions {
+export interface UploadOptions extends KnownCapture {
   /**
    * What the server tells repetitions of this capture by: the same for every
-   * attempt of the same capture.
+   * attempt of the same capture, and for no other bytes.
    *
    * @default {crypto.randomUUID()}
    */
@@ -52,20 +62,41 @@ export interface UploadOptions {
    * @default {the path's base name}
    */
   filename?: string;
-  /**
-   * What the file must still be: its size in bytes and its modification time in
-   * milliseconds since 1970. Another one is not sent.
-   *
-   * @default {whatever it is now}
-   */
-  expected?: { size: number; mtimeMs: number };
-  /**
-   * The file as it was read already, to be sent as it was then: its bytes, which
-   * must not change, and its modification time in milliseconds since 1970.
-   *
-   * @default {it is read}
-   */
-  content?: { bytes: Uint8Array; mtimeMs: number };
   /** Ends the upload at once, its socket and file included. */
   signal?: AbortSignal;
+}
+
+/** The longest wait between two attempts of one upload, in milliseconds. */
+export const MAX_BACKOFF_MS = 60_000;
+
+/**
+ * Returns the options that are numbers.
+ *
+ * @throws {RangeError} if one is out of its range.
+ */
+export function numbersOf(
+  options: CaptureUploaderOptions,
+): { maxRetries: number; timeout: number; backoffMs: number } {
+  const { maxRetries = 3, timeout = 30_000, backoffMs = 1000 } = options;
+  assertRange("maxRetries", maxRetries, 1, 1000);
+  if (!Number.isInteger(maxRetries)) {
+    throw new RangeError(
+      `Cannot use maxRetries ${maxRetries}: expected a whole number`,
+    );
+  }
+  assertRange("timeout", timeout, 1, 86_400_000);
+  assertRange("backoffMs", backoffMs, 0, MAX_BACKOFF_MS);
+  return { maxRetries, timeout, backoffMs };
+}
+
+function assertRange(
+  name: string,
+  value: number,
+  min: number,
+  max: number,
+): void {
+  if (value >= min && value <= max) return;
+  throw new RangeError(
+    `Cannot use ${name} ${value}: expected a number from ${min} to ${max}`,
+  );
 }

@@ -1,24 +1,38 @@
 import { retry, RetryError } from "@std/async/retry";
-import { basename } from "@std/path";
-import { bytesCapture, openCapture } from "./capture_file.ts";
+import { typeByExtension } from "@std/media-types/type-by-extension";
+import { basename, extname } from "@std/path";
 import {
+  checkMetadata,
   encodeMetadata,
   type Metadata,
-  parseMetadata,
+  withHostMetadata,
 } from "../capture/metadata.ts";
-import { createHttpClient } from "./http_client.ts";
-import { ONE_PIECE_BYTES } from "./multipart.ts";
-import type { OutcomeKind } from "./outcome.ts";
+import type { FileIdentity } from "../host/opened_file.ts";
+import { readAnswer } from "./answer.ts";
 import {
-  type Attempt,
-  type CaptureSource,
-  getReady,
-  postCapture,
-} from "./requests.ts";
+  IN_MEMORY_BYTES,
+  type KnownCapture,
+  openBytes,
+  type OpenCapture,
+  openCapture,
+} from "./capture_file.ts";
+import { createHttpClient } from "./http_client.ts";
+import {
+  describeAnswer,
+  type Outcome,
+  type OutcomeKind,
+  outcomeOfAnswer,
+  outcomeOfError,
+  type ProofKind,
+} from "./outcome.ts";
+import { bodyOf, commonHeaders, exchange, keyHeader } from "./request.ts";
 import { parseServerUrl } from "./server_url.ts";
-import type {
-  CaptureUploaderOptions,
-  UploadOptions,
+import { StallGuard } from "./stall_guard.ts";
+import {
+  type CaptureUploaderOptions,
+  MAX_BACKOFF_MS,
+  numbersOf,
+  type UploadOptions,
 } from "./upload_options.ts";
 
 export type { CaptureUploaderOptions, UploadOptions };
@@ -33,23 +47,42 @@ export interface UploadResult {
   error: string | null;
   /** How many attempts were made. */
   attempts: number;
-  /** What a queue should do with the capture now. */
+  /** What the last attempt means. */
   outcome: OutcomeKind;
   /** How long the server asked to be left alone, in milliseconds. */
   retryAfterMs: number | null;
-  /** A remark about a delivery that did succeed. */
-  warning: string | null;
-  /**
-   * The size in bytes and modification time (milliseconds since 1970) of what
-   * the last attempt opened; `null` if it could not be opened.
-   */
-  sent: { size: number; mtimeMs: number } | null;
+  /** The last answer's HTTP status; `null` if there was none. */
+  status: number | null;
+  /** How long the last attempt took, in milliseconds. */
+  elapsedMs: number;
+  /** Of the bytes that belong to this key, in hexadecimal; `null` if they were never read. */
+  sha256: string | null;
+  /** The file that the last attempt opened; `null` if it could not, or there was none. */
+  sent: FileIdentity | null;
 }
 
-const MAX_BACKOFF_MS = 60_000;
+/** Whether a server can be used, and if not, why. */
+export type Readiness = { ready: true } | { ready: false; reason: string };
+
 const CHECK_TIMEOUT_MS = 5_000;
 /** On a line that stalled, what is larger than this shows its progress. */
 const SLOW_LINE_ONE_PIECE_BYTES = 16 * 1024;
+
+/** Where one capture's bytes come from; opened anew for each attempt. */
+interface Source {
+  /** What the server is told as its name. */
+  name: string;
+  open: (known: KnownCapture) => Promise<OpenCapture>;
+}
+
+/** What goes with a capture's bytes. */
+interface Delivery {
+  name: string;
+  /** As JSON text. */
+  metadata: string;
+  idempotencyKey: string;
+  signal: AbortSignal | undefined;
+}
 
 /**
  * Sends captures to the capture server, each until it is delivered or the
@@ -71,9 +104,8 @@ const SLOW_LINE_ONE_PIECE_BYTES = 16 * 1024;
 export class CaptureUploader implements AsyncDisposable {
   /** The server's address, without a trailing slash. */
   readonly serverUrl: string;
-  readonly #maxAttempts: number;
-  readonly #timeoutMs: number;
-  readonly #backoffMs: number;
+  readonly #numbers: ReturnType<typeof numbersOf>;
+  readonly #proof: ProofKind;
   readonly #token: () => string | undefined;
   readonly #client: Deno.HttpClient;
   #closed = false;
@@ -85,16 +117,10 @@ export class CaptureUploader implements AsyncDisposable {
    * @throws {Error} if the certificates to trust cannot be read.
    */
   constructor(serverUrl: string, options: CaptureUploaderOptions = {}) {
-    const { maxRetries = 3, timeout = 30_000, backoffMs = 1000, token } =
-      options;
+    const { token, proof = "id" } = options;
     this.serverUrl = parseServerUrl(serverUrl, options);
-    assertRange("maxRetries", maxRetries, 1, 1000);
-    assertWhole("maxRetries", maxRetries);
-    assertRange("timeout", timeout, 1, 86_400_000);
-    assertRange("backoffMs", backoffMs, 0, MAX_BACKOFF_MS);
-    this.#maxAttempts = maxRetries;
-    this.#timeoutMs = timeout;
-    this.#backoffMs = backoffMs;
+    this.#numbers = numbersOf(options);
+    this.#proof = proof;
     this.#token = typeof token === "function" ? token : () => token;
     this.#client = createHttpClient(options.tls);
   }
@@ -102,25 +128,24 @@ export class CaptureUploader implements AsyncDisposable {
   /**
    * Sends a file, with what the host knows of it added to the metadata.
    *
-   * A file that changes while it is sent is a failed attempt. Memory does not
-   * grow with the file.
+   * What was sent and is proven is what the file's hash in the metadata says: a
+   * file that changes is never sent whole, by this attempt or a later one. Memory
+   * does not grow with the file.
    *
+   * @param metadata An object, or JSON text, which is carried as it is written.
    * @throws {TypeError} if the metadata is not a JSON object, or the uploader is closed.
    * @throws {RangeError} if the metadata is larger than 1 MiB.
    * @throws the signal's reason, if it aborts.
    */
   upload(
     path: string,
-    metadata: Metadata = {},
+    metadata: Metadata | string = {},
     options: UploadOptions = {},
   ): Promise<UploadResult> {
-    const name = basename(options.filename ?? path);
-    const { content, expected } = options;
-    const open = () =>
-      content
-        ? bytesCapture(content.bytes, content.mtimeMs, { path, expected })
-        : openCapture(path, expected);
-    return this.#deliver({ name, open }, metadata, options);
+    return this.#deliver(metadata, options, {
+      name: basename(options.filename ?? path),
+      open: (known) => openCapture(path, known, options.signal),
+    });
   }
 
   /**
@@ -135,12 +160,14 @@ export class CaptureUploader implements AsyncDisposable {
   uploadBytes(
     data: Uint8Array,
     filename: string,
-    metadata: Metadata = {},
+    metadata: Metadata | string = {},
     options: UploadOptions = {},
   ): Promise<UploadResult> {
-    const createdMs = Date.now();
-    const open = () => bytesCapture(data, createdMs);
-    return this.#deliver({ name: basename(filename), open }, metadata, options);
+    const mtimeMs = Date.now();
+    return this.#deliver(metadata, options, {
+      name: basename(filename),
+      open: (known) => openBytes(data, mtimeMs, known),
+    });
   }
 
   /**
@@ -148,14 +175,30 @@ export class CaptureUploader implements AsyncDisposable {
    * Never throws, and gives up after 5 s.
    */
   async checkServer(options: { signal?: AbortSignal } = {}): Promise<boolean> {
+    return (await this.probe(options)).ready;
+  }
+
+  /** Like {@linkcode CaptureUploader.checkServer}, and says why the server is not ready. */
+  async probe(options: { signal?: AbortSignal } = {}): Promise<Readiness> {
+    using guard = new StallGuard(CHECK_TIMEOUT_MS, options.signal);
+    let token: string | undefined;
     try {
-      return await getReady(this.#send, {
-        token: this.#token,
-        timeoutMs: CHECK_TIMEOUT_MS,
-        signal: options.signal,
+      token = this.#token();
+      const response = await fetch(`${this.serverUrl}/health/ready`, {
+        headers: commonHeaders(token),
+        signal: guard.signal,
+        client: this.#client,
+        redirect: "manual",
       });
-    } catch {
-      return false;
+      if (response.status === 200) {
+        await response.body?.cancel();
+        return { ready: true };
+      }
+      const answer = await readAnswer(response, false);
+      return { ready: false, reason: describeAnswer(answer, { token }) };
+    } catch (error) {
+      const { error: reason } = outcomeOfError(error, { token });
+      return { ready: false, reason: reason! };
     }
   }
 
@@ -175,101 +218,127 @@ export class CaptureUploader implements AsyncDisposable {
   }
 
   async #deliver(
-    source: CaptureSource,
-    metadata: Metadata,
-    { signal, idempotencyKey = crypto.randomUUID() }: UploadOptions,
+    metadata: Metadata | string,
+    { expected, sha256, signal, idempotencyKey = crypto.randomUUID() }:
+      UploadOptions,
+    source: Source,
   ): Promise<UploadResult> {
-    // A copy, so that every attempt sends what was checked.
-    const given = parseMetadata(encodeMetadata(metadata));
+    const text = typeof metadata === "string"
+      ? checkMetadata(metadata)
+      : encodeMetadata(metadata);
+    let known: KnownCapture = { expected, sha256 };
+    let full: string | undefined;
     let attempts = 0;
-    let last!: Attempt;
+    let elapsedMs = 0;
+    let sent: FileIdentity | null = null;
+    let outcome!: Outcome;
+
     const attempt = async () => {
-      this.#assertOpen();
+      if (this.#closed) {
+        throw new TypeError("Cannot upload: the uploader is closed");
+      }
       attempts++;
-      last = await this.#attempt(source, given, idempotencyKey, signal);
-      if (last.outcome.transient) throw new TransientFailure();
+      sent = null;
+      const startedMs = performance.now();
+      try {
+        using capture = await source.open(known);
+        sent = capture.identity;
+        // One key, one content: a later attempt sends the same or nothing.
+        known = { expected: sent ?? undefined, sha256: capture.sha256 };
+        full ??= withHostMetadata(text, { name: source.name, ...capture });
+        outcome = await this.#post(capture, {
+          name: source.name,
+          metadata: full,
+          idempotencyKey,
+          signal,
+        });
+      } catch (error) {
+        signal?.throwIfAborted();
+        outcome = outcomeOfError(error);
+      }
+      elapsedMs = performance.now() - startedMs;
+      if (outcome.isTransient) throw new TransientFailure();
     };
-    try {
-      // The agent's case, for which there is nothing to wait.
-      if (this.#maxAttempts === 1) await attempt();
-      else {await retry(attempt, {
-          maxAttempts: this.#maxAttempts,
-          minTimeout: this.#backoffMs,
-          maxTimeout: MAX_BACKOFF_MS,
-          jitter: 0.5,
-          isRetriable: (error) => error instanceof TransientFailure,
-          ...(signal && { signal }),
-        });}
-    } catch (error) {
-      const isUsedUp = error instanceof RetryError ||
-        error instanceof TransientFailure;
-      if (!isUsedUp) throw error;
-    }
-    const { kind, captureId, error, retryAfterMs, warning } = last.outcome;
+    await retry(attempt, {
+      maxAttempts: this.#numbers.maxRetries,
+      minTimeout: this.#numbers.backoffMs,
+      maxTimeout: MAX_BACKOFF_MS,
+      jitter: 0.5,
+      isRetriable: (error) => error instanceof TransientFailure,
+      ...(signal && { signal }),
+    }).catch((error) => {
+      if (!(error instanceof RetryError)) throw error;
+    });
+    const { kind, isTransient: _, ...rest } = outcome;
     return {
       success: kind === "delivered",
-      captureId,
-      error,
+      ...rest,
       attempts,
       outcome: kind,
-      retryAfterMs,
-      warning,
-      sent: last.sent,
+      elapsedMs,
+      sha256: known.sha256 ?? null,
+      sent,
     };
   }
 
-  async #attempt(
-    source: CaptureSource,
-    metadata: Metadata,
-    idempotencyKey: string,
-    signal: AbortSignal | undefined,
-  ): Promise<Attempt> {
-    const attempt = await postCapture(this.#send, {
-      source,
-      metadata,
-      idempotencyKey,
-      token: this.#token,
-      timeoutMs: this.#timeoutMs,
-      onePieceBytes: this.#isSlow ? SLOW_LINE_ONE_PIECE_BYTES : ONE_PIECE_BYTES,
-      signal,
-    });
-    if (attempt.stalled) this.#isSlow = true;
-    // Twice what one piece needs to be in time.
-    const fastEnough = 2 * ONE_PIECE_BYTES / this.#timeoutMs;
-    if (attempt.bytesPerMs > fastEnough) this.#isSlow = false;
-    return attempt;
-  }
-
-  readonly #send = (path: string, init: RequestInit): Promise<Response> =>
-    fetch(this.serverUrl + path, {
-      ...init,
-      client: this.#client,
-      // Following one would take captures and token elsewhere.
-      redirect: "manual",
-    });
-
-  #assertOpen(): void {
-    if (!this.#closed) return;
-    throw new TypeError("Cannot upload: the uploader is closed");
+  /** Tries once; says what came of it rather than throw. */
+  async #post(
+    capture: OpenCapture,
+    { name, metadata, idempotencyKey, signal }: Delivery,
+  ): Promise<Outcome> {
+    using guard = new StallGuard(this.#numbers.timeout, signal);
+    let token: string | undefined;
+    try {
+      token = this.#token();
+      const form = new FormData();
+      form.append("metadata", metadata);
+      form.append("file", new Blob([], { type: typeOf(name) }), name);
+      const { type, content } = await bodyOf(form, capture, {
+        onePieceBytes: this.#isSlow
+          ? SLOW_LINE_ONE_PIECE_BYTES
+          : IN_MEMORY_BYTES,
+        guard,
+      });
+      const startedMs = performance.now();
+      const answer = await exchange(
+        content,
+        guard.signal,
+        () =>
+          fetch(`${this.serverUrl}/api/captures`, {
+            method: "POST",
+            headers: {
+              ...commonHeaders(token),
+              "content-type": type,
+              "idempotency-key": keyHeader(idempotencyKey),
+            },
+            body: content,
+            signal: guard.signal,
+            client: this.#client,
+            // Following one would take captures and token elsewhere.
+            redirect: "manual",
+          }),
+      );
+      const bytesPerMs = capture.size / (performance.now() - startedMs);
+      // Twice what one piece needs to be in time.
+      if (bytesPerMs > 2 * IN_MEMORY_BYTES / this.#numbers.timeout) {
+        this.#isSlow = false;
+      }
+      return outcomeOfAnswer(answer, {
+        sent: { ...capture, metadata },
+        token,
+        proof: this.#proof,
+      });
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (guard.stalled) this.#isSlow = true;
+      return outcomeOfError(error, { token });
+    }
   }
 }
 
 /** Thrown to make `retry` try again; the outcome says why. */
 class TransientFailure extends Error {}
 
-function assertRange(
-  name: string,
-  value: number,
-  min: number,
-  max: number,
-): void {
-  if (value >= min && value <= max) return;
-  throw new RangeError(
-    `Cannot use ${name} ${value}: expected a number from ${min} to ${max}`,
-  );
-}
-
-function assertWhole(name: string, value: number): void {
-  if (Number.isInteger(value)) return;
-  throw new RangeError(`Cannot use ${name} ${value}: expected a whole number`);
+function typeOf(name: string): string {
+  return typeByExtension(extname(name)) ?? "application/octet-stream";
 }

@@ -42,6 +42,7 @@ Deno.test("SyncAgent.runOnce() adds what the host knows to the metadata; the cal
     door: 3,
     filename: "door.png",
     size: 5,
+    sha256: "5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5",
   });
   assertEquals(timestamp, Deno.statSync(path).mtime!.toISOString());
 });

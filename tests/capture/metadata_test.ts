@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import {
+  checkMetadata,
   encodeMetadata,
   MAX_METADATA_BYTES,
   MAX_METADATA_DEPTH,
@@ -135,42 +136,106 @@ Deno.test("parseMetadata() never repeats the text: metadata is private", () => {
   assertEquals(error.cause, undefined);
 });
 
-Deno.test("a key named __proto__ is a key like any other", () => {
-  const text = '{"__proto__":{"admin":true},"constructor":1,"a":2}';
-  const metadata = parseMetadata(text);
-  assertEquals(Object.getPrototypeOf(metadata), Object.prototype);
-  assertEquals(metadata.admin, undefined);
-  assertEquals(encodeMetadata(metadata), text);
-  const full = withHostMetadata(metadata, { name: "n", size: 1, mtimeMs: 0 });
-  assertEquals(full.admin, undefined);
-  assertStringIncludes(JSON.stringify(full), '"__proto__":{"admin":true}');
+const FACTS = { name: "a.png", size: 42, mtimeMs: 0, sha256: "ab".repeat(32) };
+
+Deno.test("checkMetadata() carries the text as it is written", () => {
+  const texts = [
+    '{"ts_ns":1732647310123456789}',
+    '{"a":9007199254740993,"b":1e400,"c":-0,"d":1.0,"e":1E5,"f":1e-400}',
+    '{"twice":1,"twice":2}',
+    '{"__proto__":{"admin":true},"constructor":1}',
+    '{"half":"\\ud800","zero":"\\u0000"}',
+    '{ "spaced" : [ 1 , 2 ] }',
+    "{}",
+  ];
+  for (const text of texts) {
+    assertEquals(checkMetadata(text), text);
+    assertEquals(checkMetadata(`\ufeff${text}\n`), text);
+    const members = text.slice(1, -1).trim();
+    assertStringIncludes(withHostMetadata(text, FACTS), members);
+  }
+  // UTF-8 could not say it.
+  assertEquals(checkMetadata('{"half":"\ud800"}'), '{"half":"\\ud800"}');
 });
 
-Deno.test("withHostMetadata() adds what the host knows", () => {
+Deno.test("checkMetadata() refuses what parseMetadata() does", () => {
+  const texts = ["", "[]", "7", '{"a":1}x', JSON.stringify(nested(101))];
+  for (const text of texts) {
+    assertThrows(() => checkMetadata(text), TypeError);
+  }
+  const larger = JSON.stringify(ofSize(MAX_METADATA_BYTES + 1));
+  assertThrows(() => checkMetadata(larger), RangeError);
+});
+
+Deno.test("withHostMetadata() adds what the host knows, however the text is written", () => {
   const mtimeMs = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
-  assertEquals(
-    withHostMetadata({ door: 3 }, { name: "a.png", size: 42, mtimeMs }),
-    {
-      timestamp: "2026-01-02T03:04:05.678Z",
-      hostname: hostname(),
-      filename: "a.png",
-      size: 42,
-      door: 3,
-    },
-  );
+  const known = {
+    timestamp: "2026-01-02T03:04:05.678Z",
+    hostname: hostname(),
+    filename: "a.png",
+    size: 42,
+    sha256: FACTS.sha256,
+  };
+  const texts = [
+    "{}",
+    " { } ",
+    '{"door":3}',
+    '\n{\n "door": 3\n}\n',
+    "\ufeff{}",
+  ];
+  for (const text of texts) {
+    const full = withHostMetadata(text, { ...FACTS, mtimeMs });
+    const door = text.includes("door") ? { door: 3 } : {};
+    assertEquals(JSON.parse(full), { ...known, ...door }, full);
+  }
+  const deepest = JSON.stringify(nested(MAX_METADATA_DEPTH));
+  JSON.parse(withHostMetadata(deepest, FACTS));
 });
 
-Deno.test("withHostMetadata() lets the caller's keys win, null included", () => {
-  const own = { timestamp: "then", hostname: null, filename: "b", size: "big" };
-  assertEquals(
-    withHostMetadata(own, { name: "a.png", size: 42, mtimeMs: 0 }),
-    own,
-  );
+Deno.test("withHostMetadata() lets the caller's keys win, null included, each once", () => {
+  const own =
+    '{"timestamp":"then","hostname":null,"filename":"b","si\\u007ae":1e400}';
+  const full = withHostMetadata(own, FACTS);
+  assertEquals(full, `${own.slice(0, -1)},"sha256":"${FACTS.sha256}"}`);
+});
+
+Deno.test("withHostMetadata() lets nobody claim another hash, and changes nothing else then", () => {
+  const { sha256 } = FACTS;
+  const given = '"big":1732647310123456789,"tiny":1e-400,"__proto__":{"a":-0}';
+  const texts: [string, string][] = [
+    [`{"sha256":"${sha256}",${given}}`, `"sha256":"${sha256}",${given}}`],
+    [`{"sha256":"claimed",${given}}`, `${given},"sha256":"${sha256}"}`],
+    [`{"sha256":1,${given},"sha256":null}`, `${given},"sha256":"${sha256}"}`],
+    [`{${given},"\\u0073ha256":{}}`, `${given},"sha256":"${sha256}"}`],
+    ['{"sha256":[]}', `"size":42,"sha256":"${sha256}"}`],
+  ];
+  for (const [text, expected] of texts) {
+    const full = withHostMetadata(text, FACTS);
+    assertEquals(full.slice(-expected.length), expected);
+    assertEquals(full.match(/"sha256"/g)!.length, 1);
+  }
 });
 
 Deno.test("withHostMetadata() leaves out a time that is none", () => {
   for (const mtimeMs of [NaN, Infinity, 9e15]) {
-    const full = withHostMetadata({}, { name: "a", size: 1, mtimeMs });
-    assertEquals(Object.keys(full), ["hostname", "filename", "size"]);
+    const full = withHostMetadata("{}", { ...FACTS, mtimeMs });
+    const keys = ["hostname", "filename", "size", "sha256"];
+    assertEquals(Object.keys(JSON.parse(full)), keys);
+  }
+});
+
+Deno.test("withHostMetadata() writes every name so that it can be read back", () => {
+  const names = [
+    'say "hi"',
+    "two\nlines",
+    "üñí 😀",
+    "\ud800",
+    "\0",
+    "n".repeat(255),
+  ];
+  for (const name of names) {
+    const full = withHostMetadata("{}", { ...FACTS, name });
+    assertEquals(JSON.parse(full).filename, name);
+    assertEquals(full.isWellFormed(), true);
   }
 });

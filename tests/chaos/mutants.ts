@@ -10,9 +10,9 @@ export const SLOW_HAND_OVER: Edit = {
 /** The program with one thing taken out that a promise rests on, by what that is. */
 export const MUTANTS = {
   "the idempotency key": {
-    file: "sync/upload/requests.ts",
-    find: "headerValue(request.idempotencyKey)",
-    replace: "headerValue(crypto.randomUUID())",
+    file: "sync/upload/uploader.ts",
+    find: "keyHeader(idempotencyKey)",
+    replace: "keyHeader(crypto.randomUUID())",
   },
   "the commit of a delivery": {
     file: "sync/agent/batch_completer.ts",

@@ -3,47 +3,64 @@ import {
   assertInstanceOf,
   assertRejects,
   assertStringIncludes,
-  assertThrows,
 } from "@std/assert";
-import { bytesCapture, openCapture } from "../../sync/upload/capture_file.ts";
+import { createHash } from "node:crypto";
 import {
   CaptureFileError,
   CaptureReadError,
 } from "../../sync/capture/errors.ts";
+import {
+  IN_MEMORY_BYTES,
+  openBytes,
+  openCapture,
+} from "../../sync/upload/capture_file.ts";
 import { KNOWS_OPEN_FILES, openFiles } from "../helpers/open_files.ts";
+import { sampleBytes } from "../helpers/sample_bytes.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
 const IS_WINDOWS = Deno.build.os === "windows";
+/** One that is read at once, and one that is not. */
+const SIZES = [5, IN_MEMORY_BYTES + 1];
 
-function refusal(path: string): string {
-  const error = assertThrows(() => openCapture(path), CaptureFileError);
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+async function refusal(path: string): Promise<string> {
+  const error = await assertRejects(() => openCapture(path), CaptureFileError);
   assertStringIncludes(error.message, `Cannot read the capture "${path}": `);
   return error.message.slice(error.message.indexOf('": ') + 3);
 }
 
 Deno.test("openCapture() reads a file as it is now", async () => {
   await using dir = new TempDir();
-  const path = dir.write("a.bin", new Uint8Array([1, 2, 3, 4, 5]));
-  Deno.utimeSync(path, 1_700_000_000.123, 1_700_000_000.123);
-  using capture = openCapture(path);
-  assertEquals(capture.size, 5);
-  assertEquals(capture.mtimeMs, 1_700_000_000_123);
-  const bytes = new Uint8Array(5);
-  const read = await capture.read(bytes.subarray(0, 2));
-  assertEquals(read + capture.readSync(bytes.subarray(read)), 5);
-  assertEquals(bytes, new Uint8Array([1, 2, 3, 4, 5]));
-  capture.assertUnchanged();
+  for (const size of SIZES) {
+    const content = sampleBytes(size);
+    const path = dir.write("a.bin", content);
+    Deno.utimeSync(path, 1_700_000_000.123, 1_700_000_000.123);
+    using capture = await openCapture(path);
+    assertEquals(capture.size, size);
+    assertEquals(capture.mtimeMs, 1_700_000_000_123);
+    assertEquals(capture.identity!.size, size);
+    assertEquals(capture.sha256, sha256(content));
+    const bytes = new Uint8Array(size);
+    const read = await capture.read(bytes.subarray(0, 2), 0);
+    assertEquals(read + await capture.read(bytes.subarray(read), read), size);
+    assertEquals(bytes, content);
+    await capture.assertUnchanged();
+  }
 });
 
 Deno.test("openCapture() says what is wrong with a path for good", async () => {
   await using dir = new TempDir();
-  assertEquals(refusal(dir.join("missing.png")), "the file is gone");
-  assertEquals(refusal(dir.path), "it is a directory, expected a file");
+  assertEquals(await refusal(dir.join("missing.png")), "the file is gone");
+  const directory = "it is a directory, expected a file";
+  assertEquals(await refusal(dir.path), directory);
   const file = dir.write("file", "x");
-  refusal(`${file}/below`);
-  refusal(dir.join("n".repeat(300)));
-  refusal(`${file}\0`);
-  refusal("");
+  await refusal(`${file}/below`);
+  await refusal(dir.join("n".repeat(300)));
+  await refusal(`${file}\0`);
+  await refusal("");
 });
 
 Deno.test({
@@ -57,40 +74,73 @@ Deno.test({
       transport: "unix",
       path: dir.join("socket"),
     });
-    for (const path of [pipe, dir.join("socket"), "/dev/null"]) {
-      assertEquals(refusal(path), "it is not a regular file, expected a file");
+    for (const path of [pipe, "/dev/null"]) {
+      const reason = "it is not a regular file, expected a file";
+      assertEquals(await refusal(path), reason);
     }
+    await refusal(dir.join("socket"));
     Deno.symlinkSync(dir.join("loop"), dir.join("loop"));
-    refusal(dir.join("loop"));
+    await refusal(dir.join("loop"));
   },
 });
 
 Deno.test({
-  name: "openCapture() refuses a file that it may not read",
+  name:
+    "openCapture() says of a file that it may not read that it may be tried again",
   // Root may read every file.
   ignore: IS_WINDOWS || Deno.uid() === 0,
   fn: async () => {
     await using dir = new TempDir();
     const path = dir.write("secret.png", "x");
     Deno.chmodSync(path, 0);
-    assertEquals(refusal(path), "permission denied");
+    const opening = () => openCapture(path);
+    await assertRejects(opening, CaptureReadError, "permission denied");
   },
 });
 
-Deno.test("openCapture() refuses another file than the expected one", async () => {
+Deno.test("openCapture() refuses another file than the expected one, unless its bytes are known", async () => {
   await using dir = new TempDir();
-  const path = dir.write("a.png", "12345");
-  const { size, mtimeMs } = openAndClose(path);
-  openCapture(path, { size, mtimeMs })[Symbol.dispose]();
-  for (
-    const expected of [{ size: 4, mtimeMs }, { size, mtimeMs: mtimeMs - 1 }]
-  ) {
-    assertThrows(
-      () => openCapture(path, expected),
+  for (const size of SIZES) {
+    const path = dir.write("a.png", sampleBytes(size));
+    using capture = await openCapture(path);
+    const { identity, sha256 } = capture;
+    const { mtimeMs } = identity!;
+    for (
+      const expected of [identity!, { size, mtimeMs }]
+    ) {
+      (await openCapture(path, { expected }))[Symbol.dispose]();
+    }
+    for (
+      const expected of [
+        { size: size - 1, mtimeMs },
+        { size, mtimeMs: mtimeMs - 1 },
+        { ...identity!, ctimeMs: 1 },
+        { ...identity!, fileId: "1:1" },
+      ]
+    ) {
+      await assertRejects(
+        () => openCapture(path, { expected }),
+        CaptureFileError,
+        "changed after it was handed over",
+      );
+      (await openCapture(path, { expected, sha256 }))[Symbol.dispose]();
+    }
+    await assertRejects(
+      () => openCapture(path, { sha256: "0".repeat(64) }),
       CaptureFileError,
       "changed after it was handed over",
     );
   }
+});
+
+Deno.test("openCapture() ends when it is told to while it computes the hash", async () => {
+  await using dir = new TempDir();
+  const path = dir.write("a.bin", new Uint8Array(4 * IN_MEMORY_BYTES));
+  const stop = new AbortController();
+  const opening = openCapture(path, {}, stop.signal);
+  const reason = new Error("told to stop");
+  stop.abort(reason);
+  assertEquals(await opening.catch((error) => error), reason);
 });
 
 Deno.test({
@@ -99,53 +149,61 @@ Deno.test({
   ignore: !KNOWS_OPEN_FILES,
   fn: async () => {
     await using dir = new TempDir();
-    const path = dir.write("a.png", "12345");
-    openAndClose(path);
-    assertThrows(() => openCapture(path, { size: 1, mtimeMs: 1 }));
-    assertThrows(() => openCapture(dir.path));
+    const path = dir.write("a.png", new Uint8Array(IN_MEMORY_BYTES + 1));
+    (await openCapture(path))[Symbol.dispose]();
+    await assertRejects(() => openCapture(path, { sha256: "x" }));
+    await assertRejects(() =>
+      openCapture(path, { expected: { size: 1, mtimeMs: 1 } })
+    );
+    await assertRejects(() => openCapture(dir.path));
     assertEquals(openFiles(dir.path), 0);
-    using _capture = openCapture(path);
+    using _capture = await openCapture(path);
     assertEquals(openFiles(dir.path), 1);
   },
 });
 
-Deno.test("a capture that becomes shorter cannot be read on", async () => {
+Deno.test("a large capture that becomes shorter cannot be read on", async () => {
   await using dir = new TempDir();
-  const path = dir.write("a.bin", "12345");
-  using capture = openCapture(path);
+  const size = IN_MEMORY_BYTES + 1;
+  const path = dir.write("a.bin", new Uint8Array(size));
+  using capture = await openCapture(path);
   Deno.truncateSync(path, 2);
   const into = new Uint8Array(5);
-  assertEquals(capture.readSync(into), 2);
-  const error = await assertRejects(() => capture.read(into), CaptureReadError);
-  assertStringIncludes(error.message, "it had 5 bytes");
-  assertThrows(() => capture.readSync(into), CaptureReadError);
+  assertEquals(await capture.read(into, 0), 2);
+  const reading = () => capture.read(into, 2);
+  const error = await assertRejects(reading, CaptureFileError);
+  assertStringIncludes(error.message, `it had ${size} bytes`);
 });
 
-Deno.test("a capture notices what happens to its file", async () => {
+Deno.test("a large capture notices what happens to its file, and only what happens to its bytes", async () => {
   await using dir = new TempDir();
+  const size = IN_MEMORY_BYTES + 1;
+  const back = (path: string) =>
+    Deno.utimeSync(path, 1_700_000_000, 1_700_000_000);
   const changes: Record<string, (path: string) => void> = {
-    "grown": (path) => {
-      Deno.writeTextFileSync(path, "6", { append: true });
-      Deno.utimeSync(path, 1_700_000_000, 1_700_000_000);
-    },
-    "shrunk": (path) => {
-      Deno.truncateSync(path, 4);
-      Deno.utimeSync(path, 1_700_000_000, 1_700_000_000);
-    },
+    "grown": (path) => Deno.writeTextFileSync(path, "6", { append: true }),
+    "shrunk": (path) => Deno.truncateSync(path, size - 1),
     "emptied": (path) => Deno.truncateSync(path, 0),
-    "written over": (path) => {
-      Deno.writeTextFileSync(path, "54321");
-      Deno.utimeSync(path, 1_700_000_001, 1_700_000_001);
-    },
+    // Its size and times are what they were, as far as they can be set.
+    "written over": (path) => Deno.writeFileSync(path, sampleBytes(size)),
   };
   for (const [name, change] of Object.entries(changes)) {
-    const path = dir.write(name, "12345");
-    Deno.utimeSync(path, 1_700_000_000, 1_700_000_000);
-    using capture = openCapture(path);
-    capture.assertUnchanged();
+    const path = dir.write(name, new Uint8Array(size));
+    back(path);
+    using capture = await openCapture(path);
+    await capture.assertUnchanged();
     change(path);
-    assertThrows(() => capture.assertUnchanged(), CaptureReadError, "changed");
+    back(path);
+    await assertRejects(
+      () => capture.assertUnchanged(),
+      CaptureFileError,
+      "changed",
+    );
   }
+  const path = dir.write("touched", new Uint8Array(size));
+  using capture = await openCapture(path);
+  back(path);
+  await capture.assertUnchanged();
 });
 
 Deno.test({
@@ -154,45 +212,44 @@ Deno.test({
   ignore: IS_WINDOWS,
   fn: async () => {
     await using dir = new TempDir();
+    const content = sampleBytes(IN_MEMORY_BYTES + 1);
     const changes: Record<string, (path: string) => void> = {
       "replaced": (path) => Deno.renameSync(dir.write("other", "67890"), path),
       "removed": (path) => Deno.removeSync(path),
     };
     for (const [name, change] of Object.entries(changes)) {
-      const path = dir.write(name, "12345");
-      using capture = openCapture(path);
+      const path = dir.write(name, content);
+      using capture = await openCapture(path);
       change(path);
       const bytes = new Uint8Array(5);
-      assertEquals(await capture.read(bytes), 5);
-      assertEquals(new TextDecoder().decode(bytes), "12345");
-      capture.assertUnchanged();
+      assertEquals(await capture.read(bytes, 7), 5);
+      assertEquals(bytes, content.slice(7, 12));
+      await capture.assertUnchanged();
     }
   },
 });
 
 Deno.test("a capture whose disk fails may be tried again", async () => {
   await using dir = new TempDir();
-  const capture = openCapture(dir.write("a.bin", "12345"));
+  const path = dir.write("a.bin", new Uint8Array(IN_MEMORY_BYTES + 1));
+  const capture = await openCapture(path);
   capture[Symbol.dispose]();
   const error = await assertRejects(
-    () => capture.read(new Uint8Array(5)),
+    () => capture.read(new Uint8Array(5), 0),
     CaptureReadError,
     "Cannot read the capture",
   );
   assertInstanceOf(error.cause, Error);
 });
 
-Deno.test("bytesCapture() reads bytes that are in memory", async () => {
-  using capture = bytesCapture(new Uint8Array([1, 2, 3]), 42);
+Deno.test("openBytes() reads bytes that are in memory", async () => {
+  const bytes = new Uint8Array([1, 2, 3]);
+  using capture = await openBytes(bytes, 42);
   assertEquals([capture.size, capture.mtimeMs], [3, 42]);
+  assertEquals(capture.sha256, sha256(bytes));
   const into = new Uint8Array(2);
-  assertEquals(await capture.read(into), 2);
+  assertEquals(await capture.read(into, 0), 2);
   assertEquals(into, new Uint8Array([1, 2]));
-  assertEquals(capture.readSync(into), 1);
+  assertEquals(await capture.read(into, 2), 1);
   assertEquals(into[0], 3);
 });
-
-function openAndClose(path: string): { size: number; mtimeMs: number } {
-  using capture = openCapture(path);
-  return capture;
-}

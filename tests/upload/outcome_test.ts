@@ -1,216 +1,234 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import {
   CaptureFileError,
   CaptureReadError,
 } from "../../sync/capture/errors.ts";
+import type { Answer } from "../../sync/upload/answer.ts";
 import {
-  type Answer,
-  MAX_RETRY_AFTER_MS,
+  type Judging,
+  type Outcome,
   outcomeOfAnswer,
   outcomeOfError,
-  parseRetryAfter,
 } from "../../sync/upload/outcome.ts";
 
-const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
+const SENT = { size: 3, sha256: "ab".repeat(32), metadata: '{"size":"big"}' };
 
-function answer(status: number, rest: Partial<Answer> = {}): Answer {
-  return { status, body: "", retryAfter: null, isWhole: true, ...rest };
+function judge(
+  status: number,
+  answer: Partial<Answer> = {},
+  judging: Partial<Judging> = {},
+): Outcome {
+  const type = "application/json";
+  const whole = { defect: null, retryAfterMs: null, isEarly: false };
+  return outcomeOfAnswer(
+    { status, type, body: "", ...whole, ...answer },
+    { sent: SENT, ...judging },
+  );
 }
 
 /** The parts of an outcome that a queue acts on. */
-function brief(status: number, rest: Partial<Answer> = {}): string {
-  const { kind, transient } = outcomeOfAnswer(answer(status, rest));
-  return transient ? `${kind}, transient` : kind;
+function brief(status: number, answer: Partial<Answer> = {}): string {
+  const { kind, isTransient, retryAfterMs, ...rest } = judge(status, answer);
+  assertEquals(rest.status, status);
+  return [kind, isTransient && "transient", retryAfterMs ?? ""]
+    .filter(Boolean).join(", ");
 }
 
-Deno.test("outcomeOfAnswer() takes every 2xx for delivered", () => {
-  for (const status of [200, 201, 202, 204, 299]) {
-    assertEquals(brief(status, { body: '{"id":"x"}' }), "delivered");
+Deno.test("a 2xx with an id is delivered", () => {
+  for (const status of [200, 201, 202, 207, 299]) {
+    const outcome = judge(status, { body: '{"id":"x"}' });
+    assertEquals(outcome, {
+      kind: "delivered",
+      captureId: "x",
+      error: null,
+      isTransient: false,
+      retryAfterMs: null,
+      status,
+    });
   }
 });
 
-Deno.test("outcomeOfAnswer() does not take a 2xx for delivered that came before the whole capture had left", () => {
-  const outcome = outcomeOfAnswer(
-    answer(201, { body: '{"id":"x"}', isWhole: false }),
+Deno.test("a 2xx that proves nothing is not the capture server, and says what came instead", () => {
+  const answers: [Partial<Answer>, string][] = [
+    [
+      { type: "text/html", body: "<html><body>OK</body></html>" },
+      "with text/html instead of a JSON object with an id: this is not the capture server",
+    ],
+    [{ body: "" }, "with an empty body instead of a JSON object"],
+    [{ body: " \r\n" }, "with an empty body instead of a JSON object"],
+    [{ body: '{"id":' }, "with broken JSON instead of a JSON object"],
+    [{ type: "", body: "OK" }, "with no JSON instead of a JSON object"],
+    [{ body: "[1]" }, "with JSON that is no object instead of"],
+    [{ body: '"id"' }, "with JSON that is no object instead of"],
+    [
+      { body: '{"success":false,"error":"quota"}' },
+      'with an object without an id instead of a JSON object with an id: {"success":false,"error":"quota"}',
+    ],
+    [
+      { body: '{"id":null,"error":"quota"}' },
+      'with an object with an unusable id instead of a JSON object with an id: {"id":null,"error":"quota"}',
+    ],
+    [
+      { defect: "an answer that was cut off", body: '{"id":"x"}' },
+      "with an answer that was cut off instead of",
+    ],
+    [
+      { type: "text/\u001b[31mred", body: "x" },
+      "with text/\\u001b[31mred instead of",
+    ],
+  ];
+  for (const status of [200, 202, 204, 207]) {
+    for (const [answer, expected] of answers) {
+      const { kind, isTransient, error, captureId } = judge(status, answer);
+      assertEquals([kind, isTransient], ["unavailable", false]);
+      assertEquals(captureId, null);
+      assertStringIncludes(error!, `HTTP ${status} ${expected}`);
+    }
+  }
+});
+
+Deno.test("a 2xx that came before the whole capture had left proves nothing", () => {
+  for (const proof of ["id", "status"] as const) {
+    const answer = { body: '{"id":"x"}', isEarly: true };
+    const { kind, captureId, error } = judge(201, answer, { proof });
+    assertEquals([kind, captureId], ["unavailable", null]);
+    const expected = "HTTP 201 before the whole capture was sent";
+    assertStringIncludes(error!, expected);
+  }
+});
+
+Deno.test("an answer that names another size or hash proves that something else arrived", () => {
+  const same = [
+    `{"id":1,"size":3,"sha256":"${SENT.sha256.toUpperCase()}"}`,
+    '{"id":1,"size":"big","sha256":null}',
+    '{"id":1,"size":null}',
+  ];
+  for (const body of same) {
+    assertEquals(judge(200, { body }).kind, "delivered", body);
+  }
+  const repeated = { ...SENT, metadata: '{"size":7}' };
+  const body = '{"id":1,"size":7}';
+  assertEquals(judge(200, { body }, { sent: repeated }).kind, "delivered");
+
+  const others: [string, string][] = [
+    ['{"id":1,"size":4}', "4 bytes, expected 3"],
+    ['{"id":1,"size":0}', "0 bytes, expected 3"],
+    [`{"id":1,"sha256":"${"00".repeat(32)}"}`, "another sha256"],
+    ['{"id":1,"sha256":""}', "another sha256"],
+  ];
+  for (const [body, expected] of others) {
+    for (const proof of ["id", "status"] as const) {
+      const { kind, error } = judge(200, { body }, { proof });
+      assertEquals(kind, "unavailable");
+      const what = "HTTP 200 for something else than was sent: ";
+      assertEquals(error, what + expected);
+    }
+    assertEquals(judge(409, { body }).kind, "in_progress");
+  }
+});
+
+Deno.test("with the status for a proof any 2xx is delivered, with its id if it has one", () => {
+  const bodies: [string, string | null][] = [
+    ["", null],
+    ["<html>", null],
+    ['{"id":true}', null],
+    ['{"id":5}', "5"],
+  ];
+  for (const [body, id] of bodies) {
+    const outcome = judge(204, { body }, { proof: "status" });
+    assertEquals([outcome.kind, outcome.captureId], ["delivered", id]);
+  }
+  const refused = judge(302, {}, { proof: "status" });
+  assertEquals(refused.kind, "refused");
+});
+
+Deno.test("a 409 with an id is delivered, even before the capture had left, and in progress without", () => {
+  for (const isEarly of [true, false]) {
+    const body = '{"id":"there"}';
+    const { kind, captureId } = judge(409, { body, isEarly });
+    assertEquals([kind, captureId], ["delivered", "there"]);
+  }
+  const body = '{"detail":"conflict"}';
+  assertEquals(brief(409, { body }), "in_progress");
+  assertEquals(
+    brief(409, { body, retryAfterMs: 5000 }),
+    "in_progress, 5000",
   );
-  assertEquals(outcome, {
-    kind: "retry",
-    captureId: null,
-    error: "HTTP 201 before the whole capture was sent: not taken as delivered",
-    warning: null,
-    transient: true,
-    retryAfterMs: null,
-  });
 });
 
-Deno.test("outcomeOfAnswer() retries every 5xx", () => {
+Deno.test("a 5xx may do better at once, unless it names a time", () => {
   for (const status of [500, 501, 502, 503, 504, 507, 599]) {
-    assertEquals(brief(status), "retry, transient");
+    assertEquals(brief(status), "server_error, transient");
   }
+  assertEquals(
+    brief(500, { retryAfterMs: 7000 }),
+    "server_error, transient, 7000",
+  );
+  assertEquals(brief(503, { retryAfterMs: 7000 }), "busy, 7000");
 });
 
-Deno.test("outcomeOfAnswer() waits for a 503 that names a time, without a charge", () => {
-  const outcome = outcomeOfAnswer(answer(503, { retryAfter: "7" }));
-  assertEquals(outcome.kind, "pause");
-  assertEquals(outcome.retryAfterMs, 7000);
-  assertEquals(brief(500, { retryAfter: "7" }), "retry, transient");
-});
-
-Deno.test("outcomeOfAnswer() pauses when asked to come back later, and keeps the time", () => {
+Deno.test("a server that asks to come back later is busy", () => {
   for (const status of [408, 425, 429]) {
-    assertEquals(brief(status), "pause");
-    const { retryAfterMs } = outcomeOfAnswer(
-      answer(status, { retryAfter: "120" }),
-    );
-    assertEquals(retryAfterMs, 120_000);
+    assertEquals(brief(status), "busy");
+    assertEquals(brief(status, { retryAfterMs: 120_000 }), "busy, 120000");
   }
 });
 
-Deno.test("outcomeOfAnswer() pauses when the host or its settings are at fault", () => {
+Deno.test("what says something of the host or its settings is refused", () => {
   const statuses = [401, 403, 404, 405, 407, 421, 300, 301, 302, 304, 307, 308];
   for (const status of statuses) {
-    const outcome = outcomeOfAnswer(answer(status, { retryAfter: "120" }));
-    assertEquals(outcome.kind, "pause", `HTTP ${status}`);
-    assertEquals(outcome.transient, false, `HTTP ${status}`);
-    assertEquals(outcome.retryAfterMs, null, `HTTP ${status}`);
+    assertEquals(brief(status, { retryAfterMs: 120_000 }), "refused");
   }
 });
 
-Deno.test("outcomeOfAnswer() rejects a capture for every other 4xx", () => {
-  for (
-    const status of [400, 402, 406, 409, 410, 411, 413, 415, 418, 422, 451]
-  ) {
-    assertEquals(brief(status), "reject", `HTTP ${status}`);
+Deno.test("every other 4xx rejects the capture", () => {
+  for (const status of [400, 402, 406, 410, 411, 413, 415, 418, 422, 451]) {
+    assertEquals(brief(status), "rejected", `HTTP ${status}`);
   }
 });
 
-Deno.test("outcomeOfAnswer() takes a 409 with an id for delivered, even before the capture had left", () => {
-  for (const isWhole of [true, false]) {
-    const outcome = outcomeOfAnswer(
-      answer(409, { body: '{"id":"there"}', isWhole }),
-    );
-    assertEquals(outcome.kind, "delivered");
-    assertEquals(outcome.captureId, "there");
-  }
-  assertEquals(brief(409, { body: '{"detail":"conflict"}' }), "reject");
+Deno.test("the server's words stand behind the status", () => {
+  assertEquals(judge(422, { body: "no\nsize" }).error, "HTTP 422: no size");
+  assertEquals(judge(422).error, "HTTP 422");
+  assertEquals(judge(422, { body: " \n " }).error, "HTTP 422");
 });
 
-Deno.test("outcomeOfAnswer() reads an id as the server wrote it", () => {
-  const ids: [string, string][] = [
-    ['{"id":"a-1"}', "a-1"],
-    ['{"id":7}', "7"],
-    ['{"id":0}', "0"],
-    // Beyond what a double holds: another capture's id otherwise.
-    ['{"id":12345678901234567890}', "12345678901234567890"],
-    ['{"id":-9007199254740993}', "-9007199254740993"],
-    ['{"other":{"id":1},"id":"outer"}', "outer"],
-    [`{"id":"${"x".repeat(1024)}"}`, "x".repeat(1024)],
-    ['  {"id":"spaced out"}\n', "spaced out"],
-  ];
-  for (const [body, id] of ids) {
-    const outcome = outcomeOfAnswer(answer(201, { body }));
-    assertEquals(outcome.captureId, id);
-    assertEquals(outcome.warning, null);
-  }
-});
-
-Deno.test("outcomeOfAnswer() delivers without an id it can use, with a remark", () => {
-  const bodies = [
-    "",
-    "<html><body>OK</body></html>",
-    '{"id":',
-    '{"id":null}',
-    '{"id":""}',
-    '{"id":true}',
-    '{"id":{"id":1}}',
-    '{"id":["a"]}',
-    '{"name":"x"}',
-    '"id"',
-    "[1]",
-    "null",
-    `{"id":"${"x".repeat(1025)}"}`,
-    '{"id":"red\\u001b[31m"}',
-    '{"id":"two\\nlines"}',
-    "[".repeat(200_000),
-  ];
-  for (const body of bodies) {
-    const outcome = outcomeOfAnswer(answer(200, { body }));
-    assertEquals(outcome.kind, "delivered", body.slice(0, 40));
-    assertEquals(outcome.captureId, null, body.slice(0, 40));
-    assertMatch(outcome.warning!, /^HTTP 200 without a usable "id"/);
-  }
-});
-
-Deno.test("outcomeOfAnswer() quotes the first 500 characters of the server's words", () => {
-  const { error } = outcomeOfAnswer(
-    answer(422, { body: "word ".repeat(1000) }),
-  );
-  assertEquals(error, `HTTP 422: ${"word ".repeat(100)}`);
-  assertEquals(outcomeOfAnswer(answer(422)).error, "HTTP 422");
-  assertEquals(
-    outcomeOfAnswer(answer(422, { body: " \n " })).error,
-    "HTTP 422",
-  );
-});
-
-Deno.test("outcomeOfAnswer() makes one line of the server's words that no terminal obeys", () => {
-  const body = "\u001b[31mred\r\nnext\u0000\u009bline \u202eback\u2028end";
-  assertEquals(
-    outcomeOfAnswer(answer(422, { body })).error,
-    "HTTP 422: [31mred next line back end",
-  );
-});
-
-Deno.test("outcomeOfAnswer() never cuts a character in two", () => {
-  const { error } = outcomeOfAnswer(
-    answer(422, { body: "a" + "😀".repeat(400) }),
-  );
-  assertEquals(error!.isWellFormed(), true);
-});
-
-Deno.test("outcomeOfAnswer() hides secrets that a server repeats, also where the text is cut", () => {
-  const secrets = { token: "s3cret-token", metadata: '{"door":"a \\"b\\""}' };
-  const repeated = [
-    "bad token s3cret-token, again s3cret-token",
-    `${"x".repeat(494)}s3cret-token`,
-    `not an object: ${secrets.metadata}`,
-    JSON.stringify({ input: secrets.metadata, sent: "Bearer s3cret-token" }),
-  ];
-  for (const body of repeated) {
-    const { error } = outcomeOfAnswer(answer(422, { body }), secrets);
-    assertEquals(/s3c|door/.test(error!), false, error!);
-    assertMatch(error!, /\[token\]|\[metadata\]|\[token$|\[toke$/);
-  }
-});
-
-Deno.test("outcomeOfError() rejects a capture whose file cannot be read, and says which", () => {
-  const outcome = outcomeOfError(new CaptureFileError('Cannot read "a": gone'));
-  assertEquals(outcome, {
-    kind: "reject",
+Deno.test("a capture's file that will not do is rejected, one that cannot be read now is not", () => {
+  assertEquals(outcomeOfError(new CaptureFileError('Cannot read "a": gone')), {
+    kind: "rejected",
     captureId: null,
     error: 'Cannot read "a": gone',
-    warning: null,
-    transient: false,
+    isTransient: false,
     retryAfterMs: null,
+    status: null,
   });
+  const { kind, isTransient } = outcomeOfError(new CaptureReadError("EIO"));
+  assertEquals([kind, isTransient], ["unreadable", false]);
 });
 
-Deno.test("outcomeOfError() tries a capture again that could not be read whole", () => {
-  const outcome = outcomeOfError(new CaptureReadError('Cannot send "a"'));
-  assertEquals(outcome.kind, "retry");
-  assertEquals(outcome.transient, true);
-  assertEquals(outcome.error, 'Cannot send "a"');
+Deno.test("without an answer the server is unavailable, and may be back at once", () => {
+  const errors: unknown[] = [
+    new DOMException("No progress for 30 s", "TimeoutError"),
+    new TypeError("fetch failed"),
+    new RangeError(""),
+    "just\ntext",
+    undefined,
+  ];
+  for (const error of errors) {
+    const { kind, isTransient } = outcomeOfError(error);
+    assertEquals([kind, isTransient], ["unavailable", true]);
+  }
+  const texts = errors.map((error) => outcomeOfError(error).error);
+  assertEquals(texts, [
+    "No progress for 30 s",
+    "Cannot reach the server: fetch failed",
+    "RangeError",
+    "just text",
+    "undefined",
+  ]);
 });
 
-Deno.test("outcomeOfError() pauses for want of progress", () => {
-  const error = new DOMException("No progress for 30 s", "TimeoutError");
-  const outcome = outcomeOfError(error);
-  assertEquals(outcome.kind, "pause");
-  assertEquals(outcome.transient, true);
-  assertEquals(outcome.error, "No progress for 30 s");
-});
-
-Deno.test("outcomeOfError() finds a failed connection's reason, in the cause or in the message", () => {
+Deno.test("a failed connection's reason is found, in the cause or in the message", () => {
   const reason = "client error (Connect): Connection refused (os error 111)";
   const chain = `error sending request for url (http://h:1/a?b): ${reason}`;
   const errors = [
@@ -218,53 +236,14 @@ Deno.test("outcomeOfError() finds a failed connection's reason, in the cause or 
     new TypeError(chain),
   ];
   for (const error of errors) {
-    const outcome = outcomeOfError(error);
-    assertEquals(outcome.kind, "pause");
-    assertEquals(outcome.transient, true);
-    assertEquals(outcome.error, `Cannot reach the server: ${reason}`);
+    const expected = `Cannot reach the server: ${reason}`;
+    assertEquals(outcomeOfError(error).error, expected);
   }
 });
 
-Deno.test("outcomeOfError() bounds and redacts what it says, whatever was thrown", () => {
-  const secrets = { token: "s3cret" };
-  const { error } = outcomeOfError(
-    new Error("s3cret \u001b[2J" + "x".repeat(1000)),
-    secrets,
-  );
-  assertEquals(error, `[token] [2J${"x".repeat(489)}`);
-  assertEquals(outcomeOfError("just\ntext").error, "just text");
-  assertEquals(outcomeOfError(undefined).kind, "pause");
-  assertEquals(outcomeOfError(new RangeError("")).error, "RangeError");
-});
-
-Deno.test("parseRetryAfter() reads seconds and HTTP dates", () => {
-  const values: [string | null, number | null][] = [
-    ["0", 0],
-    ["7", 7000],
-    [" 1.5 ", 1500],
-    ["Fri, 02 Jan 2026 03:05:05 GMT", 60_000],
-    ["Friday, 02-Jan-26 03:05:05 GMT", 60_000],
-    [null, null],
-    ["", null],
-    ["soon", null],
-    ["NaN", null],
-    ["Infinity", null],
-    ["0x10", null],
-  ];
-  for (const [value, expected] of values) {
-    assertEquals(parseRetryAfter(value, NOW_MS), expected, String(value));
-  }
-});
-
-Deno.test("parseRetryAfter() keeps absurd times within an hour, and past ones at once", () => {
-  const values: [string, number][] = [
-    ["-5", 0],
-    ["Thu, 01 Jan 1970 00:00:00 GMT", 0],
-    ["3601", MAX_RETRY_AFTER_MS],
-    ["9".repeat(400), MAX_RETRY_AFTER_MS],
-    ["Fri, 31 Dec 9999 23:59:59 GMT", MAX_RETRY_AFTER_MS],
-  ];
-  for (const [value, expected] of values) {
-    assertEquals(parseRetryAfter(value, NOW_MS), expected, value);
-  }
+Deno.test("an error is one bounded line without the token, whatever was thrown", () => {
+  const thrown = new Error("s3cret-token \u001b[2J" + "x".repeat(1000));
+  const { error } = outcomeOfError(thrown, { token: "s3cret-token" });
+  assertMatch(error!, /^\[token\] \\u001b\[2Jx+$/);
+  assertEquals(error!.length, 500);
 });

@@ -5,6 +5,7 @@ import { createLog } from "../../host/log.ts";
 import type { Metadata } from "../../capture/metadata.ts";
 import { statCapture } from "../../spool/spool.ts";
 import type { CaptureUploader, UploadResult } from "../../upload/uploader.ts";
+import type { OutcomeKind } from "../../upload/outcome.ts";
 import { createUploader } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { eachFile } from "../each_file.ts";
@@ -15,6 +16,9 @@ type Sent = Pick<
   UploadResult,
   "success" | "captureId" | "error" | "attempts" | "outcome"
 >;
+
+/** What holds for every other file as well. */
+const UNUSABLE: OutcomeKind[] = ["unavailable", "busy", "refused"];
 
 /** Sends files at once. What cannot be delivered now goes into the queue under the same key. */
 export async function run(context: CommandContext): Promise<number> {
@@ -31,8 +35,8 @@ export async function run(context: CommandContext): Promise<number> {
     const request = { idempotencyKey: id, signal };
     const sent = unusable ?? await send(uploader, filepath, metadata, request);
     // To try it with each of a hundred files would take minutes.
-    if (sent.outcome === "pause") unusable = { ...sent, attempts: 0 };
-    const queued = sent.outcome === "pause" || sent.outcome === "retry";
+    if (UNUSABLE.includes(sent.outcome)) unusable = { ...sent, attempts: 0 };
+    const queued = !sent.success && sent.outcome !== "rejected";
     if (queued) {
       await store.intake.add(filepath, metadata, { id });
       nudgeAgent(store.queue.path);
@@ -60,7 +64,7 @@ async function send(
       captureId: null,
       error: "interrupted",
       attempts: 1,
-      outcome: "pause",
+      outcome: "unavailable",
     };
   }
 }

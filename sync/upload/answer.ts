@@ -1,0 +1,175 @@
+import { oneLine } from "../host/log.ts";
+
+/** An answer as far as it was read. */
+export interface Answer {
+  status: number;
+  /** The media type that it names, without parameters. */
+  type: string;
+  /** The body as text, at most its start. */
+  body: string;
+  /** Why the body is not whole; `null` if it is. */
+  defect: string | null;
+  /** How long the server asks to be left alone, in milliseconds, at most an hour. */
+  retryAfterMs: number | null;
+  /** Whether it came before the whole request had left. */
+  isEarly: boolean;
+}
+
+/** What was sent, for an answer to be held against. */
+export interface SentCapture {
+  /** In bytes. */
+  size: number;
+  /** In hexadecimal. */
+  sha256: string;
+  /** The metadata as JSON text. */
+  metadata: string;
+}
+
+/** What an answer's body says of the capture: its id, or what came instead. */
+export type Proof = { captureId: string } | {
+  instead: string;
+  /** Whether it is the JSON object of a server that could say more. */
+  isJson?: true;
+  /** Whether it shows that something else arrived than was sent. */
+  isContrary?: true;
+};
+
+/** The longest that a server's `Retry-After` is honoured, in milliseconds: an hour. */
+export const MAX_RETRY_AFTER_MS = 3_600_000;
+
+/** The most that is read of an answer, in bytes. */
+const MAX_ANSWER_BYTES = 1024 * 1024;
+
+/** The longest id that a server may give, in characters. */
+const MAX_ID = 1024;
+
+/**
+ * Reads an answer, its body as far as it comes and is not too large.
+ *
+ * @param isEarly Whether it came before the whole request had left.
+ */
+export async function readAnswer(
+  response: Response,
+  isEarly: boolean,
+): Promise<Answer> {
+  const { status, headers } = response;
+  const type = headers.get("content-type") ?? "";
+  const serverMs = Date.parse(headers.get("date") ?? "") || Date.now();
+  return {
+    status,
+    type: type.split(";", 1)[0]!.trim().toLowerCase(),
+    ...await readBody(response),
+    retryAfterMs: parseRetryAfter(headers.get("retry-after"), serverMs),
+    isEarly,
+  };
+}
+
+async function readBody(
+  response: Response,
+): Promise<Pick<Answer, "body" | "defect">> {
+  const { ok, headers } = response;
+  const encoding = headers.get("content-encoding");
+  const length = Number(headers.get("content-length") ?? Infinity);
+  const decoder = new TextDecoder();
+  let body = "";
+  let read = 0;
+  try {
+    // To read a stream costs a small upload a third of its time.
+    if (ok && !encoding && length <= MAX_ANSWER_BYTES) {
+      return { body: await response.text(), defect: null };
+    }
+    // Leaving the loop cancels the body, which frees the socket.
+    for await (const chunk of response.body ?? []) {
+      const part = chunk.subarray(0, MAX_ANSWER_BYTES - read);
+      body += decoder.decode(part, { stream: true });
+      read += chunk.length;
+      if (read > MAX_ANSWER_BYTES) {
+        return { body, defect: `more than ${MAX_ANSWER_BYTES} bytes` };
+      }
+    }
+  } catch {
+    return { body, defect: "an answer that was cut off" };
+  }
+  return { body, defect: encoding ? `${encoding} encoding` : null };
+}
+
+/**
+ * Returns the id that a JSON answer carries, as the server wrote it: it proves
+ * the delivery unless the answer names another size or hash than what was sent.
+ */
+export function proofIn(answer: Answer, sent: SentCapture): Proof {
+  if (answer.defect) return { instead: answer.defect };
+  if (answer.body.trim() === "") return { instead: "an empty body" };
+  const parsed = parseJson(answer.body);
+  if (parsed === undefined) {
+    const isJson = /\bjson$/.test(answer.type);
+    return { instead: isJson ? "broken JSON" : answer.type || "no JSON" };
+  }
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
+    return { instead: "JSON that is no object" };
+  }
+  const { id, size, sha256 } = parsed as Record<string, unknown>;
+  if (typeof sha256 === "string" && sha256.toLowerCase() !== sent.sha256) {
+    return { instead: "another sha256", isContrary: true };
+  }
+  if (typeof size === "number" && !sizesOf(sent).includes(size)) {
+    const instead = `${size} bytes, expected ${sent.size}`;
+    return { instead, isContrary: true };
+  }
+  const captureId = typeof id === "number" ? digitsOfId(answer.body) : id;
+  const isUsable = typeof captureId === "string" && captureId.trim() !== "" &&
+    captureId.length <= MAX_ID && oneLine(captureId) === captureId;
+  if (isUsable) return { captureId };
+  const what = id === undefined
+    ? "an object without an id"
+    : "an object with an unusable id";
+  return { instead: what, isJson: true };
+}
+
+/** `undefined` if the text is not JSON. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The file's size, and what the caller's metadata calls so, which a server may repeat. */
+function sizesOf({ size, metadata }: SentCapture): unknown[] {
+  return [size, JSON.parse(metadata).size];
+}
+
+/** A number as it was written: one too large for a double would become another. */
+function digitsOfId(body: string): string {
+  return JSON.parse(
+    body,
+    (key: string, value: unknown, context?: { source: string }) =>
+      key === "id" && typeof value === "number" ? context!.source : value,
+  ).id;
+}
+
+/** As HTTP writes dates; the last form is without a zone, and means GMT too. */
+const HTTP_DATE =
+  /^(?:[a-z]{3}, \d\d [a-z]{3} \d{4} [\d:]{8} GMT|[a-z]{6,9}, \d\d-[a-z]{3}-\d\d [\d:]{8} GMT|[a-z]{3} [a-z]{3} [ \d]\d [\d:]{8} \d{4}(?<zoneless>))/i;
+
+/**
+ * Returns a `Retry-After` value (seconds, or an HTTP date) in milliseconds
+ * from `nowMs`: 0 for the past, {@linkcode MAX_RETRY_AFTER_MS} for anything
+ * beyond it, the first one's if there are several, `null` if there is none that
+ * can be read.
+ */
+export function parseRetryAfter(
+  value: string | null,
+  nowMs: number,
+): number | null {
+  const text = value?.trim() ?? "";
+  const seconds = /^[+-]?\d+(\.\d+)?(?=\s*(,|$))/.exec(text)?.[0];
+  const date = HTTP_DATE.exec(text);
+  const zone = date?.groups?.zoneless === undefined ? "" : " GMT";
+  const ms = seconds !== undefined
+    ? Number(seconds) * 1000
+    : Date.parse(`${date?.[0]}${zone}`) - nowMs;
+  if (Number.isNaN(ms)) return null;
+  return Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS);
+}

@@ -1,0 +1,206 @@
+import { oneLine } from "../host/log.ts";
+
+/** What a person must not be shown. */
+export interface Secrets {
+  /** The bearer token. */
+  token?: string | undefined;
+  /** Metadata as JSON text: each of its strings is one. */
+  metadata?: string | undefined;
+}
+
+/** The longest text that is kept, in characters. */
+const MAX_WORDS = 500;
+
+/** So much of a text is looked at, and so much of its end is not shown: a secret may be cut there. */
+const MAX_READ = 4_000;
+const MARGIN = 200;
+
+/** So many letters and digits in a row are repeated, not alike by chance. */
+const RUN = 8;
+
+/** Shorter words are taken out only in quotes: they stand in many others. */
+const SHORT = 4;
+
+/** What no private text is: the name of a field. */
+const FIELD_NAME = /^[\w.-]{1,40}$/;
+
+/** Top-level keys whose values are facts of the file, which help whoever reads the message. */
+const FACTS = ["size", "sha256"];
+
+/** How JSON, Python, addresses and HTML write a character. */
+const ESCAPE =
+  /\\u(?<unit>[0-9a-f]{4})|\\u\{(?<point>[0-9a-f]{1,6})\}|\\(?<control>[bfnrt])|\\(?<plain>[^ux])|(?<bytes>(?:(?:%|\\x)[0-9a-f]{2})+)|&#x(?<hex>[0-9a-f]{1,6});|&#(?<decimal>\d{1,7});|&(?<accented>[a-z])(?:acute|grave|circ|uml|tilde|ring|cedil);|&(?<sign>amp|lt|gt|quot|apos|nbsp);/gi;
+
+/** So often a text may have been escaped anew. */
+const MAX_LEVELS = 5;
+
+/**
+ * Returns the start of a text that came from elsewhere, on one line, without what
+ * it repeats of the secrets: whole, in part, in another case, escaped, or escaped
+ * anew. The names of the metadata's fields stay, so that it can be told what a
+ * server did not like.
+ */
+export function redact(text: string, secrets: Secrets): string {
+  const letters = lettersOf(text.slice(0, MAX_READ));
+  const labels: string[] = [];
+  mark(labels, letters, stringsOf(secrets.metadata), "[metadata]");
+  mark(labels, letters, [secrets.token ?? ""], "[token]");
+  const end = text.length > MAX_READ ? MAX_READ - MARGIN : text.length;
+  let words = "";
+  let at = 0;
+  for (let i = 0; i < labels.length; i++) {
+    if (labels[i] === undefined) continue;
+    words += text.slice(at, letters[i]!.start) + labels[i];
+    while (labels[i + 1] === labels[i]) i++;
+    at = letters[i]!.end;
+  }
+  words += text.slice(at, end);
+  const line = oneLine(words.replaceAll(/\s+/g, " ").trim());
+  return line.slice(0, MAX_WORDS).toWellFormed();
+}
+
+/** A letter or digit of a text, in lower case and without its accent. */
+interface Letter {
+  letter: string;
+  /** Where what it was made of begins and ends in the text. */
+  start: number;
+  end: number;
+  /** What stands before and after it, its escapes undone; letters if it is within a word. */
+  before: string;
+  after: string;
+}
+
+function lettersOf(original: string): Letter[] {
+  let text = original;
+  // Of each unit of the text: where what it was made of begins and ends.
+  let spans = Array.from(text.split(""), (_, at) => [at, at + 1] as const);
+  for (let level = 0; level < MAX_LEVELS; level++) {
+    const plain: string[] = [];
+    const plainSpans: (readonly [number, number])[] = [];
+    let at = 0;
+    const copy = (end: number) => {
+      plain.push(text.slice(at, end));
+      plainSpans.push(...spans.slice(at, end));
+    };
+    for (const match of text.matchAll(ESCAPE)) {
+      copy(match.index);
+      at = match.index + match[0].length;
+      const meant = meaningOf(match.groups!);
+      const span = [spans[match.index]![0], spans[at - 1]![1]] as const;
+      plain.push(meant);
+      plainSpans.push(...Array<typeof span>(meant.length).fill(span));
+    }
+    if (at === 0) break;
+    copy(text.length);
+    [text, spans] = [plain.join(""), plainSpans];
+  }
+  const letters: Letter[] = [];
+  let at = 0;
+  for (const character of text) {
+    const next = at + character.length;
+    for (const letter of fold(character)) {
+      const [[start], [, end]] = [spans[at]!, spans[next - 1]!];
+      const [before, after] = [text[at - 1] ?? "", text[next] ?? ""];
+      letters.push({ letter, start, end, before, after });
+    }
+    at = next;
+  }
+  return letters;
+}
+
+/** Undoes the escapes of a text. */
+function unescaped(text: string): string {
+  for (let level = 0; level < MAX_LEVELS && /[\\%&]/.test(text); level++) {
+    text = text.replace(ESCAPE, (...match) => meaningOf(match.at(-1)));
+  }
+  return text;
+}
+
+function meaningOf(groups: Record<string, string | undefined>): string {
+  const { unit, point, plain, bytes, hex, decimal, accented } = groups;
+  const code = unit ?? point ?? hex;
+  if (code) return character(parseInt(code, 16));
+  if (decimal) return character(Number(decimal));
+  if (bytes) {
+    const values = bytes.match(/[0-9a-f]{2}/gi)!.map((byte) =>
+      parseInt(byte, 16)
+    );
+    return new TextDecoder().decode(Uint8Array.from(values));
+  }
+  // Controls and signs are no letters, whichever they are; a quote is one that counts.
+  return plain ?? accented ??
+    (/quot|apos/i.test(groups.sign ?? "") ? '"' : " ");
+}
+
+function character(code: number): string {
+  return code <= 0x10ffff ? String.fromCodePoint(code) : " ";
+}
+
+/** The letters and digits of a text, as they are compared. */
+function fold(text: string): string {
+  return text.normalize("NFKD").toLowerCase().replaceAll("ς", "σ")
+    .replaceAll(/[^\p{L}\p{N}]/gu, "");
+}
+
+/** Every string of the metadata, and the numbers that are long enough to tell something. */
+function stringsOf(metadata = "{}"): string[] {
+  const found: string[] = [];
+  const collect = (value: unknown): void => {
+    if (typeof value === "string") found.push(value);
+    if (typeof value === "number" && fold(String(value)).length >= RUN) {
+      found.push(String(value));
+    }
+    if (typeof value !== "object" || value === null) return;
+    for (const [key, member] of Object.entries(value)) {
+      if (!FIELD_NAME.test(key)) found.push(key);
+      collect(member);
+    }
+  };
+  const entries = Object.entries(JSON.parse(metadata));
+  collect(Object.fromEntries(entries.filter(([key]) => !FACTS.includes(key))));
+  return found;
+}
+
+/** Labels the letters that are those of one of the strings. */
+function mark(
+  labels: string[],
+  letters: Letter[],
+  strings: string[],
+  label: string,
+): void {
+  const text = letters.map(({ letter }) => letter).join("");
+  const runs = Map.groupBy(
+    letters.keys(),
+    (at) => text.slice(at, at + RUN),
+  );
+  const short = new Set<string>();
+  const take = (at: number, length: number) =>
+    labels.fill(label, at, at + length);
+  labels.length = letters.length;
+  for (const string of strings) {
+    const wanted = fold(unescaped(string));
+    if (wanted.length < RUN) short.add(wanted);
+    for (let i = 0; i + RUN <= wanted.length; i++) {
+      const run = wanted.slice(i, i + RUN);
+      for (const at of runs.get(run) ?? []) take(at, RUN);
+      // Once is enough, however often a long string repeats itself.
+      runs.delete(run);
+    }
+  }
+  for (const at of letters.keys()) {
+    for (let length = 1; length < RUN; length++) {
+      const word = text.slice(at, at + length);
+      const last = letters[at + length - 1];
+      if (!last || !short.has(word)) continue;
+      if (standsOut(word, letters[at]!.before, last.after)) take(at, length);
+    }
+  }
+}
+
+/** Whether a short word stands for itself, and is not part of another one. */
+function standsOut(word: string, before: string, after: string): boolean {
+  // Whole names are two or three characters long where one is a syllable or a word.
+  if (/\p{Lo}/u.test(word)) return word.length > 1;
+  const around = word.length < SHORT ? /^["'`]{2}$/ : /^[^\p{L}\p{N}]*$/u;
+  return around.test(before + after);
+}
