@@ -1,17 +1,15 @@
 /**
- * The tasks of deno.json: picks where the dependencies come from, then runs the command.
+ * The tasks of deno.json: sees to it that the dependencies are there, then runs the
+ * command.
  *
- * Arguments, input, output and exit code are the command's own; what this has to say goes to
- * standard error.
+ * Arguments, input, output and exit code are the command's own; what this has to say
+ * goes to standard error.
  */
-import {
-  type Binding,
-  chooseBinding,
-  flagsOf,
-  projectPath,
-} from "./task/bindings.ts";
+import { type Binding, flagsOf, projectPath } from "./task/bindings.ts";
 import { PERMISSIONS } from "./build/permissions.ts";
 import { runChecks } from "./check/main.ts";
+import { fetchDependencies } from "./task/fetch_dependencies.ts";
+import { DownloadError } from "./task/download.ts";
 import { runDeno } from "./task/process.ts";
 import { runTests } from "./task/run_tests.ts";
 
@@ -37,13 +35,8 @@ const TASKS: Record<string, Task> = {
   check: runChecks,
   compile: program("scripts/build/compile.ts"),
   demo: program("scripts/demo/main.ts"),
-  fetch: (flags) =>
-    runDeno([
-      "cache",
-      ...flags,
-      "main.ts",
-      "tests/scripts/dependencies_test.ts",
-    ]),
+  // That is done before every task.
+  fetch: () => Promise.resolve(0),
   server: program("scripts/server/main.ts"),
   test: runTests,
 };
@@ -58,16 +51,19 @@ async function main([name = "", ...args]: string[]): Promise<number> {
     );
     return 2;
   }
+  // Networks that inspect TLS do so with an authority of their own, which the system
+  // knows. Deno reads the variable when TLS is first used, children inherit it.
+  if (!Deno.env.get("DENO_TLS_CA_STORE")) {
+    Deno.env.set("DENO_TLS_CA_STORE", "mozilla,system");
+  }
   try {
-    const { binding, reason } = await chooseBinding({
-      mayRemember: name === "agent",
-    });
-    console.error(`Dependencies from ${binding} (${reason})`);
+    const { binding } = await fetchDependencies();
     return await task(flagsOf(binding), args, binding);
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
+    const isUsage = error instanceof RangeError;
+    if (!isUsage && !(error instanceof DownloadError)) throw error;
     console.error(error.message);
-    return 2;
+    return isUsage ? 2 : 1;
   }
 }
 

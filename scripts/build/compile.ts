@@ -9,6 +9,7 @@ import {
   projectPath,
   runningBinding,
 } from "../task/bindings.ts";
+import { download } from "../task/download.ts";
 import { isMadeFor, targetOf, TARGETS } from "./targets.ts";
 import { permissionsOn, V8_FLAGS } from "./permissions.ts";
 import { writeSums } from "./sha256_sums.ts";
@@ -113,7 +114,6 @@ async function compile(
   Deno.mkdirSync(dirname(path), { recursive: true });
   await runCompile(deno, targetName, [
     "compile",
-    "--quiet",
     // `deno task check` does that, with the Deno that the project is made for.
     "--no-check",
     // The cache would lie under a known name in /tmp, where another user could
@@ -140,7 +140,8 @@ function nameOf(targetName: string): string {
 /** Deno would take the denort of any system, and write a file that runs nowhere. */
 function checkDenort(targetName: string): void {
   const path = Deno.env.get("DENORT_BIN");
-  if (!path) return;
+  // Deno would take the empty name for one.
+  if (!path) return Deno.env.delete("DENORT_BIN");
   try {
     if (isMadeFor(targetOf(targetName), path)) return;
   } catch (cause) {
@@ -179,17 +180,15 @@ async function runCompile(
   targetName: string,
   args: string[],
 ): Promise<void> {
-  const { success, stderr } = await new Deno.Command(deno, {
-    args,
-    env: { NO_COLOR: "1" },
-    stdout: "inherit",
-    stderr: "piped",
-  }).output();
-  if (success) return;
-  const said = new TextDecoder().decode(stderr).trim();
-  throw /denort/.test(said)
-    ? lacksDenort(targetName, "Deno cannot fetch its runtime, denort")
-    : new Error(`Cannot build for ${targetName}: ${said}`);
+  const advice = "DENORT_BIN to name it";
+  try {
+    await download("Deno's runtime", args, { deno, advice });
+  } catch (error) {
+    const { message } = error as Error;
+    throw new Error(`Cannot build for ${targetName}: ${message}`, {
+      cause: error,
+    });
+  }
 }
 
 async function main(args: string[]): Promise<number> {

@@ -1,6 +1,7 @@
 /** The native SQLite that is put into an executable: the release that belongs to `@db/sqlite`. */
 
 import { projectPath } from "../task/bindings.ts";
+import { DownloadError, withRetries } from "../task/download.ts";
 import { sha256 } from "./sha256_sums.ts";
 
 /** Release, then file name, then SHA-256 in hexadecimal. */
@@ -32,7 +33,7 @@ export async function downloadLibrary(
     pins: pinFile = projectPath("scripts/build/sqlite_libs.json"),
   } = options;
   const url = `${releases}/${version}/${name}`;
-  const bytes = await download(url);
+  const bytes = await withRetries(() => download(url));
   const sum = await sha256(bytes);
   const pins: Pins = JSON.parse(Deno.readTextFileSync(pinFile));
   const pinned = pins[version]?.[name];
@@ -60,15 +61,19 @@ function libraryVersion(): string {
 
 async function download(url: string): Promise<Uint8Array<ArrayBuffer>> {
   let reason: string;
+  let isTransient = true;
   try {
     const response = await fetch(url);
     if (response.ok) return new Uint8Array(await response.arrayBuffer());
     await response.body?.cancel();
     reason = `the answer was ${response.status}`;
+    isTransient = response.status >= 500;
   } catch (error) {
-    reason = (error as Error).message;
+    const { message, cause } = error as Error;
+    reason = cause instanceof Error ? cause.message : message;
   }
-  throw new Error(
+  throw new DownloadError(
     `Cannot download "${url}": ${reason}; expected it there, or the library's file with --sqlite-lib FILE`,
+    { isTransient },
   );
 }

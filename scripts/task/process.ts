@@ -1,5 +1,6 @@
 /** Runs `deno` commands for the tasks. */
 import { projectPath } from "./bindings.ts";
+import { onOrphaned } from "./orphan.ts";
 
 /** How {@linkcode runDeno} runs a command. */
 export interface RunOptions {
@@ -21,10 +22,14 @@ const ECHO_MS = 200;
 /**
  * Runs `deno` with these arguments until it ends, and returns its exit code.
  *
- * Signals are passed on. Ctrl-C in a terminal reaches every process of the
- * group, and `deno task` passes its own on besides, so that a command which
- * takes a second signal for "at once" would never end in order: a graceful one
- * therefore runs outside the group and hears each signal once.
+ * The command never outlives the task. Signals are passed on; where the terminal
+ * is closed, or a process that the task consists of is killed, the command is
+ * terminated.
+ *
+ * Ctrl-C in a terminal reaches every process of the group, and `deno task` passes
+ * its own on besides, so that a command which takes a second signal for "at once"
+ * would never end in order: a graceful one therefore runs outside the group and
+ * hears each signal once.
  */
 export async function runDeno(
   args: readonly string[],
@@ -43,15 +48,29 @@ export async function runDeno(
     stderr: "inherit",
     detached: isGraceful && !IS_WINDOWS,
   };
+  let isTold = false;
+  const tell = (signal: Deno.Signal) => {
+    isTold = true;
+    send(child, signal);
+  };
+  // Told before, it is ending already, and a second signal would cut that short.
+  const terminate = () => isTold || tell("SIGTERM");
   // Before the start, so that no signal finds this process gone and the other one there.
-  using _signals = onSignal((signal) => send(child, signal));
+  using _signals = onSignal((signal) =>
+    // To the agent SIGHUP means to read its settings again, here that the terminal is gone.
+    signal === "SIGHUP" ? terminate() : tell(signal)
+  );
   const child = new Deno.Command(Deno.execPath(), command).spawn();
+  using _orphan = onOrphaned(terminate);
+  await using _guard = IS_WINDOWS ? undefined : new Guard(child.pid);
   if (output) await child.stdout.pipeTo(output);
   return (await child.status).code;
 }
 
 /** Calls `listener` for each signal, once where it is told twice. */
-function onSignal(listener: (signal: Deno.Signal) => void): Disposable {
+export function onSignal(
+  listener: (signal: Deno.Signal) => void,
+): Disposable {
   const heardAt = new Map<Deno.Signal, number>();
   const heard = SIGNALS.map((signal) => {
     const hear = () => {
@@ -73,5 +92,34 @@ function send(child: Deno.ChildProcess, signal: Deno.Signal): void {
     child.kill(signal);
   } catch {
     // It has ended already.
+  }
+}
+
+/** Terminates a process when this one ends without having said so: it was killed. */
+class Guard implements AsyncDisposable {
+  readonly #shell: Deno.ChildProcess;
+
+  constructor(pid: number) {
+    const command: Deno.CommandOptions & { detached: boolean } = {
+      // The end of standard input is the end of this process.
+      args: ["-c", 'read -r _ || kill -TERM "$0"', String(pid)],
+      stdin: "piped",
+      stdout: "null",
+      stderr: "null",
+      // What kills the whole group leaves it.
+      detached: true,
+    };
+    this.#shell = new Deno.Command("sh", command).spawn();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const writer = this.#shell.stdin.getWriter();
+    try {
+      await writer.write(new Uint8Array([0x0a]));
+      await writer.close();
+    } catch {
+      // It was killed, and there is nothing left to guard.
+    }
+    await this.#shell.status;
   }
 }

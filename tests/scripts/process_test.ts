@@ -21,7 +21,7 @@ const COUNT = `
 /** A program that does nothing but run another one. */
 const RUN = `
   import { runDeno } from ${
-  JSON.stringify(import.meta.resolve("../scripts/process.ts"))
+  JSON.stringify(import.meta.resolve("../../scripts/task/process.ts"))
 };
   const [cwd, ...args] = Deno.args;
   Deno.exit(await runDeno(args, { cwd, isGraceful: true }));

@@ -1,0 +1,146 @@
+import { newAuthority } from "./certificates.ts";
+
+/** The only package there: its default export is a text. */
+const NAME = "greeting";
+const VERSION = "1.0.0";
+const FILES = {
+  "package/package.json": JSON.stringify({
+    name: NAME,
+    version: VERSION,
+    type: "module",
+    exports: "./index.js",
+  }),
+  "package/index.js": 'export default "hello";\n',
+};
+
+/**
+ * An npm registry on loopback with a package that it makes itself, behind TLS with
+ * a certificate of an authority that no system knows.
+ */
+export class NpmRegistry implements AsyncDisposable {
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly #front = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #relaying: Promise<void>;
+  /** The authority's certificate as PEM. */
+  readonly authority: string;
+  /** What `deno.lock` says of the package. */
+  readonly integrity: string;
+  /** How many connections are still to be broken as soon as they are made. */
+  toBreak: number;
+  /** The paths that were asked for. */
+  readonly requests: string[] = [];
+
+  private constructor(
+    tls: { cert: string; key: string },
+    options: {
+      authority: string;
+      tarball: Uint8Array<ArrayBuffer>;
+      integrity: string;
+      toBreak: number;
+    },
+  ) {
+    this.authority = options.authority;
+    this.integrity = options.integrity;
+    this.toBreak = options.toBreak;
+    this.#server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {}, ...tls },
+      (request) => this.#answer(new URL(request.url), options.tarball),
+    );
+    this.#relaying = this.#relay();
+  }
+
+  static async start({ toBreak = 0 } = {}): Promise<NpmRegistry> {
+    const authority = await newAuthority();
+    const tarball = await gzip(tar(FILES));
+    const digest = await crypto.subtle.digest("SHA-512", tarball);
+    const sum = btoa(String.fromCharCode(...new Uint8Array(digest)));
+    return new NpmRegistry(await authority.sign(), {
+      authority: authority.cert,
+      tarball,
+      integrity: `sha512-${sum}`,
+      toBreak,
+    });
+  }
+
+  get url(): string {
+    return `https://127.0.0.1:${this.#front.addr.port}/`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#front.close();
+    await this.#server.shutdown();
+    await this.#relaying;
+  }
+
+  #answer({ pathname }: URL, tarball: Uint8Array<ArrayBuffer>): Response {
+    this.requests.push(pathname);
+    if (pathname.endsWith(".tgz")) return new Response(tarball);
+    if (pathname !== `/${NAME}`) return new Response(null, { status: 404 });
+    const path = `${this.url}${NAME}/-/${NAME}-${VERSION}.tgz`;
+    const dist = { tarball: path, integrity: this.integrity };
+    return Response.json({
+      name: NAME,
+      "dist-tags": { latest: VERSION },
+      versions: { [VERSION]: { name: NAME, version: VERSION, dist } },
+    });
+  }
+
+  async #relay(): Promise<void> {
+    for await (const client of this.#front) {
+      if (this.toBreak > 0) {
+        this.toBreak--;
+        client.close();
+        continue;
+      }
+      const { hostname, port } = this.#server.addr;
+      const server = await Deno.connect({ hostname, port });
+      client.readable.pipeTo(server.writable).catch(() => {});
+      server.readable.pipeTo(client.writable).catch(() => {});
+    }
+  }
+}
+
+/** Puts files into an archive, as npm packs them. */
+function tar(files: Record<string, string>): Uint8Array<ArrayBuffer> {
+  const blocks: Uint8Array[] = [];
+  for (const [name, content] of Object.entries(files)) {
+    const bytes = new TextEncoder().encode(content);
+    const padded = new Uint8Array(Math.ceil(bytes.length / 512) * 512);
+    padded.set(bytes);
+    blocks.push(tarHeader(name, bytes.length), padded);
+  }
+  const size = blocks.reduce((sum, { length }) => sum + length, 1024);
+  const archive = new Uint8Array(size);
+  let at = 0;
+  for (const block of blocks) {
+    archive.set(block, at);
+    at += block.length;
+  }
+  return archive;
+}
+
+function tarHeader(name: string, size: number): Uint8Array {
+  const header = new Uint8Array(512);
+  const put = (at: number, text: string) =>
+    header.set(new TextEncoder().encode(text), at);
+  const octal = (value: number, digits: number) =>
+    value.toString(8).padStart(digits, "0");
+  put(0, name);
+  put(100, `${octal(0o644, 7)}\0`);
+  put(124, `${octal(size, 11)}\0`);
+  put(136, `${octal(0, 11)}\0`);
+  put(148, " ".repeat(8));
+  put(156, "0");
+  put(257, "ustar\x0000");
+  const sum = header.reduce((sum, byte) => sum + byte, 0);
+  put(148, `${octal(sum, 6)}\0 `);
+  return header;
+}
+
+async function gzip(
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const stream = new Blob([bytes]).stream()
+    .pipeThrough(new CompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
