@@ -1,0 +1,215 @@
+import { delay } from "@std/async/delay";
+
+/** What is answered to one path. */
+export interface Answer {
+  status: number;
+  /** The media type. */
+  type: string;
+  body: string;
+}
+
+/** Options for {@linkcode MonitorServer}. */
+export interface MonitorServerOptions {
+  hostname: string;
+  /** From 0 to 65535; 0 takes a free one. */
+  port: number;
+  /** What is answered to a path; `undefined` for one that there is not. */
+  answer: (path: string) => Promise<Answer | undefined>;
+}
+
+/** How long a client may take to ask, and to take the answer, in milliseconds. */
+const CLIENT_MS = 5_000;
+/** How large a request may be, in bytes. */
+const MAX_REQUEST_BYTES = 8 * 1024;
+/** How many clients are served at a time; further ones wait. */
+const MAX_CLIENTS = 16;
+
+/** Names by which this machine alone is reached. */
+const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
+
+const SECURITY_HEADERS = [
+  "Content-Security-Policy: default-src 'none'; style-src 'self'; script-src 'self'; " +
+  "connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "X-Content-Type-Options: nosniff",
+  "Referrer-Policy: no-referrer",
+  "Cross-Origin-Resource-Policy: same-origin",
+  "Cache-Control: no-store",
+];
+
+/**
+ * Answers `GET` and `HEAD`, one request a connection, to clients that name this
+ * server as its host. A web page elsewhere that has its own name lead here
+ * (DNS rebinding) is refused, and a slow client costs a place for five seconds at
+ * most: `Deno.serve` bounds neither the time nor the number of connections.
+ */
+export class MonitorServer implements AsyncDisposable {
+  readonly #listener: Deno.TcpListener;
+  readonly #options: MonitorServerOptions;
+  readonly #clients = new Set<Promise<void>>();
+  readonly #accepting: Promise<void>;
+  #isClosed = false;
+
+  /** @throws {Error} if the address cannot be listened on. */
+  constructor(options: MonitorServerOptions) {
+    this.#options = options;
+    const { hostname, port } = options;
+    try {
+      this.#listener = Deno.listen({ hostname, port });
+    } catch (cause) {
+      const { message } = cause as Error;
+      throw new Error(
+        `Cannot listen on ${hostname}:${port}: ${message}; expected a free port of this machine`,
+        { cause },
+      );
+    }
+    this.#accepting = this.#accept();
+  }
+
+  /** The port that is listened on. */
+  get port(): number {
+    return this.#listener.addr.port;
+  }
+
+  async #accept(): Promise<void> {
+    while (!this.#isClosed) {
+      try {
+        const connection = await this.#listener.accept();
+        const serving = this.#serve(connection)
+          .finally(() => this.#clients.delete(serving));
+        this.#clients.add(serving);
+        if (this.#clients.size >= MAX_CLIENTS) {
+          await Promise.race(this.#clients);
+        }
+      } catch {
+        // Closed, or no descriptor left: then one may be free a little later.
+        if (!this.#isClosed) await delay(100);
+      }
+    }
+  }
+
+  async #serve(connection: Deno.TcpConn): Promise<void> {
+    const timer = setTimeout(() => close(connection), CLIENT_MS);
+    try {
+      const head = await readHead(connection);
+      const answer = head === undefined
+        ? plain(400, "Cannot read the request")
+        : await this.#answer(head);
+      const isHead = head?.startsWith("HEAD ") ?? false;
+      await writeAll(connection, encode(answer, { isHead }));
+      await connection.closeWrite();
+    } catch {
+      // The client has gone, or was too slow.
+    } finally {
+      clearTimeout(timer);
+      close(connection);
+    }
+  }
+
+  async #answer(head: string): Promise<Answer> {
+    const [, method, target = "/"] = /^([A-Z]+) (\S+) HTTP\/1\.[01]\r\n/
+      .exec(head) ?? [];
+    if (method === undefined) return plain(400, "Expected HTTP/1.1");
+    if (method !== "GET" && method !== "HEAD") {
+      return plain(405, "Expected GET: nothing can be changed here");
+    }
+    if (!this.#isOwnHost(head)) {
+      return plain(421, "Expected this machine's own name as the host");
+    }
+    try {
+      const answer = await this.#options.answer(target.split("?")[0]!);
+      return answer ?? plain(404, "Expected /, /metrics or /healthz");
+    } catch (error) {
+      return plain(500, (error as Error).message);
+    }
+  }
+
+  #isOwnHost(head: string): boolean {
+    const hosts = [...head.matchAll(/\r\nhost:[ \t]*([^\r\n]*)/gi)]
+      .map(([, host]) => host!.trim().toLowerCase());
+    if (hosts.length !== 1) return false;
+    const name = hosts[0]!.replace(/:\d+$/, "");
+    const own = this.#options.hostname.toLowerCase();
+    return [...LOOPBACK, own, `[${own}]`].includes(name) || isAny(own);
+  }
+
+  /** Stops to listen, and waits for the clients that are being served. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    this.#listener.close();
+    await this.#accepting;
+    await Promise.all(this.#clients);
+  }
+}
+
+/** Whether a name stands for every address of this machine: then any name may lead to it. */
+function isAny(hostname: string): boolean {
+  return hostname === "0.0.0.0" || hostname === "::";
+}
+
+/** Reads a request up to its empty line; `undefined` if it is too large or cut off. */
+async function readHead(connection: Deno.TcpConn): Promise<string | undefined> {
+  const bytes = new Uint8Array(MAX_REQUEST_BYTES);
+  let end = 0;
+  while (end < bytes.length) {
+    const read = await connection.read(bytes.subarray(end));
+    if (read === null) return undefined;
+    end += read;
+    const text = new TextDecoder("latin1").decode(bytes.subarray(0, end));
+    if (text.includes("\r\n\r\n")) return text;
+  }
+  return undefined;
+}
+
+function plain(status: number, text: string): Answer {
+  return { status, type: "text/plain; charset=utf-8", body: `${text}\n` };
+}
+
+function encode(
+  { status, type, body }: Answer,
+  { isHead }: { isHead: boolean },
+): Uint8Array {
+  const encoder = new TextEncoder();
+  const content = encoder.encode(body);
+  const head = [
+    `HTTP/1.1 ${status} ${REASONS[status] ?? "Answer"}`,
+    `Content-Type: ${type}`,
+    `Content-Length: ${content.length}`,
+    ...SECURITY_HEADERS,
+    "Connection: close",
+    "",
+    "",
+  ].join("\r\n");
+  const start = encoder.encode(head);
+  if (isHead) return start;
+  const all = new Uint8Array(start.length + content.length);
+  all.set(start);
+  all.set(content, start.length);
+  return all;
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  200: "OK",
+  400: "Bad Request",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  421: "Misdirected Request",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+};
+
+async function writeAll(
+  connection: Deno.TcpConn,
+  bytes: Uint8Array,
+): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    at += await connection.write(bytes.subarray(at));
+  }
+}
+
+function close(connection: Deno.TcpConn): void {
+  try {
+    connection.close();
+  } catch {
+    // It was closed before.
+  }
+}

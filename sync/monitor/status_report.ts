@@ -1,0 +1,76 @@
+import type { Verdict } from "./verdict.ts";
+
+/**
+ * How an agent and its queue are doing, for people and machines alike: what
+ * `status --json` prints, the page shows and the metrics count. Scripts read it:
+ * no name in it may change. Times are ISO 8601 in UTC.
+ */
+export interface StatusReport {
+  version: string;
+  /** When this was found out. */
+  time: string;
+  pending: number;
+  uploading: number;
+  failed: number;
+  delivered: number;
+  /** Of what is pending or being sent; `null` if nothing waits. */
+  oldestPendingAgeSeconds: number | null;
+  /** The size of what is pending or being sent, as far as it is known. */
+  waitingBytes: number;
+  /** When the next capture that waits for its retry is due. */
+  nextAttemptAt: string | null;
+  /** How fast the queue is being drained; `null` while it is not. */
+  rate: {
+    capturesPerSecond: number;
+    bytesPerSecond: number;
+    secondsLeft: number | null;
+  } | null;
+  /** Failed captures by what the last attempt has met, the most frequent first. */
+  failedByReason: { reason: string; count: number }[];
+  /** Whether a person has stopped deliveries; `until` is `null` for until told otherwise. */
+  paused: { since: string; until: string | null } | null;
+  server: {
+    url: string | null;
+    state: "ready" | "down" | "paused" | "unknown";
+    reason: string | null;
+    since: string | null;
+    nextProbeAt: string | null;
+    lastDeliveryAt: string | null;
+  };
+  agent: {
+    running: boolean;
+    pid: number | null;
+    /** When its loop last made a turn. */
+    heartbeatAt: string | null;
+    /** Whether it runs and makes no turn any more. */
+    hanging: boolean;
+  };
+  spool: {
+    bytes: number;
+    /** `null` for no limit. */
+    maxBytes: number | null;
+    /** What its disk has left for this user. */
+    freeBytes: number | null;
+  };
+  folders: {
+    path: string;
+    /** How its files are noticed; `missing` and `refused` ones are waited for. */
+    watchedBy: "events" | "polling" | "missing" | "refused";
+    reason: string | null;
+  }[];
+  database: { path: string; engine: string | null; sqlite: string | null };
+  /** Whether all is well, in one line. */
+  verdict: Verdict;
+  /** What a person should do, a line for each problem; empty if nothing is wrong. */
+  advice: string[];
+}
+
+/** One point of the last day. */
+export interface HistoryPoint {
+  /** In milliseconds since 1970. */
+  timeMs: number;
+  /** How many captures waited then. */
+  waiting: number;
+  /** How many were delivered since the point before. */
+  delivered: number;
+}

@@ -1,0 +1,87 @@
+import { assert, assertEquals } from "@std/assert";
+import { MonitorServer } from "../../sync/monitor/http_server.ts";
+
+function start(answers: Record<string, string> = { "/": "hello" }) {
+  return new MonitorServer({
+    hostname: "127.0.0.1",
+    port: 0,
+    answer: (path) =>
+      Promise.resolve(
+        answers[path] === undefined
+          ? undefined
+          : { status: 200, type: "text/plain", body: answers[path] },
+      ),
+  });
+}
+
+/** Sends a request as it stands, and returns all that is answered. */
+async function ask(port: number, request: string): Promise<string> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  await connection.write(new TextEncoder().encode(request));
+  return await new Response(connection.readable).text();
+}
+
+const host = "Host: localhost\r\n";
+
+Deno.test("MonitorServer answers GET and HEAD, and says what else there is", async () => {
+  await using server = start();
+  const get = await ask(server.port, `GET /?x=1 HTTP/1.1\r\n${host}\r\n`);
+  assert(get.startsWith("HTTP/1.1 200 OK\r\n") && get.endsWith("hello"), get);
+  const head = await ask(server.port, `HEAD / HTTP/1.1\r\n${host}\r\n`);
+  assert(head.includes("Content-Length: 5") && !head.includes("hello"), head);
+  const other = await ask(server.port, `GET /x HTTP/1.1\r\n${host}\r\n`);
+  assert(other.startsWith("HTTP/1.1 404 "), other);
+  const response = await fetch(`http://127.0.0.1:${server.port}/`);
+  assertEquals(await response.text(), "hello");
+  const policy = response.headers.get("content-security-policy");
+  assert(policy?.startsWith("default-src 'none'"), String(policy));
+});
+
+Deno.test("MonitorServer refuses other methods, other hosts and what is no HTTP", async () => {
+  await using server = start();
+  const requests = {
+    "POST / HTTP/1.1\r\nHost: localhost\r\n\r\n": 405,
+    "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n": 421,
+    "GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n": 421,
+    "GET / HTTP/1.1\r\n\r\n": 421,
+    "GET / HTTP/1.1\r\nHost: localhost.evil.example:80\r\n\r\n": 421,
+    "hello\r\n\r\n": 400,
+  };
+  for (const [request, status] of Object.entries(requests)) {
+    const answer = await ask(server.port, request);
+    assertEquals(answer.split(" ")[1], String(status), request);
+  }
+  const long = await ask(
+    server.port,
+    `GET / HTTP/1.1\r\n${host}X: ${"x".repeat(9000)}`,
+  ).catch(() => "HTTP/1.1 400 ");
+  assertEquals(long.split(" ")[1], "400");
+});
+
+Deno.test("MonitorServer serves others while some say nothing, and lets these go", async () => {
+  await using server = start();
+  const silent = await Promise.all(
+    Array.from(
+      { length: 40 },
+      () => Deno.connect({ hostname: "127.0.0.1", port: server.port }),
+    ),
+  );
+  const answer = await ask(server.port, `GET / HTTP/1.1\r\n${host}\r\n`);
+  assert(answer.endsWith("hello"), answer);
+  for (const connection of silent) connection.close();
+});
+
+Deno.test("MonitorServer says why it cannot listen", async () => {
+  await using server = start();
+  let message = "";
+  try {
+    new MonitorServer({
+      hostname: "127.0.0.1",
+      port: server.port,
+      answer: () => Promise.resolve(undefined),
+    });
+  } catch (error) {
+    message = (error as Error).message;
+  }
+  assert(message.startsWith(`Cannot listen on 127.0.0.1:${server.port}: `));
+});
