@@ -1,4 +1,7 @@
-/** What the project uses of `@std/path`, over Node's own. */
+/** What the project uses of `@std/path`, over Node's own and picomatch. */
+// @ts-types="@types/picomatch"
+import picomatch from "picomatch";
+
 export {
   basename,
   delimiter as DELIMITER,
@@ -16,3 +19,16 @@ export {
   fileURLToPath as fromFileUrl,
   pathToFileURL as toFileUrl,
 } from "node:url";
+
+/** What {@linkcode globToRegExp} understands: both are always on. */
+export interface GlobOptions {
+  /** Braces and character classes. */
+  extended?: boolean;
+  /** Two stars for any number of folders. */
+  globstar?: boolean;
+}
+
+/** Returns what matches the paths that a glob matches; a star matches a leading dot too. */
+export function globToRegExp(glob: string, _options: GlobOptions = {}): RegExp {
+  return picomatch.makeRe(glob, { dot: true, posix: true });
+}

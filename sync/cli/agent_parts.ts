@@ -9,6 +9,7 @@ import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
 import { UsageError } from "./arguments.ts";
 import { reconcileSpool } from "../spool/reconcile.ts";
+import { parseMetadata } from "../capture/metadata.ts";
 import { CaptureUploader } from "../upload/uploader.ts";
 import { FolderWatcher } from "../watch/watcher.ts";
 import type { Spool } from "../spool/spool.ts";
@@ -103,14 +104,22 @@ function createWatcher(
   return new FolderWatcher(watch, {
     settleMs,
     log,
-    areKnown: (files) =>
-      queue.knownWatched(files).map((known, n) => {
-        // The agent may have ended between the delivery and tidying up.
-        if (known === "delivered") tidy(files[n]!.path, files[n]!);
-        return known !== undefined;
-      }),
+    known: (files) =>
+      queue.knownWatched(
+        files.map(({ path, identity }) => ({ path, ...identity })),
+      ),
+    knownContent: () => undefined,
+    // The agent may have ended between the delivery and tidying up.
+    onDelivered: ({ path, identity }) => tidy(path, identity),
     onFinished: async (files) => {
-      await intake.addWatched(files, { copy: afterUpload.kind !== "keep" });
+      await intake.addWatched(
+        files.map(({ path, identity, metadataJson }) => ({
+          path,
+          ...identity,
+          metadata: parseMetadata(metadataJson),
+        })),
+        { copy: afterUpload.kind !== "keep" },
+      );
       onQueued();
     },
   });

@@ -86,6 +86,11 @@ export function openFolder(path: string): Folder {
   );
 }
 
+/** A folder's descriptor, for the system's calls; `undefined` without Linux's calls. */
+export function descriptorOf(folder: Folder): number | undefined {
+  return folder instanceof DescriptorFolder ? folder.fd : undefined;
+}
+
 /** How much of a listing is read at a time, in bytes. */
 const LISTING_BYTES = 32 * 1024;
 
@@ -171,8 +176,9 @@ class DescriptorFolder implements Folder {
   }
 }
 
-const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
-const lenientUtf8 = new TextDecoder();
+// A name may begin with what is a byte order mark elsewhere.
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const lenientUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const KINDS: Readonly<Record<number, FolderEntry["kind"]>> = {
   4: "folder",
   8: "file",
@@ -194,7 +200,8 @@ function* entriesOf(fd: number, bytes: Uint8Array): Generator<FolderEntry> {
   }
 }
 
-function nameOf(raw: Uint8Array): { name: string; isUtf8: boolean } {
+/** Reads a name as Linux has it: bytes, in any encoding or none. */
+export function nameOf(raw: Uint8Array): { name: string; isUtf8: boolean } {
   try {
     return { name: strictUtf8.decode(raw), isUtf8: true };
   } catch {

@@ -1,6 +1,6 @@
 import { basename, dirname, extname, join } from "@std/path";
 import { createPrivateDir, syncDir } from "../host/data_dir.ts";
-import { regularFile, sidecarOf } from "./sidecar.ts";
+import { sidecarOf } from "./sidecar.ts";
 
 /** What becomes of a watched file once it is delivered. */
 export type AfterUpload =
@@ -103,5 +103,15 @@ function exists(path: string): boolean {
     return Deno.lstatSync(path) !== undefined;
   } catch {
     return false;
+  }
+}
+
+/** Looks at a file; `undefined` if it is not there or not a regular file (a link is not). */
+function regularFile(path: string): Deno.FileInfo | undefined {
+  try {
+    const info = Deno.lstatSync(path);
+    return info.isFile ? info : undefined;
+  } catch {
+    return undefined;
   }
 }

@@ -1,33 +1,50 @@
-import type { WatchedFile } from "../spool/intake.ts";
+import type { FileIdentity, OpenedFile } from "../host/opened_file.ts";
+
+/** A file of a watched folder, as it was seen. */
+export interface SeenFile {
+  path: string;
+  identity: FileIdentity;
+}
+
+/** A finished file of a watched folder, to be taken over. */
+export interface FinishedFile extends SeenFile {
+  /** A JSON object, as it was written. */
+  metadataJson: string;
+  /**
+   * Opens it, with no link below the watched folder.
+   *
+   * @throws {Error} if it cannot be opened, or is not what was seen any more.
+   */
+  open(): OpenedFile;
+}
 
 /** How many files are collected. */
 const BATCH = 500;
 /** How many bytes are in them: large ones take long to be copied. */
 const BATCH_BYTES = 64 * 1024 * 1024;
-
-/** A file as it was seen. */
-export type SeenFile = Pick<WatchedFile, "path" | "size" | "mtimeMs">;
-
-/** Who takes finished files over. */
-export interface Taker {
-  /** Tells of each whether this very file was taken over before. */
-  areKnown: (files: SeenFile[]) => boolean[];
-  /** Takes files over, or throws: some of them may be known then all the same. */
-  onFinished: (files: WatchedFile[]) => Promise<void>;
-}
+/** Metadata is held in memory, several times over while it is written. */
+const METADATA_WEIGHT = 8;
 
 /** Collects finished files and hands them over, some at a time. */
 export class FinishedFiles {
-  readonly #taker: Taker;
+  readonly #handOver: (files: FinishedFile[]) => Promise<void>;
+  readonly #isKnown: (file: SeenFile) => boolean;
   /** By path: several ways may lead to the same file. */
-  readonly #files = new Map<string, WatchedFile>();
+  readonly #files = new Map<string, FinishedFile>();
   #bytes = 0;
+  #failure: Error | undefined;
 
-  /** What went wrong last with a file; others may have been handed over since. */
-  failure: Error | undefined;
-
-  constructor(taker: Taker) {
-    this.#taker = taker;
+  /**
+   * @param handOver Takes files over, or throws: some of them may be taken then
+   * all the same.
+   * @param isKnown Whether a file was taken over.
+   */
+  constructor(
+    handOver: (files: FinishedFile[]) => Promise<void>,
+    isKnown: (file: SeenFile) => boolean,
+  ) {
+    this.#handOver = handOver;
+    this.#isKnown = isKnown;
   }
 
   /** Whether there are enough to be handed over. */
@@ -35,9 +52,10 @@ export class FinishedFiles {
     return this.#files.size >= BATCH || this.#bytes >= BATCH_BYTES;
   }
 
-  add(file: WatchedFile): void {
+  add(file: FinishedFile): void {
     this.#files.set(file.path, file);
-    this.#bytes += file.size;
+    this.#bytes += file.identity.size +
+      file.metadataJson.length * METADATA_WEIGHT;
   }
 
   /**
@@ -52,20 +70,26 @@ export class FinishedFiles {
     this.#bytes = 0;
     if (files.length === 0 || await this.#take(files)) return;
     if (files.length === 1) return;
-    const taken = [];
+    let taken = 0;
     for (const file of files) {
-      const [isKnown] = this.#taker.areKnown([file]);
-      if (isKnown || await this.#take([file])) taken.push(file);
+      if (this.#isKnown(file) || await this.#take([file])) taken++;
     }
-    if (taken.length === 0) throw this.failure;
+    if (taken === 0) throw this.#failure;
   }
 
-  async #take(files: WatchedFile[]): Promise<boolean> {
+  /** @throws {Error} what went wrong since this was asked last. */
+  throwFailure(): void {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure) throw failure;
+  }
+
+  async #take(files: FinishedFile[]): Promise<boolean> {
     try {
-      await this.#taker.onFinished(files);
+      await this.#handOver(files);
       return true;
     } catch (error) {
-      this.failure = error as Error;
+      this.#failure = error as Error;
       return false;
     }
   }

@@ -1,137 +1,217 @@
-import { delay } from "@std/async/delay";
-import { basename, dirname, join, relative } from "@std/path";
+import { relative, SEPARATOR } from "@std/path";
+import type { Folder } from "../host/folder.ts";
+import { libc } from "../host/libc.ts";
+import type { OnceLog } from "../host/log.ts";
+import { Inotify, type InotifyEvent } from "./inotify.ts";
+import {
+  pathOf,
+  type Place,
+  type WatchedRoot,
+  within,
+} from "./watched_root.ts";
 
-/** What is told of a folder. */
+/** What is told of folders. */
 export interface FolderListener {
-  /** Something was written at a path, or renamed to it. */
-  onChange(path: string, options: { renamed: boolean }): void;
-  /** Anything may have happened below the folder: it came, or events were lost. */
-  onUnsure(): void;
-  /** The folder is not there; said again and again. */
-  onGone(): void;
-  /** The folder cannot be listened to; said again and again. */
-  onTrouble(error: Error): void;
+  /** A file came, was closed after writing, or was renamed to this name. */
+  onFile(place: Place, options: { renamed: boolean }): void;
+  /** A folder came: nothing was told of what is in it. */
+  onFolder(place: Place): void;
+  /** A folder has this name no more. */
+  onFolderLeft(place: Place): void;
+  /** A watched folder may have gone, or another one may have its name. */
+  onRootUnsure(): void;
+  /** Events were lost, or may be. */
+  onLost(): void;
 }
 
-/** How often it is looked whether a folder is still the same: no event says so for sure. */
-const CHECK_MS = 5_000;
-/** How often a folder is tried again that cannot be listened to, in milliseconds. */
-export const TROUBLE_MS = 30_000;
+/** Listens to folders. No event is a promise. */
+export interface FolderEvents {
+  /**
+   * Listens to a folder from now on, and returns the number of its watch;
+   * `undefined` if nothing will be told of it, which is said once.
+   */
+  watch(place: Place, folder: Folder): number | undefined;
+  unwatch(watch: number): void;
+  /** Tells what happens until the signal aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
 
-/**
- * Listens to what happens in a folder and below it, for as long as the system
- * tells of it: no event is a promise, and some get lost. A folder that goes is
- * waited for, and listened to again.
- *
- * Paths are without links below the folder: what such a link leads to elsewhere
- * is not told of.
- */
-export class FolderEvents {
-  readonly #folder: string;
+/** Returns how this system tells of folders; `undefined` if it does not. */
+export function listenToFolders(
+  listener: FolderListener,
+  log: OnceLog,
+): FolderEvents | undefined {
+  if (libc) {
+    try {
+      return new InotifyEvents(listener, { inotify: new Inotify(), log });
+    } catch (error) {
+      sayUnheard(log, error as Error);
+      return undefined;
+    }
+  }
+  // On Linux it would open what an event names, and wait for ever at a pipe.
+  if (Deno.build.os === "linux") return undefined;
+  return new PortableEvents(listener, log);
+}
+
+function sayUnheard(log: OnceLog, error: Error & { code?: string }): void {
+  const limit = { EMFILE: "instances", ENOSPC: "watches" }[error.code ?? ""];
+  log.warn(
+    "events",
+    limit
+      ? `This user's inotify ${limit} are used up: what nobody tells of is looked through every few seconds; raise fs.inotify.max_user_${limit} with sysctl and start the agent again`
+      : `Cannot be told what happens in folders, will look through them every few seconds: ${error.message}`,
+  );
+}
+
+/** Listens by Linux's inotify. */
+class InotifyEvents implements FolderEvents {
   readonly #listener: FolderListener;
-  #watcher: Deno.FsWatcher | undefined;
+  readonly #inotify: Inotify;
+  readonly #log: OnceLog;
+  readonly #places = new Map<number, Place>();
 
-  /** @param folder An absolute path. */
-  constructor(folder: string, listener: FolderListener) {
-    this.#folder = folder;
+  constructor(
+    listener: FolderListener,
+    { inotify, log }: { inotify: Inotify; log: OnceLog },
+  ) {
     this.#listener = listener;
+    this.#inotify = inotify;
+    this.#log = log;
   }
 
-  /** Listens until the signal aborts. */
+  watch(place: Place, folder: Folder): number | undefined {
+    try {
+      const watch = this.#inotify.watch(folder);
+      this.#places.set(watch, place);
+      return watch;
+    } catch (error) {
+      sayUnheard(this.#log, error as Error);
+      return undefined;
+    }
+  }
+
+  unwatch(watch: number): void {
+    if (this.#places.delete(watch)) this.#inotify.unwatch(watch);
+  }
+
   async run(signal: AbortSignal): Promise<void> {
-    const stop = () => this.#close();
+    const stop = () => this.#inotify.close();
     signal.addEventListener("abort", stop);
-    while (!signal.aborted) {
-      const waitMs = await this.#listen();
-      await delay(waitMs, { signal }).catch(() => {});
+    if (signal.aborted) stop();
+    for await (const events of this.#inotify.events()) {
+      events.forEach((event) => this.#tell(event));
     }
     signal.removeEventListener("abort", stop);
   }
 
-  /** Listens until the folder goes; returns how long to wait before the next time. */
-  async #listen(): Promise<number> {
-    const identity = identityOf(this.#folder);
-    if (identity === undefined) {
-      this.#listener.onGone();
-      return CHECK_MS;
+  #tell(event: InotifyEvent): void {
+    if (event.kind === "overflow") return this.#listener.onLost();
+    const folder = this.#places.get(event.watch);
+    if (!folder) return;
+    if (event.kind === "ended") this.#places.delete(event.watch);
+    if (event.name === "") {
+      if (folder.name === "") this.#listener.onRootUnsure();
+      return;
     }
-    const checking = setInterval(() => {
-      if (identityOf(this.#folder) !== identity) this.#close();
-    }, CHECK_MS);
+    const place = within(folder, event.name);
+    if (!event.isUtf8) return sayOddName(this.#log, place);
+    if (event.isFolder && event.kind === "left") {
+      this.#listener.onFolderLeft(place);
+    } else if (event.isFolder) this.#listener.onFolder(place);
+    else if (event.kind !== "left") {
+      this.#listener.onFile(place, { renamed: event.kind === "renamed" });
+    }
+  }
+}
+
+/** Says once that something cannot be named in UTF-8, and so not be delivered. */
+export function sayOddName(log: OnceLog, place: Place): void {
+  const path = pathOf(place);
+  log.warn(
+    path,
+    `Cannot read "${path}": its name is not valid UTF-8; rename it to have it delivered`,
+  );
+}
+
+/** Listens by what Deno has on every system, to all that is below a watched folder. */
+export class PortableEvents implements FolderEvents {
+  readonly #listener: FolderListener;
+  readonly #log: OnceLog;
+  readonly #heard = new Map<
+    WatchedRoot,
+    { folderId: string; watcher: Deno.FsWatcher }
+  >();
+
+  constructor(listener: FolderListener, log: OnceLog) {
+    this.#listener = listener;
+    this.#log = log;
+  }
+
+  watch({ root, name }: Place, folder: Folder): number | undefined {
+    const { folderId } = folder.identity;
+    const heard = this.#heard.get(root);
+    if (name !== "" || heard?.folderId === folderId) return heard && 0;
+    this.#end(root);
     try {
       // Some systems tell the real path, whatever was asked for.
-      const real = Deno.realPathSync(this.#folder);
-      this.#watcher = Deno.watchFs(real);
-      this.#listener.onUnsure();
-      await this.#hear(this.#watcher, real);
+      const real = Deno.realPathSync(root.path);
+      const watcher = Deno.watchFs(real);
+      this.#heard.set(root, { folderId, watcher });
+      // Ends when it is closed, which nobody waits for.
+      this.#hear(watcher, { root, real }).catch((error) => {
+        sayUnheard(this.#log, error);
+        this.#end(root);
+      });
       return 0;
     } catch (error) {
-      this.#listener.onTrouble(error as Error);
-      return TROUBLE_MS;
-    } finally {
-      clearInterval(checking);
-      this.#close();
+      sayUnheard(this.#log, error as Error);
+      return undefined;
     }
   }
 
-  async #hear(watcher: Deno.FsWatcher, real: string): Promise<void> {
-    const events = watcher[Symbol.asyncIterator]();
-    while (true) {
-      const event = await events.next().catch((error) => {
-        // A name that is not: the events after it can be read again.
-        if (/UTF-8/.test(error.message)) return undefined;
-        throw error;
-      });
-      if (event?.done) return;
-      if (!event || event.value.flag) {
-        this.#listener.onUnsure();
-        continue;
-      }
-      const { kind, paths } = event.value;
-      if (kind === "remove" && paths.includes(real)) return;
-      if (kind === "access" || kind === "remove") continue;
+  unwatch(): void {}
+
+  async run(signal: AbortSignal): Promise<void> {
+    if (!signal.aborted) {
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    }
+    [...this.#heard.keys()].forEach((root) => this.#end(root));
+  }
+
+  async #hear(
+    watcher: Deno.FsWatcher,
+    { root, real }: { root: WatchedRoot; real: string },
+  ): Promise<void> {
+    for await (const { paths } of watcher) {
+      // Where one event comes from, others may have been lost.
+      this.#listener.onLost();
       for (const path of paths) {
-        const names = namesOf(path, real);
-        if (!names) continue;
-        const renamed = kind === "rename";
-        this.#listener.onChange(join(this.#folder, names), { renamed });
+        const name = relative(real, path);
+        if (name === "") this.#listener.onRootUnsure();
+        if (name === "" || name.startsWith("..")) continue;
+        const place = { root, name: name.split(SEPARATOR).join("/") };
+        if (isFolder(path)) this.#listener.onFolder(place);
+        else this.#listener.onFile(place, { renamed: false });
       }
     }
   }
 
-  #close(): void {
+  #end(root: WatchedRoot): void {
     try {
-      this.#watcher?.close();
+      this.#heard.get(root)?.watcher.close();
     } catch {
-      // It was closed before.
+      // It has ended by itself.
     }
-    this.#watcher = undefined;
+    this.#heard.delete(root);
   }
 }
 
-/**
- * The way from a folder to a path in it, `undefined` if it is elsewhere: the
- * system follows links, and may tell of a folder by the name of a link to it.
- */
-function namesOf(path: string, root: string): string | undefined {
-  if (path === root || dirname(path) === root) return relative(root, path);
+function isFolder(path: string): boolean {
   try {
-    const real = join(Deno.realPathSync(dirname(path)), basename(path));
-    const names = relative(root, real);
-    return names.startsWith("..") ? undefined : names;
+    return Deno.lstatSync(path).isDirectory;
   } catch {
-    return undefined;
-  }
-}
-
-/** Which folder it is, whatever it is called; `undefined` if there is none. */
-function identityOf(folder: string): string | undefined {
-  try {
-    const { isDirectory, dev, ino, birthtime } = Deno.statSync(folder);
-    // A number that became free may be the next one's.
-    const made = birthtime?.getTime();
-    return isDirectory ? `${dev} ${ino} ${made}` : undefined;
-  } catch {
-    return undefined;
+    // It has gone since.
+    return false;
   }
 }

@@ -1,49 +1,87 @@
+import { MAX_METADATA_BYTES, parseMetadata } from "../capture/metadata.ts";
+import type { Folder } from "../host/folder.ts";
 import {
-  encodeMetadata,
-  MAX_METADATA_BYTES,
-  type Metadata,
-  parseMetadata,
-} from "../capture/metadata.ts";
+  type FileIdentity,
+  isSameVersion,
+  NotRegularFileError,
+  type OpenedFile,
+} from "../host/opened_file.ts";
 
-/** The metadata of `NAME` is `NAME.json` beside it. */
-export function sidecarOf(path: string): string {
-  return path + ".json";
+/** A sidecar as it was read. */
+export interface Sidecar {
+  /** A JSON object, as it was written. */
+  metadataJson: string;
+  identity: FileIdentity;
 }
 
-/** Whether a file is the metadata of another one: that one must be there. */
-export function isSidecar(path: string): boolean {
-  return path.endsWith(".json") &&
-    regularFile(path.slice(0, -".json".length)) !== undefined;
+/** The metadata of `NAME` is `NAME.json` beside it. */
+export function sidecarOf(name: string): string {
+  return `${name}.json`;
+}
+
+/** Which capture a file would be the sidecar of; `undefined` if its name does not say so. */
+export function captureOf(name: string): string | undefined {
+  return /[^/]\.json$/.test(name) ? name.slice(0, -".json".length) : undefined;
+}
+
+/** The file of this name in a folder; `undefined` if there is none, or something else. */
+export function fileAt(folder: Folder, name: string): FileIdentity | undefined {
+  try {
+    const info = folder.look(name);
+    return info?.kind === "file" ? info : undefined;
+  } catch {
+    // A link, or a folder that is closed to this user, is on the way.
+    return undefined;
+  }
+}
+
+/** A sidecar that no further attempt would make usable. */
+export class SidecarError extends Error {
+  override name = "SidecarError";
 }
 
 /**
- * Reads the metadata beside a capture: empty if there is none.
+ * Reads a sidecar; `undefined` while somebody writes to it.
  *
- * @throws {TypeError | RangeError} if it is not a JSON object, too deep, or too
- * large. The message does not repeat it: metadata is private.
- * @throws {Error} if it cannot be read.
+ * @throws {SidecarError} if it is not a JSON object, too deep or too large, or
+ * closed to this user. The message does not repeat it: metadata is private.
+ * @throws {Error} if it cannot be read now.
  */
-export function readSidecar(path: string): Metadata {
-  const sidecar = sidecarOf(path);
-  const info = regularFile(sidecar);
-  if (!info) return {};
-  if (info.size > MAX_METADATA_BYTES) {
-    throw new RangeError(
-      `it has ${info.size} bytes, expected at most ${MAX_METADATA_BYTES}`,
+export function readSidecar(
+  folder: Folder,
+  name: string,
+): Sidecar | undefined {
+  using file = open(folder, name);
+  const { identity } = file;
+  if (file.isOpenForWriting()) return undefined;
+  if (identity.size > MAX_METADATA_BYTES) {
+    throw new SidecarError(
+      `it has ${identity.size} bytes, expected at most ${MAX_METADATA_BYTES}`,
     );
   }
-  const metadata = parseMetadata(Deno.readTextFileSync(sidecar));
-  // A number like 1e300 is longer when the queue writes it.
-  encodeMetadata(metadata);
-  return metadata;
+  const bytes = new Uint8Array(identity.size);
+  let length = 0;
+  for (let read; (read = file.readSync(bytes.subarray(length), length)) > 0;) {
+    length += read;
+  }
+  if (!isSameVersion(file.stat(), identity)) return undefined;
+  // Without a byte order mark.
+  const metadataJson = new TextDecoder().decode(bytes);
+  try {
+    parseMetadata(metadataJson);
+  } catch (error) {
+    throw new SidecarError((error as Error).message, { cause: error });
+  }
+  return { metadataJson, identity };
 }
 
-/** Looks at a file; `undefined` if it is not there or not a regular file (a link is not). */
-export function regularFile(path: string): Deno.FileInfo | undefined {
+function open(folder: Folder, name: string): OpenedFile {
   try {
-    const info = Deno.lstatSync(path);
-    return info.isFile ? info : undefined;
-  } catch {
-    return undefined;
+    return folder.openFile(name);
+  } catch (error) {
+    const isHopeless = error instanceof NotRegularFileError ||
+      error instanceof Deno.errors.PermissionDenied;
+    if (!isHopeless) throw error;
+    throw new SidecarError((error as Error).message, { cause: error });
   }
 }

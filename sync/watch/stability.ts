@@ -1,94 +1,121 @@
-/** Options for {@linkcode Settling}. */
-export interface SettlingOptions {
-  /** How long files must stay as they are, in milliseconds. */
-  settleMs: number;
+import type { FileIdentity } from "../host/opened_file.ts";
+import { pathOf, type Place } from "./watched_root.ts";
+
+/** How a capture counts as finished. */
+export interface StabilityOptions {
+  /** How long it must stay as it is, in milliseconds. */
+  waitMs: number;
   /**
-   * How many captures may be waited for at a time.
+   * Its files that are not known to be finished.
    *
-   * @default {10000}
+   * @default {all of them}
    */
-  max?: number;
+  unproven?: FileIdentity[];
+  /**
+   * When it is seen first, it need not stay if the files' own times say that
+   * they have not changed for so long, in milliseconds.
+   *
+   * @default {waitMs}
+   */
+  trustMs?: number;
 }
 
+interface Waiting {
+  place: Place;
+  look: string;
+  /** Since when it looks like this, by a clock that never jumps. */
+  since: number;
+  /** When it is to be looked at again, by the same clock. */
+  dueAt: number;
+}
+
+/** How many captures are waited for at a time. */
+const MAX_WAITING = 10_000;
+
 /** Captures that have yet to stay as they are for some time. */
-export class Settling {
-  readonly #settleMs: number;
-  readonly #max: number;
-  /** What each looks like, and since when by a clock that never jumps; in the order of that. */
-  readonly #waiting = new Map<string, { look: string; since: number }>();
+export class Stability {
+  /** By path. */
+  readonly #waiting = new Map<string, Waiting>();
+  #nextAt = Infinity;
+  #hasMissed = false;
 
-  constructor({ settleMs, max = 10_000 }: SettlingOptions) {
-    this.#settleMs = settleMs;
-    this.#max = max;
+  /** Whether there were more than can be waited for, since this was asked last. */
+  takeMissed(): boolean {
+    const hasMissed = this.#hasMissed;
+    this.#hasMissed = false;
+    return hasMissed;
   }
 
-  /** Whether no more can be waited for. */
-  get isFull(): boolean {
-    return this.#waiting.size >= this.#max;
-  }
-
-  /** When the first may be settled, as a time of `performance.now()`. */
+  /** When the first has to be looked at again, as a time of `performance.now()`. */
   get nextAt(): number {
-    const { value } = this.#waiting.values().next();
-    return value ? value.since + this.#settleMs : Infinity;
+    return this.#waiting.size === 0 ? Infinity : this.#nextAt;
   }
 
-  /** Those that may be settled now. */
-  *due(): Generator<string> {
+  /** Those that have to be looked at again now. */
+  due(): Place[] {
     const now = performance.now();
-    for (const [path, { since }] of this.#waiting) {
-      // Those behind it were seen later.
-      if (now - since < this.#settleMs) return;
-      yield path;
+    const due: Place[] = [];
+    if (now < this.nextAt) return due;
+    this.#nextAt = Infinity;
+    for (const waiting of this.#waiting.values()) {
+      if (waiting.dueAt <= now) {
+        due.push(waiting.place);
+        waiting.dueAt = now + 1_000;
+      }
+      this.#nextAt = Math.min(this.#nextAt, waiting.dueAt);
     }
+    return due;
   }
 
   /**
-   * Whether a capture has been as it is for the settle time. If not, it is
-   * waited for.
+   * Whether a capture has been as it is for long enough. It is waited for until
+   * it is forgotten, unless there is no room.
    *
-   * @param files The files that it consists of, as they are now.
-   * @param unproven Those of them that are not known to be finished.
+   * @param files What it consists of, as it is now.
    */
-  isSettled(
-    path: string,
-    files: Deno.FileInfo[],
-    unproven: Deno.FileInfo[] = files,
+  isStable(
+    place: Place,
+    files: FileIdentity[],
+    { unproven = files, waitMs, trustMs = waitMs }: StabilityOptions,
   ): boolean {
-    const seen = this.#waiting.get(path);
-    if (!seen) {
-      // Their own times may say that they have been so for long.
-      const now = Date.now();
-      const isOld = (file: Deno.FileInfo) =>
-        now - changedAt(file) >= this.#settleMs;
-      if (unproven.every(isOld)) return true;
-    } else if (seen.look === lookOf(files)) {
-      return performance.now() - seen.since >= this.#settleMs;
+    const before = this.#waiting.get(pathOf(place));
+    const look = files
+      .map((file) => `${file.fileId} ${file.size} ${file.mtimeMs}`).join();
+    const now = performance.now();
+    if (before?.look === look) {
+      this.#wait({ ...before, dueAt: before.since + waitMs });
+      return now - before.since >= waitMs;
     }
-    this.wait(path, files);
-    return false;
+    this.#wait({ place, look, since: now, dueAt: now + waitMs });
+    const today = Date.now();
+    // Their own times may say that they have been so for long.
+    return !before &&
+      unproven.every((file) => today - changedAt(file) >= trustMs);
   }
 
-  /** Waits for a capture, from now on unless it looks as it did; none if there is no room. */
-  wait(path: string, files: Deno.FileInfo[]): void {
-    const look = lookOf(files);
-    if (this.#waiting.get(path)?.look === look) return;
-    this.#waiting.delete(path);
-    if (this.isFull) return;
-    this.#waiting.set(path, { look, since: performance.now() });
+  /** Looks at a capture again in a while: it is as it should be, but in use. */
+  again(place: Place, afterMs: number): void {
+    const waiting = this.#waiting.get(pathOf(place));
+    if (waiting) this.#wait({ ...waiting, dueAt: performance.now() + afterMs });
   }
 
   /** Waits for a capture no more. */
-  forget(path: string): void {
-    this.#waiting.delete(path);
+  forget(place: Place): void {
+    this.#waiting.delete(pathOf(place));
+  }
+
+  #wait(waiting: Waiting): void {
+    const path = pathOf(waiting.place);
+    if (this.#waiting.size >= MAX_WAITING && !this.#waiting.has(path)) {
+      this.#hasMissed = true;
+      return;
+    }
+    this.#waiting.set(path, waiting);
+    this.#nextAt = Math.min(this.#nextAt, waiting.dueAt);
   }
 }
 
-function lookOf(files: Deno.FileInfo[]): string {
-  return files.map(({ size, mtime }) => `${size} ${mtime?.getTime()}`).join();
-}
-
-/** When a file has changed last: a copy that keeps the original's modification time still has a new change time. */
-export function changedAt({ mtime, ctime }: Deno.FileInfo): number {
-  return Math.max(mtime?.getTime() || 0, ctime?.getTime() || 0);
+/** When a file has changed last: one that keeps its time when it is copied or moved has a new `ctime`. */
+function changedAt({ mtimeMs, ctimeMs }: FileIdentity): number {
+  return Math.max(mtimeMs, ctimeMs);
 }

@@ -1,36 +1,56 @@
-import { basename, dirname, relative } from "@std/path";
-import { FinishedFiles, type SeenFile, type Taker } from "./finished_files.ts";
-import { FolderEvents, TROUBLE_MS } from "./folder_events.ts";
-import { FolderWalk, type FoundFile, isUnfinishedName } from "./folder_walk.ts";
+import { dirname } from "@std/path";
 import { type Log, OnceLog } from "../host/log.ts";
-import type { Metadata } from "../capture/metadata.ts";
-import { Rescans } from "./rescans.ts";
-import { changedAt, Settling } from "./stability.ts";
-import { isSidecar, readSidecar, regularFile, sidecarOf } from "./sidecar.ts";
-import { Turns } from "./turns.ts";
 import { Wakeup } from "../host/wakeup.ts";
+import { Candidates, type Taker } from "./candidates.ts";
+import { CaptureFilter, type FilterOptions } from "./capture_filter.ts";
+import { type FolderListener, listenToFolders } from "./folder_events.ts";
+import { FolderTree, type WalkOptions } from "./folder_tree.ts";
+import { RescanSchedule } from "./rescan_schedule.ts";
+import { Stability } from "./stability.ts";
+import { pathOf, type Place, WatchedRoot } from "./watched_root.ts";
 
 /** Options for {@linkcode FolderWatcher}. */
-export interface FolderWatcherOptions extends Taker {
+export interface FolderWatcherOptions extends Taker, FilterOptions {
   /**
    * How long a file must be unchanged to count as finished, in milliseconds.
    *
-   * @default {2000}
+   * @default {2000, and 10000 on file systems that tell neither events nor writers}
    */
-  settleMs?: number;
+  settleMs?: number | undefined;
   /**
-   * How often folders are looked through for what events missed, in
-   * milliseconds. After events it is done sooner.
+   * How often folders are looked through for what events missed, in milliseconds.
    *
    * @default {300000}
    */
   rescanMs?: number;
+  /**
+   * How often folders are looked through of which nobody tells what happens in
+   * them, in milliseconds; less often where that costs much.
+   *
+   * @default {3000}
+   */
+  pollMs?: number;
+  /**
+   * How long a JSON file `NAME.json` without a `NAME` is not delivered: it may be
+   * the metadata of a capture that is still to come. Where `NAME` has an extension
+   * itself, as `a.png` has, it is waited for as long as it takes, and reported
+   * after this time. In milliseconds.
+   *
+   * @default {60000}
+   */
+  aloneMs?: number;
   log: Log;
 }
 
-/** How long to wait after a failure to hand over, in milliseconds. */
-const RETRY_MS = 10_000;
-/** How many paths that events named are looked at together. */
+/** Every so many rescans all is looked at, even what seems unchanged. */
+const FULL_RESCAN = 12;
+/** How often the watched folders themselves are looked at: no event says for sure that one went. */
+const CHECK_MS = 2_000;
+/** How long to wait after a failure to hand over, in milliseconds; twice as long after each further one. */
+const RETRY_MS = { first: 10_000, most: 600_000 };
+/** When to look again for what was missed, in milliseconds. */
+const MISSED_MS = 1_000;
+/** How many files that events named are looked at together. */
 const TOGETHER = 100;
 /** How many of them are remembered. */
 const MAX_NAMED = 10_000;
@@ -38,56 +58,66 @@ const MAX_NAMED = 10_000;
 /**
  * Finds finished files in capture folders, at any depth.
  *
- * A file is finished when it was renamed into place, or when size and
- * modification time have not changed for the settle time. Hidden files and
- * folders, `*.tmp`, `*.part`, `*.crdownload`, symbolic links and whatever is not
- * a regular file are passed over. `NAME.json` beside `NAME` is its metadata, and
- * has to be finished as well.
+ * A file is finished when nobody has it open for writing and its size and
+ * modification time have not changed for the settle time; at once when it was
+ * renamed into place. Where it cannot be known who writes, the settle time alone
+ * decides. `NAME.json` beside `NAME` is its metadata, and has to be finished as
+ * well. Hidden names, those of unfinished files and of systems' own, links, and
+ * whatever is not a regular file are passed over.
  *
- * Events are hints and may be lost: what they miss is found when the folders are
- * looked through, which is done soon after events, and else every few minutes.
- * Memory grows with the number of folders and of unfinished files, not with the
- * number of files.
+ * Events are hints: what they miss is found when the folders are looked through,
+ * now and then, and every few seconds where there are none. Memory grows with the
+ * number of folders and of unfinished files, not with the number of files.
  */
 export class FolderWatcher {
-  readonly #roots: string[];
-  readonly #options: FolderWatcherOptions;
+  readonly #roots: WatchedRoot[];
   readonly #log: OnceLog;
-  readonly #settleMs: number;
-  readonly #settling: Settling;
-  readonly #finished: FinishedFiles;
-  readonly #walk: FolderWalk;
+  readonly #filter: CaptureFilter;
+  readonly #tree: FolderTree;
+  readonly #stability = new Stability();
+  readonly #candidates: Candidates;
   readonly #wakeup = new Wakeup();
-  readonly #turns = new Turns();
-  /** What events named: folders to walk, files that were renamed into place. */
-  readonly #folders = new Set<string>();
-  readonly #renamed = new Set<string>();
-  /** Folders with a file in them that was seen and could not be remembered. */
-  readonly #missed = new Set<string>();
-  readonly #rescans: Rescans;
+  readonly #rescans: RescanSchedule;
+  readonly #polls: RescanSchedule;
+  /** Which folder each watched one was when it was checked last. */
+  readonly #identities = new Map<WatchedRoot, string | undefined>();
+  #checkAt = 0;
+  #failures = 0;
+  /** What is to be looked at: folders and files by path. */
+  readonly #walks = new Map<string, { place: Place; options: WalkOptions }>();
+  readonly #named = new Map<string, { place: Place; renamed: boolean }>();
 
   /** @param folders Absolute paths, none inside another. */
   constructor(folders: string[], options: FolderWatcherOptions) {
-    this.#roots = folders;
-    this.#options = options;
     this.#log = new OnceLog(options.log);
-    this.#settleMs = options.settleMs ?? 2_000;
-    this.#rescans = new Rescans(options.rescanMs ?? 300_000);
-    this.#settling = new Settling({ settleMs: this.#settleMs });
-    this.#finished = new FinishedFiles(options);
-    this.#walk = new FolderWalk({
-      onFiles: (files) => this.#consider(files),
+    this.#roots = folders.map((path) => new WatchedRoot(path, options.log));
+    this.#filter = new CaptureFilter(options);
+    this.#tree = new FolderTree(this.#filter, this.#log);
+    this.#candidates = new Candidates({
+      ...options,
+      filter: this.#filter,
+      stability: this.#stability,
       log: this.#log,
+      settleMs: options.settleMs,
+      aloneMs: options.aloneMs ?? 60_000,
     });
+    const { rescanMs = 300_000, pollMs = 3_000 } = options;
+    this.#rescans = new RescanSchedule({
+      everyMs: rescanMs,
+      fullEveryMs: rescanMs * FULL_RESCAN,
+    });
+    this.#polls = new RescanSchedule({ everyMs: pollMs, fullEveryMs: pollMs });
   }
 
   /**
    * Looks through all folders once, and hands over what is finished.
    *
-   * @throws whatever prevents that for one of them, after the others.
+   * @throws whatever prevents that for some files, after the others.
    */
   async scan(): Promise<void> {
-    this.#nameAll({ unchanged: true });
+    for (const root of this.#roots) {
+      this.#walk({ root, name: "" }, { unchanged: true });
+    }
     await this.#look(new AbortController().signal);
   }
 
@@ -99,196 +129,152 @@ export class FolderWatcher {
    */
   async run(signal: AbortSignal, onReady?: () => void): Promise<void> {
     signal.addEventListener("abort", () => this.#wakeup.wake());
-    const listening = this.#roots
-      .map((root) => this.#eventsOf(root).run(signal));
+    this.#tree.events = listenToFolders(this.#listener(), this.#log);
+    const listening = this.#tree.events?.run(signal);
     while (!signal.aborted) {
-      const rescan = this.#rescans.begin();
-      if (rescan) this.#nameAll({ unchanged: rescan === "full" });
+      const rescan = this.#begin();
+      const begun = performance.now() - this.#candidates.waitedMs;
       try {
         await this.#look(signal);
+        if (rescan) this.#failures = 0;
         if (rescan) this.#log.forget("hand over");
       } catch (error) {
         this.#tryAgain(error as Error);
       }
-      if (rescan) this.#rescans.end();
+      rescan?.(performance.now() - this.#candidates.waitedMs - begun);
+      if (this.#stability.takeMissed()) this.#rescans.soon(MISSED_MS);
       onReady?.();
       onReady = undefined;
-      const until = Math.min(this.#rescans.at, this.#settling.nextAt);
       // Events get their turn in any case.
-      await this.#wakeup.sleep(Math.max(until - performance.now(), 1));
+      await this.#wakeup.sleep(Math.max(this.#nextAt - performance.now(), 1));
     }
-    await Promise.all(listening);
+    await listening;
   }
 
-  /** Names all folders to be walked through, those as well that have not changed if so wanted. */
-  #nameAll({ unchanged }: { unchanged: boolean }): void {
-    if (unchanged) this.#walk.forget();
-    this.#missed.forEach((folder) => this.#walk.forget(folder));
-    this.#missed.clear();
-    this.#roots.forEach((root) => this.#folders.add(root));
-  }
-
-  /** What could not be taken, and what was not reached for it, has to be found again. */
-  #tryAgain(error: Error): void {
-    this.#walk.forget();
-    this.#rescans.soon(RETRY_MS);
-    this.#log.warn(
-      "hand over",
-      `Cannot take over watched files, will try again: ${error.message}`,
+  get #nextAt(): number {
+    return Math.min(
+      this.#checkAt,
+      this.#rescans.at,
+      this.#tree.hasPolled ? this.#polls.at : Infinity,
+      this.#stability.nextAt,
     );
   }
 
-  #eventsOf(root: string): FolderEvents {
-    const lookThrough = () => {
-      this.#folders.add(root);
-      this.#wakeup.wake();
+  /** Decides which folders are to be looked through now; returns what to call when it is done. */
+  #begin(): ((tookMs: number) => void) | undefined {
+    if (performance.now() >= this.#checkAt) this.#checkRoots();
+    const rescan = this.#rescans.due();
+    if (rescan) {
+      const options = { unchanged: rescan === "full" };
+      for (const root of this.#roots) this.#walk({ root, name: "" }, options);
+      return (tookMs) => this.#rescans.ended(rescan, tookMs);
+    }
+    const poll = this.#tree.hasPolled ? this.#polls.due() : undefined;
+    if (!poll) return undefined;
+    const options = { unchanged: poll === "full", flat: true };
+    for (const place of this.#tree.polled()) this.#walk(place, options);
+    return (tookMs) => this.#polls.ended(poll, tookMs);
+  }
+
+  /** Looks through those watched folders that were not there, or are others by now. */
+  #checkRoots(): void {
+    this.#checkAt = performance.now() + CHECK_MS;
+    for (const root of this.#roots) {
+      using folder = root.open();
+      const { folderId, birthtimeMs } = folder?.identity ?? {};
+      const identity = folder && `${folderId} ${birthtimeMs}`;
+      if (this.#identities.get(root) === identity) continue;
+      this.#identities.set(root, identity);
+      this.#tree.drop({ root, name: "" });
+      if (folder) this.#walk({ root, name: "" }, { unchanged: true });
+    }
+  }
+
+  #walk(place: Place, options: WalkOptions): void {
+    this.#walks.set(pathOf(place), { place, options });
+  }
+
+  /** What could not be taken, and what was not reached for it, has to be found again. */
+  #tryAgain({ message }: Error): void {
+    const waitMs = RETRY_MS.first * 2 ** this.#failures++;
+    this.#tree.forget();
+    this.#rescans.soon(Math.min(waitMs, RETRY_MS.most));
+    this.#log.warn(
+      "hand over",
+      `Cannot take over watched files, will try again: ${message}`,
+    );
+  }
+
+  #listener(): FolderListener {
+    const wake = () => this.#wakeup.wake();
+    return {
+      onFile: (place, { renamed }) => {
+        if (this.#filter.admits(place.name, "file")) this.#name(place, renamed);
+        wake();
+      },
+      onFolder: (place) => {
+        if (!this.#filter.admits(place.name, "folder")) return;
+        // Nothing was told of what is in it.
+        this.#walk(place, { unchanged: true });
+        wake();
+      },
+      onFolderLeft: (place) => this.#tree.drop(place),
+      onRootUnsure: () => {
+        this.#checkAt = 0;
+        wake();
+      },
+      onLost: () => {
+        this.#rescans.soon(MISSED_MS);
+        wake();
+      },
     };
-    return new FolderEvents(root, {
-      onChange: (path, { renamed }) => {
-        const names = relative(root, path).split(/[\\/]/);
-        if (!names.some(isUnfinishedName)) this.#hint(path, renamed);
-      },
-      onUnsure: () => {
-        this.#log.forget(root);
-        lookThrough();
-      },
-      onGone: () => {
-        this.#log.warn(
-          root,
-          `Cannot find the folder "${root}", waiting for it`,
-        );
-      },
-      onTrouble: ({ message }) => {
-        this.#log.warn(
-          `events of ${root}`,
-          `Cannot be told what happens in "${root}", will look through it every ${
-            TROUBLE_MS / 1000
-          } s: ${message}`,
-        );
-        lookThrough();
-      },
-    });
   }
 
-  /** Takes note of a path at which something changed. */
-  #hint(path: string, renamed: boolean): void {
-    const info = lstat(path);
-    // Where one event comes from, others may have been lost.
-    this.#rescans.soon(this.#settleMs);
-    if (this.#folders.size + this.#renamed.size >= MAX_NAMED) {
-      this.#missed.add(dirname(path));
-    } else if (info?.isDirectory) {
-      // A tree moved in says nothing of what is inside it.
-      this.#folders.add(path);
-    } else if (info?.isFile && renamed) {
-      this.#renamed.add(path);
-    } else if (info?.isFile) {
-      this.#settling.wait(path, this.#filesOf({ path }));
+  /** Takes note of a file at which something happened. */
+  #name(place: Place, renamed: boolean): void {
+    if (this.#named.size < MAX_NAMED) {
+      return void this.#named.set(pathOf(place), { place, renamed });
     }
-    this.#wakeup.wake();
+    const parent = dirname(place.name);
+    const name = parent === "." ? "" : parent;
+    this.#walk({ ...place, name }, { unchanged: true, flat: true });
   }
 
-  /** Walks through the folders that were named, and hands over whatever is finished. */
+  /** Looks at whatever was named, and hands over what is finished. */
   async #look(signal: AbortSignal): Promise<void> {
-    this.#finished.failure = undefined;
-    const folders = [...this.#folders];
-    const renamed = [...this.#renamed];
-    this.#folders.clear();
-    this.#renamed.clear();
-    await this.#considerPaths(renamed, { renamed: true, signal });
-    for (const folder of folders) await this.#walk.walk(folder, signal);
-    await this.#considerPaths([...this.#settling.due()], { signal });
-    await this.#finished.flush();
-    if (this.#finished.failure) throw this.#finished.failure;
-  }
-
-  async #considerPaths(
-    paths: string[],
-    { renamed = false, signal }: { renamed?: boolean; signal: AbortSignal },
-  ): Promise<void> {
-    for (let at = 0; at < paths.length && !signal.aborted; at += TOGETHER) {
-      const some = paths.slice(at, at + TOGETHER).map((path) => ({ path }));
-      await this.#consider(some, { renamed });
+    await this.#considerNamed(signal);
+    // More may be added meanwhile.
+    for (const [path, { place, options }] of this.#walks) {
+      this.#walks.delete(path);
+      for (const found of this.#tree.walk(place, options)) {
+        if (signal.aborted) return;
+        await this.#candidates.consider(found);
+        await this.#considerNamed(signal);
+      }
     }
+    await this.#candidates.flush();
   }
 
-  /** Hands files over that are new and finished; remembers to look at the others again. */
-  async #consider(
-    found: FoundFile[],
-    { renamed = false }: { renamed?: boolean } = {},
-  ): Promise<void> {
-    const seen = found.flatMap((one) => this.#see(one, renamed));
-    const areKnown = this.#options.areKnown(seen);
-    for (const [n, capture] of seen.entries()) {
-      const { path } = capture;
-      if (areKnown[n] || isSidecar(path)) this.#settling.forget(path);
-      else this.#takeUp(capture, renamed);
+  async #considerNamed(signal: AbortSignal): Promise<void> {
+    for (const place of this.#stability.due()) {
+      if (!this.#named.has(pathOf(place))) this.#name(place, false);
     }
-    // Not in between: what is handed over would have to be asked for again.
-    if (this.#finished.isFull) await this.#finished.flush();
-    await this.#turns.end();
-  }
-
-  /** Looks at a capture; none if it is not there. */
-  #see(found: FoundFile, renamed: boolean): SeenCapture[] {
-    const { path } = found;
-    const files = this.#filesOf(found);
-    const [file] = files;
-    if (renamed || !file) this.#settling.forget(path);
-    if (!file) return [];
-    const { size, mtime } = file;
-    return [{ path, size, mtimeMs: mtime?.getTime() || 0, files }];
-  }
-
-  #takeUp({ files, ...file }: SeenCapture, renamed: boolean): void {
-    const { path } = file;
-    const unproven = renamed ? files.slice(1) : files;
-    if (this.#settling.isSettled(path, files, unproven)) {
-      this.#settling.forget(path);
-      const metadata = files.length > 1 ? this.#metadataOf(path) : {};
-      this.#finished.add({ ...file, metadata });
-    } else if (this.#settling.isFull) {
-      this.#missed.add(dirname(path));
-      this.#rescans.soon(this.#settleMs);
+    if (this.#named.size === 0) return;
+    const named = [...this.#named.values()];
+    this.#named.clear();
+    for (const root of this.#roots) {
+      const some = named.filter(({ place }) => place.root === root);
+      using folder = some.length > 0 ? root.open() : undefined;
+      if (!folder) continue;
+      for (let at = 0; at < some.length && !signal.aborted; at += TOGETHER) {
+        const together = some.slice(at, at + TOGETHER);
+        const renamed = together.filter(({ renamed }) => renamed);
+        await this.#candidates.consider({
+          place: { root, name: "" },
+          folder,
+          names: together.map(({ place }) => place.name),
+        }, new Set(renamed.map(({ place }) => place.name)));
+      }
     }
-  }
-
-  /** A file and its sidecar, as they are now; none if the file is not there. */
-  #filesOf({ path, aloneAtMs = -Infinity }: FoundFile): Deno.FileInfo[] {
-    const file = regularFile(path);
-    if (!file) return [];
-    // What had settled when it was listed is not waited for any longer.
-    if (aloneAtMs - changedAt(file) >= this.#settleMs) return [file];
-    const sidecar = regularFile(sidecarOf(path));
-    return sidecar ? [file, sidecar] : [file];
-  }
-
-  #metadataOf(path: string): Metadata {
-    try {
-      return readSidecar(path);
-    } catch (error) {
-      const { message } = error as Error;
-      const sidecar = sidecarOf(path);
-      this.#log.warn(
-        sidecar,
-        `Cannot use "${sidecar}", "${
-          basename(path)
-        }" goes without it: ${message}`,
-      );
-      return {};
-    }
-  }
-}
-
-/** A file, and all that belongs to the capture: the file and its sidecar. */
-interface SeenCapture extends SeenFile {
-  files: Deno.FileInfo[];
-}
-
-function lstat(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch {
-    return undefined;
   }
 }

@@ -1,4 +1,7 @@
-import type { WatchedFile } from "../../sync/spool/intake.ts";
+import type {
+  FinishedFile,
+  SeenFile,
+} from "../../sync/watch/finished_files.ts";
 import {
   FolderWatcher,
   type FolderWatcherOptions,
@@ -11,12 +14,13 @@ export class WatchedFolder implements AsyncDisposable {
   readonly #temp = new TempDir();
   readonly #stop = new AbortController();
   readonly #running: Promise<void>[] = [];
+  /** Their hashes, by version. */
   readonly #known = new Set<string>();
   /** What was taken over, in that order. */
-  readonly taken: WatchedFile[] = [];
+  readonly taken: FinishedFile[] = [];
   readonly logged: string[] = [];
   /** Stands in for whatever takes files over; may throw. */
-  onFinished: (files: WatchedFile[]) => void | Promise<void> = () => {};
+  onFinished: (files: FinishedFile[]) => void | Promise<void> = () => {};
 
   constructor() {
     Deno.mkdirSync(this.path);
@@ -53,9 +57,9 @@ export class WatchedFolder implements AsyncDisposable {
   }
 
   /** Takes files over: they are known then. */
-  take(files: WatchedFile[]): void {
+  take(files: FinishedFile[]): void {
     for (const file of files) {
-      this.#known.add(`${file.path} ${file.size} ${file.mtimeMs}`);
+      this.#known.add(versionOf(file));
       this.taken.push(file);
     }
   }
@@ -64,10 +68,11 @@ export class WatchedFolder implements AsyncDisposable {
   watcher(options: Partial<FolderWatcherOptions> = {}): FolderWatcher {
     return new FolderWatcher([this.path], {
       settleMs: 50,
-      areKnown: (files) =>
-        files.map(({ path, size, mtimeMs }) =>
-          this.#known.has(`${path} ${size} ${mtimeMs}`)
+      known: (files) =>
+        files.map((file) =>
+          this.#known.has(versionOf(file)) ? "queued" : undefined
         ),
+      knownContent: () => undefined,
       onFinished: async (files) => {
         await this.onFinished(files);
         this.take(files);
@@ -106,4 +111,9 @@ export class WatchedFolder implements AsyncDisposable {
     await this.stop();
     await this.#temp[Symbol.asyncDispose]();
   }
+}
+
+function versionOf({ identity }: SeenFile): string {
+  const { fileId, size, mtimeMs } = identity;
+  return `${fileId} ${size} ${mtimeMs}`;
 }

@@ -410,6 +410,27 @@ Deno.test("path functions take a path apart and put it together", () => {
   assertEquals(path.DELIMITER, Deno.build.os === "windows" ? ";" : ":");
 });
 
+Deno.test("globToRegExp() matches paths by stars, braces and classes", () => {
+  const matched: Record<string, string[]> = {
+    "*.png": ["a.png", ".a.png", "a b.c.png"],
+    "a/*.png": ["a/b.png"],
+    "**/*.png": ["a.png", "a/b.png", "a/b/c.png"],
+    "a/**": ["a/b", "a/b/c.png"],
+    "*.{png,jpg}": ["a.png", "a.jpg"],
+    "cam[0-9]-?.jp*g": ["cam1-x.jpeg", "cam2-\u00e9.jpg"],
+    "[!a]*": ["b.png"],
+    "a+b$.png": ["a+b$.png"],
+  };
+  const others = ["b/a.gif", "A.PNG", "c/b.gif", "xa.pngx"];
+  for (const [glob, paths] of Object.entries(matched)) {
+    const pattern = path.globToRegExp(glob, { extended: true, globstar: true });
+    assertEquals(paths.filter((path) => pattern.test(path)), paths, glob);
+    const isBroad = glob === "[!a]*";
+    const wrong = others.filter((path) => !isBroad && pattern.test(path));
+    assertEquals(wrong, [], glob);
+  }
+});
+
 Deno.test("FakeTime runs timers in their order, at their time", () => {
   using time = new FakeTime("2026-01-02T03:04:05Z");
   const start = Date.now();

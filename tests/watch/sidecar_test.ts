@@ -1,12 +1,12 @@
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { readSidecar } from "../../sync/watch/sidecar.ts";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { eventually } from "../helpers/eventually.ts";
-import { TempDir } from "../helpers/temp_dir.ts";
 import { WatchedFolder } from "../helpers/watched_folder.ts";
 
 /** The metadata that a file was taken over with. */
 function metadataOf(folder: WatchedFolder, name: string): unknown {
-  return folder.taken.find(({ path }) => path === folder.join(name))?.metadata;
+  const path = folder.join(name);
+  const file = folder.taken.find((file) => file.path === path);
+  return file && JSON.parse(file.metadataJson);
 }
 
 Deno.test("a sidecar is the metadata of its capture, and no capture itself", async () => {
@@ -82,16 +82,93 @@ Deno.test("a sidecar that comes when its capture is taken is left alone", async 
   await folder.took("a.png", "last.png");
 });
 
-Deno.test("a sidecar alone is a capture, like any other file called .json", async () => {
+Deno.test("a sidecar waits for its capture, which comes later", async () => {
   await using folder = new WatchedFolder();
-  folder.write("alone.png.json", '{"door": 3}');
+  folder.write("a.png.json", '{"door": 3}');
+  folder.write("bare.json", '{"door": 4}');
   await folder.start();
-  await folder.took("alone.png.json");
+  // For longer than it would have to stay as it is.
+  folder.write("mark.png");
+  await folder.took("mark.png");
+  folder.write("a.png");
+  folder.write("bare");
+  await folder.took("a.png", "bare", "mark.png");
+  assertEquals(metadataOf(folder, "a.png"), { door: 3 });
+  assertEquals(metadataOf(folder, "bare"), { door: 4 });
+});
+
+Deno.test("a sidecar that comes while its capture has yet to settle counts", async () => {
+  await using folder = new WatchedFolder();
+  await folder.start({ settleMs: 600 });
+  folder.write("a.png");
+  Deno.renameSync(folder.writeOutside("mark"), folder.join("mark"));
+  await folder.took("mark");
+  folder.write("a.png.json", '{"door": 3}');
+  await folder.took("a.png", "mark");
+  assertEquals(metadataOf(folder, "a.png"), { door: 3 });
+});
+
+Deno.test("a JSON file alone is a capture after a while, unless its name says that it is a sidecar, which is reported once", async () => {
+  await using folder = new WatchedFolder();
+  folder.write("a.png.json");
+  folder.write("b.png.json");
+  folder.write("event.json");
+  await folder.start({ aloneMs: 200, rescanMs: 50 });
+  await folder.took("event.json");
+  await eventually("it is reported", () => folder.logged.length > 0);
+  folder.write("mark.png");
+  await folder.took("event.json", "mark.png");
+  assertEquals(folder.logged.length, 1);
+  assertStringIncludes(folder.logged[0]!, "waits for its capture");
+  folder.write("a.png");
+  await folder.took("a.png", "event.json", "mark.png");
+});
+
+Deno.test("JSON files are captures where a glob says so, unless they are sidecars of captures that are there", async () => {
+  await using folder = new WatchedFolder();
+  folder.write("a.png.json");
+  folder.write("b.png.json", '{"door": 3}');
+  folder.write("b.png");
+  folder.write("c.gif.json");
+  folder.write("c.gif");
+  const include = ["*.{json,png}"];
+  await folder.watcher({ settleMs: 0, include }).scan();
+  assertEquals(folder.names, ["a.png.json", "b.png", "c.gif.json"]);
+  assertEquals(metadataOf(folder, "b.png"), { door: 3 });
+});
+
+Deno.test("a capture that a glob includes has its sidecar, which is none itself", async () => {
+  await using folder = new WatchedFolder();
+  folder.write("a.png");
+  folder.write("a.png.json", '{"door": 3}');
+  folder.write("b.gif");
+  folder.write("b.gif.json");
+  await folder.watcher({ settleMs: 0, aloneMs: 0, include: ["*.png"] }).scan();
+  assertEquals(folder.names, ["a.png"]);
+  assertEquals(metadataOf(folder, "a.png"), { door: 3 });
+  assertEquals(folder.logged, []);
+});
+
+Deno.test("a sidecar may begin with a byte order mark, and is carried as it was written", async () => {
+  await using folder = new WatchedFolder();
+  folder.write("a.png");
+  folder.write("a.png.json", '\ufeff{"n": 1732647310123456789, "x": 1e400}');
+  await folder.watcher({ settleMs: 0 }).scan();
+  assertEquals(
+    folder.taken[0]!.metadataJson,
+    '{"n": 1732647310123456789, "x": 1e400}',
+  );
 });
 
 Deno.test("a capture goes without a sidecar that cannot be used, which is told once and without its text", async () => {
   await using folder = new WatchedFolder();
-  const broken = ['{"secret', "[1]", "secret", '{"a":'.repeat(101)];
+  const broken = [
+    '{"secret',
+    "[1]",
+    "secret",
+    '{"a":'.repeat(101),
+    `{"secret": "${"0".repeat(1024 * 1024)}"}`,
+  ];
   broken.forEach((text, i) => {
     folder.write(`${i}.png`);
     folder.write(`${i}.png.json`, text);
@@ -99,30 +176,55 @@ Deno.test("a capture goes without a sidecar that cannot be used, which is told o
   await folder.start({ rescanMs: 50 });
   const names = broken.map((_, i) => `${i}.png`);
   await folder.took(...names);
-  assertEquals(names.map((name) => metadataOf(folder, name)), [{}, {}, {}, {}]);
+  assertEquals(
+    names.map((name) => metadataOf(folder, name)),
+    broken.map(() => ({})),
+  );
   assertEquals(folder.logged.length, broken.length);
   assertStringIncludes(folder.logged.join(), "0.png.json");
   assertEquals(folder.logged.join().includes("secret"), false);
 });
 
-Deno.test("readSidecar() refuses what the queue would refuse", async () => {
-  await using dir = new TempDir();
-  const path = dir.write("a.png", "");
-  const zeros = "0".repeat(1024 * 1024);
-  dir.write("a.png.json", `{"a": "${zeros}"}`);
-  assertThrows(() => readSidecar(path), RangeError, "expected at most 1048576");
-  // These grow when they are written again.
-  const numbers = Array(100_000).fill("1e20").join();
-  dir.write("a.png.json", `{"a": [${numbers}]}`);
-  assertThrows(() => readSidecar(path), RangeError, "more than 1048576");
+Deno.test({
+  name: "a sidecar that is a link, a pipe or a folder is none, and is not read",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using folder = new WatchedFolder();
+    const secret = folder.writeOutside("secret.json", '{"secret": 1}');
+    for (const name of ["a", "b", "c"]) folder.write(`${name}.png`);
+    Deno.symlinkSync(secret, folder.join("a.png.json"));
+    new Deno.Command("mkfifo", { args: [folder.join("b.png.json")] })
+      .outputSync();
+    Deno.mkdirSync(folder.join("c.png.json"));
+    await folder.watcher({ settleMs: 0 }).scan();
+    assertEquals(folder.names, ["a.png", "b.png", "c.png"]);
+    assertEquals(folder.taken.map((file) => file.metadataJson), [
+      "{}",
+      "{}",
+      "{}",
+    ]);
+  },
 });
 
-Deno.test("readSidecar() finds no metadata beside a file that has none", async () => {
-  await using dir = new TempDir();
-  assertEquals(readSidecar(dir.write("a.png", "")), {});
+Deno.test({
+  name: "a capture waits while somebody has its sidecar open for writing",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using folder = new WatchedFolder();
+    folder.write("a.png");
+    const path = folder.write("a.png.json", '{"door": 3');
+    const file = Deno.openSync(path, { append: true });
+    await folder.start();
+    folder.write("mark.png");
+    await folder.took("mark.png");
+    file.writeSync(new TextEncoder().encode("}"));
+    file.close();
+    await folder.took("a.png", "mark.png");
+    assertEquals(metadataOf(folder, "a.png"), { door: 3 });
+  },
 });
 
-Deno.test("a sidecar that comes behind the listing of its folder counts while its capture is unfinished", async () => {
+Deno.test("a sidecar that comes after the listing of its folder counts while its capture is unfinished", async () => {
   await using folder = new WatchedFolder();
   for (let i = 0; i < 150; i++) folder.write(`${1000 + i}.png`, "");
   const path = folder.write("z.png");
@@ -130,7 +232,7 @@ Deno.test("a sidecar that comes behind the listing of its folder counts while it
   const settleMs = 500;
   const watcher = folder.watcher({
     settleMs,
-    areKnown: (files) => {
+    known: (files) => {
       const isFirst = files.every((file) => file.path !== path);
       if (isFirst) {
         Deno.writeTextFileSync(sidecar, '{"door": 3}');
@@ -138,7 +240,7 @@ Deno.test("a sidecar that comes behind the listing of its folder counts while it
         const writtenMs = Date.now();
         while (Date.now() - writtenMs <= settleMs);
       }
-      return files.map(() => false);
+      return files.map(() => undefined);
     },
   });
   await watcher.scan();

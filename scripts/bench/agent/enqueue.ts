@@ -46,10 +46,20 @@ async function enqueueAll(
       const watcher = new FolderWatcher([folder], {
         settleMs: 0,
         log: (_, message) => console.error(message),
-        areKnown: (files) =>
-          queue.knownWatched(files).map((known) => known !== undefined),
+        known: (files) =>
+          queue.knownWatched(
+            files.map(({ path, identity }) => ({ path, ...identity })),
+          ),
+        knownContent: () => undefined,
         onFinished: async (files) => {
-          await intake.addWatched(files, { copy: false });
+          await intake.addWatched(
+            files.map(({ path, identity }) => ({
+              path,
+              ...identity,
+              metadata: {},
+            })),
+            { copy: false },
+          );
         },
       });
       await watcher.scan();

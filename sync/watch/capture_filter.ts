@@ -1,0 +1,137 @@
+import { basename, globToRegExp } from "@std/path";
+import { captureOf } from "./sidecar.ts";
+
+/** Which files of watched folders are wanted as captures. */
+export interface FilterOptions {
+  /**
+   * Only files that one of these globs matches. One without a slash is matched
+   * against the file's name, one with a slash against its path in the folder.
+   *
+   * @default {every file}
+   */
+  include?: string[];
+  /**
+   * No files, and nothing in folders, that one of these globs matches.
+   *
+   * @default {none}
+   */
+  exclude?: string[];
+  /** @default {0} */
+  minSizeBytes?: number;
+  /** @default {Infinity} */
+  maxSizeBytes?: number;
+}
+
+/** What programs call files that they are still writing. */
+const UNFINISHED =
+  /\.(tmp|temp|part|partial|filepart|crdownload|download|opdownload|aria2|dtapart|fdmdownload|!ut|!qb|!bt|!sync|bc!|sw[nopx]|kate-swp)$/i;
+/** What editors and office programs put beside what they work on. */
+const BESIDE_WORK = /~$|^~\$|^#.*#$/;
+/** What systems and file managers leave in folders. */
+const OF_SYSTEMS = new Set([
+  "thumbs.db",
+  "ehthumbs.db",
+  "ehthumbs_vista.db",
+  "desktop.ini",
+  "icon\r",
+  "__macosx",
+  "@eadir",
+  "@synoeastream",
+  "#recycle",
+  "#snapshot",
+  "$recycle.bin",
+  "recycler",
+  "recycled",
+  "lost+found",
+  "lost.dir",
+  "system volume information",
+  "network trash folder",
+  "temporary items",
+]);
+
+/** Tells which files of watched folders are no captures, and why. */
+export class CaptureFilter {
+  readonly #include: Glob[] | undefined;
+  readonly #exclude: Glob[];
+  readonly #minSizeBytes: number;
+  readonly #maxSizeBytes: number;
+
+  constructor(options: FilterOptions = {}) {
+    this.#include = options.include?.map(toGlob);
+    this.#exclude = (options.exclude ?? []).map(toGlob);
+    this.#minSizeBytes = options.minSizeBytes ?? 0;
+    this.#maxSizeBytes = options.maxSizeBytes ?? Infinity;
+  }
+
+  /**
+   * Why what has a name is neither a capture nor a folder that captures are in;
+   * `undefined` if nothing speaks against it.
+   *
+   * @param name Its path in the watched folder, with slashes.
+   */
+  objection(name: string, kind: string): string | undefined {
+    if (kind === "link") return "a symbolic link";
+    if (kind === "folder") return this.#refusal(name);
+    if (kind !== "file") return "not a regular file";
+    const capture = captureOf(name);
+    return capture === undefined || this.takesJson(name)
+      ? this.#refusal(name) ?? this.#omission(name)
+      : this.#refusal(name) ?? this.#refusal(capture) ??
+        this.#omission(capture);
+  }
+
+  /** Whether nothing speaks against it, nor against the folders that it is in. */
+  admits(name: string, kind: string): boolean {
+    for (let end = 0; (end = name.indexOf("/", end + 1)) > 0;) {
+      if (this.#refusal(name.slice(0, end)) !== undefined) return false;
+    }
+    return this.objection(name, kind) === undefined;
+  }
+
+  /** Why a file of this size is no capture. */
+  sizeObjection(sizeBytes: number): string | undefined {
+    if (sizeBytes < this.#minSizeBytes) {
+      return `smaller than ${this.#minSizeBytes} bytes`;
+    }
+    if (sizeBytes > this.#maxSizeBytes) {
+      return `larger than ${this.#maxSizeBytes} bytes`;
+    }
+    return undefined;
+  }
+
+  /** Whether JSON files are wanted as captures by a glob that says so. */
+  takesJson(name: string): boolean {
+    return this.#include?.some((glob) =>
+      /json/i.test(glob.text) && matches(glob, name)
+    ) ?? false;
+  }
+
+  #refusal(name: string): string | undefined {
+    const last = name.slice(name.lastIndexOf("/") + 1);
+    if (last.startsWith(".")) return "hidden";
+    if (UNFINISHED.test(last)) return "named like a file that is not finished";
+    if (BESIDE_WORK.test(last)) return "a program's working file";
+    if (OF_SYSTEMS.has(last.toLowerCase())) return "a system's own file";
+    const glob = this.#exclude.find((glob) => matches(glob, name));
+    return glob && `excluded by "${glob.text}"`;
+  }
+
+  #omission(name: string): string | undefined {
+    const isIncluded = this.#include?.some((glob) => matches(glob, name));
+    return isIncluded === false ? "not included" : undefined;
+  }
+}
+
+interface Glob {
+  text: string;
+  pattern: RegExp;
+}
+
+function toGlob(text: string): Glob {
+  const options = { extended: true, globstar: true };
+  return { text, pattern: globToRegExp(text.replace(/^\.?\//, ""), options) };
+}
+
+function matches({ text, pattern }: Glob, name: string): boolean {
+  return pattern.test(text.includes("/") ? name : basename(name));
+}

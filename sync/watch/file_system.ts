@@ -1,0 +1,46 @@
+import { descriptorOf, type Folder } from "../host/folder.ts";
+import { libc } from "../host/libc.ts";
+
+/** What a folder's file system tells this host. */
+export interface FileSystem {
+  /** Whether of all changes, also of those that other hosts and other mounts make. */
+  tellsEvents: boolean;
+  /** Whether who else has a file open for writing. */
+  tellsWriters: boolean;
+}
+
+const LOCAL: FileSystem = { tellsEvents: true, tellsWriters: true };
+/** Another way to the same files may be on this host: a container's, a program's. */
+const STACKED: FileSystem = { tellsEvents: false, tellsWriters: true };
+const REMOTE: FileSystem = { tellsEvents: false, tellsWriters: false };
+
+/** By the magic numbers of `statfs(2)`. */
+const KINDS: Readonly<Record<number, FileSystem>> = {
+  0x794c7630: STACKED, // overlay
+  0x61756673: STACKED, // aufs
+  0x65735546: REMOTE, // FUSE, and with it virtiofs
+  0x6969: REMOTE, // NFS
+  0xff534d42: REMOTE, // CIFS
+  0xfe534d42: REMOTE, // SMB 2 and later
+  0x517b: REMOTE, // SMB
+  0x01021997: REMOTE, // 9P
+  0x786f4256: REMOTE, // VirtualBox
+  0xbacbacbc: REMOTE, // VMware
+  0x7c7c6673: REMOTE, // Parallels
+  0x00c36400: REMOTE, // Ceph
+  0x0bd00bd0: REMOTE, // Lustre
+  0x47504653: REMOTE, // GPFS
+  0x01161970: REMOTE, // GFS2
+  0x7461636f: REMOTE, // OCFS2
+  0x5346414f: REMOTE, // AFS
+  0x73757245: REMOTE, // Coda
+};
+
+/** Returns what the file system tells that a folder lies on. */
+export function fileSystemOf(folder: Folder): FileSystem {
+  const fd = descriptorOf(folder);
+  if (fd === undefined) return LOCAL;
+  const result = new BigUint64Array(32);
+  if (libc!.fstatfs(fd, result) !== 0) return LOCAL;
+  return KINDS[Number(result[0]! & 0xffff_ffffn)] ?? LOCAL;
+}

@@ -1,0 +1,177 @@
+import type { Folder } from "../host/folder.ts";
+import type { OnceLog } from "../host/log.ts";
+import { fileSystemOf } from "./file_system.ts";
+import { type FolderEvents, sayOddName } from "./folder_events.ts";
+import type { CaptureFilter } from "./capture_filter.ts";
+import { pathOf, type Place, within } from "./watched_root.ts";
+
+/** Some files of one folder. */
+export interface FoundFiles {
+  place: Place;
+  /** The folder itself, open until the next ones are asked for. */
+  folder: Folder;
+  names: string[];
+}
+
+/** How {@linkcode FolderTree.walk} goes. */
+export interface WalkOptions {
+  /** Whether folders are listed whose names have not changed since. @default {false} */
+  unchanged?: boolean;
+  /** Whether only those folders below are entered that were not known. @default {false} */
+  flat?: boolean;
+}
+
+/** A folder that was met. */
+interface KnownFolder {
+  place: Place;
+  /** When its names had last changed when they were listed. */
+  listedMs?: number | undefined;
+  /** What the folders in it are called. */
+  folders: string[];
+  watch: number | undefined;
+}
+
+/** Two changes within this time may leave one modification time, in milliseconds. */
+const GRAIN_MS = 2_000;
+/** So many names are held and sorted at a time. */
+const SORTED = 10_000;
+/** How many files are found at a time. */
+const BATCH = 100;
+
+/**
+ * The folders below the watched ones, at any depth: looks through them for files,
+ * and listens to each before it lists it, so that nothing comes in between. Links
+ * are not followed. What cannot be looked through is said once, and holds up
+ * nothing else. A folder is read in pieces, however many names it has.
+ */
+export class FolderTree {
+  readonly #filter: CaptureFilter;
+  readonly #log: OnceLog;
+  /** By path. */
+  readonly #known = new Map<string, KnownFolder>();
+  readonly #polled = new Map<string, Place>();
+
+  /** What tells of the folders; without it all of them have to be polled. */
+  events: FolderEvents | undefined;
+
+  constructor(filter: CaptureFilter, log: OnceLog) {
+    this.#filter = filter;
+    this.#log = log;
+  }
+
+  /** Whether there is a folder of which not everything is told. */
+  get hasPolled(): boolean {
+    return this.#polled.size > 0;
+  }
+
+  /** The folders that have to be looked through to find out what happens in them. */
+  polled(): Place[] {
+    return [...this.#polled.values()];
+  }
+
+  /** Looks through a folder and those below it, for as long as it is asked to. */
+  *walk(start: Place, options: WalkOptions = {}): Generator<FoundFiles> {
+    using root = start.root.open();
+    if (!root) return this.drop({ ...start, name: "" });
+    const waiting = [start.name];
+    for (let name; (name = waiting.pop()) !== undefined;) {
+      const place = { root: start.root, name };
+      using folder = this.#open(root, place);
+      if (!folder) continue;
+      const known = this.#meet(place, folder);
+      const { mtimeMs } = folder.look(".")!;
+      if (options.unchanged || known.listedMs !== mtimeMs) {
+        yield* this.#list(known, folder);
+        // What changed within the clock's grain may change again unnoticed.
+        const isSure = Date.now() - mtimeMs > GRAIN_MS;
+        known.listedMs = isSure ? mtimeMs : undefined;
+      }
+      for (const name of known.folders.toReversed()) {
+        const inside = within(place, name);
+        const isKnown = this.#known.has(pathOf(inside));
+        if (!options.flat || !isKnown) waiting.push(inside.name);
+      }
+    }
+  }
+
+  /** Lists every folder the next time, whether it has changed or not. */
+  forget(): void {
+    for (const known of this.#known.values()) known.listedMs = undefined;
+  }
+
+  /** Forgets a folder and those below it. */
+  drop(place: Place): void {
+    const path = pathOf(place);
+    const known = this.#known.get(path);
+    if (!known) return;
+    this.#known.delete(path);
+    this.#polled.delete(path);
+    if (known.watch !== undefined) this.events?.unwatch(known.watch);
+    for (const name of known.folders) this.drop(within(place, name));
+  }
+
+  #open(root: Folder, place: Place): Folder | undefined {
+    const path = pathOf(place);
+    try {
+      const folder = root.openFolder(place.name === "" ? "." : place.name);
+      this.#log.forget(path);
+      return folder;
+    } catch (error) {
+      this.drop(place);
+      if (!(error instanceof Deno.errors.NotFound)) {
+        const { message } = error as Error;
+        this.#log.warn(path, `Cannot look through "${path}": ${message}`);
+      }
+      return undefined;
+    }
+  }
+
+  /** Listens to a folder, which may be another one than had its name before. */
+  #meet(place: Place, folder: Folder): KnownFolder {
+    const path = pathOf(place);
+    const watch = this.events?.watch(place, folder);
+    if (this.#known.get(path)?.watch !== watch) this.drop(place);
+    const known = this.#known.get(path) ?? { place, folders: [], watch };
+    this.#known.set(path, known);
+    const isToldAll = watch !== undefined && fileSystemOf(folder).tellsEvents;
+    if (isToldAll) this.#polled.delete(path);
+    else this.#polled.set(path, place);
+    return known;
+  }
+
+  /** Finds the files in a folder, and takes note of the folders in it. */
+  *#list(known: KnownFolder, folder: Folder): Generator<FoundFiles> {
+    const { place } = known;
+    const folders: string[] = [];
+    let names: string[] = [];
+    try {
+      for (const entries of folder.list()) {
+        for (const { name, kind, isUtf8 } of entries) {
+          const inside = within(place, name);
+          if (this.#filter.objection(inside.name, kind) !== undefined) continue;
+          if (!isUtf8) sayOddName(this.#log, inside);
+          else (kind === "folder" ? folders : names).push(name);
+        }
+        if (names.length < SORTED) continue;
+        yield* inBatches({ place, folder, names });
+        names = [];
+      }
+    } catch (error) {
+      const path = pathOf(place);
+      const { message } = error as Error;
+      this.#log.warn(path, `Cannot look through all of "${path}": ${message}`);
+    }
+    yield* inBatches({ place, folder, names });
+    const gone = new Set(known.folders).difference(new Set(folders));
+    for (const name of gone) this.drop(within(place, name));
+    known.folders = folders.sort();
+  }
+}
+
+function* inBatches({ names, ...found }: FoundFiles): Generator<FoundFiles> {
+  // Names in their order stand side by side in the queue as well.
+  names.sort();
+  for (let at = 0; at < names.length; at += BATCH) {
+    yield { ...found, names: names.slice(at, at + BATCH) };
+  }
+}

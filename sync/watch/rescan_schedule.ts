@@ -1,0 +1,56 @@
+/** How often folders are looked through, in milliseconds. */
+export interface RescanOptions {
+  /** Those whose names have changed since. */
+  everyMs: number;
+  /** All of them, for files that were written to where they are. */
+  fullEveryMs: number;
+}
+
+/** How long nothing is looked through afterwards, at least, as a multiple of what it took. */
+const REST = { quick: 50, full: 500 };
+/** The same where something is known to be missed, and at most. */
+const SOON = { rest: 20, maxMs: 60_000 };
+
+/** When folders are looked through again: now and then, but not so often that it costs much. */
+export class RescanSchedule {
+  readonly #options: RescanOptions;
+  #at: number;
+  #fullAt: number;
+  #tookMs = 0;
+
+  constructor(options: RescanOptions) {
+    this.#options = options;
+    this.#at = performance.now() + options.everyMs;
+    this.#fullAt = performance.now() + options.fullEveryMs;
+  }
+
+  /** When the next time is, by `performance.now()`. */
+  get at(): number {
+    return this.#at;
+  }
+
+  /** Which rescan is due now. */
+  due(): keyof typeof REST | undefined {
+    const now = performance.now();
+    if (now < this.#at) return undefined;
+    return now < this.#fullAt ? "quick" : "full";
+  }
+
+  /** A rescan has ended that took so long. */
+  ended(kind: keyof typeof REST, tookMs: number): void {
+    const { everyMs, fullEveryMs } = this.#options;
+    const now = performance.now();
+    this.#tookMs = tookMs;
+    this.#at = now + Math.max(everyMs, tookMs * REST.quick);
+    if (kind === "quick") return;
+    this.#fullAt = now + Math.max(fullEveryMs, tookMs * REST.full);
+  }
+
+  /** Something is missed: brings a full rescan forward, to so many milliseconds from now. */
+  soon(afterMs: number): void {
+    const restMs = Math.min(this.#tookMs * SOON.rest, SOON.maxMs);
+    const at = performance.now() + Math.max(afterMs, restMs);
+    this.#at = Math.min(this.#at, at);
+    this.#fullAt = Math.min(this.#fullAt, at);
+  }
+}

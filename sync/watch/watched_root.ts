@@ -1,0 +1,160 @@
+import { basename, dirname, join } from "@std/path";
+import { type Folder, openFolder } from "../host/folder.ts";
+import type { Log } from "../host/log.ts";
+import type { OpenedFile } from "../host/opened_file.ts";
+
+/** A folder below a watched one, or that one itself; or a file in it. */
+export interface Place {
+  root: WatchedRoot;
+  /** Relative to the watched folder, like `b/c.png`; empty for that one itself. */
+  name: string;
+}
+
+/** Where something in a folder is. */
+export function within({ root, name }: Place, below: string): Place {
+  return { root, name: name === "" ? below : `${name}/${below}` };
+}
+
+/** The absolute path of a place. */
+export function pathOf({ root, name }: Place): string {
+  return join(root.path, name);
+}
+
+/** Which link it is, and whose it and the folder that it lies in are. */
+interface Link {
+  id: string;
+  uid: number | null;
+  parentUid: number | null;
+}
+
+const RESTART = "start the agent again if that is right";
+
+/**
+ * A watched folder by the path that it was named by. It is opened anew for each
+ * use, because a folder that is kept open keeps its disk from being unmounted.
+ *
+ * A folder that is not there, or not the same any more, is waited for, which is
+ * said once: one that has become a link, one that belongs to another user than
+ * before, a link that somebody else may have planted or pointed elsewhere. A
+ * folder that its owner has made anew is the same, and a mount that comes back.
+ */
+export class WatchedRoot {
+  readonly path: string;
+  readonly #log: Log;
+  #said: string | undefined;
+  #first: { uid: number | null; link: Link | undefined } | undefined;
+
+  /** @param path An absolute path. */
+  constructor(path: string, log: Log) {
+    this.path = path;
+    this.#log = log;
+  }
+
+  /** Opens the folder; `undefined` while it has to be waited for. */
+  open(): Folder | undefined {
+    try {
+      const folder = this.#open();
+      this.#said = undefined;
+      return folder;
+    } catch (error) {
+      this.#say(
+        error instanceof Deno.errors.NotFound
+          ? `Cannot find the folder "${this.path}", waiting for it`
+          : `Cannot watch "${this.path}", waiting: ${(error as Error).message}`,
+      );
+      return undefined;
+    }
+  }
+
+  /**
+   * Opens a file in it.
+   *
+   * @throws {Error} as {@linkcode Folder.openFile} does, and while the folder
+   * has to be waited for.
+   */
+  openFile(name: string): OpenedFile {
+    using folder = this.#open();
+    return folder.openFile(name);
+  }
+
+  /** What a path is called in it; `undefined` if it lies elsewhere. */
+  nameOf(path: string): string | undefined {
+    const before = join(this.path, "_").slice(0, -1);
+    return path.startsWith(before) ? path.slice(before.length) : undefined;
+  }
+
+  #open(): Folder {
+    const link = linkAt(this.path);
+    const folder = link ? openFolder(this.path) : openReal(this.path);
+    try {
+      this.#accept(folder.identity.uid, link);
+      return folder;
+    } catch (error) {
+      folder[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  #accept(uid: number | null, link: Link | undefined): void {
+    const first = this.#first;
+    if (link) this.#assertMayLead(link, uid);
+    const isNewLink = link !== undefined && link.id !== first?.link?.id;
+    if (first && uid !== first.uid && uid !== ownUid() && !isNewLink) {
+      throw new Error(
+        `it belongs to user ${uid} now, and did to user ${first.uid}; ${RESTART}`,
+      );
+    }
+    if (!first || link) this.#first = { uid, link };
+  }
+
+  /** @throws {Error} if a link may be somebody's who has no business in what it leads to. */
+  #assertMayLead(link: Link, uid: number | null): void {
+    const first = this.#first;
+    if (first && !first.link) {
+      throw new Error(`it was a folder and is a symbolic link now; ${RESTART}`);
+    }
+    if (linkAt(this.path)?.id !== link.id) {
+      throw new Error("it is being changed just now");
+    }
+    const isTrusted = (owner: number | null) =>
+      [ownUid(), 0].includes(owner) || owner === null;
+    if (!isTrusted(link.uid) && link.uid !== uid) {
+      throw new Error(
+        `it is a symbolic link of user ${link.uid} to a folder of user ${uid}, expected one of this user, of root, or of that folder's owner`,
+      );
+    }
+    if (!first || first.link?.id === link.id) return;
+    const isParentSafe = isTrusted(link.parentUid) ||
+      link.parentUid === link.uid;
+    if (first.link?.uid === link.uid && isParentSafe) return;
+    throw new Error(
+      `user ${link.uid} has put another symbolic link there, in a folder of user ${link.parentUid}; ${RESTART}`,
+    );
+  }
+
+  #say(message: string): void {
+    if (message !== this.#said) this.#log("warn", message);
+    this.#said = message;
+  }
+}
+
+function ownUid(): number | null {
+  return Deno.build.os === "windows" ? null : Deno.uid();
+}
+
+function linkAt(path: string): Link | undefined {
+  const info = Deno.lstatSync(path);
+  if (!info.isSymlink) return undefined;
+  return {
+    // A link cannot be pointed elsewhere, only be replaced.
+    id: `${info.dev}:${info.ino}:${info.ctime?.getTime()}`,
+    uid: info.uid,
+    parentUid: Deno.statSync(dirname(path)).uid,
+  };
+}
+
+/** Opens a folder that is no link itself. */
+function openReal(path: string): Folder {
+  using parent = openFolder(dirname(path));
+  return parent.openFolder(basename(path));
+}
