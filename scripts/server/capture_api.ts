@@ -4,6 +4,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { receiveForm } from "./capture_form.ts";
 import {
   type CutPoint,
+  type Impostor,
   type Misbehaviour,
   NO_MISBEHAVIOUR,
 } from "./misbehaviour.ts";
@@ -47,6 +48,21 @@ const METHODS: Readonly<Record<string, string>> = {
   "/health/ready": "GET",
   "/api/captures": "GET, POST",
 };
+
+const IMPOSTORS: Readonly<Record<Impostor, () => Response>> = {
+  page: () =>
+    new Response("<!DOCTYPE html><title>Please log in</title>", {
+      headers: { "content-type": "text/html" },
+    }),
+  empty: () => new Response(null, { status: 204 }),
+  "other JSON": () => Response.json({ success: false, error: "quota" }),
+};
+
+/** A number from 0 up to 1 that is always the same for a text. */
+function shareOf(text: string): number {
+  const hash = createHash("sha256").update(text).digest();
+  return hash.readUInt32BE() / 2 ** 32;
+}
 
 /** A capture that the store has now; `isNew` if this request brought it. */
 interface Kept {
@@ -117,8 +133,12 @@ export class CaptureApi {
   }
 
   async #takeCapture(request: Request): Promise<Response> {
-    const { failRate, dropRate, dropAt, status } = this.misbehaviour;
-    if (status !== undefined) throw new Refusal(status, TOLD_TO);
+    const { failRate, dropRate, dropAt, impostor } = this.misbehaviour;
+    if (impostor !== undefined) {
+      await skipBody(request.body);
+      return IMPOSTORS[impostor]();
+    }
+    this.#refuseAsTold(request);
     this.#checkToken(request);
     const length = this.#checkLength(request);
     const cutAt = this.#random() < dropRate
@@ -139,6 +159,20 @@ export class CaptureApi {
       status: 201,
       headers: isNew ? {} : { "idempotency-replayed": "true" },
     });
+  }
+
+  #refuseAsTold({ headers }: Request): void {
+    const { status, statusRate, statusOf, retryAfterS } = this.misbehaviour;
+    if (status === undefined) return;
+    const draw = statusOf === "captures"
+      ? shareOf(headers.get("idempotency-key") ?? "")
+      : this.#random();
+    if (draw >= statusRate) return;
+    throw new Refusal(
+      status,
+      TOLD_TO,
+      retryAfterS === undefined ? {} : { "retry-after": String(retryAfterS) },
+    );
   }
 
   /** Receives a capture unless another request with the same key does so. */

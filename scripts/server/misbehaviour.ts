@@ -3,6 +3,12 @@
 /** When a connection is cut: before anything is read, amid the body, or after storing. */
 export type CutPoint = "before" | "body" | "after";
 
+/**
+ * What answers in the place of a capture server: a captive portal's page, nothing
+ * at all, or some other server's JSON. Each says 200.
+ */
+export type Impostor = "page" | "empty" | "other JSON";
+
 /** What goes wrong, and how often. Everything here may change at any time. */
 export interface Misbehaviour {
   /**
@@ -38,6 +44,27 @@ export interface Misbehaviour {
    * @default {undefined}
    */
   status: number | undefined;
+  /**
+   * The share of uploads to which `status` applies, from 0 to 1: of requests as
+   * they come, or of captures, each of which meets it every time then.
+   *
+   * @default {1}
+   */
+  statusRate: number;
+  /** @default {"requests"} */
+  statusOf: "requests" | "captures";
+  /**
+   * The `Retry-After` of answers with `status`, in seconds.
+   *
+   * @default {undefined}
+   */
+  retryAfterS: number | undefined;
+  /**
+   * Answers every upload as this, and stores nothing.
+   *
+   * @default {undefined}
+   */
+  impostor: Impostor | undefined;
 }
 
 /** A server that behaves. */
@@ -47,12 +74,17 @@ export const NO_MISBEHAVIOUR: Readonly<Misbehaviour> = {
   dropAt: undefined,
   latencyMs: 0,
   status: undefined,
+  statusRate: 1,
+  statusOf: "requests",
+  retryAfterS: undefined,
+  impostor: undefined,
 };
 
 /** @throws {RangeError} if a setting is outside its range. */
 export function checkMisbehaviour(settings: Misbehaviour): void {
-  const { failRate, dropRate, latencyMs, status } = settings;
-  for (const [name, rate] of Object.entries({ failRate, dropRate })) {
+  const { failRate, dropRate, statusRate, latencyMs, status } = settings;
+  const rates = { failRate, dropRate, statusRate };
+  for (const [name, rate] of Object.entries(rates)) {
     if (!(rate >= 0 && rate <= 1)) {
       throw new RangeError(
         `Cannot set ${name} to ${rate}: expected a number from 0 to 1`,

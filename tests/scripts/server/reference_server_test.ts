@@ -456,6 +456,45 @@ Deno.test("misbehave() sets a status for uploads, and with 503 for readiness", a
   await idOf(await upload(server.url));
 });
 
+Deno.test("misbehave() refuses some captures every time, others never, and says when to come back", async () => {
+  await using fixture = new Fixture();
+  const { server } = fixture;
+  const sendAs = (key: string) => upload(server.url, { key });
+  server.misbehave({
+    status: 429,
+    statusRate: 0.5,
+    statusOf: "captures",
+    retryAfterS: 7,
+  });
+  const statuses = async () => {
+    const found: number[] = [];
+    for (let n = 0; n < 20; n++) {
+      const response = await sendAs(`key-${n}`);
+      await response.body?.cancel();
+      found.push(response.status);
+      if (response.status === 429) {
+        assertEquals(response.headers.get("retry-after"), "7");
+      }
+    }
+    return found;
+  };
+  const first = await statuses();
+  assertEquals(new Set(first), new Set([201, 429]));
+  assertEquals(await statuses(), first);
+});
+
+Deno.test("misbehave() lets an impostor answer 200, and nothing is stored", async () => {
+  await using fixture = new Fixture();
+  const { server } = fixture;
+  for (const impostor of ["page", "empty", "other JSON"] as const) {
+    server.misbehave({ impostor });
+    const response = await upload(server.url);
+    await response.body?.cancel();
+    assert(response.ok, impostor);
+  }
+  assertEquals(fixture.names(), []);
+});
+
 Deno.test("misbehave() fails the share of uploads that it is told to", async () => {
   const drawn = [0.9, 0.29, 0.9, 0.31];
   await using fixture = new Fixture({
