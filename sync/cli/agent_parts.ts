@@ -4,13 +4,13 @@ import {
   type SentFile,
   tidyUp,
 } from "../watch/after_upload.ts";
-import type { Settings } from "./config.ts";
+import { isServerUrl, type Settings } from "./config.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
 import { UsageError } from "./arguments.ts";
 import { reconcileSpool } from "../spool/reconcile.ts";
 import { parseMetadata } from "../capture/metadata.ts";
-import { CaptureUploader } from "../upload/uploader.ts";
+import { CaptureUploader, type Readiness } from "../upload/uploader.ts";
 import { FolderWatcher } from "../watch/watcher.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { Store } from "./store.ts";
@@ -21,24 +21,47 @@ const COMPACT_EVERY_MS = 60_000;
 /**
  * Returns the uploader that the settings ask for.
  *
+ * @param options `log` is told what the settings give up.
  * @throws {UsageError} if they name no server.
  */
 export function createUploader(
   settings: Settings,
-  options: { maxRetries: number },
+  options: { maxRetries: number; log?: Log },
 ): CaptureUploader {
-  if (settings.server === null) {
+  const { server, token, tls, proof, allowInsecure, timeoutMs } = settings;
+  if (server === null) {
     throw new UsageError(
       "Cannot tell where to send captures: expected --server URL or JARVIS_SERVER_URL",
     );
   }
-  return new CaptureUploader(settings.server, {
-    ...options,
-    timeout: settings.timeoutMs,
-    token: () => settings.token.get(),
-    tls: settings.tls,
-    allowInsecure: settings.allowInsecure,
+  if (allowInsecure && !isServerUrl(server)) {
+    options.log?.(
+      "warn",
+      `Captures and token go to ${server} in plain http://, readable by everybody on the way (--allow-insecure)`,
+    );
+  }
+  if (proof === "status") {
+    options.log?.(
+      "warn",
+      "Whatever answers 2xx is taken for the capture server, a captive portal too: what that got is lost (--proof status)",
+    );
+  }
+  return new CaptureUploader(server, {
+    maxRetries: options.maxRetries,
+    timeout: timeoutMs,
+    token: () => token.get(),
+    renewToken: (refused) => token.renew(refused),
+    tls,
+    proof,
+    allowInsecure,
   });
+}
+
+/** Says whether a server can be used, and if not, why. */
+export function describeReadiness(url: string, readiness: Readiness): string {
+  return readiness.ready
+    ? `${url} is ready`
+    : `${url} is not ready: ${readiness.reason}`;
 }
 
 /** Puts the agent together from its parts. */

@@ -118,6 +118,18 @@ export class Given {
     return Math.round(Number(digits) * 1024 ** power);
   }
 
+  /**
+   * One of these words; the first if none was given.
+   *
+   * @throws {UsageError} if it is anything else.
+   */
+  oneOf<T extends string>(name: OptionName, words: readonly [T, ...T[]]): T {
+    const text = this.text(name) ?? words[0];
+    const found = words.find((word) => word === text);
+    if (found !== undefined) return found;
+    throw this.wrong(name, words.join(" or "));
+  }
+
   /** What a given option was given by: `--NAME` or a variable. */
   source(name: OptionName): string {
     return this.#values.get(name)!.source;

@@ -1,5 +1,12 @@
 import type { Command } from "./command.ts";
-import { METADATA, RUN_OPTIONS, SERVER, SPOOL, STORE } from "./options.ts";
+import {
+  METADATA,
+  RUN_OPTIONS,
+  SERVER,
+  SPOOL,
+  STORE,
+  UPLOADS,
+} from "./options.ts";
 
 /** Every command, in the order of the help. */
 export const COMMANDS: Record<string, Command> = {
@@ -28,7 +35,7 @@ export const COMMANDS: Record<string, Command> = {
     summary: "Send files at once; what cannot be delivered now is queued",
     args: "FILE...",
     min: 1,
-    options: [...SERVER, ...STORE, ...SPOOL, ...METADATA, "json"],
+    options: [...UPLOADS, ...STORE, ...SPOOL, ...METADATA, "json"],
     example:
       "jarvis-agent upload door.png --server https://captures.example.org",
     notes:
@@ -38,7 +45,7 @@ export const COMMANDS: Record<string, Command> = {
   sync: {
     summary: "Try every pending capture once, due or not, then exit",
     max: 0,
-    options: [...SERVER, ...STORE, "concurrency", "changed", "json"],
+    options: [...UPLOADS, ...STORE, "concurrency", "changed", "json"],
     example: "jarvis-agent sync --server https://captures.example.org",
     notes:
       "Exits 0 when all was delivered, 75 when some are left to try later, 1 when some failed for good. A running agent does the work.",

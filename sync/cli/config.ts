@@ -15,6 +15,7 @@ import {
 } from "../upload/server_url.ts";
 import { readAfterUpload, readWatch } from "./folders.ts";
 import type { Surroundings } from "./command.ts";
+import type { ProofKind } from "../upload/outcome.ts";
 import type { TlsOptions } from "../upload/http_client.ts";
 import { readTls } from "./tls.ts";
 import { readToken, type TokenSource } from "./token.ts";
@@ -28,6 +29,7 @@ export interface Settings {
   /** Not read yet; see {@linkcode readToken}. */
   token: TokenSource;
   tls: TlsOptions;
+  proof: ProofKind;
   allowInsecure: boolean;
   timeoutMs: number;
   concurrency: number;
@@ -54,16 +56,13 @@ export function readSettings(
   const dataDir = given.takes("data-dir") ? readDataDir(given, around.env) : "";
   const afterUpload = readAfterUpload(given);
   const watch = readWatch(given, dataDir, afterUpload);
-  const changed = given.text("changed") ?? "send";
-  if (changed !== "send" && changed !== "refuse") {
-    throw given.wrong("changed", "send or refuse");
-  }
   const upToADay = { min: "0s", max: "24h" };
   return {
     server: readServer(given),
     dataDir,
     token: readToken(given, around),
     tls: readTls(given, around.err),
+    proof: given.oneOf("proof", ["id", "status"]),
     allowInsecure: given.has("allow-insecure"),
     timeoutMs: given.durationMs("timeout", "30s", { min: "100ms", max: "24h" }),
     concurrency: given.number("concurrency", 32, {
@@ -75,7 +74,7 @@ export function readSettings(
     settleMs: given.durationMs("settle", "2s", upToADay),
     afterUpload,
     graceMs: given.durationMs("grace", "10s", upToADay),
-    changed,
+    changed: given.oneOf("changed", ["send", "refuse"]),
     maxSpoolBytes: given.bytes("max-spool-bytes", Infinity),
     minFreeBytes: given.bytes("min-free-bytes", MIN_FREE_BYTES),
     copy: !given.has("no-copy"),
@@ -100,7 +99,11 @@ function readServer(given: Given): string | null {
   }
 }
 
-function isServerUrl(text: string, options: ParseServerUrlOptions): boolean {
+/** Whether it is the address of a server; without an option, of one that is safe to use. */
+export function isServerUrl(
+  text: string,
+  options: ParseServerUrlOptions = {},
+): boolean {
   try {
     return parseServerUrl(text, options) !== "";
   } catch {

@@ -48,6 +48,12 @@ export const OPTIONS = {
     value: "FILE",
     help: "The key of --client-cert, as PEM",
   },
+  "proof": {
+    env: "JARVIS_PROOF",
+    value: "id|status",
+    help:
+      "What counts as delivered: an answer with an id, or any 2xx, which a captive portal gives too (default: id)",
+  },
   "allow-insecure": {
     env: "JARVIS_ALLOW_INSECURE",
     help:
@@ -144,9 +150,12 @@ export const SERVER = [
 export const SPOOL = ["max-spool-bytes", "min-free-bytes"] as const;
 export const METADATA = ["metadata", "metadata-json"] as const;
 
+/** What commands that upload take. */
+export const UPLOADS = [...SERVER, "proof"] as const;
+
 /** What `run` takes, and a service is installed with. */
 export const RUN_OPTIONS = [
-  ...SERVER,
+  ...UPLOADS,
   ...STORE,
   ...SPOOL,
   "concurrency",

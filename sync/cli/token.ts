@@ -24,10 +24,11 @@ export interface TokenSource {
    */
   reload(): Promise<void>;
   /**
-   * Returns the token after the server has refused one: it is read again, at most
-   * every second. Where that fails the last one stays, and it is said why.
+   * Reads the token again after the server has refused one, at most every second,
+   * and returns whether it is another. Where that fails the last one stays, and it
+   * is said why.
    */
-  renew(refused: string | undefined): Promise<string | undefined>;
+  renew(refused: string | undefined): Promise<boolean>;
 }
 
 /**
@@ -53,7 +54,7 @@ class Token implements TokenSource {
   readonly #err: (line: string) => void;
   #token: string | undefined;
   #reading: Promise<void> | undefined;
-  #readAt = -Infinity;
+  #renewedAt = -Infinity;
 
   constructor(read: Read, err: (line: string) => void) {
     this.#read = read;
@@ -65,14 +66,14 @@ class Token implements TokenSource {
   }
 
   async reload(): Promise<void> {
-    this.#readAt = performance.now();
     this.#token = await this.#read();
   }
 
-  async renew(refused: string | undefined): Promise<string | undefined> {
+  async renew(refused: string | undefined): Promise<boolean> {
     if (
-      this.#token === refused && performance.now() - this.#readAt > RENEW_MS
+      this.#token === refused && performance.now() - this.#renewedAt > RENEW_MS
     ) {
+      this.#renewedAt = performance.now();
       this.#reading = this.reload().catch((error) =>
         this.#err(
           `jarvis-agent: ${error.message}; going on with the last token`,
@@ -80,7 +81,7 @@ class Token implements TokenSource {
       );
     }
     await this.#reading;
-    return this.#token;
+    return this.#token !== refused;
   }
 }
 

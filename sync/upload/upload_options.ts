@@ -22,6 +22,11 @@ export interface CaptureUploaderOptions {
   timeout?: number;
   /** The bearer token, or a function that is asked for it before each attempt. */
   token?: string | (() => string | undefined);
+  /**
+   * Is asked after a 401 whether there is another token by now; then one more
+   * attempt is made at once.
+   */
+  renewToken?: (refused: string | undefined) => Promise<boolean>;
   /** Certificates of one's own. @default {none: the system's authorities} */
   tls?: TlsOptions;
   /**

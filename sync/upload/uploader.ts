@@ -80,6 +80,7 @@ interface Delivery {
   name: string;
   /** As JSON text. */
   metadata: string;
+  token: string | undefined;
   idempotencyKey: string;
   signal: AbortSignal | undefined;
 }
@@ -107,6 +108,7 @@ export class CaptureUploader implements AsyncDisposable {
   readonly #numbers: ReturnType<typeof numbersOf>;
   readonly #proof: ProofKind;
   readonly #token: () => string | undefined;
+  readonly #renewToken: CaptureUploaderOptions["renewToken"];
   readonly #client: Deno.HttpClient;
   #closed = false;
   #isSlow = false;
@@ -122,6 +124,7 @@ export class CaptureUploader implements AsyncDisposable {
     this.#numbers = numbersOf(options);
     this.#proof = proof;
     this.#token = typeof token === "function" ? token : () => token;
+    this.#renewToken = options.renewToken;
     this.#client = createHttpClient(options.tls);
   }
 
@@ -233,14 +236,16 @@ export class CaptureUploader implements AsyncDisposable {
     let sent: FileIdentity | null = null;
     let outcome!: Outcome;
 
-    const attempt = async () => {
+    const attempt = async (mayRenew: boolean): Promise<void> => {
       if (this.#closed) {
         throw new TypeError("Cannot upload: the uploader is closed");
       }
       attempts++;
       sent = null;
       const startedMs = performance.now();
+      let token: string | undefined;
       try {
+        token = this.#token();
         using capture = await source.open(known);
         sent = capture.identity;
         // One key, one content: a later attempt sends the same or nothing.
@@ -249,6 +254,7 @@ export class CaptureUploader implements AsyncDisposable {
         outcome = await this.#post(capture, {
           name: source.name,
           metadata: full,
+          token,
           idempotencyKey,
           signal,
         });
@@ -257,9 +263,12 @@ export class CaptureUploader implements AsyncDisposable {
         outcome = outcomeOfError(error);
       }
       elapsedMs = performance.now() - startedMs;
+      const isRenewed = mayRenew && outcome.status === 401 &&
+        await this.#renewToken?.(token);
+      if (isRenewed) return attempt(false);
       if (outcome.isTransient) throw new TransientFailure();
     };
-    await retry(attempt, {
+    await retry(() => attempt(true), {
       maxAttempts: this.#numbers.maxRetries,
       minTimeout: this.#numbers.backoffMs,
       maxTimeout: MAX_BACKOFF_MS,
@@ -284,12 +293,10 @@ export class CaptureUploader implements AsyncDisposable {
   /** Tries once; says what came of it rather than throw. */
   async #post(
     capture: OpenCapture,
-    { name, metadata, idempotencyKey, signal }: Delivery,
+    { name, metadata, token, idempotencyKey, signal }: Delivery,
   ): Promise<Outcome> {
     using guard = new StallGuard(this.#numbers.timeout, signal);
-    let token: string | undefined;
     try {
-      token = this.#token();
       const form = new FormData();
       form.append("metadata", metadata);
       form.append("file", new Blob([], { type: typeOf(name) }), name);

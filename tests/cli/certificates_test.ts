@@ -92,10 +92,13 @@ for (
     const tls = await authority.sign(sign);
     await using server = new ScriptedServer(delivered, { tls });
     await using host = hostOf(server.url, authority);
-    const { code, stdout } = await host.run("upload", host.write("a.png"));
-    assertEquals(code, 75);
-    assertStringIncludes(stdout, reason);
-    assertStringIncludes(stdout, remedy);
+    const upload = await host.run("upload", host.write("a.png"));
+    const check = await host.run("check");
+    assertEquals([upload.code, check.code], [75, 75]);
+    for (const { stdout } of [upload, check, await host.run("doctor")]) {
+      assertStringIncludes(stdout, reason);
+      assertStringIncludes(stdout, remedy);
+    }
     assertEquals(server.requests, []);
   });
 }

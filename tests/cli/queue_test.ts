@@ -207,7 +207,10 @@ Deno.test("check exits 0 if the server is ready, else 75", async () => {
   assertEquals([ready.code, ready.stdout], [0, `${server.url} is ready\n`]);
   server.ready = false;
   const { code, stdout } = await host.run("check");
-  assertEquals([code, stdout], [75, `${server.url} is not ready\n`]);
+  assertEquals(
+    [code, stdout],
+    [75, `${server.url} is not ready: HTTP 503\n`],
+  );
   assertEquals((await host.run("check", "--server", deadUrl())).code, 75);
   // It needs no place for a queue, nor any home.
   await using homeless = new Host(server.url, {
@@ -242,7 +245,7 @@ Deno.test("doctor says what is well and what is wrong, and exits 1 then", async 
   assertEquals(wrong, [
     "WRONG  0 captures pending, 1 failed",
     "WRONG  no agent runs",
-    `WRONG  ${server.url} is not ready`,
+    `WRONG  ${server.url} is not ready: HTTP 503`,
   ]);
   server.ready = true;
   await host.run("remove", id!);

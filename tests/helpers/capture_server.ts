@@ -4,6 +4,8 @@ export interface SeenUpload {
   filename: string;
   metadata: Record<string, unknown>;
   bytes: Uint8Array;
+  /** The header `authorization`. */
+  token: string | null;
 }
 
 /** A server whose every answer a test decides; it keeps what it was sent. */
@@ -57,6 +59,7 @@ export class CaptureServer implements AsyncDisposable {
         filename: file.name,
         metadata: JSON.parse(form.get("metadata") as string),
         bytes: await file.bytes(),
+        token: request.headers.get("authorization"),
       };
       this.uploads.push(upload);
       return await this.answer(upload);

@@ -4,7 +4,7 @@ import { freeBytes } from "../../host/disk_space.ts";
 import { ProcessLock } from "../../host/lock.ts";
 import { nativeDetail } from "../../queue/native_sqlite.ts";
 import { queuesSetAside } from "../../queue/repair/queue_salvage.ts";
-import { createUploader } from "../agent_parts.ts";
+import { createUploader, describeReadiness } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import type { Settings } from "../config.ts";
 import { type Look, lookInto, noQueue } from "../store.ts";
@@ -26,8 +26,8 @@ export async function run(context: CommandContext): Promise<number> {
     say(false, "no server is given (--server, JARVIS_SERVER_URL)");
   } else {
     await using uploader = createUploader(settings, { maxRetries: 1 });
-    const ready = await uploader.checkServer();
-    say(ready, `${uploader.serverUrl} is ${ready ? "ready" : "not ready"}`);
+    const readiness = await uploader.probe();
+    say(readiness.ready, describeReadiness(uploader.serverUrl, readiness));
   }
   return healthy ? ExitCode.ok : ExitCode.failure;
 }

@@ -72,7 +72,7 @@ class Service {
         reload: () => this.#settings.token.reload(),
         renew: (refused) => this.#settings.token.renew(refused),
       },
-    }, { maxRetries: 1 });
+    }, { maxRetries: 1, log });
     using store = await openStore(settings, { log, thorough: true });
     const agent = createAgent(settings, store, uploader, log, {
       onTurn: () => {

@@ -76,7 +76,7 @@ async function deliver(
   store: Store,
   { log, signal }: { log: Log; signal: AbortSignal },
 ): Promise<void> {
-  await using uploader = createUploader(settings, { maxRetries: 1 });
+  await using uploader = createUploader(settings, { maxRetries: 1, log });
   const agent = createAgent({ ...settings, watch: [] }, store, uploader, log);
   const onLocked = async () => {
     const { pid, serverUrl } = store.queue.getAgentState();

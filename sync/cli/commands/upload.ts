@@ -25,8 +25,8 @@ export async function run(context: CommandContext): Promise<number> {
   const { settings, given, out, stopSignal } = context;
   const signal = stopSignal();
   const metadata = readMetadata(given);
-  await using uploader = createUploader(settings, { maxRetries: 3 });
   const log = createLog({ write: context.err });
+  await using uploader = createUploader(settings, { maxRetries: 3, log });
   using store = await openStore(settings, { log });
   let unusable: Sent | undefined;
   return await eachFile(context, async (filepath) => {
