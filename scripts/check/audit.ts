@@ -35,6 +35,16 @@ const JSR_LICENCES: Readonly<Record<string, string>> = {
   "@std": "MIT",
 };
 
+/** What an import map makes of bare names, whichever folder imports them. */
+export function importsOf(
+  { imports, scopes = {} }: {
+    imports: Record<string, string>;
+    scopes?: Record<string, Record<string, string>>;
+  },
+): Record<string, string> {
+  return Object.assign({}, imports, ...Object.values(scopes));
+}
+
 /** The packages of a lock file. */
 export function packagesOf(lock: LockFile): LockedPackage[] {
   return (["jsr", "npm"] as const).flatMap((registry) =>

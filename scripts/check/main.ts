@@ -3,7 +3,7 @@ import type { Binding } from "../task/bindings.ts";
 import { projectPath } from "../task/bindings.ts";
 import { runDeno } from "../task/process.ts";
 import { moduleGraph, npmFoldersOf } from "../build/sbom.ts";
-import { auditDependencies } from "./audit.ts";
+import { auditDependencies, importsOf } from "./audit.ts";
 import { checkImports } from "./imports.ts";
 
 const ROOTS = ["main.ts", "sync", "scripts", "tests"];
@@ -51,7 +51,7 @@ async function audit(flags: string[], binding: Binding): Promise<string[]> {
   ]] as const;
   return lists.flatMap(([config, lock]) =>
     auditDependencies(
-      read(config).imports,
+      importsOf(read(config)),
       read(lock),
       binding === "npm" ? folders : new Map(),
     ).map((fault) => `${lock}: ${fault}`)

@@ -27,7 +27,7 @@ export class NpmRegistry implements AsyncDisposable {
   readonly integrity: string;
   /** How many connections are still to be broken as soon as they are made. */
   toBreak: number;
-  /** The paths that were asked for. */
+  /** The paths that were fetched. */
   readonly requests: string[] = [];
 
   private constructor(
@@ -44,7 +44,11 @@ export class NpmRegistry implements AsyncDisposable {
     this.toBreak = options.toBreak;
     this.#server = Deno.serve(
       { hostname: "127.0.0.1", port: 0, onListen() {}, ...tls },
-      (request) => this.#answer(new URL(request.url), options.tarball),
+      (request) => {
+        const url = new URL(request.url);
+        if (request.method === "GET") this.requests.push(url.pathname);
+        return this.#answer(url, options.tarball);
+      },
     );
     this.#relaying = this.#relay();
   }
@@ -73,7 +77,6 @@ export class NpmRegistry implements AsyncDisposable {
   }
 
   #answer({ pathname }: URL, tarball: Uint8Array<ArrayBuffer>): Response {
-    this.requests.push(pathname);
     if (pathname.endsWith(".tgz")) return new Response(tarball);
     if (pathname !== `/${NAME}`) return new Response(null, { status: 404 });
     const path = `${this.url}${NAME}/-/${NAME}-${VERSION}.tgz`;

@@ -180,6 +180,16 @@ Deno.test("a task that cannot download ends within a minute, with one line that 
   assertEquals(strange.requests, []);
 });
 
+Deno.test("deno task itself needs no network, whatever the dependencies are", async () => {
+  await using project = new Project("https://127.0.0.1:1/");
+  for (const name of ["deno.json", "deno.lock"]) {
+    project.write(name, Deno.readTextFileSync(projectPath(name)));
+  }
+  project.write("scripts/task.ts", 'console.log("begun");');
+  const { code, stdout, stderr } = await project.run("fetch");
+  assertEquals([code, stdout, stderr], [0, "begun\n", ""]);
+});
+
 Deno.test("a lock file that does not fit is told in Deno's words, at once and without a backtrace", async () => {
   await using registry = await NpmRegistry.start();
   await using project = new Project(registry.url, registry);
