@@ -120,11 +120,12 @@ function compactNowAndThen(spool: Spool, log: Log): () => void {
 type Tidy = (path: string, sent: SentFile) => void;
 
 function createWatcher(
-  { watch, settleMs, afterUpload }: Settings,
+  { watch, settleMs, filter, afterUpload }: Settings,
   { queue, intake }: Store,
   { log, tidy, onQueued }: { log: Log; tidy: Tidy; onQueued: () => void },
 ): FolderWatcher {
   return new FolderWatcher(watch, {
+    ...filter,
     settleMs,
     log,
     known: (files) =>

@@ -7,13 +7,14 @@
 
 import { isAbsolute, join, resolve } from "@std/path";
 import type { AfterUpload } from "../watch/after_upload.ts";
+import type { FilterOptions } from "../watch/capture_filter.ts";
 import { MIN_FREE_BYTES } from "../spool/intake.ts";
 import { type Given, UsageError } from "./arguments.ts";
 import {
   parseServerUrl,
   type ParseServerUrlOptions,
 } from "../upload/server_url.ts";
-import { readAfterUpload, readWatch } from "./folders.ts";
+import { readAfterUpload, readFilter, readWatch } from "./folders.ts";
 import type { Surroundings } from "./command.ts";
 import type { ProofKind } from "../upload/outcome.ts";
 import type { TlsOptions } from "../upload/http_client.ts";
@@ -34,7 +35,9 @@ export interface Settings {
   timeoutMs: number;
   concurrency: number;
   watch: string[];
-  settleMs: number;
+  /** `undefined`: as the file system needs it. */
+  settleMs: number | undefined;
+  filter: FilterOptions;
   afterUpload: AfterUpload;
   graceMs: number;
   changed: "send" | "refuse";
@@ -71,7 +74,10 @@ export function readSettings(
       whole: true,
     }),
     watch,
-    settleMs: given.durationMs("settle", "2s", upToADay),
+    settleMs: given.text("settle") === undefined
+      ? undefined
+      : given.durationMs("settle", "0s", upToADay),
+    filter: readFilter(given),
     afterUpload,
     graceMs: given.durationMs("grace", "10s", upToADay),
     changed: given.oneOf("changed", ["send", "refuse"]),

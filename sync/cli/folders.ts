@@ -7,6 +7,7 @@ import {
   resolve,
 } from "@std/path";
 import type { AfterUpload } from "../watch/after_upload.ts";
+import type { FilterOptions } from "../watch/capture_filter.ts";
 import type { Given } from "./arguments.ts";
 
 /** Reads what becomes of a watched file once it is delivered. */
@@ -18,6 +19,27 @@ export function readAfterUpload(given: Given): AfterUpload {
     throw given.wrong("after-upload", "keep, delete or move:DIR");
   }
   return { kind: "move", dir: resolve(dir) };
+}
+
+/**
+ * Reads which files of watched folders are wanted.
+ *
+ * @throws {UsageError} if no size would do.
+ */
+export function readFilter(given: Given): FilterOptions {
+  const include = given.texts("include");
+  const exclude = given.texts("exclude");
+  const minSizeBytes = given.bytes("min-size", 0);
+  const maxSizeBytes = given.bytes("max-size", Infinity);
+  if (minSizeBytes > maxSizeBytes) {
+    throw given.wrong("min-size", "no more than --max-size");
+  }
+  return {
+    ...(include.length > 0 && { include }),
+    exclude,
+    minSizeBytes,
+    maxSizeBytes,
+  };
 }
 
 /**

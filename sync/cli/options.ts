@@ -79,7 +79,30 @@ export const OPTIONS = {
     env: "JARVIS_SETTLE",
     value: "SECONDS",
     help:
-      "How long a watched file must be unchanged to count as finished (default: 2)",
+      "How long a watched file must be unchanged to count as finished (default: 2, and 10 where the file system tells neither events nor writers)",
+  },
+  "include": {
+    env: "JARVIS_INCLUDE",
+    value: "GLOB",
+    repeatable: true,
+    help:
+      "Only watched files that match, like *.png or door/**; may be repeated",
+  },
+  "exclude": {
+    env: "JARVIS_EXCLUDE",
+    value: "GLOB",
+    repeatable: true,
+    help: "No watched files or folders that match; may be repeated",
+  },
+  "min-size": {
+    env: "JARVIS_MIN_SIZE",
+    value: "BYTES",
+    help: "No watched files that are smaller, like 1K",
+  },
+  "max-size": {
+    env: "JARVIS_MAX_SIZE",
+    value: "BYTES",
+    help: "No watched files that are larger, like 4G",
   },
   "after-upload": {
     env: "JARVIS_AFTER_UPLOAD",
@@ -161,6 +184,10 @@ export const RUN_OPTIONS = [
   "concurrency",
   "watch",
   "settle",
+  "include",
+  "exclude",
+  "min-size",
+  "max-size",
   "after-upload",
   "changed",
   "grace",

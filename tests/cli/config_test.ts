@@ -53,6 +53,8 @@ const WRONG: Partial<Record<OptionName, [values: string[], expected: string]>> =
     "proof": [["ID", "body"], "id or status"],
     "max-spool-bytes": [["-1", "1.G", "much", "20X", "G"], BYTES],
     "min-free-bytes": [["-1", "256MM"], BYTES],
+    "min-size": [["-1", "big"], BYTES],
+    "max-size": [["-1", "big"], BYTES],
     "status": [["done", "PENDING"], "pending, uploading or failed"],
     "limit": [["0", "-3", "2.5", "all"], "a whole number from 1 to 1000000000"],
     "days": [
@@ -138,7 +140,8 @@ Deno.test("settings have the defaults that the help names", () => {
     timeoutMs: 30_000,
     concurrency: 32,
     watch: [],
-    settleMs: 2000,
+    settleMs: undefined,
+    filter: { exclude: [], minSizeBytes: 0, maxSizeBytes: Infinity },
     afterUpload: { kind: "keep" },
     graceMs: 10_000,
     changed: "send",
@@ -187,6 +190,22 @@ Deno.test("times are seconds, or written as people write them", () => {
       ["1d", 86_400_000],
     ] as const
   ) assertEquals(settings(["--grace", text]).graceMs, ms, text);
+});
+
+Deno.test("what of watched folders is wanted comes from globs and sizes", () => {
+  const env = { JARVIS_EXCLUDE: ["raw/**", "*.bak"].join(DELIMITER) };
+  const args = ["--include", "*.png", "--include", "*.jpg", "--min-size", "1K"];
+  assertEquals(settings(args, env).filter, {
+    include: ["*.png", "*.jpg"],
+    exclude: ["raw/**", "*.bak"],
+    minSizeBytes: 1024,
+    maxSizeBytes: Infinity,
+  });
+  assertThrows(
+    () => settings(["--min-size", "2K", "--max-size", "1K"]),
+    UsageError,
+    'Cannot use --min-size "2K": expected no more than --max-size',
+  );
 });
 
 Deno.test("the server's address is checked, and the option named that gave it", () => {

@@ -152,6 +152,20 @@ Deno.test("a watched file that is to be deleted is kept by a copy while the serv
   assertEquals(new TextDecoder().decode(server.uploads[0]!.bytes), "bytes");
 });
 
+Deno.test("run --watch takes only what --include, --exclude and sizes let through", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const names = ["a.png", "b.jpg", "small.png", "raw/c.png", "kept/d.png"];
+  for (const name of names) {
+    host.write(`in/${name}`, name === "small.png" ? "x" : "x".repeat(2000));
+  }
+  const filter = ["--include=*.png", "--exclude=raw", "--min-size=1K"];
+  await using agent = await watch(host, ...filter);
+  await eventually("two arrive", () => server.names.length >= 2);
+  await stop(agent);
+  assertEquals(server.names.sort(), ["a.png", "d.png"]);
+});
+
 Deno.test("run waits for a folder that is missing, and delivers meanwhile what others queue", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);

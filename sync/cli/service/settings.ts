@@ -65,7 +65,7 @@ const TOKEN_SOURCES = ["JARVIS_TOKEN_FILE", "JARVIS_TOKEN_COMMAND"];
 
 /** A service has another working directory. */
 function absolute(name: OptionName, text: string, settings: Settings): string {
-  const { dataDir, watch, afterUpload } = settings;
+  const { dataDir, watch, afterUpload, filter } = settings;
   switch (name) {
     case "data-dir":
       return dataDir;
@@ -76,6 +76,9 @@ function absolute(name: OptionName, text: string, settings: Settings): string {
       return resolve(text);
     case "watch":
       return listOf(name, watch);
+    case "include":
+    case "exclude":
+      return listOf(name, filter[name] ?? []);
     case "after-upload":
       return afterUpload.kind === "move" ? `move:${afterUpload.dir}` : text;
     default:
