@@ -33,11 +33,12 @@ const RESERVED: readonly { what: string; pattern: RegExp; to: RegExp }[] = [
     pattern: /\bDeno\.args\b/,
     to: /^(main\.ts|sync\/cli\/)/,
   },
-  // @db/sqlite takes the path of its library from the environment.
+  // @db/sqlite takes the path of its library from the environment, fetch its proxies.
   {
     what: "reads the environment",
     pattern: /\bDeno\.env\b/,
-    to: /^(main\.ts|sync\/cli\/|sync\/queue\/native_sqlite\.ts)/,
+    to:
+      /^(main\.ts|sync\/cli\/|sync\/queue\/native_sqlite\.ts|sync\/upload\/http_client\.ts)/,
   },
   { what: "exits the process", pattern: /\bDeno\.exit\(/, to: /^main\.ts$/ },
 ];

@@ -98,46 +98,36 @@ export function parseMetadata(text: string): Metadata {
  */
 export function withHostMetadata(text: string, facts: HostFacts): string {
   const given = parseMetadata(text);
-  const { name, size, mtimeMs, sha256 } = facts;
-  const modified = new Date(mtimeMs);
-  const known = Object.entries({
+  const modified = new Date(facts.mtimeMs);
+  const isTime = !Number.isNaN(modified.getTime());
+  const known: Metadata = {
     // Some file systems keep times that no date can express.
-    ...(!Number.isNaN(modified.getTime()) &&
-      { timestamp: modified.toISOString() }),
+    timestamp: isTime ? modified.toISOString() : undefined,
     hostname: HOSTNAME,
-    filename: name,
-    size,
-  }).filter(([key]) => !Object.hasOwn(given, key));
-  const isOther = Object.hasOwn(given, "sha256") && given.sha256 !== sha256;
-  const own = isOther ? withoutKey(text, "sha256") : text.trim();
-  const added = Object.hasOwn(given, "sha256") && !isOther ? {} : { sha256 };
-  return join([
-    membersOf(JSON.stringify(Object.fromEntries(known))),
-    membersOf(own),
-    membersOf(JSON.stringify(added)),
-  ]);
-}
-
-/** What stands between the braces of an object's text. */
-function membersOf(text: string): string {
-  return text.slice(1, -1).trim();
-}
-
-function join(members: string[]): string {
+    filename: facts.name,
+    size: facts.size,
+    sha256: facts.sha256,
+  };
+  const isClaimed = Object.hasOwn(given, "sha256") &&
+    given.sha256 !== facts.sha256;
+  for (const key of Object.keys(given)) {
+    if (key !== "sha256" || !isClaimed) delete known[key];
+  }
+  const own = isClaimed ? withoutKey(text, "sha256") : text.trim();
+  const members = [JSON.stringify(known), own]
+    .map((object) => object.slice(1, -1).trim());
   return `{${members.filter((text) => text !== "").join(",")}}`;
 }
 
-/** What newer versions of JavaScript have, and its types do not yet. */
-const { rawJSON } = JSON as unknown as { rawJSON(source: string): unknown };
-
 /** The text of an object without one of its keys; numbers keep their digits. */
 function withoutKey(text: string, unwanted: string): string {
-  const keepDigits = (
-    _key: string,
-    value: unknown,
-    context?: { source: string },
-  ): unknown => typeof value === "number" ? rawJSON(context!.source) : value;
-  const { [unwanted]: _, ...rest } = JSON.parse(text.trim(), keepDigits);
+  // TypeScript's types do not have it yet.
+  const { rawJSON } = JSON as unknown as { rawJSON(source: string): unknown };
+  const { [unwanted]: _, ...rest } = JSON.parse(
+    text.trim(),
+    (_key, value: unknown, context?: { source: string }) =>
+      typeof value === "number" ? rawJSON(context!.source) : value,
+  );
   return JSON.stringify(rest);
 }
 

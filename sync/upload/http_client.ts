@@ -1,3 +1,5 @@
+import { isLoopback } from "./server_url.ts";
+
 /** Common servers close what was idle for 5 s; a request that crosses that is lost. */
 const MAX_IDLE_MS = 4_000;
 
@@ -11,14 +13,19 @@ export interface TlsOptions {
 }
 
 /**
- * Returns the connections of one uploader.
+ * Returns the connections to a server. Those to this machine are made without a
+ * proxy, whatever the environment says.
  *
  * @throws {Error} if the certificates cannot be used.
  */
-export function createHttpClient(tls: TlsOptions = {}): Deno.HttpClient {
+export function createHttpClient(
+  serverUrl: string,
+  tls: TlsOptions = {},
+): Deno.HttpClient {
   const { caCerts, cert, key } = tls;
-  try {
-    return Deno.createHttpClient({
+  const { hostname } = new URL(serverUrl);
+  const create = () =>
+    Deno.createHttpClient({
       ...(caCerts && { caCerts }),
       ...(cert !== undefined && key !== undefined && { cert, key }),
       // HTTP/2 with a default window of 64 KiB was a fiftieth as fast.
@@ -26,6 +33,8 @@ export function createHttpClient(tls: TlsOptions = {}): Deno.HttpClient {
       poolMaxIdlePerHost: 64,
       poolIdleTimeout: MAX_IDLE_MS,
     });
+  try {
+    return isLoopback(hostname) ? withoutProxy(hostname, create) : create();
   } catch (cause) {
     const { message } = cause as Error;
     const expected = caCerts || cert
@@ -35,5 +44,17 @@ export function createHttpClient(tls: TlsOptions = {}): Deno.HttpClient {
       `Cannot prepare TLS: ${message}; expected ${expected}`,
       { cause },
     );
+  }
+}
+
+/** A client reads the environment when it is created, and has no option for this. */
+function withoutProxy<T>(hostname: string, create: () => T): T {
+  const before = Deno.env.get("NO_PROXY");
+  Deno.env.set("NO_PROXY", hostname.replace(/^\[(.*)\]$/, "$1"));
+  try {
+    return create();
+  } finally {
+    if (before === undefined) Deno.env.delete("NO_PROXY");
+    else Deno.env.set("NO_PROXY", before);
   }
 }

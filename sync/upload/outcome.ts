@@ -17,6 +17,7 @@
  */
 
 import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
+import type { FileIdentity } from "../host/opened_file.ts";
 import { type Answer, proofIn, type SentCapture } from "./answer.ts";
 import { reasonOf } from "./fetch_error.ts";
 import { redact, type Secrets } from "./redact.ts";
@@ -47,6 +48,30 @@ export interface Outcome {
   status: number | null;
 }
 
+/** What became of an upload. */
+export interface UploadResult {
+  /** Whether the server has the capture. */
+  success: boolean;
+  /** The server's id for it; `null` if it failed or the server named none. */
+  captureId: string | null;
+  /** What went wrong, without secrets; `null` on success. */
+  error: string | null;
+  /** How many attempts were made. */
+  attempts: number;
+  /** What the last attempt means. */
+  outcome: OutcomeKind;
+  /** How long the server asked to be left alone, in milliseconds. */
+  retryAfterMs: number | null;
+  /** The last answer's HTTP status; `null` if there was none. */
+  status: number | null;
+  /** How long the last attempt took, in milliseconds. */
+  elapsedMs: number;
+  /** Of the bytes that belong to this key, in hexadecimal; `null` if they were never read. */
+  sha256: string | null;
+  /** The file that the last attempt opened; `null` if it could not, or there was none. */
+  sent: FileIdentity | null;
+}
+
 /** What shows that a capture was delivered: the id that the server gives it, or any 2xx. */
 export type ProofKind = "id" | "status";
 
@@ -61,7 +86,7 @@ export interface Judging {
   sent: SentCapture;
   token?: string | undefined;
   /** @default {"id"} */
-  proof?: ProofKind;
+  proof?: ProofKind | undefined;
 }
 
 /** Returns what an answer means. */

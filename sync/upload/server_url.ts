@@ -17,7 +17,8 @@ export interface ParseServerUrlOptions {
  *
  * @throws {TypeError} if the text is not an `http://` or `https://` address, or
  * carries credentials, a query or a fragment, or is plain `http://` to another
- * machine without `allowInsecure`. The message never repeats credentials.
+ * machine without `allowInsecure`. The message repeats the host at most: the rest
+ * may hold a secret.
  */
 export function parseServerUrl(
   text: string,
@@ -26,8 +27,7 @@ export function parseServerUrl(
   const example = 'expected an address like "https://captures.example.org"';
   const url = URL.parse(text.trim());
   if (url === null || !/^https?:$/.test(url.protocol)) {
-    const shown = text.includes("@") ? "" : ` ${JSON.stringify(text)}`;
-    throw new TypeError(`Cannot use the server address${shown}: ${example}`);
+    throw new TypeError(`Cannot use the server address: ${example}`);
   }
   if (url.username !== "" || url.password !== "") {
     throw new TypeError(
@@ -50,7 +50,8 @@ export function parseServerUrl(
   return url.origin + url.pathname.replace(/\/+$/, "");
 }
 
-function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname.endsWith(".localhost") ||
-    hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
+/** Whether a host is this machine for certain: other names below `localhost` are asked of DNS. */
+export function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "[::1]" ||
+    /^127(\.\d{1,3}){3}$/.test(hostname);
 }

@@ -10,7 +10,6 @@ import {
 import type { FileIdentity } from "../host/opened_file.ts";
 import { readAnswer } from "./answer.ts";
 import {
-  IN_MEMORY_BYTES,
   type KnownCapture,
   openBytes,
   type OpenCapture,
@@ -20,12 +19,17 @@ import { createHttpClient } from "./http_client.ts";
 import {
   describeAnswer,
   type Outcome,
-  type OutcomeKind,
   outcomeOfAnswer,
   outcomeOfError,
-  type ProofKind,
+  type UploadResult,
 } from "./outcome.ts";
-import { bodyOf, commonHeaders, exchange, keyHeader } from "./request.ts";
+import {
+  bodyOf,
+  commonHeaders,
+  exchange,
+  keyHeader,
+  PieceLimit,
+} from "./request.ts";
 import { parseServerUrl } from "./server_url.ts";
 import { StallGuard } from "./stall_guard.ts";
 import {
@@ -35,48 +39,16 @@ import {
   type UploadOptions,
 } from "./upload_options.ts";
 
-export type { CaptureUploaderOptions, UploadOptions };
-
-/** What became of an upload. */
-export interface UploadResult {
-  /** Whether the server has the capture. */
-  success: boolean;
-  /** The server's id for it; `null` if it failed or the server named none. */
-  captureId: string | null;
-  /** What went wrong, without secrets; `null` on success. */
-  error: string | null;
-  /** How many attempts were made. */
-  attempts: number;
-  /** What the last attempt means. */
-  outcome: OutcomeKind;
-  /** How long the server asked to be left alone, in milliseconds. */
-  retryAfterMs: number | null;
-  /** The last answer's HTTP status; `null` if there was none. */
-  status: number | null;
-  /** How long the last attempt took, in milliseconds. */
-  elapsedMs: number;
-  /** Of the bytes that belong to this key, in hexadecimal; `null` if they were never read. */
-  sha256: string | null;
-  /** The file that the last attempt opened; `null` if it could not, or there was none. */
-  sent: FileIdentity | null;
-}
+export type { CaptureUploaderOptions, UploadOptions, UploadResult };
 
 /** Whether a server can be used, and if not, why. */
 export type Readiness = { ready: true } | { ready: false; reason: string };
 
 const CHECK_TIMEOUT_MS = 5_000;
-/** On a line that stalled, what is larger than this shows its progress. */
-const SLOW_LINE_ONE_PIECE_BYTES = 16 * 1024;
 
-/** Where one capture's bytes come from; opened anew for each attempt. */
-interface Source {
-  /** What the server is told as its name. */
-  name: string;
-  open: (known: KnownCapture) => Promise<OpenCapture>;
-}
-
-/** What goes with a capture's bytes. */
-interface Delivery {
+/** One attempt. */
+interface Attempt {
+  /** What the server is told as the capture's name. */
   name: string;
   /** As JSON text. */
   metadata: string;
@@ -105,13 +77,10 @@ interface Delivery {
 export class CaptureUploader implements AsyncDisposable {
   /** The server's address, without a trailing slash. */
   readonly serverUrl: string;
-  readonly #numbers: ReturnType<typeof numbersOf>;
-  readonly #proof: ProofKind;
-  readonly #token: () => string | undefined;
-  readonly #renewToken: CaptureUploaderOptions["renewToken"];
+  readonly #options: CaptureUploaderOptions & ReturnType<typeof numbersOf>;
+  readonly #pieces: PieceLimit;
   readonly #client: Deno.HttpClient;
   #closed = false;
-  #isSlow = false;
 
   /**
    * @throws {TypeError} if the address cannot be used (see `parseServerUrl`).
@@ -119,13 +88,10 @@ export class CaptureUploader implements AsyncDisposable {
    * @throws {Error} if the certificates to trust cannot be read.
    */
   constructor(serverUrl: string, options: CaptureUploaderOptions = {}) {
-    const { token, proof = "id" } = options;
     this.serverUrl = parseServerUrl(serverUrl, options);
-    this.#numbers = numbersOf(options);
-    this.#proof = proof;
-    this.#token = typeof token === "function" ? token : () => token;
-    this.#renewToken = options.renewToken;
-    this.#client = createHttpClient(options.tls);
+    this.#options = { ...options, ...numbersOf(options) };
+    this.#pieces = new PieceLimit(this.#options.timeout);
+    this.#client = createHttpClient(this.serverUrl, options.tls);
   }
 
   /**
@@ -145,10 +111,10 @@ export class CaptureUploader implements AsyncDisposable {
     metadata: Metadata | string = {},
     options: UploadOptions = {},
   ): Promise<UploadResult> {
-    return this.#deliver(metadata, options, {
-      name: basename(options.filename ?? path),
-      open: (known) => openCapture(path, known, options.signal),
-    });
+    const name = basename(options.filename ?? path);
+    const { signal } = options;
+    const open = (known: KnownCapture) => openCapture(path, known, signal);
+    return this.#deliver(open, { ...options, name, metadata });
   }
 
   /**
@@ -156,9 +122,7 @@ export class CaptureUploader implements AsyncDisposable {
    * {@linkcode CaptureUploader.upload}. They must not change before the
    * promise is settled.
    *
-   * @throws {TypeError} if the metadata is not a JSON object, or the uploader is closed.
-   * @throws {RangeError} if the metadata is larger than 1 MiB.
-   * @throws the signal's reason, if it aborts.
+   * @throws as {@linkcode CaptureUploader.upload} does.
    */
   uploadBytes(
     data: Uint8Array,
@@ -166,11 +130,10 @@ export class CaptureUploader implements AsyncDisposable {
     metadata: Metadata | string = {},
     options: UploadOptions = {},
   ): Promise<UploadResult> {
+    const name = basename(filename);
     const mtimeMs = Date.now();
-    return this.#deliver(metadata, options, {
-      name: basename(filename),
-      open: (known) => openBytes(data, mtimeMs, known),
-    });
+    const open = (known: KnownCapture) => openBytes(data, mtimeMs, known);
+    return this.#deliver(open, { ...options, name, metadata });
   }
 
   /**
@@ -221,16 +184,16 @@ export class CaptureUploader implements AsyncDisposable {
   }
 
   async #deliver(
-    metadata: Metadata | string,
-    { expected, sha256, signal, idempotencyKey = crypto.randomUUID() }:
-      UploadOptions,
-    source: Source,
+    open: (known: KnownCapture) => Promise<OpenCapture>,
+    given: UploadOptions & { name: string; metadata: Metadata | string },
   ): Promise<UploadResult> {
-    const text = typeof metadata === "string"
-      ? checkMetadata(metadata)
-      : encodeMetadata(metadata);
+    const { name, expected, sha256, signal } = given;
+    const own = typeof given.metadata === "string"
+      ? checkMetadata(given.metadata)
+      : encodeMetadata(given.metadata);
+    const idempotencyKey = given.idempotencyKey ?? crypto.randomUUID();
     let known: KnownCapture = { expected, sha256 };
-    let full: string | undefined;
+    let metadata: string | undefined;
     let attempts = 0;
     let elapsedMs = 0;
     let sent: FileIdentity | null = null;
@@ -246,31 +209,26 @@ export class CaptureUploader implements AsyncDisposable {
       let token: string | undefined;
       try {
         token = this.#token();
-        using capture = await source.open(known);
+        using capture = await open(known);
         sent = capture.identity;
         // One key, one content: a later attempt sends the same or nothing.
         known = { expected: sent ?? undefined, sha256: capture.sha256 };
-        full ??= withHostMetadata(text, { name: source.name, ...capture });
-        outcome = await this.#post(capture, {
-          name: source.name,
-          metadata: full,
-          token,
-          idempotencyKey,
-          signal,
-        });
+        metadata ??= withHostMetadata(own, { name, ...capture });
+        const rest = { name, metadata, token, idempotencyKey, signal };
+        outcome = await this.#post(capture, rest);
       } catch (error) {
-        signal?.throwIfAborted();
-        outcome = outcomeOfError(error);
+        outcome = outcomeOfError(error, { token });
       }
+      if (outcome.kind !== "delivered") signal?.throwIfAborted();
       elapsedMs = performance.now() - startedMs;
       const isRenewed = mayRenew && outcome.status === 401 &&
-        await this.#renewToken?.(token);
+        await this.#options.renewToken?.(token);
       if (isRenewed) return attempt(false);
       if (outcome.isTransient) throw new TransientFailure();
     };
     await retry(() => attempt(true), {
-      maxAttempts: this.#numbers.maxRetries,
-      minTimeout: this.#numbers.backoffMs,
+      maxAttempts: this.#options.maxRetries,
+      minTimeout: this.#options.backoffMs,
       maxTimeout: MAX_BACKOFF_MS,
       jitter: 0.5,
       isRetriable: (error) => error instanceof TransientFailure,
@@ -278,74 +236,57 @@ export class CaptureUploader implements AsyncDisposable {
     }).catch((error) => {
       if (!(error instanceof RetryError)) throw error;
     });
-    const { kind, isTransient: _, ...rest } = outcome;
+    const { isTransient: _, kind, ...rest } = outcome;
     return {
-      success: kind === "delivered",
       ...rest,
-      attempts,
+      success: kind === "delivered",
       outcome: kind,
+      attempts,
       elapsedMs,
       sha256: known.sha256 ?? null,
       sent,
     };
   }
 
-  /** Tries once; says what came of it rather than throw. */
   async #post(
     capture: OpenCapture,
-    { name, metadata, token, idempotencyKey, signal }: Delivery,
+    { name, metadata, token, idempotencyKey, signal }: Attempt,
   ): Promise<Outcome> {
-    using guard = new StallGuard(this.#numbers.timeout, signal);
-    try {
-      const form = new FormData();
-      form.append("metadata", metadata);
-      form.append("file", new Blob([], { type: typeOf(name) }), name);
-      const { type, content } = await bodyOf(form, capture, {
-        onePieceBytes: this.#isSlow
-          ? SLOW_LINE_ONE_PIECE_BYTES
-          : IN_MEMORY_BYTES,
-        guard,
-      });
-      const startedMs = performance.now();
-      const answer = await exchange(
-        content,
-        guard.signal,
-        () =>
-          fetch(`${this.serverUrl}/api/captures`, {
-            method: "POST",
-            headers: {
-              ...commonHeaders(token),
-              "content-type": type,
-              "idempotency-key": keyHeader(idempotencyKey),
-            },
-            body: content,
-            signal: guard.signal,
-            client: this.#client,
-            // Following one would take captures and token elsewhere.
-            redirect: "manual",
-          }),
-      );
-      const bytesPerMs = capture.size / (performance.now() - startedMs);
-      // Twice what one piece needs to be in time.
-      if (bytesPerMs > 2 * IN_MEMORY_BYTES / this.#numbers.timeout) {
-        this.#isSlow = false;
-      }
-      return outcomeOfAnswer(answer, {
-        sent: { ...capture, metadata },
-        token,
-        proof: this.#proof,
-      });
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (guard.stalled) this.#isSlow = true;
-      return outcomeOfError(error, { token });
-    }
+    using guard = new StallGuard(this.#options.timeout, signal);
+    const type = typeByExtension(extname(name)) ?? "application/octet-stream";
+    const form = new FormData();
+    form.append("metadata", metadata);
+    form.append("file", new Blob([], { type }), name);
+    const body = await bodyOf(form, capture, { pieces: this.#pieces, guard });
+    const headers = {
+      ...commonHeaders(token),
+      "content-type": body.type,
+      "idempotency-key": keyHeader(idempotencyKey),
+    };
+    const answer = await exchange(
+      body,
+      guard,
+      () =>
+        fetch(`${this.serverUrl}/api/captures`, {
+          method: "POST",
+          headers,
+          body: body.content,
+          signal: guard.signal,
+          client: this.#client,
+          // Following one would take captures and token elsewhere.
+          redirect: "manual",
+        }),
+    );
+    const sent = { ...capture, metadata };
+    const { proof } = this.#options;
+    return outcomeOfAnswer(answer, { sent, token, proof });
+  }
+
+  #token(): string | undefined {
+    const { token } = this.#options;
+    return typeof token === "function" ? token() : token;
   }
 }
 
 /** Thrown to make `retry` try again; the outcome says why. */
 class TransientFailure extends Error {}
-
-function typeOf(name: string): string {
-  return typeByExtension(extname(name)) ?? "application/octet-stream";
-}

@@ -196,18 +196,19 @@ Deno.test("withHostMetadata() lets the caller's keys win, null included, each on
   const own =
     '{"timestamp":"then","hostname":null,"filename":"b","si\\u007ae":1e400}';
   const full = withHostMetadata(own, FACTS);
-  assertEquals(full, `${own.slice(0, -1)},"sha256":"${FACTS.sha256}"}`);
+  assertEquals(full, `{"sha256":"${FACTS.sha256}",${own.slice(1)}`);
 });
 
 Deno.test("withHostMetadata() lets nobody claim another hash, and changes nothing else then", () => {
   const { sha256 } = FACTS;
   const given = '"big":1732647310123456789,"tiny":1e-400,"__proto__":{"a":-0}';
+  const ours = `"sha256":"${sha256}"`;
   const texts: [string, string][] = [
-    [`{"sha256":"${sha256}",${given}}`, `"sha256":"${sha256}",${given}}`],
-    [`{"sha256":"claimed",${given}}`, `${given},"sha256":"${sha256}"}`],
-    [`{"sha256":1,${given},"sha256":null}`, `${given},"sha256":"${sha256}"}`],
-    [`{${given},"\\u0073ha256":{}}`, `${given},"sha256":"${sha256}"}`],
-    ['{"sha256":[]}', `"size":42,"sha256":"${sha256}"}`],
+    [`{${ours},${given}}`, `,${ours},${given}}`],
+    [`{"sha256":"claimed",${given}}`, `,${ours},${given}}`],
+    [`{"sha256":1,${given},"sha256":null}`, `,${ours},${given}}`],
+    [`{${given},"\\u0073ha256":{}}`, `,${ours},${given}}`],
+    ['{"sha256":[]}', `,${ours}}`],
   ];
   for (const [text, expected] of texts) {
     const full = withHostMetadata(text, FACTS);

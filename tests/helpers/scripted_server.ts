@@ -170,7 +170,11 @@ export class ScriptedRequest {
 
   /** Sends these very characters. */
   async send(text: string): Promise<void> {
-    await this.#connection.write(new TextEncoder().encode(text));
+    await this.sendBytes(new TextEncoder().encode(text));
+  }
+
+  async sendBytes(bytes: Uint8Array): Promise<void> {
+    await this.#connection.write(bytes);
   }
 
   /** Sends a complete answer. */

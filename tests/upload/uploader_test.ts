@@ -10,7 +10,6 @@ import {
 import { deadline } from "@std/async/deadline";
 import { delay } from "@std/async/delay";
 import { FakeTime } from "@std/testing/time";
-import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
 import { IN_MEMORY_BYTES } from "../../sync/upload/capture_file.ts";
 import {
   CaptureUploader,
@@ -28,6 +27,7 @@ import {
   ScriptedServer,
 } from "../helpers/scripted_server.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
+import { uploadAside } from "../helpers/upload_aside.ts";
 
 const DATA = new Uint8Array([1, 2, 3]);
 const SHA256 =
@@ -717,29 +717,15 @@ Deno.test({
   fn: async () => {
     await using dir = new TempDir();
     const path = dir.join("sparse.bin");
-    const size = 512 * 1024 * 1024;
+    const size = 128 * 1024 * 1024;
     using file = Deno.openSync(path, { create: true, write: true });
     file.truncateSync(size);
     await using server = new ScriptedServer(async (request) => {
       await request.skip();
       await request.answer(201, '{"id":1}');
     });
-    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "--quiet",
-        "-A",
-        ...bindingFlags(),
-        projectPath("tests/helpers/upload_and_measure.ts"),
-        server.url,
-        path,
-      ],
-      stdout: "piped",
-      stderr: "piped",
-    }).output();
-    const text = new TextDecoder();
-    assertEquals(text.decode(stderr), "");
-    const { success, grownBytes } = JSON.parse(text.decode(stdout));
+    const [result] = await uploadAside(path, [server.url]);
+    const { success, grownBytes } = result!;
     assertEquals(success, true);
     assert(server.last.bodyBytes > size);
     assert(grownBytes < 150_000_000, `${grownBytes} bytes`);
