@@ -5,8 +5,10 @@ import { onSignal } from "./process.ts";
 const PAUSES_MS = [1_000, 2_000, 4_000];
 /** Whoever has not answered by then is not there, in milliseconds. */
 const ANSWER_LIMIT_MS = 5_000;
+const NO_ANSWER = `no answer within ${ANSWER_LIMIT_MS / 1000} s`;
 /** An attempt that takes longer has come to a standstill, in milliseconds. */
 const ATTEMPT_LIMIT_MS = 600_000;
+const NO_END = `not done within ${ATTEMPT_LIMIT_MS / 1000} s`;
 
 /** Something could not be downloaded. */
 export class DownloadError extends Error {
@@ -48,12 +50,17 @@ export async function download(
     isAnnounced = true;
   };
   await withRetries(async () => {
-    const { success, url, said } = await run(args, announce, options);
-    if (success) return;
+    const failure = await run(args, announce, options);
+    if (!failure) return;
+    const { url, reason } = failure;
     if (url === undefined) {
-      throw new DownloadError(said, { isTransient: false });
+      throw new DownloadError(reason, { isTransient: false });
     }
-    throw downloadError(what, reasonOf(said, url), options.advice);
+    throw new DownloadError(
+      `Cannot download ${what} from "${url}": ${reason}; tried ${
+        PAUSES_MS.length + 1
+      } times. Try ${remedies(options.advice)}`,
+    );
   });
 }
 
@@ -71,45 +78,33 @@ export async function withRetries<T>(attempt: () => Promise<T>): Promise<T> {
   return await attempt();
 }
 
-/** Says in one line what failed and what to do about it. */
-export function downloadError(
-  what: string,
-  { url, reason }: { url: string; reason: string },
-  advice?: string,
-): DownloadError {
-  const remedies = [
+function remedies(advice?: string): string {
+  const store = Deno.env.get("DENO_TLS_CA_STORE") ?? "mozilla";
+  const list = [
     "another network",
-    `DENO_TLS_CA_STORE to trust other certificates (it is "${
-      Deno.env.get("DENO_TLS_CA_STORE") ?? "mozilla"
-    }")`,
+    `DENO_TLS_CA_STORE to trust other certificates (it is "${store}")`,
     ...advice ? [advice] : [],
   ];
-  const last = remedies.pop();
-  return new DownloadError(
-    `Cannot download ${what} from "${url}": ${reason}; tried ${
-      PAUSES_MS.length + 1
-    } times. Try ${remedies.join(", ")} or ${last}`,
-  );
+  const last = list.pop();
+  return `${list.join(", ")} or ${last}`;
 }
 
-/** How a command ended. */
-interface Ended {
-  success: boolean;
-  /** What it began to download first, if anything. */
-  url: string | undefined;
-  /** Why it failed, in Deno's words, without colours and backtrace. */
-  said: string;
+/** Why a command failed. */
+interface Failure {
+  /** What could not be downloaded; `undefined` if that was not why. */
+  url?: string;
+  reason: string;
 }
 
+/** Runs a command, which may wait for an answer for a while but not for ever. */
 async function run(
   args: readonly string[],
   onDownload: () => void,
   { deno = Deno.execPath(), cwd }: DownloadOptions,
-): Promise<Ended> {
-  const giveUp = new AbortController();
+): Promise<Failure | undefined> {
   const over = new AbortController();
   using _signals = onSignal((signal) => {
-    giveUp.abort();
+    over.abort();
     Deno.exit(signal === "SIGINT" ? 130 : 143);
   });
   const limit = AbortSignal.timeout(ATTEMPT_LIMIT_MS);
@@ -120,30 +115,38 @@ async function run(
     stdin: "null",
     stdout: "null",
     stderr: "piped",
-    signal: AbortSignal.any([giveUp.signal, limit]),
+    signal: AbortSignal.any([over.signal, limit]),
   }).spawn();
   let said = "";
   let url: string | undefined;
+  let reaching: Promise<string | undefined> | undefined;
   for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
     said += text;
     if (url !== undefined) continue;
     url = /^Download (\S+)\n/m.exec(said)?.[1];
     if (url === undefined) continue;
     onDownload();
-    answers(url, over.signal).then((isThere) => isThere || giveUp.abort());
+    reaching = reach(url, over.signal).then((trouble) => {
+      if (trouble === NO_ANSWER) over.abort();
+      return trouble;
+    });
   }
   const { success } = await child.status;
-  over.abort();
-  if (giveUp.signal.aborted || limit.aborted) {
-    const seconds = (limit.aborted ? ATTEMPT_LIMIT_MS : ANSWER_LIMIT_MS) / 1000;
-    said = `error: no answer within ${seconds} s`;
+  if (success) {
+    over.abort();
+    return undefined;
   }
-  const error = /^error: .*/ms.exec(said)?.[0] ?? said;
-  return { success, url, said: error.replace(/\n+Stack backtrace:.*/s, "") };
+  return failureOf(said, url, limit.aborted ? NO_END : await reaching);
 }
 
-/** Whether there is any sign of life from an address. Deno itself would wait for minutes. */
-async function answers(url: string, signal: AbortSignal): Promise<boolean> {
+/**
+ * Returns what keeps an address from answering, if anything does. Deno itself
+ * waits for minutes, and does not always say what for.
+ */
+async function reach(
+  url: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   try {
     const limit = AbortSignal.timeout(ANSWER_LIMIT_MS);
     const response = await fetch(url, {
@@ -151,20 +154,33 @@ async function answers(url: string, signal: AbortSignal): Promise<boolean> {
       signal: AbortSignal.any([signal, limit]),
     });
     await response.body?.cancel();
-    return true;
+    return undefined;
   } catch (error) {
-    // Of any other failure Deno tells more.
-    return !(error instanceof DOMException && error.name === "TimeoutError");
+    const { name, message, cause } = error as Error;
+    if (name === "TimeoutError") return NO_ANSWER;
+    const text = cause instanceof Error ? cause.message : message;
+    return requestFailure(text)?.reason ?? text;
   }
 }
 
 /** Finds in Deno's words which address failed, and why. */
-function reasonOf(said: string, url: string): { url: string; reason: string } {
-  const [, failed, why] =
-    /error sending request for url \((\S+)\): (.+)/.exec(said) ?? [];
-  const [, first = said] = /^error: (.+)/m.exec(said) ?? [];
-  return {
-    url: failed ?? url,
-    reason: (why ?? first).replace(/^client error \(Connect\): /, ""),
-  };
+function failureOf(
+  said: string,
+  url: string | undefined,
+  trouble: string | undefined,
+): Failure {
+  const [words] = /^error: .*/ms.exec(said) ?? [said];
+  const reason = words.replace(/\n+Stack backtrace:.*/s, "");
+  if (url === undefined) return { reason };
+  const [, failed = url] = /'(https?:[^']+)' failed/.exec(reason) ?? [];
+  const [first = ""] = reason.replace(/^error: /, "").split("\n");
+  return requestFailure(reason) ?? { url: failed, reason: trouble ?? first };
+}
+
+/** Finds what Deno says of a request that failed. */
+function requestFailure(text: string): Failure | undefined {
+  const [, url, reason] =
+    /error sending request for url \((\S+)\): (?:client error \(Connect\): )?(.+)/
+      .exec(text) ?? [];
+  return url && reason ? { url, reason } : undefined;
 }
