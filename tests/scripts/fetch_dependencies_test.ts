@@ -28,7 +28,7 @@ class Project implements AsyncDisposable {
     for (const [path, content] of Object.entries(FILES)) {
       this.#dir.write(path, content);
     }
-    this.#dir.write("scripts/npm/deno.lock", lockOf(integrity));
+    this.#dir.write("scripts/npm/deno.lock", lockOf(registry, integrity));
     const keep = ["PATH", "SYSTEMROOT", "LOCALAPPDATA", "TMPDIR", "TEMP"];
     const kept = keep.map((name) => [name, Deno.env.get(name) ?? ""]);
     this.#env = {
@@ -85,11 +85,13 @@ const FILES = {
     'import greeting from "greeting"; Deno.test(greeting, () => {});',
 };
 
-function lockOf(integrity: string): string {
+function lockOf(registry: string, integrity: string): string {
+  // Where it is, Deno 2.4 does not make out by itself.
+  const tarball = `${registry}greeting/-/greeting-1.0.0.tgz`;
   return JSON.stringify({
     version: "5",
     specifiers: { "npm:greeting@1.0.0": "1.0.0" },
-    npm: { "greeting@1.0.0": { integrity } },
+    npm: { "greeting@1.0.0": { integrity, tarball } },
   });
 }
 
