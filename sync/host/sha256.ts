@@ -40,7 +40,8 @@ async function readAtOnce(
   }
   const content = bytes.subarray(0, size);
   take(content);
-  return { sha256: await sha256Of(content), size };
+  const digest = await crypto.subtle.digest("SHA-256", content);
+  return { sha256: hexOf(new Uint8Array(digest)), size };
 }
 
 async function readInPieces(
@@ -63,13 +64,7 @@ async function readInPieces(
   return { sha256: hash.digest("hex"), size };
 }
 
-/** Returns the hash of bytes that are in memory, in lower-case hexadecimal. */
-export async function sha256Of(
-  bytes: Uint8Array<ArrayBuffer>,
-): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", bytes);
-  return Array.from(
-    new Uint8Array(digest),
-    (byte) => byte.toString(16).padStart(2, "0"),
-  ).join("");
+function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0"))
+    .join("");
 }

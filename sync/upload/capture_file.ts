@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { delay } from "@std/async/delay";
 import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
 import {
   type FileIdentity,
@@ -5,7 +7,7 @@ import {
   type OpenedFile,
   openRegularFile,
 } from "../host/opened_file.ts";
-import { readHashed, sha256Of } from "../host/sha256.ts";
+import { readHashed } from "../host/sha256.ts";
 
 /** A capture's bytes, open for one attempt, as they were when it was opened. */
 export interface OpenCapture extends Disposable {
@@ -39,8 +41,8 @@ export interface KnownCapture {
    */
   expected?: FileIdentity | { size: number; mtimeMs: number } | undefined;
   /**
-   * The hash that its bytes must have, in hexadecimal. A large file is not read
-   * to compare it if it is the `expected` one.
+   * The hash that its bytes must have, in hexadecimal. It is not computed anew
+   * for the `expected` file.
    *
    * @default {it is computed before anything is sent}
    */
@@ -49,6 +51,9 @@ export interface KnownCapture {
 
 /** Files up to this size are read at once when they are opened. */
 export const IN_MEMORY_BYTES = 1024 * 1024;
+
+/** So much is hashed before other work has its turn. */
+const TURN_BYTES = 8 * 1024 * 1024;
 
 /** No path to any file: a file on the way, a circle of links, a name that cannot be, a socket. */
 const BAD_PATHS: unknown[] = [
@@ -65,7 +70,7 @@ export async function openBytes(
   mtimeMs: number,
   known: KnownCapture = {},
 ): Promise<OpenCapture> {
-  const sha256 = await sha256Of(bytes as Uint8Array<ArrayBuffer>);
+  const sha256 = await hashOf(bytes);
   if (known.sha256 !== undefined && known.sha256.toLowerCase() !== sha256) {
     throw new CaptureFileError("Cannot send other bytes than were handed over");
   }
@@ -108,21 +113,39 @@ async function identified(
   const { path, identity } = file;
   const { size, mtimeMs } = identity;
   const isExpected = expected !== undefined && isSame(identity, expected);
-  const isSmall = size <= IN_MEMORY_BYTES;
-  if (sha256 && isExpected && !isSmall) return onDisk(file, sha256);
   if (expected && !isExpected && !sha256) throw otherThanHandedOver(path);
-  let bytes = new Uint8Array();
-  const read = await readHashed(file, (piece) => {
-    signal?.throwIfAborted();
-    bytes = piece as Uint8Array<ArrayBuffer>;
-  });
+  const bytes = size <= IN_MEMORY_BYTES ? readWhole(file) : null;
+  const actual = sha256 && isExpected
+    ? sha256.toLowerCase()
+    : bytes
+    ? await hashOf(bytes)
+    : (await readHashed(file, () => signal?.throwIfAborted())).sha256;
   if (!isSame(file.stat(), { size, mtimeMs })) throw changed(file);
-  if (sha256 && read.sha256 !== sha256.toLowerCase()) {
+  if (sha256 && actual !== sha256.toLowerCase()) {
     throw otherThanHandedOver(path);
   }
-  if (!isSmall) return onDisk(file, read.sha256);
+  if (!bytes) return onDisk(file, actual);
   file[Symbol.dispose]();
-  return inMemory(bytes, { mtimeMs, sha256: read.sha256, identity });
+  return inMemory(bytes, { mtimeMs, sha256: actual, identity });
+}
+
+function readWhole(file: OpenedFile): Uint8Array {
+  const bytes = new Uint8Array(file.identity.size);
+  for (let at = 0; at < bytes.length;) {
+    const read = file.readSync(bytes.subarray(at), at);
+    if (read === 0) throw changed(file);
+    at += read;
+  }
+  return bytes;
+}
+
+async function hashOf(bytes: Uint8Array): Promise<string> {
+  const hash = createHash("sha256");
+  for (let at = 0; at < bytes.length; at += TURN_BYTES) {
+    if (at > 0) await delay(0);
+    hash.update(bytes.subarray(at, at + TURN_BYTES));
+  }
+  return hash.digest("hex");
 }
 
 function inMemory(
@@ -148,7 +171,7 @@ function onDisk(file: OpenedFile, sha256: string): OpenCapture {
   return {
     size: identity.size,
     mtimeMs: identity.mtimeMs,
-    sha256: sha256.toLowerCase(),
+    sha256,
     identity,
     bytes: null,
     async read(into, offset) {
@@ -163,7 +186,7 @@ function onDisk(file: OpenedFile, sha256: string): OpenCapture {
       if (isSame(now, identity)) return;
       // A new time may come from a rename as well: then the content tells.
       const isOther = now.size !== identity.size ||
-        (await readHashed(file)).sha256 !== sha256.toLowerCase();
+        (await readHashed(file)).sha256 !== sha256;
       if (isOther) throw changed(file);
     },
     [Symbol.dispose]: () => file[Symbol.dispose](),

@@ -138,6 +138,19 @@ Deno.test({
 });
 
 Deno.test({
+  name: "the executable sends nothing for this machine through a proxy",
+  ignore,
+  async fn() {
+    await using proxy = new ScriptedServer(delivered);
+    await using host = new Host();
+    for (const name of ["HTTP_PROXY", "ALL_PROXY"]) host.env[name] = proxy.url;
+    const file = host.dir.write("door.png", "a capture");
+    assertEquals((await host.run("upload", file)).code, 0);
+    assertEquals([host.server.captures.length, proxy.accepted], [1, 0]);
+  },
+});
+
+Deno.test({
   name: "the executable's agent ends in order on SIGTERM",
   ignore: ignore || Deno.build.os === "windows",
   async fn() {
