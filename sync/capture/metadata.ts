@@ -113,22 +113,27 @@ export function withHostMetadata(text: string, facts: HostFacts): string {
   for (const key of Object.keys(given)) {
     if (key !== "sha256" || !isClaimed) delete known[key];
   }
-  const own = isClaimed ? withoutKey(text, "sha256") : text.trim();
+  const own = isClaimed
+    ? withEntries(text, { sha256: undefined })
+    : text.trim();
   const members = [JSON.stringify(known), own]
     .map((object) => object.slice(1, -1).trim());
   return `{${members.filter((text) => text !== "").join(",")}}`;
 }
 
-/** The text of an object without one of its keys; numbers keep their digits. */
-function withoutKey(text: string, unwanted: string): string {
+/**
+ * Returns the text of an object with some keys set, or taken out where the value is
+ * `undefined`; numbers keep their digits.
+ */
+export function withEntries(text: string, entries: Metadata): string {
   // TypeScript's types do not have it yet.
   const { rawJSON } = JSON as unknown as { rawJSON(source: string): unknown };
-  const { [unwanted]: _, ...rest } = JSON.parse(
+  const object = JSON.parse(
     text.trim(),
     (_key, value: unknown, context?: { source: string }) =>
       typeof value === "number" ? rawJSON(context!.source) : value,
   );
-  return JSON.stringify(rest);
+  return JSON.stringify({ ...object, ...entries });
 }
 
 function assertObject(value: unknown): asserts value is Metadata {

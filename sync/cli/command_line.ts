@@ -76,9 +76,9 @@ function spell(
       settings.set(name, [value]);
     } else if (
       value === undefined && valued.includes(name) && at + 1 < end &&
-      /^-\d/.test(args[at + 1]!)
+      /^-(\d|$)/.test(args[at + 1]!)
     ) {
-      // It would take a negative number for an option.
+      // It would take a negative number, or a dash alone, for an option.
       rest.push(`${arg}=${args[++at]}`);
     } else {
       rest.push(arg);

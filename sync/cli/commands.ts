@@ -14,7 +14,7 @@ export const COMMANDS: Record<string, Command> = {
     summary:
       "Be the agent: deliver what is queued and what comes, until told to stop",
     max: 0,
-    options: RUN_OPTIONS,
+    options: [...RUN_OPTIONS, "dry-run"],
     example:
       "jarvis-agent run --server https://captures.example.org --watch ~/Captures",
     notes:

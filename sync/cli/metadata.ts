@@ -1,42 +1,64 @@
 import {
-  encodeMetadata,
-  type Metadata,
-  parseMetadata,
+  checkMetadata,
+  MAX_METADATA_BYTES,
+  withEntries,
 } from "../capture/metadata.ts";
 import { type Given, UsageError } from "./arguments.ts";
 
 /**
- * Returns the metadata of a command line: `--metadata-json`, with the entries
- * of `--metadata KEY=VALUE` on top.
+ * Returns the metadata of a command line as JSON text: that of `--metadata-json` or
+ * `--metadata-file`, as it was written, with the entries of `--metadata KEY=VALUE`
+ * on top.
  *
  * @throws {UsageError} if it cannot be used. The message does not repeat it.
  */
-export function readMetadata(given: Given): Metadata {
-  const entries = given.texts("metadata").map((text) => {
-    const at = text.indexOf("=");
-    if (at < 1) {
-      throw new UsageError(
-        "Cannot use a --metadata without a key and a value: expected KEY=VALUE, like door=3",
-      );
-    }
-    return [text.slice(0, at), text.slice(at + 1)] as const;
-  });
-  const metadata = { ...readJson(given), ...Object.fromEntries(entries) };
-  try {
-    encodeMetadata(metadata);
-  } catch (cause) {
-    throw new UsageError((cause as Error).message, { cause });
+export async function readMetadata(given: Given): Promise<string> {
+  const entries = given.texts("metadata").map(entryOf);
+  const [json, file] = [
+    given.text("metadata-json"),
+    given.text("metadata-file"),
+  ];
+  if (json !== undefined && file !== undefined) {
+    throw new UsageError(
+      "Cannot use --metadata-json and --metadata-file at once: expected one of them",
+    );
   }
-  return metadata;
-}
-
-function readJson(given: Given): Metadata {
-  const text = given.text("metadata-json");
-  if (text === undefined) return {};
   try {
-    return parseMetadata(text);
+    const given = checkMetadata(
+      file === undefined ? json ?? "{}" : await readText(file),
+    );
+    if (entries.length === 0) return given;
+    return checkMetadata(withEntries(given, Object.fromEntries(entries)));
   } catch (cause) {
     const { message } = cause as Error;
-    throw new UsageError(`--metadata-json: ${message}`, { cause });
+    const source = file !== undefined
+      ? "--metadata-file: "
+      : json !== undefined
+      ? "--metadata-json: "
+      : "";
+    throw new UsageError(source + message, { cause });
   }
+}
+
+function entryOf(text: string): [key: string, value: string] {
+  const at = text.indexOf("=");
+  if (at < 1) {
+    throw new UsageError(
+      "Cannot use a --metadata without a key and a value: expected KEY=VALUE, like door=3",
+    );
+  }
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** The text of a file, or of standard input for `-`; of what is too long only the beginning. */
+async function readText(path: string): Promise<string> {
+  using file = path === "-" ? undefined : await Deno.open(path);
+  // Without the byte order mark that some programs write.
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of (file ?? Deno.stdin).readable) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length > MAX_METADATA_BYTES) break;
+  }
+  return text + decoder.decode();
 }

@@ -143,6 +143,11 @@ export const OPTIONS = {
     value: "JSON",
     help: "The metadata as a JSON object",
   },
+  "metadata-file": {
+    value: "FILE",
+    help:
+      "A file with the metadata as a JSON object, - for standard input; unlike arguments, nobody else sees it",
+  },
   "status": {
     value: "STATUS",
     help: "Only captures that are pending, uploading or failed",
@@ -151,6 +156,10 @@ export const OPTIONS = {
   "days": { value: "N", help: "Older than so many days (default: 7)" },
   "failed": { help: "Every capture that failed" },
   "all": { help: "Every capture that failed or waits" },
+  "dry-run": {
+    help:
+      "Only list what would be taken of the watched folders, and why not the rest",
+  },
   "json": { help: "Print JSON" },
   "verbose": { env: "JARVIS_VERBOSE", help: "Log every delivery" },
 } as const satisfies Record<string, OptionSpec>;
@@ -171,7 +180,11 @@ export const SERVER = [
   "timeout",
 ] as const;
 export const SPOOL = ["max-spool-bytes", "min-free-bytes"] as const;
-export const METADATA = ["metadata", "metadata-json"] as const;
+export const METADATA = [
+  "metadata",
+  "metadata-json",
+  "metadata-file",
+] as const;
 
 /** What commands that upload take. */
 export const UPLOADS = [...SERVER, "proof"] as const;

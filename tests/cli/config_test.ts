@@ -215,10 +215,10 @@ Deno.test("the server's address is checked, and the option named that gave it", 
       UsageError,
       message,
     );
-  refused(
-    "captures.example.org",
-    '"captures.example.org": expected an address',
-  );
+  for (const text of ["hush", "hush://a", "https://me:hush@[a"]) {
+    const error = refused(text, "server address: expected an address like");
+    assertEquals(error.message.includes("hush"), false, error.message);
+  }
   refused("ftp://a.example", "(--server)");
   refused("https://a.example?x=1", "with a query or fragment");
   refused("https://me:hush@a.example", 'with credentials in it (host "a.exam');

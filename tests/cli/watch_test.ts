@@ -166,6 +166,56 @@ Deno.test("run --watch takes only what --include, --exclude and sizes let throug
   assertEquals(server.names.sort(), ["a.png", "d.png"]);
 });
 
+Deno.test("run --dry-run lists what would be taken and why not the rest, and makes nothing", async () => {
+  await using host = new Host(deadUrl());
+  const old = new Date(Date.now() - 60_000);
+  for (
+    const name of [
+      ...["a.png", "a.png.json", "b.jpg", ".hidden", "big.png", "sub/c.png"],
+      ...["alone.png.json", "download.png.part", "raw/d.png"],
+    ]
+  ) {
+    const path = host.write(
+      `in/${name}`,
+      "x".repeat(name === "big.png" ? 9 : 1),
+    );
+    Deno.utimeSync(path, old, old);
+  }
+  host.write("in/new.png", "x");
+  const dir = host.join("in");
+  Deno.symlinkSync(host.write("in/a.png", "x"), `${dir}/link.png`);
+  Deno.utimeSync(`${dir}/a.png`, old, old);
+  using _writer = Deno.openSync(`${dir}/sub/c.png`, { append: true });
+  const { code, stdout, stderr } = await host.run(
+    ...["run", "--dry-run", "--watch", dir, "--watch", host.join("later")],
+    ...["--exclude=raw", "--exclude=*.jpg", "--max-size=8"],
+  );
+  assertEquals([code, stderr], [0, ""]);
+  const linux = Deno.build.os === "linux";
+  assertEquals(
+    stdout.trimEnd().split("\n").sort(),
+    [
+      `${linux ? 1 : 2} would be taken now, ${linux ? 3 : 2} later, 7 not`,
+      `later  ${dir}/alone.png.json: waits for its capture "alone.png"`,
+      `later  ${dir}/new.png: it has changed just now`,
+      ...linux
+        ? [`later  ${dir}/sub/c.png: somebody has it open for writing`]
+        : [],
+      `later  Cannot find the folder "${host.join("later")}", waiting for it`,
+      `pass   ${dir}/.hidden: hidden`,
+      `pass   ${dir}/a.png.json: the metadata of "a.png"`,
+      `pass   ${dir}/b.jpg: excluded by "*.jpg"`,
+      `pass   ${dir}/big.png: larger than 8 bytes`,
+      `pass   ${dir}/download.png.part: named like a file that is not finished`,
+      `pass   ${dir}/link.png: a symbolic link`,
+      `pass   ${dir}/raw: excluded by "raw"`,
+      `take   ${dir}/a.png`,
+      ...linux ? [] : [`take   ${dir}/sub/c.png`],
+    ].sort(),
+  );
+  assert(!names(host.join(".")).includes("data"));
+});
+
 Deno.test("run waits for a folder that is missing, and delivers meanwhile what others queue", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);

@@ -1,4 +1,5 @@
 import { nudgeAgent } from "../../agent/agent_lock.ts";
+import { parseMetadata } from "../../capture/metadata.ts";
 import { createLog } from "../../host/log.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { eachFile } from "../each_file.ts";
@@ -8,12 +9,16 @@ import { readMetadata } from "../metadata.ts";
 /** Queues every file of the command line that can be, and says which cannot. */
 export async function run(context: CommandContext): Promise<number> {
   const { settings, given, out, err } = context;
-  const metadata = readMetadata(given);
+  const metadata = await readMetadata(given);
   using store = await openStore(settings, {
     log: createLog({ write: err }),
   });
   return await eachFile(context, async (filepath) => {
-    const id = await store.intake.add(filepath, metadata, settings);
+    const id = await store.intake.add(
+      filepath,
+      parseMetadata(metadata),
+      settings,
+    );
     nudgeAgent(store.queue.path);
     out(given.has("json") ? JSON.stringify({ id, filepath }) : id);
     return ExitCode.ok;

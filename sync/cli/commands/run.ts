@@ -6,12 +6,14 @@ import { createLog, type Log } from "../../host/log.ts";
 import { Notifier } from "../../host/notify.ts";
 import { createAgent, createUploader, reconcile } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
+import { dryRun } from "../dry_run.ts";
 import { MemoryKeeper, releaseMemory } from "../memory.ts";
 import { Reloader } from "../reload.ts";
 import { openStore, type Store } from "../store.ts";
 
 /** Is the agent until the program is told to stop. */
 export async function run(context: CommandContext): Promise<number> {
+  if (context.given.has("dry-run")) return dryRun(context);
   const signal = context.stopSignal();
   const socket = Deno.env.get("NOTIFY_SOCKET");
   await using notifier = new Notifier({ socket });

@@ -2,7 +2,7 @@ import "../../queue/native_sqlite.ts";
 import { nudgeAgent } from "../../agent/agent_lock.ts";
 import { newCaptureId } from "../../capture/capture_id.ts";
 import { createLog } from "../../host/log.ts";
-import type { Metadata } from "../../capture/metadata.ts";
+import { parseMetadata } from "../../capture/metadata.ts";
 import { statCapture } from "../../spool/spool.ts";
 import type { CaptureUploader, UploadResult } from "../../upload/uploader.ts";
 import type { OutcomeKind } from "../../upload/outcome.ts";
@@ -24,7 +24,7 @@ const UNUSABLE: OutcomeKind[] = ["unavailable", "busy", "refused"];
 export async function run(context: CommandContext): Promise<number> {
   const { settings, given, out, stopSignal } = context;
   const signal = stopSignal();
-  const metadata = readMetadata(given);
+  const metadata = await readMetadata(given);
   const log = createLog({ write: context.err });
   await using uploader = createUploader(settings, { maxRetries: 3, log });
   using store = await openStore(settings, { log });
@@ -38,7 +38,7 @@ export async function run(context: CommandContext): Promise<number> {
     if (UNUSABLE.includes(sent.outcome)) unusable = { ...sent, attempts: 0 };
     const queued = !sent.success && sent.outcome !== "rejected";
     if (queued) {
-      await store.intake.add(filepath, metadata, { id });
+      await store.intake.add(filepath, parseMetadata(metadata), { id });
       nudgeAgent(store.queue.path);
     }
     const describe = given.has("json") ? forScript : forPerson;
@@ -51,7 +51,7 @@ export async function run(context: CommandContext): Promise<number> {
 async function send(
   uploader: CaptureUploader,
   filepath: string,
-  metadata: Metadata,
+  metadata: string,
   options: { idempotencyKey: string; signal: AbortSignal },
 ): Promise<Sent> {
   try {

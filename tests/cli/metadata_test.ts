@@ -1,0 +1,54 @@
+import { assertEquals } from "@std/assert";
+import { Host } from "../helpers/host.ts";
+import { delivered, ScriptedServer } from "../helpers/scripted_server.ts";
+
+Deno.test("metadata comes from a file or standard input, as it was written, or is refused", async () => {
+  await using server = new ScriptedServer(delivered);
+  await using host = new Host(server.url);
+  const text = '{"ts_ns":1732647310123456789,"big":1e400}';
+  const file = host.write("metadata.json", `\ufeff${text}\n`);
+  const capture = host.write("a.png");
+  const exact = async (...args: string[]) => {
+    const { code, stderr } = await host.run("upload", capture, ...args);
+    assertEquals(code, 0, stderr);
+    const sent = new TextDecoder().decode(
+      await server.requests.at(-1)!.body(),
+    );
+    for (const member of ['"ts_ns":1732647310123456789', '"big":1e400']) {
+      assertEquals(sent.includes(member), true, sent);
+    }
+    return sent;
+  };
+  await exact("--metadata-file", file);
+  const sent = await exact("--metadata-file", file, "--metadata", "door=3");
+  assertEquals(sent.includes('"door":"3"'), true);
+  const piped = await host.inShell(
+    `printf '%s' '${text}' | "$@"`,
+    ...["upload", capture, "--metadata-file", "-"],
+  );
+  assertEquals(piped.code, 0, piped.stderr);
+  for (
+    const [args, expected] of [
+      [
+        ["--metadata-file", host.write("no", "[1]")],
+        "--metadata-file: Cannot use an array as metadata",
+      ],
+      [
+        ["--metadata-file", host.join("missing")],
+        "--metadata-file: No such file",
+      ],
+      [
+        ["--metadata-file", host.write("large", " ".repeat(2 ** 21))],
+        "of more than 1048576 bytes",
+      ],
+      [
+        ["--metadata-file", file, "--metadata-json", "{}"],
+        "at once: expected one of them",
+      ],
+    ] as const
+  ) {
+    const { code, stderr } = await host.run("enqueue", capture, ...args);
+    assertEquals(code, 2, stderr);
+    assertEquals(stderr.includes(expected), true, stderr);
+  }
+});
