@@ -18,10 +18,8 @@ const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 const O_CREATE_NEW = 0o1 | 0o100 | 0o200; // O_WRONLY | O_CREAT | O_EXCL
 
-const SYS_OPENAT2 = 437n;
 const SYS_RENAMEAT2 = IS_ARM ? 276n : 316n;
 const SYS_GETDENTS64 = IS_ARM ? 61n : 217n;
-const RESOLVE_BENEATH_WITHOUT_LINKS = 0x08n | 0x04n;
 const RENAME_NOREPLACE = 1;
 const AT_EMPTY_PATH = 0x1000;
 const AT_SYMLINK_NOFOLLOW = 0x100;
@@ -31,6 +29,7 @@ const F_SETSIG = 10;
 /** Nothing happens to a process that does not handle it. */
 const SIGURG = 23n;
 const [F_RDLCK, F_UNLCK] = [0n, 2n];
+const [EXDEV, EINVAL, ENOSYS] = [18, 22, 38];
 const FICLONE = 0x40049409n;
 
 /** What {@linkcode statAt} tells. Times are whole milliseconds since 1970. */
@@ -67,26 +66,33 @@ export function openAt(
   const { folder: isFolder, beneath, noFollow } = options;
   const flags = O_CLOEXEC | O_NONBLOCK | (isFolder ? O_DIRECTORY : 0) |
     (noFollow ? O_NOFOLLOW : 0);
-  const name = cString(path);
-  const fd = beneath
-    ? openBeneath(folder, name, flags)
-    : libc!.openat(folder, name, flags, 0);
+  if (beneath) return openBeneath(folder, path, flags);
+  const fd = libc!.openat(folder, cString(path), flags, 0);
   return checked(fd, `open "${path}"`);
 }
 
-function openBeneath(
-  folder: number,
-  name: Uint8Array<ArrayBuffer>,
-  flags: number,
-): number {
-  const how = BigUint64Array.of(
-    BigInt(flags),
-    0n,
-    RESOLVE_BENEATH_WITHOUT_LINKS,
-  );
-  return Number(
-    libc!.openat2(SYS_OPENAT2, folder, name, how, BigInt(how.byteLength)),
-  );
+/**
+ * Opens folder by folder, none of which may be a link, so that nobody can lead the
+ * way elsewhere. The system call `openat2` does the same, but not on every kernel.
+ */
+function openBeneath(folder: number, path: string, flags: number): number {
+  const names = path.split("/");
+  const last = names.pop()!;
+  if (path.startsWith("/") || [...names, last].includes("..")) {
+    throw systemError(EXDEV, `open "${path}"`);
+  }
+  let parent = folder;
+  try {
+    for (const name of names) {
+      const fd = openAt(parent, name, { folder: true, noFollow: true });
+      if (parent !== folder) close(parent);
+      parent = fd;
+    }
+    const fd = libc!.openat(parent, cString(last), flags | O_NOFOLLOW, 0);
+    return checked(fd, `open "${path}"`);
+  } finally {
+    if (parent !== folder) close(parent);
+  }
 }
 
 /** Creates a file for this user alone and opens it for writing; there must be none of this name. */
@@ -200,15 +206,22 @@ export function renameAt(
   name: string,
   to: { folder: number; name: string },
 ): void {
-  const result = libc!.renameat2(
+  const names = [cString(name), cString(to.name)] as const;
+  const renamed = libc!.renameat2(
     SYS_RENAMEAT2,
     folder,
-    cString(name),
+    names[0],
     to.folder,
-    cString(to.name),
+    names[1],
     RENAME_NOREPLACE,
   );
-  checked(Number(result), `rename "${name}" to "${to.name}"`);
+  // Some network file systems rename only with replacing.
+  if (Number(renamed) < 0 && [EINVAL, ENOSYS].includes(lastErrno())) {
+    const linked = libc!.linkat(folder, names[0], to.folder, names[1], 0);
+    checked(linked, `rename "${name}" to "${to.name}"`);
+    return unlinkAt(folder, name);
+  }
+  checked(Number(renamed), `rename "${name}" to "${to.name}"`);
 }
 
 /** Reads on in an open folder; returns how many bytes of entries, 0 at the end. */
