@@ -38,7 +38,7 @@ Deno.test("metadata comes from a file or standard input, as it was written, or i
         "--metadata-file: No such file",
       ],
       [
-        ["--metadata-file", host.write("large", " ".repeat(2 ** 21))],
+        ["--metadata-file", host.write("large", "x".repeat(2 ** 21))],
         "of more than 1048576 bytes",
       ],
       [
