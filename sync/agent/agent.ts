@@ -1,37 +1,19 @@
-import { acquireAgentLock, agentLockPath } from "./agent_lock.ts";
-import { Breaker } from "./breaker.ts";
-import {
-  Delivery,
-  type DeliveryOptions,
-  type DeliveryQueue,
-  type DeliveryUploader,
-  TURN_MS,
-} from "./delivery.ts";
-import type { PassReport } from "./outcome_handler.ts";
+import { delay } from "@std/async/delay";
+import type { ProcessLock } from "../host/lock.ts";
 import type { Log } from "../host/log.ts";
-import { OutageLog } from "./outage_log.ts";
-import type { AgentState, QueueStats } from "../queue/queue.ts";
 import { Wakeup } from "../host/wakeup.ts";
-
-/** What the agent needs of a queue; `UploadQueue` is one. */
-export interface AgentQueue extends DeliveryQueue {
-  readonly path: string;
-  recover(): number;
-  makeAllDue(): void;
-  nextDueMs(): number | null;
-  dataVersion(): number;
-  getStats(): QueueStats;
-  getAgentState(): AgentState;
-  setAgentState(
-    state: Omit<AgentState, "syncRequested" | "syncCompleted">,
-  ): void;
-  completeSync(requested: number): void;
-}
-
-/** What the agent needs of an uploader; `CaptureUploader` is one. */
-export interface AgentUploader extends DeliveryUploader {
-  readonly serverUrl: string;
-}
+import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
+import type { Spool } from "../spool/spool.ts";
+import type { CaptureUploader, UploadResult } from "../upload/uploader.ts";
+import { acquireAgentLock } from "./agent_lock.ts";
+import { BatchCompleter } from "./batch_completer.ts";
+import { Delivery, TURN_MS } from "./delivery.ts";
+import { OutageLog } from "./outage_log.ts";
+import { OutcomeHandler, type PassReport } from "./outcome_handler.ts";
+import { Patience } from "./patience.ts";
+import { Prefetch } from "./prefetch.ts";
+import { watchQueue } from "./queue_changes.ts";
+import { SHORT_WAIT_MS, Throttle } from "./throttle.ts";
 
 /** What brings captures into the queue while the agent runs; `FolderWatcher` is one. */
 export interface AgentWatcher {
@@ -40,13 +22,41 @@ export interface AgentWatcher {
 }
 
 /** Options for {@linkcode SyncAgent}. */
-export interface SyncAgentOptions extends DeliveryOptions {
-  queue: AgentQueue;
-  uploader: AgentUploader;
+export interface SyncAgentOptions {
+  queue: UploadQueue;
+  uploader: CaptureUploader;
+  /** Where captures lie that are `spooled`; those that are delivered leave it. */
+  spool?: Pick<Spool, "pathOf" | "discard">;
+  /**
+   * Whether a file that was changed after it was handed over is refused instead
+   * of sent as it is now.
+   *
+   * @default {false}
+   */
+  refuseChanged?: boolean;
+  watcher?: AgentWatcher;
   /** @default {nothing is logged} */
   log?: Log;
-  watcher?: AgentWatcher;
-  breaker?: Breaker;
+  /**
+   * The queue's agent lock, of a caller who holds it longer than this agent lives
+   * (see `acquireAgentLock`).
+   *
+   * @default {it is taken by `run` and `runOnce`, while they last}
+   */
+  lock?: ProcessLock;
+  /**
+   * Decides whether captures may be sent, and how many at a time.
+   *
+   * @default {one that begins anew}
+   */
+  throttle?: Throttle;
+  /**
+   * How many captures are sent at a time, at most: a whole number from 1. How many
+   * are is found out (see `Concurrency`).
+   *
+   * @default {32}
+   */
+  concurrency?: number;
   /**
    * How long uploads under way may go on when the agent is to stop, in milliseconds.
    *
@@ -54,61 +64,77 @@ export interface SyncAgentOptions extends DeliveryOptions {
    */
   graceMs?: number;
   /**
-   * A clock that never jumps, in milliseconds, for the times between probes.
+   * How long a capture waits the first time that it cannot be sent now for a reason
+   * of its own, in milliseconds.
    *
-   * @default {performance.now}
+   * @default {60000}
    */
-  now?: () => number;
+  snoozeMs?: number;
+  /** Is called when a delivery is committed, and waited for. */
+  onDelivered?: (
+    capture: QueuedCapture,
+    result: UploadResult,
+  ) => void | Promise<void>;
+  /** Is called at every turn of the loop that does the work, at least every 5 s. */
+  onTurn?: () => void;
 }
 
 /**
- * How often the agent looks whether another process changed the queue, in
- * milliseconds: most of what an idle agent costs is to be woken.
- */
-const LOOK_MS = 2_000;
-
-/**
  * Delivers what is in the queue: claims what is due, uploads several at a time,
- * and settles each capture by what its outcome means.
+ * and completes each capture by what its outcome means.
  *
- * While the server cannot be used the queue stays as it is, and one probe at a
- * time asks whether it is back. There is one agent for a queue: a second one is
- * refused.
+ * While the server cannot be used the queue stays as it is, and a few captures at
+ * a time are tried. While the queue cannot be used (another process holds it
+ * locked, the disk is full) the agent waits for it. There is one agent for a
+ * queue: a second one is refused.
  */
 export class SyncAgent {
-  readonly #queue: AgentQueue;
-  readonly #uploader: AgentUploader;
-  readonly #watcher: AgentWatcher | undefined;
-  readonly #graceMs: number;
-  readonly #onTurn: () => void;
+  readonly #options: SyncAgentOptions;
+  readonly #queue: UploadQueue;
   readonly #log: Log;
-  readonly #breaker: Breaker;
+  readonly #patience: Patience;
+  readonly #throttle: Throttle;
   readonly #wakeup = new Wakeup();
+  readonly #outcomes: OutcomeHandler;
   readonly #delivery: Delivery;
   readonly #outages: OutageLog;
   #syncRequested = 0;
-  #dataVersion = -1;
   #said: string | undefined;
 
   constructor(options: SyncAgentOptions) {
-    this.#queue = options.queue;
-    this.#uploader = options.uploader;
-    this.#watcher = options.watcher;
-    this.#graceMs = options.graceMs ?? 10_000;
-    this.#log = options.log ?? (() => {});
-    this.#breaker = options.breaker ?? new Breaker(options);
-    this.#outages = new OutageLog(this.#log, options.now);
-    this.#onTurn = () => {
-      this.#tell();
-      options.onTurn?.();
-    };
+    const { queue, uploader, spool, log = () => {} } = options;
+    const throttle = options.throttle ??
+      new Throttle({ concurrency: options.concurrency });
+    this.#options = options;
+    this.#queue = queue;
+    this.#log = log;
+    this.#throttle = throttle;
+    this.#patience = new Patience(log);
+    this.#outages = new OutageLog(log);
+    const patience = this.#patience;
+    const completer = new BatchCompleter(queue, { patience, log });
+    this.#outcomes = new OutcomeHandler({
+      queue,
+      throttle,
+      completer,
+      uploader,
+      spool,
+      onDelivered: options.onDelivered,
+      snoozeMs: options.snoozeMs,
+      log,
+    });
     this.#delivery = new Delivery({
-      queue: options.queue,
-      uploader: options.uploader,
-      breaker: this.#breaker,
+      uploader,
+      spool,
+      refuseChanged: options.refuseChanged,
+      throttle,
+      prefetch: new Prefetch(queue),
+      outcomes: this.#outcomes,
+      completer,
+      patience,
       wakeup: this.#wakeup,
-      log: this.#log,
-    }, { ...options, onTurn: this.#onTurn });
+      onTurn: () => this.#turn(),
+    });
   }
 
   /**
@@ -119,20 +145,21 @@ export class SyncAgent {
    * @param options `onLocked` is called first, when this process is the queue's
    * agent, and waited for.
    * @throws {AgentRunningError} if another process is this queue's agent.
+   * @throws {DatabaseError} if the queue cannot be used any more.
    * @throws the signal's reason, if it aborts: uploads under way are put back.
    */
   async runOnce(
     signal: AbortSignal = new AbortController().signal,
     options: { onLocked?: () => void | Promise<void> } = {},
   ): Promise<PassReport> {
-    using _lock = await acquireAgentLock(this.#queue);
+    using _lock = await this.#acquireLock();
     await options.onLocked?.();
-    this.#begin();
+    await this.#start(signal);
     try {
-      await this.#watcher?.scan();
-      const report = await this.#pass(signal, signal);
+      await this.#options.watcher?.scan();
+      await this.#pass(signal, signal);
       signal.throwIfAborted();
-      return report;
+      return this.#outcomes.takeReport();
     } finally {
       this.#end();
     }
@@ -146,7 +173,8 @@ export class SyncAgent {
    * watching begins when what it returns is settled. `onReady` is called when
    * the watched folders were looked through once as well.
    * @throws {AgentRunningError} if another process is this queue's agent.
-   * @throws {Error} if the queue cannot be used any more.
+   * @throws {DatabaseError} if the queue cannot be used any more.
+   * @throws {UnrecordedError} if outcomes could not be recorded before the end.
    */
   async run(
     signal: AbortSignal,
@@ -155,19 +183,24 @@ export class SyncAgent {
       onReady?: () => void;
     } = {},
   ): Promise<void> {
-    using _lock = await acquireAgentLock(this.#queue);
+    using _lock = await this.#acquireLock();
+    const { watcher } = this.#options;
     const prepared = options.onLocked?.();
-    this.#begin();
+    await this.#start(signal);
     // Ends everything else as well if one part fails.
     const failed = new AbortController();
     const stop = AbortSignal.any([signal, failed.signal]);
     const parts = [
       this.#work(stop),
-      this.#lookForChanges(stop),
+      watchQueue(this.#queue, {
+        onChange: () => this.#noticeChange(),
+        patience: this.#patience,
+        signal: stop,
+      }),
       Promise.resolve(prepared)
-        .then(() => this.#watcher?.run(stop, options.onReady)),
+        .then(() => watcher?.run(stop, options.onReady)),
     ];
-    if (!this.#watcher) options.onReady?.();
+    if (!watcher) options.onReady?.();
     try {
       await Promise.all(parts);
     } catch (error) {
@@ -186,8 +219,8 @@ export class SyncAgent {
 
   /** Makes everything due and the server worth a probe, now. */
   hurry(): void {
-    this.#queue.makeAllDue();
-    this.#breaker.hurry();
+    this.#patience.try(() => this.#queue.makeAllDue());
+    this.#throttle.hurry();
     this.#wakeup.wake();
   }
 
@@ -196,78 +229,48 @@ export class SyncAgent {
     let graceTimer: ReturnType<typeof setTimeout> | undefined;
     stop.addEventListener("abort", () => {
       this.#wakeup.wake();
-      graceTimer = setTimeout(() => abort.abort(), this.#graceMs);
+      const { graceMs = 10_000 } = this.#options;
+      graceTimer = setTimeout(() => abort.abort(), graceMs);
     }, { once: true });
     while (!stop.aborted) {
       const requested = this.#syncRequested;
-      await this.#pass(stop, abort.signal);
+      if (requested > 0) await this.#pass(stop, abort.signal);
+      else await this.#delivery.drain(stop, abort.signal);
       if (requested > 0) this.#completeSync(requested);
-      this.#onTurn();
+      this.#turn();
       if (!stop.aborted) await this.#wakeup.sleep(this.#idleMs());
     }
     clearTimeout(graceTimer);
   }
 
-  /**
-   * Sends what is due, unless the server cannot be used.
-   *
-   * @param stop Nothing is begun any more when it aborts.
-   * @param abort Uploads under way end when it aborts.
-   */
-  async #pass(stop: AbortSignal, abort: AbortSignal): Promise<PassReport> {
-    const nothing = { delivered: 0, failed: 0, postponed: 0 };
-    if (this.#breaker.isOpen) {
-      if (this.#breaker.waitMs() > 0) return nothing;
-      const ready = await this.#uploader.checkServer({ signal: stop });
-      if (stop.aborted) return nothing;
-      if (ready) this.#breaker.close();
-      else this.#breaker.probeFailed();
+  /** Sends what is due; short waits of the throttle are waited out. */
+  async #pass(stop: AbortSignal, abort: AbortSignal): Promise<void> {
+    while (true) {
+      await this.#delivery.drain(stop, abort);
+      const { isWaiting, state, waitMs } = this.#throttle;
+      const isShort = isWaiting && state !== "down" && waitMs <= SHORT_WAIT_MS;
+      if (!isShort || stop.aborted || !this.#isAnyDueIn(SHORT_WAIT_MS)) return;
+      this.#turn();
+      await delay(waitMs, { signal: stop }).catch(() => {});
     }
-    return await this.#delivery.drain(stop, abort);
+  }
+
+  #isAnyDueIn(ms: number): boolean {
+    return this.#queue.getPending(1).length > 0 ||
+      (this.#queue.nextDueMs() ?? Infinity) <= ms;
   }
 
   /** How long there is nothing to do; not long, because a wall clock may jump. */
   #idleMs(): number {
     if (this.#syncRequested > 0) return 0;
-    const waitMs = this.#breaker.isOpen
-      ? this.#breaker.waitMs()
-      : this.#queue.nextDueMs() ?? TURN_MS;
+    const waitMs = this.#throttle.isWaiting
+      ? this.#throttle.waitMs
+      : this.#patience.try(() => this.#queue.nextDueMs()) ?? TURN_MS;
     return Math.min(waitMs, TURN_MS);
   }
 
-  /** Notices what other processes change: at once by an event, else within two seconds. */
-  async #lookForChanges(stop: AbortSignal): Promise<void> {
-    const events = this.#touches(stop);
-    while (!stop.aborted) {
-      const version = this.#queue.dataVersion();
-      if (version !== this.#dataVersion) {
-        this.#dataVersion = version;
-        this.#noticeSync();
-        this.#wakeup.wake();
-      }
-      await events.sleep(LOOK_MS);
-    }
-  }
-
-  /** Wakes whenever somebody touches the lock file, as `nudgeAgent` does. */
-  #touches(stop: AbortSignal): Wakeup {
-    const wakeup = new Wakeup();
-    stop.addEventListener("abort", () => wakeup.wake(), { once: true });
-    let watcher: Deno.FsWatcher;
-    try {
-      watcher = Deno.watchFs(agentLockPath(this.#queue.path));
-    } catch {
-      // No watches left on this system: then every two seconds.
-      return wakeup;
-    }
-    stop.addEventListener("abort", () => watcher.close(), { once: true });
-    (async () => {
-      for await (const _event of watcher) wakeup.wake();
-    })().catch(() => {});
-    return wakeup;
-  }
-
-  #noticeSync(): void {
+  #noticeChange(): void {
+    this.#wakeup.wake();
     const { syncRequested, syncCompleted } = this.#queue.getAgentState();
     if (syncRequested <= Math.max(syncCompleted, this.#syncRequested)) return;
     this.#syncRequested = syncRequested;
@@ -275,12 +278,24 @@ export class SyncAgent {
   }
 
   #completeSync(requested: number): void {
-    this.#queue.completeSync(requested);
-    if (this.#syncRequested === requested) this.#syncRequested = 0;
+    const isDone = this.#patience.try(() => {
+      this.#queue.completeSync(requested);
+      return true;
+    });
+    if (isDone && this.#syncRequested === requested) this.#syncRequested = 0;
   }
 
-  #begin(): void {
-    const interrupted = this.#queue.recover();
+  async #acquireLock(): Promise<Disposable | undefined> {
+    return this.#options.lock ? undefined : await acquireAgentLock(this.#queue);
+  }
+
+  async #start(signal: AbortSignal): Promise<void> {
+    let interrupted: number | undefined;
+    while (interrupted === undefined) {
+      signal.throwIfAborted();
+      interrupted = this.#patience.try(() => this.#queue.recover());
+      if (interrupted === undefined) await delay(1000, { signal });
+    }
     if (interrupted > 0) {
       this.#log(
         "info",
@@ -293,25 +308,34 @@ export class SyncAgent {
   #end(): void {
     this.#tell();
     this.#said = undefined;
-    this.#queue.setAgentState({ ...this.#queue.getAgentState(), pid: null });
+    this.#patience.try(() =>
+      this.#queue.setAgentState({ ...this.#queue.getAgentState(), pid: null })
+    );
+  }
+
+  #turn(): void {
+    this.#tell();
+    this.#options.onTurn?.();
   }
 
   /** Tells the log and, through the queue, other processes how the server stands. */
   #tell(): void {
-    const { state, reason, since } = this.#breaker;
-    this.#outages.note(state, reason, () => {
-      const { pending, uploading } = this.#queue.getStats();
-      return pending + uploading;
-    });
-    const saying = `${state} ${reason}`;
-    if (saying === this.#said) return;
-    this.#said = saying;
-    this.#queue.setAgentState({
-      pid: Deno.pid,
-      serverUrl: this.#uploader.serverUrl,
-      serverState: state,
-      serverReason: reason,
-      serverSince: since,
+    this.#patience.try(() => {
+      const { state, reason, since } = this.#throttle;
+      this.#outages.note(state, reason, () => {
+        const { pending, uploading } = this.#queue.getStats();
+        return pending + uploading;
+      });
+      const saying = `${state} ${reason}`;
+      if (saying === this.#said) return;
+      this.#queue.setAgentState({
+        pid: Deno.pid,
+        serverUrl: this.#options.uploader.serverUrl,
+        serverState: state,
+        serverReason: reason,
+        serverSince: since,
+      });
+      this.#said = saying;
     });
   }
 }

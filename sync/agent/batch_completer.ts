@@ -1,8 +1,9 @@
 import { delay } from "@std/async/delay";
 import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
-import { hasFault } from "../queue/database_error.ts";
-import type { Settlement, UploadQueue } from "../queue/queue.ts";
+import type { UploadQueue } from "../queue/queue.ts";
+import { complete, type Completion } from "./completions.ts";
+import { canPass, type Patience } from "./patience.ts";
 
 /** How many outcomes are committed together, at most. */
 const MAX_BATCH = 128;
@@ -13,7 +14,7 @@ const RETRY_MS = 1000;
 
 /** What became of a capture, and what follows when that is durable. */
 export interface Outcome {
-  completion: Settlement;
+  completion: Completion;
   after?: (() => void | Promise<void>) | undefined;
 }
 
@@ -23,9 +24,10 @@ export class UnrecordedError extends Error {
   readonly ids: string[];
 
   constructor(ids: string[], cause: unknown) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
     super(
-      `Cannot record what became of ${ids.length} captures, which will be sent again with the same keys: ${reason}`,
+      `Cannot record what became of ${ids.length} captures, which will be sent again with the same keys: ${
+        reasonOf(cause)
+      }`,
       { cause },
     );
     this.ids = ids;
@@ -38,6 +40,7 @@ export class UnrecordedError extends Error {
  */
 export class BatchCompleter {
   readonly #queue: Pick<UploadQueue, "settle">;
+  readonly #patience: Patience;
   readonly #log: Log;
   readonly #waiting: Outcome[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -46,12 +49,16 @@ export class BatchCompleter {
   /** What follows the commits so far. */
   #following: Promise<void> = Promise.resolve();
 
-  constructor(queue: Pick<UploadQueue, "settle">, log: Log) {
+  constructor(
+    queue: Pick<UploadQueue, "settle">,
+    { patience, log }: { patience: Patience; log: Log },
+  ) {
     this.#queue = queue;
+    this.#patience = patience;
     this.#log = log;
   }
 
-  /** Takes an outcome; a commit that fails is tried again every second. */
+  /** Takes an outcome; it is recorded soon, or when the queue can be used again. */
   add(outcome: Outcome): void {
     this.#waiting.push(outcome);
     if (this.#waiting.length >= MAX_BATCH && !this.#failure) this.#commit();
@@ -61,14 +68,17 @@ export class BatchCompleter {
   /**
    * Returns when all outcomes are recorded, and what follows them is done.
    *
-   * @param signal Ends the waiting for a queue that is locked or out of room.
+   * @param signal Ends the waiting for a queue that cannot be used for a while.
+   * @param onRetry Is called each time that it is tried again.
    * @throws {UnrecordedError} if some are not: then they are forgotten here.
    */
-  async end(signal: AbortSignal): Promise<void> {
+  async end(
+    signal: AbortSignal,
+    onRetry: () => void = () => {},
+  ): Promise<void> {
     while (!this.#commit()) {
-      const canPass = hasFault(this.#failure, "busy") ||
-        hasFault(this.#failure, "full");
-      if (!canPass || signal.aborted) throw this.#forget();
+      if (!canPass(this.#failure) || signal.aborted) throw this.#forget();
+      onRetry();
       await delay(RETRY_MS, { signal }).catch(() => {});
     }
     await this.#following;
@@ -80,18 +90,15 @@ export class BatchCompleter {
     this.#timer = undefined;
     if (this.#waiting.length === 0) return true;
     try {
-      this.#queue.settle(this.#waiting.map(({ completion }) => completion));
+      complete(this.#queue, this.#waiting.map(({ completion }) => completion));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      if (!this.#failure) {
-        this.#log("error", `Cannot record outcomes, will try again: ${reason}`);
-      }
       this.#failure = error;
+      this.#patience.met(error);
       this.#timer = setTimeout(() => this.#commit(), RETRY_MS);
       return false;
     }
-    reached("completed");
     this.#failure = undefined;
+    reached("completed");
     const recorded = this.#waiting.splice(0);
     this.#following = this.#following.then(() => this.#follow(recorded));
     return true;
@@ -103,8 +110,10 @@ export class BatchCompleter {
       try {
         await after?.();
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        this.#log("warn", `Cannot tidy up after a delivery: ${reason}`);
+        this.#log(
+          "warn",
+          `Cannot tidy up after a delivery: ${reasonOf(error)}`,
+        );
       }
     }
   }
@@ -115,4 +124,8 @@ export class BatchCompleter {
     const ids = this.#waiting.splice(0).map(({ completion }) => completion.id);
     return new UnrecordedError(ids, this.#failure);
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

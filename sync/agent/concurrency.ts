@@ -44,6 +44,7 @@ export class Concurrency {
   }
 
   /** How many captures may be on their way now. */
+
   get limit(): number {
     return this.#limit;
   }

@@ -1,5 +1,5 @@
 import { format as formatDuration } from "@std/fmt/duration";
-import type { ServerState } from "./breaker.ts";
+import type { ServerState } from "./throttle.ts";
 import type { Log } from "../host/log.ts";
 
 /** How often an outage is mentioned again, in milliseconds. */

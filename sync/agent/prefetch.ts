@@ -1,4 +1,5 @@
 import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
+import { complete } from "./completions.ts";
 
 /**
  * The most captures that are claimed in one transaction; fewer, where so many
@@ -10,7 +11,7 @@ const CLAIM_LASTS_MS = 250;
 /** The captures that are claimed and not begun: a transaction costs the same for many. */
 export class Prefetch {
   readonly #queue: Pick<UploadQueue, "claim" | "settle">;
-  readonly #claimed: QueuedCapture[] = [];
+  #claimed: QueuedCapture[] = [];
   #claimedAt = 0;
   #limit = 1;
 
@@ -26,16 +27,23 @@ export class Prefetch {
    */
   next(concurrency: number): QueuedCapture | undefined {
     if (this.#claimed.length === 0) {
-      this.#claimed.push(...this.#queue.claim(this.#nextLimit(concurrency)));
+      this.#claimed = this.#queue.claim(this.#nextLimit(concurrency));
     }
     return this.#claimed.shift();
   }
 
-  /** Makes what is claimed and not begun pending again. */
+  /**
+   * Makes what is claimed and not begun pending again.
+   *
+   * @throws {DatabaseError} if the queue cannot be used; then they stay claimed.
+   */
   release(): void {
-    const ids = this.#claimed.splice(0).map(({ id }) => id);
-    if (ids.length === 0) return;
-    this.#queue.settle(ids.map((id) => ({ id, kind: "released" })));
+    if (this.#claimed.length === 0) return;
+    complete(
+      this.#queue,
+      this.#claimed.map(({ id }) => ({ id, kind: "release" })),
+    );
+    this.#claimed = [];
   }
 
   #nextLimit(concurrency: number): number {

@@ -42,7 +42,10 @@ import {
 export type { CaptureUploaderOptions, UploadOptions, UploadResult };
 
 /** Whether a server can be used, and if not, why. */
-export type Readiness = { ready: true } | { ready: false; reason: string };
+export type Readiness =
+  | { ready: true }
+  /** `status` is the HTTP status; `null` if there was no answer. */
+  | { ready: false; reason: string; status: number | null };
 
 const CHECK_TIMEOUT_MS = 5_000;
 
@@ -161,10 +164,11 @@ export class CaptureUploader implements AsyncDisposable {
         return { ready: true };
       }
       const answer = await readAnswer(response, false);
-      return { ready: false, reason: describeAnswer(answer, { token }) };
+      const reason = describeAnswer(answer, { token });
+      return { ready: false, reason, status: response.status };
     } catch (error) {
       const { error: reason } = outcomeOfError(error, { token });
-      return { ready: false, reason: reason! };
+      return { ready: false, reason: reason!, status: null };
     }
   }
 

@@ -9,6 +9,7 @@ import {
   type Outcome,
   UnrecordedError,
 } from "../../sync/agent/batch_completer.ts";
+import { Patience } from "../../sync/agent/patience.ts";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { AgentFixture } from "../helpers/agent_fixture.ts";
@@ -17,7 +18,10 @@ const NEVER = new AbortController().signal;
 
 /** A real queue with claimed captures, and what records their outcomes. */
 class Scene extends AgentFixture {
-  readonly completer = new BatchCompleter(this.queue, this.log);
+  readonly completer = new BatchCompleter(this.queue, {
+    patience: new Patience(this.log),
+    log: this.log,
+  });
   readonly after: string[] = [];
 
   constructor() {
@@ -66,7 +70,7 @@ Deno.test("BatchCompleter.end() returns only when a locked queue has taken the o
   assertEquals(scene.queue.getStats().delivered, 1);
   assertEquals(scene.after, ["0"]);
   assertEquals(scene.logged.length, 1, scene.logged.join("\n"));
-  assertMatch(scene.logged[0]!, /Cannot record outcomes, .*locked/);
+  assertMatch(scene.logged[0]!, /Waiting for the queue: .*locked/);
 });
 
 Deno.test("BatchCompleter.end() throws what is not recorded when it may not wait any longer", async () => {

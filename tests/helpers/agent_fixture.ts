@@ -1,5 +1,5 @@
 import { SyncAgent, type SyncAgentOptions } from "../../sync/agent/agent.ts";
-import { Breaker } from "../../sync/agent/breaker.ts";
+import { Throttle } from "../../sync/agent/throttle.ts";
 import type { Log } from "../../sync/host/log.ts";
 import "../../sync/queue/native_sqlite.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
@@ -11,19 +11,15 @@ export class AgentFixture implements AsyncDisposable {
   readonly dir = new TempDir();
   readonly queue = new UploadQueue(this.dir.join("queue.db"));
   readonly uploader: CaptureUploader;
-  /** A clock that only the test moves, in milliseconds. */
-  nowMs = 0;
-  readonly breaker = new Breaker({ now: () => this.nowMs, random: () => 0 });
+  /** Waits from 10 ms to 200 ms. */
+  readonly throttle = new Throttle({ minWaitMs: 10, maxWaitMs: 200 });
   readonly logged: string[] = [];
   readonly log: Log = (level, message) => {
     this.logged.push(`${level} ${message}`);
   };
 
-  constructor(serverUrl: string) {
-    this.uploader = new CaptureUploader(serverUrl, {
-      maxRetries: 1,
-      timeout: 5000,
-    });
+  constructor(serverUrl: string, { timeout = 5000 } = {}) {
+    this.uploader = new CaptureUploader(serverUrl, { maxRetries: 1, timeout });
   }
 
   /** Puts captures into the queue, one for each name, and returns their ids. */
@@ -33,16 +29,40 @@ export class AgentFixture implements AsyncDisposable {
     );
   }
 
+  /** How often each of these captures was charged. */
+  attempts(ids: string[]): number[] {
+    return ids.map((id) => this.queue.get(id)!.attempts);
+  }
+
   /** An agent on them. */
   agent(options: Partial<SyncAgentOptions> = {}): SyncAgent {
+    const { concurrency } = options;
     return new SyncAgent({
       queue: this.queue,
       uploader: this.uploader,
-      breaker: this.breaker,
+      throttle: concurrency === undefined
+        ? this.throttle
+        : new Throttle({ minWaitMs: 10, maxWaitMs: 200, concurrency }),
+      snoozeMs: 100,
       log: this.log,
-      now: () => this.nowMs,
       ...options,
     });
+  }
+
+  /** An agent that runs until it is disposed of. */
+  running(
+    options: Partial<SyncAgentOptions> = {},
+  ): RunningAgent {
+    const agent = this.agent(options);
+    const stopping = new AbortController();
+    const ended = agent.run(stopping.signal);
+    ended.catch(() => {});
+    const stop = async () => {
+      stopping.abort();
+      await ended;
+    };
+    const end = () => stop().catch(() => {});
+    return { agent, ended, stop, [Symbol.asyncDispose]: end };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -50,4 +70,13 @@ export class AgentFixture implements AsyncDisposable {
     this.queue.close();
     await this.dir[Symbol.asyncDispose]();
   }
+}
+
+/** An agent under way. */
+export interface RunningAgent extends AsyncDisposable {
+  agent: SyncAgent;
+  /** Rejects if the agent ends with an error. */
+  ended: Promise<void>;
+  /** Stops it, and throws what it ends with. */
+  stop(): Promise<void>;
 }

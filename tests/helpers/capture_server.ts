@@ -18,6 +18,8 @@ export class CaptureServer implements AsyncDisposable {
   mostInFlight = 0;
   probes = 0;
   ready = true;
+  /** What it says of its health when it is not ready. */
+  unreadyStatus = 503;
   answer: (upload: SeenUpload) => Response | Promise<Response> = created;
 
   constructor(options: { port?: number } = {}) {
@@ -47,7 +49,9 @@ export class CaptureServer implements AsyncDisposable {
   async #handle(request: Request): Promise<Response> {
     if (new URL(request.url).pathname === "/health/ready") {
       this.probes++;
-      return new Response(null, { status: this.ready ? 200 : 503 });
+      return new Response(null, {
+        status: this.ready ? 200 : this.unreadyStatus,
+      });
     }
     this.inFlight++;
     this.mostInFlight = Math.max(this.mostInFlight, this.inFlight);

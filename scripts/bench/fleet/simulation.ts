@@ -1,12 +1,12 @@
 /**
  * A fleet of agents whose server comes back after an outage, under virtual time.
  *
- * Each agent has the product's own `Breaker`, and acts on it as the agent does:
- * while it is open it waits, then asks the server's health, then sends what the
- * breaker allows. The server takes so many captures in each second and answers
- * the rest with 429. Nothing here waits, so an hour passes in seconds.
+ * Each agent has the product's own `Throttle`, and acts on it as the agent does:
+ * it waits, then asks the server's health if it should, then sends what it may.
+ * The server takes so many captures in each second and answers the rest with 429.
+ * Nothing here waits, so an hour passes in seconds.
  */
-import { Breaker } from "../../../sync/agent/breaker.ts";
+import { Throttle } from "../../../sync/agent/throttle.ts";
 import { EventQueue } from "./event_queue.ts";
 
 /** What is simulated. Times in seconds. */
@@ -51,9 +51,9 @@ export interface FleetReport {
 /** Gives up after this many times the ideal. */
 const PATIENCE = 10;
 
-/** One agent: how many captures wait, and its breaker. */
+/** One agent: how many captures wait, and its throttle. */
 class Host {
-  readonly breaker: Breaker;
+  readonly throttle: Throttle;
   /** Made in the outage and not delivered yet. */
   old = 0;
   waiting = 0;
@@ -61,8 +61,8 @@ class Host {
   /** Whether it has an event of its own coming: a probe, or a pause that ends. */
   awaits = false;
 
-  constructor(breaker: Breaker) {
-    this.breaker = breaker;
+  constructor(throttle: Throttle) {
+    this.throttle = throttle;
   }
 }
 
@@ -77,11 +77,12 @@ class Fleet {
 
   constructor(options: FleetOptions) {
     this.#options = options;
+    const { agents, concurrency, random } = options;
     this.#hosts = Array.from(
-      { length: options.agents },
+      { length: agents },
       () =>
         new Host(
-          new Breaker({ now: () => this.#nowMs, random: options.random }),
+          new Throttle({ concurrency, random, now: () => this.#nowMs }),
         ),
     );
   }
@@ -132,21 +133,18 @@ class Fleet {
 
   /** Does what the agent does whenever something has happened. */
   #work(host: Host): void {
-    const { breaker } = host;
+    const { throttle } = host;
     if (host.awaits) return;
-    // An open breaker that may probe, or captures that must wait for their turn.
-    const waitMs = host.waiting > 0 || breaker.isOpen ? breaker.waitMs() : 0;
-    if (waitMs > 0) {
-      return this.#await(host, waitMs / 1000, () => this.#work(host));
+    if (throttle.isWaiting) {
+      if (host.waiting === 0 && !throttle.probes) return;
+      const { waitMs } = throttle;
+      if (waitMs > 0) {
+        return this.#await(host, waitMs / 1000, () => this.#work(host));
+      }
+      if (throttle.probes) return this.#probe(host);
+      throttle.resume();
     }
-    if (breaker.isOpen) return this.#probe(host);
-    while (
-      host.waiting > 0 &&
-      host.running < breaker.allowed(this.#options.concurrency)
-    ) {
-      this.#send(host);
-    }
-    if (host.waiting > 0 && breaker.waitMs() > 0) this.#work(host);
+    while (host.waiting > 0 && host.running < throttle.limit) this.#send(host);
   }
 
   #await(host: Host, seconds: number, act: () => void): void {
@@ -162,15 +160,16 @@ class Fleet {
     if (second) second.probes++;
     const isDown = this.#isDown;
     this.#await(host, this.#options.answerSeconds / 2, () => {
-      if (isDown) host.breaker.probeFailed();
-      else host.breaker.close();
+      host.throttle.resume(isDown ? "Connection refused" : null);
       this.#work(host);
     });
   }
 
   #send(host: Host): void {
-    const { answerSeconds, retryAfterSeconds = null, roomPerSecond } =
-      this.#options;
+    const { answerSeconds, retryAfterSeconds, roomPerSecond } = this.#options;
+    const retryAfterMs = retryAfterSeconds === undefined
+      ? null
+      : retryAfterSeconds * 1000;
     host.waiting--;
     host.running++;
     const second = this.#second();
@@ -180,18 +179,14 @@ class Fleet {
     const isDown = second === undefined;
     this.#in(answerSeconds, () => {
       host.running--;
+      host.throttle.ended();
       if (isTaken) {
         this.#delivered(host);
-        host.breaker.succeeded();
+        host.throttle.delivered();
       } else {
         host.waiting++;
-        host.breaker.trip({
-          state: isDown ? "down" : "paused",
-          reason: isDown ? "Connection refused" : "HTTP 429",
-          retryAfterMs: !isDown && retryAfterSeconds !== null
-            ? retryAfterSeconds * 1000
-            : null,
-        });
+        if (isDown) host.throttle.failed("down", "Connection refused");
+        else host.throttle.busy("HTTP 429", retryAfterMs);
       }
       this.#work(host);
     });

@@ -19,7 +19,7 @@ export function measureFleet(bench: Bench): Promise<Measured> {
       outageSeconds,
       captureEverySeconds: 60,
       answerSeconds: 0.05,
-      concurrency: 4,
+      concurrency: 32,
       random: randomFrom(SEED),
       ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
     });

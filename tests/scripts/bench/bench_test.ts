@@ -165,3 +165,21 @@ Deno.test("the simulated server takes no more than its room, and all is delivere
   assert(Number.isFinite(report.deliveredAfter));
   assert(report.seconds.some(({ probes }) => probes > 0));
 });
+
+Deno.test("a fleet whose server is back after an hour asks for at most twice what it takes", () => {
+  let state = 1;
+  for (const retryAfterSeconds of [undefined, 5]) {
+    const { mostAsked, deliveredAfter, idealSeconds } = simulateFleet({
+      agents: 1000,
+      roomPerSecond: 50,
+      outageSeconds: 3600,
+      captureEverySeconds: 60,
+      answerSeconds: 0.05,
+      concurrency: 32,
+      random: () => (state = state * 16_807 % 2_147_483_647) / 2_147_483_647,
+      ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+    });
+    assert(mostAsked <= 2 * 50, `asked for ${mostAsked} in a second`);
+    assert(deliveredAfter <= 1.3 * idealSeconds, `took ${deliveredAfter} s`);
+  }
+});

@@ -1,0 +1,44 @@
+import type { Log } from "../host/log.ts";
+import { hasFault } from "../queue/database_error.ts";
+
+/** A trouble that was last met so long ago is a new one, in milliseconds. */
+const NEW_AFTER_MS = 60_000;
+
+/** Whether a queue that cannot be used now may be usable later without anybody mending it. */
+export function canPass(error: unknown): boolean {
+  return hasFault(error, "busy") || hasFault(error, "full");
+}
+
+/** Waits for a queue that another process holds locked, or whose disk is full: said once. */
+export class Patience {
+  readonly #log: Log;
+  #metAtMs = -Infinity;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  /**
+   * Does something with the queue and returns the result, or `undefined` if that
+   * is to be tried again later.
+   *
+   * @throws what `body` throws, if it cannot pass.
+   */
+  try<T>(body: () => T): T | undefined {
+    try {
+      return body();
+    } catch (error) {
+      if (!canPass(error)) throw error;
+      this.met(error);
+      return undefined;
+    }
+  }
+
+  /** Says what was met, unless it was said already. */
+  met(trouble: unknown): void {
+    const isNew = performance.now() - this.#metAtMs > NEW_AFTER_MS;
+    this.#metAtMs = performance.now();
+    const reason = trouble instanceof Error ? trouble.message : String(trouble);
+    if (isNew) this.#log("warn", `Waiting for the queue: ${reason}`);
+  }
+}

@@ -1,0 +1,55 @@
+import { Wakeup } from "../host/wakeup.ts";
+import type { UploadQueue } from "../queue/queue.ts";
+import { agentLockPath } from "./agent_lock.ts";
+import type { Patience } from "./patience.ts";
+
+/**
+ * How often it is looked whether another process changed the queue, in
+ * milliseconds: most of what an idle agent costs is to be woken.
+ */
+const LOOK_MS = 2_000;
+
+/**
+ * Notices what other processes change in a queue, until the signal aborts: at
+ * once where they say so (`nudgeAgent`), else within two seconds.
+ *
+ * @param options `onChange` is called once at the start, too.
+ */
+export async function watchQueue(
+  queue: Pick<UploadQueue, "path" | "dataVersion">,
+  { onChange, patience, signal }: {
+    onChange: () => void;
+    patience: Patience;
+    signal: AbortSignal;
+  },
+): Promise<void> {
+  const touches = touchesOf(agentLockPath(queue.path), signal);
+  let seen: number | undefined;
+  while (!signal.aborted) {
+    patience.try(() => {
+      const version = queue.dataVersion();
+      if (version === seen) return;
+      onChange();
+      seen = version;
+    });
+    await touches.sleep(LOOK_MS);
+  }
+}
+
+/** Wakes whenever somebody touches a file, and when the signal aborts. */
+function touchesOf(path: string, signal: AbortSignal): Wakeup {
+  const wakeup = new Wakeup();
+  signal.addEventListener("abort", () => wakeup.wake(), { once: true });
+  let watcher: Deno.FsWatcher;
+  try {
+    watcher = Deno.watchFs(path);
+  } catch {
+    // No watches left on this system: then every two seconds.
+    return wakeup;
+  }
+  signal.addEventListener("abort", () => watcher.close(), { once: true });
+  (async () => {
+    for await (const _event of watcher) wakeup.wake();
+  })().catch(() => {});
+  return wakeup;
+}

@@ -1,0 +1,284 @@
+import { Concurrency } from "./concurrency.ts";
+
+/** How the server seems: `paused` means that it answers, but not as it should. */
+export type ServerState = "unknown" | "ready" | "down" | "paused";
+
+/** Options for {@linkcode Throttle}. */
+export interface ThrottleOptions {
+  /**
+   * How many captures are sent at a time, at most: a whole number from 1.
+   *
+   * @default {32}
+   */
+  concurrency?: number | undefined;
+  /** The shortest wait, in milliseconds. @default {1000} */
+  minWaitMs?: number;
+  /** The longest wait that the server does not ask for, in milliseconds. @default {60000} */
+  maxWaitMs?: number;
+  /** A clock that never jumps, in milliseconds. @default {performance.now} */
+  now?: () => number;
+  /** From 0 up to 1. @default {Math.random} */
+  random?: () => number;
+}
+
+/**
+ * What one delivery weighs against one wait. A fleet whose server comes back with
+ * room for a few of them must wait long although each agent gets something
+ * through now and then (see `scripts/bench/fleet`).
+ */
+const TRUST = 1 / 8;
+
+/** How many trials a wait of the shortest length earns, and how many run at a time. */
+const TRIALS_PER_WAIT = 2;
+const TRIALS_AT_A_TIME = 4;
+
+/** After so many failures it is the server: then each wait earns one trial. */
+const MAX_FAILURES = 128;
+/** So many failures each delivery makes up for. */
+const FAILURES_PER_DELIVERY = 8;
+
+/** Of so many probes in a row that fail one is followed by a trial: a server may have no health page. */
+const PROBES_PER_TRIAL = 4;
+
+/** While a busy server takes so much of about so many captures, its refusals do not lengthen the wait … */
+const ENOUGH = 1 / 3;
+const ANSWERS = 48;
+/** … unless it is longer than this already: two to the power of it. */
+const HELD_LEVEL = 3;
+/** A wait up to this, in milliseconds, need not be told as an outage then. */
+export const SHORT_WAIT_MS = 5_000;
+
+/**
+ * Decides whether captures may be sent, and how many at a time, by what became of
+ * the last ones.
+ *
+ * ```text
+ *               delivered
+ *   flowing ◀───────────────── trying ◀──┐
+ *    │   ▲                       │       │ the server says it is ready
+ *    │   │ the time is over      │ all   │
+ *    │   │                       ▼ fail  │
+ *    └───┴───────────────────▶ waiting ──┘
+ *       busy() or failed()
+ * ```
+ *
+ * The wait doubles from 1 s to 60 s, with up to half of it taken off at random,
+ * and each delivery takes an eighth of a step back. When it is over some captures
+ * are tried, more after a long wait than after a short one: if only those fail
+ * that happened to be first, others get through soon.
+ *
+ * A server that is busy is left alone for as long as it asks. While it takes a
+ * good part of what it is sent all the same, the wait does not grow.
+ */
+export class Throttle {
+  readonly #now: () => number;
+  readonly #random: () => number;
+  readonly #minWaitMs: number;
+  readonly #maxWaitMs: number;
+  readonly #concurrency: Concurrency;
+  #mode: "flowing" | "waiting" | "trying" = "flowing";
+  #state: ServerState = "unknown";
+  #reason: string | null = null;
+  #since = Date.now();
+  #waitMs = 0;
+  #notBefore = 0;
+  /** How often the wait is doubled. */
+  #level = 0;
+  /** Whether the server's health decides what comes after the wait. */
+  #probes = false;
+  #failedProbes = 0;
+  /** Whether captures were delivered although the health page says otherwise. */
+  #healthIsWrong = false;
+  /** How many may be in flight after a wait: one, and one more with every eight deliveries. */
+  #allowed = Infinity;
+  #trials = 0;
+  #failures = 0;
+  /** How much of the last captures the server has taken: neither much nor little at first. */
+  #share = 0.6;
+
+  constructor(options: ThrottleOptions = {}) {
+    const { concurrency = 32, now = () => performance.now() } = options;
+    this.#now = now;
+    this.#random = options.random ?? Math.random;
+    this.#minWaitMs = options.minWaitMs ?? 1_000;
+    this.#maxWaitMs = options.maxWaitMs ?? 60_000;
+    this.#concurrency = new Concurrency({ max: concurrency, now });
+  }
+
+  get state(): ServerState {
+    return this.#state;
+  }
+
+  get reason(): string | null {
+    return this.#reason;
+  }
+
+  /** Since when the state is what it is, in milliseconds since 1970. */
+  get since(): number {
+    return this.#since;
+  }
+
+  /** Whether nothing is known against the server: what fails now may be one capture's own fault. */
+  get isFlowing(): boolean {
+    return this.#mode === "flowing";
+  }
+
+  /** Whether nothing may be sent. */
+  get isWaiting(): boolean {
+    return this.#mode === "waiting";
+  }
+
+  /** Whether the wait ends with the question whether the server is ready. */
+  get probes(): boolean {
+    return this.#probes;
+  }
+
+  /** Whether the health page was found to say nothing about captures. */
+  get healthIsWrong(): boolean {
+    return this.#healthIsWrong;
+  }
+
+  /** How many captures may be in flight. */
+  get limit(): number {
+    if (this.#mode === "waiting") return 0;
+    if (this.#mode === "trying") {
+      return Math.min(this.#trials, TRIALS_AT_A_TIME);
+    }
+    return Math.min(this.#concurrency.limit, Math.floor(this.#allowed));
+  }
+
+  /** How long to wait still, in milliseconds. */
+  get waitMs(): number {
+    if (this.#mode !== "waiting") return 0;
+    return Math.max(this.#notBefore - this.#now(), 0);
+  }
+
+  /** The server took a capture, or judged it. */
+  delivered(): void {
+    this.#share += (1 - this.#share) / ANSWERS;
+    // One that was in flight when another failed proves nothing about now.
+    if (this.#mode === "waiting") return;
+    if (this.#mode === "trying") {
+      this.#mode = "flowing";
+      this.#healthIsWrong = this.#failedProbes > 0;
+      this.#allowed = 1;
+    }
+    this.#failedProbes = 0;
+    this.#level = Math.max(this.#level - TRUST, 0);
+    this.#allowed += TRUST;
+    this.#failures = Math.max(this.#failures - FAILURES_PER_DELIVERY, 0);
+    this.#become("ready", null);
+  }
+
+  /**
+   * The server asks to be left alone.
+   *
+   * @param retryAfterMs For how long, if it says so.
+   */
+  busy(reason: string, retryAfterMs: number | null): void {
+    this.#share -= this.#share / ANSWERS;
+    const takesEnough = this.#takesEnough;
+    if (this.#mode !== "waiting") {
+      if (takesEnough) this.#wait(this.#minWaitMs);
+      else this.#waitLonger();
+      this.#probes = false;
+    }
+    const asked = this.#now() + (retryAfterMs ?? 0);
+    this.#notBefore = Math.max(this.#notBefore, asked);
+    if (takesEnough && this.waitMs <= SHORT_WAIT_MS) return;
+    this.#become("paused", reason);
+  }
+
+  /**
+   * A capture failed, and no other gets through. Of several in flight only the
+   * first lengthens the wait.
+   *
+   * @param state `down` if the server says that it is not ready, too.
+   */
+  failed(state: "down" | "paused", reason: string): void {
+    if (this.#mode === "trying") {
+      this.#failures = Math.min(this.#failures + 1, MAX_FAILURES);
+      this.#trials = state === "down" ? 0 : this.#trials - 1;
+    }
+    const isLast = this.#mode === "flowing" ||
+      this.#mode === "trying" && this.#trials <= 0;
+    if (isLast) this.#waitLonger();
+    if (isLast) this.#probes = true;
+    this.#become(state, reason);
+  }
+
+  /**
+   * The wait is over: some captures are tried, or it begins anew.
+   *
+   * @param problem Why the server is not ready, as far as it says.
+   */
+  resume(problem: string | null = null): void {
+    if (!this.#probes) {
+      this.#mode = "flowing";
+      return;
+    }
+    this.#failedProbes = problem === null ? 0 : this.#failedProbes + 1;
+    if (problem === null || this.#healthIsWrong) {
+      const earned = this.#waitMs / this.#minWaitMs * TRIALS_PER_WAIT;
+      const left = MAX_FAILURES - this.#failures;
+      this.#try(Math.max(Math.min(Math.round(earned), left), 1));
+      // A server that is paused answered probes all along: only a delivery tells.
+      if (this.#state === "down") this.#become("ready", null);
+      return;
+    }
+    if (this.#failedProbes % PROBES_PER_TRIAL === 0) this.#try(1);
+    else this.#waitLonger();
+    this.#become("down", problem);
+  }
+
+  /** Ends the wait, and lets captures be tried that others failed before. */
+  hurry(): void {
+    this.#notBefore = 0;
+    this.#failures = 0;
+  }
+
+  /** An upload has ended. */
+  ended(): void {
+    this.#concurrency.ended();
+  }
+
+  /** There is not enough to do to take every place. */
+  starved(): void {
+    this.#concurrency.starved();
+  }
+
+  get #takesEnough(): boolean {
+    return this.#level < HELD_LEVEL && this.#share >= ENOUGH;
+  }
+
+  #try(trials: number): void {
+    this.#mode = "trying";
+    this.#trials = trials;
+  }
+
+  #waitLonger(): void {
+    const longest = Math.min(
+      this.#minWaitMs * 2 ** this.#level,
+      this.#maxWaitMs,
+    );
+    this.#wait(
+      Math.max(longest * (1 - this.#random() / 2), this.#minWaitMs),
+    );
+    const maxLevel = Math.log2(this.#maxWaitMs / this.#minWaitMs);
+    this.#level = Math.min(this.#level + 1, maxLevel);
+    this.#allowed = 1;
+    this.#concurrency.refused();
+  }
+
+  #wait(ms: number): void {
+    this.#mode = "waiting";
+    this.#waitMs = ms;
+    this.#notBefore = this.#now() + ms;
+  }
+
+  #become(state: ServerState, reason: string | null): void {
+    if (state !== this.#state) this.#since = Date.now();
+    this.#state = state;
+    this.#reason = reason;
+  }
+}

@@ -1,0 +1,152 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { openDatabase } from "../../sync/queue/sqlite.ts";
+import { AgentFixture } from "../helpers/agent_fixture.ts";
+import { CaptureServer, created } from "../helpers/capture_server.ts";
+import { eventually } from "../helpers/eventually.ts";
+
+Deno.test("The agent adds what the host knows to the metadata; the caller's keys win", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  const path = fixture.dir.write("door.png", "12345");
+  fixture.queue.enqueue(path, { hostname: "kiosk-7", door: 3 });
+
+  await fixture.agent().runOnce();
+
+  const { timestamp, sha256: _, ...rest } = server.uploads[0]!.metadata;
+  assertEquals(rest, {
+    hostname: "kiosk-7",
+    door: 3,
+    filename: "door.png",
+    size: 5,
+  });
+  assertEquals(timestamp, Deno.statSync(path).mtime!.toISOString());
+});
+
+Deno.test("The agent fails a capture whose metadata another program spoilt, and delivers the others", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  const [spoilt] = fixture.enqueue("a", "b");
+  using database = openDatabase(fixture.queue.path);
+  database.exec(
+    `UPDATE captures SET metadata_json = '{' WHERE id = '${spoilt}'`,
+  );
+
+  assertEquals(await fixture.agent().runOnce(), {
+    delivered: 1,
+    failed: 1,
+    postponed: 0,
+  });
+  assertMatch(
+    fixture.queue.get(spoilt!)!.lastError ?? "",
+    /Cannot read the metadata/,
+  );
+});
+
+Deno.test("The agent keeps what an unforeseen error hits, uncharged, and logs the error with its stack", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  const ids = fixture.enqueue("a", "b");
+  fixture.uploader.close();
+
+  await fixture.agent().runOnce();
+
+  assertEquals(fixture.queue.getStats().pending, 2);
+  assertEquals(fixture.attempts(ids), [0, 0]);
+  assertMatch(
+    fixture.logged.join("\n"),
+    /error Capture "a" .* could not be sent: TypeError: .*closed\n.* at /,
+  );
+});
+
+Deno.test("The agent sends no more than so many at a time, and a slow one holds up no other", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  const othersDone = Promise.withResolvers<void>();
+  const threeAtATime = Promise.withResolvers<void>();
+  server.answer = async (upload) => {
+    if (server.inFlight === 3) threeAtATime.resolve();
+    await threeAtATime.promise;
+    if (upload.filename === "slow") await othersDone.promise;
+    else if (server.uploads.length === 20) othersDone.resolve();
+    return created(upload);
+  };
+  fixture.enqueue("slow", ...Array.from({ length: 19 }, (_, i) => `c${i}`));
+
+  const report = await fixture.agent({ concurrency: 3 })
+    .runOnce();
+
+  assertEquals(report.delivered, 20);
+  assertEquals(server.mostInFlight, 3);
+});
+
+Deno.test("The agent sends a capture that comes while a slow upload is under way", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  const slow = Promise.withResolvers<void>();
+  server.answer = async (upload) => {
+    if (upload.filename === "slow") await slow.promise;
+    return created(upload);
+  };
+  fixture.enqueue("slow");
+  await using running = fixture.running();
+  await eventually("the slow one has begun", () => server.inFlight === 1);
+
+  fixture.enqueue("quick");
+  running.agent.wake();
+  await eventually(
+    "the quick one arrives",
+    () => server.names.includes("quick"),
+  );
+  slow.resolve();
+});
+
+Deno.test("The agent goes on with others after a failure though a slow upload is under way", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  const slow = Promise.withResolvers<void>();
+  let refused = 0;
+  server.answer = async (upload) => {
+    if (upload.filename === "slow") await slow.promise;
+    else if (refused++ === 0) return new Response(null, { status: 429 });
+    return created(upload);
+  };
+  fixture.enqueue("slow", "b", "c", "d");
+  await using _running = fixture.running();
+  await eventually(
+    "the others arrive",
+    () => fixture.queue.getStats().delivered === 3,
+  );
+  assertEquals(server.inFlight, 1);
+  slow.resolve();
+});
+
+Deno.test("The agent calls back only when a delivery is recorded", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  fixture.enqueue("a", "b");
+  const recorded: boolean[] = [];
+  const onDelivered = ({ id }: { id: string }) => {
+    recorded.push(fixture.queue.wasDelivered(id));
+    throw new Error("cannot unlink");
+  };
+
+  await fixture.agent({ onDelivered }).runOnce();
+
+  assertEquals(recorded, [true, true]);
+  assert(fixture.logged.some((line) => /Cannot tidy .*unlink/.test(line)));
+});
+
+Deno.test("The agent refuses a file that is another one than was handed over", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  const path = fixture.dir.write("a", "before");
+  const { size, mtime } = Deno.statSync(path);
+  const file = { size, mtimeMs: mtime!.getTime() };
+  const id = fixture.queue.enqueue(path, {}, file);
+  Deno.writeTextFileSync(path, "afterwards");
+
+  await fixture.agent({ refuseChanged: true }).runOnce();
+
+  assertEquals(server.uploads.length, 0);
+  assertEquals(fixture.queue.get(id)!.status, "failed");
+});

@@ -1,0 +1,315 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { AgentFixture } from "../helpers/agent_fixture.ts";
+import {
+  CaptureServer,
+  created,
+  deadUrl,
+  type SeenUpload,
+} from "../helpers/capture_server.ts";
+import { CuttingProxy } from "../helpers/cutting_proxy.ts";
+import { eventually } from "../helpers/eventually.ts";
+
+const names = (prefix: string, count: number) =>
+  Array.from({ length: count }, (_, n) => `${prefix}-${n}`);
+
+/** Answers like this to captures whose name begins with "bad", and takes the others. */
+function badOnly(answer: () => Response) {
+  return (upload: SeenUpload) =>
+    upload.filename.startsWith("bad") ? answer() : created(upload);
+}
+
+const ANSWERS = {
+  "403": () => new Response(null, { status: 403 }),
+  "500": () => new Response("boom", { status: 500 }),
+  "a captive portal's page": () => new Response("<html>Sign in</html>"),
+};
+
+for (const [what, answer] of Object.entries(ANSWERS)) {
+  Deno.test(`Healthy captures go soon behind a hundred that are answered ${what}`, async () => {
+    await using server = new CaptureServer();
+    await using fixture = new AgentFixture(server.url);
+    server.answer = badOnly(answer);
+    const bad = fixture.enqueue(...names("bad", 100));
+    fixture.enqueue(...names("good", 5));
+    await using _running = fixture.running({ snoozeMs: 60_000 });
+
+    await eventually(
+      "the good ones arrive",
+      () => fixture.queue.getStats().delivered === 5,
+    );
+
+    const { failed, pending } = fixture.queue.getStats();
+    assertEquals([failed, pending], [0, 100]);
+    assert(fixture.attempts(bad).every((attempts) => attempts <= 1));
+  });
+
+  Deno.test(`One sync gets healthy captures through behind 15 that are answered ${what}`, async () => {
+    await using server = new CaptureServer();
+    await using fixture = new AgentFixture(server.url);
+    server.answer = badOnly(answer);
+    fixture.enqueue(...names("bad", 15), ...names("good", 5));
+    assertEquals((await fixture.agent().runOnce()).delivered, 5);
+  });
+}
+
+Deno.test("A capture that gets a 500 while others pass is charged, and holds up none", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  server.answer = badOnly(ANSWERS["500"]);
+  const [first] = fixture.enqueue("bad");
+  fixture.enqueue(...names("good", 3), "bad too", "good");
+
+  const report = await fixture.agent({ concurrency: 1 }).runOnce();
+
+  assertEquals(report, { delivered: 4, failed: 0, postponed: 2 });
+  const row = fixture.queue.get(first!)!;
+  assertEquals([row.status, row.attempts, row.lastError], [
+    "pending",
+    1,
+    "HTTP 500: boom",
+  ]);
+  assertEquals(fixture.queue.getAgentState().serverState, "ready");
+});
+
+Deno.test("Ten syncs charge nothing while every upload gets a 502 and the health page is fine", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  server.answer = () => new Response("no backend", { status: 502 });
+  const ids = fixture.enqueue("a", "b", "c");
+
+  for (let sync = 0; sync < 10; sync++) {
+    fixture.queue.makeAllDue();
+    await fixture.agent().runOnce();
+  }
+
+  assertEquals(fixture.attempts(ids), [0, 0, 0]);
+  const { serverState, serverReason } = fixture.queue.getAgentState();
+  assertEquals([serverState, serverReason], ["paused", "HTTP 502: no backend"]);
+  assertEquals(
+    fixture.logged.at(-1),
+    "warn The server cannot be used, 3 captures wait: HTTP 502: no backend",
+  );
+});
+
+Deno.test("An outage that begins amid deliveries charges nothing, and ends by itself", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  let asked = 0;
+  const out = () => asked > 30 && asked <= 130;
+  server.answer = (upload) => {
+    asked++;
+    return out() ? new Response(null, { status: 502 }) : created(upload);
+  };
+  const ids = fixture.enqueue(...names("c", 100));
+  await using _running = fixture.running();
+
+  await eventually("the outage is there", () => asked > 60);
+  const charged = ids.filter((id) =>
+    (fixture.queue.get(id)?.attempts ?? 0) > 0
+  );
+  assertEquals(charged, []);
+  await eventually(
+    "all are delivered",
+    () => fixture.queue.getStats().delivered === 100,
+  );
+});
+
+Deno.test("A proxy that answers 401 to everything pauses the agent, uncharged, until it lets captures in", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  server.answer = () => new Response(null, { status: 401 });
+  const ids = fixture.enqueue("a", "b", "c");
+  await using _running = fixture.running();
+  await eventually("some were tried", () => server.uploads.length > 10);
+  assertEquals(fixture.attempts(ids), [0, 0, 0]);
+  assertEquals(fixture.queue.getAgentState().serverState, "paused");
+
+  server.answer = created;
+  await eventually(
+    "all are delivered",
+    () => fixture.queue.getStats().delivered === 3,
+  );
+});
+
+Deno.test("A dead server leaves the queue as it is", async () => {
+  await using fixture = new AgentFixture(deadUrl());
+  const ids = fixture.enqueue("a", "b", "c");
+
+  const report = await fixture.agent().runOnce();
+
+  assertEquals(report.delivered + report.failed, 0);
+  assertEquals(fixture.attempts(ids), [0, 0, 0]);
+  assertEquals(fixture.queue.getPending().length, 3, "due at once");
+  assertEquals(fixture.throttle.state, "down");
+  assertMatch(fixture.queue.get(ids[0]!)!.lastError ?? "", /Cannot reach/);
+});
+
+for (const [status, bad] of [[404, 20], [503, 5]] as const) {
+  Deno.test(`Captures go on though the health page always says ${status}`, async () => {
+    await using server = new CaptureServer();
+    await using fixture = new AgentFixture(server.url);
+    server.ready = false;
+    server.unreadyStatus = status;
+    server.answer = badOnly(ANSWERS["500"]);
+    fixture.enqueue(...names("bad", bad), ...names("good", 20));
+    await using _running = fixture.running({ snoozeMs: 60_000 });
+    await eventually(
+      "the good ones arrive",
+      () => fixture.queue.getStats().delivered === 20,
+    );
+    assertEquals(fixture.queue.getStats().failed, 0);
+  });
+}
+
+Deno.test("Captures whose upload hangs are passed by others while the health page is fine", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url, { timeout: 200 });
+  const never = Promise.withResolvers<Response>();
+  server.answer = (upload) =>
+    upload.filename.startsWith("bad") ? never.promise : created(upload);
+  const bad = fixture.enqueue(...names("bad", 15));
+  fixture.enqueue("good");
+  await using _running = fixture.running({ snoozeMs: 60_000 });
+  await eventually(
+    "the good one arrives",
+    () => fixture.queue.getStats().delivered === 1,
+  );
+  assert(fixture.attempts(bad).every((attempts) => attempts === 0));
+  never.resolve(new Response());
+});
+
+Deno.test("A capture whose connection is always reset is passed by the others", async () => {
+  await using server = new CaptureServer();
+  await using cutter = new CuttingProxy(server.port, "bytes of bad");
+  await using fixture = new AgentFixture(cutter.url);
+  const [bad] = fixture.enqueue("bad", "b", "c");
+
+  assertEquals((await fixture.agent().runOnce()).delivered, 2);
+
+  const row = fixture.queue.get(bad!)!;
+  assertEquals([row.status, row.attempts], ["pending", 0]);
+});
+
+Deno.test("A busy server is left alone by all for as long as Retry-After says", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  server.answer = () =>
+    new Response(null, { status: 429, headers: { "retry-after": "600" } });
+  const ids = fixture.enqueue("a", "b");
+
+  await fixture.agent({ throttle: fixture.throttle }).runOnce();
+  const { length } = server.uploads;
+  await fixture.agent().runOnce();
+
+  assertEquals(server.uploads.length, length);
+  assert(fixture.throttle.waitMs > 590_000);
+  assertEquals(fixture.queue.getAgentState().serverState, "paused");
+  assertEquals(fixture.attempts(ids), [0, 0]);
+});
+
+Deno.test("One sync gets everything through to a server that refuses every second capture for a moment", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  let asked = 0;
+  server.answer = (upload) =>
+    asked++ % 2 === 0 ? created(upload) : new Response(null, {
+      status: 503,
+      headers: { "retry-after": "0.01" },
+    });
+  fixture.enqueue(...names("c", 50));
+
+  assertEquals((await fixture.agent().runOnce()).delivered, 50);
+  assert(!fixture.logged.some((line) => line.includes("cannot be used")));
+});
+
+Deno.test("A capture that alone is told to come later holds up no other", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  server.answer = badOnly(() =>
+    new Response(null, { status: 429, headers: { "retry-after": "0.01" } })
+  );
+  fixture.enqueue("bad", ...names("good", 20));
+  await using _running = fixture.running();
+  await eventually(
+    "the good ones arrive",
+    () => fixture.queue.getStats().delivered === 20,
+  );
+});
+
+Deno.test("A capture whose earlier request is in progress still waits alone, and is delivered", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  server.answer = badOnly(() => new Response(null, { status: 409 }));
+  const [bad] = fixture.enqueue("bad", "good");
+  await using _running = fixture.running();
+  await eventually(
+    "it was tried, and the other one delivered",
+    () => fixture.queue.get(bad!)!.lastError !== null && server.names[1],
+  );
+  server.answer = created;
+  await eventually(
+    "both are delivered",
+    () => fixture.queue.getStats().delivered === 2,
+  );
+  assertEquals(fixture.throttle.state, "ready");
+});
+
+Deno.test({
+  name:
+    "A file that cannot be read now waits alone, uncharged, and is delivered",
+  // The file system of processes has one whose reading fails.
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using server = new CaptureServer();
+    await using fixture = new AgentFixture(server.url);
+    const path = fixture.dir.join("bad");
+    Deno.symlinkSync("/proc/self/mem", path);
+    const id = fixture.queue.enqueue(path);
+    fixture.enqueue("good");
+    await using _running = fixture.running();
+    await eventually(
+      "it was tried, and the other one delivered",
+      () => fixture.queue.get(id)!.lastError && server.names[0] === "good",
+    );
+    assertEquals(fixture.attempts([id]), [0]);
+    assertMatch(fixture.logged.join("\n"), /warn Capture "bad" .* again in/);
+
+    Deno.removeSync(path);
+    fixture.dir.write("bad", "as it should be");
+    await eventually(
+      "both are delivered",
+      () => fixture.queue.getStats().delivered === 2,
+    );
+  },
+});
+
+Deno.test("A capture that the server refuses for good fails at once, with the server's words", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  server.answer = () => new Response("too odd", { status: 422 });
+  const [id] = fixture.enqueue("a");
+
+  const report = await fixture.agent().runOnce();
+
+  assertEquals(report, { delivered: 0, failed: 1, postponed: 0 });
+  const row = fixture.queue.get(id!)!;
+  assertEquals([row.status, row.lastError], ["failed", "HTTP 422: too odd"]);
+  assertEquals(server.uploads.length, 1);
+  assertMatch(
+    fixture.logged.at(-1)!,
+    /error Capture "a" .* failed and is kept/,
+  );
+});
+
+Deno.test("A capture whose file is gone fails at once, and the others are delivered", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  const [gone] = fixture.enqueue("gone", "b");
+  Deno.removeSync(fixture.dir.join("gone"));
+
+  const report = await fixture.agent().runOnce();
+
+  assertEquals(report, { delivered: 1, failed: 1, postponed: 0 });
+  const { lastError } = fixture.queue.get(gone!)!;
+  assertMatch(lastError ?? "", /gone": the file is gone/);
+});
