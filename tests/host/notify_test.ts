@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Notifier } from "../../sync/host/notify.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
+import { CaptureUploader, type Readiness } from "../../sync/upload/uploader.ts";
 import { AgentFixture } from "../helpers/agent_fixture.ts";
 import { CaptureServer } from "../helpers/capture_server.ts";
 import { runCli, startCli } from "../helpers/cli.ts";
@@ -124,20 +125,19 @@ Deno.test({
     });
     const queue = new WatchedQueue(fixture.dir.join("watched.db"));
     const asked = Promise.withResolvers<void>();
-    const answer = Promise.withResolvers<boolean>();
+    const answer = Promise.withResolvers<Readiness>();
     let turns = 0;
-    fixture.breaker.trip({ state: "down", reason: "for the test" });
-    fixture.nowMs = 60_000;
+    fixture.throttle.failed("down", "for the test");
+    class HungUploader extends CaptureUploader {
+      override probe(): Promise<Readiness> {
+        asked.resolve();
+        return answer.promise;
+      }
+    }
+    await using uploader = new HungUploader("http://127.0.0.1:9");
     const agent = fixture.agent({
       queue,
-      uploader: {
-        serverUrl: "http://127.0.0.1:9",
-        upload: fixture.uploader.upload.bind(fixture.uploader),
-        checkServer: () => {
-          asked.resolve();
-          return answer.promise;
-        },
-      },
+      uploader,
       onTurn: () => {
         turns++;
         notifier.beat(() => `turn ${turns}`);
@@ -150,7 +150,7 @@ Deno.test({
     agent.wake();
     await eventually("timers go on", () => queue.looks >= looksThen + 3);
     assertEquals(turns, turnsThen);
-    answer.resolve(true);
+    answer.resolve({ ready: true });
     await manager.told(`STATUS=turn ${turnsThen + 1}`);
     stop.abort();
     await running;
@@ -238,7 +238,7 @@ Deno.test({
 
     dir.write("agent.env", "JARVIS_SERVER_URL=nonsense\n");
     agent.kill("SIGHUP");
-    await agent.said(/error .*"nonsense".*; going on/);
+    await agent.said(/error .*server address.*; going on/);
 
     dir.write(
       "agent.env",
