@@ -23,12 +23,13 @@ export { AgentRunningError } from "./agent/agent_lock.ts";
 export { SyncAgent } from "./agent/agent.ts";
 export type { SyncAgentOptions } from "./agent/agent.ts";
 export type { PassReport } from "./agent/outcome_handler.ts";
-export { Intake, NoRoomError } from "./spool/intake.ts";
+export { Intake } from "./spool/intake.ts";
+export { NoRoomError } from "./spool/room.ts";
 export type { AddOptions, IntakeOptions } from "./spool/intake.ts";
 export { createLog } from "./host/log.ts";
 export type { Log, LogLevel, LogOptions } from "./host/log.ts";
 export type { Metadata } from "./capture/metadata.ts";
-export { CaptureFileError } from "./capture/errors.ts";
+export { CaptureFileError, CaptureReadError } from "./capture/errors.ts";
 export type { OutcomeKind } from "./upload/outcome.ts";
 export { UploadQueue } from "./queue/queue.ts";
 export type {

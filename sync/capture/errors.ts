@@ -1,3 +1,5 @@
+import { NotRegularFileError } from "../host/opened_file.ts";
+
 /** The capture's file will not do, however often it is tried: it is gone, no regular file, or another one. */
 export class CaptureFileError extends Error {
   override name = "CaptureFileError";
@@ -6,4 +8,44 @@ export class CaptureFileError extends Error {
 /** The capture's file cannot be read now, but perhaps later. */
 export class CaptureReadError extends Error {
   override name = "CaptureReadError";
+}
+
+/** No path to any file: a file on the way, a circle of links, a name that cannot be, a socket. */
+const BAD_PATHS: unknown[] = [
+  "ENOTDIR",
+  "ELOOP",
+  "ENAMETOOLONG",
+  "EINVAL",
+  "ENXIO",
+];
+
+/**
+ * Returns what an error means for the capture whose file could not be read: a
+ * {@linkcode CaptureFileError} if it stays so, a {@linkcode CaptureReadError} if
+ * it may pass (permission denied, no descriptors left, a disk's fault).
+ */
+export function readError(path: string, cause: unknown): Error {
+  if (cause instanceof CaptureFileError || cause instanceof CaptureReadError) {
+    return cause;
+  }
+  const message = `Cannot read the capture "${path}": `;
+  const lasting = lastingReason(cause);
+  if (lasting) return new CaptureFileError(message + lasting, { cause });
+  const reason = cause instanceof Deno.errors.PermissionDenied
+    ? "permission denied"
+    : cause instanceof Error
+    ? cause.message
+    : String(cause);
+  return new CaptureReadError(message + reason, { cause });
+}
+
+function lastingReason(error: unknown): string | null {
+  if (error instanceof Deno.errors.NotFound) return "the file is gone";
+  if (error instanceof NotRegularFileError) {
+    return error.message.slice(error.message.lastIndexOf('": ') + 3);
+  }
+  // A name with a NUL character in it.
+  if (error instanceof TypeError) return error.message;
+  const code = error instanceof Error && "code" in error ? error.code : null;
+  return BAD_PATHS.includes(code) ? (error as Error).message : null;
 }

@@ -9,7 +9,6 @@ import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
 import { UsageError } from "./arguments.ts";
 import { reconcileSpool } from "../spool/reconcile.ts";
-import { parseMetadata } from "../capture/metadata.ts";
 import { CaptureUploader, type Readiness } from "../upload/uploader.ts";
 import { FolderWatcher } from "../watch/watcher.ts";
 import type { Spool } from "../spool/spool.ts";
@@ -120,7 +119,7 @@ function compactNowAndThen(spool: Spool, log: Log): () => void {
 type Tidy = (path: string, sent: SentFile) => void;
 
 function createWatcher(
-  { watch, settleMs, filter, afterUpload }: Settings,
+  { watch, settleMs, filter, copyUpToBytes }: Settings,
   { queue, intake }: Store,
   { log, tidy, onQueued }: { log: Log; tidy: Tidy; onQueued: () => void },
 ): FolderWatcher {
@@ -136,14 +135,7 @@ function createWatcher(
     // The agent may have ended between the delivery and tidying up.
     onDelivered: ({ path, identity }) => tidy(path, identity),
     onFinished: async (files) => {
-      await intake.addWatched(
-        files.map(({ path, identity, metadataJson }) => ({
-          path,
-          ...identity,
-          metadata: parseMetadata(metadataJson),
-        })),
-        { copy: afterUpload.kind !== "keep" },
-      );
+      await intake.addWatched(files, { copyUpToBytes });
       onQueued();
     },
   });
@@ -168,8 +160,12 @@ export async function reconcile(
   { queue, spool }: Store,
   options: { log: Log; signal: AbortSignal },
 ): Promise<void> {
+  const { pid, serverUrl } = queue.getAgentState();
+  // Without a server no agent was ever here: the queue may have been made in the
+  // place of a damaged one.
+  const endedInOrder = pid === null && serverUrl !== null;
   try {
-    await reconcileSpool(queue, spool, options);
+    await reconcileSpool(queue, spool, { ...options, endedInOrder });
   } catch (error) {
     options.log(
       "error",

@@ -1,5 +1,6 @@
 import type { Settings } from "./config.ts";
-import { NoRoomError } from "../spool/intake.ts";
+import { CaptureReadError } from "../capture/errors.ts";
+import { NoRoomError } from "../spool/room.ts";
 import { type Given, UsageError } from "./arguments.ts";
 import type { OptionName } from "./options.ts";
 
@@ -70,5 +71,6 @@ export interface CommandModule {
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return ExitCode.usage;
   if (error instanceof NoRoomError) return ExitCode.temporary;
+  if (error instanceof CaptureReadError) return ExitCode.temporary;
   return ExitCode.failure;
 }

@@ -25,10 +25,10 @@ export const COMMANDS: Record<string, Command> = {
     summary: "Queue files; prints an id for each as soon as it is safe",
     args: "FILE...",
     min: 1,
-    options: [...STORE, ...SPOOL, ...METADATA, "no-copy", "json"],
+    options: [...STORE, ...SPOOL, ...METADATA, "move", "no-copy", "json"],
     example: "jarvis-agent enqueue door.png --metadata door=3",
     notes:
-      "Exits 0 only if every file was queued; the files may be deleted then.",
+      "Exits 0 only if every file was queued; whatever becomes of the files then changes nothing.",
     load: () => import("./commands/enqueue.ts"),
   },
   upload: {

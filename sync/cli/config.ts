@@ -8,7 +8,9 @@
 import { isAbsolute, join, resolve } from "@std/path";
 import type { AfterUpload } from "../watch/after_upload.ts";
 import type { FilterOptions } from "../watch/capture_filter.ts";
-import { MIN_FREE_BYTES } from "../spool/intake.ts";
+import { COPY_UP_TO_BYTES } from "../spool/copies.ts";
+import type { AddOptions } from "../spool/intake.ts";
+import { MIN_FREE_BYTES } from "../spool/room.ts";
 import { type Given, UsageError } from "./arguments.ts";
 import {
   parseServerUrl,
@@ -43,7 +45,9 @@ export interface Settings {
   changed: "send" | "refuse";
   maxSpoolBytes: number;
   minFreeBytes: number;
-  copy: boolean;
+  /** What becomes of a file that is handed over. */
+  mode: NonNullable<AddOptions["mode"]>;
+  copyUpToBytes: number;
   verbose: boolean;
 }
 
@@ -83,9 +87,20 @@ export function readSettings(
     changed: given.oneOf("changed", ["send", "refuse"]),
     maxSpoolBytes: given.bytes("max-spool-bytes", Infinity),
     minFreeBytes: given.bytes("min-free-bytes", MIN_FREE_BYTES),
-    copy: !given.has("no-copy"),
+    mode: readMode(given),
+    copyUpToBytes: given.bytes("copy-up-to", COPY_UP_TO_BYTES),
     verbose: given.has("verbose"),
   };
+}
+
+function readMode(given: Given): Settings["mode"] {
+  if (given.has("move") && given.has("no-copy")) {
+    throw new UsageError(
+      "Cannot use --move together with --no-copy: expected one of them",
+    );
+  }
+  if (given.has("move")) return "move";
+  return given.has("no-copy") ? "reference" : "copy";
 }
 
 function readServer(given: Given): string | null {

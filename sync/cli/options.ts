@@ -131,8 +131,18 @@ export const OPTIONS = {
     value: "BYTES",
     help: "What the disk must have left to take a capture (default: 256M)",
   },
+  "copy-up-to": {
+    env: "JARVIS_COPY_UP_TO",
+    value: "BYTES",
+    help:
+      "Copy watched files up to this size; larger ones must stay until they are delivered (default: 8M)",
+  },
+  "move": {
+    help: "Take the file away instead of copying it",
+  },
   "no-copy": {
-    help: "Keep no copy: the file must stay where it is until it is delivered",
+    help:
+      "Keep no copy: the file must stay where it is, unchanged, until it is delivered",
   },
   "metadata": {
     value: "KEY=VALUE",
@@ -202,6 +212,7 @@ export const RUN_OPTIONS = [
   "min-size",
   "max-size",
   "after-upload",
+  "copy-up-to",
   "changed",
   "grace",
   "verbose",

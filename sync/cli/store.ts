@@ -41,7 +41,7 @@ export async function openStore(
     .forEach((closed) => options.log("warn", closed));
   if (!options.thorough && hasQueue(path)) {
     try {
-      return storeOf(new UploadQueue(path, RESERVE), settings);
+      return storeOf(new UploadQueue(path, RESERVE), settings, options);
     } catch {
       // It is repaired, or what is wrong is said, below.
     }
@@ -50,7 +50,7 @@ export async function openStore(
   const { openQueue } = await import("../queue/repair/salvage.ts");
   const lockPath = agentLockPath(path);
   const queue = await openQueue(path, { ...options, ...RESERVE, lockPath });
-  return storeOf(queue, settings);
+  return storeOf(queue, settings, options);
 }
 
 /**
@@ -126,12 +126,19 @@ function spoolPath({ dataDir }: Settings): string {
   return join(dataDir, "spool");
 }
 
-function storeOf(queue: UploadQueue, settings: Settings): Store {
+function storeOf(
+  queue: UploadQueue,
+  settings: Settings,
+  options: { log?: Log } = {},
+): Store {
   const spool = new Spool(spoolPath(settings));
   return {
     queue,
     spool,
-    intake: new Intake(queue, spool, settings),
-    [Symbol.dispose]: () => queue.close(),
+    intake: new Intake(queue, spool, { ...settings, ...options }),
+    [Symbol.dispose]() {
+      spool[Symbol.dispose]();
+      queue.close();
+    },
   };
 }

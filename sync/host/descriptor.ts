@@ -144,7 +144,9 @@ function kindOf(mode: number): Stat["kind"] {
 
 function timeAt(view: DataView, at: number): number {
   const seconds = Number(view.getBigInt64(at, true));
-  return seconds * 1000 + Math.floor(view.getUint32(at + 8, true) / 1e6);
+  const ms = seconds * 1000 + Math.floor(view.getUint32(at + 8, true) / 1e6);
+  // A time that no date can express counts as none.
+  return Math.abs(ms) <= 8.64e15 ? ms : 0;
 }
 
 /** Reads at an offset; returns how many bytes, 0 at the end. */
@@ -188,11 +190,6 @@ export function isOpenForWriting(fd: number): boolean | undefined {
 /** Makes an empty file share another one's bytes; returns whether the file system can. */
 export function clone(from: number, to: number): boolean {
   return libc!.ioctl(to, FICLONE, BigInt(from)) === 0;
-}
-
-/** Brings what was written to the disk. */
-export function sync(fd: number): void {
-  checked(libc!.fsync(fd), "write to the disk");
 }
 
 /** Removes the file of this name from a folder. */

@@ -213,8 +213,12 @@ class PortableFile extends ClosableFile implements OpenedFile {
 
 /** Whether two looks were at the same file, and nothing of it has changed in between. */
 export function isSameVersion(a: FileIdentity, b: FileIdentity): boolean {
-  return a.fileId === b.fileId && a.size === b.size &&
-    a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs;
+  return isSameFile(a, b) && a.ctimeMs === b.ctimeMs;
+}
+
+/** The same, but for names and permissions; who may write to it can set the time back. */
+export function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
+  return a.fileId === b.fileId && a.size === b.size && a.mtimeMs === b.mtimeMs;
 }
 
 /** The identity that Deno's own look at a file gives. */

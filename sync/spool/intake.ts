@@ -5,20 +5,22 @@
  *
  * Handing over (`enqueue` has not returned yet; the maker still has the file):
  *
- * 1. `spool-file`    the bytes are linked or copied into the spool, and fsynced
+ * 1. `spool-file`    a private copy of the bytes is in the spool, and fsynced
  * 2. `spool-record`  the record is in the log, and its directory's names are, fsynced
  * 3. `row`           the row is committed with `synchronous=FULL`: now it is kept
  *
- * After a crash behind 1 the entry has no record: it is set aside as an orphan.
- * Behind 2 the record without a row is taken up by the next agent.
+ * After a crash at 1 the entry has no record: it is set aside as an orphan. After
+ * one at 2 the next agent takes up the record without a row. A file that is given
+ * away is moved into the spool instead; then 2 comes before 1, so that at no time
+ * there is no trace of it.
  *
  * Delivering (in the agent):
  *
  * 4. `answered`        the server has answered 2xx
- * 5. `settled`         the row is moved to the ledger, committed
+ * 5. `completed`       the row is moved to the ledger, committed
  * 6. `spool-removed`   the bytes are gone; then a watched original is deleted or moved
  *
- * After a crash behind 4 the upload is repeated with the same key. Behind 5 the
+ * After a crash at 4 the upload is repeated with the same key. After one at 5 the
  * entry is of a capture in the ledger: the next agent removes it, and deletes or
  * moves a watched original when it comes across it.
  *
@@ -27,7 +29,7 @@
  * 7. `row-removed`     the rows are deleted, committed
  * 8. `bytes-removed`   the bytes are unlinked; their directories are fsynced
  *
- * After a crash behind 7 the capture is taken up again, as if nobody had asked to
+ * After a crash at 7 the capture is taken up again, as if nobody had asked to
  * remove it: nobody was told that it is gone.
  *
  * @module
@@ -35,155 +37,133 @@
 
 import { resolve } from "@std/path";
 import { newCaptureId } from "../capture/capture_id.ts";
-import { hasFault } from "../queue/database_error.ts";
-import { isOutOfRoom } from "../host/files.ts";
+import { checkMetadata } from "../capture/metadata.ts";
 import { reached } from "../host/fault_point.ts";
-import { encodeMetadata, type Metadata } from "../capture/metadata.ts";
+import type { Log } from "../host/log.ts";
 import type { NewCapture, UploadQueue } from "../queue/queue.ts";
-import { CaptureFileError } from "../capture/errors.ts";
-import { type Spool, type SpooledFile, statCapture } from "./spool.ts";
+import { Copies, type CopyWatchedOptions, type WatchedFile } from "./copies.ts";
+import { moveIn, openGiven, removeGiven } from "./move_in.ts";
+import { openCapture } from "./private_copy.ts";
+import type { Described } from "./record_log.ts";
+import { asNoRoom, Room, type RoomOptions } from "./room.ts";
+import type { Spool, SpoolRecord } from "./spool.ts";
+
+export type { WatchedFile } from "./copies.ts";
+export { NoRoomError } from "./room.ts";
 
 /** Options for {@linkcode Intake}. */
-export interface IntakeOptions {
-  /**
-   * The most that the spool may hold, in bytes.
-   *
-   * @default {Infinity}
-   */
-  maxSpoolBytes?: number;
-  /**
-   * What the disk must have left afterwards, in bytes: below it SQLite itself
-   * runs out of room.
-   *
-   * @default {268435456}
-   */
-  minFreeBytes?: number;
+export interface IntakeOptions extends RoomOptions {
+  /** Is told what a person should know. @default {nothing is logged} */
+  log?: Log;
 }
 
 /** Options for {@linkcode Intake.add}. */
 export interface AddOptions {
   /**
-   * Whether to keep a copy in the spool. Without one, the file must stay where
-   * it is, unchanged, until it is delivered.
+   * What becomes of the file: `copy` leaves it alone, whatever happens to it later;
+   * `move` takes it away; with `reference` it must stay where it is, unchanged,
+   * until it is delivered.
    *
-   * @default {true}
+   * @default {"copy"}
    */
-  copy?: boolean;
+  mode?: "copy" | "move" | "reference";
   /** @default {a new UUID, greater than those before} */
   id?: string;
+  /** What the bytes must have that are copied, if some were sent under this id before. */
+  sha256?: string | undefined;
 }
-
-/** A finished file of a watched folder. */
-export interface WatchedFile extends SpooledFile {
-  path: string;
-  metadata: Metadata;
-}
-
-/** There is no room for the capture: a later time may be better. */
-export class NoRoomError extends Error {
-  override name = "NoRoomError";
-}
-
-/** The default of {@linkcode IntakeOptions.minFreeBytes}: 256 MiB. */
-export const MIN_FREE_BYTES = 256 * 1024 * 1024;
 
 /** Takes captures over: what it returned an id for is kept. */
 export class Intake {
   readonly #queue: UploadQueue;
   readonly #spool: Spool;
-  readonly #maxSpoolBytes: number;
-  readonly #minFreeBytes: number;
-  /** In the spool already, but without a row. */
-  #uncommittedBytes = 0;
+  readonly #room: Room;
+  readonly #copies: Copies;
+  readonly #log: Log;
 
   constructor(queue: UploadQueue, spool: Spool, options: IntakeOptions = {}) {
     this.#queue = queue;
     this.#spool = spool;
-    this.#maxSpoolBytes = options.maxSpoolBytes ?? Infinity;
-    this.#minFreeBytes = options.minFreeBytes ?? MIN_FREE_BYTES;
+    this.#room = new Room(queue, spool, options);
+    this.#log = options.log ?? (() => {});
+    this.#copies = new Copies(spool, this.#room, this.#log);
   }
 
   /**
-   * Takes a file over and returns its id; it may be deleted then.
+   * Takes a file over and returns the capture's id: exactly the bytes that it has
+   * now are kept then, unless the mode is `reference`.
    *
-   * @throws {CaptureFileError} if the file is gone, unreadable, or not a regular file.
+   * @param metadataJson A JSON object as text.
+   * @throws {CaptureFileError} if the file is not there, or is no regular file.
+   * @throws {CaptureReadError} if it cannot be read, or is still being written to.
    * @throws {TypeError | RangeError} if the metadata cannot be used.
    * @throws {NoRoomError} if the spool or its disk is too full. Whatever is
    * thrown, nothing was done.
    */
   async add(
     path: string,
-    metadata: Metadata,
+    metadataJson: string,
     options: AddOptions = {},
   ): Promise<string> {
-    const { id = newCaptureId(), copy = true } = options;
-    const filepath = resolve(path);
-    const file = statCapture(filepath);
-    const capture = { id, filepath, metadata, watched: false };
-    if (copy) this.#commit([await this.#spoolFile(capture, file.size)]);
-    else this.#enqueue([{ ...capture, ...file }]);
-    return id;
-  }
-
-  /**
-   * Takes bytes over that are in memory and returns the capture's id.
-   *
-   * @throws as {@linkcode Intake.add} does.
-   */
-  addBytes(data: Uint8Array, filename: string, metadata: Metadata): string {
-    const id = newCaptureId();
-    const capture = { id, filepath: filename, metadata, watched: false };
-    const metadataJson = encodeMetadata(metadata);
-    this.#assertRoomInSpool(data.length);
-    this.#assertRoomOnDisk(data.length);
-    const file = withRoom(() => this.#spool.addBytes(id, data));
-    this.#commit([this.#spooled({ ...capture, metadataJson, ...file })]);
-    return id;
-  }
-
-  /**
-   * Takes finished files of a watched folder over, and returns how many.
-   *
-   * @throws {NoRoomError} if the spool or its disk is too full: then some may be
-   * taken over, the others not at all.
-   */
-  async addWatched(files: WatchedFile[], options: AddOptions): Promise<number> {
-    const { copy = true } = options;
-    const inPlace: NewCapture[] = [];
-    const spooled: SpooledCapture[] = [];
-    let failure: unknown;
-    for (const { path: filepath, metadata, size, mtimeMs } of files) {
-      const capture = { filepath, metadata, watched: true };
-      try {
-        if (copy) {
-          const id = newCaptureId();
-          spooled.push(await this.#spoolFile({ id, ...capture }, size));
-        } else inPlace.push({ ...capture, size, mtimeMs });
-      } catch (error) {
-        if (!(error instanceof CaptureFileError)) {
-          // What is in the spool by now must get its rows, or it would be in
-          // there once more with every further attempt.
-          failure = error;
-          break;
-        }
-        // One that cannot be read must show, and must not hold up the others.
-        inPlace.push({ ...capture, size, mtimeMs });
-      }
+    const { id = newCaptureId(), mode = "copy" } = options;
+    const capture = {
+      id,
+      filepath: resolve(path),
+      metadataJson: checkMetadata(metadataJson),
+      createdAtMs: Date.now(),
+      watched: false,
+    };
+    this.#spool.occupants.enter();
+    switch (mode) {
+      case "copy":
+        this.#commit([await this.#copies.ofFinished(capture, options)]);
+        break;
+      case "move":
+        await this.#move(capture);
+        break;
+      case "reference":
+        this.#reference(capture);
     }
-    if (spooled.length > 0) this.#commit(spooled);
-    if (inPlace.length > 0) this.#enqueue(inPlace);
-    if (failure !== undefined) throw failure;
-    return files.length;
+    return id;
+  }
+
+  /**
+   * Takes finished files of a watched folder over: as copies, or where they are, if
+   * they are large or there is no room for copies.
+   *
+   * @returns Those that were not taken: they are gone, or others by now.
+   * @throws {NoRoomError} if there is no room for their rows: then none is taken over.
+   */
+  async addWatched(
+    files: WatchedFile[],
+    options: CopyWatchedOptions = {},
+  ): Promise<WatchedFile[]> {
+    this.#spool.occupants.enter();
+    const taken: Taken[] = [];
+    const left: WatchedFile[] = [];
+    try {
+      for (const file of files) {
+        const one = await this.#copies.ofWatched(file, options);
+        if (one) taken.push(one);
+        else left.push(file);
+      }
+    } finally {
+      // What is in the spool by now must get its rows, or it would be in there once
+      // more with every further attempt.
+      this.#commit(taken);
+    }
+    return left;
   }
 
   /** Removes captures with their copies, undelivered, and returns the ids of those it found. */
   remove(ids: string[]): string[] {
     const spooled = ids.filter((id) =>
-      this.#queue.get(id)?.spooled && this.#spool.canHold(id)
+      this.#spool.canHold(id) && this.#queue.get(id)?.spooled
     );
+    this.#spool.occupants.enter();
     const removed = this.#queue.remove(ids);
     reached("row-removed");
-    this.#spool.removeDurably(spooled);
+    this.#spool.remove(spooled);
     reached("bytes-removed");
     // An agent that starts just now may have taken them up again in between.
     if (spooled.length > 0) this.#queue.remove(spooled);
@@ -195,108 +175,78 @@ export class Intake {
     return this.remove(this.#queue.oldFailed(days));
   }
 
-  async #spoolFile(
-    capture: {
-      id: string;
-      filepath: string;
-      metadata: Metadata;
-      watched: boolean;
-    },
-    size: number,
-  ): Promise<SpooledCapture> {
-    const { id, filepath, metadata } = capture;
-    const metadataJson = encodeMetadata(metadata);
-    this.#assertRoomInSpool(size);
-    // A link takes no room but for its record and its row.
-    this.#assertRoomOnDisk(0);
-    const beforeCopy = () => this.#assertRoomOnDisk(size);
-    const file = await this.#spool.addFile(id, filepath, { beforeCopy })
-      .catch(asNoRoom);
-    return this.#spooled({ ...capture, metadataJson, ...file });
+  #reference(capture: Described): void {
+    using file = openCapture(capture.filepath);
+    // Not by a link, which may lead elsewhere later.
+    const filepath = Deno.realPathSync(capture.filepath);
+    this.#commit([{ ...capture, filepath, identity: file.identity }]);
   }
 
-  #spooled(capture: SpooledCapture): SpooledCapture {
-    this.#uncommittedBytes += capture.size;
-    reached("spool-file");
-    return capture;
+  async #move(capture: Described): Promise<void> {
+    using given = openGiven(capture.filepath);
+    this.#room.assertInSpool(given.file.identity.size);
+    this.#room.assertOnDisk(0);
+    const isMoved = given.isPrivate && await moveIn(this.#spool, given, {
+      capture,
+      enqueue: (record) => this.#enqueue([record]),
+      isQueued: (id) => this.#isQueued(id),
+    }).catch(asNoRoom);
+    if (isMoved) return;
+    this.#commit([await this.#copies.of(capture, given.file)]);
+    const reason = removeGiven(given);
+    if (reason === null) return;
+    const what = `"${capture.filepath}", handed over as ${capture.id}`;
+    this.#log("warn", `Cannot remove ${what}: ${reason}`);
   }
 
-  #commit(captures: SpooledCapture[]): void {
-    const createdAtMs = Date.now();
+  /** Queues captures, all or none; those with a copy in the spool get their records first. */
+  #commit(captures: Taken[]): void {
+    if (captures.length === 0) return;
+    const copied = captures.filter(isCopied);
     try {
-      this.#spool.commit(
-        captures.map(({ metadata: _, ...record }) => ({
-          ...record,
-          createdAtMs,
-        })),
-      );
+      if (copied.length > 0) this.#spool.commit(copied);
       reached("spool-record");
-      this.#enqueue(
-        captures.map((capture) => ({ ...capture, createdAtMs, spooled: true })),
-      );
+      this.#enqueue(captures);
     } catch (error) {
-      captures.forEach(({ id }) => this.#takeBack(id));
+      this.#takeBack(copied);
       return asNoRoom(error);
     } finally {
-      for (const { size } of captures) this.#uncommittedBytes -= size;
+      copied.forEach(({ identity }) => this.#room.committed(identity.size));
     }
   }
 
-  #enqueue(captures: NewCapture[]): void {
-    withRoom(() => this.#queue.enqueueMany(captures));
+  #enqueue(captures: Taken[]): void {
+    const rows = captures
+      .map((capture) => ({ ...capture, spooled: isCopied(capture) }));
+    this.#queue.enqueueMany(rows);
     reached("row");
   }
 
-  /** What is not taken over must not be taken up later either. */
-  #takeBack(id: string): void {
+  /** What is not taken over must not be delivered later, besides what is tried again. */
+  #takeBack(copied: SpoolRecord[]): void {
     try {
-      if (this.#queue.get(id)) return;
-      this.#spool.removeDurably([id]);
-    } catch {
-      // Whether it is queued cannot be said: it could be the only copy.
+      const ids = copied.map(({ id }) => id);
+      this.#spool.remove(ids.filter((id) => !this.#isQueued(id)));
+    } catch (error) {
+      this.#spool.occupants.leaveUnfinished();
+      this.#log("error", `Cannot remove what was not taken over: ${error}`);
     }
   }
 
-  #assertRoomOnDisk(size: number): void {
-    const free = this.#spool.freeBytes();
-    if (free - size >= this.#minFreeBytes) return;
-    throw new NoRoomError(
-      `Cannot take a capture of ${size} bytes: the disk has ${free} bytes left ` +
-        `and ${this.#minFreeBytes} must stay free`,
-    );
-  }
-
-  #assertRoomInSpool(size: number): void {
-    if (this.#maxSpoolBytes === Infinity) return;
-    const used = this.#queue.spooledBytes() + this.#uncommittedBytes;
-    if (used + size <= this.#maxSpoolBytes) return;
-    throw new NoRoomError(
-      `Cannot take a capture of ${size} bytes: the spool holds ${used} bytes ` +
-        `and at most ${this.#maxSpoolBytes} are allowed`,
-    );
+  #isQueued(id: string): boolean {
+    try {
+      return this.#queue.get(id) !== undefined;
+    } catch {
+      // The queue is damaged. Nobody was told that this capture is in it, and
+      // whoever handed it over has the file still.
+      return false;
+    }
   }
 }
 
-interface SpooledCapture extends SpooledFile {
-  id: string;
-  filepath: string;
-  metadata: Metadata;
-  metadataJson: string;
-  watched: boolean;
-}
+/** A capture as it is queued: with a copy in the spool, or where it is. */
+type Taken = SpoolRecord | NewCapture & { sha256?: never };
 
-function withRoom<T>(act: () => T): T {
-  try {
-    return act();
-  } catch (error) {
-    return asNoRoom(error);
-  }
-}
-
-/** Throws an error again, as a {@linkcode NoRoomError} if that is what it means. */
-function asNoRoom(error: unknown): never {
-  if (!isOutOfRoom(error) && !hasFault(error, "full")) throw error;
-  throw new NoRoomError("Cannot take a capture: the disk is full", {
-    cause: error,
-  });
+function isCopied(capture: Taken): capture is SpoolRecord {
+  return capture.sha256 !== undefined;
 }

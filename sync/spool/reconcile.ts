@@ -1,13 +1,10 @@
 import { delay } from "@std/async/delay";
-import type { Log } from "../host/log.ts";
+import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
 import { parseMetadata } from "../capture/metadata.ts";
+import type { Log } from "../host/log.ts";
 import type { NewCapture, QueuedCapture, UploadQueue } from "../queue/queue.ts";
-import {
-  type Spool,
-  type SpooledFile,
-  type SpoolRecord,
-  statCapture,
-} from "./spool.ts";
+import { openCapture } from "./private_copy.ts";
+import type { Spool, SpoolRecord } from "./spool.ts";
 
 /** What was found and done. */
 export interface Reconciled {
@@ -27,14 +24,18 @@ export interface Reconciled {
 export interface ReconcileOptions {
   /** Is told what was found, and what could not be done. */
   log: Log;
+  /**
+   * Whether the last agent ended in order. Then queue and spool are gone through
+   * only if another process was killed while it worked in the spool.
+   *
+   * @default {false}
+   */
+  endedInOrder?: boolean;
   /** Ends it early; the rest is for the next time. */
   signal?: AbortSignal;
   /** The wall clock, in milliseconds since 1970. @default {Date.now} */
   now?: () => number;
 }
-
-/** An entry that is younger may still be in the making, by an `enqueue` under way. */
-const SETTLED_AFTER_MS = 600_000;
 
 /**
  * Brings queue and spool into line after a crash. Nothing is deleted that may be
@@ -46,8 +47,10 @@ export async function reconcileSpool(
   spool: Spool,
   options: ReconcileOptions,
 ): Promise<Reconciled> {
-  const { log, signal, now = Date.now } = options;
+  const { log, endedInOrder = false, signal, now = Date.now } = options;
   const found = { ...NOTHING };
+  spool.occupants.enter();
+  if (!await spool.occupants.forgetKilled() && endedInOrder) return found;
   const tryFor = async (id: string, act: () => Found | Promise<Found>) => {
     try {
       found[await act()]++;
@@ -55,27 +58,13 @@ export async function reconcileSpool(
       log("error", `Cannot bring "${id}" in the spool into line: ${error}`);
     }
   };
-  spool.adoptOldLayout();
-  for await (const records of spool.records()) {
-    if (signal?.aborted) return found;
-    for (const record of records) {
-      await tryFor(record.id, () => takeUp(record, queue, spool));
-    }
-  }
-  for (const ids of spool.ids()) {
-    for (const id of ids) {
-      await tryFor(id, () => tidy(id, queue, spool, now()));
-    }
+  for await (const step of stepsOf(queue, spool, now)) {
+    for (const { id, act } of step) await tryFor(id, act);
     // Deliveries go on in between.
     await delay(0);
-    if (signal?.aborted) return found;
-  }
-  for (const captures of queue.spooled()) {
-    for (const capture of captures) {
-      await tryFor(capture.id, () => restore(capture, queue, spool));
-    }
-    await delay(0);
-    if (signal?.aborted) return found;
+    if (!signal?.aborted) continue;
+    spool.occupants.leaveUnfinished();
+    return found;
   }
   await spool.compactRecords();
   report(found, log);
@@ -93,22 +82,61 @@ const NOTHING = {
   sound: 0,
 };
 
+/** What is to be done for one entry. */
+interface Step {
+  id: string;
+  act: () => Found | Promise<Found>;
+}
+
+async function* stepsOf(
+  queue: UploadQueue,
+  spool: Spool,
+  now: () => number,
+): AsyncGenerator<Step[]> {
+  for await (const records of spool.records()) {
+    yield records.map((record) => ({
+      id: record.id,
+      act: () => takeUp(record, queue, spool),
+    }));
+  }
+  for (const ids of spool.ids({ nowMs: now() })) {
+    yield ids.map((id) => ({ id, act: () => tidy(id, queue, spool, now()) }));
+  }
+  for (const captures of queue.spooled()) {
+    yield captures.map((capture) => ({
+      id: capture.id,
+      act: () => restore(capture, queue, spool),
+    }));
+  }
+}
+
 /** Queues the capture of a record again whose entry has no row. */
 function takeUp(
   record: SpoolRecord,
   queue: UploadQueue,
   spool: Spool,
 ): Found {
-  const { id } = record;
-  if (!spool.canHold(id) || !spool.has(id)) return "sound";
-  if (queue.get(id) || queue.wasDelivered(id)) return "sound";
-  const capture = captureOf(record);
-  if (capture) {
-    queue.enqueueMany([capture]);
+  const { id, identity } = record;
+  if (!spool.canHold(id)) return "sound";
+  const size = spool.sizeOf(id);
+  const isKnown = queue.get(id) || queue.wasDelivered(id);
+  if (size === undefined || isKnown) return "sound";
+  if (size === identity.size && isUsable(record)) {
+    queue.enqueueMany([{ ...record, spooled: true }]);
     return "requeued";
   }
   spool.setAside(id, record);
   return "orphaned";
+}
+
+function isUsable({ metadataJson }: SpoolRecord): boolean {
+  try {
+    parseMetadata(metadataJson);
+    return true;
+  } catch {
+    // Not as it was written: a person must look at it.
+    return false;
+  }
 }
 
 /** Brings an entry into line that has no row, and no record either. */
@@ -120,63 +148,64 @@ function tidy(
 ): Found {
   if (queue.get(id)) return "sound";
   if (queue.wasDelivered(id)) {
-    spool.remove(id);
+    spool.remove([id]);
     return "delivered";
   }
-  // A clock that was set back makes nothing young.
-  const ageMs = Math.abs(nowMs - spool.changedMs(id));
-  if (ageMs <= SETTLED_AFTER_MS) return "sound";
+  if (spool.isInTheMaking(id, nowMs)) return "sound";
   spool.setAside(id);
   return "orphaned";
 }
 
-function captureOf(record: SpoolRecord): NewCapture | undefined {
-  const { metadataJson, ...rest } = record;
-  try {
-    return { ...rest, metadata: parseMetadata(metadataJson), spooled: true };
-  } catch {
-    // Not as it was written: a person must look at it.
-    return undefined;
-  }
-}
-
-/** Brings a row into line whose entry has lost its bytes. */
+/** Brings a row into line whose entry has lost its bytes, or some of them. */
 async function restore(
-  { id, filepath, size, mtimeMs }: QueuedCapture,
+  { id, size }: QueuedCapture,
   queue: UploadQueue,
   spool: Spool,
 ): Promise<Found> {
-  if (spool.has(id) || !spool.canHold(id)) return "sound";
-  // Read behind that: a delivery removes the row before the bytes.
+  if (!spool.canHold(id)) return "sound";
+  const left = spool.sizeOf(id);
+  if (left !== undefined && (size === null || left === size)) return "sound";
+  // Asked for again, because a delivery removes the row before the bytes.
   const capture = queue.get(id);
   if (!capture || capture.status === "uploading") return "sound";
-  const original = lookAt(filepath);
-  if (original?.size === size && original.mtimeMs === mtimeMs) {
-    await spool.addFile(id, filepath);
-    // A person may have removed the capture meanwhile.
-    if (!queue.get(id)) {
-      spool.remove(id);
-      return "sound";
+  if (left !== undefined) spool.setAside(id);
+  const record = await copyAgain(capture, spool);
+  if (record) {
+    if (queue.get(id)) {
+      spool.commit([record]);
+      return "restored";
     }
-    const { metadataJson, createdAt, watched } = capture;
-    const createdAtMs = Date.parse(createdAt);
-    const record = { id, filepath, metadataJson, createdAtMs, watched };
-    spool.commit([{ ...record, ...original }]);
-    return "restored";
+    // A person has removed the capture meanwhile.
+    spool.remove([id]);
+    return "sound";
   }
   if (capture.status === "failed") return "sound";
-  const error =
-    `Cannot read "${spool.pathOf(id)}": the spool's copy is gone, ` +
-    "and the original is gone or another one";
-  queue.settle([{ id, kind: "rejected", error }]);
+  const error = `Cannot read "${spool.pathOf(id)}": the spool's copy is ${
+    left === undefined ? "gone" : "not whole"
+  }, and the original is gone or another one`;
+  queue.complete([{ id, kind: "discard", error }]);
   return "lost";
 }
 
-function lookAt(path: string): SpooledFile | undefined {
+/** Copies the original once more, if it still has the bytes that were handed over. */
+async function copyAgain(
+  capture: QueuedCapture,
+  spool: Spool,
+): Promise<SpoolRecord | undefined> {
+  const { id, filepath, metadataJson, createdAt, watched, sha256 } = capture;
+  if (sha256 === null) return undefined;
   try {
-    return statCapture(path);
-  } catch {
-    return undefined;
+    using file = openCapture(filepath);
+    const { identity } = file;
+    if (identity.size !== capture.size) return undefined;
+    await spool.addFile(id, file, { sha256 });
+    const createdAtMs = Date.parse(createdAt);
+    const record = { id, filepath, metadataJson, createdAtMs, watched };
+    return { ...record, sha256, identity };
+  } catch (error) {
+    if (error instanceof CaptureFileError) return undefined;
+    if (error instanceof CaptureReadError) return undefined;
+    throw error;
   }
 }
 
@@ -184,11 +213,14 @@ function report(found: Reconciled, log: Log): void {
   const say = (count: number, what: string) => {
     if (count > 0) log("warn", `${count} ${what}`);
   };
-  say(found.requeued, "captures in the spool had no row: taken up again");
+  say(found.requeued, "captures in the spool were not in the queue: queued");
   say(
     found.orphaned,
-    'unfinished files in the spool belong to no capture: moved to its folder "orphans"',
+    'files in the spool belong to no capture: moved to its folder "orphans"',
   );
-  say(found.restored, "captures had no copy in the spool: copied again");
-  say(found.lost, "captures had no copy in the spool any more: failed");
+  say(
+    found.restored,
+    "captures had lost their copy in the spool: copied again",
+  );
+  say(found.lost, "captures have lost their copy in the spool: failed");
 }

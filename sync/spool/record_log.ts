@@ -1,6 +1,8 @@
 import { dirname } from "@std/path";
 import { syncDir } from "../host/data_dir.ts";
-import { removeIfThere, writeAll } from "../host/files.ts";
+import { removeIfThere, statIfThere, writeAll } from "../host/files.ts";
+import { openLocked } from "../host/lock.ts";
+import type { FileIdentity } from "../host/opened_file.ts";
 
 /** What a spool entry knows of itself, so that a lost queue can be rebuilt. */
 export interface SpoolRecord {
@@ -11,19 +13,20 @@ export interface SpoolRecord {
   metadataJson: string;
   /** In milliseconds since 1970. */
   createdAtMs: number;
-  /** In bytes. */
-  size: number;
-  /** The file's modification time, in milliseconds since 1970. */
-  mtimeMs: number;
   watched: boolean;
+  /** Of the bytes, in hexadecimal. */
+  sha256: string;
+  /** Which file it was; the entry has its size and time. */
+  identity: FileIdentity;
 }
+
+/** What is known of a capture before its bytes are read. */
+export type Described = Omit<SpoolRecord, "sha256" | "identity">;
 
 /** A log that is smaller than this is left as it is, in bytes. */
 const MIN_BYTES = 256 * 1024;
 /** How much is copied at a time, in bytes. */
 const CHUNK_BYTES = 64 * 1024;
-
-const encoder = new TextEncoder();
 
 /**
  * The records of all spool entries, one JSON text a line, in one file that only
@@ -48,11 +51,10 @@ export class RecordLog {
 
   /** Adds records; they are on the disk when the call returns. */
   append(records: SpoolRecord[]): void {
-    const lines = records.map((record) => JSON.stringify(record) + "\n");
-    using file = this.#openLocked();
+    using file = openLocked(this.#path);
     if (file.statSync().size === 0) syncDir(dirname(this.#path));
     // On a line of its own, whatever a crash or a full disk has left before it.
-    writeAll(file, encoder.encode("\n" + lines.join("")));
+    writeAll(file, linesOf(records, { before: "\n" }));
     file.syncDataSync();
   }
 
@@ -76,12 +78,8 @@ export class RecordLog {
 
   /** Whether so much was added since the last time that compacting is worth its while. */
   get isCompactable(): boolean {
-    try {
-      const { size } = Deno.statSync(this.#path);
-      return size >= Math.max(MIN_BYTES, 2 * this.#compactBytes);
-    } catch {
-      return false;
-    }
+    const size = statIfThere(this.#path)?.size ?? 0;
+    return size >= Math.max(MIN_BYTES, 2 * this.#compactBytes);
   }
 
   /**
@@ -90,7 +88,7 @@ export class RecordLog {
    *
    * @throws {Error} if it cannot be done: then the log is as it was.
    */
-  async compact(isLive: (id: string) => boolean): Promise<void> {
+  async compact(isLive: (record: SpoolRecord) => boolean): Promise<void> {
     const newPath = `${this.#path}.new`;
     try {
       using old = Deno.openSync(this.#path, { read: true, append: true });
@@ -102,9 +100,7 @@ export class RecordLog {
       });
       const before = lockedSize(old);
       for await (const records of this.read()) {
-        const lines = records.filter(({ id }) => isLive(id))
-          .map((record) => JSON.stringify(record) + "\n");
-        writeAll(compacted, encoder.encode(lines.join("")));
+        writeAll(compacted, linesOf(records.filter(isLive)));
       }
       // What came meanwhile may have been read or not: twice does no harm.
       old.lockSync(true);
@@ -119,42 +115,27 @@ export class RecordLog {
       throw error;
     }
   }
-
-  /** Opens the log for appending, and keeps it from being replaced until it is closed. */
-  #openLocked(): Deno.FsFile {
-    while (true) {
-      const file = Deno.openSync(this.#path, {
-        append: true,
-        create: true,
-        mode: 0o600,
-      });
-      // Not shared with others: then some systems would let nobody write.
-      file.lockSync(true);
-      if (file.statSync().ino === inodeOf(this.#path)) return file;
-      // It was compacted just now.
-      file.close();
-    }
-  }
 }
 
-/** Reads a record from its JSON text; `undefined` if it is not whole. */
-export function parseRecord(text: string): SpoolRecord | undefined {
+function linesOf(records: SpoolRecord[], { before = "" } = {}): Uint8Array {
+  const lines = records.map((record) => JSON.stringify(record) + "\n");
+  return new TextEncoder().encode(before + lines.join(""));
+}
+
+/** Reads a record from its JSON text; `undefined` if something of it is missing. */
+function parseRecord(text: string): SpoolRecord | undefined {
   try {
-    const record = JSON.parse(text);
-    return isRecord(record) ? record : undefined;
+    const record = JSON.parse(text) as SpoolRecord;
+    const { id, filepath, metadataJson, sha256, identity, watched } = record;
+    const { fileId, size, mtimeMs, ctimeMs } = identity;
+    const texts = [id, filepath, metadataJson, sha256, fileId];
+    const numbers = [record.createdAtMs, size, mtimeMs, ctimeMs];
+    const isWhole = texts.every((value) => typeof value === "string") &&
+      numbers.every(Number.isFinite) && typeof watched === "boolean";
+    return isWhole ? record : undefined;
   } catch {
     return undefined;
   }
-}
-
-/** Whether all that is needed to queue a capture again is there. */
-function isRecord(value: unknown): value is SpoolRecord {
-  if (typeof value !== "object" || value === null) return false;
-  const { id, filepath, metadataJson, createdAtMs, size, mtimeMs, watched } =
-    value as SpoolRecord;
-  return [id, filepath, metadataJson].every((t) => typeof t === "string") &&
-    [createdAtMs, size, mtimeMs].every(Number.isFinite) &&
-    typeof watched === "boolean";
 }
 
 /** What the log holds when nobody is amid adding to it, in bytes. */
@@ -169,14 +150,6 @@ function copyRest(from: Deno.FsFile, to: Deno.FsFile): void {
   const chunk = new Uint8Array(CHUNK_BYTES);
   for (let read; (read = from.readSync(chunk)) !== null;) {
     writeAll(to, chunk.subarray(0, read));
-  }
-}
-
-function inodeOf(path: string): number | null | undefined {
-  try {
-    return Deno.statSync(path).ino;
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,48 +1,62 @@
 import { dirname, join } from "@std/path";
+import { CaptureFileError } from "../capture/errors.ts";
 import { createPrivateDir, syncDir } from "../host/data_dir.ts";
 import { freeBytes } from "../host/disk_space.ts";
-import { removeIfThere, writeFileDurably } from "../host/files.ts";
-import { parseRecord, RecordLog, type SpoolRecord } from "./record_log.ts";
 import {
   exists,
-  type SpooledFile,
-  statCapture,
-  takeCopy,
-} from "./take_copy.ts";
+  removeIfThere,
+  statIfThere,
+  writeFileDurably,
+} from "../host/files.ts";
+import { type Folder, openFolder } from "../host/folder.ts";
+import type { OpenedFile } from "../host/opened_file.ts";
+import { Occupants } from "./occupants.ts";
+import { copyPrivately } from "./private_copy.ts";
+import { RecordLog, type SpoolRecord } from "./record_log.ts";
 
 export type { SpoolRecord } from "./record_log.ts";
-export { type SpooledFile, statCapture } from "./take_copy.ts";
 
 /** Directory of what may be an only copy but belongs to no capture. */
 const ORPHANS = "orphans";
-
+/** Directory in which processes say that they work in the spool. */
+const IN_USE = "in-use";
 /** The file with the records of all entries. */
 const RECORDS = "records.jsonl";
+/** How the name of what is not wholly copied ends. */
+const PART = ".part";
 
 /** What is not larger is removed sooner than another thread would begin to, in bytes. */
 const SMALL_BYTES = 1024 * 1024;
 
+/** What is younger may still be in the making, by an `enqueue` under way: in milliseconds. */
+const IN_THE_MAKING_MS = 600_000;
+
 /** The ids that entries can have. No other text becomes part of a path. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** The directories of entries. */
+const SHARD = /^[0-9a-f]{2}$/;
 
 /**
  * The agent's own copies of captures: `XX/ID` holds the bytes, the log
  * `records.jsonl` a record of each. `XX` are the last two characters of the id,
  * so that no directory grows beyond what can be listed at once.
  *
- * A copy is a hard link where the file system allows, so that no bytes are
- * copied and the maker may delete the original; else a copy (by reflink where
- * the file system has it). The record comes last: an entry that has one is whole.
+ * An entry shares its bytes with no file that anybody else could write to. One
+ * that is not in the log is not whole.
  */
-export class Spool {
+export class Spool implements Disposable {
   /** Where it is. */
   readonly dir: string;
+  /** Who works in it. */
+  readonly occupants: Occupants;
   readonly #log: RecordLog;
 
   /** @param dir Is created for this user alone. */
   constructor(dir: string) {
     this.dir = dir;
     this.#log = new RecordLog(join(dir, RECORDS));
+    this.occupants = new Occupants(join(dir, IN_USE));
     createPrivateDir(dir);
   }
 
@@ -64,73 +78,66 @@ export class Spool {
   }
 
   /**
-   * Takes a copy of a file. Its bytes are on the disk when the promise is
-   * settled; its name only after {@linkcode Spool.commit}. If it cannot be done
-   * nothing is left of it.
+   * Takes a private copy of a file and returns the SHA-256 of its bytes. They are
+   * on the disk then; their name only after {@linkcode Spool.commit}. If it cannot
+   * be done nothing is left of it.
    *
-   * @param options See {@linkcode takeCopy}.
-   * @throws {CaptureFileError} if the file is gone, unreadable, not a regular
-   * file, or changed while it was copied.
+   * @param options `sha256` is what the bytes must have; see also {@linkcode copyPrivately}.
    * @throws {TypeError} if the id is no UUID, or has an entry already.
+   * @throws {CaptureFileError} if the bytes have another hash.
+   * @throws as {@linkcode copyPrivately} does.
    */
   async addFile(
     id: string,
-    source: string,
-    options: { beforeCopy?: () => void } = {},
-  ): Promise<SpooledFile> {
+    file: OpenedFile,
+    options: { beforeCopy?: () => void; sha256?: string | undefined } = {},
+  ): Promise<string> {
     const path = this.pathOf(id);
     createPrivateDir(dirname(path));
+    if (exists(path)) throw twice(id);
+    // The agent may send what has the entry's own name at any time.
+    const part = path + PART;
+    removeIfThere(part);
     try {
-      return await takeCopy(source, path, options);
+      const sha256 = await copyPrivately(file, part, options);
+      assertHash(file.path, sha256, options.sha256);
+      Deno.renameSync(part, path);
+      return sha256;
     } catch (error) {
-      if (error instanceof Deno.errors.AlreadyExists) throw twice(id);
-      this.remove(id);
+      removeIfThere(part);
       throw error;
     }
   }
 
-  /** Takes bytes that are in memory, otherwise like {@linkcode Spool.addFile}. */
-  addBytes(id: string, data: Uint8Array): SpooledFile {
-    const path = this.pathOf(id);
-    if (exists(path)) throw twice(id);
-    createPrivateDir(dirname(path));
-    try {
-      writeFileDurably(path, data);
-      return statCapture(path);
-    } catch (error) {
-      this.remove(id);
-      throw error;
-    }
+  /** Opens the folder that an entry is in, or will be. */
+  folderOf(id: string): Folder {
+    const dir = dirname(this.pathOf(id));
+    createPrivateDir(dir);
+    return openFolder(dir);
   }
 
   /** Completes entries: their records and their names are on the disk afterwards. */
   commit(records: SpoolRecord[]): void {
     for (const { id } of records) this.pathOf(id);
     this.#log.append(records);
-    this.#syncShards(records.map(({ id }) => id));
+    this.#syncNames(records.map(({ id }) => id));
   }
 
-  #syncShards(ids: string[]): void {
-    const shards = new Set(ids.map(shardOf));
-    for (const shard of shards) {
+  #syncNames(ids: string[]): void {
+    for (const shard of new Set(ids.map(shardOf))) {
       const dir = join(this.dir, shard);
       if (exists(dir)) syncDir(dir);
     }
   }
 
-  /** Removes an entry. One that is not there is fine. */
-  remove(id: string): void {
-    removeIfThere(this.pathOf(id));
-  }
-
-  /** Removes entries for good: a power cut does not bring them back. */
-  removeDurably(ids: string[]): void {
-    for (const id of ids) this.remove(id);
-    this.#syncShards(ids);
+  /** Removes entries for good: a power cut does not bring them back. One that is not there is fine. */
+  remove(ids: string[]): void {
+    for (const id of ids) removeIfThere(this.pathOf(id));
+    this.#syncNames(ids);
   }
 
   /**
-   * Removes the entry of a settled capture. A large one is removed on another
+   * Removes the entry of a delivered capture. A large one is removed on another
    * thread: a disk may take long to free what it holds.
    *
    * @param size In bytes, as far as it is known.
@@ -151,64 +158,45 @@ export class Spool {
   /** Drops the records of entries that are gone, if there are many. Only for the one agent. */
   async compactRecords(): Promise<void> {
     if (!this.#log.isCompactable) return;
-    await this.#log.compact((id) => this.canHold(id) && this.has(id));
+    const nowMs = Date.now();
+    await this.#log.compact(({ id, createdAtMs }) =>
+      this.canHold(id) && (
+        this.sizeOf(id) !== undefined ||
+        // The record of a file that is moved in comes first.
+        Math.abs(nowMs - createdAtMs) < IN_THE_MAKING_MS
+      )
+    );
   }
 
-  /** Takes over what an earlier version kept in a file `XX/ID.json` for each entry. */
-  adoptOldLayout(): void {
-    // It moved there what was delivered.
-    if (exists(join(this.dir, "trash"))) {
-      Deno.removeSync(join(this.dir, "trash"), { recursive: true });
-    }
-    for (const { dir, names } of this.#shards()) {
-      const paths = names.filter((name) => /\.json(\.tmp)?$/.test(name))
-        .map((name) => join(dir, name));
-      if (paths.length === 0) continue;
-      const records = paths
-        .map((path) => parseRecord(Deno.readTextFileSync(path)))
-        .filter((record) => record !== undefined && this.canHold(record.id));
-      this.#log.append(records as SpoolRecord[]);
-      paths.forEach(removeIfThere);
-    }
-  }
-
-  /** The ids of all entries, whole or not, some hundreds or thousands at a time. */
-  *ids(): Generator<string[]> {
-    for (const { shard, names } of this.#shards()) {
-      // Other files, the orphans among them, are no entries.
+  /**
+   * The ids of all entries, with a record or without, some hundreds or thousands at
+   * a time. Removes on the way what a crash has left half copied.
+   */
+  *ids({ nowMs = Date.now() } = {}): Generator<string[]> {
+    for (const { name: shard, isDirectory } of Deno.readDirSync(this.dir)) {
+      if (!isDirectory || !SHARD.test(shard)) continue;
+      const names = [...Deno.readDirSync(join(this.dir, shard))]
+        .map(({ name }) => name);
+      names.filter((name) => name.endsWith(PART))
+        .map((name) => join(this.dir, shard, name))
+        .filter((path) => !isYoung(path, nowMs)).forEach(removeIfThere);
       yield names.filter((name) => UUID.test(name) && shardOf(name) === shard);
     }
   }
 
-  *#shards(): Generator<{ shard: string; dir: string; names: string[] }> {
-    for (const { name: shard, isDirectory } of Deno.readDirSync(this.dir)) {
-      if (!isDirectory || shard === ORPHANS) continue;
-      const dir = join(this.dir, shard);
-      yield { shard, dir, names: [...Deno.readDirSync(dir)].map(nameOf) };
+  /** How many bytes an entry has; `undefined` if it is not there. */
+  sizeOf(id: string): number | undefined {
+    try {
+      const { isFile, size } = Deno.lstatSync(this.pathOf(id));
+      return isFile ? size : undefined;
+    } catch {
+      return undefined;
     }
   }
 
-  /** Whether the entry has its bytes. */
-  has(id: string): boolean {
-    try {
-      return Deno.lstatSync(this.pathOf(id)).isFile;
-    } catch {
-      return false;
-    }
-  }
-
-  /**
-   * When an entry's bytes or names last changed, in milliseconds since 1970; 0 if
-   * it is not there. A copy keeps the original's modification time, so that
-   * this is about the time that nobody can set.
-   */
-  changedMs(id: string): number {
-    try {
-      const { ctime, mtime } = Deno.lstatSync(this.pathOf(id));
-      return (ctime ?? mtime)?.getTime() ?? 0;
-    } catch {
-      return 0;
-    }
+  /** Whether an entry is so young that an `enqueue` under way may be about to complete it. */
+  isInTheMaking(id: string, nowMs: number): boolean {
+    return isYoung(this.pathOf(id), nowMs);
   }
 
   /**
@@ -241,6 +229,25 @@ export class Spool {
   freeBytes(): number {
     return freeBytes(this.dir);
   }
+
+  [Symbol.dispose](): void {
+    this.occupants[Symbol.dispose]();
+  }
+}
+
+function assertHash(path: string, is: string, expected = is): void {
+  if (is === expected) return;
+  throw new CaptureFileError(
+    `Cannot copy "${path}": it was changed after it was handed over`,
+  );
+}
+
+/** By the time of its last change that nobody can set: the other one is the original's. */
+function isYoung(path: string, nowMs: number): boolean {
+  const info = statIfThere(path);
+  const changedMs = (info?.ctime ?? info?.mtime)?.getTime() ?? 0;
+  // A clock that was set back makes nothing young.
+  return Math.abs(nowMs - changedMs) <= IN_THE_MAKING_MS;
 }
 
 function twice(id: string): TypeError {
@@ -249,8 +256,4 @@ function twice(id: string): TypeError {
 
 function shardOf(id: string): string {
   return id.slice(-2);
-}
-
-function nameOf({ name }: Deno.DirEntry): string {
-  return name;
 }

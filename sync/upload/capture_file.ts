@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
 import { delay } from "@std/async/delay";
-import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
+import { CaptureFileError, readError } from "../capture/errors.ts";
 import {
   type FileIdentity,
-  NotRegularFileError,
   type OpenedFile,
   openRegularFile,
 } from "../host/opened_file.ts";
@@ -54,15 +53,6 @@ export const IN_MEMORY_BYTES = 1024 * 1024;
 
 /** So much is hashed before other work has its turn. */
 const TURN_BYTES = 8 * 1024 * 1024;
-
-/** No path to any file: a file on the way, a circle of links, a name that cannot be, a socket. */
-const BAD_PATHS: unknown[] = [
-  "ENOTDIR",
-  "ELOOP",
-  "ENAMETOOLONG",
-  "EINVAL",
-  "ENXIO",
-];
 
 /** Opens bytes that are in memory. */
 export async function openBytes(
@@ -213,29 +203,4 @@ function otherThanHandedOver(path: string): CaptureFileError {
   return new CaptureFileError(
     `Cannot send "${path}": it was changed after it was handed over`,
   );
-}
-
-/** What stays so however often it is tried, and what may pass: no descriptors left, a disk's fault. */
-function readError(path: string, cause: unknown): Error {
-  if (cause instanceof CaptureFileError) return cause;
-  const message = `Cannot read the capture "${path}": `;
-  const lasting = lastingReason(cause);
-  if (lasting) return new CaptureFileError(message + lasting, { cause });
-  const reason = cause instanceof Deno.errors.PermissionDenied
-    ? "permission denied"
-    : cause instanceof Error
-    ? cause.message
-    : String(cause);
-  return new CaptureReadError(message + reason, { cause });
-}
-
-function lastingReason(error: unknown): string | null {
-  if (error instanceof Deno.errors.NotFound) return "the file is gone";
-  if (error instanceof NotRegularFileError) {
-    return error.message.slice(error.message.lastIndexOf('": ') + 3);
-  }
-  // A name with a NUL character in it.
-  if (error instanceof TypeError) return error.message;
-  const code = error instanceof Error && "code" in error ? error.code : null;
-  return BAD_PATHS.includes(code) ? (error as Error).message : null;
 }

@@ -1,3 +1,4 @@
+import { exists } from "../../sync/host/files.ts";
 import type { Capture } from "./oracle.ts";
 import type { ChaosEvent } from "./schedule.ts";
 import type { Ended, World } from "./world.ts";
@@ -14,28 +15,41 @@ export async function enqueue(
   );
   // Until it answers; one of these may arrive before.
   for (const capture of captures) oracle.note(capture, "in doubt");
-  let acknowledged = 0;
+  let count = 0;
   const ended = await world.run([
     "enqueue",
     "--json",
     "--metadata-json",
     JSON.stringify(metadata),
-    ...(event.inPlace ? ["--no-copy"] : []),
+    ...MODE_ARGS[event.mode],
     ...world.roomArgs,
     ...captures.map(({ path }) => path),
   ], {
     killAfterMs: event.killAfterMs,
     onLine: (_, child) => {
-      if (++acknowledged === event.killAfterIds) child.kill("SIGKILL");
+      if (++count === event.killAfterIds) child.kill("SIGKILL");
     },
   });
-  judge(world, captures, ended);
-  // What was handed over belongs to the agent now, but for files it must not copy.
-  if (event.inPlace) return;
-  for (const { path } of captures) Deno.removeSync(path);
+  const acknowledged = judge(world, captures, ended);
+  // What must not be copied stays as it is.
+  if (event.mode === "reference") return;
+  for (const { path } of captures) {
+    const isGivenAway = event.mode === "move" && acknowledged.has(path);
+    if (isGivenAway || ended.wasKilled && !exists(path)) continue;
+    // Over the very file that was handed over.
+    Deno.writeTextFileSync(path, "scribbled over", { create: false });
+    Deno.removeSync(path);
+  }
 }
 
-function judge(world: World, captures: Capture[], ended: Ended): void {
+const MODE_ARGS = { copy: [], move: ["--move"], reference: ["--no-copy"] };
+
+/** Notes what was acknowledged, and returns the paths of that. */
+function judge(
+  world: World,
+  captures: Capture[],
+  ended: Ended,
+): Set<string> {
   const { oracle, tally } = world;
   const ids = new Map(
     ended.stdout.map((line) => {
@@ -60,4 +74,5 @@ function judge(world: World, captures: Capture[], ended: Ended): void {
       `"enqueue" ended with code 0 and ${ids.size} ids for ${captures.length} captures`,
     );
   }
+  return new Set(ids.keys());
 }

@@ -8,7 +8,7 @@ export class HostDisks implements AsyncDisposable {
   readonly data: string;
   /** Where programs make captures. */
   readonly makers: string;
-  /** The same on another disk, if that can be had: from there nothing can be linked. */
+  /** The same on another disk, if that can be had: from there nothing can be moved. */
   readonly elsewhere: string;
   readonly watched: string;
   /** The server's. */

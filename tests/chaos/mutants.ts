@@ -22,8 +22,13 @@ export const MUTANTS = {
   },
   "the copy in the spool": {
     file: "sync/spool/intake.ts",
-    find: "const { id = newCaptureId(), copy = true } = options;",
-    replace: "const { id = newCaptureId() } = options, copy = false;",
+    find: 'const { id = newCaptureId(), mode = "copy" } = options;',
+    replace: 'const { id = newCaptureId() } = options, mode = "reference";',
+  },
+  "a copy of its own instead of a link": {
+    file: "sync/spool/private_copy.ts",
+    find: "const isClone = file.cloneTo(path);",
+    replace: "const isClone = (Deno.linkSync(file.path, path), true);",
   },
   "the look through the spool before the folders": {
     file: "sync/cli/commands/run.ts",
@@ -31,13 +36,13 @@ export const MUTANTS = {
     replace: "setTimeout(() => reconcile(store, { log, signal }), 200);",
   },
   "the sync of a capture's bytes": {
-    file: "sync/spool/take_copy.ts",
-    find: "  syncFile(path);",
+    file: "sync/spool/private_copy.ts",
+    find: "  await copy.sync();",
     replace: "",
   },
   "the sync of the spool's names": {
     file: "sync/spool/spool.ts",
-    find: "this.#syncShards(records.map(({ id }) => id));",
+    find: "this.#syncNames(records.map(({ id }) => id));",
     replace: "",
   },
   "the sync of the spool's records": {

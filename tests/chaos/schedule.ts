@@ -8,10 +8,9 @@ export type ChaosEvent =
     | {
       kind: "enqueue";
       sizes: number[];
-      /** Whether the files lie on another file system, so that they are copied. */
+      /** Whether the files lie on another file system. */
       elsewhere: boolean;
-      /** Whether `--no-copy` is given. */
-      inPlace: boolean;
+      mode: "copy" | "move" | "reference";
       killAfterMs?: number;
       /** Kills it as soon as so many captures are acknowledged. */
       killAfterIds?: number;
@@ -145,7 +144,7 @@ function drawEnqueue(random: Random, smallDisk: boolean): object {
     kind: "enqueue",
     sizes,
     elsewhere: random.chance(0.4),
-    inPlace: random.chance(0.1),
+    mode: random.weighted([[7, "copy"], [2, "move"], [1, "reference"]]),
   };
   if (!random.chance(0.4)) return event;
   return random.chance(0.5)

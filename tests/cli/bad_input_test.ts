@@ -110,7 +110,7 @@ Deno.test("what the program may not read is refused with what to do about it", {
   await using host = new Host(deadUrl());
   const enqueue = await host.run("enqueue", "/proc/version");
   assertEquals(enqueue.code, 1);
-  assertStringIncludes(enqueue.stderr, "expected a copy elsewhere");
+  assertStringIncludes(enqueue.stderr, "copy it to one first");
   const run = await host.run("run", "--watch", "/dev/shm");
   assertEquals(run.code, 2);
   assertStringIncludes(

@@ -147,7 +147,8 @@ Deno.test("settings have the defaults that the help names", () => {
     changed: "send",
     maxSpoolBytes: Infinity,
     minFreeBytes: 256 * 1024 * 1024,
-    copy: true,
+    copyUpToBytes: 8 * 1024 * 1024,
+    mode: "copy",
     verbose: false,
   });
 });

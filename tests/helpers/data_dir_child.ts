@@ -12,7 +12,9 @@ using queue = new UploadQueue(`${dir}/queue.db`, { reserveBytes: 4096 });
 const intake = new Intake(queue, new Spool(`${dir}/spool`), {
   minFreeBytes: 0,
 });
-intake.addBytes(new TextEncoder().encode("bytes"), "capture.png", {});
+const capture = `${dir}.png`;
+Deno.writeTextFileSync(capture, "bytes");
+await intake.add(capture, "{}");
 show("jarvis", dir);
 
 function show(name: string, path: string): void {

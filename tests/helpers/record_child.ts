@@ -9,8 +9,8 @@ for (let n = 0; n < Number(count); n++) {
     filepath: "/captures/door.png",
     metadataJson: "{}",
     createdAtMs: 0,
-    size: 0,
-    mtimeMs: 0,
     watched: false,
+    sha256: "",
+    identity: { fileId: "", size: 0, mtimeMs: 0, ctimeMs: 0 },
   }]);
 }

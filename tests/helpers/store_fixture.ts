@@ -37,12 +37,26 @@ export class StoreFixture implements AsyncDisposable {
     });
   }
 
-  /** All files in the spool but the records, the data directory's path left out. */
+  /** Hands over a new file and returns the capture's id. */
+  async take(content: string, name = "capture.png"): Promise<string> {
+    const path = this.dir.write(
+      `taken/${crypto.randomUUID()}/${name}`,
+      content,
+    );
+    return await this.intake.add(path, `{"name":"${name}"}`);
+  }
+
+  /** What the spool has of a capture. */
+  bytesOf(id: string): string {
+    return Deno.readTextFileSync(this.spool.pathOf(id));
+  }
+
+  /** All files of entries in the spool, and what was set aside, by their path in it. */
   spooled(folder = ""): string[] {
     return [...Deno.readDirSync(this.spoolDir + folder)].flatMap((entry) => {
       const path = `${folder}/${entry.name}`;
       return entry.isDirectory ? this.spooled(path) : [path];
-    }).filter((path) => path !== "/records.jsonl").sort();
+    }).filter((path) => !/^.records.jsonl$|^.in-use/.test(path)).sort();
   }
 
   /** Opens the database past the queue. */
@@ -52,6 +66,7 @@ export class StoreFixture implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.queue.close();
+    this.spool[Symbol.dispose]();
     await this.dir[Symbol.asyncDispose]();
   }
 }

@@ -142,10 +142,12 @@ for (const umask of [0o000, 0o022, 0o077]) {
         "600 jarvis/queue.db-shm",
         "600 jarvis/queue.db-wal",
         "600 jarvis/spool/XX/ID",
+        "600 jarvis/spool/in-use/ID",
         "600 jarvis/spool/records.jsonl",
         "700 jarvis",
         "700 jarvis/spool",
         "700 jarvis/spool/XX",
+        "700 jarvis/spool/in-use",
       ]);
     },
   });

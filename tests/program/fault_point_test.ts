@@ -89,7 +89,7 @@ class Scene implements AsyncDisposable {
   /** How many captures have their bytes in the spool. */
   get spooled(): number {
     return filesIn(`${this.dataDir}/spool`)
-      .filter((name) => name !== "records.jsonl").length;
+      .filter((path) => !/records\.jsonl$|in-use/.test(path)).length;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -100,11 +100,11 @@ class Scene implements AsyncDisposable {
 
 function filesIn(dir: string): string[] {
   return [...Deno.readDirSync(dir)].flatMap(({ name, isDirectory }) =>
-    isDirectory ? filesIn(`${dir}/${name}`) : [name]
+    isDirectory ? filesIn(`${dir}/${name}`) : [`${dir}/${name}`]
   );
 }
 
-Deno.test("a crash of enqueue behind spool-file hands nothing over, deletes nothing, and bars no second try", async () => {
+Deno.test("a crash of enqueue at spool-file hands nothing over, deletes nothing, and bars no second try", async () => {
   await using scene = new Scene();
   await scene.crash("spool-file", ["enqueue", scene.capture]);
   assertEquals(scene.spooled, 1);
@@ -117,7 +117,7 @@ Deno.test("a crash of enqueue behind spool-file hands nothing over, deletes noth
 });
 
 for (const step of ["spool-record", "row"]) {
-  Deno.test(`a crash of enqueue behind ${step} loses nothing, and nothing arrives twice`, async () => {
+  Deno.test(`a crash of enqueue at ${step} loses nothing, and nothing arrives twice`, async () => {
     await using scene = new Scene();
     await scene.crash(step, ["enqueue", scene.capture]);
     assertEquals(scene.spooled, 1);
@@ -129,10 +129,34 @@ for (const step of ["spool-record", "row"]) {
   });
 }
 
+Deno.test("a crash of enqueue --move at spool-record leaves the file where it was, and bars no second try", async () => {
+  await using scene = new Scene();
+  await scene.crash("spool-record", ["enqueue", "--move", scene.capture]);
+  assertEquals(Deno.readTextFileSync(scene.capture), "bytes of the door");
+  await scene.deliverAll();
+  assertEquals(scene.arrivals, 0);
+  await scene.run("enqueue", "--move", scene.capture);
+  await scene.deliverAll();
+  assertEquals(scene.arrivals, 1);
+});
+
+for (const step of ["spool-file", "row"]) {
+  Deno.test(`a crash of enqueue --move at ${step} loses nothing, also after an agent that ended in order`, async () => {
+    await using scene = new Scene();
+    await scene.deliverAll();
+    await scene.crash(step, ["enqueue", "--move", scene.capture]);
+    assertEquals(scene.spooled, 1);
+    await scene.deliverAll();
+    await scene.deliverAll();
+    assertEquals(scene.arrivals, 1);
+    assertEquals(scene.spooled, 0);
+  });
+}
+
 for (
   const step of ["answered", "completed", "spool-removed"]
 ) {
-  Deno.test(`a crash of the agent behind ${step} loses nothing, and nothing arrives twice`, async () => {
+  Deno.test(`a crash of the agent at ${step} loses nothing, and nothing arrives twice`, async () => {
     await using scene = new Scene();
     await scene.run("enqueue", scene.capture);
     await scene.crash(step, ["run", "--server", scene.server.url]);
@@ -156,7 +180,7 @@ for (
     "spool-removed",
   ]
 ) {
-  Deno.test(`a crash of a watching agent behind ${step} loses nothing, and nothing arrives twice`, async () => {
+  Deno.test(`a crash of a watching agent at ${step} loses nothing, and nothing arrives twice`, async () => {
     await using scene = new Scene();
     const watched = scene.dir.write("watched/door.png", "bytes of the door");
     const watch = ["--watch", scene.dir.join("watched"), "--settle", "0"];
@@ -171,7 +195,7 @@ for (
   });
 }
 
-Deno.test("a crash of remove behind row-removed removes nothing", async () => {
+Deno.test("a crash of remove at row-removed removes nothing", async () => {
   await using scene = new Scene();
   const id = await scene.run("enqueue", scene.capture);
   await scene.crash("row-removed", ["remove", id]);
@@ -181,7 +205,7 @@ Deno.test("a crash of remove behind row-removed removes nothing", async () => {
   assertEquals(scene.spooled, 0);
 });
 
-Deno.test("a crash of remove behind bytes-removed does not bring the capture back", async () => {
+Deno.test("a crash of remove at bytes-removed does not bring the capture back", async () => {
   await using scene = new Scene();
   const id = await scene.run("enqueue", scene.capture);
   await scene.crash("bytes-removed", ["remove", id]);

@@ -41,7 +41,7 @@ const FOUND_WHILE = {
   "the sync of a capture's bytes": "captures are copied into the spool",
   "the sync of the spool's names": "captures are copied into the spool",
   "the sync of the spool's records":
-    "captures are linked into the spool, and then the queue is lost",
+    "captures are copied into the spool, and then the queue is lost",
   "the sync of a commit": "captures are queued in place",
 } satisfies Partial<Record<keyof typeof MUTANTS, ScenarioName>>;
 

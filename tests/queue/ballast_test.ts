@@ -201,11 +201,11 @@ testOnSmallDisk(
     });
     {
       using queue = scene.open();
-      const spool = new Spool(`${scene.dataDir}/spool`);
+      using spool = new Spool(`${scene.dataDir}/spool`);
       const intake = new Intake(queue, spool, { minFreeBytes: 0 });
       for (let n = 0; n < 150; n++) {
-        const data = new TextEncoder().encode(`bytes of ${n}`);
-        intake.addBytes(data, `${n}.png`, { note: "x".repeat(2000) });
+        const path = elsewhere.write(`${n}.png`, `bytes of ${n}`);
+        await intake.add(path, JSON.stringify({ note: "x".repeat(2000) }));
       }
       queue.claim(3);
     }

@@ -9,9 +9,14 @@ function recordOf(id: string, more: Partial<SpoolRecord> = {}): SpoolRecord {
     filepath: "/captures/Tür \u{1F6AA}.png",
     metadataJson: '{"text":"a line\\nand another"}',
     createdAtMs: 1_700_000_000_000,
-    size: 5,
-    mtimeMs: 1_600_000_000_000.25,
     watched: false,
+    sha256: "00ff".repeat(16),
+    identity: {
+      fileId: "8.1:2a",
+      size: 5,
+      mtimeMs: 1_600_000_000_000,
+      ctimeMs: 1_600_000_000_001,
+    },
     ...more,
   };
 }
@@ -51,7 +56,12 @@ Deno.test("a record that is damaged or cut off spoils no other", async () => {
     ...Object.keys(recordOf("x")).map((key) =>
       JSON.stringify({ ...recordOf("x"), [key]: undefined })
     ),
-    JSON.stringify({ ...recordOf("x"), size: "5" }),
+    ...Object.keys(recordOf("x").identity).map((key) =>
+      JSON.stringify({
+        ...recordOf("x"),
+        identity: { ...recordOf("x").identity, [key]: null },
+      })
+    ),
     JSON.stringify({ ...recordOf("x"), watched: 1 }),
     // As a full disk or a power cut leaves it.
     JSON.stringify(recordOf("x")).slice(0, -5),
@@ -76,7 +86,7 @@ Deno.test("RecordLog.compact() keeps what is live, and what is added meanwhile",
   const log = new RecordLog(path);
   log.append([recordOf("live"), recordOf("dead", LARGE), recordOf("dead")]);
   let added = false;
-  await log.compact((id) => {
+  await log.compact(({ id }) => {
     if (!added) new RecordLog(path).append([recordOf("dead"), recordOf("new")]);
     added = true;
     return id !== "dead";

@@ -1,6 +1,9 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { Spool, type SpoolRecord } from "../../sync/spool/spool.ts";
 import { CaptureFileError } from "../../sync/capture/errors.ts";
+import { openRegularFile } from "../../sync/host/opened_file.ts";
+import { Spool, type SpoolRecord } from "../../sync/spool/spool.ts";
+import { bindingFlags } from "../../scripts/task/bindings.ts";
+import { sha256Of } from "../chaos/oracle.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
 const ID = "0f8fad5b-d9cb-469f-a165-70867728950e";
@@ -12,92 +15,88 @@ function recordOf(id: string): SpoolRecord {
     filepath: "/captures/Tür \u{1F6AA}.png",
     metadataJson: '{"door":3}',
     createdAtMs: 1_700_000_000_000,
-    size: 5,
-    mtimeMs: 1_600_000_000_000,
     watched: false,
+    sha256: "00ff".repeat(16),
+    identity: {
+      fileId: "8.1:2a",
+      size: 5,
+      mtimeMs: 1_600_000_000_000,
+      ctimeMs: 1_600_000_000_001,
+    },
   };
 }
 
-const encode = (text: string) => new TextEncoder().encode(text);
+/** A spool in a folder of its own. */
+class Scene implements AsyncDisposable {
+  readonly dir = new TempDir();
+  readonly spool = new Spool(this.dir.join("spool"));
 
-/** The records that a spool has of an entry. */
-async function recordsOf(spool: Spool, id: string): Promise<SpoolRecord[]> {
-  const records = (await Array.fromAsync(spool.records())).flat();
-  return records.filter((record) => record.id === id);
-}
+  /** Adds an entry, without a record. */
+  async add(id: string, content = "bytes", sha256?: string): Promise<string> {
+    using file = openRegularFile(this.dir.write("capture.png", content));
+    return await this.spool.addFile(id, file, { ...(sha256 && { sha256 }) });
+  }
 
-/** Everything below a folder. */
-function filesIn(dir: TempDir, folder = "."): string[] {
-  return [...Deno.readDirSync(dir.join(folder))].flatMap((entry) =>
-    entry.isDirectory
-      ? filesIn(dir, `${folder}/${entry.name}`)
-      : [`${folder}/${entry.name}`]
-  ).sort();
+  /** The records that the spool has of an entry. */
+  async recordsOf(id: string): Promise<SpoolRecord[]> {
+    const records = (await Array.fromAsync(this.spool.records())).flat();
+    return records.filter((record) => record.id === id);
+  }
+
+  /** Everything in the spool. */
+  files(folder = "spool"): string[] {
+    return [...Deno.readDirSync(this.dir.join(folder))].flatMap((entry) =>
+      entry.isDirectory
+        ? this.files(`${folder}/${entry.name}`)
+        : [`${folder}/${entry.name}`.slice("spool/".length)]
+    ).sort();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.spool[Symbol.dispose]();
+    await this.dir[Symbol.asyncDispose]();
+  }
 }
 
 Deno.test("an entry has its bytes, below the last two characters of its id, and a record in the log", async () => {
-  await using dir = new TempDir();
-  const spool = new Spool(dir.join("spool"));
-  const source = dir.write("capture.png", "bytes");
-  await spool.addFile(ID, source);
-  assertEquals(await recordsOf(spool, ID), []);
+  await using scene = new Scene();
+  const { spool } = scene;
+  const sha256 = sha256Of(new TextEncoder().encode("bytes"));
+  assertEquals(await scene.add(ID), sha256);
+  assertEquals(await scene.recordsOf(ID), []);
   spool.commit([recordOf(ID)]);
-  assertEquals(filesIn(dir), [
-    "./capture.png",
-    `./spool/0e/${ID}`,
-    "./spool/records.jsonl",
-  ]);
+  assertEquals(scene.files(), [`0e/${ID}`, "records.jsonl"]);
   assertEquals(Deno.readTextFileSync(spool.pathOf(ID)), "bytes");
-  assertEquals(await recordsOf(spool, ID), [recordOf(ID)]);
-  assert(spool.has(ID));
-  assert(!spool.has(OTHER_ID));
+  assertEquals(await scene.recordsOf(ID), [recordOf(ID)]);
+  assertEquals([spool.sizeOf(ID), spool.sizeOf(OTHER_ID)], [5, undefined]);
 });
 
-Deno.test("an entry keeps its bytes when the original goes", async () => {
-  await using dir = new TempDir();
-  const spool = new Spool(dir.join("spool"));
-  const source = dir.write("capture.png", "bytes");
-  await spool.addFile(ID, source);
-  Deno.removeSync(source);
-  assertEquals(Deno.readTextFileSync(spool.pathOf(ID)), "bytes");
-});
-
-Deno.test("Spool.addBytes() keeps bytes that are in memory, empty ones included", async () => {
-  await using dir = new TempDir();
-  const spool = new Spool(dir.path);
-  assertEquals(spool.addBytes(ID, encode("bytes")).size, 5);
-  assertEquals(spool.addBytes(OTHER_ID, encode("")).size, 0);
-  assertEquals(Deno.readTextFileSync(spool.pathOf(ID)), "bytes");
-});
-
-Deno.test("what cannot be added leaves nothing behind", async () => {
-  await using dir = new TempDir();
-  const spool = new Spool(dir.join("spool"));
+Deno.test("what cannot be added leaves nothing behind, nor does what has another hash than it must", async () => {
+  await using scene = new Scene();
+  const path = scene.dir.write("capture.png", "bytes");
+  using file = openRegularFile(path);
+  Deno.writeTextFileSync(path, "more", { append: true });
+  await assertRejects(() => scene.spool.addFile(ID, file), Error, "written to");
   await assertRejects(
-    () => spool.addFile(ID, dir.join("missing.png")),
+    () => scene.add(ID, "bytes", "00".repeat(32)),
     CaptureFileError,
-    "no such file",
+    "it was changed after it was handed over",
   );
-  assertEquals(filesIn(dir), []);
+  assertEquals(scene.files(), []);
 });
 
 Deno.test("an id gets no second entry, and the first one keeps its bytes", async () => {
-  await using dir = new TempDir();
-  const spool = new Spool(dir.join("spool"));
-  const source = dir.write("capture.png", "bytes");
-  await spool.addFile(ID, source);
-  await assertRejects(() => spool.addFile(ID, source), TypeError, "twice");
-  assertThrows(() => spool.addBytes(ID, encode("other")), TypeError, "twice");
-  assertEquals(Deno.readTextFileSync(source), "bytes");
-  assertEquals(Deno.readTextFileSync(spool.pathOf(ID)), "bytes");
+  await using scene = new Scene();
+  await scene.add(ID);
+  await assertRejects(() => scene.add(ID, "other"), TypeError, "twice");
+  assertEquals(Deno.readTextFileSync(scene.spool.pathOf(ID)), "bytes");
 });
 
 Deno.test("no id leads out of the spool", async () => {
-  await using dir = new TempDir();
-  const spool = new Spool(dir.join("spool"));
-  const source = dir.write("capture.png", "bytes");
+  await using scene = new Scene();
+  const { dir, spool } = scene;
   const secret = dir.write("secret", "kept");
-  dir.write("secret.json", "kept");
+  dir.write("secret.part", "kept");
   const bad = [
     "../secret",
     "../../secret",
@@ -111,130 +110,170 @@ Deno.test("no id leads out of the spool", async () => {
     `../${ID}`,
     `${ID}/..`,
     `${ID}\0`,
-    `${ID}.json`,
+    `${ID}\n`,
+    `${ID}.part`,
   ];
   for (const id of bad) {
     assert(!spool.canHold(id), id);
-    await assertRejects(() => spool.addFile(id, source), TypeError, "a UUID");
-    assertThrows(() => spool.addBytes(id, encode("")), TypeError, "a UUID");
+    await assertRejects(() => scene.add(id), TypeError, "a UUID");
     assertThrows(() => spool.pathOf(id), TypeError, "a UUID");
-    assertThrows(() => spool.remove(id), TypeError, "a UUID");
-    assertThrows(() => spool.removeDurably([id]), TypeError, "a UUID");
+    assertThrows(() => spool.folderOf(id), TypeError, "a UUID");
+    assertThrows(() => spool.remove([id]), TypeError, "a UUID");
     await assertRejects(() => spool.discard(id, 5), TypeError, "a UUID");
     assertThrows(() => spool.setAside(id), TypeError, "a UUID");
     assertThrows(() => spool.commit([recordOf(id)]), TypeError, "a UUID");
-    assert(!spool.has(id));
-    assertEquals(await recordsOf(spool, id), []);
+    assertEquals(spool.sizeOf(id), undefined);
+    assertEquals(await scene.recordsOf(id), []);
   }
   assertEquals(Deno.readTextFileSync(secret), "kept");
-  assertEquals(filesIn(dir), ["./capture.png", "./secret", "./secret.json"]);
+  assertEquals(scene.files(), []);
+  assertEquals(
+    [...Deno.readDirSync(dir.path)].map(({ name }) => name).sort(),
+    ["capture.png", "secret", "secret.part", "spool"],
+  );
 });
 
-Deno.test("Spool.remove() and removeDurably() remove an entry, and mind nothing that is missing", async () => {
-  await using dir = new TempDir();
-  const spool = new Spool(dir.path);
-  for (const id of [ID, OTHER_ID]) spool.addBytes(id, encode("bytes"));
-  spool.remove(ID);
-  spool.remove(ID);
-  spool.removeDurably([OTHER_ID, ID]);
-  spool.removeDurably(["00000000-0000-4000-8000-000000000000"]);
-  assertEquals(filesIn(dir), []);
+Deno.test("Spool.remove() removes entries, and minds nothing that is missing", async () => {
+  await using scene = new Scene();
+  const { spool } = scene;
+  for (const id of [ID, OTHER_ID]) await scene.add(id);
+  spool.remove([ID]);
+  spool.remove([ID, OTHER_ID]);
+  spool.remove(["00000000-0000-4000-8000-000000000000"]);
+  assertEquals(scene.files(), []);
 });
 
 Deno.test("Spool.discard() removes entries, and minds nothing that is missing", async () => {
-  await using dir = new TempDir();
-  const spool = new Spool(dir.path);
-  for (const id of [ID, OTHER_ID]) spool.addBytes(id, encode("bytes"));
+  await using scene = new Scene();
+  const { spool } = scene;
+  for (const id of [ID, OTHER_ID]) await scene.add(id);
   // However large they are said to be.
   await spool.discard(ID, 5);
   await spool.discard(ID, 5);
   await spool.discard(OTHER_ID, null);
   await spool.discard(OTHER_ID, 2 ** 40);
-  assertEquals(filesIn(dir), []);
+  assertEquals(scene.files(), []);
 });
 
 Deno.test("Spool.discard() tells what goes wrong", async () => {
-  await using dir = new TempDir();
-  const spool = new Spool(dir.path);
+  await using scene = new Scene();
   // What is not empty is not removed.
-  dir.write(`0e/${ID}/file`, "in its place");
-  await assertRejects(() => spool.discard(ID, 5));
-  await assertRejects(() => spool.discard(ID, null));
+  scene.dir.write(`spool/0e/${ID}/file`, "in its place");
+  await assertRejects(() => scene.spool.discard(ID, 5));
+  await assertRejects(() => scene.spool.discard(ID, null));
 });
 
-Deno.test("Spool.compactRecords() keeps the records of entries that are there", async () => {
-  await using dir = new TempDir();
-  const spool = new Spool(dir.path);
-  for (const id of [ID, OTHER_ID]) spool.addBytes(id, encode("bytes"));
-  // Large enough for it to be worth while.
-  const filepath = "x".repeat(700_000);
-  spool.commit([ID, OTHER_ID].map((id) => ({ ...recordOf(id), filepath })));
-  await spool.discard(OTHER_ID, 5);
+Deno.test("Spool.compactRecords() keeps the records of entries that are there, and of those that are just being moved in", async () => {
+  await using scene = new Scene();
+  const { spool } = scene;
+  const filepath = "/captures/" + "x".repeat(200_000);
+  await scene.add(ID);
+  const third = "00000000-0000-4000-8000-000000000000";
+  const young = { ...recordOf(third), createdAtMs: Date.now() };
+  spool.commit([
+    ...[ID, OTHER_ID].map((id) => ({ ...recordOf(id), filepath })),
+    young,
+  ]);
   await spool.compactRecords();
-  assertEquals(await recordsOf(spool, ID), [{ ...recordOf(ID), filepath }]);
-  assertEquals(await recordsOf(spool, OTHER_ID), []);
-  spool.commit([recordOf(ID)]);
-  await spool.compactRecords();
-  assertEquals((await recordsOf(spool, ID)).length, 2);
-});
-
-Deno.test("Spool.adoptOldLayout() takes over a record file for each entry, and the trash", async () => {
-  await using dir = new TempDir();
-  const spool = new Spool(dir.path);
-  spool.addBytes(ID, encode("bytes"));
-  dir.write(`0e/${ID}.json`, JSON.stringify(recordOf(ID)));
-  dir.write(`0e/${OTHER_ID}.json.tmp`, "half");
-  dir.write("trash/1/left", "bytes");
-  spool.adoptOldLayout();
-  spool.adoptOldLayout();
-  assertEquals(filesIn(dir), [`./0e/${ID}`, "./records.jsonl"]);
-  assertEquals(await recordsOf(spool, ID), [recordOf(ID)]);
+  assertEquals(await scene.recordsOf(ID), [{ ...recordOf(ID), filepath }]);
+  assertEquals(await scene.recordsOf(OTHER_ID), []);
+  assertEquals(await scene.recordsOf(third), [young]);
 });
 
 Deno.test("Spool.ids() names entries, whole or not, and nothing else", async () => {
-  await using dir = new TempDir();
-  const spool = new Spool(dir.path);
-  spool.addBytes(ID, encode("whole"));
+  await using scene = new Scene();
+  const { dir, spool } = scene;
+  await scene.add(ID);
   spool.commit([recordOf(ID)]);
-  spool.addBytes(OTHER_ID, encode("half"));
-  dir.write("0e/notes.txt", "somebody else's");
-  dir.write(`0e/${OTHER_ID}`, "in the wrong place");
-  dir.write(`orphans/${OTHER_ID}`, "set aside");
-  dir.write("README", "somebody else's");
+  await scene.add(OTHER_ID);
+  dir.write("spool/0e/notes.txt", "somebody else's");
+  dir.write(`spool/0e/${OTHER_ID}`, "in the wrong place");
+  dir.write(`spool/orphans/${OTHER_ID}`, "set aside");
+  dir.write("spool/README", "somebody else's");
   assertEquals([...spool.ids()].flat().sort(), [ID, OTHER_ID]);
 });
 
+Deno.test("Spool.ids() removes what was half copied long ago, and leaves alone what may be in the making", async () => {
+  await using scene = new Scene();
+  const name = `0e/${ID}.part`;
+  scene.dir.write(`spool/${name}`, "half");
+  assertEquals([...scene.spool.ids()].flat(), []);
+  assertEquals(scene.files(), [name]);
+  const tomorrow = Date.now() + 86_400_000;
+  assertEquals([...scene.spool.ids({ nowMs: tomorrow })].flat(), []);
+  assertEquals(scene.files(), []);
+});
+
 Deno.test("Spool.setAside() keeps an entry, with its record if it has one, and orphans() counts it", async () => {
-  await using dir = new TempDir();
-  const spool = new Spool(dir.path);
+  await using scene = new Scene();
+  const { spool } = scene;
   assertEquals(spool.orphans(), 0);
-  for (const id of [ID, OTHER_ID]) spool.addBytes(id, encode("bytes"));
+  for (const id of [ID, OTHER_ID]) await scene.add(id);
   spool.setAside(ID, recordOf(ID));
   spool.setAside(OTHER_ID);
-  assertEquals(filesIn(dir), [
-    `./orphans/${ID}`,
-    `./orphans/${ID}.json`,
-    `./orphans/${OTHER_ID}`,
+  assertEquals(scene.files(), [
+    `orphans/${ID}`,
+    `orphans/${ID}.json`,
+    `orphans/${OTHER_ID}`,
   ]);
-  assertEquals(
-    JSON.parse(Deno.readTextFileSync(dir.join(`orphans/${ID}.json`))),
-    recordOf(ID),
-  );
+  const kept = scene.dir.join("spool", "orphans", `${ID}.json`);
+  assertEquals(JSON.parse(Deno.readTextFileSync(kept)), recordOf(ID));
   assertEquals(spool.orphans(), 2);
 });
 
-Deno.test("Spool.changedMs() goes by the time that nobody can set", async () => {
-  await using dir = new TempDir();
-  const spool = new Spool(dir.path);
-  const before = Date.now();
-  spool.addBytes(ID, encode("bytes"));
+Deno.test("Spool.isInTheMaking() goes by the time that nobody can set, and by no clock that was set back", async () => {
+  await using scene = new Scene();
+  const { spool } = scene;
+  await scene.add(ID);
   Deno.utimeSync(spool.pathOf(ID), new Date(0), new Date(0));
-  // The file system's clock may be a tick behind.
-  assert(spool.changedMs(ID) >= before - 1000);
-  assertEquals(spool.changedMs(OTHER_ID), 0);
+  const nowMs = Date.now();
+  const hours = [0, 1, -1].map((hours) => nowMs + hours * 3_600_000);
+  assertEquals(hours.map((ms) => spool.isInTheMaking(ID, ms)), [
+    true,
+    false,
+    false,
+  ]);
 });
 
 Deno.test("Spool.freeBytes() tells the room that the disk has", async () => {
-  await using dir = new TempDir();
-  assert(new Spool(dir.path).freeBytes() > 0);
+  await using scene = new Scene();
+  assert(scene.spool.freeBytes() > 0);
+});
+
+/** Runs a process that works in a spool until it is told to end, or is killed. */
+async function occupy(dir: string, end: "dispose" | "kill"): Promise<void> {
+  const module = import.meta.resolve("../../sync/spool/spool.ts");
+  const code = `import { Spool } from ${JSON.stringify(module)};
+    using spool = new Spool(${JSON.stringify(dir)});
+    spool.occupants.enter();
+    console.log("entered");
+    await Deno.stdin.read(new Uint8Array(1));`;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["eval", ...bindingFlags(), code],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  await reader.read();
+  if (end === "kill") child.kill("SIGKILL");
+  await child.stdin.close().catch(() => {});
+  await child.status;
+  await reader.cancel();
+}
+
+Deno.test("a process that was killed while it worked in the spool is noticed once; one that was done, or is at work, is not", async () => {
+  await using scene = new Scene();
+  const { occupants, dir } = scene.spool;
+  const other = new Spool(dir);
+  other.occupants.enter();
+  occupants.enter();
+  assertEquals(await occupants.forgetKilled(), false);
+  await occupy(dir, "dispose");
+  assertEquals(await occupants.forgetKilled(), false);
+  await occupy(dir, "kill");
+  assertEquals(await occupants.forgetKilled(), true);
+  assertEquals(await occupants.forgetKilled(), false);
+  other.occupants.leaveUnfinished();
+  other[Symbol.dispose]();
+  assertEquals(await occupants.forgetKilled(), true);
 });

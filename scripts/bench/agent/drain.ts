@@ -50,10 +50,10 @@ async function drain(input: Input): Promise<Drained> {
     spool,
   });
   for (const path of paths.slice(0, warmUp)) {
-    await intake.add(path, { door: 3 });
+    await intake.add(path, '{"door":3}');
   }
   await agent.runOnce();
-  for (const path of paths.slice(warmUp)) await intake.add(path, { door: 3 });
+  for (const path of paths.slice(warmUp)) await intake.add(path, '{"door":3}');
   const idleBytes = residentBytes();
   resetPeak();
   const cpu = process.cpuUsage();

@@ -40,7 +40,7 @@ async function enqueueAll(
       }
       return rows;
     case "spool":
-      for (const path of paths) await intake.add(path, { door: 3 });
+      for (const path of paths) await intake.add(path, '{"door":3}');
       return paths.length;
     case "watch": {
       const watcher = new FolderWatcher([folder], {
@@ -52,14 +52,7 @@ async function enqueueAll(
           ),
         knownContent: () => undefined,
         onFinished: async (files) => {
-          await intake.addWatched(
-            files.map(({ path, identity }) => ({
-              path,
-              ...identity,
-              metadata: {},
-            })),
-            { copy: false },
-          );
+          await intake.addWatched(files);
         },
       });
       await watcher.scan();

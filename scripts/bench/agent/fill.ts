@@ -16,6 +16,6 @@ if (import.meta.main) {
   using queue = new UploadQueue(join(dataDir, "queue.db"));
   const spool = new Spool(join(dataDir, "spool"));
   const intake = new Intake(queue, spool, { minFreeBytes: 0 });
-  for (const path of paths) await intake.add(path, { door: 3 });
+  for (const path of paths) await intake.add(path, '{"door":3}');
   console.log(JSON.stringify({ captures: paths.length }));
 }

@@ -28,7 +28,7 @@ async function handOver(
   { queue, intake }: { queue: UploadQueue; intake: Intake },
   input: Input,
 ): Promise<number> {
-  await intake.add(input.path, { door: 3 });
+  await intake.add(input.path, '{"door":3}');
   const doneMs = performance.timeOrigin + performance.now();
   nudgeAgent(queue.path);
   while (true) {

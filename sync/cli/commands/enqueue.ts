@@ -1,5 +1,4 @@
 import { nudgeAgent } from "../../agent/agent_lock.ts";
-import { parseMetadata } from "../../capture/metadata.ts";
 import { createLog } from "../../host/log.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { eachFile } from "../each_file.ts";
@@ -9,16 +8,12 @@ import { readMetadata } from "../metadata.ts";
 /** Queues every file of the command line that can be, and says which cannot. */
 export async function run(context: CommandContext): Promise<number> {
   const { settings, given, out, err } = context;
-  const metadata = await readMetadata(given);
+  const metadataJson = await readMetadata(given);
   using store = await openStore(settings, {
     log: createLog({ write: err }),
   });
   return await eachFile(context, async (filepath) => {
-    const id = await store.intake.add(
-      filepath,
-      parseMetadata(metadata),
-      settings,
-    );
+    const id = await store.intake.add(filepath, metadataJson, settings);
     nudgeAgent(store.queue.path);
     out(given.has("json") ? JSON.stringify({ id, filepath }) : id);
     return ExitCode.ok;

@@ -79,12 +79,7 @@ async function deliver(
   await using uploader = createUploader(settings, { maxRetries: 1, log });
   const agent = createAgent({ ...settings, watch: [] }, store, uploader, log);
   const onLocked = async () => {
-    const { pid, serverUrl } = store.queue.getAgentState();
-    // The last agent did not end as it should, or there was none: the queue may be
-    // one that was made in the place of a damaged one.
-    if (pid !== null || serverUrl === null) {
-      await reconcile(store, { log, signal });
-    }
+    await reconcile(store, { log, signal });
     store.queue.makeAllDue();
   };
   try {

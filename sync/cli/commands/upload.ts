@@ -2,10 +2,9 @@ import "../../queue/native_sqlite.ts";
 import { nudgeAgent } from "../../agent/agent_lock.ts";
 import { newCaptureId } from "../../capture/capture_id.ts";
 import { createLog } from "../../host/log.ts";
-import { parseMetadata } from "../../capture/metadata.ts";
-import { statCapture } from "../../spool/spool.ts";
 import type { CaptureUploader, UploadResult } from "../../upload/uploader.ts";
 import type { OutcomeKind } from "../../upload/outcome.ts";
+import { openCapture } from "../../spool/private_copy.ts";
 import { createUploader } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { eachFile } from "../each_file.ts";
@@ -14,7 +13,7 @@ import { openStore } from "../store.ts";
 
 type Sent = Pick<
   UploadResult,
-  "success" | "captureId" | "error" | "attempts" | "outcome"
+  "success" | "captureId" | "error" | "attempts" | "outcome" | "sha256"
 >;
 
 /** What holds for every other file as well. */
@@ -30,15 +29,20 @@ export async function run(context: CommandContext): Promise<number> {
   using store = await openStore(settings, { log });
   let unusable: Sent | undefined;
   return await eachFile(context, async (filepath) => {
-    statCapture(filepath);
+    openCapture(filepath)[Symbol.dispose]();
     const id = newCaptureId();
     const request = { idempotencyKey: id, signal };
     const sent = unusable ?? await send(uploader, filepath, metadata, request);
     // To try it with each of a hundred files would take minutes.
-    if (UNUSABLE.includes(sent.outcome)) unusable = { ...sent, attempts: 0 };
+    if (UNUSABLE.includes(sent.outcome)) {
+      unusable = { ...sent, attempts: 0, sha256: null };
+    }
     const queued = !sent.success && sent.outcome !== "rejected";
     if (queued) {
-      await store.intake.add(filepath, parseMetadata(metadata), { id });
+      // Under this id no other bytes may be sent than may have been by now.
+      const { sha256 } = sent;
+      const options = { id, ...(sha256 !== null && { sha256 }) };
+      await store.intake.add(filepath, metadata, options);
       nudgeAgent(store.queue.path);
     }
     const describe = given.has("json") ? forScript : forPerson;
@@ -64,6 +68,7 @@ async function send(
       captureId: null,
       error: "interrupted",
       attempts: 1,
+      sha256: null,
       outcome: "unavailable",
     };
   }

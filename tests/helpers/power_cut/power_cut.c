@@ -6,7 +6,6 @@
      POWER_CUT_SHADOW  where the shadow is: KEY.data and KEY.names by inode, `root`
      POWER_CUT_AT      kills the process just before its sync of this number
      POWER_CUT_ALL     shadows everything there is, at the start
-     NO_HARD_LINKS     refuses hard links, as between two file systems
 
    An inode's key is its number and its time of birth: numbers are used again. */
 
@@ -143,15 +142,6 @@ int fsync(int file) {
 int fdatasync(int file) {
   if (root && is_below_root(file)) return sync_one(file);
   return syscall(SYS_fdatasync, file);
-}
-
-int linkat(int from, const char *source, int to, const char *name, int flags) {
-  if (getenv("NO_HARD_LINKS")) return errno = EXDEV, -1;
-  return syscall(SYS_linkat, from, source, to, name, flags);
-}
-
-int link(const char *source, const char *name) {
-  return linkat(AT_FDCWD, source, AT_FDCWD, name, 0);
 }
 
 __attribute__((constructor)) static void begin_shadow(void) {

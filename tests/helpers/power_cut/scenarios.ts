@@ -6,12 +6,7 @@ type Play = (scene: Scene, cutAt: number) => Promise<boolean>;
 
 /** What goes on when the power is cut. */
 export const SCENARIOS = {
-  "captures are linked into the spool": async (scene, cutAt) => {
-    await scene.begin();
-    const captures = [scene.make(scene.makers), scene.make(scene.makers)];
-    return await scene.enqueue(captures, { cutAt });
-  },
-  "captures are linked into the spool, and then the queue is lost": async (
+  "captures are copied into the spool, and then the queue is lost": async (
     scene,
     cutAt,
   ) => {
@@ -24,7 +19,13 @@ export const SCENARIOS = {
     await scene.enqueue([scene.make(scene.makers)]);
     await scene.begin();
     const captures = [scene.make(scene.makers), scene.make(scene.makers)];
-    return await scene.enqueue(captures, { cutAt, noLinks: true });
+    return await scene.enqueue(captures, { cutAt });
+  },
+  "captures are moved into the spool": async (scene, cutAt) => {
+    await scene.enqueue([scene.make(scene.makers)]);
+    const captures = [scene.make(scene.makers), scene.make(scene.makers)];
+    await scene.begin();
+    return await scene.enqueue(captures, { cutAt, args: ["--move"] });
   },
   "captures are queued in place": async (scene, cutAt) => {
     await scene.enqueue([scene.make(scene.makers)]);

@@ -61,7 +61,7 @@ export class Scene implements AsyncDisposable {
   /** Enqueues captures, to the end or to the power cut; returns whether there was one. */
   async enqueue(
     captures: Capture[],
-    options: { args?: string[]; cutAt?: number; noLinks?: boolean } = {},
+    options: { args?: string[]; cutAt?: number } = {},
   ): Promise<boolean> {
     for (const capture of captures) this.oracle.note(capture, "in doubt");
     const paths = captures.map(({ path }) => path);
@@ -70,10 +70,7 @@ export class Scene implements AsyncDisposable {
         options.args ?? [],
         paths,
       ),
-      {
-        ...(options.cutAt && this.#disk?.env(options.cutAt)),
-        ...(options.noLinks && { NO_HARD_LINKS: "1" }),
-      },
+      options.cutAt ? this.#disk?.env(options.cutAt) : {},
       (line) => {
         const { id, filepath } = JSON.parse(line);
         const capture = captures.find(({ path }) => path === filepath)!;

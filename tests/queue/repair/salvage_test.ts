@@ -10,6 +10,7 @@ import { startReferenceServer } from "../../../scripts/server/reference_server.t
 import { SyncAgent } from "../../../sync/agent/agent.ts";
 import { type Engine, openDatabase } from "../../../sync/queue/sqlite.ts";
 import { DatabaseError } from "../../../sync/queue/database_error.ts";
+import { openRegularFile } from "../../../sync/host/opened_file.ts";
 import { Intake } from "../../../sync/spool/intake.ts";
 import { ProcessLock } from "../../../sync/host/lock.ts";
 import { UploadQueue } from "../../../sync/queue/queue.ts";
@@ -51,6 +52,7 @@ class Scene implements AsyncDisposable {
   readonly dir = new TempDir();
   readonly path: string = this.dir.join("queue.db");
   readonly lockPath: string = this.dir.join("agent.lock");
+  readonly spool: Spool = new Spool(this.dir.join("spool"));
   readonly engine: Engine;
   readonly logged: string[] = [];
   /** What was handed over, by how. */
@@ -62,26 +64,24 @@ class Scene implements AsyncDisposable {
     this.engine = engine;
   }
 
-  get spool(): Spool {
-    return new Spool(this.dir.join("spool"));
-  }
-
   /** Fills the queue, as an agent does that has been at work for a while. */
   async fill(): Promise<void> {
     Deno.writeTextFileSync(this.lockPath, "");
     using queue = new UploadQueue(this.path, { engine: this.engine });
     const intake = new Intake(queue, this.spool, { minFreeBytes: 0 });
-    const files = Array.from({ length: CAPTURES / 3 }, (_, n) => ({
-      path: this.dir.write("capture.png", "bytes"),
-      metadata: { n, note: "x".repeat(100) },
-      size: 5,
-      mtimeMs: 1_700_000_000_000,
-    }));
+    const files = Array.from({ length: CAPTURES / 3 }, (_, n) => {
+      const path = this.dir.write(`${n}.png`, "bytes");
+      const open = () => openRegularFile(path);
+      using file = open();
+      const metadataJson = JSON.stringify({ n, note: "x".repeat(100) });
+      return { path, metadataJson, identity: file.identity, open };
+    });
     const idsOf = async (copy: boolean) => {
       const before = new Set(
         queue.list({ limit: CAPTURES }).map(({ id }) => id),
       );
-      await intake.addWatched(files, { copy });
+      const copyUpToBytes = copy ? Infinity : -1;
+      await intake.addWatched(files, { copyUpToBytes });
       return queue.list({ limit: CAPTURES }).map(({ id }) => id)
         .filter((id) => !before.has(id));
     };
@@ -144,6 +144,7 @@ class Scene implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.spool[Symbol.dispose]();
     await this.dir[Symbol.asyncDispose]();
   }
 }

@@ -1,0 +1,149 @@
+import { delay } from "@std/async/delay";
+import { newCaptureId } from "../capture/capture_id.ts";
+import {
+  CaptureFileError,
+  CaptureReadError,
+  readError,
+} from "../capture/errors.ts";
+import { reached } from "../host/fault_point.ts";
+import { type Log, OnceLog } from "../host/log.ts";
+import {
+  type FileIdentity,
+  isSameFile,
+  type OpenedFile,
+} from "../host/opened_file.ts";
+import { openCapture, UnfinishedFileError } from "./private_copy.ts";
+import type { Described } from "./record_log.ts";
+import { asNoRoom, NoRoomError, type Room } from "./room.ts";
+import type { Spool, SpoolRecord } from "./spool.ts";
+
+/** A finished file of a watched folder. */
+export interface WatchedFile {
+  path: string;
+  /** A JSON object as text. */
+  metadataJson: string;
+  /** As it was when it was found to be finished. */
+  identity: FileIdentity;
+  /** Opens what is there now. */
+  open: () => OpenedFile;
+}
+
+/** How watched files are taken over. */
+export interface CopyWatchedOptions {
+  /**
+   * The largest file that is copied, in bytes; a larger one is left where it is
+   * until it is delivered.
+   *
+   * @default {8388608}
+   */
+  copyUpToBytes?: number;
+}
+
+/** The default of {@linkcode CopyWatchedOptions.copyUpToBytes}: 8 MiB. */
+export const COPY_UP_TO_BYTES = 8 * 1024 * 1024;
+
+/** What is logged once. */
+const NO_ROOM = "no room";
+
+/** How long to wait before a file is tried again that changed while it was copied, in milliseconds. */
+const PAUSES_MS = [100, 400];
+
+/** Takes copies of files into the spool, as far as there is room. */
+export class Copies {
+  readonly #spool: Spool;
+  readonly #room: Room;
+  readonly #log: OnceLog;
+
+  constructor(spool: Spool, room: Room, log: Log) {
+    this.#spool = spool;
+    this.#room = room;
+    this.#log = new OnceLog(log);
+  }
+
+  /** Copies the file of a capture; one that changes meanwhile is tried again a few times. */
+  async ofFinished(
+    capture: Described,
+    options: { sha256?: string | undefined } = {},
+  ): Promise<SpoolRecord> {
+    for (let tries = 0;; tries++) {
+      try {
+        using file = openCapture(capture.filepath);
+        return await this.of(capture, file, options);
+      } catch (error) {
+        const pauseMs = PAUSES_MS[tries];
+        const isUnfinished = error instanceof UnfinishedFileError;
+        if (!isUnfinished || pauseMs === undefined) throw error;
+        await delay(pauseMs);
+      }
+    }
+  }
+
+  /**
+   * Copies an open file.
+   *
+   * @param options `sha256` is what its bytes must have, if that is known.
+   */
+  async of(
+    capture: Described,
+    file: OpenedFile,
+    options: { sha256?: string | undefined } = {},
+  ): Promise<SpoolRecord> {
+    const { identity } = file;
+    const { size } = identity;
+    this.#room.assertInSpool(size);
+    // A clone takes no room but for its record and its row.
+    this.#room.assertOnDisk(0);
+    const beforeCopy = () => {
+      if (capture.watched) this.#room.assertForWatched(size);
+      this.#room.assertOnDisk(size);
+    };
+    const sha256 = await this.#spool
+      .addFile(capture.id, file, { beforeCopy, ...options }).catch(asNoRoom);
+    this.#room.taken(size);
+    reached("spool-file");
+    return { ...capture, sha256, identity };
+  }
+
+  /**
+   * Copies a watched file if it is to be copied; returns what is to be queued of it,
+   * or `undefined` if it is no longer the one that was found.
+   */
+  async ofWatched(
+    watched: WatchedFile,
+    { copyUpToBytes = COPY_UP_TO_BYTES }: CopyWatchedOptions,
+  ) {
+    const { path: filepath, metadataJson, identity } = watched;
+    const id = newCaptureId();
+    const createdAtMs = Date.now();
+    const capture = { id, filepath, metadataJson, createdAtMs, watched: true };
+    try {
+      using file = openWatched(watched);
+      if (!isSameFile(file.identity, identity)) return undefined;
+      if (identity.size <= copyUpToBytes) {
+        const record = await this.of(capture, file);
+        this.#log.forget(NO_ROOM);
+        return record;
+      }
+    } catch (error) {
+      if (error instanceof CaptureFileError) return undefined;
+      if (error instanceof UnfinishedFileError) return undefined;
+      if (error instanceof NoRoomError) {
+        const { message } = error;
+        this.#log.warn(
+          NO_ROOM,
+          `Watched files are sent from where they are, and must stay there until then: ${message}`,
+        );
+      } else if (!(error instanceof CaptureReadError)) throw error;
+      // What cannot be read now must show, and must not hold up the others.
+    }
+    return { ...capture, identity };
+  }
+}
+
+function openWatched({ path, open }: WatchedFile): OpenedFile {
+  try {
+    return open();
+  } catch (error) {
+    throw readError(path, error);
+  }
+}

@@ -1,0 +1,164 @@
+import { basename, dirname } from "@std/path";
+import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
+import { syncDir } from "../host/data_dir.ts";
+import { reached } from "../host/fault_point.ts";
+import { syncFile } from "../host/files.ts";
+import { type Folder, openFolder } from "../host/folder.ts";
+import { isSameFile, type OpenedFile } from "../host/opened_file.ts";
+import { readHashed } from "../host/sha256.ts";
+import {
+  assertUnchanged,
+  openCapture,
+  UnfinishedFileError,
+} from "./private_copy.ts";
+import type { Described } from "./record_log.ts";
+import type { Spool, SpoolRecord } from "./spool.ts";
+
+/** A file that its maker gives away. */
+export interface GivenFile extends Disposable {
+  file: OpenedFile;
+  /** The folder that it is in, and its name there. */
+  folder: Folder;
+  name: string;
+  /**
+   * Whether moving it makes it private: nobody has it open for writing, it is this
+   * user's, and has no other name.
+   */
+  isPrivate: boolean;
+}
+
+/**
+ * Opens a file that is given away.
+ *
+ * @throws {CaptureFileError} if it is not there, or is a link or something else
+ * than a file.
+ * @throws {CaptureReadError} if somebody still has it open for writing, or it
+ * cannot be read.
+ */
+export function openGiven(path: string): GivenFile {
+  assertNoLink(path);
+  const file = openCapture(path, { noFollow: true });
+  const isOpen = file.isOpenForWriting();
+  if (isOpen) {
+    file[Symbol.dispose]();
+    throw stillOpen(path);
+  }
+  const folder = openFolder(dirname(path));
+  return {
+    file,
+    folder,
+    name: basename(path),
+    isPrivate: isOpen === false && file.uid === Deno.uid() &&
+      Deno.lstatSync(path).nlink === 1,
+    [Symbol.dispose]() {
+      file[Symbol.dispose]();
+      folder[Symbol.dispose]();
+    },
+  };
+}
+
+/**
+ * Moves a given file into the spool and queues it; or returns `false` if it cannot
+ * be moved there, and nothing was done.
+ *
+ * The record comes first: a crash afterwards leaves the file where it was, or in
+ * the spool with its record.
+ *
+ * @param options `enqueue` commits the row. If it throws, and the capture is not
+ * queued all the same, the file goes back.
+ * @throws {CaptureReadError} if somebody has opened or changed the file meanwhile.
+ */
+export async function moveIn(
+  spool: Spool,
+  given: GivenFile,
+  options: {
+    capture: Described;
+    enqueue: (record: SpoolRecord) => void;
+    isQueued: (id: string) => boolean;
+  },
+): Promise<boolean> {
+  const { file, folder } = given;
+  const { capture, enqueue, isQueued } = options;
+  const { id } = capture;
+  const { identity } = file;
+  const sinceMs = Date.now();
+  const read = await readHashed(file);
+  await assertUnchanged(file, read, { sinceMs });
+  const record = { ...capture, sha256: read.sha256, identity };
+  spool.commit([record]);
+  reached("spool-record");
+  using shard = spool.folderOf(id);
+  if (!tryMove(given, shard, id)) return false;
+  try {
+    if (file.isOpenForWriting() !== false) throw stillOpen(file.path);
+    if (!isSameFile(file.stat(), identity)) {
+      throw new UnfinishedFileError(file.path);
+    }
+    syncFile(spool.pathOf(id));
+    [shard.path, folder.path].forEach(syncDir);
+    reached("spool-file");
+    enqueue(record);
+  } catch (error) {
+    if (!isQueued(id)) giveBack(spool, given, { shard, id });
+    throw error;
+  }
+  Deno.chmodSync(spool.pathOf(id), 0o600);
+  return true;
+}
+
+function giveBack(
+  spool: Spool,
+  { folder, name }: GivenFile,
+  { shard, id }: { shard: Folder; id: string },
+): void {
+  try {
+    const expected = shard.look(id);
+    if (expected) shard.move(id, { to: folder, as: name, expected });
+    [folder.path, shard.path].forEach(syncDir);
+  } catch {
+    // Something has its name by now: rather delivered than lost.
+    spool.occupants.leaveUnfinished();
+  }
+}
+
+/** Removes the original of a file that was copied, if it is still that; else says why not. */
+export function removeGiven({ file, folder, name }: GivenFile): string | null {
+  try {
+    const isRemoved = isSameFile(file.stat(), file.identity) &&
+      folder.remove(name, file.stat());
+    if (isRemoved) syncDir(folder.path);
+    return isRemoved ? null : "it is another file now";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** Whether the file could be moved: not to another file system, nor out of a folder of others. */
+function tryMove({ file, folder, name }: GivenFile, to: Folder, as: string) {
+  try {
+    if (folder.move(name, { to, as, expected: file.stat() })) return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) throw error;
+    return false;
+  }
+  throw new UnfinishedFileError(file.path);
+}
+
+function assertNoLink(path: string): void {
+  let isLink = false;
+  try {
+    isLink = Deno.lstatSync(path).isSymlink;
+  } catch {
+    // Opening it says why.
+  }
+  if (!isLink) return;
+  throw new CaptureFileError(
+    `Cannot move "${path}": it is a symbolic link, expected the file itself`,
+  );
+}
+
+function stillOpen(path: string): CaptureReadError {
+  return new CaptureReadError(
+    `Cannot move "${path}": somebody still has it open for writing; try again when it is closed`,
+  );
+}

@@ -1,0 +1,60 @@
+import { join } from "@std/path";
+import { createPrivateDir, createPrivateFile } from "../host/data_dir.ts";
+import { exists, isOutOfRoom, removeIfThere } from "../host/files.ts";
+import { openLocked, ProcessLock } from "../host/lock.ts";
+
+/**
+ * Who works in the spool: each process has a file in a folder, locked as long as it
+ * lives and removed when it is done. One that is left behind tells that its process
+ * was killed and may have left something unfinished.
+ */
+export class Occupants implements Disposable {
+  readonly #dir: string;
+  #own: { path: string; file: Deno.FsFile } | undefined;
+  #isDone = true;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  /** Says that this process works in the spool, until it is disposed of; survives a power cut. */
+  enter(): void {
+    if (this.#own) return;
+    try {
+      createPrivateDir(this.#dir);
+      const path = join(this.#dir, crypto.randomUUID());
+      createPrivateFile(path);
+      this.#own = { path, file: openLocked(path) };
+    } catch (error) {
+      // A full disk must not keep anybody from making room.
+      if (!isOutOfRoom(error)) throw error;
+    }
+  }
+
+  /** Whether a process was killed while it worked in the spool. That is forgotten then. */
+  async forgetKilled(): Promise<boolean> {
+    if (!exists(this.#dir)) return false;
+    let found = false;
+    for (const { name } of [...Deno.readDirSync(this.#dir)]) {
+      const path = join(this.#dir, name);
+      if (path === this.#own?.path) continue;
+      using lock = await ProcessLock.tryAcquire(path);
+      if (!lock) continue;
+      removeIfThere(path);
+      found = true;
+    }
+    return found;
+  }
+
+  /** Something is left unfinished: this process is to be remembered as one that was killed. */
+  leaveUnfinished(): void {
+    this.#isDone = false;
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#own) return;
+    if (this.#isDone) removeIfThere(this.#own.path);
+    this.#own.file.close();
+    this.#own = undefined;
+  }
+}

@@ -1,0 +1,132 @@
+import {
+  CaptureFileError,
+  CaptureReadError,
+  readError,
+} from "../capture/errors.ts";
+import { isOutOfRoom, writeAll } from "../host/files.ts";
+import {
+  isSameFile,
+  type OpenedFile,
+  openRegularFile,
+} from "../host/opened_file.ts";
+import { type HashedBytes, readHashed } from "../host/sha256.ts";
+
+/** The file was written to while it was taken over: its maker may not be done yet. */
+export class UnfinishedFileError extends CaptureReadError {
+  override name = "UnfinishedFileError";
+
+  constructor(path: string) {
+    super(
+      `Cannot take "${path}": it is still being written to, expected a finished file; try again when it is done`,
+    );
+  }
+}
+
+/** The clock that files get their times from ticks at least this often, in milliseconds. */
+const CLOCK_TICK_MS = 20;
+
+/**
+ * Opens the file of a capture.
+ *
+ * @param options See {@linkcode openRegularFile}.
+ * @throws {CaptureFileError} if it is not there, or is no regular file.
+ * @throws {CaptureReadError} if it cannot be read now.
+ */
+export function openCapture(
+  path: string,
+  options: { noFollow?: boolean } = {},
+): OpenedFile {
+  try {
+    return openRegularFile(path, options);
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound)) throw readError(path, cause);
+    throw new CaptureFileError(`Cannot read "${path}": no such file`, {
+      cause,
+    });
+  }
+}
+
+/**
+ * Makes a private copy of a file: nobody else can write to its bytes, as they could
+ * through another link to the same file. It shares them where the file system can
+ * do that (reflink). It has the file's time and is on the disk when this returns;
+ * its name may not be yet.
+ *
+ * @param options `beforeCopy` is called if bytes are to be written, before the
+ * first one is; it may refuse by throwing.
+ * @returns The SHA-256 of what was copied, in hexadecimal.
+ * @throws {UnfinishedFileError} if the file changes meanwhile.
+ * @throws {Deno.errors.AlreadyExists} if something has the copy's name.
+ * @throws {CaptureFileError | CaptureReadError} if it cannot be copied. Whatever
+ * is thrown, what was copied is left.
+ */
+export async function copyPrivately(
+  file: OpenedFile,
+  path: string,
+  options: { beforeCopy?: () => void } = {},
+): Promise<string> {
+  const sinceMs = Date.now();
+  const isClone = file.cloneTo(path);
+  if (!isClone) options.beforeCopy?.();
+  try {
+    const read = isClone ? await readClone(path) : await writeCopy(file, path);
+    await assertUnchanged(file, read, { sinceMs });
+    await finish(path, file.identity.mtimeMs);
+    return read.sha256;
+  } catch (error) {
+    const isSpools = error instanceof Deno.errors.AlreadyExists ||
+      isOutOfRoom(error);
+    throw isSpools ? error : readError(file.path, error);
+  }
+}
+
+async function readClone(path: string): Promise<HashedBytes> {
+  using clone = openRegularFile(path, { noFollow: true });
+  return await readHashed(clone);
+}
+
+async function writeCopy(file: OpenedFile, path: string): Promise<HashedBytes> {
+  using copy = Deno.openSync(path, {
+    createNew: true,
+    write: true,
+    mode: 0o600,
+  });
+  return await readHashed(file, (piece) => writeAll(copy, piece));
+}
+
+/**
+ * @param read What was read of the file.
+ * @param options `sinceMs` is when reading began, in milliseconds since 1970.
+ * @throws {UnfinishedFileError} if that may be neither what it was nor what it is.
+ */
+export async function assertUnchanged(
+  file: OpenedFile,
+  read: HashedBytes,
+  { sinceMs }: { sinceMs: number },
+): Promise<void> {
+  const { path, identity } = file;
+  if (identity.size === 0 && read.size > 0) {
+    throw new CaptureFileError(
+      `Cannot take "${path}": its size is said to be 0 and it has content, expected a file on a disk; copy it to one first`,
+    );
+  }
+  const now = file.stat();
+  if (read.size !== identity.size || !isSameFile(now, identity)) {
+    throw new UnfinishedFileError(path);
+  }
+  // Somebody may have set the time back, or have written twice within one tick of
+  // the clock. A new name or mode changes the ctime as well: only the content tells.
+  const isDoubtful = now.ctimeMs !== identity.ctimeMs ||
+    now.ctimeMs > sinceMs - CLOCK_TICK_MS;
+  if (isDoubtful && (await readHashed(file)).sha256 !== read.sha256) {
+    throw new UnfinishedFileError(path);
+  }
+}
+
+/** Gives a copy the time of the original, which the server is told, and brings it to the disk. */
+async function finish(path: string, mtimeMs: number): Promise<void> {
+  using copy = Deno.openSync(path, { read: true, write: true });
+  const modified = new Date(mtimeMs);
+  copy.utimeSync(modified, modified);
+  await copy.sync();
+}

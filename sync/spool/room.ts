@@ -1,0 +1,112 @@
+import { isOutOfRoom } from "../host/files.ts";
+import { hasFault } from "../queue/sqlite.ts";
+import type { UploadQueue } from "../queue/queue.ts";
+import type { Spool } from "./spool.ts";
+
+/** There is no room for the capture: a later time may be better. */
+export class NoRoomError extends Error {
+  override name = "NoRoomError";
+}
+
+/** How much the spool may take. */
+export interface RoomOptions {
+  /**
+   * The most that the spool may hold, in bytes.
+   *
+   * @default {Infinity}
+   */
+  maxSpoolBytes?: number;
+  /**
+   * What the disk must have left afterwards, in bytes: below it SQLite itself
+   * runs out of room.
+   *
+   * @default {268435456}
+   */
+  minFreeBytes?: number;
+}
+
+/** The default of {@linkcode RoomOptions.minFreeBytes}: 256 MiB. */
+export const MIN_FREE_BYTES = 256 * 1024 * 1024;
+
+/** Copies of watched files may take one part in so many of what is free without them. */
+const WATCHED_SHARE = 10;
+
+/** Decides what there is room for, in the spool and on its disk. */
+export class Room {
+  readonly #queue: Pick<UploadQueue, "spooledBytes">;
+  readonly #spool: Pick<Spool, "freeBytes">;
+  readonly #maxSpoolBytes: number;
+  readonly #minFreeBytes: number;
+  /** In the spool already, but without a row: in bytes. */
+  #uncommittedBytes = 0;
+
+  constructor(
+    queue: Pick<UploadQueue, "spooledBytes">,
+    spool: Pick<Spool, "freeBytes">,
+    options: RoomOptions,
+  ) {
+    this.#queue = queue;
+    this.#spool = spool;
+    this.#maxSpoolBytes = options.maxSpoolBytes ?? Infinity;
+    this.#minFreeBytes = options.minFreeBytes ?? MIN_FREE_BYTES;
+  }
+
+  /** @throws {NoRoomError} if the spool may not hold so many bytes more. */
+  assertInSpool(size: number): void {
+    const used = this.#usedBytes();
+    if (used + size <= this.#maxSpoolBytes) return;
+    throw new NoRoomError(
+      `Cannot take a capture of ${size} bytes: the spool holds ${used} bytes ` +
+        `and at most ${this.#maxSpoolBytes} are allowed`,
+    );
+  }
+
+  /** @throws {NoRoomError} if the disk would have too little left. */
+  assertOnDisk(size: number): void {
+    const free = this.#spool.freeBytes();
+    if (free - size >= this.#minFreeBytes) return;
+    throw new NoRoomError(
+      `Cannot take a capture of ${size} bytes: the disk has ${free} bytes left ` +
+        `and ${this.#minFreeBytes} must stay free`,
+    );
+  }
+
+  /**
+   * Looks at what is free without the copies that are there, so that a large folder
+   * does not fill the disk by a tenth of what is left each time.
+   *
+   * @throws {NoRoomError} if copies of watched files would take more than their share.
+   */
+  assertForWatched(size: number): void {
+    const used = this.#usedBytes();
+    const share = (this.#spool.freeBytes() + used) / WATCHED_SHARE;
+    if (used + size <= share) return;
+    throw new NoRoomError(
+      `Cannot copy a watched file of ${size} bytes: copies may take ${
+        Math.floor(share)
+      } bytes of the disk and have ${used}`,
+    );
+  }
+
+  /** So much has got into the spool, and has no row yet. */
+  taken(size: number): void {
+    this.#uncommittedBytes += size;
+  }
+
+  /** So much has got its row, or has left the spool. */
+  committed(size: number): void {
+    this.#uncommittedBytes -= size;
+  }
+
+  #usedBytes(): number {
+    return this.#queue.spooledBytes() + this.#uncommittedBytes;
+  }
+}
+
+/** Throws an error again, as a {@linkcode NoRoomError} if that is what it means. */
+export function asNoRoom(error: unknown): never {
+  if (!isOutOfRoom(error) && !hasFault(error, "full")) throw error;
+  throw new NoRoomError("Cannot take a capture: the disk is full", {
+    cause: error,
+  });
+}

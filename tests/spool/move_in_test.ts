@@ -1,0 +1,194 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  CaptureFileError,
+  CaptureReadError,
+} from "../../sync/capture/errors.ts";
+import { onReached } from "../../sync/host/fault_point.ts";
+import { libc } from "../../sync/host/libc.ts";
+import { Intake } from "../../sync/spool/intake.ts";
+import { reconcileSpool } from "../../sync/spool/reconcile.ts";
+import {
+  StoreFixture,
+  testAcrossFileSystems,
+} from "../helpers/store_fixture.ts";
+
+const move = { mode: "move" } as const;
+
+function exists(path: string): boolean {
+  try {
+    return Deno.lstatSync(path) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs while something happens at each step. */
+async function onEachStep<T>(
+  act: (step: string) => void,
+  body: () => Promise<T>,
+): Promise<T> {
+  onReached(act);
+  try {
+    return await body();
+  } finally {
+    onReached(() => {});
+  }
+}
+
+Deno.test("a file that is given away is moved into the spool, and nobody else can read it", async () => {
+  await using fixture = new StoreFixture();
+  const path = fixture.dir.write("door.png", "bytes");
+  const before = Deno.statSync(path);
+  const id = await fixture.intake.add(path, "{}", move);
+  assert(!exists(path));
+  const after = Deno.statSync(fixture.spool.pathOf(id));
+  if (libc) assertEquals(after.ino, before.ino);
+  assertEquals(after.mtime, before.mtime);
+  if (Deno.build.os !== "windows") assertEquals(after.mode! & 0o777, 0o600);
+  assertEquals(fixture.bytesOf(id), "bytes");
+  assertEquals(fixture.queue.get(id)!.filepath, path);
+});
+
+testAcrossFileSystems(
+  "a file that is given away on another file system is copied, and goes when it is handed over",
+  async (other) => {
+    await using fixture = new StoreFixture();
+    const path = other.write("door.png", "bytes");
+    const steps: string[] = [];
+    const id = await onEachStep((step) => {
+      steps.push(step);
+      assert(exists(path), step);
+    }, () => fixture.intake.add(path, "{}", move));
+    assertEquals(steps.at(-1), "row");
+    assert(!exists(path));
+    assertEquals(fixture.bytesOf(id), "bytes");
+  },
+);
+
+Deno.test({
+  name:
+    "a file that somebody has open for writing cannot be given away, and stays where it is",
+  ignore: !libc,
+  async fn() {
+    await using fixture = new StoreFixture();
+    const path = fixture.dir.write("rec.mkv", "bytes");
+    const options = { append: true };
+    {
+      using _writer = Deno.openSync(path, options);
+      await assertRejects(
+        () => fixture.intake.add(path, "{}", move),
+        CaptureReadError,
+        "somebody still has it open for writing",
+      );
+    }
+    // Just after it was looked at.
+    let writer: Deno.FsFile | undefined;
+    await onEachStep(
+      (step) => {
+        if (step === "spool-record") writer = Deno.openSync(path, options);
+      },
+      () =>
+        assertRejects(
+          () => fixture.intake.add(path, "{}", move),
+          Error,
+          "open",
+        ),
+    );
+    writer!.close();
+    assertEquals(Deno.readTextFileSync(path), "bytes");
+    assertEquals(fixture.spooled(), []);
+    assertEquals(fixture.queue.getStats().pending, 0);
+  },
+});
+
+Deno.test("a file with another name that is given away is copied: the other name can be written to", async () => {
+  await using fixture = new StoreFixture();
+  const path = fixture.dir.write("door.png", "bytes");
+  const other = fixture.dir.join("other.png");
+  Deno.linkSync(path, other);
+  const id = await fixture.intake.add(path, "{}", move);
+  assert(!exists(path));
+  Deno.writeTextFileSync(other, "SCRIBBLED");
+  assertEquals(fixture.bytesOf(id), "bytes");
+});
+
+Deno.test("a link cannot be given away: it is not the file", async () => {
+  await using fixture = new StoreFixture();
+  const path = fixture.dir.write("door.png", "bytes");
+  const link = fixture.dir.join("link.png");
+  Deno.symlinkSync(path, link);
+  await assertRejects(
+    () => fixture.intake.add(link, "{}", move),
+    CaptureFileError,
+    "it is a symbolic link",
+  );
+  assertEquals(Deno.readTextFileSync(link), "bytes");
+});
+
+Deno.test({
+  name:
+    "a file of another user is copied, and that it cannot be removed is said",
+  // Only root can make another user's file.
+  ignore: Deno.build.os !== "linux" || Deno.uid() !== 0,
+  async fn() {
+    await using fixture = new StoreFixture();
+    const logged: string[] = [];
+    const { queue, spool } = fixture;
+    const intake = new Intake(queue, spool, {
+      minFreeBytes: 0,
+      log: (level, message) => logged.push(`${level} ${message}`),
+    });
+    const path = fixture.dir.write("theirs/door.png", "bytes");
+    Deno.chownSync(path, 1234, 1234);
+    // Not even root can remove from it.
+    const attribute = (value: string) =>
+      new Deno.Command("chattr", { args: [value, fixture.dir.join("theirs")] })
+        .output();
+    const { success } = await attribute("+i");
+    const id = await intake.add(path, "{}", move);
+    await attribute("-i");
+    assertEquals(fixture.bytesOf(id), "bytes");
+    const { ino } = Deno.statSync(spool.pathOf(id));
+    if (!success) return;
+    assert(ino !== Deno.statSync(path).ino);
+    assertEquals(logged, [
+      `warn Cannot remove "${path}", handed over as ${id}: Cannot remove "door.png": permission denied`,
+    ]);
+  },
+});
+
+Deno.test("a file that cannot be queued goes back to where it was, and not over what is there now", async () => {
+  await using fixture = new StoreFixture();
+  const path = fixture.dir.write("door.png", "bytes");
+  const before = Deno.statSync(path);
+  const fail = (step: string) => {
+    if (step === "spool-file") throw new Error("no row");
+  };
+  await onEachStep(
+    fail,
+    () =>
+      assertRejects(
+        () => fixture.intake.add(path, "{}", move),
+        Error,
+        "no row",
+      ),
+  );
+  assertEquals(Deno.readTextFileSync(path), "bytes");
+  assertEquals(Deno.statSync(path).mode, before.mode);
+  assertEquals(fixture.spooled(), []);
+  await onEachStep(
+    (step) => {
+      if (libc && step === "spool-file") Deno.writeTextFileSync(path, "new");
+      fail(step);
+    },
+    () => assertRejects(() => fixture.intake.add(path, "{}", move)),
+  );
+  if (!libc) return;
+  assertEquals(Deno.readTextFileSync(path), "new");
+  assertEquals(fixture.spooled().length, 1);
+  fixture.spool[Symbol.dispose]();
+  const log = () => {};
+  const options = { log, endedInOrder: true };
+  await reconcileSpool(fixture.queue, fixture.spool, options);
+  assertEquals(fixture.queue.list().length, 1);
+});
