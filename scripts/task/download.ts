@@ -172,9 +172,15 @@ function failureOf(
   const [words] = /^error: .*/ms.exec(said) ?? [said];
   const reason = words.replace(/\n+Stack backtrace:.*/s, "");
   if (url === undefined) return { reason };
-  const [, failed = url] = /'(https?:[^']+)' failed/.exec(reason) ?? [];
-  const [first = ""] = reason.replace(/^error: /, "").split("\n");
-  return requestFailure(reason) ?? { url: failed, reason: trouble ?? first };
+  const request = requestFailure(reason);
+  if (request) return request;
+  if (trouble) return { url, reason: trouble };
+  const lines = reason.split("\n")
+    .map((line) => line.trim().replace(/^(error: |\d+: |Caused by:)/, ""));
+  return {
+    url: new URL(url).origin,
+    reason: lines.filter(Boolean).join(": "),
+  };
 }
 
 /** Finds what Deno says of a request that failed. */
