@@ -6,9 +6,9 @@ const POSIX = Deno.build.os !== "windows";
 /** The database's name in the data directory. */
 export const QUEUE_FILE = "queue.db";
 
-/** What this program keeps in the data directory and in the spool below it. */
-const OUR_NAMES =
-  /^(queue\.db.*|agent\.lock|spool|records\.jsonl|orphans|[0-9a-f]{2})$/;
+/** What this program keeps in the data directory, and in the spool below it. */
+const OUR_NAMES = /^(queue\.db.*|agent\.lock|spool)$/;
+const SPOOL_NAMES = /^(records\.jsonl.*|orphans|[0-9a-f]{2})$/;
 
 /**
  * Makes the data directory ready: it exists, belongs to this user with all that
@@ -128,9 +128,9 @@ function closeToOthers(path: string): string[] {
         "one that is only yours, or one that this program made",
     );
   }
-  return [path, ...ourPathsIn(path)].flatMap((path) => {
+  return [Deno.realPathSync(path), ...ourPathsIn(path)].flatMap((path) => {
     const mode = ownMode(path);
-    if ((mode & 0o077) === 0) return [];
+    if ((mode & 0o077) === 0 || isElsewhere(path)) return [];
     Deno.chmodSync(path, mode & 0o700);
     return [
       `"${path}" was open to other users (mode ${
@@ -152,13 +152,22 @@ function ownMode(path: string): number {
 }
 
 function ourPathsIn(path: string): string[] {
-  return [...Deno.readDirSync(path)]
-    .filter(({ name }) => OUR_NAMES.test(name))
-    .flatMap(({ name }) => {
-      const child = join(path, name);
-      const isSpool = name === "spool" && isDirectory(child);
-      return isSpool ? [child, ...ourPathsIn(child)] : [child];
-    });
+  const inSpool = join(path, "spool");
+  return [
+    ...matching(path, OUR_NAMES),
+    ...isDirectory(inSpool) ? matching(inSpool, SPOOL_NAMES) : [],
+  ];
+}
+
+function matching(path: string, names: RegExp): string[] {
+  return [...Deno.readDirSync(path)].filter(({ name }) => names.test(name))
+    .map(({ name }) => join(path, name));
+}
+
+/** Whether it is a link, or a device: what that leads to is not ours to close. */
+function isElsewhere(path: string): boolean {
+  const { isFile, isDirectory } = Deno.lstatSync(path);
+  return !isFile && !isDirectory;
 }
 
 function isDirectory(path: string): boolean {

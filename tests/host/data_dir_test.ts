@@ -83,6 +83,27 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "prepareDataDir() closes nothing that a link leads to, and no device",
+  ignore: !POSIX,
+  async fn() {
+    await using dir = new TempDir();
+    const outside = dir.write("outside", "");
+    Deno.chmodSync(outside, 0o644);
+    const path = dir.join("jarvis");
+    dir.write("jarvis/queue.db", "");
+    for (const name of ["queue.db-wal", "agent.lock"]) {
+      Deno.symlinkSync(outside, dir.join("jarvis", name));
+    }
+    Deno.mkdirSync(dir.join("folder"), { mode: 0o755 });
+    Deno.symlinkSync(dir.join("folder"), dir.join("jarvis", "spool"));
+    prepareDataDir(path);
+    assertEquals(modeOf(outside), 0o644);
+    assertEquals(modeOf(dir.join("folder")), 0o755);
+    assertEquals(modeOf(dir.join("jarvis/queue.db")), 0o600);
+  },
+});
+
 Deno.test("createPrivateDir() leaves a directory as it is, and refuses a file", async () => {
   await using dir = new TempDir();
   Deno.mkdirSync(dir.join("open"), { mode: 0o755 });
