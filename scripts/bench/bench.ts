@@ -1,86 +1,63 @@
 /** What all measurements share: the server, a folder, the scale, the peers that are there. */
 import { join } from "@std/path";
-import { Receiver } from "./children.ts";
-import { compileAgent } from "./executable.ts";
+import { compileAgent, type Program, Receiver } from "./programs.ts";
 import { findPeers, type Peers } from "./peers.ts";
+import { formatNumber } from "./report.ts";
 import type { Scale } from "./scale.ts";
 
 /** One line of the table. */
 export interface Finding {
-  /** Which of the eight points it belongs to. */
-  point: number;
   what: string;
   value: number;
   unit: string;
   /** What is to be reached, where something is. */
   atLeast?: number;
   atMost?: number;
-  /** The figures behind it. */
+  /** The figures that it comes from. */
   detail: string;
-}
-
-/** A group of figures for a chart. */
-export interface Series {
-  name: string;
-  points: readonly { x: number | string; y: number }[];
-}
-
-/** What one point has measured. */
-export interface Measured {
-  findings: Finding[];
-  /** By the name of the chart. */
-  charts?: Record<string, Series[]>;
 }
 
 /** The surroundings of a run; ends the server and removes the folder. */
 export class Bench implements AsyncDisposable {
   readonly scale: Scale;
-  readonly receiver: Receiver;
   readonly peers: Peers;
+  readonly receiver: Receiver;
+  /** The agent as users get it; from source where it cannot be built. */
+  readonly agent: Program;
+  /** Says what is being done. */
+  readonly tell: (line: string) => void;
   readonly #dir: string;
-  readonly #tell: (line: string) => void;
   #dirs = 0;
-  #executable: Promise<string | undefined> | undefined;
 
   private constructor(
-    scale: Scale,
-    parts: {
-      receiver: Receiver;
-      peers: Peers;
-      dir: string;
-      tell: (line: string) => void;
-    },
+    parts: Pick<Bench, "scale" | "peers" | "receiver" | "agent" | "tell">,
+    dir: string,
   ) {
-    this.scale = scale;
-    this.receiver = parts.receiver;
+    this.scale = parts.scale;
     this.peers = parts.peers;
-    this.#dir = parts.dir;
-    this.#tell = parts.tell;
+    this.receiver = parts.receiver;
+    this.agent = parts.agent;
+    this.tell = parts.tell;
+    this.#dir = dir;
   }
 
-  /** @param options `python` is the interpreter of the first design; `tell` says what is done. */
+  /**
+   * @param options `python` is the interpreter of the first design.
+   * @throws {Error} if there is no C compiler: the server is a C program, so
+   * that it leaves the processors to what is measured.
+   */
   static async open(
     scale: Scale,
     options: { python: string; tell: (line: string) => void },
   ): Promise<Bench> {
     // Not in memory: the disk belongs to what is measured.
     const dir = await Deno.makeTempDir({ prefix: "jarvis-bench-" });
+    const receiver = await Receiver.start(dir);
     const peers = await findPeers(dir, options.python);
-    const receiver = await Receiver.start(peers.receiver);
-    return new Bench(scale, { receiver, peers, dir, tell: options.tell });
-  }
-
-  tell(line: string): void {
-    this.#tell(line);
-  }
-
-  /** The agent as users get it; `undefined` where it cannot be built. */
-  executable(): Promise<string | undefined> {
-    // Some 10 s, which the smallest scale has no time for.
-    if (this.scale.name === "tiny") return Promise.resolve(undefined);
-    const path = join(this.newDir(), "jarvis-agent");
-    return this.#executable ??= compileAgent(path)
-      .then((isBuilt) => isBuilt ? path : undefined);
+    // It takes a while, which the smallest scale has not.
+    const agent = await compileAgent(dir, scale.name !== "tiny");
+    const parts = { scale, peers, receiver, agent, tell: options.tell };
+    return new Bench(parts, dir);
   }
 
   /** A new, empty folder. */
@@ -114,16 +91,31 @@ export class Bench implements AsyncDisposable {
     });
   }
 
-  /** A file of zeros that takes no room. */
-  makeHugeFile(bytes: number): string {
-    const path = join(this.newDir(), "recording.mkv");
-    Deno.createSync(path).close();
-    Deno.truncateSync(path, bytes);
-    return path;
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.receiver[Symbol.asyncDispose]();
     await Deno.remove(this.#dir, { recursive: true });
   }
+}
+
+/** Some captures of a size, in words. */
+export function sizeOf(bytes: number): string {
+  return bytes < 1024 ** 2 ? `${bytes / 1024} KiB` : `${bytes / 1024 ** 2} MiB`;
+}
+
+/** One figure beside another, with what their ratio is to reach. */
+export function ratio(
+  what: string,
+  [value, other]: [number | undefined, number | undefined],
+  rest: { unit: string; atLeast?: number; atMost?: number },
+): Finding[] {
+  // A peer that is not installed has none.
+  if (value === undefined || other === undefined) return [];
+  const { unit, ...target } = rest;
+  return [{
+    what,
+    value: value / other,
+    unit: "×",
+    ...target,
+    detail: `${formatNumber(value)} / ${formatNumber(other)} ${unit}`,
+  }];
 }

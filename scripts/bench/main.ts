@@ -1,52 +1,55 @@
 /**
  * The task `bench`: measures the product beside what a user would take instead.
  *
- * Prints a table, and writes the same as JSON together with the charts.
+ * Prints a table, and writes the same as Markdown and JSON.
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { join } from "@std/path";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { projectPath } from "../task/bindings.ts";
-import { Bench, type Finding, type Measured, type Series } from "./bench.ts";
-import { barChart, lineChart } from "./chart.ts";
+import { Bench, type Finding } from "./bench.ts";
 import { measureBacklog } from "./points/backlog.ts";
-import { measureDraining } from "./points/draining.ts";
+import { measureCold } from "./points/cold.ts";
 import { measureEnqueueing } from "./points/enqueueing.ts";
 import { measureFleet } from "./points/fleet.ts";
 import { measureIdle } from "./points/idle.ts";
 import { measureLarge } from "./points/large.ts";
 import { measureLatency } from "./points/latency.ts";
-import { formatJson, formatTable } from "./report.ts";
+import { measureWarm } from "./points/warm.ts";
+import { formatTable, isReached } from "./report.ts";
 import { type Scale, SCALES } from "./scale.ts";
+
+/** In the order in which they are measured and shown. */
+const POINTS: Readonly<Record<string, (bench: Bench) => Promise<Finding[]>>> = {
+  cold: measureCold,
+  warm: measureWarm,
+  latency: measureLatency,
+  large: measureLarge,
+  enqueue: measureEnqueueing,
+  backlog: measureBacklog,
+  idle: measureIdle,
+  fleet: measureFleet,
+};
 
 const HELP = `Usage: deno task bench [options]
 
-Measures the agent beside the first design in Python, curl, bare fetch and a C
-program, as far as they are installed. Everything stays on this machine.
+Measures the agent beside the first design in Python (with httpx), curl, bare
+fetch and a C program, as far as they are installed. Everything stays on this
+machine. Needs a C compiler.
 
-  --quick        fewer sizes and rounds, in under two minutes
-  --long         ten idle minutes and a folder of 100,000 files as well
-  --only N,N     only these of the points 1, 3, 4, 5, 6, 7, 8 (2 belongs to 1)
-  --out DIR      where JSON and charts go (default: docs/bench; with --quick
-                 or --only a new temporary folder)
+  --quick        less of everything, in some minutes
+  --only P,P     only these points: ${Object.keys(POINTS).join(", ")}
+  --out DIR      where the table and the JSON go (default: docs/bench; with
+                 --quick or --only a new temporary folder)
   --python FILE  the Python of the first design (default: python3)
 `;
-
-const POINTS: Readonly<Record<string, (bench: Bench) => Promise<Measured>>> = {
-  "1": measureDraining,
-  "3": measureLatency,
-  "4": measureLarge,
-  "5": measureEnqueueing,
-  "6": measureBacklog,
-  "7": measureIdle,
-  "8": measureFleet,
-};
 
 /** How {@linkcode runBench} is to go about it. */
 export interface BenchOptions {
   scale: Scale;
   /** Which points. @default {all} */
   only?: readonly string[];
+  /** The folder for what is written. */
   out: string;
   /** @default {"python3"} */
   python?: string;
@@ -54,62 +57,45 @@ export interface BenchOptions {
   tell: (line: string) => void;
 }
 
-/** Measures, writes `results.json` and the charts into a folder, and returns the table. */
+/** Measures, writes `results.md` and `results.json` into a folder, and returns the table. */
 export async function runBench(options: BenchOptions): Promise<string> {
   const { scale, only = Object.keys(POINTS), out, python = "python3", tell } =
     options;
-  const findings: Finding[] = [];
-  const charts: Record<string, Series[]> = {};
+  const findings: (Finding & { point: string })[] = [];
   await using bench = await Bench.open(scale, { python, tell });
   for (const missing of bench.peers.missing) tell(`Not found: ${missing}`);
   for (const point of only) {
-    const measured = await POINTS[point]!(bench);
-    findings.push(...measured.findings);
-    Object.assign(charts, measured.charts);
+    const found = await POINTS[point]!(bench);
+    findings.push(...found.map((finding) => ({ point, ...finding })));
   }
-  findings.sort((a, b) => a.point - b.point);
+  const surroundings = {
+    scale: scale.name,
+    rounds: scale.rounds,
+    date: new Date().toISOString().slice(0, 10),
+    agent: bench.agent.how,
+    deno: Deno.version.deno,
+    // Whose build of it is this machine's business.
+    os: `${Deno.build.os} ${Deno.osRelease().split(".").slice(0, 2).join(".")}`,
+    cores: navigator.hardwareConcurrency,
+    sqlite: sqliteInUse(),
+    missing: bench.peers.missing,
+  };
+  const table = formatTable(findings);
+  const said = Object.entries(surroundings)
+    .map(([name, value]) => `- ${name}: ${value}\n`).join("");
+  const rounded = findings.map((finding) => ({
+    ...finding,
+    value: Number(finding.value.toPrecision(4)),
+    reached: isReached(finding),
+  }));
+  const json = JSON.stringify({ ...surroundings, findings: rounded }, null, 2);
   await Deno.mkdir(out, { recursive: true });
+  await Deno.writeTextFile(join(out, "results.json"), `${json}\n`);
   await Deno.writeTextFile(
-    join(out, "results.json"),
-    formatJson({
-      scale: scale.name,
-      rounds: scale.rounds,
-      date: new Date().toISOString().slice(0, 10),
-      deno: Deno.version.deno,
-      // Whose build of it is this machine's business.
-      os: `${Deno.build.os} ${
-        Deno.osRelease().split(".").slice(0, 2).join(".")
-      }`,
-      cores: navigator.hardwareConcurrency,
-      sqlite: sqliteInUse(),
-      missing: bench.peers.missing,
-    }, findings),
+    join(out, "results.md"),
+    `# What was measured\n\n${said}\n${table}\n`,
   );
-  for (const [name, series] of Object.entries(charts)) {
-    await Deno.writeTextFile(join(out, `${name}.svg`), draw(name, series));
-  }
-  return formatTable(findings);
-}
-
-function draw(name: string, series: Series[]): string {
-  switch (name) {
-    case "draining":
-      return barChart(series, {
-        title: "Captures per second, 4 at a time",
-      });
-    case "latency":
-      return lineChart(series, {
-        title: "100 KiB captures to a server that takes 20 ms",
-        xLabel: "captures at a time",
-        yLabel: "captures per second",
-      });
-    default:
-      return lineChart(series, {
-        title: "A fleet of agents after an hour without their server",
-        xLabel: "seconds since the server is back",
-        yLabel: "requests per second",
-      });
-  }
+  return table;
 }
 
 function sqliteInUse(): string {
@@ -120,7 +106,7 @@ function sqliteInUse(): string {
 
 async function main(): Promise<number> {
   const args = parseArgs(Deno.args, {
-    boolean: ["quick", "long", "help"],
+    boolean: ["quick", "help"],
     string: ["only", "out", "python"],
     unknown: (arg) => {
       throw new RangeError(`Unknown argument "${arg}": see --help`);
@@ -134,25 +120,24 @@ async function main(): Promise<number> {
   const wrong = only?.find((point: string) => !Object.hasOwn(POINTS, point));
   if (wrong !== undefined) {
     throw new RangeError(
-      `Cannot measure point "${wrong}": expected one of ${
+      `Cannot measure "${wrong}": expected one of ${
         Object.keys(POINTS).join(", ")
       }`,
     );
   }
-  const isWhole = !args.quick && !only;
   const out = args.out ??
-    (isWhole
-      ? projectPath("docs/bench")
-      : await Deno.makeTempDir({ prefix: "jarvis-bench-results-" }));
+    (args.quick || only
+      ? await Deno.makeTempDir({ prefix: "jarvis-bench-results-" })
+      : projectPath("docs/bench"));
   const table = await runBench({
-    scale: args.quick ? SCALES.quick : args.long ? SCALES.long : SCALES.full,
+    scale: args.quick ? SCALES.quick : SCALES.full,
     ...(only && { only }),
     ...(args.python && { python: args.python }),
     out,
     tell: (line) => console.error(line),
   });
   console.log(table);
-  console.error(`JSON and charts are in "${out}"`);
+  console.error(`The table and its figures as JSON are in "${out}"`);
   return 0;
 }
 

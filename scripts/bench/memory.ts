@@ -1,9 +1,4 @@
-/** How much memory this process uses; the peak is known on Linux alone. */
-
-/** What the process holds now, in bytes. */
-export function residentBytes(): number {
-  return Deno.memoryUsage().rss;
-}
+/** The most memory that this process used; known on Linux alone. */
 
 /** Forgets the peak so far. */
 export function resetPeak(): void {
@@ -13,7 +8,7 @@ export function resetPeak(): void {
 
 /** The most that the process held since {@linkcode resetPeak}, in bytes; elsewhere what it holds. */
 export function peakBytes(): number {
-  if (Deno.build.os !== "linux") return residentBytes();
+  if (Deno.build.os !== "linux") return Deno.memoryUsage().rss;
   const status = Deno.readTextFileSync("/proc/self/status");
   return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)![1]) * 1024;
 }

@@ -1,17 +1,5 @@
-/** What a run has found, as a table and as JSON. */
+/** What a run has found, as a table in Markdown. */
 import type { Finding } from "./bench.ts";
-
-/** The surroundings that the figures depend on. */
-export interface Surroundings {
-  scale: string;
-  rounds: number;
-  date: string;
-  deno: string;
-  os: string;
-  cores: number;
-  sqlite: string;
-  missing: string[];
-}
 
 /** Whether what is to be reached was reached; `undefined` where nothing is. */
 export function isReached(finding: Finding): boolean | undefined {
@@ -21,43 +9,26 @@ export function isReached(finding: Finding): boolean | undefined {
   return undefined;
 }
 
-/** One line for each finding, in columns. */
+/** One line for each finding. */
 export function formatTable(findings: readonly Finding[]): string {
   const rows = findings.map((finding) => {
     const reached = isReached(finding);
     return [
-      String(finding.point),
       finding.what,
       `${formatNumber(finding.value)} ${finding.unit}`,
       formatTarget(finding),
-      reached === undefined ? "" : reached ? "reached" : "SHORT",
+      reached === undefined ? "" : reached ? "reached" : "MISSED",
       finding.detail,
     ];
   });
-  const table = [["", "measured", "figure", "target", "", "from"], ...rows];
-  const widths = table[0]!.map((_, column) =>
-    Math.max(...table.map((row) => row[column]!.length))
+  const head = ["measured", "figure", "target", "verdict", "from"];
+  const widths = head.map((cell, column) =>
+    Math.max(cell.length, ...rows.map((row) => row[column]!.length))
   );
-  return table.map((row) =>
-    row.map((cell, column) =>
-      column === 2
-        ? cell.padStart(widths[column]!)
-        : cell.padEnd(widths[column]!)
-    ).join("  ").trimEnd()
+  const lines = [head, widths.map((width) => "-".repeat(width)), ...rows];
+  return lines.map((cells) =>
+    `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`
   ).join("\n");
-}
-
-/** The findings for programs, and for comparing with another run. */
-export function formatJson(
-  surroundings: Surroundings,
-  findings: readonly Finding[],
-): string {
-  const lines = findings.map((finding) => ({
-    ...finding,
-    value: Number(finding.value.toPrecision(4)),
-    reached: isReached(finding),
-  }));
-  return JSON.stringify({ ...surroundings, findings: lines }, null, 2) + "\n";
 }
 
 function formatTarget({ atLeast, atMost }: Finding): string {
@@ -66,7 +37,8 @@ function formatTarget({ atLeast, atMost }: Finding): string {
   return "";
 }
 
-function formatNumber(value: number): string {
+/** Three digits, or all that are before the point. */
+export function formatNumber(value: number): string {
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString("en-US");
-  return String(Number(value.toFixed(Math.abs(value) >= 10 ? 1 : 2)));
+  return String(Number(value.toPrecision(3)));
 }

@@ -1,22 +1,30 @@
 /** How much is measured: everything, or less of it in less time. */
 
+/** Some captures of one size. */
+export interface Load {
+  bytes: number;
+  captures: number;
+}
+
 /** The amounts of one run. */
 export interface Scale {
-  name: "tiny" | "quick" | "full" | "long";
+  name: "tiny" | "quick" | "full";
   /** How often each contender has its turn; the median counts. */
   rounds: number;
-  /** Sizes of captures in bytes, how many are sent in a turn, and before it to warm up. */
-  sizes: readonly { bytes: number; captures: number; warmUp: number }[];
+  /** What one start of the program delivers. */
+  cold: readonly Load[];
+  /** What a program that is warm delivers, after `warmUp` captures. */
+  warm: readonly (Load & { warmUp: number })[];
   /** How many captures a turn of a slow contender sends. */
   slowCaptures: number;
-  /** How many are sent at a time against a server that takes its time. */
+  /** How many are sent at a time to a server that takes its time. */
   concurrencies: readonly number[];
-  /** How many seconds a turn against such a server takes, about. */
+  /** How many seconds a turn with such a server takes, about. */
   latencySeconds: number;
   largeBytes: number;
-  rows: number;
-  watchedFiles: number;
-  /** Captures that wait in the large backlog. */
+  /** How many files are copied into the spool. */
+  copies: number;
+  /** How many captures wait in the large backlog. */
   backlog: number;
   idleSeconds: number;
   idleFiles: number;
@@ -32,7 +40,11 @@ const MIB = 1024 * KIB;
 const FULL: Scale = {
   name: "full",
   rounds: 5,
-  sizes: [
+  cold: [
+    { bytes: 100 * KIB, captures: 1500 },
+    { bytes: 2 * KIB, captures: 4000 },
+  ],
+  warm: [
     { bytes: 2 * KIB, captures: 8000, warmUp: 500 },
     { bytes: 100 * KIB, captures: 6000, warmUp: 300 },
     { bytes: 300 * KIB, captures: 3000, warmUp: 250 },
@@ -41,8 +53,7 @@ const FULL: Scale = {
   concurrencies: [1, 4, 16, 32],
   latencySeconds: 3,
   largeBytes: 4096 * MIB,
-  rows: 5000,
-  watchedFiles: 10_000,
+  copies: 1000,
   backlog: 1_000_000,
   idleSeconds: 60,
   idleFiles: 20_000,
@@ -54,20 +65,20 @@ const FULL: Scale = {
 /** The amounts by name: `tiny` shows only that it works. */
 export const SCALES: Readonly<Record<Scale["name"], Scale>> = {
   full: FULL,
-  long: { ...FULL, name: "long", idleSeconds: 600, idleFiles: 100_000 },
   quick: {
     ...FULL,
     name: "quick",
     rounds: 3,
-    sizes: [
+    warm: [
       { bytes: 2 * KIB, captures: 3000, warmUp: 300 },
       { bytes: 100 * KIB, captures: 2500, warmUp: 200 },
+      { bytes: 300 * KIB, captures: 1000, warmUp: 100 },
     ],
     slowCaptures: 60,
     concurrencies: [4, 32],
     latencySeconds: 1,
     largeBytes: 512 * MIB,
-    rows: 2000,
+    copies: 300,
     backlog: 100_000,
     idleSeconds: 10,
     idleFiles: 2000,
@@ -76,16 +87,13 @@ export const SCALES: Readonly<Record<Scale["name"], Scale>> = {
   tiny: {
     name: "tiny",
     rounds: 1,
-    sizes: [
-      { bytes: 2 * KIB, captures: 10, warmUp: 5 },
-      { bytes: 16 * KIB, captures: 10, warmUp: 5 },
-    ],
+    cold: [{ bytes: 2 * KIB, captures: 5 }],
+    warm: [{ bytes: 2 * KIB, captures: 10, warmUp: 5 }],
     slowCaptures: 5,
     concurrencies: [4],
     latencySeconds: 0.1,
     largeBytes: 5 * MIB,
-    rows: 20,
-    watchedFiles: 20,
+    copies: 5,
     backlog: 2000,
     idleSeconds: 0.2,
     idleFiles: 5,

@@ -1,6 +1,7 @@
 /** Runs the reference server: `deno task server --port 8000 --dir ./received`. */
 
 import { parseArgs } from "@std/cli/parse-args";
+import { LIMITS } from "./misbehaviour.ts";
 import {
   type ReferenceServerOptions,
   startReferenceServer,
@@ -28,64 +29,63 @@ To see how a client copes:
 Example: deno task server --port 8000 --dir ./received --drop-rate 0.2
 `;
 
+/** The least and the most of what the options that are numbers take. */
+const NUMBERS = {
+  port: [0, 65_535],
+  "max-bytes": [1, Number.MAX_SAFE_INTEGER],
+  status: LIMITS.status,
+  "fail-rate": LIMITS.failRate,
+  "drop-rate": LIMITS.dropRate,
+  latency: LIMITS.latencyMs,
+} as const;
+const TEXTS = ["host", "dir", "token-file"] as const;
+
 /** A mistake in the arguments, said in words for the user. */
 class UsageError extends Error {}
 
 /** @throws {UsageError} if an option is unknown, or its value is not as expected. */
 function parseOptions(args: string[]): ReferenceServerOptions {
   const flags = parseArgs(args, {
-    string: [
-      "port",
-      "host",
-      "dir",
-      "token-file",
-      "max-bytes",
-      "status",
-      "fail-rate",
-      "drop-rate",
-      "latency",
-    ],
+    string: [...Object.keys(NUMBERS), ...TEXTS],
     boolean: ["no-fsync", "quiet"],
     unknown: (argument: string) => {
       throw new UsageError(
         `Unknown argument "${argument}": see --help for those there are`,
       );
     },
-  });
-  /** A number within a range, checked here because the user knows options, not fields. */
-  function number(name: string, max: number, min = 0): number | undefined {
-    const text = flags[name];
-    if (text === undefined) return undefined;
-    const value = Number(text);
-    const isWhole = max <= 1 || Number.isInteger(value);
-    if (text === "" || !isWhole || !(value >= min && value <= max)) {
-      throw new UsageError(
-        `Cannot use --${name} "${text}": expected a ${
-          max <= 1 ? "" : "whole "
-        }number from ${min} to ${max}`,
-      );
+  }) as Record<string, unknown>;
+  const text = (name: typeof TEXTS[number]) => {
+    if (flags[name] !== "") return flags[name] as string | undefined;
+    throw new UsageError(`Cannot use --${name} "": expected a value`);
+  };
+  const number = (name: keyof typeof NUMBERS) => {
+    if (flags[name] === undefined) return undefined;
+    const [min, max] = NUMBERS[name];
+    const value = Number(flags[name]);
+    const isWhole = max === 1 || Number.isInteger(value);
+    if (flags[name] !== "" && isWhole && value >= min && value <= max) {
+      return value;
     }
-    return value;
-  }
-  for (const name of ["host", "dir", "token-file"]) {
-    if (flags[name] === "") {
-      throw new UsageError(`Cannot use --${name} "": expected a value`);
-    }
-  }
+    throw new UsageError(
+      `Cannot use --${name} "${flags[name]}": expected a ${
+        max === 1 ? "" : "whole "
+      }number from ${min} to ${max}`,
+    );
+  };
   return {
-    port: number("port", 65_535) ?? 8_000,
-    hostname: flags.host ?? "127.0.0.1",
-    dir: flags.dir ?? "./received",
-    token: readToken(flags["token-file"]),
-    maxBytes: number("max-bytes", Number.MAX_SAFE_INTEGER, 1) ?? Infinity,
+    port: number("port") ?? 8_000,
+    hostname: text("host") ?? "127.0.0.1",
+    dir: text("dir") ?? "./received",
+    token: readToken(text("token-file")),
+    maxBytes: number("max-bytes") ?? Infinity,
     fsync: !flags["no-fsync"],
     misbehaviour: {
-      status: number("status", 599, 300),
-      failRate: number("fail-rate", 1) ?? 0,
-      dropRate: number("drop-rate", 1) ?? 0,
-      latencyMs: number("latency", 2 ** 31 - 1) ?? 0,
+      status: number("status"),
+      failRate: number("fail-rate") ?? 0,
+      dropRate: number("drop-rate") ?? 0,
+      latencyMs: number("latency") ?? 0,
     },
-    log: flags.quiet ? undefined : (line) => console.error(line),
+    log: flags.quiet ? undefined : console.error,
   };
 }
 
@@ -99,12 +99,10 @@ function readToken(path: string | undefined): string | undefined {
       `Cannot read --token-file "${path}": ${(error as Error).message}`,
     );
   }
-  if (token === "") {
-    throw new UsageError(
-      `Cannot use --token-file "${path}": expected a token in it, found nothing`,
-    );
-  }
-  return token;
+  if (token) return token;
+  throw new UsageError(
+    `Cannot use --token-file "${path}": expected a token in it, found nothing`,
+  );
 }
 
 async function main(args: string[]): Promise<number> {
@@ -112,7 +110,7 @@ async function main(args: string[]): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  let options, server;
+  let options;
   try {
     options = parseOptions(args);
   } catch (error) {
@@ -120,17 +118,16 @@ async function main(args: string[]): Promise<number> {
     console.error(error.message);
     return 2;
   }
+  const { dir, hostname, port } = options;
+  let server;
   try {
     server = startReferenceServer(options);
   } catch (error) {
-    console.error(
-      `Cannot serve "${options.dir}" on ${options.hostname}:${options.port}: ${
-        (error as Error).message
-      }`,
-    );
+    const { message } = error as Error;
+    console.error(`Cannot serve "${dir}" on ${hostname}:${port}: ${message}`);
     return 1;
   }
-  console.log(`Listening on ${server.url}, keeping captures in ${options.dir}`);
+  console.log(`Listening on ${server.url}, keeping captures in ${dir}`);
   await toldToStop();
   await server.close();
   return 0;
@@ -138,9 +135,8 @@ async function main(args: string[]): Promise<number> {
 
 /** Waits for SIGINT or SIGTERM; the next one ends the process at once. */
 function toldToStop(): Promise<void> {
-  const signals: Deno.Signal[] = Deno.build.os === "windows"
-    ? ["SIGINT", "SIGBREAK"]
-    : ["SIGINT", "SIGTERM"];
+  const other = Deno.build.os === "windows" ? "SIGBREAK" : "SIGTERM";
+  const signals: Deno.Signal[] = ["SIGINT", other];
   return new Promise((resolve) => {
     const stop = () => {
       for (const signal of signals) Deno.removeSignalListener(signal, stop);

@@ -80,29 +80,25 @@ export const NO_MISBEHAVIOUR: Readonly<Misbehaviour> = {
   impostor: undefined,
 };
 
+/** The least and the most of each number. 200 would say that a capture is safe that is not. */
+export const LIMITS = {
+  failRate: [0, 1],
+  dropRate: [0, 1],
+  statusRate: [0, 1],
+  latencyMs: [0, 2 ** 31 - 1],
+  status: [300, 599],
+} as const;
+
 /** @throws {RangeError} if a setting is outside its range. */
 export function checkMisbehaviour(settings: Misbehaviour): void {
-  const { failRate, dropRate, statusRate, latencyMs, status } = settings;
-  const rates = { failRate, dropRate, statusRate };
-  for (const [name, rate] of Object.entries(rates)) {
-    if (!(rate >= 0 && rate <= 1)) {
-      throw new RangeError(
-        `Cannot set ${name} to ${rate}: expected a number from 0 to 1`,
-      );
+  for (const [name, [min, max]] of Object.entries(LIMITS)) {
+    const value = settings[name as keyof typeof LIMITS];
+    const isWhole = max === 1 || Number.isInteger(value);
+    if (value === undefined || isWhole && value >= min && value <= max) {
+      continue;
     }
-  }
-  if (!(latencyMs >= 0 && latencyMs < 2 ** 31)) {
     throw new RangeError(
-      `Cannot set latencyMs to ${latencyMs}: expected 0 or more, less than 2^31`,
-    );
-  }
-  // 200 would say that a capture is safe that is not.
-  if (
-    status !== undefined &&
-    !(Number.isInteger(status) && status >= 300 && status <= 599)
-  ) {
-    throw new RangeError(
-      `Cannot set status to ${status}: expected a whole number from 300 to 599`,
+      `Cannot set ${name} to ${value}: expected a number from ${min} to ${max}`,
     );
   }
 }

@@ -28,8 +28,8 @@ export async function* readBody(
 
 /** Reads what is left of a refused body, so that the client gets to see the answer. */
 export async function skipBody(body: Request["body"]): Promise<void> {
+  let left = MAX_SKIPPED_BYTES;
   try {
-    let left = MAX_SKIPPED_BYTES;
     for await (const chunk of body ?? []) {
       if ((left -= chunk.length) < 0) break;
     }

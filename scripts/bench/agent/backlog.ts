@@ -1,26 +1,25 @@
 /**
- * Fills a queue, or measures what its work costs with what is in it.
+ * Fills a queue, or measures what work on it costs.
  *
  * @module
  */
-import { join } from "@std/path";
 import { UploadQueue } from "../../../sync/mod.ts";
-import { readInput } from "../children.ts";
-import { residentBytes } from "../memory.ts";
+import { readInput } from "../programs.ts";
 import { median } from "../rounds.ts";
 
-interface Input {
-  dataDir: string;
+/** What is to be done with a queue. */
+export interface BacklogInput {
+  path: string;
   /** How many captures to put in, a tenth of them waiting for a retry; 0 to measure. */
   fill: number;
 }
 
-/** What the work costs, in milliseconds each, and the memory behind it. */
+/** What the work costs, in milliseconds each, and the memory that it takes. */
 export interface Costs {
-  startMs: number;
-  claimMs: number;
-  settleMs: number;
-  statusMs: number;
+  start: number;
+  claim: number;
+  complete: number;
+  status: number;
   residentBytes: number;
 }
 
@@ -45,66 +44,56 @@ function fill(queue: UploadQueue, count: number): void {
 
 function enqueue(queue: UploadQueue, count: number): void {
   for (let i = 0; i < count; i += BATCH) {
-    const rows = Array.from({ length: Math.min(BATCH, count - i) }, (_, j) => ({
-      filepath: `/captures/2025/capture-${i + j}.png`,
-      metadata: { door: 3 },
-      size: 2048,
-      mtimeMs: 1_700_000_000_000 + i + j,
-    }));
-    queue.enqueueMany(rows);
+    queue.enqueueMany(
+      Array.from({ length: Math.min(BATCH, count - i) }, (_, j) => ({
+        filepath: `/captures/2025/capture-${i + j}.png`,
+        metadata: { door: 3 },
+        size: 2048,
+        mtimeMs: 1_700_000_000_000 + i + j,
+      })),
+    );
   }
 }
 
 function measure(path: string): Costs {
-  const costs = { claim: [], settle: [], status: [] } as Record<
-    "claim" | "settle" | "status",
+  const times = { claim: [], complete: [], status: [] } as Record<
+    "claim" | "complete" | "status",
     number[]
   >;
-  const timed = <T>(name: keyof typeof costs, body: () => T): T => {
+  const timed = <T>(name: keyof typeof times, body: () => T): T => {
     const start = performance.now();
     const result = body();
-    costs[name].push(performance.now() - start);
+    times[name].push(performance.now() - start);
     return result;
   };
-  const start = performance.now();
+  const begin = performance.now();
   using queue = new UploadQueue(path);
   queue.recover();
-  queue.nextDueMs();
-  const startMs = performance.now() - start;
+  const start = performance.now() - begin;
   for (let turn = 0; turn < TURNS; turn++) {
     const claimed = timed("claim", () => queue.claim(CLAIM));
-    timed("settle", () =>
-      queue.settle(claimed.map(({ id }) => ({
-        id,
-        kind: "delivered",
-        captureId: "1",
-      }))));
-    timed("status", () => {
-      queue.getStats();
-      queue.oldestPendingMs();
-      queue.getAgentState();
-      queue.spooledBytes();
-    });
+    timed("complete", () =>
+      queue.settle(
+        claimed.map(({ id }) => ({ id, kind: "delivered", captureId: "1" })),
+      ));
+    timed("status", () => queue.getStats());
   }
   // Else nothing would be left for the next round.
   enqueue(queue, TURNS * CLAIM);
   return {
-    startMs,
-    claimMs: median(costs.claim),
-    settleMs: median(costs.settle),
-    statusMs: median(costs.status),
-    residentBytes: residentBytes(),
+    start,
+    claim: median(times.claim),
+    complete: median(times.complete),
+    status: median(times.status),
+    residentBytes: Deno.memoryUsage().rss,
   };
 }
 
 if (import.meta.main) {
-  const input = await readInput<Input>();
-  const path = join(input.dataDir, "queue.db");
+  const input = await readInput<BacklogInput>();
   if (input.fill > 0) {
-    using queue = new UploadQueue(path);
+    using queue = new UploadQueue(input.path);
     fill(queue, input.fill);
-    console.log(JSON.stringify(queue.getStats()));
-  } else {
-    console.log(JSON.stringify(measure(path)));
   }
+  console.log(JSON.stringify(input.fill > 0 ? {} : measure(input.path)));
 }

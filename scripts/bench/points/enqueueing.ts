@@ -1,98 +1,74 @@
-/** Point 5: how fast captures are handed over, and how fast the program starts. */
-import { basename, dirname, join } from "@std/path";
-import type { Bench, Finding, Measured } from "../bench.ts";
-import { runProgram } from "../children.ts";
-import { commitsInC } from "../peers.ts";
+/** How fast captures are handed over, and how fast the program starts. */
+import { type Bench, type Finding, ratio } from "../bench.ts";
+import { copiesInC } from "../peers.ts";
+import { compileEmpty, type Program, run, runOwn } from "../programs.ts";
 import { compare } from "../rounds.ts";
-import { compareStarts } from "../starts.ts";
 
-/** Measures rows per second beside a C program's, and the start of the CLI. */
-export async function measureEnqueueing(bench: Bench): Promise<Measured> {
-  const { scale: { rows, rounds, watchedFiles }, peers } = bench;
-  bench.tell("Handing captures over");
-  const paths = bench.makeFiles(Math.ceil(rows / 5), 2048);
-  const watched = bench.makeFiles(watchedFiles, 100);
-  const elsewhere = copyElsewhere(paths);
-  const own = (how: string, handed = paths) => () =>
-    bench.inDir(async (dataDir) => {
-      const { captures, ms } = await runProgram<
-        { captures: number; ms: number }
-      >("agent/enqueue.ts", {
-        dataDir,
-        how,
-        rows: how === "batch" ? rows * 10 : rows,
-        paths: how === "spool" ? handed : [],
-        folder: dirname(watched[0]!),
-      });
-      return captures / ms * 1000;
-    });
-  const inC = (batch: number) => () =>
-    bench.inDir((dir) =>
-      commitsInC(peers.commits!, {
-        database: join(dir, "queue.db"),
-        rows: batch === 1 ? rows : rows * 10,
-        batch,
-      })
-    );
+/** Starts are short, and differ by a third among themselves. */
+const STARTS_A_ROUND = 9;
+/** So many captures have been queued before the first start. */
+const IN_USE = 500;
+
+/** Measures copies into the spool beside a C program's, and the start of the CLI. */
+export async function measureEnqueueing(bench: Bench): Promise<Finding[]> {
+  const { scale: { copies, rounds }, peers: { copier } } = bench;
+  bench.tell("Copying files into the spool");
+  const paths = bench.makeFiles(copies, 100 * 1024);
   const rates = await compare([
-    { name: "row", turn: own("row") },
-    ...peers.commits ? [{ name: "C row", turn: inC(1) }] : [],
-    { name: "batch", turn: own("batch") },
-    { name: "watch", turn: own("watch") },
-    ...peers.commits ? [{ name: "C batch", turn: inC(100) }] : [],
-    { name: "linked", turn: own("spool") },
-    ...elsewhere ? [{ name: "copied", turn: own("spool", elsewhere) }] : [],
+    {
+      name: "agent",
+      turn: () =>
+        bench.inDir((dataDir) =>
+          runOwn<number>("agent/enqueue.ts", { dataDir, paths })
+        ),
+    },
+    ...copier
+      ? [{
+        name: "C",
+        turn: () => bench.inDir((dir) => copiesInC(copier, paths, dir)),
+      }]
+      : [],
   ], rounds);
-  if (elsewhere) await Deno.remove(dirname(elsewhere[0]!), { recursive: true });
-  const ratio = (
-    what: string,
-    [name, peer]: [string, string],
-    atLeast: number,
-  ): Finding[] => {
-    const [value, other] = [rates.get(name)!, rates.get(peer)];
-    if (other === undefined) return [];
-    const detail = `${Math.round(value)}/s / ${Math.round(other)}/s`;
-    return [{
-      point: 5,
-      what,
-      value: value / other,
-      unit: "×",
-      atLeast,
-      detail,
-    }];
-  };
-  return {
-    findings: [
-      ...ratio("enqueue(), row by row / C", ["row", "C row"], 0.8),
-      ...ratio("enqueueMany(), 100 each / C", ["batch", "C batch"], 0.7),
-      ...ratio(`a folder of ${watchedFiles} files / C in batches of 100`, [
-        "watch",
-        "C batch",
-      ], 0.7),
-      ...["linked", "copied"].filter((name) => rates.has(name)).map((name) => ({
-        point: 5,
-        what: `a file of 2 KiB, ${name} into the spool`,
-        value: rates.get(name)!,
-        unit: "captures/s",
-        detail:
-          "the bytes, their names and the row are synced, each capture by itself",
-      })),
-      ...await compareStarts(bench),
-    ],
-  };
+  return [
+    ...ratio("copies of 100 KiB into the spool, each durable: the agent / C", [
+      rates.get("agent"),
+      rates.get("C"),
+    ], { unit: "files/s", atLeast: 0.7 }),
+    ...await measureStarts(bench),
+  ];
 }
 
-/** The files again, on another file system: from there they cannot be linked. */
-function copyElsewhere(paths: readonly string[]): string[] | undefined {
-  try {
-    const dir = Deno.makeTempDirSync({ dir: "/dev/shm" });
-    return paths.map((path) => {
-      const copy = join(dir, basename(path));
-      Deno.copyFileSync(path, copy);
-      return copy;
-    });
-  } catch {
-    // Not on this system.
-    return undefined;
-  }
+async function measureStarts(bench: Bench): Promise<Finding[]> {
+  bench.tell("Starting the program");
+  const { agent, scale: { rounds } } = bench;
+  const dir = bench.newDir();
+  const enqueue = ["enqueue", `--data-dir=${bench.newDir()}`];
+  // As on a host that has been in use: the spool has its folders.
+  const used = bench.makeFiles(Math.min(IN_USE, bench.scale.copies), 100);
+  await run(agent.command, [...agent.args, ...enqueue, ...used]);
+  const [file] = bench.makeFiles(1, 2048);
+  const started = (
+    name: string,
+    { command, args }: Program,
+    more: string[] = [],
+  ) => ({
+    name,
+    turn: async () => {
+      const start = performance.now();
+      await run(command, [...args, ...more]);
+      return performance.now() - start;
+    },
+  });
+  const empty = await compileEmpty(dir, agent);
+  const times = await compare([
+    started("enqueue", agent, [...enqueue, file!]),
+    started("--help", agent, ["--help"]),
+    started("empty", empty),
+  ], rounds * STARTS_A_ROUND);
+  const beside = (name: string, atMost: number) =>
+    ratio(`start of "${name}" / of an empty program, ${agent.how}`, [
+      times.get(name),
+      times.get("empty"),
+    ], { unit: "ms", atMost });
+  return [...beside("enqueue", 3), ...beside("--help", 1.5)];
 }

@@ -1,83 +1,60 @@
-/** Point 4: one capture of gigabytes, and one of megabytes. */
-import type { Drained } from "../agent/drain.ts";
-import type { Bench, Finding, Measured } from "../bench.ts";
-import { AS_COMPILED, runProgram } from "../children.ts";
+/** One capture of gigabytes. */
+import { join } from "@std/path";
+import type { Drained, DrainInput } from "../agent/drain.ts";
+import { type Bench, type Finding, ratio, sizeOf } from "../bench.ts";
 import { curlSpeed } from "../peers.ts";
+import { runOwn } from "../programs.ts";
 import { compare, median } from "../rounds.ts";
 
-const MIB = 1024 * 1024;
-
 /** Measures speed beside curl's, and memory above the idle agent's. */
-export async function measureLarge(bench: Bench): Promise<Measured> {
-  const { largeBytes, rounds } = bench.scale;
-  const { curl } = bench.peers;
-  bench.tell(`Delivering one capture of ${largeBytes / MIB} MiB`);
-  const small = bench.makeFiles(1, 2048);
-  const large = bench.makeHugeFile(largeBytes);
-  const memory: number[] = [];
+export async function measureLarge(bench: Bench): Promise<Finding[]> {
+  const { peers: { curl }, scale: { largeBytes, rounds } } = bench;
+  const what = sizeOf(largeBytes);
+  bench.tell(`Delivering one capture of ${what}`);
+  const server = bench.receiver.url;
+  const [small] = bench.makeFiles(1, 2048);
+  // Of zeros, so that it takes no room itself.
+  const large = join(bench.newDir(), "recording.mkv");
+  Deno.createSync(large).close();
+  Deno.truncateSync(large, largeBytes);
+  const grown: number[] = [];
   const speeds = await compare([
     {
       name: "agent",
-      turn: async () => {
-        const drained = await deliver(bench, [...small, large]);
-        memory.push(grown(drained));
-        return largeBytes / drained.ms * 1000;
-      },
+      turn: () =>
+        bench.inDir(async (dataDir) => {
+          const { ms, grownBytes } = await runOwn<Drained>(
+            "agent/drain.ts",
+            {
+              server,
+              dataDir,
+              paths: [small!, large],
+              warmUp: 1,
+              concurrency: 4,
+            } satisfies DrainInput,
+          );
+          grown.push(grownBytes / 1e6);
+          return largeBytes / ms / 1000;
+        }),
     },
     ...curl
       ? [{
         name: "curl",
-        turn: () => curlSpeed(curl, bench.receiver.url, large),
+        turn: async () => await curlSpeed(curl, server, large) / 1e6,
       }]
       : [],
   ], rounds);
-  const ofSmaller: number[] = [];
-  const [smaller] = bench.makeFiles(1, 4 * MIB);
-  for (let round = 0; round < rounds; round++) {
-    ofSmaller.push(grown(await deliver(bench, [...small, smaller!])));
-  }
-  const findings = [
-    memoryFinding(`${largeBytes / MIB} MiB`, memory),
-    memoryFinding("4 MiB", ofSmaller),
+  return [
+    ...ratio(`${what}: the agent / curl`, [
+      speeds.get("agent"),
+      speeds.get("curl"),
+    ], { unit: "MB/s", atLeast: 0.7 }),
+    {
+      what: `${what}: peak memory above the idle agent's`,
+      value: median(grown),
+      unit: "MB",
+      atMost: 40,
+      detail: `${grown.map((mb) => mb.toFixed(0)).join(", ")} MB`,
+    },
   ];
-  const own = speeds.get("agent")!;
-  const other = speeds.get("curl");
-  if (other !== undefined) {
-    findings.unshift({
-      point: 4,
-      what: `${largeBytes / MIB} MiB: the agent / curl`,
-      value: own / other,
-      unit: "×",
-      atLeast: 0.7,
-      detail: `${Math.round(own / 1e6)} MB/s / ${Math.round(other / 1e6)} MB/s`,
-    });
-  }
-  return { findings };
-}
-
-function deliver(bench: Bench, paths: string[]): Promise<Drained> {
-  return bench.inDir((dataDir) =>
-    runProgram("agent/drain.ts", {
-      server: bench.receiver.url,
-      dataDir,
-      paths,
-      warmUp: paths.length - 1,
-      concurrency: 4,
-    }, AS_COMPILED)
-  );
-}
-
-function grown({ idleBytes, peakBytes }: Drained): number {
-  return (peakBytes - idleBytes) / 1e6;
-}
-
-function memoryFinding(size: string, figures: number[]): Finding {
-  return {
-    point: 4,
-    what: `${size}: peak memory above the idle agent's`,
-    value: median(figures),
-    unit: "MB",
-    atMost: 40,
-    detail: `${figures.map((mb) => mb.toFixed(0)).join(", ")} MB`,
-  };
 }

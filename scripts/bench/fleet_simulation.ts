@@ -6,8 +6,7 @@
  * The server takes so many captures in each second and answers the rest with 429.
  * Nothing here waits, so an hour passes in seconds.
  */
-import { Throttle } from "../../../sync/agent/throttle.ts";
-import { EventQueue } from "./event_queue.ts";
+import { Throttle } from "../../sync/agent/throttle.ts";
 
 /** What is simulated. Times in seconds. */
 export interface FleetOptions {
@@ -21,25 +20,16 @@ export interface FleetOptions {
   answerSeconds: number;
   /** How many captures an agent sends at a time, at most. */
   concurrency: number;
-  /** What the server says with 429. @default {nothing} */
-  retryAfterSeconds?: number;
+  /** What the server says with 429; null if it says nothing. */
+  retryAfterSeconds: number | null;
   /** From 0 up to 1. */
   random: () => number;
 }
 
-/** What happened in one second after the server came back. */
-export interface Second {
-  /** Captures that were sent to the server, taken or not. */
-  asked: number;
-  taken: number;
-  /** Requests for the server's health. */
-  probes: number;
-}
-
 /** What became of the fleet. */
 export interface FleetReport {
-  /** From the moment when the server was back. */
-  seconds: Second[];
+  /** In each second since the server was back: the captures sent to it, and those it took. */
+  seconds: { asked: number; taken: number }[];
   /** When everything made in the outage was delivered, in seconds after its end. */
   deliveredAfter: number;
   /** The same, had the server's room been used to the full from the first second. */
@@ -52,71 +42,77 @@ export interface FleetReport {
 const PATIENCE = 10;
 
 /** One agent: how many captures wait, and its throttle. */
-class Host {
-  readonly throttle: Throttle;
+interface Host {
+  throttle: Throttle;
   /** Made in the outage and not delivered yet. */
-  old = 0;
-  waiting = 0;
-  running = 0;
+  old: number;
+  waiting: number;
+  running: number;
   /** Whether it has an event of its own coming: a probe, or a pause that ends. */
-  awaits = false;
+  awaits: boolean;
+}
 
-  constructor(throttle: Throttle) {
-    this.throttle = throttle;
-  }
+/** Simulates an outage and what comes after it. */
+export function simulateFleet(options: FleetOptions): FleetReport {
+  return new Fleet(options).run();
 }
 
 class Fleet {
   readonly #options: FleetOptions;
-  readonly #events = new EventQueue();
-  readonly #hosts: Host[];
-  readonly #seconds: Second[] = [];
+  /** What happens in each millisecond that something happens in. */
+  readonly #events = new Map<number, (() => void)[]>();
+  readonly #seconds: FleetReport["seconds"] = [];
+  readonly #outageMs: number;
   #nowMs = 0;
   #old = 0;
   #oldDoneMs = Infinity;
 
   constructor(options: FleetOptions) {
     this.#options = options;
-    const { agents, concurrency, random } = options;
-    this.#hosts = Array.from(
-      { length: agents },
-      () =>
-        new Host(
-          new Throttle({ concurrency, random, now: () => this.#nowMs }),
-        ),
-    );
+    this.#outageMs = options.outageSeconds * 1000;
   }
 
   run(): FleetReport {
-    const { agents, roomPerSecond, outageSeconds, captureEverySeconds } =
-      this.#options;
-    for (const host of this.#hosts) this.#nextCapture(host);
-    const backlog = agents * outageSeconds / captureEverySeconds;
-    const spare = roomPerSecond - agents / captureEverySeconds;
+    const { agents, captureEverySeconds, concurrency, random } = this.#options;
+    for (let i = 0; i < agents; i++) {
+      const now = () => this.#nowMs;
+      const throttle = new Throttle({ concurrency, random, now });
+      const counts = { old: 0, waiting: 0, running: 0, awaits: false };
+      this.#nextCapture({ throttle, ...counts });
+    }
+    const backlog = agents * this.#options.outageSeconds / captureEverySeconds;
+    const spare = this.#options.roomPerSecond - agents / captureEverySeconds;
     const idealSeconds = backlog / spare;
-    const endMs = (outageSeconds + idealSeconds * PATIENCE + 120) * 1000;
-    while (this.#oldDoneMs === Infinity) {
-      const event = this.#events.next();
-      if (!event || event.atMs > endMs) break;
-      this.#nowMs = event.atMs;
-      event.act();
+    const endMs = this.#outageMs + (idealSeconds * PATIENCE + 120) * 1000;
+    while (this.#oldDoneMs === Infinity && this.#nowMs < endMs) {
+      this.#nowMs++;
+      const events = this.#events.get(this.#nowMs) ?? [];
+      this.#events.delete(this.#nowMs);
+      for (const act of events) act();
     }
     return {
       seconds: this.#seconds,
-      deliveredAfter: this.#oldDoneMs / 1000 - outageSeconds,
+      deliveredAfter: (this.#oldDoneMs - this.#outageMs) / 1000,
       idealSeconds,
       mostAsked: Math.max(0, ...this.#seconds.slice(60).map((s) => s.asked)),
     };
   }
 
-  #in(seconds: number, act: () => void): void {
-    this.#events.add(this.#nowMs + seconds * 1000, act);
+  get #isDown(): boolean {
+    return this.#nowMs < this.#outageMs;
+  }
+
+  #in(ms: number, act: () => void): void {
+    const atMs = this.#nowMs + Math.max(Math.ceil(ms), 1);
+    const events = this.#events.get(atMs);
+    if (events) events.push(act);
+    else this.#events.set(atMs, [act]);
   }
 
   #nextCapture(host: Host): void {
     const { captureEverySeconds, random } = this.#options;
     // As if each came independently of the one before.
-    this.#in(-Math.log(1 - random()) * captureEverySeconds, () => {
+    this.#in(-Math.log(1 - random()) * captureEverySeconds * 1000, () => {
       host.waiting++;
       if (this.#isDown) {
         host.old++;
@@ -127,10 +123,6 @@ class Fleet {
     });
   }
 
-  get #isDown(): boolean {
-    return this.#nowMs < this.#options.outageSeconds * 1000;
-  }
-
   /** Does what the agent does whenever something has happened. */
   #work(host: Host): void {
     const { throttle } = host;
@@ -138,46 +130,37 @@ class Fleet {
     if (throttle.isWaiting) {
       if (host.waiting === 0 && !throttle.probes) return;
       const { waitMs } = throttle;
-      if (waitMs > 0) {
-        return this.#await(host, waitMs / 1000, () => this.#work(host));
-      }
+      if (waitMs > 0) return this.#await(host, waitMs, () => {});
       if (throttle.probes) return this.#probe(host);
       throttle.resume();
     }
     while (host.waiting > 0 && host.running < throttle.limit) this.#send(host);
   }
 
-  #await(host: Host, seconds: number, act: () => void): void {
+  #await(host: Host, ms: number, act: () => void): void {
     host.awaits = true;
-    this.#in(seconds, () => {
+    this.#in(ms, () => {
       host.awaits = false;
       act();
-    });
-  }
-
-  #probe(host: Host): void {
-    const second = this.#second();
-    if (second) second.probes++;
-    const isDown = this.#isDown;
-    this.#await(host, this.#options.answerSeconds / 2, () => {
-      host.throttle.resume(isDown ? "Connection refused" : null);
       this.#work(host);
     });
   }
 
+  #probe(host: Host): void {
+    const reason = this.#isDown ? "Connection refused" : null;
+    const ms = this.#options.answerSeconds * 500;
+    this.#await(host, ms, () => host.throttle.resume(reason));
+  }
+
   #send(host: Host): void {
     const { answerSeconds, retryAfterSeconds, roomPerSecond } = this.#options;
-    const retryAfterMs = retryAfterSeconds === undefined
-      ? null
-      : retryAfterSeconds * 1000;
     host.waiting--;
     host.running++;
-    const second = this.#second();
+    const second = this.#isDown ? undefined : this.#second();
     const isTaken = second !== undefined && second.taken < roomPerSecond;
     if (second) second.asked++;
     if (second && isTaken) second.taken++;
-    const isDown = second === undefined;
-    this.#in(answerSeconds, () => {
+    this.#in(answerSeconds * 1000, () => {
       host.running--;
       host.throttle.ended();
       if (isTaken) {
@@ -185,8 +168,11 @@ class Fleet {
         host.throttle.delivered();
       } else {
         host.waiting++;
-        if (isDown) host.throttle.failed("down", "Connection refused");
-        else host.throttle.busy("HTTP 429", retryAfterMs);
+        if (!second) host.throttle.failed("down", "Connection refused");
+        else {
+          const wait = retryAfterSeconds && retryAfterSeconds * 1000;
+          host.throttle.busy("HTTP 429", wait);
+        }
       }
       this.#work(host);
     });
@@ -200,18 +186,12 @@ class Fleet {
     if (this.#old === 0 && !this.#isDown) this.#oldDoneMs = this.#nowMs;
   }
 
-  /** What is counted in this second; nothing while the server is down. */
-  #second(): Second | undefined {
-    if (this.#isDown) return undefined;
-    const at = Math.floor(this.#nowMs / 1000 - this.#options.outageSeconds);
+  /** What is counted in this second. */
+  #second(): FleetReport["seconds"][number] {
+    const at = Math.floor((this.#nowMs - this.#outageMs) / 1000);
     while (this.#seconds.length <= at) {
-      this.#seconds.push({ asked: 0, taken: 0, probes: 0 });
+      this.#seconds.push({ asked: 0, taken: 0 });
     }
-    return this.#seconds[at];
+    return this.#seconds[at]!;
   }
-}
-
-/** Simulates an outage and what comes after it. */
-export function simulateFleet(options: FleetOptions): FleetReport {
-  return new Fleet(options).run();
 }
