@@ -127,7 +127,7 @@ class Fleet {
   #work(host: Host): void {
     const { throttle } = host;
     if (host.awaits) return;
-    if (throttle.isWaiting) {
+    if (throttle.mode === "waiting") {
       if (host.waiting === 0 && !throttle.probes) return;
       const { waitMs } = throttle;
       if (waitMs > 0) return this.#await(host, waitMs, () => {});

@@ -1,83 +1,19 @@
 import { delay } from "@std/async/delay";
-import type { ProcessLock } from "../host/lock.ts";
 import type { Log } from "../host/log.ts";
 import { Wakeup } from "../host/wakeup.ts";
-import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
-import type { Spool } from "../spool/spool.ts";
-import type { CaptureUploader, UploadResult } from "../upload/uploader.ts";
+import type { UploadQueue } from "../queue/queue.ts";
 import { acquireAgentLock } from "./agent_lock.ts";
+import type { SyncAgentOptions } from "./agent_options.ts";
 import { BatchCompleter } from "./batch_completer.ts";
 import { Delivery, TURN_MS } from "./delivery.ts";
-import { OutageLog } from "./outage_log.ts";
 import { OutcomeHandler, type PassReport } from "./outcome_handler.ts";
 import { Patience } from "./patience.ts";
 import { Prefetch } from "./prefetch.ts";
 import { watchQueue } from "./queue_changes.ts";
+import { ServerReport } from "./server_report.ts";
 import { SHORT_WAIT_MS, Throttle } from "./throttle.ts";
 
-/** What brings captures into the queue while the agent runs; `FolderWatcher` is one. */
-export interface AgentWatcher {
-  scan(): Promise<void>;
-  run(signal: AbortSignal, onReady?: () => void): Promise<void>;
-}
-
-/** Options for {@linkcode SyncAgent}. */
-export interface SyncAgentOptions {
-  queue: UploadQueue;
-  uploader: CaptureUploader;
-  /** Where captures lie that are `spooled`; those that are delivered leave it. */
-  spool?: Pick<Spool, "pathOf" | "discard">;
-  /**
-   * Whether a file that was changed after it was handed over is refused instead
-   * of sent as it is now.
-   *
-   * @default {false}
-   */
-  refuseChanged?: boolean;
-  watcher?: AgentWatcher;
-  /** @default {nothing is logged} */
-  log?: Log;
-  /**
-   * The queue's agent lock, of a caller who holds it longer than this agent lives
-   * (see `acquireAgentLock`).
-   *
-   * @default {it is taken by `run` and `runOnce`, while they last}
-   */
-  lock?: ProcessLock;
-  /**
-   * Decides whether captures may be sent, and how many at a time.
-   *
-   * @default {one that begins anew}
-   */
-  throttle?: Throttle;
-  /**
-   * How many captures are sent at a time, at most: a whole number from 1. How many
-   * are is found out (see `Concurrency`).
-   *
-   * @default {32}
-   */
-  concurrency?: number;
-  /**
-   * How long uploads under way may go on when the agent is to stop, in milliseconds.
-   *
-   * @default {10000}
-   */
-  graceMs?: number;
-  /**
-   * How long a capture waits the first time that it cannot be sent now for a reason
-   * of its own, in milliseconds.
-   *
-   * @default {60000}
-   */
-  snoozeMs?: number;
-  /** Is called when a delivery is committed, and waited for. */
-  onDelivered?: (
-    capture: QueuedCapture,
-    result: UploadResult,
-  ) => void | Promise<void>;
-  /** Is called at every turn of the loop that does the work, at least every 5 s. */
-  onTurn?: () => void;
-}
+export type { AgentWatcher, SyncAgentOptions } from "./agent_options.ts";
 
 /**
  * Delivers what is in the queue: claims what is due, uploads several at a time,
@@ -97,9 +33,8 @@ export class SyncAgent {
   readonly #wakeup = new Wakeup();
   readonly #outcomes: OutcomeHandler;
   readonly #delivery: Delivery;
-  readonly #outages: OutageLog;
+  readonly #report: ServerReport;
   #syncRequested = 0;
-  #said: string | undefined;
 
   constructor(options: SyncAgentOptions) {
     const { queue, uploader, spool, log = () => {} } = options;
@@ -110,7 +45,11 @@ export class SyncAgent {
     this.#log = log;
     this.#throttle = throttle;
     this.#patience = new Patience(log);
-    this.#outages = new OutageLog(log);
+    this.#report = new ServerReport(queue, {
+      throttle,
+      serverUrl: uploader.serverUrl,
+      log,
+    });
     const patience = this.#patience;
     const completer = new BatchCompleter(queue, { patience, log });
     this.#outcomes = new OutcomeHandler({
@@ -247,8 +186,9 @@ export class SyncAgent {
   async #pass(stop: AbortSignal, abort: AbortSignal): Promise<void> {
     while (true) {
       await this.#delivery.drain(stop, abort);
-      const { isWaiting, state, waitMs } = this.#throttle;
-      const isShort = isWaiting && state !== "down" && waitMs <= SHORT_WAIT_MS;
+      const { mode, standing, waitMs } = this.#throttle;
+      const isShort = mode === "waiting" && standing.state !== "down" &&
+        waitMs <= SHORT_WAIT_MS;
       if (!isShort || stop.aborted || !this.#isAnyDueIn(SHORT_WAIT_MS)) return;
       this.#turn();
       await delay(waitMs, { signal: stop }).catch(() => {});
@@ -263,7 +203,7 @@ export class SyncAgent {
   /** How long there is nothing to do; not long, because a wall clock may jump. */
   #idleMs(): number {
     if (this.#syncRequested > 0) return 0;
-    const waitMs = this.#throttle.isWaiting
+    const waitMs = this.#throttle.mode === "waiting"
       ? this.#throttle.waitMs
       : this.#patience.try(() => this.#queue.nextDueMs()) ?? TURN_MS;
     return Math.min(waitMs, TURN_MS);
@@ -302,40 +242,15 @@ export class SyncAgent {
         `${interrupted} captures were under way when the last agent ended: pending again`,
       );
     }
-    this.#tell();
+    this.#patience.try(() => this.#report.tell());
   }
 
   #end(): void {
-    this.#tell();
-    this.#said = undefined;
-    this.#patience.try(() =>
-      this.#queue.setAgentState({ ...this.#queue.getAgentState(), pid: null })
-    );
+    this.#patience.try(() => this.#report.end());
   }
 
   #turn(): void {
-    this.#tell();
+    this.#patience.try(() => this.#report.tell());
     this.#options.onTurn?.();
-  }
-
-  /** Tells the log and, through the queue, other processes how the server stands. */
-  #tell(): void {
-    this.#patience.try(() => {
-      const { state, reason, since } = this.#throttle;
-      this.#outages.note(state, reason, () => {
-        const { pending, uploading } = this.#queue.getStats();
-        return pending + uploading;
-      });
-      const saying = `${state} ${reason}`;
-      if (saying === this.#said) return;
-      this.#queue.setAgentState({
-        pid: Deno.pid,
-        serverUrl: this.#options.uploader.serverUrl,
-        serverState: state,
-        serverReason: reason,
-        serverSince: since,
-      });
-      this.#said = saying;
-    });
   }
 }

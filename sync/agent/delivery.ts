@@ -57,7 +57,7 @@ export class Delivery {
         if (running.size === 0) break;
         if (isStarved) await outcomes.noOthers(abort, { afterMs: TURN_MS });
         // Every upload that ends wakes it, and everything that is enqueued.
-        const mayResume = throttle.isWaiting && !stop.aborted;
+        const mayResume = throttle.mode === "waiting" && !stop.aborted;
         await wakeup.sleep(mayResume ? throttle.waitMs : Infinity);
       }
     } finally {
@@ -72,7 +72,9 @@ export class Delivery {
   /** Ends the throttle's wait, if it is time to. */
   async #resume(stop: AbortSignal): Promise<void> {
     const { throttle, outcomes } = this.#options;
-    if (stop.aborted || !throttle.isWaiting || throttle.waitMs > 0) return;
+    if (stop.aborted || throttle.mode !== "waiting" || throttle.waitMs > 0) {
+      return;
+    }
     const problem = throttle.probes ? await outcomes.probe(stop) : null;
     if (!stop.aborted) throttle.resume(problem);
   }

@@ -3,13 +3,10 @@ import { basename } from "@std/path";
 import type { Log } from "../host/log.ts";
 import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
 import type { Spool } from "../spool/spool.ts";
-import type {
-  CaptureUploader,
-  Readiness,
-  UploadResult,
-} from "../upload/uploader.ts";
+import type { CaptureUploader, UploadResult } from "../upload/uploader.ts";
 import type { BatchCompleter } from "./batch_completer.ts";
 import { countSnooze, snoozesOf } from "./completions.ts";
+import { type Attempt, Suspects } from "./suspects.ts";
 import type { Throttle } from "./throttle.ts";
 
 /** What one pass did. */
@@ -43,41 +40,29 @@ const MAX_SNOOZE_MS = 3_600_000;
 /** The same where it may be the server's: once that is mended it should not take long. */
 const MAX_PAUSE_MS = 600_000;
 
-/** After so many failed captures in a row it may be the server's fault. */
-const MAX_SUSPECTS = 4;
-
-/** With these a server says that it has no health page. */
-const NO_HEALTH_PAGE = [404, 405, 501];
-
-/** A capture that was not delivered. */
-interface Attempt {
-  capture: QueuedCapture;
-  error: string;
-  /** `undefined` if an unforeseen error ended it. */
-  result?: UploadResult;
-  endedMs: number;
-}
-
 /**
  * Decides what an attempt means: for the capture, for the throttle, for the log.
- *
- * What one capture does while others pass is its own, what all do is the
- * server's. So one that fails is a suspect until another one that was begun
- * later is delivered, or some have failed in a row.
  */
 export class OutcomeHandler {
   readonly #options: OutcomeHandlerOptions;
   readonly #throttle: Throttle;
   readonly #snoozeMs: number;
-  #suspects: Attempt[] = [];
-  #deliveredMs = -Infinity;
-  #probing: Promise<Readiness> | undefined;
+  readonly #suspects: Suspects;
   #report: PassReport = { delivered: 0, failed: 0, postponed: 0 };
 
   constructor(options: OutcomeHandlerOptions) {
     this.#options = options;
     this.#throttle = options.throttle;
     this.#snoozeMs = options.snoozeMs ?? 60_000;
+    this.#suspects = new Suspects({
+      ...options,
+      onOwnFault: (attempt) => this.#blame(attempt),
+      onServersFault: (attempt, isReady) => {
+        // If it is the capture's after all, the next trials are made with others.
+        if (isReady) this.#snooze(attempt, MAX_PAUSE_MS);
+        else this.#postpone(attempt, 0);
+      },
+    });
   }
 
   /** Returns what was done since the last call. */
@@ -103,8 +88,7 @@ export class OutcomeHandler {
     switch (result.outcome) {
       case "delivered":
         this.#deliver(capture, result);
-        this.#blame(({ endedMs }) => endedMs <= options.startedMs);
-        return this.#throttle.delivered();
+        return this.#suspects.delivered(options.startedMs);
       case "rejected":
         this.discard(capture, error, result);
         // Without an answer the server was not asked.
@@ -119,7 +103,7 @@ export class OutcomeHandler {
       case "unavailable":
       case "server_error":
       case "refused":
-        return await this.#suspect(attempt, options.signal);
+        return await this.#suspects.add(attempt, options.signal);
     }
   }
 
@@ -137,7 +121,7 @@ export class OutcomeHandler {
       `${nameOf(capture)} could not be sent: ${stack ?? message}`,
     );
     const endedMs = performance.now();
-    await this.#suspect({ capture, error: message, endedMs }, signal);
+    await this.#suspects.add({ capture, error: message, endedMs }, signal);
   }
 
   /** The attempt was broken off, and counts for nothing. */
@@ -154,77 +138,19 @@ export class OutcomeHandler {
     });
   }
 
-  /**
-   * There is nothing else to send that could show whose fault it is.
-   *
-   * @param options `afterMs` leaves those alone that failed later than so long ago.
-   */
-  async noOthers(
-    signal: AbortSignal,
-    { afterMs = 0 }: { afterMs?: number } = {},
-  ): Promise<void> {
-    const [first] = this.#suspects;
-    if (!first || performance.now() - first.endedMs < afterMs) return;
-    // What was begun before and delivered after still shows something.
-    this.#blame(({ endedMs }) => endedMs < this.#deliveredMs);
-    await this.#blameServer(signal);
+  /** There is nothing else to send; see {@linkcode Suspects}. */
+  noOthers(signal: AbortSignal, options?: { afterMs: number }): Promise<void> {
+    return this.#suspects.noOthers(signal, options);
   }
 
   /** Asks the server whether it is ready; returns why it is not, or `null`. */
-  async probe(signal: AbortSignal): Promise<string | null> {
-    this.#probing ??= this.#options.uploader.probe({ signal })
-      .finally(() => this.#probing = undefined);
-    const readiness = await this.#probing;
-    if (readiness.ready) return null;
-    const { status, reason } = readiness;
-    // Without a health page there is nothing to be learnt from it.
-    return status !== null && NO_HEALTH_PAGE.includes(status) ? null : reason;
+  probe(signal: AbortSignal): Promise<string | null> {
+    return this.#suspects.probe(signal);
   }
 
-  async #suspect(attempt: Attempt, signal: AbortSignal): Promise<void> {
-    if (!this.#throttle.isFlowing) {
-      const isDown = this.#throttle.state === "down";
-      this.#throttle.failed(isDown ? "down" : "paused", attempt.error);
-      this.#snooze(attempt, MAX_PAUSE_MS);
-      return;
-    }
-    this.#suspects.push(attempt);
-    const mayBeDown = attempt.result?.outcome === "unavailable";
-    if (
-      this.#suspects.length >= MAX_SUSPECTS ||
-      mayBeDown && !await this.#isReady(signal)
-    ) await this.#blameServer(signal);
-  }
-
-  /** It is the captures' own fault. */
-  #blame(isToBlame: (suspect: Attempt) => boolean): void {
-    const toBlame = this.#suspects.filter(isToBlame);
-    this.#suspects = this.#suspects.filter((suspect) => !isToBlame(suspect));
-    for (const attempt of toBlame) {
-      if (attempt.result?.outcome === "server_error") this.#charge(attempt);
-      else this.#setAside(attempt);
-    }
-  }
-
-  /** It is the server's fault, unless another one is delivered meanwhile: nothing is charged. */
-  async #blameServer(signal: AbortSignal): Promise<void> {
-    if (this.#suspects.length === 0) return;
-    const isReady = await this.#isReady(signal);
-    const suspects = this.#suspects.splice(0);
-    const last = suspects.at(-1);
-    if (!last) return;
-    if (!signal.aborted) {
-      this.#throttle.failed(isReady ? "paused" : "down", last.error);
-    }
-    for (const attempt of suspects) {
-      // If it is theirs after all, the next trials are made with others.
-      if (isReady) this.#snooze(attempt, MAX_PAUSE_MS);
-      else this.#postpone(attempt, 0);
-    }
-  }
-
-  async #isReady(signal: AbortSignal): Promise<boolean> {
-    return this.#throttle.healthIsWrong || await this.probe(signal) === null;
+  #blame(attempt: Attempt): void {
+    if (attempt.result?.outcome === "server_error") this.#charge(attempt);
+    else this.#setAside(attempt);
   }
 
   /** This capture alone is tried again later. */
@@ -275,7 +201,6 @@ export class OutcomeHandler {
 
   #deliver(capture: QueuedCapture, result: UploadResult): void {
     this.#report.delivered++;
-    this.#deliveredMs = performance.now();
     const { id, size, spooled } = capture;
     const { captureId, sha256, sent } = result;
     const proof = { captureId, sha256, identity: sent };

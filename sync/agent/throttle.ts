@@ -1,7 +1,13 @@
 import { Concurrency } from "./concurrency.ts";
 
-/** How the server seems: `paused` means that it answers, but not as it should. */
-export type ServerState = "unknown" | "ready" | "down" | "paused";
+/** How the server seems; a new object for each change. */
+export interface ServerStanding {
+  /** `paused` means that it answers, but not as it should. */
+  state: "unknown" | "ready" | "down" | "paused";
+  reason: string | null;
+  /** Since when the state is what it is, in milliseconds since 1970. */
+  since: number;
+}
 
 /** Options for {@linkcode Throttle}. */
 export interface ThrottleOptions {
@@ -77,9 +83,11 @@ export class Throttle {
   readonly #maxWaitMs: number;
   readonly #concurrency: Concurrency;
   #mode: "flowing" | "waiting" | "trying" = "flowing";
-  #state: ServerState = "unknown";
-  #reason: string | null = null;
-  #since = Date.now();
+  #standing: ServerStanding = {
+    state: "unknown",
+    reason: null,
+    since: Date.now(),
+  };
   #waitMs = 0;
   #notBefore = 0;
   /** How often the wait is doubled. */
@@ -105,27 +113,14 @@ export class Throttle {
     this.#concurrency = new Concurrency({ max: concurrency, now });
   }
 
-  get state(): ServerState {
-    return this.#state;
+  /** How the server stands. */
+  get standing(): ServerStanding {
+    return this.#standing;
   }
 
-  get reason(): string | null {
-    return this.#reason;
-  }
-
-  /** Since when the state is what it is, in milliseconds since 1970. */
-  get since(): number {
-    return this.#since;
-  }
-
-  /** Whether nothing is known against the server: what fails now may be one capture's own fault. */
-  get isFlowing(): boolean {
-    return this.#mode === "flowing";
-  }
-
-  /** Whether nothing may be sent. */
-  get isWaiting(): boolean {
-    return this.#mode === "waiting";
+  /** What is done with captures; see above. */
+  get mode(): "flowing" | "waiting" | "trying" {
+    return this.#mode;
   }
 
   /** Whether the wait ends with the question whether the server is ready. */
@@ -223,7 +218,7 @@ export class Throttle {
       const left = MAX_FAILURES - this.#failures;
       this.#try(Math.max(Math.min(Math.round(earned), left), 1));
       // A server that is paused answered probes all along: only a delivery tells.
-      if (this.#state === "down") this.#become("ready", null);
+      if (this.#standing.state === "down") this.#become("ready", null);
       return;
     }
     if (this.#failedProbes % PROBES_PER_TRIAL === 0) this.#try(1);
@@ -276,9 +271,10 @@ export class Throttle {
     this.#notBefore = this.#now() + ms;
   }
 
-  #become(state: ServerState, reason: string | null): void {
-    if (state !== this.#state) this.#since = Date.now();
-    this.#state = state;
-    this.#reason = reason;
+  #become(state: ServerStanding["state"], reason: string | null): void {
+    const before = this.#standing;
+    if (state === before.state && reason === before.reason) return;
+    const since = state === before.state ? before.since : Date.now();
+    this.#standing = { state, reason, since };
   }
 }

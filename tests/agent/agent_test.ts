@@ -115,7 +115,7 @@ Deno.test("SyncAgent.run() puts uploads back uncharged that do not end within th
   assertEquals(fixture.queue.getStats().pending, 2);
   assertEquals(fixture.attempts(ids), [0, 0]);
   assertEquals(
-    fixture.throttle.state,
+    fixture.throttle.standing.state,
     "unknown",
     "it says nothing of the server",
   );

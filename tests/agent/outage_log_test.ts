@@ -1,32 +1,50 @@
 import { assertEquals } from "@std/assert";
 import { OutageLog } from "../../sync/agent/outage_log.ts";
 
-Deno.test("OutageLog tells of an outage once, reminds every ten minutes, and tells of the end", () => {
+/** A log on a clock that the test moves. */
+function outageLogAt() {
   const logged: string[] = [];
   let nowMs = 0;
   const log = new OutageLog(
     (level, message) => logged.push(`${level} ${message}`),
     () => nowMs,
   );
-  const note = (state: "down" | "ready", waiting: number) =>
-    log.note(
-      state,
-      state === "down" ? "Connection refused" : null,
-      () => waiting,
-    );
+  return {
+    logged,
+    /** Notes, so many minutes after the start, why the server cannot be used. */
+    note(minute: number, reason: string | null) {
+      nowMs = minute * 60_000;
+      const state = reason === null ? "ready" : "down";
+      log.note({ state, reason, since: 0 }, () => minute + 1);
+    },
+  };
+}
 
-  note("ready", 0);
+Deno.test("OutageLog tells of an outage once, reminds every ten minutes, and tells of the end", () => {
+  const { logged, note } = outageLogAt();
+  note(0, null);
   assertEquals(logged, []);
   for (let minute = 0; minute <= 25; minute++) {
-    nowMs = minute * 60_000;
-    note("down", minute + 1);
+    note(minute, "Connection refused");
   }
-  note("ready", 30);
-  note("ready", 0);
+  note(25, null);
+  note(25, null);
   assertEquals(logged, [
     "warn The server cannot be used, 1 captures wait: Connection refused",
     "warn The server cannot be used for 10m now, 11 captures wait: Connection refused",
     "warn The server cannot be used for 20m now, 21 captures wait: Connection refused",
-    "info The server is usable again after 25m, 30 captures wait to be delivered",
+    "info The server is usable again after 25m, 26 captures wait to be delivered",
+  ]);
+});
+
+Deno.test("OutageLog tells of another cause, but not each time that causes take turns", () => {
+  const { logged, note } = outageLogAt();
+  for (let minute = 0; minute <= 12; minute++) {
+    note(minute, "Connection refused");
+    if (minute > 2) note(minute, "HTTP 401");
+  }
+  assertEquals(logged, [
+    "warn The server cannot be used, 1 captures wait: Connection refused",
+    "warn The server cannot be used for 3m now, 4 captures wait: HTTP 401",
   ]);
 });

@@ -140,7 +140,7 @@ Deno.test("A dead server leaves the queue as it is", async () => {
   assertEquals(report.delivered + report.failed, 0);
   assertEquals(fixture.attempts(ids), [0, 0, 0]);
   assertEquals(fixture.queue.getPending().length, 3, "due at once");
-  assertEquals(fixture.throttle.state, "down");
+  assertEquals(fixture.throttle.standing.state, "down");
   assertMatch(fixture.queue.get(ids[0]!)!.lastError ?? "", /Cannot reach/);
 });
 
@@ -251,7 +251,7 @@ Deno.test("A capture whose earlier request is in progress still waits alone, and
     "both are delivered",
     () => fixture.queue.getStats().delivered === 2,
   );
-  assertEquals(fixture.throttle.state, "ready");
+  assertEquals(fixture.throttle.standing.state, "ready");
 });
 
 Deno.test({

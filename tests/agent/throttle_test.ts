@@ -19,10 +19,10 @@ function throttleAt(random = 0) {
 
 Deno.test("Throttle lets captures flow at first, and nothing once all fail", () => {
   const { throttle } = throttleAt();
-  assertEquals([throttle.state, throttle.limit], ["unknown", 4]);
+  assertEquals([throttle.standing.state, throttle.limit], ["unknown", 4]);
   throttle.failed("down", "Connection refused");
-  assertEquals([throttle.state, throttle.limit], ["down", 0]);
-  assertEquals(throttle.reason, "Connection refused");
+  assertEquals([throttle.standing.state, throttle.limit], ["down", 0]);
+  assertEquals(throttle.standing.reason, "Connection refused");
 });
 
 Deno.test("Throttle waits 1 s, 2 s, 4 s and so on up to a minute between probes", () => {
@@ -34,7 +34,9 @@ Deno.test("Throttle waits 1 s, 2 s, 4 s and so on up to a minute between probes"
     clock.nowMs += throttle.waitMs;
     throttle.resume("HTTP 503");
     // Now and then a capture is tried all the same.
-    if (!throttle.isWaiting) throttle.failed("down", "Connection refused");
+    if (throttle.mode !== "waiting") {
+      throttle.failed("down", "Connection refused");
+    }
   }
   const seconds = [1, 2, 4, 8, 16, 32, 60, 60];
   assertEquals(waits, seconds.map((s) => s * SECOND));
@@ -59,11 +61,11 @@ Deno.test("Throttle waits for as long as the server asks, and needs no probe the
   const { throttle, clock } = throttleAt();
   throttle.busy("HTTP 429", 600_000);
   throttle.busy("HTTP 429", 5_000);
-  assertEquals([throttle.waitMs, throttle.state], [600_000, "paused"]);
+  assertEquals([throttle.waitMs, throttle.standing.state], [600_000, "paused"]);
   clock.nowMs += 600_000;
   assertEquals([throttle.waitMs, throttle.probes], [0, false]);
   throttle.resume();
-  assert(throttle.isFlowing);
+  assertEquals(throttle.mode, "flowing");
 });
 
 Deno.test("Throttle allows one capture after a delivered trial, and one more with every eight", () => {
@@ -76,13 +78,16 @@ Deno.test("Throttle allows one capture after a delivered trial, and one more wit
     allowed.push(throttle.limit);
   }
   assertEquals(allowed, [1, 1, 1, 1, 1, 1, 1, 2, 2]);
-  assertEquals([throttle.state, throttle.reason], ["ready", null]);
+  assertEquals([throttle.standing.state, throttle.standing.reason], [
+    "ready",
+    null,
+  ]);
 });
 
 Deno.test("Throttle waits half as long with every eight deliveries", () => {
   const { throttle, waitOut } = throttleAt();
   const fail = () => {
-    while (!throttle.isWaiting) throttle.failed("paused", "HTTP 502");
+    while (throttle.mode !== "waiting") throttle.failed("paused", "HTTP 502");
     const { waitMs } = throttle;
     waitOut();
     return waitMs;
@@ -98,7 +103,10 @@ Deno.test("Throttle ignores the delivery of a capture that was in flight when ot
   const { throttle } = throttleAt();
   throttle.failed("down", "Connection refused");
   throttle.delivered();
-  assertEquals([throttle.isWaiting, throttle.state], [true, "down"]);
+  assertEquals([throttle.mode === "waiting", throttle.standing.state], [
+    true,
+    "down",
+  ]);
 });
 
 Deno.test("Throttle has more captures tried the longer the wait was, until it must be the server", () => {
@@ -109,7 +117,9 @@ Deno.test("Throttle has more captures tried the longer the wait was, until it mu
     waitOut();
     assert(throttle.limit <= 4);
     let failed = 0;
-    for (; !throttle.isWaiting; failed++) throttle.failed("paused", "HTTP 403");
+    for (; throttle.mode !== "waiting"; failed++) {
+      throttle.failed("paused", "HTTP 403");
+    }
     trials.push(failed);
   }
   assertEquals(trials, [2, 4, 8, 16, 32, 64, 2, 1, 1]);
@@ -119,7 +129,10 @@ Deno.test("Throttle is paused, not ready, while a ready server takes nothing", (
   const { throttle, waitOut } = throttleAt();
   throttle.failed("paused", "HTTP 401");
   waitOut();
-  assertEquals([throttle.state, throttle.reason], ["paused", "HTTP 401"]);
+  assertEquals([throttle.standing.state, throttle.standing.reason], [
+    "paused",
+    "HTTP 401",
+  ]);
 });
 
 Deno.test("Throttle has a capture tried now and then though the health page says no, and learns from it", () => {
@@ -127,12 +140,15 @@ Deno.test("Throttle has a capture tried now and then though the health page says
   throttle.failed("down", "HTTP 500");
   for (let probe = 0; probe < 3; probe++) {
     waitOut("HTTP 503");
-    assert(throttle.isWaiting);
+    assertEquals(throttle.mode, "waiting");
   }
   waitOut("HTTP 503");
-  assertEquals([throttle.limit, throttle.state], [1, "down"]);
+  assertEquals([throttle.limit, throttle.standing.state], [1, "down"]);
   throttle.delivered();
-  assertEquals([throttle.healthIsWrong, throttle.state], [true, "ready"]);
+  assertEquals([throttle.healthIsWrong, throttle.standing.state], [
+    true,
+    "ready",
+  ]);
 
   throttle.failed("paused", "HTTP 500");
   waitOut("HTTP 503");
@@ -146,7 +162,7 @@ Deno.test("Throttle can be hurried to the end of its wait", () => {
   const { throttle } = throttleAt();
   throttle.failed("down", "Connection refused");
   throttle.hurry();
-  assertEquals([throttle.waitMs, throttle.isWaiting], [0, true]);
+  assertEquals([throttle.waitMs, throttle.mode], [0, "waiting"]);
 });
 
 /** Decides whether a server takes what comes at a time, in milliseconds. */
@@ -167,7 +183,7 @@ function deliverTo(
   let delivered = 0;
   let asked = 0;
   while (clock.nowMs < seconds * SECOND) {
-    if (throttle.isWaiting && throttle.waitMs === 0) throttle.resume();
+    if (throttle.mode === "waiting" && throttle.waitMs === 0) throttle.resume();
     while (running.length < throttle.limit) {
       asked++;
       const isTaken = takes(clock.nowMs);
@@ -210,7 +226,7 @@ Deno.test("Throttle gets much through to a server of which every second answer i
       retryAfterMs,
     });
     assert(delivered >= 200, `${delivered} in 40 s`);
-    assertEquals(throttle.state, "ready", "no outage to speak of");
+    assertEquals(throttle.standing.state, "ready", "no outage to speak of");
   }
 });
 
@@ -240,5 +256,5 @@ Deno.test("Throttle meets a limit of ten captures a second at nine or more", () 
 Deno.test("Throttle leaves a server alone that refuses everything", () => {
   const { asked, throttle } = deliverTo(() => false, { seconds: 3600 });
   assert(asked < 150, `${asked} in an hour`);
-  assertEquals(throttle.state, "paused");
+  assertEquals(throttle.standing.state, "paused");
 });

@@ -1,0 +1,70 @@
+import type { ProcessLock } from "../host/lock.ts";
+import type { Log } from "../host/log.ts";
+import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
+import type { Spool } from "../spool/spool.ts";
+import type { CaptureUploader, UploadResult } from "../upload/uploader.ts";
+import type { Throttle } from "./throttle.ts";
+
+/** What brings captures into the queue while the agent runs; `FolderWatcher` is one. */
+export interface AgentWatcher {
+  scan(): Promise<void>;
+  run(signal: AbortSignal, onReady?: () => void): Promise<void>;
+}
+
+/** Options for {@linkcode SyncAgent}. */
+export interface SyncAgentOptions {
+  queue: UploadQueue;
+  uploader: CaptureUploader;
+  /** Where captures lie that are `spooled`; those that are delivered leave it. */
+  spool?: Pick<Spool, "pathOf" | "discard">;
+  /**
+   * Whether a file that was changed after it was handed over is refused instead
+   * of sent as it is now.
+   *
+   * @default {false}
+   */
+  refuseChanged?: boolean;
+  watcher?: AgentWatcher;
+  /** @default {nothing is logged} */
+  log?: Log;
+  /**
+   * The queue's agent lock, of a caller who holds it longer than this agent lives
+   * (see `acquireAgentLock`).
+   *
+   * @default {it is taken by `run` and `runOnce`, while they last}
+   */
+  lock?: ProcessLock;
+  /**
+   * Decides whether captures may be sent, and how many at a time.
+   *
+   * @default {one that begins anew}
+   */
+  throttle?: Throttle;
+  /**
+   * How many captures are sent at a time, at most: a whole number from 1. How many
+   * are is found out (see `Concurrency`).
+   *
+   * @default {32}
+   */
+  concurrency?: number;
+  /**
+   * How long uploads under way may go on when the agent is to stop, in milliseconds.
+   *
+   * @default {10000}
+   */
+  graceMs?: number;
+  /**
+   * How long a capture waits the first time that it cannot be sent now for a reason
+   * of its own, in milliseconds.
+   *
+   * @default {60000}
+   */
+  snoozeMs?: number;
+  /** Is called when a delivery is committed, and waited for. */
+  onDelivered?: (
+    capture: QueuedCapture,
+    result: UploadResult,
+  ) => void | Promise<void>;
+  /** Is called at every turn of the loop that does the work, at least every 5 s. */
+  onTurn?: () => void;
+}

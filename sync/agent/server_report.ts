@@ -1,0 +1,55 @@
+import type { Log } from "../host/log.ts";
+import type { UploadQueue } from "../queue/queue.ts";
+import { OutageLog } from "./outage_log.ts";
+import type { Throttle } from "./throttle.ts";
+
+/** Tells the log, and through the queue other processes, how the server stands. */
+export class ServerReport {
+  readonly #queue: Pick<
+    UploadQueue,
+    "getStats" | "getAgentState" | "setAgentState"
+  >;
+  readonly #throttle: Throttle;
+  readonly #serverUrl: string;
+  readonly #outages: OutageLog;
+  #said: unknown;
+
+  constructor(
+    queue: UploadQueue,
+    options: { throttle: Throttle; serverUrl: string; log: Log },
+  ) {
+    this.#queue = queue;
+    this.#throttle = options.throttle;
+    this.#serverUrl = options.serverUrl;
+    this.#outages = new OutageLog(options.log);
+  }
+
+  /** @throws {DatabaseError} if the queue cannot be used. */
+  tell(): void {
+    const { standing } = this.#throttle;
+    this.#outages.note(standing, () => {
+      const { pending, uploading } = this.#queue.getStats();
+      return pending + uploading;
+    });
+    if (standing === this.#said) return;
+    this.#queue.setAgentState({
+      pid: Deno.pid,
+      serverUrl: this.#serverUrl,
+      serverState: standing.state,
+      serverReason: standing.reason,
+      serverSince: standing.since,
+    });
+    this.#said = standing;
+  }
+
+  /**
+   * Says that this process is the queue's agent no more.
+   *
+   * @throws {DatabaseError} if the queue cannot be used.
+   */
+  end(): void {
+    this.tell();
+    this.#said = undefined;
+    this.#queue.setAgentState({ ...this.#queue.getAgentState(), pid: null });
+  }
+}

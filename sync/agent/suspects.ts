@@ -1,0 +1,133 @@
+import type { QueuedCapture } from "../queue/queue.ts";
+import type {
+  CaptureUploader,
+  Readiness,
+  UploadResult,
+} from "../upload/uploader.ts";
+import type { Throttle } from "./throttle.ts";
+
+/** A capture that was not delivered. */
+export interface Attempt {
+  capture: QueuedCapture;
+  error: string;
+  /** `undefined` if an unforeseen error ended it. */
+  result?: UploadResult;
+  /** When it ended (`performance.now`). */
+  endedMs: number;
+}
+
+/** What {@linkcode Suspects} needs. */
+export interface SuspectsOptions {
+  throttle: Throttle;
+  uploader: Pick<CaptureUploader, "probe">;
+  /** Is called with a capture that failed while others passed. */
+  onOwnFault: (attempt: Attempt) => void;
+  /**
+   * Is called with a capture that failed as others did.
+   *
+   * @param isReady Whether the server says that it is ready all the same.
+   */
+  onServersFault: (attempt: Attempt, isReady: boolean) => void;
+}
+
+/** After so many failed captures in a row it may be the server's fault. */
+const MAX_SUSPECTS = 4;
+
+/** With these a server says that it has no health page. */
+const NO_HEALTH_PAGE = [404, 405, 501];
+
+/**
+ * Finds out whose fault it is that captures fail: what one does while others pass
+ * is its own, what all do is the server's.
+ *
+ * So one that fails is a suspect until another one that was begun later is
+ * delivered, or some have failed in a row, or the server is known to be down.
+ */
+export class Suspects {
+  readonly #options: SuspectsOptions;
+  readonly #throttle: Throttle;
+  #suspects: Attempt[] = [];
+  #deliveredMs = -Infinity;
+  #probing: Promise<Readiness> | undefined;
+
+  constructor(options: SuspectsOptions) {
+    this.#options = options;
+    this.#throttle = options.throttle;
+  }
+
+  /** @param signal Ends the question whether the server is ready. */
+  async add(attempt: Attempt, signal: AbortSignal): Promise<void> {
+    if (this.#throttle.mode !== "flowing") {
+      const { state } = this.#throttle.standing;
+      const isDown = state === "down";
+      this.#throttle.failed(isDown ? "down" : "paused", attempt.error);
+      // The next trials are made with others.
+      return this.#options.onServersFault(attempt, true);
+    }
+    this.#suspects.push(attempt);
+    const mayBeDown = attempt.result?.outcome === "unavailable";
+    if (
+      this.#suspects.length >= MAX_SUSPECTS ||
+      mayBeDown && !await this.#isReady(signal)
+    ) await this.#blameServer(signal);
+  }
+
+  /** @param startedMs When the attempt that succeeded began (`performance.now`). */
+  delivered(startedMs: number): void {
+    this.#deliveredMs = performance.now();
+    this.#acquitServer(({ endedMs }) => endedMs <= startedMs);
+    this.#throttle.delivered();
+  }
+
+  /**
+   * There is nothing else to send that could show whose fault it is.
+   *
+   * @param options `afterMs` leaves those alone that failed later than so long ago.
+   */
+  async noOthers(
+    signal: AbortSignal,
+    { afterMs = 0 }: { afterMs?: number } = {},
+  ): Promise<void> {
+    const [first] = this.#suspects;
+    if (!first || performance.now() - first.endedMs < afterMs) return;
+    // What was begun before and delivered after still shows something.
+    this.#acquitServer(({ endedMs }) => endedMs < this.#deliveredMs);
+    await this.#blameServer(signal);
+  }
+
+  /** Asks the server whether it is ready; returns why it is not, or `null`. */
+  async probe(signal: AbortSignal): Promise<string | null> {
+    this.#probing ??= this.#options.uploader.probe({ signal })
+      .finally(() => this.#probing = undefined);
+    const readiness = await this.#probing;
+    if (readiness.ready) return null;
+    const { status, reason } = readiness;
+    // Without a health page there is nothing to be learnt from it.
+    return status !== null && NO_HEALTH_PAGE.includes(status) ? null : reason;
+  }
+
+  async #isReady(signal: AbortSignal): Promise<boolean> {
+    return this.#throttle.healthIsWrong || await this.probe(signal) === null;
+  }
+
+  #acquitServer(isToBlame: (suspect: Attempt) => boolean): void {
+    const toBlame = this.#suspects.filter(isToBlame);
+    this.#suspects = this.#suspects.filter((suspect) => !isToBlame(suspect));
+    toBlame.forEach((attempt) => this.#options.onOwnFault(attempt));
+  }
+
+  async #blameServer(signal: AbortSignal): Promise<void> {
+    if (this.#suspects.length === 0) return;
+    const isReady = await this.#isReady(signal);
+    const suspects = this.#suspects.splice(0);
+    const last = suspects.at(-1);
+    // Another one was delivered meanwhile.
+    if (!last) return;
+    if (!signal.aborted) {
+      this.#throttle.failed(isReady ? "paused" : "down", last.error);
+    }
+    for (const attempt of suspects) {
+      this.#options.onServersFault(attempt, isReady);
+    }
+  }
+}
