@@ -1,15 +1,13 @@
 import { SyncAgent } from "../agent/agent.ts";
-import {
-  type AfterUpload,
-  type SentFile,
-  tidyUp,
-} from "../watch/after_upload.ts";
+import { TidyUp } from "../watch/after_upload.ts";
+import { metadataHash } from "../watch/sidecar.ts";
 import { isServerUrl, type Settings } from "./config.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
 import { UsageError } from "./arguments.ts";
 import { reconcileSpool } from "../spool/reconcile.ts";
 import { CaptureUploader, type Readiness } from "../upload/uploader.ts";
+import { WatchedRoot } from "../watch/watched_root.ts";
 import { FolderWatcher } from "../watch/watcher.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { Store } from "./store.ts";
@@ -73,13 +71,15 @@ export function createAgent(
 ): SyncAgent {
   const { queue, spool } = store;
   const { watch, concurrency, graceMs, afterUpload } = settings;
-  const tidy = tidyOneByOne(afterUpload, log);
+  const roots = watch.map((path) => new WatchedRoot(path, log));
+  const tidyUp = new TidyUp(afterUpload, { roots, log });
   const compact = compactNowAndThen(spool, log);
   const { onTurn, onDelivered } = options;
   const agent: SyncAgent = new SyncAgent({
     onTurn: () => {
       onTurn?.();
       compact();
+      void tidyUp.retry();
     },
     queue,
     uploader,
@@ -88,15 +88,19 @@ export function createAgent(
     graceMs,
     refuseChanged: settings.changed === "refuse",
     spool,
-    onDelivered: ({ filepath, watched }, { sent }) => {
+    onDelivered: (capture, { sha256 }) => {
       reached("spool-removed");
-      if (watched && sent) tidy(filepath, sent);
       onDelivered?.();
+      const { filepath: path, watched, size, mtimeMs } = capture;
+      if (!watched || size === null || mtimeMs === null) return;
+      const metadataSha256 = metadataHash(capture.metadataJson);
+      const identity = { size, mtimeMs };
+      void tidyUp.tidy({ path, identity, sha256, metadataSha256 });
     },
     ...(watch.length > 0 && {
       watcher: createWatcher(settings, store, {
         log,
-        tidy,
+        tidyUp,
         onQueued: () => agent.wake(),
       }),
     }),
@@ -116,12 +120,14 @@ function compactNowAndThen(spool: Spool, log: Log): () => void {
   };
 }
 
-type Tidy = (path: string, sent: SentFile) => void;
-
 function createWatcher(
   { watch, settleMs, filter, copyUpToBytes }: Settings,
   { queue, intake }: Store,
-  { log, tidy, onQueued }: { log: Log; tidy: Tidy; onQueued: () => void },
+  { log, tidyUp, onQueued }: {
+    log: Log;
+    tidyUp: TidyUp;
+    onQueued: () => void;
+  },
 ): FolderWatcher {
   return new FolderWatcher(watch, {
     ...filter,
@@ -133,26 +139,14 @@ function createWatcher(
       ),
     knownContent: () => undefined,
     // The agent may have ended between the delivery and tidying up.
-    onDelivered: ({ path, identity }) => tidy(path, identity),
+    onDelivered: async (file) => {
+      await tidyUp.tidy({ ...file, sha256: null, metadataSha256: null });
+    },
     onFinished: async (files) => {
       await intake.addWatched(files, { copyUpToBytes });
       onQueued();
     },
   });
-}
-
-/** Tidies up behind deliveries, one at a time: moving a file may mean copying it. */
-function tidyOneByOne(policy: AfterUpload, log: Log): Tidy {
-  let last = Promise.resolve();
-  return (path, sent) => {
-    if (policy.kind === "keep") return;
-    last = last.then(() => tidyUp(path, sent, policy)).catch((error) => {
-      log(
-        "warn",
-        `Cannot ${policy.kind} "${path}", which is delivered: ${error.message}`,
-      );
-    });
-  };
 }
 
 /** Brings queue and spool into line; what goes wrong is told, and holds up nothing. */

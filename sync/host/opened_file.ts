@@ -29,6 +29,8 @@ export interface OpenedFile extends Disposable {
   readonly identity: FileIdentity;
   /** Whose it is; `null` where the system does not tell. */
   readonly uid: number | null;
+  /** Its permissions; `null` where the system has none. */
+  readonly mode: number | null;
   /** As it is now. */
   stat(): FileIdentity;
   /** Reads at an offset and returns how many bytes, 0 at the end. */
@@ -109,6 +111,7 @@ class DescriptorFile extends ClosableFile implements OpenedFile {
   readonly path: string;
   readonly identity: FileIdentity;
   readonly uid: number;
+  readonly mode: number;
   readonly #fd: number;
 
   constructor(path: string, fd: number) {
@@ -118,6 +121,7 @@ class DescriptorFile extends ClosableFile implements OpenedFile {
     this.path = path;
     this.identity = identityOf(info);
     this.uid = info.uid;
+    this.mode = info.mode & 0o777;
     this.#fd = fd;
   }
 
@@ -160,6 +164,7 @@ class PortableFile extends ClosableFile implements OpenedFile {
   readonly path: string;
   readonly identity: FileIdentity;
   readonly uid: number | null;
+  readonly mode: number | null;
   readonly #file: Deno.FsFile;
 
   constructor(path: string, { noFollow = false }: { noFollow?: boolean }) {
@@ -174,6 +179,7 @@ class PortableFile extends ClosableFile implements OpenedFile {
     this.#file = Deno.openSync(path, { read: true });
     this.identity = this.stat();
     this.uid = info.uid;
+    this.mode = info.mode && info.mode & 0o777;
     if (this.identity.fileId === portableIdentity(info).fileId) return;
     this.#file.close();
     throw new NotRegularFileError(

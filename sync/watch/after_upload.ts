@@ -1,6 +1,17 @@
-import { basename, dirname, extname, join } from "@std/path";
-import { createPrivateDir, syncDir } from "../host/data_dir.ts";
-import { sidecarOf } from "./sidecar.ts";
+import { dirname } from "@std/path";
+import type { Folder } from "../host/folder.ts";
+import type { Log } from "../host/log.ts";
+import { type FileIdentity, isSameVersion } from "../host/opened_file.ts";
+import { readHashed } from "../host/sha256.ts";
+import { MoveTarget } from "./move_target.ts";
+import {
+  fileAt,
+  metadataHash,
+  readSidecar,
+  SidecarError,
+  sidecarOf,
+} from "./sidecar.ts";
+import type { Place, WatchedRoot } from "./watched_root.ts";
 
 /** What becomes of a watched file once it is delivered. */
 export type AfterUpload =
@@ -8,110 +19,182 @@ export type AfterUpload =
   | { kind: "delete" }
   | { kind: "move"; dir: string };
 
-/** Which file it was: its size in bytes, its modification time in milliseconds since 1970. */
-export interface SentFile {
-  size: number;
-  mtimeMs: number;
+/** A file of a watched folder that was delivered. */
+export interface DeliveredFile {
+  path: string;
+  /** As it was taken over, as far as that is known. */
+  identity: FileIdentity | Pick<FileIdentity, "size" | "mtimeMs">;
+  /** Of the bytes that were delivered, in hexadecimal; `null` if that is not known. */
+  sha256: string | null;
+  /** The same of the metadata. */
+  metadataSha256: string | null;
+}
+
+/** Options for {@linkcode TidyUp}. */
+export interface TidyUpOptions {
+  /** The folders that are watched today: nothing else is touched. */
+  roots: WatchedRoot[];
+  log: Log;
+}
+
+/** How long a folder rests after a failure, in milliseconds; twice as long after each further one. */
+const REST_MS = { first: 60_000, most: 3_600_000 };
+/** How many files of a folder at rest are remembered; the others are found again. */
+const MAX_RESTING = 1_000;
+
+/** A folder in which something could not be tidied up. */
+interface Resting {
+  files: Map<string, DeliveredFile>;
+  restMs: number;
+  /** Until when, by a clock that never jumps. */
+  until: number;
 }
 
 /**
- * Deletes or moves a delivered file and its sidecar, if the file is still the
- * one that was sent: one that is another by now stays. Moving overwrites nothing.
+ * Deletes or moves delivered files with their sidecars, one at a time.
  *
- * @throws {Error} if the file cannot be deleted or moved: it is where it was.
+ * A file goes only if it is still the one that was delivered, by its identity or,
+ * where it was touched since, by its content, and nobody has it open for writing.
+ * A sidecar goes only if it is what was delivered as metadata. Moving overwrites
+ * nothing. What fails is tried again at lengthening times and said once a folder.
  */
-export async function tidyUp(
-  path: string,
-  sent: SentFile,
-  policy: AfterUpload,
-): Promise<void> {
-  if (policy.kind === "keep" || !isStill(path, sent)) return;
-  const sidecar = regularFile(sidecarOf(path)) && sidecarOf(path);
-  // The sidecar goes first: alone it would count as a capture.
-  if (policy.kind === "delete") {
-    if (sidecar) Deno.removeSync(sidecar);
-    return Deno.removeSync(path);
+export class TidyUp {
+  readonly #policy: AfterUpload;
+  readonly #target: MoveTarget | undefined;
+  readonly #options: TidyUpOptions;
+  /** By the path of the folder. */
+  readonly #resting = new Map<string, Resting>();
+  #last = Promise.resolve(true);
+
+  constructor(policy: AfterUpload, options: TidyUpOptions) {
+    this.#policy = policy;
+    this.#target = policy.kind === "move"
+      ? new MoveTarget(policy.dir)
+      : undefined;
+    this.#options = options;
   }
-  createPrivateDir(policy.dir);
-  const target = freePath(policy.dir, path, sent);
-  if (sidecar) await move(sidecar, sidecarOf(target));
-  await move(path, target);
-}
 
-function isStill(path: string, { size, mtimeMs }: SentFile): boolean {
-  const info = regularFile(path);
-  return info?.size === size && (info.mtime?.getTime() || 0) === mtimeMs;
-}
-
-/** A path in the folder for a file and its sidecar that nothing has yet. */
-function freePath(dir: string, path: string, { mtimeMs }: SentFile): string {
-  const extension = extname(path);
-  const stem = basename(path, extension);
-  // What is always called the same is told apart by its time.
-  const time = new Date(mtimeMs).toISOString().replaceAll(":", "-");
-  for (let n = 0;; n++) {
-    const suffix = ["", ` ${time}`][n] ?? ` ${time} (${n})`;
-    const target = join(dir, stem + suffix + extension);
-    // The sidecar may have gone there before a crash.
-    const taken = exists(target) ||
-      exists(sidecarOf(target)) && exists(sidecarOf(path));
-    if (!taken) return target;
+  /** Tidies a file up after those before it; returns whether it is gone then. */
+  tidy(file: DeliveredFile): Promise<boolean> {
+    const place = this.#placeOf(file.path);
+    if (this.#policy.kind === "keep" || !place) return Promise.resolve(false);
+    this.#last = this.#last.then(() => this.#tidy(file, place));
+    return this.#last;
   }
-}
 
-async function move(path: string, target: string): Promise<void> {
-  try {
-    Deno.renameSync(path, target);
-  } catch (error) {
-    if ((error as { code?: string }).code !== "EXDEV") throw error;
-    await moveToOtherFileSystem(path, target);
-  }
-}
-
-/** The original goes when the copy is on the disk, and only if it is still what was copied. */
-async function moveToOtherFileSystem(
-  path: string,
-  target: string,
-): Promise<void> {
-  const { size, mtime } = Deno.statSync(path);
-  const dir = dirname(target);
-  let copy = join(dir, `.${basename(target)}.part`);
-  try {
-    await Deno.copyFile(path, copy);
-    if (mtime) Deno.utimeSync(copy, mtime, mtime);
-    syncFile(copy);
-    if (!isStill(path, { size, mtimeMs: mtime?.getTime() || 0 })) {
-      throw new Error("it changed while it was moved");
+  /** Tries again what failed, as far as it is time to; to be called now and then. */
+  async retry(): Promise<void> {
+    const now = performance.now();
+    for (const resting of [...this.#resting.values()]) {
+      if (now < resting.until) continue;
+      for (const file of [...resting.files.values()]) {
+        // The others would fail as well.
+        if (performance.now() < resting.until) break;
+        resting.until = 0;
+        await this.tidy(file);
+      }
     }
-    Deno.renameSync(copy, target);
-    copy = target;
-    syncDir(dir);
-    Deno.removeSync(path);
-  } catch (error) {
-    if (exists(copy)) Deno.removeSync(copy);
-    throw error;
+  }
+
+  async #tidy(file: DeliveredFile, place: Place): Promise<boolean> {
+    const folder = dirname(file.path);
+    const resting = this.#resting.get(folder);
+    if (resting && performance.now() < resting.until) {
+      if (resting.files.size < MAX_RESTING) resting.files.set(file.path, file);
+      return false;
+    }
+    try {
+      using root = place.root.open();
+      const isGone = root !== undefined &&
+        await this.#tidyIn(root, place.name, file);
+      resting?.files.delete(file.path);
+      if (isGone || resting?.files.size === 0) this.#resting.delete(folder);
+      return isGone;
+    } catch (error) {
+      this.#rest(file, error as Error);
+      return false;
+    }
+  }
+
+  #rest(file: DeliveredFile, { message }: Error): void {
+    const folder = dirname(file.path);
+    const before = this.#resting.get(folder);
+    const restMs = before
+      ? Math.min(before.restMs * 2, REST_MS.most)
+      : REST_MS.first;
+    const files = before?.files ?? new Map<string, DeliveredFile>();
+    files.set(file.path, file);
+    const until = performance.now() + restMs;
+    this.#resting.set(folder, { files, restMs, until });
+    if (before) return;
+    this.#options.log(
+      "warn",
+      `Cannot ${this.#policy.kind} "${file.path}", which is delivered, will try again with whatever else is in its folder: ${message}`,
+    );
+  }
+
+  async #tidyIn(
+    root: Folder,
+    name: string,
+    file: DeliveredFile,
+  ): Promise<boolean> {
+    const identity = await identityNow(root, name, file);
+    if (!identity) return false;
+    const sidecar = sidecarNow(root, name, file);
+    if (this.#target) {
+      return await this.#target.take(root, { name, identity, sidecar });
+    }
+    // The sidecar goes first: alone it would wait for its capture for ever.
+    if (sidecar) root.remove(sidecarOf(name), sidecar);
+    return root.remove(name, identity);
+  }
+
+  #placeOf(path: string): Place | undefined {
+    for (const root of this.#options.roots) {
+      const name = root.nameOf(path);
+      if (name !== undefined) return { root, name };
+    }
   }
 }
 
-function syncFile(path: string): void {
-  using file = Deno.openSync(path, { read: true });
-  file.syncSync();
+/** A file as it is now, if it is the one that was delivered and nobody writes to it. */
+async function identityNow(
+  root: Folder,
+  name: string,
+  { identity, sha256 }: DeliveredFile,
+): Promise<FileIdentity | undefined> {
+  const now = fileAt(root, name);
+  const isOther = now?.size !== identity.size ||
+    "fileId" in identity && now.fileId !== identity.fileId;
+  if (isOther) return undefined;
+  using file = root.openFile(name);
+  if (file.isOpenForWriting()) return undefined;
+  const isSameFile = "fileId" in identity &&
+    isSameVersion(file.identity, identity);
+  if (isSameFile) return file.identity;
+  // It was touched, or written to.
+  if (sha256 === null) return undefined;
+  const isSame = (await readHashed(file)).sha256 === sha256 &&
+    isSameVersion(file.stat(), file.identity);
+  return isSame ? file.identity : undefined;
 }
 
-function exists(path: string): boolean {
-  try {
-    return Deno.lstatSync(path) !== undefined;
-  } catch {
-    return false;
-  }
-}
-
-/** Looks at a file; `undefined` if it is not there or not a regular file (a link is not). */
-function regularFile(path: string): Deno.FileInfo | undefined {
-  try {
-    const info = Deno.lstatSync(path);
-    return info.isFile ? info : undefined;
-  } catch {
+/** A file's sidecar as it is now, if it is what was delivered as metadata. */
+function sidecarNow(
+  root: Folder,
+  name: string,
+  { metadataSha256 }: DeliveredFile,
+): FileIdentity | undefined {
+  if (metadataSha256 === null || !fileAt(root, sidecarOf(name))) {
     return undefined;
+  }
+  try {
+    const sidecar = readSidecar(root, sidecarOf(name));
+    if (!sidecar) return undefined;
+    const isSame = metadataHash(sidecar.metadataJson) === metadataSha256;
+    return isSame ? sidecar.identity : undefined;
+  } catch (error) {
+    if (error instanceof SidecarError) return undefined;
+    throw error;
   }
 }

@@ -12,12 +12,9 @@ import {
 import { readHashed } from "../host/sha256.ts";
 import type { WatchedState } from "../queue/queue_reader.ts";
 import type { CaptureFilter } from "./capture_filter.ts";
-import { fileSystemOf } from "./file_system.ts";
-import {
-  type FinishedFile,
-  FinishedFiles,
-  type SeenFile,
-} from "./finished_files.ts";
+import { type FileSystem, fileSystemOf } from "./file_system.ts";
+import type { WatchedFile } from "../spool/intake.ts";
+import { FinishedFiles, type SeenFile } from "./finished_files.ts";
 import type { FoundFiles } from "./folder_tree.ts";
 import {
   captureOf,
@@ -36,9 +33,9 @@ export interface Taker {
   /** Tells of a file in doubt whether it was taken over with this content. */
   knownContent: (file: SeenFile, sha256: string) => WatchedState | undefined;
   /** Takes files over, or throws: some of them may be known then all the same. */
-  onFinished: (files: FinishedFile[]) => Promise<void>;
-  /** Is told of each file that was delivered and is still there. */
-  onDelivered?: (file: SeenFile) => void;
+  onFinished: (files: WatchedFile[]) => Promise<void>;
+  /** Is told of each file that was delivered and is still there, and waited for. */
+  onDelivered?: (file: SeenFile) => void | Promise<void>;
 }
 
 /** Options for {@linkcode Candidates}. */
@@ -57,6 +54,7 @@ interface Candidate extends SeenFile {
   folder: Folder;
   /** Relative to the open folder. */
   name: string;
+  fileSystem: FileSystem;
   isRenamed: boolean;
   isDoubtful: boolean;
 }
@@ -98,16 +96,26 @@ export class Candidates {
     { place, folder, names }: FoundFiles,
     renamed: Set<string> = new Set(),
   ): Promise<void> {
-    const candidates = names.flatMap((name) => {
-      const candidate = this.#see(folder, { place: within(place, name), name });
-      return candidate ? [{ ...candidate, isRenamed: renamed.has(name) }] : [];
+    const fileSystem = fileSystemOf(folder);
+    const candidates = names.flatMap((name): Candidate[] => {
+      const at = { place: within(place, name), folder, name };
+      const identity = this.#see(at);
+      if (!identity) return [];
+      const flags = { isRenamed: renamed.has(name), isDoubtful: false };
+      return [{
+        ...at,
+        path: pathOf(at.place),
+        identity,
+        fileSystem,
+        ...flags,
+      }];
     });
     const states = this.#options.known(candidates);
     for (const [n, candidate] of candidates.entries()) {
       const state = states[n];
       candidate.isDoubtful = state === "in doubt";
       if (state === undefined || state === "in doubt") this.#wait(candidate);
-      else this.#pass(candidate, state);
+      else await this.#pass(candidate, state);
     }
     // Not in between: what is handed over would have to be asked for again.
     if (this.#finished.isFull) await this.#waitFor(this.#finished.flush());
@@ -137,24 +145,24 @@ export class Candidates {
 
   /** Looks at a file; `undefined` if it is no capture. */
   #see(
-    folder: Folder,
-    { place, name }: { place: Place; name: string },
-  ): Candidate | undefined {
+    at: Pick<Candidate, "place" | "folder" | "name">,
+  ): FileIdentity | undefined {
     const { filter, stability } = this.#options;
-    const identity = fileAt(folder, name);
+    const identity = fileAt(at.folder, at.name);
     const isCapture = identity !== undefined &&
-      filter.objection(place.name, "file") === undefined &&
+      filter.objection(at.place.name, "file") === undefined &&
       filter.sizeObjection(identity.size) === undefined &&
-      !isSidecar(folder, { place, name, filter });
-    if (!isCapture) return void stability.forget(place);
-    const flags = { isRenamed: false, isDoubtful: false };
-    return { path: pathOf(place), identity, place, folder, name, ...flags };
+      !isSidecar(at, filter);
+    if (!isCapture) stability.forget(at.place);
+    return isCapture ? identity : undefined;
   }
 
   /** Nothing has to be done with a file that is known, except that it may have to go. */
-  #pass(candidate: Candidate, state: WatchedState): void {
-    this.#options.stability.forget(candidate.place);
-    if (state === "delivered") this.#options.onDelivered?.(candidate);
+  async #pass(candidate: Candidate, state: WatchedState): Promise<void> {
+    const { stability, onDelivered } = this.#options;
+    stability.forget(candidate.place);
+    if (state !== "delivered" || !onDelivered) return;
+    await this.#waitFor(Promise.resolve(onDelivered(candidate)));
   }
 
   /** Takes a new file up if it has been as it is for long enough. */
@@ -164,7 +172,7 @@ export class Candidates {
     const sidecar = fileAt(folder, sidecarOf(name));
     const files = sidecar ? [identity, sidecar] : [identity];
     const alone = filter.takesJson(place.name) ? undefined : captureOf(name);
-    const { waitMs, trustMs } = this.#patience(folder);
+    const { waitMs, trustMs } = this.#patience(candidate.fileSystem);
     const atLeastMs = alone === undefined ? 0 : aloneMs;
     const isStable = stability.isStable(place, files, {
       unproven: isRenamed && alone === undefined ? files.slice(1) : files,
@@ -183,9 +191,11 @@ export class Candidates {
   }
 
   /** How long files on a file system must stay as they are, and when their own times say so. */
-  #patience(folder: Folder): { waitMs: number; trustMs: number } {
+  #patience(
+    { tellsWriters }: FileSystem,
+  ): { waitMs: number; trustMs: number } {
     const { settleMs } = this.#options;
-    if (fileSystemOf(folder).tellsWriters) {
+    if (tellsWriters) {
       const waitMs = settleMs ?? SETTLE_MS;
       return { waitMs, trustMs: waitMs };
     }
@@ -199,7 +209,9 @@ export class Candidates {
     const { stability } = this.#options;
     try {
       using file = folder.openFile(name);
-      const isWritten = writersOf(file, folder);
+      const isWritten = candidate.fileSystem.tellsWriters
+        ? file.isOpenForWriting()
+        : undefined;
       if (
         isWritten || isWritten === undefined && isRenamed ||
         !isSameVersion(file.identity, identity)
@@ -225,7 +237,7 @@ export class Candidates {
         const state = isSame
           ? this.#options.knownContent(candidate, sha256)
           : undefined;
-        if (state) this.#pass(candidate, state);
+        if (state) await this.#pass(candidate, state);
         else this.#collect({ ...candidate, folder, name }, 0);
       } catch (error) {
         this.#sayUnreadable(candidate, error as Error);
@@ -275,13 +287,6 @@ export class Candidates {
   }
 }
 
-/** Whether somebody has a file open for writing; `undefined` where that cannot be known. */
-function writersOf(file: OpenedFile, folder: Folder): boolean | undefined {
-  return fileSystemOf(folder).tellsWriters
-    ? file.isOpenForWriting()
-    : undefined;
-}
-
 function openSame({ root, name }: Place, identity: FileIdentity): OpenedFile {
   const file = root.openFile(name);
   if (isSameVersion(file.identity, identity)) return file;
@@ -293,12 +298,8 @@ function openSame({ root, name }: Place, identity: FileIdentity): OpenedFile {
 
 /** Whether a file is the metadata of a capture that is there. */
 function isSidecar(
-  folder: Folder,
-  { place, name, filter }: {
-    place: Place;
-    name: string;
-    filter: CaptureFilter;
-  },
+  { place, folder, name }: Pick<Candidate, "place" | "folder" | "name">,
+  filter: CaptureFilter,
 ): boolean {
   const capture = captureOf(name);
   return capture !== undefined && fileAt(folder, capture) !== undefined &&

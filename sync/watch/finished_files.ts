@@ -1,22 +1,7 @@
-import type { FileIdentity, OpenedFile } from "../host/opened_file.ts";
+import type { WatchedFile } from "../spool/intake.ts";
 
 /** A file of a watched folder, as it was seen. */
-export interface SeenFile {
-  path: string;
-  identity: FileIdentity;
-}
-
-/** A finished file of a watched folder, to be taken over. */
-export interface FinishedFile extends SeenFile {
-  /** A JSON object, as it was written. */
-  metadataJson: string;
-  /**
-   * Opens it, with no link below the watched folder.
-   *
-   * @throws {Error} if it cannot be opened, or is not what was seen any more.
-   */
-  open(): OpenedFile;
-}
+export type SeenFile = Pick<WatchedFile, "path" | "identity">;
 
 /** How many files are collected. */
 const BATCH = 500;
@@ -27,10 +12,10 @@ const METADATA_WEIGHT = 8;
 
 /** Collects finished files and hands them over, some at a time. */
 export class FinishedFiles {
-  readonly #handOver: (files: FinishedFile[]) => Promise<void>;
+  readonly #handOver: (files: WatchedFile[]) => Promise<void>;
   readonly #isKnown: (file: SeenFile) => boolean;
   /** By path: several ways may lead to the same file. */
-  readonly #files = new Map<string, FinishedFile>();
+  readonly #files = new Map<string, WatchedFile>();
   #bytes = 0;
   #failure: Error | undefined;
 
@@ -40,7 +25,7 @@ export class FinishedFiles {
    * @param isKnown Whether a file was taken over.
    */
   constructor(
-    handOver: (files: FinishedFile[]) => Promise<void>,
+    handOver: (files: WatchedFile[]) => Promise<void>,
     isKnown: (file: SeenFile) => boolean,
   ) {
     this.#handOver = handOver;
@@ -52,7 +37,7 @@ export class FinishedFiles {
     return this.#files.size >= BATCH || this.#bytes >= BATCH_BYTES;
   }
 
-  add(file: FinishedFile): void {
+  add(file: WatchedFile): void {
     this.#files.set(file.path, file);
     this.#bytes += file.identity.size +
       file.metadataJson.length * METADATA_WEIGHT;
@@ -84,7 +69,7 @@ export class FinishedFiles {
     if (failure) throw failure;
   }
 
-  async #take(files: FinishedFile[]): Promise<boolean> {
+  async #take(files: WatchedFile[]): Promise<boolean> {
     try {
       await this.#handOver(files);
       return true;

@@ -1,4 +1,5 @@
-import { MAX_METADATA_BYTES, parseMetadata } from "../capture/metadata.ts";
+import { createHash } from "node:crypto";
+import { checkMetadata, MAX_METADATA_BYTES } from "../capture/metadata.ts";
 import type { Folder } from "../host/folder.ts";
 import {
   type FileIdentity,
@@ -65,14 +66,17 @@ export function readSidecar(
     length += read;
   }
   if (!isSameVersion(file.stat(), identity)) return undefined;
-  // Without a byte order mark.
-  const metadataJson = new TextDecoder().decode(bytes);
   try {
-    parseMetadata(metadataJson);
+    const metadataJson = checkMetadata(new TextDecoder().decode(bytes));
+    return { metadataJson, identity };
   } catch (error) {
     throw new SidecarError((error as Error).message, { cause: error });
   }
-  return { metadataJson, identity };
+}
+
+/** The SHA-256 of metadata as text, in hexadecimal. */
+export function metadataHash(metadataJson: string): string {
+  return createHash("sha256").update(metadataJson).digest("hex");
 }
 
 function open(folder: Folder, name: string): OpenedFile {

@@ -1,7 +1,5 @@
-import type {
-  FinishedFile,
-  SeenFile,
-} from "../../sync/watch/finished_files.ts";
+import type { WatchedFile } from "../../sync/spool/intake.ts";
+import type { SeenFile } from "../../sync/watch/finished_files.ts";
 import {
   FolderWatcher,
   type FolderWatcherOptions,
@@ -17,10 +15,10 @@ export class WatchedFolder implements AsyncDisposable {
   /** Their hashes, by version. */
   readonly #known = new Set<string>();
   /** What was taken over, in that order. */
-  readonly taken: FinishedFile[] = [];
+  readonly taken: WatchedFile[] = [];
   readonly logged: string[] = [];
   /** Stands in for whatever takes files over; may throw. */
-  onFinished: (files: FinishedFile[]) => void | Promise<void> = () => {};
+  onFinished: (files: WatchedFile[]) => void | Promise<void> = () => {};
 
   constructor() {
     Deno.mkdirSync(this.path);
@@ -57,7 +55,7 @@ export class WatchedFolder implements AsyncDisposable {
   }
 
   /** Takes files over: they are known then. */
-  take(files: FinishedFile[]): void {
+  take(files: WatchedFile[]): void {
     for (const file of files) {
       this.#known.add(versionOf(file));
       this.taken.push(file);

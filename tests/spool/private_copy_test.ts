@@ -31,6 +31,7 @@ function beforeRead(
     path: file.path,
     identity: file.identity,
     uid: file.uid,
+    mode: file.mode,
     stat: () => file.stat(),
     isOpenForWriting: () => file.isOpenForWriting(),
     cloneTo: () => false,

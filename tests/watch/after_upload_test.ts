@@ -1,10 +1,19 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { delay } from "@std/async/delay";
+import { openRegularFile } from "../../sync/host/opened_file.ts";
+import { readHashed } from "../../sync/host/sha256.ts";
 import {
   type AfterUpload,
-  type SentFile,
-  tidyUp,
+  type DeliveredFile,
+  TidyUp,
 } from "../../sync/watch/after_upload.ts";
+import { metadataHash } from "../../sync/watch/sidecar.ts";
+import { WatchedRoot } from "../../sync/watch/watched_root.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
+import { WatchedFolder } from "../helpers/watched_folder.ts";
+
+const onLinux = Deno.build.os === "linux";
+const OTHER_FILE_SYSTEM = "/dev/shm";
 
 /** Every file below a folder with its content. */
 function contents(path: string, below = ""): Record<string, string> {
@@ -17,51 +26,160 @@ function contents(path: string, below = ""): Record<string, string> {
   return Object.assign({}, ...entries);
 }
 
-function sentOf(path: string): SentFile {
-  const { size, mtime } = Deno.statSync(path);
-  return { size, mtimeMs: mtime!.getTime() };
+/** A file as it would be delivered now. */
+async function delivered(
+  path: string,
+  metadataJson = "{}",
+): Promise<DeliveredFile> {
+  using file = openRegularFile(path);
+  const { identity } = file;
+  const { sha256 } = await readHashed(file);
+  const metadataSha256 = metadataHash(metadataJson);
+  return { path, identity, sha256, metadataSha256 };
 }
 
 function moveTo(dir: string): AfterUpload {
   return { kind: "move", dir };
 }
 
-Deno.test("tidyUp() keeps a file by default, and deletes it with its sidecar if told to", async () => {
-  await using dir = new TempDir();
-  const path = dir.write("a.png", "a");
-  dir.write("a.png.json", "{}");
-  dir.write("b.png", "b");
-  await tidyUp(path, sentOf(path), { kind: "keep" });
-  assertEquals(Object.keys(contents(dir.path)).length, 3);
-  await tidyUp(path, sentOf(path), { kind: "delete" });
-  assertEquals(contents(dir.path), { "b.png": "b" });
+/** What tidies up in a folder, and what it says. */
+function tidier(
+  policy: AfterUpload,
+  path: string,
+): { tidyUp: TidyUp; said: string[] } {
+  const said: string[] = [];
+  const log = (_: string, text: string) => void said.push(text);
+  const roots = [new WatchedRoot(path, log)];
+  return { tidyUp: new TidyUp(policy, { roots, log }), said };
+}
+
+Deno.test("TidyUp keeps a file by default, and deletes it with its sidecar if told to", async () => {
+  await using folder = new WatchedFolder();
+  const path = folder.write("sub/a.png");
+  folder.write("sub/a.png.json", '{"door": 3}');
+  folder.write("b.png");
+  const file = await delivered(path, '{"door": 3}');
+  await tidier({ kind: "keep" }, folder.path).tidyUp.tidy(file);
+  assertEquals(Object.keys(contents(folder.path)).length, 3);
+  const { tidyUp } = tidier({ kind: "delete" }, folder.path);
+  assertEquals(await tidyUp.tidy(file), true);
+  assertEquals(contents(folder.path), { "b.png": "b.png" });
 });
 
-Deno.test("tidyUp() leaves a file that is not the one that was sent", async () => {
-  await using dir = new TempDir();
-  const path = dir.write("a.png", "as it was");
-  const sent = sentOf(path);
-  dir.write("a.png", "as it is now");
-  await tidyUp(path, sent, { kind: "delete" });
-  Deno.writeTextFileSync(path, "as it has");
+Deno.test("TidyUp leaves another file that has taken the name, size and time of the one that was delivered", async () => {
+  await using folder = new WatchedFolder();
+  const { tidyUp, said } = tidier({ kind: "delete" }, folder.path);
+  for (const name of ["exchanged", "overwritten", "grown"]) {
+    const path = folder.write(name, "frame 1");
+    const { mtime } = Deno.statSync(path);
+    const file = await delivered(path);
+    // The clock that files get their times from ticks slowly.
+    await delay(20);
+    // The file itself stays, or its number would be the next one's.
+    if (name === "exchanged") Deno.renameSync(path, folder.join(".old"));
+    folder.write(name, name === "grown" ? "frame 12" : "frame 2");
+    Deno.utimeSync(path, mtime!, mtime!);
+    assertEquals(await tidyUp.tidy(file), false);
+  }
+  assertEquals(Object.keys(contents(folder.path)).sort(), [
+    ".old",
+    "exchanged",
+    "grown",
+    "overwritten",
+  ]);
+  assertEquals(said, []);
+});
+
+Deno.test("TidyUp knows a file by its content that was touched since", async () => {
+  await using folder = new WatchedFolder();
+  const path = folder.write("a.png");
+  const file = await delivered(path);
   Deno.utimeSync(path, 1, 1);
-  await tidyUp(path, sent, moveTo(dir.join("done")));
-  assertEquals(contents(dir.path), { "a.png": "as it has" });
+  const { tidyUp } = tidier({ kind: "delete" }, folder.path);
+  assertEquals(await tidyUp.tidy({ ...file, sha256: null }), false);
+  assertEquals(await tidyUp.tidy(file), true);
+  assertEquals(contents(folder.path), {});
 });
 
-Deno.test("tidyUp() has nothing to do with a file that has gone", async () => {
-  await using dir = new TempDir();
-  await tidyUp(dir.join("a.png"), { size: 1, mtimeMs: 1 }, { kind: "delete" });
+Deno.test("TidyUp leaves a sidecar that is not what was delivered as metadata", async () => {
+  await using folder = new WatchedFolder();
+  const texts = ['{"door": 4}', "broken {", '{"late": true}'];
+  const sent = ['{"door": 3}', "{}", "{}"];
+  const { tidyUp } = tidier({ kind: "delete" }, folder.path);
+  for (const [n, text] of texts.entries()) {
+    const path = folder.write(`${n}.png`);
+    folder.write(`${n}.png.json`, text);
+    assertEquals(await tidyUp.tidy(await delivered(path, sent[n]!)), true);
+  }
+  assertEquals(Object.values(contents(folder.path)).sort(), texts.sort());
 });
 
-Deno.test("tidyUp() moves a file with its sidecar, and overwrites nothing", async () => {
-  await using dir = new TempDir();
-  const done = dir.join("done", "2026");
+Deno.test({
+  name: "TidyUp leaves a file that somebody has open for writing",
+  ignore: !onLinux,
+  async fn() {
+    await using folder = new WatchedFolder();
+    const path = folder.write("a.png");
+    const file = await delivered(path);
+    const { tidyUp } = tidier({ kind: "delete" }, folder.path);
+    {
+      using _writer = Deno.openSync(path, { append: true });
+      assertEquals(await tidyUp.tidy(file), false);
+    }
+    assertEquals(await tidyUp.tidy(file), true);
+  },
+});
+
+Deno.test({
+  name:
+    "TidyUp removes and moves nothing outside the watched folders, whatever a row says or a link leads to",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using folder = new WatchedFolder();
+    const secret = folder.writeOutside("secret/a.png");
+    folder.write("sub/a.png");
+    const inSub = await delivered(secret);
+    Deno.removeSync(folder.join("sub"), { recursive: true });
+    Deno.symlinkSync(folder.outside("secret"), folder.join("sub"));
+    const paths = [
+      secret,
+      folder.join("sub", "a.png"),
+      `${folder.path}/../outside/secret/a.png`,
+      folder.path,
+      `${folder.path}2/a.png`,
+    ];
+    for (const policy of [moveTo(folder.outside("done")), { kind: "delete" }]) {
+      const { tidyUp } = tidier(policy as AfterUpload, folder.path);
+      for (const path of paths) {
+        assertEquals(await tidyUp.tidy({ ...inSub, path }), false);
+      }
+    }
+    assertEquals(contents(folder.outside()), {
+      "secret/a.png": "secret/a.png",
+    });
+  },
+});
+
+Deno.test("TidyUp has nothing to do with a file that has gone, nor while its folder has", async () => {
+  await using folder = new WatchedFolder();
+  const file = await delivered(folder.write("a.png"));
+  Deno.removeSync(file.path);
+  const { tidyUp, said } = tidier({ kind: "delete" }, folder.path);
+  assertEquals(await tidyUp.tidy(file), false);
+  assertEquals(said, []);
+  Deno.removeSync(folder.path);
+  assertEquals(await tidyUp.tidy(file), false);
+});
+
+Deno.test("TidyUp moves a file with its sidecar, and overwrites nothing", async () => {
+  await using folder = new WatchedFolder();
+  const done = folder.outside("done", "2026");
+  const { tidyUp } = tidier(moveTo(done), folder.path);
   for (const day of [1, 1, 2, 2]) {
-    const path = dir.write("a.png", `of day ${day}`);
-    dir.write("a.png.json", `{"day": ${day}}`);
+    const path = folder.write("a.png", `of day ${day}`);
+    folder.write("a.png.json", `{"day": ${day}}`);
     Deno.utimeSync(path, day * 86_400, day * 86_400);
-    await tidyUp(path, sentOf(path), moveTo(done));
+    assert(await tidyUp.tidy(await delivered(path, `{"day": ${day}}`)));
   }
   assertEquals(contents(done), {
     "a.png": "of day 1",
@@ -73,17 +191,17 @@ Deno.test("tidyUp() moves a file with its sidecar, and overwrites nothing", asyn
     "a 1970-01-03T00-00-00.000Z (2).png": "of day 2",
     "a 1970-01-03T00-00-00.000Z (2).png.json": '{"day": 2}',
   });
-  assertEquals(Object.keys(contents(dir.path)).length, 8);
+  assertEquals(contents(folder.path), {});
 });
 
-Deno.test("tidyUp() pairs no sidecar with the wrong file", async () => {
-  await using dir = new TempDir();
-  const done = dir.join("done");
-  dir.write("done/a.png.json", "of another a.png");
-  const path = dir.write("a.png", "a");
-  dir.write("a.png.json", "{}");
+Deno.test("TidyUp pairs no sidecar with the wrong file", async () => {
+  await using folder = new WatchedFolder();
+  const done = folder.outside("done");
+  folder.writeOutside("done/a.png.json", "of another a.png");
+  const path = folder.write("a.png", "a");
+  folder.write("a.png.json", "{}");
   Deno.utimeSync(path, 0, 0);
-  await tidyUp(path, sentOf(path), moveTo(done));
+  await tidier(moveTo(done), folder.path).tidyUp.tidy(await delivered(path));
   assertEquals(contents(done), {
     "a.png.json": "of another a.png",
     "a 1970-01-01T00-00-00.000Z.png": "a",
@@ -91,42 +209,104 @@ Deno.test("tidyUp() pairs no sidecar with the wrong file", async () => {
   });
 });
 
-Deno.test("tidyUp() brings a file to its sidecar that was moved before a crash", async () => {
-  await using dir = new TempDir();
-  const path = dir.write("a.png", "a");
-  dir.write("done/a.png.json", "{}");
-  await tidyUp(path, sentOf(path), moveTo(dir.join("done")));
-  assertEquals(contents(dir.join("done")), {
+Deno.test("TidyUp brings a file to its sidecar that was moved before a crash", async () => {
+  await using folder = new WatchedFolder();
+  const path = folder.write("a.png", "a");
+  folder.writeOutside("done/a.png.json", "{}");
+  const { tidyUp } = tidier(moveTo(folder.outside("done")), folder.path);
+  await tidyUp.tidy(await delivered(path));
+  assertEquals(contents(folder.outside("done")), {
     "a.png": "a",
     "a.png.json": "{}",
   });
 });
 
-Deno.test("tidyUp() leaves the file where it is if it cannot be moved", async () => {
-  await using dir = new TempDir();
-  const path = dir.write("a.png", "a");
-  const file = dir.write("not a folder", "");
-  await assertRejects(() => tidyUp(path, sentOf(path), moveTo(`${file}/done`)));
-  assertEquals(Deno.readTextFileSync(path), "a");
+Deno.test("TidyUp moves files with the longest names, and with times that no date has", async () => {
+  await using folder = new WatchedFolder();
+  const done = folder.outside("done");
+  const { tidyUp, said } = tidier(moveTo(done), folder.path);
+  const name = `${"\u00e9".repeat(120)}.${"x".repeat(10)}`;
+  for (let i = 0; i < 3; i++) {
+    const path = folder.write(name, `${i}`);
+    Deno.utimeSync(path, 8_640_000_000_001, 8_640_000_000_001);
+    await tidyUp.tidy(await delivered(path));
+  }
+  assertEquals(said, []);
+  assertEquals(Object.values(contents(done)).sort(), ["0", "1", "2"]);
 });
 
-const OTHER_FILE_SYSTEM = "/dev/shm";
+Deno.test("TidyUp says once that a folder's files cannot go, and tries again at lengthening times", async () => {
+  await using folder = new WatchedFolder();
+  const done = folder.writeOutside("done", "no folder");
+  const { tidyUp, said } = tidier(moveTo(done), folder.path);
+  const files: DeliveredFile[] = [];
+  for (let i = 0; i < 300; i++) {
+    files.push(await delivered(folder.write(`${i}.png`)));
+  }
+  for (let times = 0; times < 3; times++) {
+    for (const file of files) assertEquals(await tidyUp.tidy(file), false);
+    await tidyUp.retry();
+  }
+  assertEquals(said.length, 1);
+  assertStringIncludes(
+    said[0]!,
+    `Cannot move "${folder.join("0.png")}", which is delivered`,
+  );
+  assertEquals(Object.keys(contents(folder.path)).length, 300);
+  Deno.removeSync(done);
+  // In another folder there is no reason to wait.
+  assert(await tidyUp.tidy(await delivered(folder.write("sub/a.png"))));
+});
 
 Deno.test({
   name:
-    "tidyUp() moves a file to another file system, with its time and nothing left over",
-  ignore: Deno.build.os !== "linux",
-  fn: async () => {
-    await using dir = new TempDir();
+    "TidyUp moves a file to another file system, with time and mode and nothing left over",
+  ignore: !onLinux,
+  async fn() {
+    await using folder = new WatchedFolder();
     await using other = new TempDir(OTHER_FILE_SYSTEM);
-    const path = dir.write("a.png", "a");
-    dir.write("a.png.json", "{}");
+    const path = folder.write("a.png", "a");
+    folder.write("a.png.json", "{}");
+    Deno.chmodSync(path, 0o640);
     Deno.utimeSync(path, 1, 1);
-    // What an earlier attempt left behind.
-    other.write(".a.png.part", "half of it");
-    await tidyUp(path, sentOf(path), moveTo(other.path));
-    assertEquals(contents(other.path), { "a.png": "a", "a.png.json": "{}" });
-    assertEquals(sentOf(other.join("a.png")).mtimeMs, 1000);
-    assertEquals(contents(dir.path), {});
+    // What earlier attempts left behind, and what somebody is writing.
+    const part = (n: number) =>
+      `.jarvis-${crypto.randomUUID().replace(/^./, `${n}`)}.part`;
+    const [left, written] = [part(1), part(2)];
+    other.write(left, "half of it");
+    using _writer = Deno.openSync(other.write(written, ""), { append: true });
+    await tidier(moveTo(other.path), folder.path).tidyUp
+      .tidy(await delivered(path));
+    assertEquals(contents(other.path), {
+      "a.png": "a",
+      "a.png.json": "{}",
+      [written]: "",
+    });
+    const { mtime, mode } = Deno.statSync(other.join("a.png"));
+    assertEquals([mtime!.getTime(), mode! & 0o777], [1000, 0o640]);
+    assertEquals(contents(folder.path), {});
+  },
+});
+
+Deno.test({
+  name:
+    "TidyUp writes through no link that somebody has planted where a file is moved to",
+  ignore: !onLinux,
+  async fn() {
+    await using folder = new WatchedFolder();
+    await using other = new TempDir(OTHER_FILE_SYSTEM);
+    const precious = folder.writeOutside("precious", "precious");
+    for (const name of ["a.png", ".a.png.part", "a.png.json"]) {
+      Deno.symlinkSync(precious, other.join(name));
+    }
+    const path = folder.write("a.png", "a");
+    await tidier(moveTo(other.path), folder.path).tidyUp
+      .tidy(await delivered(path));
+    assertEquals(Deno.readTextFileSync(precious), "precious");
+    assertEquals(contents(folder.path), {});
+    assertEquals(Object.values(contents(other.path)).sort(), [
+      "a",
+      ...Array(3).fill("precious"),
+    ]);
   },
 });

@@ -1,0 +1,138 @@
+import { basename, extname, join } from "@std/path";
+import { createPrivateDir, syncDir } from "../host/data_dir.ts";
+import { removeIfThere, writeAll } from "../host/files.ts";
+import { type Folder, openFolder } from "../host/folder.ts";
+import {
+  type FileIdentity,
+  isSameVersion,
+  type OpenedFile,
+} from "../host/opened_file.ts";
+import { readHashed } from "../host/sha256.ts";
+import { fileAt, sidecarOf } from "./sidecar.ts";
+
+/** A delivered file, and its sidecar if that was delivered as well. */
+export interface Departing {
+  /** Relative to its watched folder. */
+  name: string;
+  identity: FileIdentity;
+  sidecar: FileIdentity | undefined;
+}
+
+/** What copies under way are called: nobody can foretell it. */
+const TEMPORARY = /^\.jarvis-[0-9a-f-]{36}\.part$/;
+/** The longest name, in bytes, that leaves room for that of a sidecar. */
+const MAX_NAME_BYTES = 250;
+
+/** The folder into which delivered files are moved, from other file systems too. */
+export class MoveTarget {
+  readonly #dir: string;
+  #isClean = false;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  /**
+   * Moves a file here with its sidecar, to names that nothing has.
+   *
+   * @returns whether it did; not if it is not the same any more.
+   * @throws {Error} if it cannot be moved: it is where it was.
+   */
+  async take(from: Folder, file: Departing): Promise<boolean> {
+    createPrivateDir(this.#dir);
+    using target = openFolder(this.#dir);
+    if (!this.#isClean) removeLeftovers(target);
+    this.#isClean = true;
+    const as = freeName(target, file);
+    // The sidecar goes first: alone it would wait for its capture for ever.
+    if (file.sidecar) {
+      const sidecar = { name: sidecarOf(file.name), identity: file.sidecar };
+      await move(from, sidecar, { to: target, as: sidecarOf(as) });
+    }
+    return await move(from, file, { to: target, as });
+  }
+}
+
+/** A name that nothing has yet; what is always called the same is told apart by its time. */
+function freeName(target: Folder, file: Departing): string {
+  const extension = extname(file.name);
+  const stem = basename(file.name, extension);
+  const date = new Date(file.identity.mtimeMs);
+  // Some file systems keep times that no date can express.
+  const time = Number.isNaN(date.getTime())
+    ? `${file.identity.mtimeMs}`
+    : date.toISOString().replaceAll(":", "-");
+  for (let n = 0;; n++) {
+    const end = (n === 1 ? ` ${time}` : ` ${time} (${n})`) + extension;
+    const as = n === 0 ? stem + extension : shortened(stem, end) + end;
+    // Without one to be moved, the sidecar may have come here before a crash.
+    const isTaken = target.look(as) !== undefined ||
+      file.sidecar && target.look(sidecarOf(as)) !== undefined;
+    if (!isTaken) return as;
+  }
+}
+
+/** As much of a text as there is room for before what is to follow it. */
+function shortened(text: string, end: string): string {
+  const encoder = new TextEncoder();
+  const characters = [...text];
+  while (encoder.encode(characters.join("") + end).length > MAX_NAME_BYTES) {
+    characters.pop();
+  }
+  return characters.join("");
+}
+
+async function move(
+  from: Folder,
+  { name, identity }: { name: string; identity: FileIdentity },
+  { to, as }: { to: Folder; as: string },
+): Promise<boolean> {
+  try {
+    return from.move(name, { to, as, expected: identity });
+  } catch (error) {
+    if ((error as { code?: string }).code !== "EXDEV") throw error;
+  }
+  using file = from.openFile(name);
+  if (!isSameVersion(file.identity, identity)) return false;
+  await copy(file, { to, as });
+  return from.remove(name, identity);
+}
+
+/** Makes a copy with the same time and mode, which is on the disk under its name then. */
+async function copy(
+  file: OpenedFile,
+  { to, as }: { to: Folder; as: string },
+): Promise<void> {
+  const name = `.jarvis-${crypto.randomUUID()}.part`;
+  const path = join(to.path, name);
+  try {
+    {
+      const mode = file.mode ?? 0o600;
+      const options = { createNew: true, write: true, mode };
+      using copy = Deno.openSync(path, options);
+      await readHashed(file, (piece) => writeAll(copy, piece));
+      const seconds = file.identity.mtimeMs / 1000;
+      copy.utimeSync(seconds, seconds);
+      await copy.sync();
+    }
+    const expected = fileAt(to, name);
+    const isWhole = isSameVersion(file.stat(), file.identity) &&
+      expected?.size === file.identity.size;
+    if (!isWhole || !to.move(name, { to, as, expected })) {
+      throw new Error("it changed while it was copied");
+    }
+    syncDir(to.path);
+  } catch (error) {
+    removeIfThere(path);
+    throw error;
+  }
+}
+
+/** Removes what earlier moves left behind when they were cut off, and nobody writes any more. */
+function removeLeftovers(target: Folder): void {
+  for (const { name } of [...target.list()].flat()) {
+    if (!TEMPORARY.test(name)) continue;
+    using file = target.openFile(name);
+    if (file.isOpenForWriting() === false) target.remove(name, file.identity);
+  }
+}
