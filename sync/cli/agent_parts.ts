@@ -1,4 +1,4 @@
-import { SyncAgent } from "../agent/agent.ts";
+import { SyncAgent, type SyncAgentOptions } from "../agent/agent.ts";
 import { TidyUp } from "../watch/after_upload.ts";
 import { metadataHash } from "../watch/sidecar.ts";
 import { isServerUrl, type Settings } from "./config.ts";
@@ -67,15 +67,18 @@ export function createAgent(
   store: Store,
   uploader: CaptureUploader,
   log: Log,
-  options: { onTurn?: () => void; onDelivered?: () => void } = {},
+  options: Pick<SyncAgentOptions, "lock" | "onTurn"> & {
+    onDelivered?: () => void;
+  } = {},
 ): SyncAgent {
   const { queue, spool } = store;
   const { watch, concurrency, graceMs, afterUpload } = settings;
   const roots = watch.map((path) => new WatchedRoot(path, log));
   const tidyUp = new TidyUp(afterUpload, { roots, log });
   const compact = compactNowAndThen(spool, log);
-  const { onTurn, onDelivered } = options;
+  const { onTurn, onDelivered, ...rest } = options;
   const agent: SyncAgent = new SyncAgent({
+    ...rest,
     onTurn: () => {
       onTurn?.();
       compact();

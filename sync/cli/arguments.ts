@@ -5,6 +5,14 @@ export class UsageError extends Error {
   override name = "UsageError";
 }
 
+/** What settings are read with besides the command line. */
+export interface Ambient {
+  /** Returns a variable of the environment. */
+  env: (name: string) => string | undefined;
+  /** Writes one line to standard error. */
+  err: (line: string) => void;
+}
+
 /** What was given for one option, and by what: `--NAME` or a variable. */
 export interface GivenValue {
   source: string;

@@ -1,17 +1,13 @@
 import type { Settings } from "./config.ts";
 import { CaptureReadError } from "../capture/errors.ts";
 import { NoRoomError } from "../spool/room.ts";
-import { type Given, UsageError } from "./arguments.ts";
+import { type Ambient, type Given, UsageError } from "./arguments.ts";
 import type { OptionName } from "./options.ts";
 
 /** What the program has around it. */
-export interface Surroundings {
-  /** Returns a variable of the environment. */
-  env: (name: string) => string | undefined;
+export interface Surroundings extends Ambient {
   /** Writes one line to standard output. */
   out: (line: string) => void;
-  /** Writes one line to standard error. */
-  err: (line: string) => void;
   /**
    * Returns a signal that aborts when the program is to stop. To be called once;
    * without it the program ends at once.

@@ -11,13 +11,12 @@ import type { FilterOptions } from "../watch/capture_filter.ts";
 import { COPY_UP_TO_BYTES } from "../spool/copies.ts";
 import type { AddOptions } from "../spool/intake.ts";
 import { MIN_FREE_BYTES } from "../spool/room.ts";
-import { type Given, UsageError } from "./arguments.ts";
+import { type Ambient, type Given, UsageError } from "./arguments.ts";
 import {
   parseServerUrl,
   type ParseServerUrlOptions,
 } from "../upload/server_url.ts";
 import { readAfterUpload, readFilter, readWatch } from "./folders.ts";
-import type { Surroundings } from "./command.ts";
 import type { ProofKind } from "../upload/outcome.ts";
 import type { TlsOptions } from "../upload/http_client.ts";
 import { readTls } from "./tls.ts";
@@ -58,7 +57,7 @@ export interface Settings {
  */
 export function readSettings(
   given: Given,
-  around: Pick<Surroundings, "env" | "err">,
+  around: Ambient,
 ): Settings {
   const dataDir = given.takes("data-dir") ? readDataDir(given, around.env) : "";
   const afterUpload = readAfterUpload(given);

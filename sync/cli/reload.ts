@@ -1,3 +1,5 @@
+import { prepareDataDir } from "../host/data_dir.ts";
+import { createUploader } from "./agent_parts.ts";
 import type { Settings } from "./config.ts";
 import type { CommandContext } from "./command.ts";
 import { readSecret } from "./secret_file.ts";
@@ -44,10 +46,14 @@ export class Reloader {
     const env = (name: string) =>
       now.get(name) ??
         (this.#started.has(name) ? undefined : Deno.env.get(name));
-    this.#settings = await this.#context.reread(env);
+    const settings = await this.#context.reread(env);
+    // An agent that cannot begin anew would end.
+    createUploader(settings, { maxRetries: 1 }).close();
+    prepareDataDir(settings.dataDir);
+    this.#settings = settings;
     return {
-      settings: this.#settings,
-      changed: describe(this.#settings) !== describe(before),
+      settings,
+      changed: describe(settings) !== describe(before),
       needRestart: [...new Set([...now.keys(), ...this.#started.keys()])]
         .filter((name) => !name.startsWith("JARVIS_"))
         .filter((name) => now.get(name) !== this.#started.get(name)),

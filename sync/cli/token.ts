@@ -1,9 +1,8 @@
 import { deadline } from "@std/async/deadline";
 import { join } from "@std/path";
 import { statIfThere } from "../host/files.ts";
-import { type Given, UsageError } from "./arguments.ts";
+import { type Ambient, type Given, UsageError } from "./arguments.ts";
 import { childEnvironment } from "./child_environment.ts";
-import type { Surroundings } from "./command.ts";
 import { readSecret } from "./secret_file.ts";
 
 /** How long a command may take to print the token, in milliseconds. */
@@ -41,7 +40,7 @@ export interface TokenSource {
  */
 export function readToken(
   given: Given,
-  around: Pick<Surroundings, "env" | "err">,
+  around: Ambient,
 ): TokenSource {
   const read = given.takes("token-file")
     ? reader(given, around)
@@ -89,7 +88,7 @@ type Read = () => string | undefined | Promise<string | undefined>;
 
 function reader(
   given: Given,
-  { env, err }: Pick<Surroundings, "env" | "err">,
+  { env, err }: Ambient,
 ): Read {
   const file = given.text("token-file");
   const command = given.text("token-command");

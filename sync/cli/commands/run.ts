@@ -1,5 +1,9 @@
 import "../../queue/native_sqlite.ts";
+import { dirname } from "@std/path";
 import type { SyncAgent } from "../../agent/agent.ts";
+import { acquireAgentLock } from "../../agent/agent_lock.ts";
+import type { ProcessLock } from "../../host/lock.ts";
+import type { UploadQueue } from "../../queue/queue.ts";
 import type { Settings } from "../config.ts";
 import { isJournal } from "../../host/systemd_journal.ts";
 import { createLog, type Log } from "../../host/log.ts";
@@ -38,6 +42,8 @@ class Service {
   #log: Log;
   #round = new AbortController();
   #agent: SyncAgent | undefined;
+  /** Held across reloads, so that no other agent begins in between. */
+  #held: { path: string; lock: ProcessLock } | undefined;
 
   constructor(context: CommandContext, notifier: Notifier) {
     this.#reloader = new Reloader(context, Deno.env.get("JARVIS_ENV_FILE"));
@@ -53,19 +59,35 @@ class Service {
     if (Deno.env.has("NOTIFY_SOCKET") && !this.#notifier.connected) {
       this.#log("warn", "Cannot tell the service manager how it goes");
     }
-    while (!signal.aborted) {
-      this.#round = new AbortController();
-      this.#log = this.#createLog();
-      await this.#deliver(AbortSignal.any([signal, this.#round.signal]));
+    try {
+      while (!signal.aborted) {
+        this.#round = new AbortController();
+        this.#log = this.#createLog();
+        const stop = AbortSignal.any([signal, this.#round.signal]);
+        await this.#deliver(stop).catch((error) => {
+          if (error !== stop.reason) throw error;
+        });
+      }
+    } finally {
+      this.#held?.lock[Symbol.dispose]();
     }
     this.#log("info", "Stopped");
+  }
+
+  /** Makes this process the agent of a queue, unless it is already. */
+  async #hold(queue: UploadQueue): Promise<ProcessLock> {
+    if (this.#held?.path === queue.path) return this.#held.lock;
+    const lock = await acquireAgentLock(queue);
+    this.#held?.lock[Symbol.dispose]();
+    this.#held = { path: queue.path, lock };
+    return lock;
   }
 
   /** Is the agent with the settings as they are now. */
   async #deliver(signal: AbortSignal): Promise<void> {
     const settings = this.#settings;
     const log = this.#log;
-    // The breaker waits between attempts, not the uploader.
+    // The agent waits between attempts, not the uploader.
     await using uploader = createUploader({
       ...settings,
       // A reload may bring another one.
@@ -75,8 +97,13 @@ class Service {
         renew: (refused) => this.#settings.token.renew(refused),
       },
     }, { maxRetries: 1, log });
-    using store = await openStore(settings, { log, thorough: true });
+    using store = await openStore(settings, {
+      log,
+      // Whoever looks at all of the queue holds the lock meanwhile.
+      thorough: dirname(this.#held?.path ?? "") !== settings.dataDir,
+    });
     const agent = createAgent(settings, store, uploader, log, {
+      lock: await this.#hold(store.queue),
       onTurn: () => {
         this.#notifier.beat(() => statusOf(store));
         this.#memory.turn(() => {

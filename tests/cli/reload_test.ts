@@ -1,0 +1,130 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { ProcessLock } from "../../sync/host/lock.ts";
+import { CaptureServer } from "../helpers/capture_server.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { Host } from "../helpers/host.ts";
+
+const ignore = Deno.build.os === "windows";
+
+/** An agent whose settings come from a file too, as a service's do. */
+async function serviceOn(host: Host, server: CaptureServer) {
+  const write = (text: string) =>
+    host.write("agent.env", `JARVIS_SERVER_URL=${server.url}\n${text}\n`);
+  host.env.JARVIS_ENV_FILE = write("");
+  return { agent: await host.startAgent(), write };
+}
+
+Deno.test("a reload leaves no moment in which another agent could begin", {
+  ignore,
+}, async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const { agent, write } = await serviceOn(host, server);
+  await using _agent = agent;
+  let isOver = false;
+  const taken = (async () => {
+    let count = 0;
+    while (!isOver) {
+      using lock = await ProcessLock.tryAcquire(`${host.dataDir}/agent.lock`);
+      if (lock) count++;
+    }
+    return count;
+  })();
+  for (let n = 1; n <= 5; n++) {
+    write(`JARVIS_CONCURRENCY=${n}`);
+    agent.kill("SIGHUP");
+    await eventually(
+      "it delivers with the new settings",
+      () => agent.stderr.match(/Delivering to/g)?.length === n + 1,
+    );
+  }
+  await host.enqueue(host.write("a.png"));
+  await eventually("it arrives", () => server.uploads.length === 1);
+  isOver = true;
+  assertEquals(await taken, 0);
+});
+
+Deno.test(
+  "reloads that come at once, and in the midst of a start, end nothing",
+  {
+    ignore,
+  },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    const { agent, write } = await serviceOn(host, server);
+    await using _agent = agent;
+    for (let n = 1; n <= 20; n++) {
+      write(`JARVIS_CONCURRENCY=${n}`);
+      agent.kill("SIGHUP");
+    }
+    await agent.said("read again");
+    await host.enqueue(host.write("a.png"));
+    await eventually("it arrives", () => server.uploads.length === 1);
+    agent.kill("SIGTERM");
+    const { code, stderr } = await agent.ended();
+    assertEquals(code, 0);
+    assertMatch(stderr, /Stopped\n$/);
+  },
+);
+
+Deno.test("a reload that the agent could not begin anew with is refused", {
+  ignore,
+}, async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const { agent, write } = await serviceOn(host, server);
+  await using _agent = agent;
+  const key = host.write("key", "nonsense");
+  const cert = host.write("cert", "-----BEGIN CERTIFICATE-----");
+  for (
+    const [text, reason] of [
+      [
+        `JARVIS_CLIENT_CERT=${cert}\nJARVIS_CLIENT_KEY=${key}`,
+        "Cannot prepare TLS",
+      ],
+      [`JARVIS_DATA_DIR=${key}/below`, "Cannot use the data directory"],
+      ["JARVIS_SERVER_URL=", "Cannot tell where to send captures"],
+    ] as const
+  ) {
+    write(text);
+    agent.kill("SIGHUP");
+    await agent.said(RegExp(`error ${reason}.*; going on with what held befo`));
+  }
+  await host.enqueue(host.write("a.png"));
+  await eventually("it arrives", () => server.uploads.length === 1);
+});
+
+Deno.test(
+  "a reload brings another data directory into effect, and gives up the first",
+  {
+    ignore,
+  },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    const { JARVIS_DATA_DIR: first, ...env } = host.env;
+    const second = host.join("second");
+    const write = (dir: string) =>
+      host.write("agent.env", `JARVIS_DATA_DIR=${dir}\n`);
+    Object.assign(host.env, { ...env, JARVIS_ENV_FILE: write(first!) });
+    await using agent = await host.startAgent();
+    write(second);
+    agent.kill("SIGHUP");
+    await eventually("it is the agent there", async () => {
+      try {
+        return await ProcessLock.isHeld(`${second}/agent.lock`);
+      } catch {
+        return false;
+      }
+    });
+    await eventually(
+      "it is no longer the agent here",
+      async () => !await ProcessLock.isHeld(`${first}/agent.lock`),
+    );
+    host.env.JARVIS_DATA_DIR = second;
+    await host.enqueue(host.write("a.png"));
+    await eventually("it arrives", () => server.uploads.length === 1);
+    assert(agent.stderr.includes("read again"));
+  },
+);
