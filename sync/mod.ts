@@ -17,8 +17,6 @@
  * @module
  */
 
-import "./queue/native_sqlite.ts";
-
 export { AgentRunningError } from "./agent/agent_lock.ts";
 export { SyncAgent } from "./agent/agent.ts";
 export type { SyncAgentOptions } from "./agent/agent.ts";

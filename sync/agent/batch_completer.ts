@@ -1,8 +1,7 @@
 import { delay } from "@std/async/delay";
 import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
-import type { UploadQueue } from "../queue/queue.ts";
-import { complete, type Completion } from "./completions.ts";
+import type { Completion, UploadQueue } from "../queue/queue.ts";
 import { canPass, type Patience } from "./patience.ts";
 
 /** How many outcomes are committed together, at most. */
@@ -39,7 +38,7 @@ export class UnrecordedError extends Error {
  * the process dies is sent again with the same key: it costs an upload and no more.
  */
 export class BatchCompleter {
-  readonly #queue: Pick<UploadQueue, "settle">;
+  readonly #queue: Pick<UploadQueue, "complete">;
   readonly #patience: Patience;
   readonly #log: Log;
   readonly #waiting: Outcome[] = [];
@@ -50,7 +49,7 @@ export class BatchCompleter {
   #following: Promise<void> = Promise.resolve();
 
   constructor(
-    queue: Pick<UploadQueue, "settle">,
+    queue: Pick<UploadQueue, "complete">,
     { patience, log }: { patience: Patience; log: Log },
   ) {
     this.#queue = queue;
@@ -90,7 +89,7 @@ export class BatchCompleter {
     this.#timer = undefined;
     if (this.#waiting.length === 0) return true;
     try {
-      complete(this.#queue, this.#waiting.map(({ completion }) => completion));
+      this.#queue.complete(this.#waiting.map(({ completion }) => completion));
     } catch (error) {
       this.#failure = error;
       this.#patience.met(error);

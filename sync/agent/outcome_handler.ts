@@ -5,7 +5,6 @@ import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { CaptureUploader, UploadResult } from "../upload/uploader.ts";
 import type { BatchCompleter } from "./batch_completer.ts";
-import { countSnooze, snoozesOf } from "./completions.ts";
 import { type Attempt, Suspects } from "./suspects.ts";
 import type { Throttle } from "./throttle.ts";
 
@@ -159,14 +158,14 @@ export class OutcomeHandler {
     const again = formatDuration(delayMs, { ignoreZero: true });
     const { capture, error } = attempt;
     this.#options.log(
-      snoozesOf(capture) <= 1 ? "warn" : "debug",
+      capture.snoozes === 0 ? "warn" : "debug",
       `${nameOf(capture)} will be tried again in ${again}: ${error}`,
     );
   }
 
   /** Postpones by twice as long each time, and returns by how long. */
   #snooze(attempt: Attempt, maxMs: number): number {
-    const backoffMs = this.#snoozeMs * 2 ** snoozesOf(attempt.capture);
+    const backoffMs = this.#snoozeMs * 2 ** attempt.capture.snoozes;
     const delayMs = attempt.result?.retryAfterMs ?? Math.min(backoffMs, maxMs);
     this.#postpone(attempt, delayMs);
     return delayMs;
@@ -174,7 +173,6 @@ export class OutcomeHandler {
 
   #postpone({ capture, error, result }: Attempt, delayMs: number): void {
     this.#report.postponed++;
-    if (delayMs > 0) countSnooze(capture.id);
     const record = { id: capture.id, error, ...recordOf(result) };
     this.#options.completer.add({
       completion: delayMs > 0

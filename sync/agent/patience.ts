@@ -1,5 +1,5 @@
 import type { Log } from "../host/log.ts";
-import { hasFault } from "../queue/database_error.ts";
+import { hasFault } from "../queue/sqlite.ts";
 
 /** A trouble that was last met so long ago is a new one, in milliseconds. */
 const NEW_AFTER_MS = 60_000;

@@ -1,5 +1,4 @@
 import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
-import { complete } from "./completions.ts";
 
 /**
  * The most captures that are claimed in one transaction; fewer, where so many
@@ -10,12 +9,12 @@ const CLAIM_LASTS_MS = 250;
 
 /** The captures that are claimed and not begun: a transaction costs the same for many. */
 export class Prefetch {
-  readonly #queue: Pick<UploadQueue, "claim" | "settle">;
+  readonly #queue: Pick<UploadQueue, "claim" | "complete">;
   #claimed: QueuedCapture[] = [];
   #claimedAt = 0;
   #limit = 1;
 
-  constructor(queue: Pick<UploadQueue, "claim" | "settle">) {
+  constructor(queue: Pick<UploadQueue, "claim" | "complete">) {
     this.#queue = queue;
   }
 
@@ -39,8 +38,7 @@ export class Prefetch {
    */
   release(): void {
     if (this.#claimed.length === 0) return;
-    complete(
-      this.#queue,
+    this.#queue.complete(
       this.#claimed.map(({ id }) => ({ id, kind: "release" })),
     );
     this.#claimed = [];

@@ -136,11 +136,8 @@ function createWatcher(
     ...filter,
     settleMs,
     log,
-    known: (files) =>
-      queue.knownWatched(
-        files.map(({ path, identity }) => ({ path, ...identity })),
-      ),
-    knownContent: () => undefined,
+    known: (files) => queue.knownWatched(files),
+    knownContent: (file, sha256) => queue.knownContent(file, sha256),
     // The agent may have ended between the delivery and tidying up.
     onDelivered: async (file) => {
       await tidyUp.tidy({ ...file, sha256: null, metadataSha256: null });

@@ -97,7 +97,7 @@ class Survey {
       return { verb: "later", reason: `waits for its capture "${capture}"` };
     }
     const path = join(root, inRoot);
-    const [state] = look?.queue.knownWatched([{ path, ...identity }]) ?? [];
+    const [state] = look?.queue.knownWatched([{ path, identity }]) ?? [];
     if (state !== undefined) {
       return { verb: "pass", reason: `${state} before` };
     }

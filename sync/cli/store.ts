@@ -47,7 +47,7 @@ export async function openStore(
     }
   }
   // Rarely needed, and not small.
-  const { openQueue } = await import("../queue/repair/salvage.ts");
+  const { openQueue } = await import("../queue/repair/open_queue.ts");
   const lockPath = agentLockPath(path);
   const queue = await openQueue(path, { ...options, ...RESERVE, lockPath });
   return storeOf(queue, settings, options);

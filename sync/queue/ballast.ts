@@ -13,7 +13,7 @@ const CHUNK_BYTES = 64 * 1024;
  * when something else has filled the disk, so that captures can still be marked,
  * delivered and removed.
  */
-export class Reserve {
+export class Ballast {
   /** How much it is when it is taken. */
   readonly bytes: number;
   readonly #path: string;
@@ -33,12 +33,12 @@ export class Reserve {
       if (this.#freeBytes >= PLENTY * this.bytes) this.#fill();
     } catch {
       // Without it everything works until the disk is full, which it may be now.
-      this.give();
+      this.drop();
     }
   }
 
   /** Gives the room back; returns whether there was any. */
-  give(): boolean {
+  drop(): boolean {
     const { isHeld } = this;
     this.#notBefore = performance.now() + WAIT_MS;
     try {

@@ -1,5 +1,5 @@
+import type { FileIdentity } from "../host/opened_file.ts";
 import type { Row, SqlValue } from "./sqlite.ts";
-import type { Metadata } from "../capture/metadata.ts";
 
 /** Where a queued capture stands. A delivered one has left the queue. */
 export type CaptureStatus = "pending" | "uploading" | "failed";
@@ -21,24 +21,33 @@ export interface QueuedCapture {
   /** When it is due again; `null` if it is ready, or failed. */
   nextAttemptAt: string | null;
   lastError: string | null;
+  /** How often it was put off, uncharged. */
+  snoozes: number;
   /** In bytes, when it was handed over. */
   size: number | null;
   /** The file's modification time when it was handed over, in milliseconds since 1970. */
   mtimeMs: number | null;
+  /** Which file it was when it was handed over, as far as all of that is known. */
+  identity: FileIdentity | null;
+  /** Of the bytes that were handed over, in hexadecimal. */
+  sha256: string | null;
   /** Whether the agent has a copy of its own in the spool. */
   spooled: boolean;
   /** Whether a watched folder brought it. */
   watched: boolean;
 }
 
+/** What is known of a file: which it is, or no more than its size and time. */
+export type KnownIdentity = FileIdentity | { size: number; mtimeMs: number };
+
 /** How a capture is put into the queue. */
 export interface EnqueueOptions {
   /** @default {a new UUID, greater than those before} */
   id?: string;
-  /** In bytes. */
-  size?: number;
-  /** In milliseconds since 1970. */
-  mtimeMs?: number;
+  /** Which file it is. */
+  identity?: KnownIdentity;
+  /** Of its bytes, in hexadecimal. */
+  sha256?: string | null;
   /** In milliseconds since 1970. @default {now} */
   createdAtMs?: number;
   /** @default {false} */
@@ -50,32 +59,94 @@ export interface EnqueueOptions {
 /** One capture for the queue. */
 export interface NewCapture extends EnqueueOptions {
   filepath: string;
-  metadata: Metadata;
+  /** A JSON object as text; it is carried, not looked at. */
+  metadataJson: string;
 }
 
-/** Reads a capture from its row. */
+/**
+ * What is read of a row. Texts come as bytes: one that is no text, or not UTF-8,
+ * shows, and is not taken for another one.
+ */
+export const CAPTURE_COLUMNS = `rowid,
+  CAST(id AS BLOB) AS id, CAST(filepath AS BLOB) AS filepath,
+  CAST(metadata_json AS BLOB) AS metadata_json,
+  typeof(id) = 'text' AND typeof(filepath) = 'text' AND typeof(metadata_json) = 'text'
+    AS is_text,
+  created_at, status, attempts, snoozes, due_at, last_attempt,
+  CAST(last_error AS TEXT) AS last_error, CAST(file_id AS TEXT) AS file_id,
+  size, mtime_ms, ctime_ms, CAST(sha256 AS TEXT) AS sha256, spooled, watched`;
+
+/** Reads a capture from its row; one that cannot be used shows as `failed`, with the reason. */
 export function toCapture(row: Row): QueuedCapture {
+  const [id, filepath, metadataJson, fault] = textsOf(row);
+  const [size, mtimeMs, ctimeMs] = [row.size, row.mtime_ms, row.ctime_ms]
+    .map(whole) as [number | null, number | null, number | null];
+  const fileId = row.file_id as string | null;
+  const isKnown = fileId !== null && size !== null && mtimeMs !== null &&
+    ctimeMs !== null;
   return {
-    id: row.id as string,
-    filepath: row.filepath as string,
-    metadataJson: row.metadata_json as string,
-    createdAt: isoTime(row.created_at)!,
-    attempts: row.attempts as number,
-    lastAttempt: isoTime(row.last_attempt),
-    status: row.status as CaptureStatus,
-    nextAttemptAt: isoTime(row.due_at),
-    lastError: row.last_error as string | null,
-    size: row.size as number | null,
-    mtimeMs: row.mtime_ms as number | null,
-    spooled: row.spooled === 1,
-    watched: row.watched === 1,
+    id,
+    filepath,
+    metadataJson,
+    createdAt: isoTime(whole(row.created_at) ?? 0)!,
+    attempts: whole(row.attempts) ?? 0,
+    lastAttempt: isoTime(whole(row.last_attempt)),
+    status: fault ? "failed" : row.status as CaptureStatus,
+    nextAttemptAt: isoTime(whole(row.due_at)),
+    lastError: fault ?? row.last_error as string | null,
+    snoozes: whole(row.snoozes) ?? 0,
+    size,
+    mtimeMs,
+    identity: isKnown ? { fileId, size, mtimeMs, ctimeMs } : null,
+    sha256: row.sha256 as string | null,
+    spooled: Number(row.spooled) === 1,
+    watched: Number(row.watched) === 1,
   };
 }
 
-function isoTime(ms: SqlValue | undefined): string | null {
-  if (typeof ms !== "number") return null;
+/** An identity as the values of `file_id`, `size`, `mtime_ms` and `ctime_ms`. */
+export function identityValues(
+  identity: KnownIdentity | null | undefined,
+): SqlValue[] {
+  if (!identity) return [null, null, null, null];
+  const { size, mtimeMs } = identity;
+  return "fileId" in identity
+    ? [identity.fileId, size, mtimeMs, identity.ctimeMs]
+    : [null, size, mtimeMs, null];
+}
+
+/** A whole number that JavaScript can hold; anything else is as good as unknown. */
+export function whole(value: Row[string] | undefined): number | null {
+  if (typeof value !== "number" && typeof value !== "bigint") return null;
+  return Number.isSafeInteger(Number(value)) ? Number(value) : null;
+}
+
+const STRICT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const LENIENT = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** A row's id, path and metadata, and what is wrong with them, if anything. */
+function textsOf(row: Row): [string, string, string, string | null] {
+  const bytes = [row.id, row.filepath, row.metadata_json] as Uint8Array[];
+  try {
+    const texts = bytes.map((text) => STRICT.decode(text));
+    const isText = Number(row.is_text) === 1;
+    if (isText && !texts.some((text) => text.includes("\0"))) {
+      return [...texts as [string, string, string], null];
+    }
+  } catch {
+    // Not UTF-8, or nothing.
+  }
+  const texts = bytes.map((text) =>
+    text ? LENIENT.decode(text).replaceAll("\0", "\ufffd") : ""
+  );
+  return [...texts as [string, string, string], UNREADABLE];
+}
+
+const UNREADABLE =
+  "Cannot read its row in the queue: expected id, path and metadata as text";
+
+function isoTime(ms: number | null): string | null {
+  if (ms === null) return null;
   // Beyond what a Date can hold: written by something else; still shown.
-  return Math.abs(ms) <= 8.64e15
-    ? new Date(ms).toISOString()
-    : new Date(0).toISOString();
+  return new Date(Math.abs(ms) <= 8.64e15 ? ms : 0).toISOString();
 }

@@ -1,16 +1,19 @@
-/** Makes sure that a database is a queue, sound, and as this version has it. */
+/** Makes sure that a database is a queue, as this version has it, and finds damage. */
 
-import type { Connection, SqlValue } from "./sqlite.ts";
-import { damage, DatabaseError, hasFault } from "./database_error.ts";
+import {
+  type Connection,
+  damagedError,
+  damageOf,
+  hasFault,
+  type SqlValue,
+} from "./sqlite.ts";
 import {
   APPLICATION_ID,
   CREATE,
   FIRST_DESIGN_COLUMNS,
   MIGRATE_FIRST_DESIGN,
-  MIGRATE_VERSION_1,
-  RECOUNT,
+  OBJECTS,
   SCHEMA_VERSION,
-  TOUCH_ALL,
 } from "./schema.ts";
 
 /** How often, and how many milliseconds apart, the journal's mode is tried to be set. */
@@ -24,39 +27,36 @@ const SWITCH_WAIT_MS = 10;
  * @throws {Error} if it is not.
  */
 export function assertQueue(database: Connection): void {
-  identifyAtOnce(database);
+  // All from one moment: another process may be making the tables.
+  database.exec("BEGIN");
+  // If this fails, whoever opened the database closes it.
+  versionOf(database);
+  database.exec("COMMIT");
 }
 
 /**
  * Makes a database ready for the queue: its durability, its tables, its version.
  *
- * @throws {Error} if it was written by a newer version, or belongs to another
- * program: then it is left untouched.
+ * @throws {DatabaseError} whose `fault` is `"damaged"` if a part of it is missing.
  */
 export function prepareSchema(database: Connection): void {
-  // Before anything is written.
-  const version = identifyAtOnce(database);
-  // A commit writes every page that it changes, four for one capture: of half the
-  // usual size they take a tenth less time. Of an older database it stays as it is.
-  database.exec("PRAGMA page_size = 2048");
   switchToWal(database);
-  // Behind a large transaction the -wal is cut back to 16 MiB.
   database.exec(
-    "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216",
+    // On macOS nothing else reaches the disk. Behind a large transaction the -wal
+    // is cut back to 16 MiB.
+    "PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA journal_size_limit = 16777216",
   );
-  if (version === SCHEMA_VERSION) return;
-  database.transaction(() => {
-    const version = identify(database);
-    // Another process may have been faster.
-    if (version === SCHEMA_VERSION) return;
-    database.exec(version === 1 ? MIGRATE_VERSION_1 : CREATE);
-    if (tablesOf(database).includes("queue")) {
-      database.exec(MIGRATE_FIRST_DESIGN + RECOUNT);
-    }
-    database.exec(
-      `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}`,
-    );
-  });
+  if (readPragma(database, "user_version") !== SCHEMA_VERSION) {
+    database.transaction(() => {
+      // Another process may have been faster.
+      if (versionOf(database) === SCHEMA_VERSION) return;
+      database.exec(CREATE);
+      if (tablesOf(database).includes("queue")) {
+        database.exec(MIGRATE_FIRST_DESIGN);
+      }
+    });
+  }
+  assertComplete(database);
 }
 
 /**
@@ -70,53 +70,39 @@ export function readQueueId(database: Connection): string | null {
 }
 
 /**
- * Makes a database own room on the disk, in its file and in its -wal, that
- * nothing else can take. It is as good as full already: the -wal is therefore
- * begun anew as often as can be.
- *
- * @throws {DatabaseError} if there is not so much.
+ * What is damaged in a database, or `null` if it is sound. Reads all of it. A row
+ * that holds what the schema forbids is no damage of the file.
  */
-export function seizeRoom(database: Connection, bytes: number): void {
-  database.exec("PRAGMA wal_autocheckpoint = 64");
-  database.exec(`INSERT INTO room VALUES (zeroblob(${Math.floor(bytes)}))`);
-  database.exec("DELETE FROM room");
-}
-
-/**
- * Makes sure that a queue of this version has all that belongs to it, for its
- * statements are prepared only when they are needed.
- *
- * @throws {DatabaseError} whose `fault` is `"damaged"` if something is missing.
- */
-export function assertWhole(database: Connection): void {
+export function findDamage(database: Connection): string | null {
+  database.exec("PRAGMA ignore_check_constraints = ON");
   try {
-    database.exec(
-      `EXPLAIN ${TOUCH_ALL}; EXPLAIN INSERT INTO arrivals (id) VALUES ('')`,
-    );
-  } catch (cause) {
-    if (!hasFault(cause, "other")) throw cause;
-    const { message } = cause as Error;
-    throw new DatabaseError(damage(message), { fault: "damaged", cause });
+    return database.prepare("PRAGMA quick_check").all()
+      .map((row) => String(row.quick_check))
+      .find((text) => !/^(ok$|NULL value in |non-\w+ value in )/.test(text)) ??
+      null;
+  } catch (error) {
+    const damage = damageOf(error);
+    if (damage === undefined) throw error;
+    return damage;
+  } finally {
+    database.exec("PRAGMA ignore_check_constraints = OFF");
   }
 }
 
-/** What is damaged in a database, or `null` if it is sound. Reads all of it. */
-export function findDamage(database: Connection): string | null {
-  const found = database.prepare("PRAGMA quick_check(1)").get()!.quick_check;
-  return found === "ok" ? null : String(found);
+/** Statements would say so too, but in many words, and triggers not at all. */
+function assertComplete(database: Connection): void {
+  const objects = database.prepare("SELECT sql FROM sqlite_master").all()
+    .map(({ sql }) => sql);
+  const missing = OBJECTS.find((sql) => !objects.includes(sql));
+  if (missing) throw damagedError(`it lacks ${missing.split("\n")[0]}`);
 }
 
-/** All from one moment: another process may be making the tables. */
-function identifyAtOnce(database: Connection): number {
-  database.exec("BEGIN");
-  // If this fails, whoever opened the database closes it.
-  const version = identify(database);
-  database.exec("COMMIT");
-  return version;
-}
-
-/** Returns the version of a queue, 0 for one that is still to be made. */
-function identify(database: Connection): number {
+/**
+ * Returns the version of a queue, 0 for one that is still to be made.
+ *
+ * @throws {Error} if it is newer, or belongs to another program.
+ */
+function versionOf(database: Connection): number {
   const version = Number(readPragma(database, "user_version"));
   if (version > SCHEMA_VERSION) {
     throw new Error(
@@ -141,18 +127,21 @@ function tablesOf(database: Connection): string[] {
 
 /** Whether there is a table `queue` with all that the first design put into it. */
 function isFirstDesign(database: Connection): boolean {
-  const columns = database.prepare(
-    "SELECT name FROM pragma_table_info('queue')",
-  )
-    .all().map(({ name }) => name);
+  const columns = columnsOf(database, "queue");
   return FIRST_DESIGN_COLUMNS.every((column) => columns.includes(column));
+}
+
+/** The columns of a table, but for those that are computed. */
+export function columnsOf(database: Connection, table: string): string[] {
+  return database.prepare("SELECT name FROM pragma_table_info(?)").all(table)
+    .map(({ name }) => String(name));
 }
 
 function readPragma(
   database: Connection,
   name: "user_version" | "application_id" | "journal_mode",
 ): SqlValue {
-  return database.prepare(`PRAGMA ${name}`).get()![name]!;
+  return database.prepare(`PRAGMA ${name}`).get()![name] as SqlValue;
 }
 
 /**

@@ -1,7 +1,5 @@
 /**
- * The native SQLite, through `@db/sqlite`. A program that imports this opens its
- * databases through a library of this host, where one loads: for a row it takes
- * less time than the built-in one, but to load it more than a short command.
+ * The native SQLite, through `@db/sqlite`, where a library of it loads on this host.
  *
  * `@db/sqlite` loads its library as soon as it is imported, and by itself would
  * download one. So a library is looked for first, and only if one loads is the
@@ -12,63 +10,60 @@
 
 import type { Database } from "@db/sqlite";
 import { join } from "@std/path";
-import {
-  BaseConnection,
-  type Connection,
-  type OpenDatabaseOptions,
-  type Row,
-  type Statement,
-  useNative,
-} from "./sqlite.ts";
-import { translated } from "./database_error.ts";
+import type { Driver, Opener, Row, Statement } from "./sqlite.ts";
 
-type Native = typeof Database;
+/** The oldest version that has all that the schema needs (STRICT), as SQLite numbers them. */
+const MIN_VERSION = 3_037_000;
 
-const { Database: native, detail } = await load();
+const [EMBEDDED_LIBRARY, SYSTEM_LIBRARY] = Deno.build.os === "windows"
+  ? ["sqlite3.dll", "winsqlite3.dll"]
+  : Deno.build.os === "darwin"
+  ? ["libsqlite3.dylib", "libsqlite3.dylib"]
+  : ["libsqlite3.so", "libsqlite3.so.0"];
 
-/** The native library in use, or why there is none. */
+const { Native, detail } = await load();
+
+/** Which native library is in use, or why there is none. */
 export const nativeDetail: string = detail;
 
-class NativeConnection extends BaseConnection implements Connection {
-  readonly engine = "ffi";
+/** Opens a file through the native library; `undefined` where none loads. */
+export const openNative: Opener | undefined = Native &&
+  ((path, { readonly = false }) => {
+    const options = {
+      // Without it, integers above 32 bits are read wrong.
+      int64: true,
+      parseJson: false,
+      // Else the names of the columns are asked for with each execution.
+      unsafeConcurrency: true,
+      ...(readonly && { readonly }),
+    };
+    return new NativeDriver(new Native(path, options));
+  });
+
+class NativeDriver implements Driver {
   readonly #database: Database;
   readonly #statements: { finalize(): void }[] = [];
-  #open = true;
 
-  constructor(
-    Database: Native,
-    path: string,
-    { readonly = false }: OpenDatabaseOptions,
-  ) {
-    super();
-    // int64: without it, integers above 32 bits are read wrong.
-    this.#database = translated(() =>
-      new Database(path, {
-        int64: true,
-        parseJson: false,
-        ...(readonly && { readonly }),
-      })
-    );
+  constructor(database: Database) {
+    this.#database = database;
   }
 
   exec(sql: string): void {
-    translated(() => this.#database.exec(sql));
+    this.#database.exec(sql);
   }
 
   prepare(sql: string): Statement {
-    const statement = translated(() => this.#database.prepare<Row>(sql));
+    const statement = this.#database.prepare<Row>(sql);
     this.#statements.push(statement);
     return {
-      run: (...parameters) => translated(() => statement.run(...parameters)),
-      get: (...parameters) => translated(() => statement.get(...parameters)),
-      all: (...parameters) => translated(() => statement.all(...parameters)),
+      run: (...parameters) => statement.run(...parameters),
+      get: (...parameters) => statement.get(...parameters),
+      all: (...parameters) => statement.all(...parameters),
     };
   }
 
   // Statements first: using one after close() crashes the process.
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
     for (const statement of this.#statements) {
       try {
         statement.finalize();
@@ -80,53 +75,69 @@ class NativeConnection extends BaseConnection implements Connection {
   }
 }
 
-if (native) {
-  useNative((path, options) => new NativeConnection(native, path, options));
-}
-
-async function load(): Promise<{ Database?: Native; detail: string }> {
+async function load(): Promise<{ Native?: typeof Database; detail: string }> {
   const allowed = await Deno.permissions.query({ name: "ffi" });
   if (allowed.state !== "granted") {
     return { detail: "no permission for native libraries" };
   }
-  const path = libraryCandidates().find(loads);
+  using embedded = unpackLibrary();
+  const path = [
+    // An executable takes no code from a place that its environment names.
+    Deno.build.standalone ? undefined : Deno.env.get("DENO_SQLITE_PATH"),
+    embedded.path,
+    SYSTEM_LIBRARY,
+  ].find((path) => path !== undefined && loads(path));
   if (path === undefined) return { detail: "no native library loads here" };
   const before = Deno.env.get("DENO_SQLITE_PATH");
   Deno.env.set("DENO_SQLITE_PATH", path);
   try {
     const { Database } = await import("@db/sqlite");
-    return { Database, detail: path };
+    const detail = path === embedded.path ? "the embedded library" : path;
+    return { Native: Database, detail };
   } catch (error) {
     return { detail: error instanceof Error ? error.message : String(error) };
   } finally {
     // Children of this process should look for themselves.
     if (before === undefined) Deno.env.delete("DENO_SQLITE_PATH");
+    else Deno.env.set("DENO_SQLITE_PATH", before);
   }
 }
 
-/** Where a library may be, in the order of preference. */
-function libraryCandidates(): string[] {
-  const os = Deno.build.os;
-  const [embedded, system] = os === "windows"
-    ? ["sqlite3.dll", "winsqlite3.dll"]
-    : os === "darwin"
-    ? ["libsqlite3.dylib", "libsqlite3.dylib"]
-    : ["libsqlite3.so", "libsqlite3.so.0"];
+/**
+ * Copies the library that an executable carries into a folder that only this user
+ * can write, as long as it is loaded from there: Deno itself would write it to a
+ * name in the temporary folder that another user may have taken.
+ */
+function unpackLibrary(): Disposable & { path?: string } {
+  const nothing = { [Symbol.dispose]() {} };
   const here = import.meta.dirname;
-  return [
-    Deno.env.get("DENO_SQLITE_PATH"),
-    // Without "..": an executable knows its files by their plain paths only.
-    here && join(here, "..", "..", "lib", embedded),
-    system,
-  ].filter((path): path is string => Boolean(path));
+  if (!here || !Deno.build.standalone) return nothing;
+  // Without "..": an executable knows its files by their plain paths only.
+  const packed = join(here, "..", "..", "lib", EMBEDDED_LIBRARY);
+  // There the temporary folder is the user's own, and a loaded file must stay.
+  if (Deno.build.os === "windows") return { ...nothing, path: packed };
+  try {
+    const bytes = Deno.readFileSync(packed);
+    const folder = Deno.makeTempDirSync({ prefix: "jarvis-agent-" });
+    const path = join(folder, EMBEDDED_LIBRARY);
+    const remove = () => Deno.removeSync(folder, { recursive: true });
+    Deno.writeFileSync(path, bytes, { mode: 0o600 });
+    return { path, [Symbol.dispose]: remove };
+  } catch {
+    // There is none, or no room for it: the next one will do.
+    return nothing;
+  }
 }
 
+/** Whether a library is there, loads, and is new enough. */
 function loads(path: string): boolean {
   try {
-    Deno.dlopen(path, {
-      sqlite3_libversion: { parameters: [], result: "pointer" },
-    }).close();
-    return true;
+    const library = Deno.dlopen(path, {
+      sqlite3_libversion_number: { parameters: [], result: "i32" },
+    });
+    const version = library.symbols.sqlite3_libversion_number();
+    library.close();
+    return version >= MIN_VERSION;
   } catch {
     return false;
   }

@@ -1,19 +1,24 @@
-import { type AgentSaying, writeAgentState } from "./agent_state.ts";
-import {
-  type EnqueueOptions,
-  type NewCapture,
-  type QueuedCapture,
-  toCapture,
-} from "./capture_row.ts";
-import type { Row } from "./sqlite.ts";
 import { newCaptureId } from "../capture/capture_id.ts";
-import { insertAll, insertionOf, rowOf } from "./insertion.ts";
-import type { Metadata } from "../capture/metadata.ts";
+import { encodeMetadata, type Metadata } from "../capture/metadata.ts";
+import { type AgentSaying, writeAgentState } from "./agent_state.ts";
+import type {
+  EnqueueOptions,
+  NewCapture,
+  QueuedCapture,
+} from "./capture_row.ts";
+import { ClaimOrder } from "./claim_order.ts";
 import { QueueFile, type QueueFileOptions } from "./queue_file.ts";
-import { assertLimit, QueueReader } from "./queue_reader.ts";
-import { settleAll, type Settlement, takeOut } from "./transitions.ts";
-import { MAX_RETRY_DELAY_MS, type Statements } from "./statements.ts";
-import { Tally } from "./tally.ts";
+import { QueueHistory } from "./queue_history.ts";
+import { assertLimit } from "./queue_reader.ts";
+import type { Row } from "./sqlite.ts";
+import type { Statements } from "./statements.ts";
+import {
+  chargeAtOnce,
+  completeOne,
+  type Completion,
+  insertOne,
+} from "./transitions.ts";
+import { addWatched } from "./watched_files.ts";
 
 export type { AgentSaying, AgentState } from "./agent_state.ts";
 export type {
@@ -23,7 +28,8 @@ export type {
   QueuedCapture,
 } from "./capture_row.ts";
 export type { QueueStats } from "./queue_reader.ts";
-export type { Settlement } from "./transitions.ts";
+export type { Attempt, Completion } from "./transitions.ts";
+export type { SeenFile, WatchedState } from "./watched_files.ts";
 
 /** Options for {@linkcode UploadQueue}. */
 export interface UploadQueueOptions extends QueueFileOptions {
@@ -43,15 +49,19 @@ export interface UploadQueueOptions extends QueueFileOptions {
  *                 claim                  delivered
  *   enqueue ──▶ pending ──▶ uploading ──────────────▶ (ledger)
  *                 ▲  ▲          │ │
- *       due again │  └──────────┘ │ rejected, or charged for the tenth time
- *                 │ released,     ▼
- *                 │ charged     failed ──▶ retry() ──▶ pending
+ *       due again │  └──────────┘ │ discard, or charged for the tenth time
+ *                 │  release,     ▼
+ *                 │  snooze,    failed ──▶ retry() ──▶ pending
+ *                 │  charge
  *                 └──────────── recover() after a crash
  * ```
  *
  * Each method is one transaction and is durable when it returns
  * (`synchronous=FULL`): a power cut after it changes nothing. Nothing leaves
  * the queue but by a delivery, `remove()` or `cleanupOld()`.
+ *
+ * A method that writes throws a `DatabaseError` whose `fault` is `"busy"` if another
+ * process holds on to the database; then it has done nothing (see `retryWhileBusy`).
  *
  * @example
  * ```ts
@@ -61,10 +71,11 @@ export interface UploadQueueOptions extends QueueFileOptions {
  * queue.markCompleted(id);
  * ```
  */
-export class UploadQueue extends QueueReader {
+export class UploadQueue extends QueueHistory {
   readonly #file: QueueFile;
   readonly #sql: Statements;
   readonly #now: () => number;
+  readonly #order: ClaimOrder;
 
   /**
    * Opens the queue; creates it, or migrates it, if need be.
@@ -81,6 +92,7 @@ export class UploadQueue extends QueueReader {
     this.#file = file;
     this.#sql = file.sql;
     this.#now = now;
+    this.#order = new ClaimOrder(file, now);
   }
 
   /**
@@ -95,13 +107,8 @@ export class UploadQueue extends QueueReader {
     metadata: Metadata = {},
     options: EnqueueOptions = {},
   ): string {
-    const { id, ...rest } = options;
-    const capture = { ...rest, filepath: path, metadata };
-    if (id !== undefined) return this.enqueueMany([{ ...capture, id }])[0]!;
-    const newId = newCaptureId();
-    const row = rowOf(newId, capture, this.#now());
-    this.#file.appendAlone(this.#sql.arrive, row);
-    return newId;
+    const metadataJson = encodeMetadata(metadata);
+    return this.enqueueMany([{ ...options, filepath: path, metadataJson }])[0]!;
   }
 
   /**
@@ -109,46 +116,46 @@ export class UploadQueue extends QueueReader {
    * order. One whose id is queued or delivered already stays as it is.
    */
   enqueueMany(captures: NewCapture[]): string[] {
-    const insertion = insertionOf(captures, this.#now());
-    this.#file.append(() =>
-      this.#counting((tally) => insertAll(this.#sql, insertion, tally))
-    );
-    return insertion.ids;
+    const nowMs = this.#now();
+    const identified = captures
+      .map((capture) => ({ ...capture, id: capture.id ?? newCaptureId() }));
+    this.#file.append(() => {
+      for (const capture of identified) {
+        const isNew = insertOne(this.#sql, capture, nowMs);
+        if (isNew && capture.watched) addWatched(this.#sql, capture, nowMs);
+      }
+    });
+    return identified.map(({ id }) => id);
   }
 
   /**
-   * Returns the captures that are due, oldest first; costs the same for any number.
+   * Returns the captures that are due: first those that were never snoozed, each in
+   * order of age. Costs the same for any number.
    *
    * @param limit How many at most: a whole number from 0.
    * @throws {RangeError} if it is something else.
    */
   getPending(limit = 10): QueuedCapture[] {
     assertLimit(limit);
-    this.#promoteDue();
-    return this.#sql.ready.all(limit).map(toCapture);
+    return this.#order.peek(limit);
   }
 
-  /** Returns the captures that are due, oldest first, and marks them `uploading`. */
+  /**
+   * Returns captures that are due, and marks them `uploading`: as `getPending()`, but
+   * at least one place in eight is for those that were snoozed.
+   *
+   * @throws as {@linkcode UploadQueue.getPending} does.
+   */
   claim(limit: number): QueuedCapture[] {
     assertLimit(limit);
-    this.#promoteDue();
-    const sql = this.#sql;
-    if (!sql.ready.get(Math.min(limit, 1))) return [];
-    return this.#write((tally) => {
-      // Once more: another process may have claimed or removed some in between.
-      const rows = sql.ready.all(limit);
-      countClaimed(tally, sql.claim.run(this.#now(), limit));
-      return rows.map(toCapture);
-    });
+    return this.#order.claim(limit);
   }
 
   /** Marks a pending capture as being sent. Returns whether it was pending. */
   markUploading(id: string): boolean {
-    return this.#write((tally) => {
-      const marked = this.#sql.markUploading.run(this.#now(), id);
-      countClaimed(tally, marked);
-      return marked > 0;
-    });
+    return this.#file.write(() =>
+      this.#sql.markUploading.run(this.#now(), id) > 0
+    );
   }
 
   /** Moves a delivered capture to the ledger. Returns whether it was in the queue. */
@@ -156,7 +163,7 @@ export class UploadQueue extends QueueReader {
     id: string,
     options: { captureId?: string | null } = {},
   ): boolean {
-    return this.settle([{ id, kind: "delivered", ...options }]) > 0;
+    return this.complete([{ id, kind: "delivered", ...options }]) > 0;
   }
 
   /**
@@ -165,19 +172,20 @@ export class UploadQueue extends QueueReader {
    * whether it was in the queue and not failed yet.
    */
   markFailed(id: string, error: string): boolean {
-    return this.settle([{ id, kind: "charged", error }]) > 0;
+    const nowMs = this.#now();
+    return this.#file.write(() =>
+      chargeAtOnce(this.#sql, { id, error }, nowMs)
+    );
   }
 
   /**
-   * Records what became of claimed captures, in one transaction. `released`
-   * puts one back as it was, uncharged and due at once, `deferred` after
-   * `delayMs` (at most an hour); `rejected` makes it `failed`. Returns how many
-   * were still in the queue: another process may have removed some.
+   * Records what became of claimed captures, in one transaction. Returns how many
+   * were there to be completed: another process may have removed some.
    */
-  settle(settlements: Settlement[]): number {
+  complete(completions: Completion[]): number {
     const nowMs = this.#now();
-    return this.#write((tally) =>
-      settleAll(this.#sql, settlements, { nowMs, tally })
+    return this.#file.write(() =>
+      completions.filter((one) => completeOne(this.#sql, one, nowMs)).length
     );
   }
 
@@ -186,12 +194,7 @@ export class UploadQueue extends QueueReader {
    * uncharged, and returns how many. Only for the one agent, as it starts.
    */
   recover(): number {
-    const sql = this.#sql;
-    return this.#file.write(() => {
-      const recovered = sql.recover.run();
-      if (sql.becomeCertain.run() > 0) sql.recount.run();
-      return recovered;
-    });
+    return this.#file.write(() => this.#sql.recover.run());
   }
 
   /**
@@ -242,10 +245,13 @@ export class UploadQueue extends QueueReader {
    * found. A watched file is not taken up again then, unless it changes.
    */
   remove(ids: string[]): string[] {
-    return this.#write((tally) =>
+    const nowMs = this.#now();
+    return this.#file.write(() =>
       ids.filter((id) => {
-        this.#sql.dismiss.run(id);
-        return takeOut(this.#sql, [id], tally) > 0;
+        if (this.#sql.remove.run(id) === 0) return false;
+        this.#sql.watchedIsRemoved.run(nowMs, id);
+        this.#sql.forgetAttempts.run(id, Number.MAX_SAFE_INTEGER);
+        return true;
       })
     );
   }
@@ -272,38 +278,6 @@ export class UploadQueue extends QueueReader {
   completeSync(requested: number): void {
     this.#file.write(() => this.#sql.completeSync.run(requested));
   }
-
-  #write<T>(body: (tally: Tally) => T): T {
-    return this.#file.write(() => this.#counting(body));
-  }
-
-  /** Runs a transaction's body, and records what it counts. */
-  #counting<T>(body: (tally: Tally) => T): T {
-    const tally = new Tally();
-    const result = body(tally);
-    tally.record(this.#sql);
-    return result;
-  }
-
-  /**
-   * Makes waiting captures ready whose time has come. A time further away than
-   * the longest wait was written under another clock: it counts as come.
-   */
-  #promoteDue(): void {
-    const sql = this.#sql;
-    const now = this.#now();
-    const latest = now + MAX_RETRY_DELAY_MS;
-    if (!sql.anyDueUntil.get(now) && !sql.anyDueAfter.get(latest)) return;
-    this.#file.write(() => {
-      sql.promoteUntil.run(now);
-      sql.promoteAfter.run(latest);
-    });
-  }
-}
-
-function countClaimed(tally: Tally, n: number): void {
-  tally.add("pending", -n);
-  tally.add("uploading", n);
 }
 
 function idOf(row: Row): string {

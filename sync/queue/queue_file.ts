@@ -1,27 +1,19 @@
 import { dirname, resolve } from "@std/path";
 import { createPrivateDir, createPrivateFile } from "../host/data_dir.ts";
+import { Ballast } from "./ballast.ts";
+import { assertQueue, prepareSchema } from "./migrate.ts";
 import {
   type Connection,
-  type Engine,
+  DatabaseError,
+  hasFault,
   openDatabase,
   type OpenDatabaseOptions,
-  type SqlValue,
-  type Statement,
 } from "./sqlite.ts";
-import { DatabaseError, hasFault } from "./database_error.ts";
-import { Reserve } from "./ballast.ts";
-import {
-  assertQueue,
-  assertWhole,
-  prepareSchema,
-  seizeRoom,
-} from "./migrate.ts";
-import { type Statements, statementsOf } from "./statements.ts";
+import { prepareStatements, type Statements } from "./statements.ts";
 
 /** Options for {@linkcode QueueFile}. */
-export interface QueueFileOptions {
-  /** Which SQLite to use; see `openDatabase`. */
-  engine?: Engine;
+export interface QueueFileOptions
+  extends Pick<OpenDatabaseOptions, "engine" | "busyTimeoutMs"> {
   /**
    * How much room on the disk is kept for the queue itself, in bytes, in a file
    * `PATH-reserve` beside it. With it captures can be marked, delivered and
@@ -35,8 +27,11 @@ export interface QueueFileOptions {
 /** A queue's database file, open: its statements, and transactions for which there is room. */
 export class QueueFile implements Disposable {
   readonly path: string;
-  readonly #open: OpenFile;
-  readonly #reserve: Reserve | undefined;
+  readonly database: Connection;
+  /** Not to be used once the file is closed. */
+  readonly sql: Statements;
+  readonly #inode: number | null;
+  readonly #ballast: Ballast | undefined;
 
   /**
    * Opens the file; creates it, or migrates it, if need be, and closes it to
@@ -50,55 +45,33 @@ export class QueueFile implements Disposable {
     const { reserveBytes = 0 } = options;
     this.path = path;
     if (reserveBytes > 0) {
-      this.#reserve = new Reserve(`${path}-reserve`, reserveBytes);
+      this.#ballast = new Ballast(`${path}-reserve`, reserveBytes);
     }
     try {
-      this.#open = open(path, options);
+      this.database = open(path, options);
     } catch (error) {
       // Even to be opened a database needs a little room.
-      if (!this.#giveReserve(error)) throw error;
-      this.#open = open(path, options);
+      if (!this.#dropBallast(error)) throw error;
+      this.database = open(path, options);
     }
-    this.#reserve?.take();
-    if (this.#reserve?.isHeld === false && this.#reserve.isNeeded) {
-      this.#seizeRoom();
+    this.sql = prepareStatements(this.database);
+    this.#inode = inodeOf(path);
+    this.#ballast?.take();
+    if (this.#ballast?.isHeld === false && this.#ballast.isNeeded) {
+      this.#seizeRoom(this.#ballast.bytes / 4);
     }
-  }
-
-  get engine(): Engine {
-    return this.#open.database.engine;
-  }
-
-  /** The statements; not to be used once the file is closed. */
-  get sql(): Statements {
-    return this.#open.sql;
   }
 
   /**
    * Runs a transaction that takes something into the queue. It gets none of the
-   * reserve, which is for what is in the queue already.
+   * ballast's room, which is for what is in the queue already.
    *
    * @throws {Error} if another file took this one's name meanwhile: whoever opens
    * the queue now would not find what was put into this one.
    */
   append<T>(body: () => T): T {
-    const result = this.#open.database.transaction(body);
-    this.#assertInPlace();
-    return result;
-  }
-
-  /**
-   * Does as {@linkcode QueueFile.append} does, with one statement.
-   *
-   * @throws as {@linkcode QueueFile.append} does.
-   */
-  appendAlone(statement: Statement, parameters: SqlValue[]): void {
-    this.#open.database.runAlone(statement, parameters);
-    this.#assertInPlace();
-  }
-
-  #assertInPlace(): void {
-    if (identityOf(this.path) === this.#open.identity) return;
+    const result = this.database.transaction(body);
+    if (inodeOf(this.path) === this.#inode) return result;
     throw new Error(
       `Cannot queue captures: "${this.path}" was replaced meanwhile; open it again`,
     );
@@ -106,83 +79,77 @@ export class QueueFile implements Disposable {
 
   /** Runs a transaction on what is in the queue already, on a full disk too. */
   write<T>(body: () => T): T {
-    const { database } = this.#open;
     try {
-      return database.transaction(body);
+      return this.database.transaction(body);
     } catch (error) {
       if (!this.#makeRoom(error)) throw error;
-      return database.transaction(body);
+      return this.database.transaction(body);
     } finally {
-      this.#reserve?.take();
+      this.#ballast?.take();
     }
   }
 
   #makeRoom(error: unknown): boolean {
-    if (this.#giveReserve(error)) return this.#seizeRoom();
+    if (this.#dropBallast(error)) {
+      this.#seizeRoom(this.#ballast!.bytes / 4);
+      return true;
+    }
     if (!hasFault(error, "full")) return false;
     try {
       // What the -wal holds beyond need is room as well.
-      this.sql.bringIn.get();
+      this.sql.truncateWal.get();
     } catch {
       // The next attempt says what is the matter.
     }
     return true;
   }
 
-  /** Whatever has filled the disk would fill what was given up just now. */
-  #seizeRoom(): true {
+  /**
+   * Makes the file and its -wal own room that nothing else can take: whatever has
+   * filled the disk would fill what the ballast has left. The -wal is begun anew as
+   * often as can be.
+   */
+  #seizeRoom(bytes: number): void {
     try {
-      seizeRoom(this.#open.database, this.#reserve!.bytes / 4);
+      this.database.exec(`PRAGMA wal_autocheckpoint = 64;
+        INSERT INTO room VALUES (zeroblob(${
+        Math.floor(bytes)
+      })); DELETE FROM room`);
     } catch {
       // Then what is left must do.
     }
-    return true;
   }
 
-  #giveReserve(error: unknown): boolean {
-    if (!this.#reserve) return false;
+  #dropBallast(error: unknown): boolean {
+    if (!this.#ballast) return false;
     // Without room for its -shm SQLite speaks of an I/O error.
     const isFull = hasFault(error, "full") ||
-      (hasFault(error, "other") && this.#reserve.isNeeded);
-    return isFull && this.#reserve.give();
-  }
-
-  /** Closes the file. Closing again does nothing. */
-  close(): void {
-    this.#open.database.close();
+      (hasFault(error, "other") && this.#ballast.isNeeded);
+    return isFull && this.#ballast.drop();
   }
 
   [Symbol.dispose](): void {
-    this.close();
+    try {
+      // As if its agent had not ended as it should: the next one looks at all of it.
+      if (this.database.sawDamage) this.sql.suspect.run();
+    } catch {
+      // Then it will show that it is damaged when it is opened.
+    }
+    this.database.close();
   }
 }
 
-interface OpenFile {
-  database: Connection;
-  sql: Statements;
-  /** What tells this file from another one that takes its name later. */
-  identity: number | null;
-}
-
-function open(
-  path: string,
-  options: OpenDatabaseOptions,
-): OpenFile {
+function open(path: string, options: OpenDatabaseOptions): Connection {
   try {
     createPrivateDir(dirname(resolve(path)));
-    const info = fileInfo(path);
-    const isPrivate = info && !isOpenToOthers(info);
-    // Any other is looked at when it is open for good: that changes nothing of it.
-    if (info?.size && !isPrivate) inspect(path, options);
-    if (!isPrivate) createPrivateFile(path);
+    if (sizeOf(path) > 0) inspect(path, options);
+    createPrivateFile(path);
     const database = openDatabase(path, options);
     try {
       prepareSchema(database);
-      assertWhole(database);
-      const sql = statementsOf(database);
-      return { database, sql, identity: identityOf(path) };
+      return database;
     } catch (error) {
-      closeUntouched(database, { path, options });
+      database.close();
       throw error;
     }
   } catch (cause) {
@@ -197,33 +164,13 @@ function open(
 /** Refuses a file that must stay as it is, before anything of it is changed. */
 function inspect(path: string, options: OpenDatabaseOptions): void {
   // Whoever closes a database last brings its -wal in, unless it may only read.
-  const readonly = walBytes(path) > 0;
+  const readonly = sizeOf(`${path}-wal`) > 0;
   using database = openDatabase(path, { ...options, readonly });
   assertQueue(database);
 }
 
-/** Closes a database that is not to be used after all. */
-function closeUntouched(
-  database: Connection,
-  { path, options }: { path: string; options: OpenDatabaseOptions },
-): void {
-  let last: Connection | undefined;
-  try {
-    if (walBytes(path) > 0) {
-      // Whoever closes a database last brings its -wal in, unless it may only read.
-      last = openDatabase(path, { ...options, readonly: true });
-      // What has read nothing yet does not count.
-      assertQueue(last);
-    }
-  } catch {
-    // What is wrong is known.
-  }
-  database.close();
-  last?.close();
-}
-
 /** The number that the file system has for the file of this name; `null` if there is none. */
-function identityOf(path: string): number | null {
+function inodeOf(path: string): number | null {
   try {
     return Deno.statSync(path).ino;
   } catch {
@@ -231,22 +178,14 @@ function identityOf(path: string): number | null {
   }
 }
 
-function isOpenToOthers({ mode }: Deno.FileInfo): boolean {
-  return mode !== null && (mode & 0o077) !== 0;
-}
-
-function walBytes(path: string): number {
-  return fileInfo(path + "-wal")?.size ?? 0;
-}
-
-/** `undefined` if there is no such file. */
-function fileInfo(path: string): Deno.FileInfo | undefined {
+/** In bytes; 0 if there is no such file. */
+function sizeOf(path: string): number {
   try {
     const info = Deno.statSync(path);
     if (!info.isFile) throw new Error("it is not a file");
-    return info;
+    return info.size;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof Deno.errors.NotFound) return 0;
     throw error;
   }
 }

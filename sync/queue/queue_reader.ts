@@ -3,77 +3,68 @@ import {
   type CaptureStatus,
   type QueuedCapture,
   toCapture,
+  whole,
 } from "./capture_row.ts";
-import type { Engine, SqlValue } from "./sqlite.ts";
-import { damage } from "./database_error.ts";
+import { findDamage } from "./migrate.ts";
 import type { QueueFile } from "./queue_file.ts";
-import {
-  filledUp,
-  MAX_RETRY_DELAY_MS,
-  type Statements,
-  together,
-} from "./statements.ts";
+import { damagedError, type Engine } from "./sqlite.ts";
+import { MAX_BACKOFF_MS } from "./transitions.ts";
 
-/** How many captures there are by status. */
+/** How many captures there are by status; `delivered` are all that ever were. */
 export type QueueStats = Record<CaptureStatus | "delivered", number>;
-
-/** Where a file of a watched folder stands that was taken over. */
-export type WatchedState = "queued" | "delivered" | "removed";
 
 /** What can be asked of a queue, without changing anything. */
 export class QueueReader implements Disposable {
   /** The database file. */
   readonly path: string;
   readonly #file: QueueFile;
-  readonly #sql: Statements;
   readonly #now: () => number;
 
   /** @param now The wall clock, in milliseconds since 1970. */
   constructor(file: QueueFile, now: () => number) {
     this.path = file.path;
     this.#file = file;
-    this.#sql = file.sql;
     this.#now = now;
   }
 
   /** Which SQLite is in use, and its version. */
   get engine(): { name: Engine; sqlite: string } {
-    const row = this.#sql.sqliteVersion.get()!;
-    return { name: this.#file.engine, sqlite: String(row.version) };
-  }
-
-  /** Whether several threads may use this SQLite, each with connections of its own. */
-  get isThreadSafe(): boolean {
-    try {
-      return Number(this.#sql.singleThread.get()!.yes) === 0;
-    } catch {
-      // It was built not to tell how it was built.
-      return false;
-    }
+    const { sql, database } = this.#file;
+    return {
+      name: database.engine,
+      sqlite: String(sql.sqliteVersion.get()!.version),
+    };
   }
 
   /** Returns the counts by status, zeroes included; costs the same for any number. */
   getStats(): QueueStats {
     const stats = { pending: 0, uploading: 0, failed: 0, delivered: 0 };
-    for (const { status, n } of this.#sql.counts.all()) {
-      stats[status as keyof QueueStats] = Number(n);
+    for (const { what, n } of this.#file.sql.counts.all()) {
+      if (String(what) in stats) stats[what as keyof QueueStats] = Number(n);
     }
     return stats;
   }
 
+  /** How many bytes the captures with a copy in the spool have; costs the same for any number. */
+  spooledBytes(): number {
+    const counts = this.#file.sql.counts.all();
+    return Number(counts.find(({ what }) => what === "spooled bytes")?.n);
+  }
+
   /** When the oldest pending capture was handed over, in milliseconds since 1970, or `null`. */
   oldestPendingMs(): number | null {
-    const times = [0, 1].map((waiting) =>
-      this.#sql.oldest.get("pending", waiting)?.created_at as number | undefined
-    ).filter((time) => time !== undefined);
+    const times = [0, 1, 2]
+      .map((turn) => this.#file.sql.oldest.get("pending", turn)?.created_at)
+      .map(whole).filter((time) => time !== null);
     return times.length === 0 ? null : Math.min(...times);
   }
 
   /** In how many milliseconds the next waiting capture is due: `null` if none waits. */
   nextDueMs(): number | null {
-    const due = this.#sql.firstDue.get()?.due_at;
-    if (due === undefined) return null;
-    return Math.min(Math.max(Number(due) - this.#now(), 0), MAX_RETRY_DELAY_MS);
+    const row = this.#file.sql.firstDue.get();
+    if (!row) return null;
+    const waitMs = (whole(row.due_at) ?? 0) - this.#now();
+    return Math.min(Math.max(waitMs, 0), MAX_BACKOFF_MS);
   }
 
   /**
@@ -88,7 +79,7 @@ export class QueueReader implements Disposable {
     assertLimit(limit);
     return LIST_GROUPS
       .filter(([group]) => status === undefined || group === status)
-      .flatMap((group) => this.#sql.list.all(...group, limit))
+      .flatMap((group) => this.#file.sql.list.all(...group, limit))
       .sort((a, b) =>
         Number(a.created_at) - Number(b.created_at) ||
         Number(a.rowid) - Number(b.rowid)
@@ -99,77 +90,41 @@ export class QueueReader implements Disposable {
 
   /** All captures with a copy in the spool, some hundreds at a time. */
   *spooled(): Generator<QueuedCapture[]> {
-    let rows = this.#sql.spooledAfter.all(0, PAGE);
+    const { spooledAfter } = this.#file.sql;
+    let rows = spooledAfter.all(0, PAGE);
     while (rows.length > 0) {
       yield rows.map(toCapture);
-      rows = this.#sql.spooledAfter.all(rows.at(-1)!.rowid!, PAGE);
+      rows = spooledAfter.all(Number(rows.at(-1)!.rowid), PAGE);
     }
   }
 
   /** Returns one capture, or `undefined`. */
   get(id: string): QueuedCapture | undefined {
-    const row = this.#sql.get.get(id);
+    const row = this.#file.sql.get.get(id);
     return row && toCapture(row);
-  }
-
-  /** Whether a capture with this id was delivered. */
-  wasDelivered(id: string): boolean {
-    return this.#sql.wasDelivered.get(id) !== undefined;
-  }
-
-  /** How many bytes the captures with a copy in the spool have; costs the same for any number. */
-  spooledBytes(): number {
-    return Number(this.#sql.spooledBytes.get()!.n);
-  }
-
-  /** Where this very file of a watched folder stands; `undefined` if it is new. */
-  knowsWatched(
-    path: string,
-    size: number,
-    mtimeMs: number,
-  ): WatchedState | undefined {
-    return this.knownWatched([{ path, size, mtimeMs }])[0];
-  }
-
-  /** Where each of these very files of watched folders stands, as if asked one by one. */
-  knownWatched(
-    files: { path: string; size: number; mtimeMs: number }[],
-  ): (WatchedState | undefined)[] {
-    const states = files.map((): WatchedState | undefined => undefined);
-    let first = 0;
-    for (const some of together(files)) {
-      const values: SqlValue[] = [];
-      for (const [n, { path, size, mtimeMs }] of some.entries()) {
-        values.push(first + n, path, size, mtimeMs);
-      }
-      const known = this.#sql.knownWatched.all(...filledUp(values, 4));
-      for (const row of known) {
-        states[Number(row.n)] = row.known as WatchedState;
-      }
-      first += some.length;
-    }
-    return states;
   }
 
   /** What is damaged in the database file, or `null` if it is sound. Reads all of it. */
   findDamage(): string | null {
-    const result = String(this.#sql.quickCheck.get()!.quick_check);
-    return result === "ok" ? null : damage(result);
+    const { database } = this.#file;
+    const found = findDamage(database);
+    database.sawDamage ||= found !== null;
+    return found === null ? null : damagedError(found).message;
   }
 
   /** A number that changes when another process has changed the queue. */
   dataVersion(): number {
-    return Number(this.#sql.dataVersion.get()!.data_version);
+    return Number(this.#file.sql.dataVersion.get()!.data_version);
   }
 
   /** Returns what the agent last said. */
   getAgentState(): AgentState {
-    return readAgentState(this.#sql);
+    return readAgentState(this.#file.sql);
   }
 
   /** Closes the database. Closing again does nothing. */
   close(): void {
-    this.#file.close();
+    this.#file[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {
@@ -177,12 +132,15 @@ export class QueueReader implements Disposable {
   }
 }
 
-/** The parts in which captures stand in order of age: status, and whether they wait. */
+/** The parts in which captures stand in order of age: status and turn. */
 const LIST_GROUPS = [
   ["pending", 0],
   ["pending", 1],
+  ["pending", 2],
   ["uploading", 0],
+  ["uploading", 1],
   ["failed", 0],
+  ["failed", 1],
 ] satisfies [CaptureStatus, number][];
 
 /** How many captures are read at a time where all are. */

@@ -1,7 +1,6 @@
 /**
- * Which SQLite: Deno's built-in `node:sqlite`, or a native library where
- * `native_sqlite.ts` has loaded one. Both open the same files, and are held to
- * one small interface.
+ * One interface to SQLite, and two engines for it: the native library where one
+ * loads, else the one that is built into Deno. Both open the same files.
  *
  * One process must never open the same file through both: each would drop the
  * other's file locks.
@@ -9,8 +8,9 @@
  * @module
  */
 
-import { DatabaseSync } from "node:sqlite";
-import { translated } from "./database_error.ts";
+import { delay } from "@std/async/delay";
+import { openBuiltin } from "./builtin_sqlite.ts";
+import { openNative } from "./native_sqlite.ts";
 
 /** Which SQLite is in use: a native library, or the one built into Deno. */
 export type Engine = "ffi" | "builtin";
@@ -18,8 +18,8 @@ export type Engine = "ffi" | "builtin";
 /** A value that SQLite keeps and gives back unchanged on either engine. */
 export type SqlValue = string | number | null;
 
-/** One row, by column name. */
-export type Row = Record<string, SqlValue>;
+/** One row, by column name; what others have written may be of any type. */
+export type Row = Record<string, SqlValue | bigint | Uint8Array>;
 
 /** A prepared statement; must not be used once its database is closed. */
 export interface Statement {
@@ -31,30 +31,22 @@ export interface Statement {
   all(...parameters: SqlValue[]): Row[];
 }
 
-/** An open database. Whatever SQLite refuses is thrown as a `DatabaseError`. */
-export interface Connection extends Disposable {
-  readonly engine: Engine;
-  /** Executes statements without parameters. */
+/** What an engine offers; its errors carry nothing but SQLite's words. */
+export interface Driver {
   exec(sql: string): void;
-  /** Prepares a statement, to be used for the life of the connection. */
   prepare(sql: string): Statement;
-  /**
-   * Runs `body` in one `BEGIN IMMEDIATE` transaction: all of it is committed,
-   * or, if it throws, none. `body` must not be asynchronous.
-   */
-  transaction<T>(body: () => T): T;
-  /** Runs a statement that is a transaction by itself: all of it is committed, or none. */
-  runAlone(statement: Statement, parameters: SqlValue[]): void;
-  /** Closes the database. Closing again does nothing. */
   close(): void;
 }
+
+/** How an engine opens a file. */
+export type Opener = (path: string, options: OpenDatabaseOptions) => Driver;
 
 /** Options for {@linkcode openDatabase}. */
 export interface OpenDatabaseOptions {
   /**
    * Which SQLite to use.
    *
-   * @default {the native library where one is loaded, else the built-in}
+   * @default {the native library where one loads, else the built-in}
    */
   engine?: Engine;
   /**
@@ -70,22 +62,57 @@ export interface OpenDatabaseOptions {
    * @default {false}
    */
   tolerant?: boolean;
+  /**
+   * How long a call waits for another process's transaction, in milliseconds, and
+   * holds up the thread; then it throws a `DatabaseError` whose fault is `"busy"`.
+   *
+   * @default {10000}
+   */
+  busyTimeoutMs?: number;
 }
 
-/** How long to wait for another process's transaction, in milliseconds. */
-const BUSY_TIMEOUT_MS = 10_000;
+/** What is wrong, as far as somebody can act on it. */
+export type DatabaseFault = "damaged" | "full" | "busy" | "other";
 
-/** Opens a database file through one of the engines. */
-export type Opener = (path: string, options: OpenDatabaseOptions) => Connection;
+/** SQLite could not do what it was asked to. */
+export class DatabaseError extends Error {
+  override name = "DatabaseError";
+  /**
+   * `damaged` if the file is not a sound database, `full` if the disk has no
+   * room for what was to be written, `busy` if another process did not let go.
+   */
+  readonly fault: DatabaseFault;
 
-let openNative: Opener | undefined;
+  constructor(
+    message: string,
+    options: { fault: DatabaseFault; cause: unknown },
+  ) {
+    super(message, options);
+    this.fault = options.fault;
+  }
+}
 
-/**
- * Makes the native library what this process opens databases through. To be
- * called before it opens the first one.
- */
-export function useNative(open: Opener): void {
-  openNative = open;
+/** Whether an error is SQLite's and of this kind. */
+export function hasFault(error: unknown, fault: DatabaseFault): boolean {
+  return error instanceof DatabaseError && error.fault === fault;
+}
+
+/** Returns the error that says that the database is damaged, and what to do. */
+export function damagedError(
+  what: string,
+  cause: Error = new Error(what),
+): DatabaseError {
+  const message =
+    `the queue is damaged (${what}): "jarvis-agent run" sets it aside when it starts, and so does "sync"`;
+  return new DatabaseError(message, { fault: "damaged", cause });
+}
+
+/** SQLite's own words of a damage, if that is what an error tells. */
+export function damageOf(error: unknown): string | undefined {
+  if (!hasFault(error, "damaged")) return undefined;
+  let innermost = error as Error;
+  while (innermost.cause instanceof Error) innermost = innermost.cause;
+  return innermost.message;
 }
 
 /** The engine that is used where none is asked for. */
@@ -96,19 +123,20 @@ export function defaultEngine(): Engine {
 /**
  * Opens a database file, which is created if need be.
  *
- * @throws {Error} if the file cannot be opened, or if `engine` is `"ffi"` and
- * no native library is loaded.
+ * @throws {DatabaseError} if the file cannot be opened.
+ * @throws {Error} if `engine` is `"ffi"` and no native library loads.
  */
 export function openDatabase(
   path: string,
   options: OpenDatabaseOptions = {},
 ): Connection {
-  const { engine = defaultEngine() } = options;
+  const { engine = defaultEngine(), busyTimeoutMs = 10_000 } = options;
   const open = engine === "ffi" ? openNative : openBuiltin;
-  if (!open) throw new Error("Cannot use the native SQLite: none is loaded");
-  const connection = open(path, options);
+  if (!open) throw new Error("Cannot use the native SQLite: none loads here");
+  const driver = translated(() => open(path, options));
+  const connection = new Connection(driver, engine);
   try {
-    connection.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    connection.exec(`PRAGMA busy_timeout = ${Math.floor(busyTimeoutMs)}`);
     if (options.tolerant) connection.exec("PRAGMA writable_schema = ON");
   } catch (error) {
     connection.close();
@@ -117,11 +145,38 @@ export function openDatabase(
   return connection;
 }
 
-/** What the engines have in common. */
-export abstract class BaseConnection {
-  abstract exec(sql: string): void;
-  abstract close(): void;
+/** An open database. Whatever SQLite refuses is thrown as a `DatabaseError`. */
+export class Connection implements Disposable {
+  readonly engine: Engine;
+  /** Whether something has shown that the file is damaged. */
+  sawDamage = false;
+  readonly #driver: Driver;
+  #isOpen = true;
 
+  constructor(driver: Driver, engine: Engine) {
+    this.#driver = driver;
+    this.engine = engine;
+  }
+
+  /** Executes statements without parameters. */
+  exec(sql: string): void {
+    this.#translated(() => this.#driver.exec(sql));
+  }
+
+  /** Prepares a statement, to be used for the life of the connection. */
+  prepare(sql: string): Statement {
+    const { run, get, all } = this.#translated(() => this.#driver.prepare(sql));
+    return {
+      run: (...parameters) => this.#translated(() => run(...parameters)),
+      get: (...parameters) => this.#translated(() => get(...parameters)),
+      all: (...parameters) => this.#translated(() => all(...parameters)),
+    };
+  }
+
+  /**
+   * Runs `body` in one `BEGIN IMMEDIATE` transaction: all of it is committed,
+   * or, if it throws, none. `body` must not be asynchronous.
+   */
   transaction<T>(body: () => T): T {
     // Not prepared: a BUSY inside a prepared statement leaves it open in
     // @db/sqlite, and every later COMMIT fails.
@@ -140,68 +195,76 @@ export abstract class BaseConnection {
     }
   }
 
-  // Outside a transaction a BUSY would leave the statement open, see above.
-  runAlone(statement: Statement, parameters: SqlValue[]): void {
-    this.transaction(() => statement.run(...parameters));
+  /** Closes the database. Closing again does nothing. */
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#driver.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
-}
 
-const openBuiltin: Opener = (path, options) =>
-  new BuiltinConnection(path, options);
-
-class BuiltinConnection extends BaseConnection implements Connection {
-  readonly engine = "builtin";
-  readonly #database: DatabaseSync;
-  #open = true;
-
-  constructor(path: string, options: OpenDatabaseOptions) {
-    super();
-    const { readonly = false, tolerant = false } = options;
-    // Where it is on by default, being defensive forbids being tolerant.
-    const settings = { readOnly: readonly, ...(tolerant && NOT_DEFENSIVE) };
-    this.#database = translated(() => new DatabaseSync(path, settings));
-  }
-
-  exec(sql: string): void {
-    translated(() => this.#database.exec(sql));
-  }
-
-  // Whatever it says, node:sqlite leaves no statement open: then BEGIN and
-  // COMMIT can be spared, which are a twentieth of what a row takes.
-  override runAlone(statement: Statement, parameters: SqlValue[]): void {
-    statement.run(...parameters);
-  }
-
-  prepare(sql: string): Statement {
-    const statement = translated(() => {
-      try {
-        return this.#database.prepare(sql);
-      } catch (error) {
-        // All that older Denos say. This does nothing but to say why.
-        const says = error instanceof Error ? error.message : "";
-        if (says === "failed to prepare statement") this.exec(`EXPLAIN ${sql}`);
-        throw error;
-      }
-    });
-    return {
-      run: (...parameters) =>
-        translated(() => Number(statement.run(...parameters).changes)),
-      get: (...parameters) =>
-        translated(() => statement.get(...parameters) as Row | undefined),
-      all: (...parameters) =>
-        translated(() => statement.all(...parameters) as Row[]),
-    };
-  }
-
-  close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#database.close();
+  #translated<T>(call: () => T): T {
+    try {
+      return translated(call);
+    } catch (error) {
+      this.sawDamage ||= hasFault(error, "damaged");
+      throw error;
+    }
   }
 }
 
-const NOT_DEFENSIVE = { defensive: false };
+/** Options for {@linkcode retryWhileBusy}. */
+export interface RetryWhileBusyOptions {
+  /** Ends the wait; its reason is thrown. */
+  signal?: AbortSignal;
+  /** How long to wait between two tries, in milliseconds. @default {250} */
+  waitMs?: number;
+  /** Is called before each wait. */
+  onBusy?: (error: DatabaseError) => void;
+}
+
+/**
+ * Calls the queue again and again while another process holds on to the database,
+ * and leaves the thread free in between.
+ *
+ * @throws whatever else the call throws.
+ */
+export async function retryWhileBusy<T>(
+  call: () => T,
+  options: RetryWhileBusyOptions = {},
+): Promise<T> {
+  const { signal, waitMs = 250, onBusy } = options;
+  while (true) {
+    try {
+      return call();
+    } catch (error) {
+      if (!hasFault(error, "busy")) throw error;
+      onBusy?.(error as DatabaseError);
+      await delay(waitMs, signal && { signal });
+    }
+  }
+}
+
+/** Runs a call into SQLite; wrong arguments stay what they are. */
+function translated<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (cause) {
+    if (!(cause instanceof Error) || cause instanceof TypeError) throw cause;
+    const fault = faultOf(cause);
+    if (fault === "damaged") throw damagedError(cause.message, cause);
+    throw new DatabaseError(cause.message, { fault, cause });
+  }
+}
+
+/** The engines have only SQLite's words in common. */
+function faultOf({ message }: Error): DatabaseFault {
+  if (/malformed|not a database|unsupported file format/.test(message)) {
+    return "damaged";
+  }
+  if (message.includes("disk is full")) return "full";
+  return message.includes("is locked") ? "busy" : "other";
+}

@@ -1,137 +1,132 @@
 /**
- * Every SQL statement of the queue.
+ * Every SQL statement of the queue's daily work. Parameters have no numbers: older
+ * Denos take those for names.
  *
  * @module
  */
 
-import type { Connection, SqlValue, Statement } from "./sqlite.ts";
-import { RECOUNT } from "./schema.ts";
+import { CAPTURE_COLUMNS } from "./capture_row.ts";
+import type { Connection, Statement } from "./sqlite.ts";
 
-/** A charged capture waits this long the first time, twice as long each further time. */
-export const RETRY_DELAY_MS = 60_000;
-/** The longest that a charged capture waits. */
-export const MAX_RETRY_DELAY_MS = 3_600_000;
-/** With this many charged attempts a capture is `failed`. */
-export const MAX_ATTEMPTS = 10;
+/** Captures in order of age, by status and turn. SQLite might take another index, and sort. */
+const BY_TURN = "captures INDEXED BY captures_by_turn";
 
-/** Captures in order of age by status. Which index to take is said wherever SQLite might err. */
-const BY_AGE = "captures INDEXED BY captures_by_age";
-
-/** The captures that wait for a retry. SQLite would rather go through all that are pending. */
+/** The captures that wait. SQLite would rather go through all that are pending. */
 const WAITING =
   "captures INDEXED BY captures_waiting WHERE status = 'pending' AND due_at IS NOT NULL";
 
 const PROMOTE = `UPDATE ${WAITING.replace("WHERE", "SET due_at = NULL WHERE")}`;
 
 const AGAIN =
-  "UPDATE captures SET status = 'pending', due_at = NULL, attempts = 0, last_error = NULL";
+  `UPDATE captures SET status = 'pending', due_at = NULL, attempts = 0,
+  first_charged_at = NULL, last_charged_at = NULL, snoozes = 0, last_error = NULL`;
 
-/** An attempt began when the capture was marked; one that was not marked, now. */
-const ATTEMPTED =
-  "attempts = attempts + 1, last_error = ?, last_attempt = iif(status = 'uploading', last_attempt, ?)";
+const WATCHED = "n, filepath, file_id, size, mtime_ms, ctime_ms, sha256, state";
 
-/** How many captures one statement takes in or settles: what calling it costs is shared. */
-export const TOGETHER = 25;
-
-const each = (places: string) => Array(TOGETHER).fill(places).join(", ");
-
-const COLUMNS =
-  "id, filepath, metadata_json, created_at, size, mtime_ms, spooled, watched";
-
-const IS_THAT_FILE =
-  "filepath = column2 AND size IS column3 AND mtime_ms IS column4";
-
-/** Their texts. Parameters have no numbers: older Denos take those for names. */
-export const STATEMENTS = {
+/** Their texts. */
+const STATEMENTS = {
   sqliteVersion: "SELECT sqlite_version() AS version",
-  singleThread: "SELECT sqlite_compileoption_used('THREADSAFE=0') AS yes",
+  shrinkMemory: "PRAGMA shrink_memory",
+  dataVersion: "PRAGMA data_version",
+  truncateWal: "PRAGMA wal_checkpoint(TRUNCATE)",
+
   // The agent may have found the spool's record first, and even delivered it.
-  insert: `INSERT INTO captures (${COLUMNS})
-     SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM delivered WHERE id = ?)
+  insert: `INSERT INTO captures (id, filepath, metadata_json, created_at,
+       file_id, size, mtime_ms, ctime_ms, sha256, spooled, watched)
+     SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM delivered WHERE id = ?)
      ON CONFLICT (id) DO NOTHING`,
-  arrive: `INSERT INTO arrivals (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-  insertNew:
-    `INSERT INTO captures (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-  insertNewMany: `INSERT INTO captures (${COLUMNS})
-     VALUES ${each("(?, ?, ?, ?, ?, ?, ?, ?)")}`,
-  count: "UPDATE counts SET n = n + ? WHERE status = ?",
-  ready:
-    `SELECT * FROM ${BY_AGE} WHERE status = 'pending' AND (due_at IS NOT NULL) = 0
-     ORDER BY created_at, rowid LIMIT ?`,
+  get: `SELECT ${CAPTURE_COLUMNS} FROM captures WHERE id = ?`,
+  ready: `SELECT ${CAPTURE_COLUMNS} FROM ${BY_TURN}
+     WHERE status = 'pending' AND turn = ? ORDER BY created_at, rowid LIMIT ?`,
+  list: `SELECT ${CAPTURE_COLUMNS} FROM ${BY_TURN}
+     WHERE status = ? AND turn = ? ORDER BY created_at, rowid LIMIT ?`,
+  spooledAfter: `SELECT ${CAPTURE_COLUMNS} FROM captures
+     WHERE rowid > ? AND spooled = 1 ORDER BY rowid LIMIT ?`,
+  oldest: `SELECT created_at FROM ${BY_TURN}
+     WHERE status = ? AND turn = ? ORDER BY created_at LIMIT 1`,
+  counts: "SELECT what, min(n, 9007199254740991) AS n FROM counts",
+
   anyDueUntil: `SELECT 1 FROM ${WAITING} AND due_at <= ? LIMIT 1`,
   anyDueAfter: `SELECT 1 FROM ${WAITING} AND due_at > ? LIMIT 1`,
-  promoteUntil: PROMOTE + " AND due_at <= ?",
-  promoteAfter: PROMOTE + " AND due_at > ?",
+  promoteUntil: `${PROMOTE} AND due_at <= ?`,
+  promoteAfter: `${PROMOTE} AND due_at > ?`,
   makeAllDue: PROMOTE,
   firstDue: `SELECT due_at FROM ${WAITING} ORDER BY due_at LIMIT 1`,
+
   markUploading:
     `UPDATE captures SET status = 'uploading', due_at = NULL, last_attempt = ?
      WHERE id = ? AND status = 'pending'`,
-  claim:
-    `UPDATE captures SET status = 'uploading', due_at = NULL, last_attempt = ? WHERE rowid IN (
-       SELECT rowid FROM ${BY_AGE} WHERE status = 'pending' AND (due_at IS NOT NULL) = 0
-       ORDER BY created_at, rowid LIMIT ?)`,
-  deliver:
-    `INSERT OR IGNORE INTO delivered (id, filepath, size, mtime_ms, server_id, delivered_at, watched)
-     SELECT id, filepath, coalesce(column2, size), coalesce(column3, mtime_ms), column4, ?, watched
-     FROM (VALUES ${each("(?, ?, ?, ?)")})
-     CROSS JOIN captures ON captures.id = column1`,
-  dismiss: `INSERT OR REPLACE INTO dismissed (filepath, size, mtime_ms)
-     SELECT filepath, size, mtime_ms FROM captures WHERE id = ? AND watched = 1`,
-  countOf:
-    `SELECT count(*) AS n, sum(status = 'pending') AS pending, sum(status = 'uploading') AS uploading,
-       sum(iif(spooled = 1, size, 0)) AS bytes
-     FROM captures WHERE id IN (${each("?")})`,
-  delete: `DELETE FROM captures WHERE id IN (${each("?")})`,
-  charge: `UPDATE captures SET ${ATTEMPTED},
-       status = iif(attempts + 1 >= ${MAX_ATTEMPTS}, 'failed', 'pending'),
-       due_at = iif(attempts + 1 >= ${MAX_ATTEMPTS}, NULL,
-         ? + min(${RETRY_DELAY_MS} << min(attempts, 20), ${MAX_RETRY_DELAY_MS}))
-     WHERE id = ? AND status <> 'failed'`,
-  reject: `UPDATE captures SET ${ATTEMPTED}, status = 'failed', due_at = NULL
-     WHERE id = ? AND status <> 'failed'`,
-  release:
-    `UPDATE captures SET status = 'pending', last_error = coalesce(?, last_error), due_at = ?
-     WHERE id = ? AND status = 'uploading'`,
   recover:
-    `UPDATE ${BY_AGE} SET status = 'pending', due_at = NULL WHERE status = 'uploading'`,
-  counts:
-    "SELECT status, n FROM counts WHERE status NOT IN ('spooled bytes', 'uncertain')",
-  becomeCertain: "DELETE FROM counts WHERE status = 'uncertain'",
-  recount: RECOUNT,
-  spooledBytes: "SELECT n FROM counts WHERE status = 'spooled bytes'",
-  oldest:
-    `SELECT created_at FROM ${BY_AGE} WHERE status = ? AND (due_at IS NOT NULL) = ?
-     ORDER BY created_at LIMIT 1`,
+    `UPDATE ${BY_TURN} SET status = 'pending', due_at = NULL WHERE status = 'uploading'`,
+  standing:
+    `SELECT status, attempts, first_charged_at, last_charged_at, last_attempt, spooled, watched
+     FROM captures WHERE id = ?`,
+  addAttempt:
+    `INSERT INTO attempts (capture_id, nth, started_at, elapsed_ms, http_status, error, sha256)
+     SELECT ?, coalesce(max(nth), 0) + 1, ?, ?, ?, ?, ? FROM attempts WHERE capture_id = ?
+     RETURNING nth`,
+  attemptsMade: "SELECT max(nth) AS n FROM attempts WHERE capture_id = ?",
+  forgetAttempts: "DELETE FROM attempts WHERE capture_id = ? AND nth <= ?",
+  attempts: `SELECT nth, started_at, elapsed_ms, http_status, error, sha256
+     FROM attempts WHERE capture_id = ?
+     UNION ALL SELECT attempts_made, delivered_at - elapsed_ms, elapsed_ms, http_status, NULL, sha256
+     FROM delivered WHERE id = ? AND elapsed_ms IS NOT NULL ORDER BY nth`,
+  deliver:
+    `INSERT OR IGNORE INTO delivered (id, filepath, file_id, size, mtime_ms, ctime_ms,
+       sha256, server_id, delivered_at, watched, attempts_made, elapsed_ms, http_status)
+     SELECT id, filepath, coalesce(?, file_id), coalesce(?, size), coalesce(?, mtime_ms),
+       coalesce(?, ctime_ms), coalesce(?, sha256), ?, ?, watched, ?, ?, ?
+     FROM captures WHERE id = ?`,
+  putBack:
+    `UPDATE captures SET status = 'pending', last_error = coalesce(?, last_error),
+       due_at = ?, snoozes = snoozes + ? WHERE id = ? AND status = 'uploading'`,
+  charge:
+    `UPDATE captures SET status = ?, due_at = ?, attempts = ?, first_charged_at = ?,
+       last_charged_at = ?, last_error = ?, last_attempt = ? WHERE id = ?`,
+  putOff:
+    `UPDATE captures SET status = 'pending', due_at = ?, last_error = ?, last_attempt = ?
+     WHERE id = ?`,
+  remove: "DELETE FROM captures WHERE id = ?",
+  removeRow: "DELETE FROM captures WHERE rowid = ?",
+  wasDelivered: "SELECT 1 FROM delivered WHERE id = ?",
+
   oldFailed:
-    `SELECT id FROM ${BY_AGE} WHERE status = 'failed' AND coalesce(last_attempt, created_at) < ?`,
-  list:
-    `SELECT rowid, * FROM ${BY_AGE} WHERE status = ? AND (due_at IS NOT NULL) = ?
-     ORDER BY created_at, rowid LIMIT ?`,
-  get: "SELECT * FROM captures WHERE id = ?",
-  spooledAfter:
-    "SELECT rowid, * FROM captures WHERE rowid > ? AND spooled = 1 ORDER BY rowid LIMIT ?",
+    `SELECT id FROM ${BY_TURN} WHERE status = 'failed' AND coalesce(last_attempt, created_at) < ?`,
   retryOne: `${AGAIN} WHERE id = ? AND status <> 'uploading'`,
-  failedIds: `SELECT id FROM ${BY_AGE} WHERE status = 'failed'`,
+  failedIds: `SELECT id FROM ${BY_TURN} WHERE status = 'failed'`,
   retryFailed: `${AGAIN} WHERE status = 'failed'`,
   retryableIds: "SELECT id FROM captures WHERE status <> 'uploading'",
   retryAll: `${AGAIN} WHERE status <> 'uploading'`,
-  knownWatched: `SELECT n, known FROM (
-     SELECT column1 AS n, CASE
-       WHEN EXISTS (SELECT 1 FROM captures WHERE watched = 1 AND ${IS_THAT_FILE}) THEN 'queued'
-       WHEN EXISTS (SELECT 1 FROM delivered WHERE watched = 1 AND ${IS_THAT_FILE}) THEN 'delivered'
-       WHEN EXISTS (SELECT 1 FROM dismissed WHERE ${IS_THAT_FILE}) THEN 'removed'
-     END AS known
-     FROM (VALUES ${each("(?, ?, ?, ?)")})
-   ) WHERE known IS NOT NULL`,
-  wasDelivered: "SELECT 1 FROM delivered WHERE id = ?",
-  quickCheck: "PRAGMA quick_check(1)",
-  dataVersion: "PRAGMA data_version",
-  shrinkMemory: "PRAGMA shrink_memory",
-  bringIn: "PRAGMA wal_checkpoint(TRUNCATE)",
+
+  watchedFile: `SELECT ${WATCHED} FROM watched_files WHERE file_id = ?`,
+  watchedPath:
+    `SELECT ${WATCHED} FROM watched_files WHERE filepath = ? ORDER BY n DESC LIMIT 1`,
+  // A file that is taken over again replaces what was known of it.
+  addWatched: `INSERT OR REPLACE INTO watched_files
+       (capture_id, filepath, file_id, size, mtime_ms, ctime_ms, sha256, state, since)
+     VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?)`,
+  watchedIsNow: `UPDATE OR REPLACE watched_files
+     SET filepath = ?, file_id = ?, size = ?, mtime_ms = ?, ctime_ms = ? WHERE n = ?`,
+  watchedIsDelivered:
+    `UPDATE OR REPLACE watched_files SET state = 'delivered', since = ?,
+       file_id = coalesce(?, file_id), size = coalesce(?, size),
+       mtime_ms = coalesce(?, mtime_ms), ctime_ms = coalesce(?, ctime_ms),
+       sha256 = coalesce(?, sha256) WHERE capture_id = ?`,
+  watchedIsRemoved:
+    "UPDATE watched_files SET state = 'removed', since = ? WHERE capture_id = ?",
+  forgetWatchedCapture: "DELETE FROM watched_files WHERE capture_id = ?",
+  forgetWatched: "DELETE FROM watched_files WHERE n = ?",
+
+  oldWatched: `SELECT n, filepath FROM watched_files
+     WHERE n > ? AND since < ? AND state <> 'queued' ORDER BY n LIMIT ?`,
+  oldDelivered:
+    "SELECT id FROM delivered WHERE delivered_at < ? ORDER BY delivered_at LIMIT ?",
+  forgetDelivered: "DELETE FROM delivered WHERE id = ?",
+
   agent: "SELECT * FROM agent",
   setAgent:
     `UPDATE agent SET pid = ?, server_url = ?, server_state = ?, server_reason = ?, server_since = ?`,
+  suspect: "UPDATE agent SET pid = 0 WHERE pid IS NULL",
   requestSync: "UPDATE agent SET sync_requested = sync_requested + 1",
   completeSync: "UPDATE agent SET sync_completed = ?",
 };
@@ -139,35 +134,9 @@ export const STATEMENTS = {
 /** The statements by name. */
 export type Statements = Readonly<Record<keyof typeof STATEMENTS, Statement>>;
 
-/** Splits what there is into as many at a time as one statement takes. */
-export function* together<T>(all: T[]): Generator<T[]> {
-  for (let at = 0; at < all.length; at += TOGETHER) {
-    yield all.slice(at, at + TOGETHER);
-  }
-}
-
-/** Fills up the parameters of a statement for {@linkcode TOGETHER} captures: no row has the id NULL. */
-export function filledUp(values: SqlValue[], eachHas: number): SqlValue[] {
-  const missing = TOGETHER * eachHas - values.length;
-  return missing > 0 ? [...values, ...Array(missing).fill(null)] : values;
-}
-
-/**
- * Returns the statements of a connection. Each is prepared when it is used first,
- * for no command needs many of them, and once: preparing per call leaks in one
- * engine.
- */
-export function statementsOf(database: Connection): Statements {
-  const statements = {};
-  for (const [name, sql] of Object.entries(STATEMENTS)) {
-    Object.defineProperty(statements, name, {
-      configurable: true,
-      get() {
-        const value = database.prepare(sql);
-        Object.defineProperty(statements, name, { value });
-        return value;
-      },
-    });
-  }
-  return statements as Statements;
+/** Prepares every statement. @throws {DatabaseError} if a table or column is missing. */
+export function prepareStatements(database: Connection): Statements {
+  const prepared = Object.entries(STATEMENTS)
+    .map(([name, sql]) => [name, database.prepare(sql)]);
+  return Object.fromEntries(prepared);
 }

@@ -1,105 +1,176 @@
-import type { SqlValue } from "./sqlite.ts";
+/** What becomes of a capture that was claimed: the rules, and the rows that they change. */
+
 import {
-  filledUp,
-  MAX_RETRY_DELAY_MS,
-  type Statements,
-  together,
-} from "./statements.ts";
-import type { Tally } from "./tally.ts";
+  identityValues,
+  type KnownIdentity,
+  type NewCapture,
+  whole,
+} from "./capture_row.ts";
+import type { Row } from "./sqlite.ts";
+import type { Statements } from "./statements.ts";
 
-/** What became of one claimed capture. */
-export type Settlement =
-  | {
-    id: string;
-    kind: "delivered";
-    captureId?: string | null;
-    /** What was sent, if it is not what was handed over. */
-    sent?: { size: number; mtimeMs: number };
-  }
-  | { id: string; kind: "charged" | "rejected"; error: string }
-  | { id: string; kind: "released"; error?: string }
-  | { id: string; kind: "deferred"; error: string; delayMs: number };
-
-type Delivery = Extract<Settlement, { kind: "delivered" }>;
-
-/** Records settlements in their order; returns how many captures were there to be settled. */
-export function settleAll(
-  sql: Statements,
-  settlements: Settlement[],
-  { nowMs, tally }: { nowMs: number; tally: Tally },
-): number {
-  let found = 0;
-  let deliveries: Delivery[] = [];
-  const deliverThem = () => {
-    found += deliver(sql, deliveries, { nowMs, tally });
-    deliveries = [];
-  };
-  for (const settlement of settlements) {
-    if (settlement.kind === "delivered") {
-      deliveries.push(settlement);
-    } else {
-      deliverThem();
-      found += settle(sql, settlement, nowMs);
-    }
-  }
-  deliverThem();
-  return found;
+/** How one attempt to deliver a capture went. */
+export interface Attempt {
+  /** In milliseconds since 1970. */
+  startedMs: number;
+  elapsedMs: number;
+  /** The HTTP status; `null` if there was no answer. */
+  status: number | null;
+  error: string | null;
+  /** Of what was sent, in hexadecimal. */
+  sha256?: string | null;
 }
 
-/** Takes captures out of the queue, whatever their status; returns how many were in it. */
-export function takeOut(sql: Statements, ids: string[], tally: Tally): number {
-  let found = 0;
-  for (const some of together(ids)) {
-    const parameters = filledUp(some, 1);
-    const there = sql.countOf.get(...parameters)!;
-    const n = Number(there.n);
-    if (n === 0) continue;
-    const [pending, uploading] = [there.pending, there.uploading].map(Number);
-    tally.add("pending", -pending!);
-    tally.add("uploading", -uploading!);
-    tally.add("failed", pending! + uploading! - n);
-    tally.add("spooled bytes", -Number(there.bytes));
-    found += sql.delete.run(...parameters);
+/** What became of one claimed capture. */
+export type Completion =
+  & {
+    id: string;
+    /** Is kept, with the last ones before it. */
+    attempt?: Attempt;
   }
-  return found;
+  & (
+    | {
+      kind: "delivered";
+      /** What the server calls it. */
+      captureId?: string | null;
+      /** Of what was sent, in hexadecimal. */
+      sha256?: string | null;
+      /** Which file was sent, if it was not the spool's copy. */
+      identity?: KnownIdentity | null;
+    }
+    /** The attempt counts, and the capture waits. */
+    | { kind: "charge"; error: string }
+    /** Uncharged, due again after `delayMs`, an hour at most. */
+    | { kind: "snooze"; error: string; delayMs: number }
+    /** Uncharged, due now. */
+    | { kind: "release"; error?: string }
+    /** `failed`: no further attempt would change anything. */
+    | { kind: "discard"; error: string }
+  );
+
+/** A charged capture waits this long the first time, twice as long each further time. */
+const BACKOFF_MS = 60_000;
+/** The longest that a capture waits. */
+export const MAX_BACKOFF_MS = 3_600_000;
+/** With so many charged attempts, over so long a time, a capture is `failed`. */
+const MAX_ATTEMPTS = 10;
+const MIN_SPAN_MS = 86_400_000;
+/** So many attempts are kept of each capture. */
+const KEPT_ATTEMPTS = 20;
+
+/** Puts one capture into the queue; returns whether its id was new. */
+export function insertOne(
+  sql: Statements,
+  capture: NewCapture & { id: string },
+  nowMs: number,
+): boolean {
+  const { id, filepath, metadataJson, createdAtMs = nowMs, identity } = capture;
+  const { sha256 = null, spooled = false, watched = false } = capture;
+  return sql.insert.run(
+    ...[id, filepath, metadataJson, createdAtMs, ...identityValues(identity)],
+    ...[sha256, Number(spooled), Number(watched), id],
+  ) > 0;
+}
+
+/** Records one completion; returns whether there was something to complete. */
+export function completeOne(
+  sql: Statements,
+  completion: Completion,
+  nowMs: number,
+): boolean {
+  const { id, attempt } = completion;
+  const row = sql.standing.get(id);
+  if (!row) return false;
+  if (completion.kind === "delivered") {
+    return deliver(sql, completion, { row, nowMs });
+  }
+  if (attempt) addAttempt(sql, id, attempt);
+  switch (completion.kind) {
+    case "charge":
+    case "discard":
+      return charge(sql, completion, { row, rule: completion.kind, nowMs });
+    case "snooze": {
+      const delayMs = Math.min(Math.max(completion.delayMs, 0), MAX_BACKOFF_MS);
+      const dueAt = Math.round(nowMs + delayMs);
+      return sql.putBack.run(completion.error, dueAt, 1, id) > 0;
+    }
+    case "release":
+      return sql.putBack.run(completion.error ?? null, null, 0, id) > 0;
+  }
+}
+
+/** Charges an attempt as the first design does: the tenth is the last, however soon it comes. */
+export function chargeAtOnce(
+  sql: Statements,
+  failure: { id: string; error: string },
+  nowMs: number,
+): boolean {
+  const row = sql.standing.get(failure.id);
+  return row !== undefined &&
+    charge(sql, failure, { row, rule: "at once", nowMs });
+}
+
+/**
+ * An attempt that began before the capture was due by itself, because a person asked
+ * for it, is not counted. And `failed` takes a day: no outage may use the attempts up.
+ */
+function charge(
+  sql: Statements,
+  { id, error }: { id: string; error: string },
+  { row, rule, nowMs }: {
+    row: Row;
+    rule: "charge" | "discard" | "at once";
+    nowMs: number;
+  },
+): boolean {
+  if (row.status === "failed") return false;
+  const wasMarked = row.status === "uploading";
+  const begunMs = (wasMarked ? whole(row.last_attempt) : null) ?? nowMs;
+  const lastMs = whole(row.last_charged_at);
+  const before = whole(row.attempts) ?? 0;
+  if (rule === "charge" && lastMs !== null && before > 0) {
+    const dueAtMs = lastMs + backoffMs(before);
+    // A charge that is still to come was written under another clock.
+    if (lastMs <= begunMs && begunMs < dueAtMs) {
+      return sql.putOff.run(dueAtMs, error, begunMs, id) > 0;
+    }
+  }
+  const attempts = before + 1;
+  const firstMs = Math.min(whole(row.first_charged_at) ?? nowMs, nowMs);
+  const isOver = rule === "discard" || attempts >= MAX_ATTEMPTS &&
+      (rule === "at once" || nowMs - firstMs >= MIN_SPAN_MS);
+  const dueAtMs = isOver ? null : nowMs + backoffMs(attempts);
+  const standing = [isOver ? "failed" : "pending", dueAtMs, attempts];
+  return sql.charge.run(...standing, firstMs, nowMs, error, begunMs, id) > 0;
+}
+
+function backoffMs(attempts: number): number {
+  return Math.min(BACKOFF_MS * 2 ** (attempts - 1), MAX_BACKOFF_MS);
 }
 
 function deliver(
   sql: Statements,
-  deliveries: Delivery[],
-  { nowMs, tally }: { nowMs: number; tally: Tally },
-): number {
-  for (const some of together(deliveries)) {
-    const values = some.flatMap((
-      { id, captureId = null, sent },
-    ): SqlValue[] => [
-      id,
-      sent?.size ?? null,
-      sent?.mtimeMs ?? null,
-      captureId,
-    ]);
-    tally.add("delivered", sql.deliver.run(nowMs, ...filledUp(values, 4)));
+  completion: Completion & { kind: "delivered" },
+  { row, nowMs }: { row: Row; nowMs: number },
+): boolean {
+  const { id, captureId = null, sha256 = null, attempt } = completion;
+  // The spool's copy is another file than the one that was handed over.
+  const identity = Number(row.spooled) === 1 ? null : completion.identity;
+  const content = [...identityValues(identity), sha256];
+  const before = whole(sql.attemptsMade.get(id)?.n) ?? whole(row.attempts) ?? 0;
+  const elapsedMs = attempt ? Math.round(attempt.elapsedMs) : null;
+  const how = [before + 1, elapsedMs, attempt?.status ?? null];
+  sql.deliver.run(...content, captureId, nowMs, ...how, id);
+  if (Number(row.watched) === 1) {
+    sql.watchedIsDelivered.run(nowMs, ...content, id);
   }
-  return takeOut(sql, deliveries.map(({ id }) => id), tally);
+  return sql.remove.run(id) > 0;
 }
 
-function settle(
-  sql: Statements,
-  settlement: Exclude<Settlement, Delivery>,
-  nowMs: number,
-): number {
-  const { id } = settlement;
-  switch (settlement.kind) {
-    case "charged":
-      return sql.charge.run(settlement.error, nowMs, nowMs, id);
-    case "rejected":
-      return sql.reject.run(settlement.error, nowMs, id);
-    case "released":
-      return sql.release.run(settlement.error ?? null, null, id);
-    case "deferred": {
-      const { error, delayMs } = settlement;
-      const dueAt = nowMs + Math.min(delayMs, MAX_RETRY_DELAY_MS);
-      return sql.release.run(error, Math.round(dueAt), id);
-    }
-  }
+function addAttempt(sql: Statements, id: string, attempt: Attempt): void {
+  const { startedMs, elapsedMs, status, error, sha256 = null } = attempt;
+  const times = [startedMs, elapsedMs].map(Math.round);
+  const added = sql.addAttempt.get(id, ...times, status, error, sha256, id)!;
+  const nth = whole(added.nth)!;
+  if (nth > KEPT_ATTEMPTS) sql.forgetAttempts.run(id, nth - KEPT_ATTEMPTS);
 }

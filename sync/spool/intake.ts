@@ -37,7 +37,7 @@
 
 import { resolve } from "@std/path";
 import { newCaptureId } from "../capture/capture_id.ts";
-import { checkMetadata, parseMetadata } from "../capture/metadata.ts";
+import { checkMetadata } from "../capture/metadata.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
 import type { NewCapture, UploadQueue } from "../queue/queue.ts";
@@ -216,7 +216,9 @@ export class Intake {
   }
 
   #enqueue(captures: Taken[]): void {
-    this.#queue.enqueueMany(captures.map(rowOf));
+    const rows = captures
+      .map((capture) => ({ ...capture, spooled: isCopied(capture) }));
+    this.#queue.enqueueMany(rows);
     reached("row");
   }
 
@@ -243,22 +245,7 @@ export class Intake {
 }
 
 /** A capture as it is queued: with a copy in the spool, or where it is. */
-type Taken = SpoolRecord | Omit<SpoolRecord, "sha256"> & { sha256?: never };
-
-/** What the queue is told of a capture. */
-export function rowOf(capture: Taken): NewCapture {
-  const { id, filepath, metadataJson, createdAtMs, watched } = capture;
-  return {
-    id,
-    filepath,
-    metadata: parseMetadata(metadataJson),
-    createdAtMs,
-    watched,
-    size: capture.identity.size,
-    mtimeMs: capture.identity.mtimeMs,
-    spooled: isCopied(capture),
-  };
-}
+type Taken = SpoolRecord | NewCapture & { sha256?: never };
 
 function isCopied(capture: Taken): capture is SpoolRecord {
   return capture.sha256 !== undefined;

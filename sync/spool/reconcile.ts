@@ -3,7 +3,6 @@ import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
 import { parseMetadata } from "../capture/metadata.ts";
 import type { Log } from "../host/log.ts";
 import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
-import { rowOf } from "./intake.ts";
 import { openCapture } from "./private_copy.ts";
 import type { Spool, SpoolRecord } from "./spool.ts";
 
@@ -94,13 +93,7 @@ async function* stepsOf(
   spool: Spool,
   now: () => number,
 ): AsyncGenerator<Step[]> {
-  /** Of copies that are lost, by id. */
-  const hashes = new Map<string, string>();
   for await (const records of spool.records()) {
-    for (const { id, sha256, identity } of records) {
-      if (!spool.canHold(id) || spool.sizeOf(id) === identity.size) continue;
-      if (queue.get(id)) hashes.set(id, sha256);
-    }
     yield records.map((record) => ({
       id: record.id,
       act: () => takeUp(record, queue, spool),
@@ -112,7 +105,7 @@ async function* stepsOf(
   for (const captures of queue.spooled()) {
     yield captures.map((capture) => ({
       id: capture.id,
-      act: () => restore(capture, queue, spool, hashes.get(capture.id)),
+      act: () => restore(capture, queue, spool),
     }));
   }
 }
@@ -129,7 +122,7 @@ function takeUp(
   const isKnown = queue.get(id) || queue.wasDelivered(id);
   if (size === undefined || isKnown) return "sound";
   if (size === identity.size && isUsable(record)) {
-    queue.enqueueMany([rowOf(record)]);
+    queue.enqueueMany([{ ...record, spooled: true }]);
     return "requeued";
   }
   spool.setAside(id, record);
@@ -168,7 +161,6 @@ async function restore(
   { id, size }: QueuedCapture,
   queue: UploadQueue,
   spool: Spool,
-  sha256: string | undefined,
 ): Promise<Found> {
   if (!spool.canHold(id)) return "sound";
   const left = spool.sizeOf(id);
@@ -177,7 +169,7 @@ async function restore(
   const capture = queue.get(id);
   if (!capture || capture.status === "uploading") return "sound";
   if (left !== undefined) spool.setAside(id);
-  const record = await copyAgain(capture, spool, sha256);
+  const record = await copyAgain(capture, spool);
   if (record) {
     if (queue.get(id)) {
       spool.commit([record]);
@@ -191,7 +183,7 @@ async function restore(
   const error = `Cannot read "${spool.pathOf(id)}": the spool's copy is ${
     left === undefined ? "gone" : "not whole"
   }, and the original is gone or another one`;
-  queue.settle([{ id, kind: "rejected", error }]);
+  queue.complete([{ id, kind: "discard", error }]);
   return "lost";
 }
 
@@ -199,10 +191,9 @@ async function restore(
 async function copyAgain(
   capture: QueuedCapture,
   spool: Spool,
-  sha256: string | undefined,
 ): Promise<SpoolRecord | undefined> {
-  const { id, filepath, metadataJson, createdAt, watched } = capture;
-  if (sha256 === undefined) return undefined;
+  const { id, filepath, metadataJson, createdAt, watched, sha256 } = capture;
+  if (sha256 === null) return undefined;
   try {
     using file = openCapture(filepath);
     const { identity } = file;

@@ -1,5 +1,5 @@
 import { isOutOfRoom } from "../host/files.ts";
-import { hasFault } from "../queue/database_error.ts";
+import { hasFault } from "../queue/sqlite.ts";
 import type { UploadQueue } from "../queue/queue.ts";
 import type { Spool } from "./spool.ts";
 

@@ -10,7 +10,7 @@ import {
   type OpenedFile,
 } from "../host/opened_file.ts";
 import { readHashed } from "../host/sha256.ts";
-import type { WatchedState } from "../queue/queue_reader.ts";
+import type { WatchedState } from "../queue/queue.ts";
 import type { CaptureFilter } from "./capture_filter.ts";
 import { type FileSystem, fileSystemOf } from "./file_system.ts";
 import type { WatchedFile } from "../spool/intake.ts";

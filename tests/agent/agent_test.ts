@@ -3,7 +3,7 @@ import {
   acquireAgentLock,
   AgentRunningError,
 } from "../../sync/agent/agent_lock.ts";
-import { DatabaseError } from "../../sync/queue/database_error.ts";
+import { DatabaseError } from "../../sync/queue/sqlite.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { AgentFixture } from "../helpers/agent_fixture.ts";

@@ -142,7 +142,7 @@ Deno.test("The agent refuses a file that is another one than was handed over", a
   const path = fixture.dir.write("a", "before");
   const { size, mtime } = Deno.statSync(path);
   const file = { size, mtimeMs: mtime!.getTime() };
-  const id = fixture.queue.enqueue(path, {}, file);
+  const id = fixture.queue.enqueue(path, {}, { identity: file });
   Deno.writeTextFileSync(path, "afterwards");
 
   await fixture.agent({ refuseChanged: true }).runOnce();

@@ -88,7 +88,7 @@ Deno.test("list shows the oldest first, by status, and so many", async () => {
   {
     using queue = host.queue();
     queue.claim(1);
-    queue.settle([{ id: a, kind: "rejected", error: "HTTP 422: no" }]);
+    queue.complete([{ id: a, kind: "discard", error: "HTTP 422: no" }]);
     queue.markUploading(b);
     queue.markFailed(b, "HTTP 500");
   }
@@ -115,10 +115,10 @@ Deno.test("retry makes captures due, by id and by kind, and says which it cannot
   const [a, b, c] = ids as [string, string, string];
   const spoil = () => {
     using queue = host.queue();
-    queue.settle([
-      { id: a, kind: "rejected", error: "no" },
-      { id: b, kind: "charged", error: "later" },
-      { id: c, kind: "rejected", error: "no" },
+    queue.complete([
+      { id: a, kind: "discard", error: "no" },
+      { id: b, kind: "charge", error: "later" },
+      { id: c, kind: "discard", error: "no" },
     ]);
   };
   spoil();
@@ -162,7 +162,7 @@ Deno.test("cleanup removes what failed so many days ago, and nothing else", asyn
   const ids = await host.enqueue(...["a", "b"].map((name) => host.write(name)));
   {
     using queue = host.queue();
-    queue.settle([{ id: ids[0]!, kind: "rejected", error: "no" }]);
+    queue.complete([{ id: ids[0]!, kind: "discard", error: "no" }]);
   }
   const said = async (...args: string[]) =>
     (await host.run("cleanup", ...args)).stdout;
@@ -236,7 +236,7 @@ Deno.test("doctor says what is well and what is wrong, and exits 1 then", async 
   const [id] = await host.enqueue(host.write("a"));
   {
     using queue = host.queue();
-    queue.settle([{ id: id!, kind: "rejected", error: "no" }]);
+    queue.complete([{ id: id!, kind: "discard", error: "no" }]);
   }
   server.ready = false;
   const { code, stdout } = await host.run("doctor");

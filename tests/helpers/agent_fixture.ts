@@ -1,7 +1,6 @@
 import { SyncAgent, type SyncAgentOptions } from "../../sync/agent/agent.ts";
 import { Throttle } from "../../sync/agent/throttle.ts";
 import type { Log } from "../../sync/host/log.ts";
-import "../../sync/queue/native_sqlite.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
 import { CaptureUploader } from "../../sync/upload/uploader.ts";
 import { TempDir } from "./temp_dir.ts";

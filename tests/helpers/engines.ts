@@ -1,5 +1,4 @@
 import { defaultEngine, type Engine } from "../../sync/queue/sqlite.ts";
-import "../../sync/queue/native_sqlite.ts";
 
 /** Every SQLite that this host offers: the built-in always, a native library where one loads. */
 export const ENGINES: readonly Engine[] = defaultEngine() === "ffi"

@@ -4,9 +4,8 @@
  */
 
 import type { Engine } from "../../sync/queue/sqlite.ts";
-import "../../sync/queue/native_sqlite.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
-import { openQueue } from "../../sync/queue/repair/salvage.ts";
+import { openQueue } from "../../sync/queue/repair/open_queue.ts";
 
 const DO = {
   /** Opens the queue and puts captures into it. */
@@ -34,7 +33,7 @@ const DO = {
       const ids = queue.claim(3).map(({ id }) => id);
       if (ids.length === 0 && n >= count) return claimed;
       claimed.push(...ids);
-      queue.settle(ids.map((id) => ({ id, kind: "delivered" })));
+      queue.complete(ids.map((id) => ({ id, kind: "delivered" })));
       queue.list({ limit: 5 });
       queue.retry("failed");
     }

@@ -1,6 +1,5 @@
 import type { Engine } from "../../sync/queue/sqlite.ts";
 import { openDatabase, type Row } from "../../sync/queue/sqlite.ts";
-import "../../sync/queue/native_sqlite.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
 import { TempDir } from "./temp_dir.ts";
 

@@ -4,7 +4,6 @@ import {
   openDatabase,
 } from "../../sync/queue/sqlite.ts";
 import { Intake, type IntakeOptions } from "../../sync/spool/intake.ts";
-import "../../sync/queue/native_sqlite.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
 import { Spool } from "../../sync/spool/spool.ts";
 import { TempDir } from "./temp_dir.ts";

@@ -52,6 +52,7 @@ export class Pair implements AsyncDisposable {
       status: capture.status,
       nextAttemptAt: capture.nextAttemptAt,
       lastError: capture.lastError,
+      snoozes: capture.snoozes,
     }));
     assertEquals(known, model.list(), "what is queued");
     assertEquals(queue.getStats(), model.stats() as never, "the counts");
@@ -88,17 +89,19 @@ type Kind = (pair: Pair, nth: number, amount: number) => Answers;
 
 const idsOf = (captures: { id: string }[]) => captures.map(({ id }) => id);
 
+const identityOf = (path: string, size: number) => ({
+  fileId: `801:${path}`,
+  size,
+  mtimeMs: 5,
+  ctimeMs: 5,
+});
+
 function enqueue(pair: Pair, id: string, amount: number): Answers {
   const filepath = `/watched/${amount % 5}`;
   const size = amount % 3;
   const flags = { spooled: amount % 2 === 0, watched: amount % 7 > 2 };
-  const mtimeMs = 5;
-  const actual = pair.queue.enqueue(filepath, {}, {
-    id,
-    size,
-    mtimeMs,
-    ...flags,
-  });
+  const identity = identityOf(filepath, size);
+  const actual = pair.queue.enqueue(filepath, {}, { id, identity, ...flags });
   pair.model.enqueue({
     id,
     filepath,
@@ -110,8 +113,25 @@ function enqueue(pair: Pair, id: string, amount: number): Answers {
     status: "pending",
     dueAt: null,
     lastError: null,
+    snoozes: 0,
+    firstCharged: null,
+    lastCharged: null,
   });
   return { actual, expected: id };
+}
+
+function complete(
+  pair: Pair,
+  nth: number,
+  amount: number,
+  kind: "charge" | "discard",
+): Answers {
+  const id = pair.id(nth);
+  const error = `error ${amount}`;
+  return {
+    actual: pair.queue.complete([{ id, kind, error }]) === 1,
+    expected: pair.model.fail(id, error, { now: pair.now, rule: kind }),
+  };
 }
 
 /** Everything that can be done to a queue. */
@@ -136,27 +156,26 @@ export const KINDS = {
   }),
   markFailed: (pair, nth, amount) => ({
     actual: pair.queue.markFailed(pair.id(nth), `error ${amount}`),
-    expected: pair.model.fail(pair.id(nth), `error ${amount}`, pair.now, false),
+    expected: pair.model.fail(pair.id(nth), `error ${amount}`, {
+      now: pair.now,
+      rule: "at once",
+    }),
   }),
-  reject: (pair, nth, amount) => ({
-    actual: pair.queue.settle([
-      { id: pair.id(nth), kind: "rejected", error: `error ${amount}` },
-    ]) === 1,
-    expected: pair.model.fail(pair.id(nth), `error ${amount}`, pair.now, true),
-  }),
+  charge: (pair, nth, amount) => complete(pair, nth, amount, "charge"),
+  discard: (pair, nth, amount) => complete(pair, nth, amount, "discard"),
   release: (pair, nth) => ({
-    actual: pair.queue.settle([{ id: pair.id(nth), kind: "released" }]) === 1,
+    actual: pair.queue.complete([{ id: pair.id(nth), kind: "release" }]) === 1,
     expected: pair.model.putBack(pair.id(nth), null, null),
   }),
-  defer: (pair, nth, amount) => {
+  snooze: (pair, nth, amount) => {
     const id = pair.id(nth);
     const error = `error ${amount}`;
     const delayMs = amount * 10_000;
     const dueAt = pair.now + Math.min(delayMs, 3_600_000);
     return {
-      actual: pair.queue.settle([{ id, kind: "deferred", error, delayMs }]) ===
+      actual: pair.queue.complete([{ id, kind: "snooze", error, delayMs }]) ===
         1,
-      expected: pair.model.putBack(id, error, dueAt),
+      expected: pair.model.snooze(id, error, dueAt),
     };
   },
   recover: ({ queue, model }) => ({
@@ -192,9 +211,17 @@ export const KINDS = {
       expected: old.filter((id) => model.remove(id)).sort(),
     };
   },
-  knowsWatched: ({ queue, model }, nth, amount) => ({
-    actual: queue.knowsWatched(`/watched/${nth % 5}`, amount % 3, 5),
-    expected: model.knowsWatched(`/watched/${nth % 5}`, amount % 3),
+  knownWatched: ({ queue, model }, nth, amount) => {
+    const path = `/watched/${nth % 5}`;
+    const identity = identityOf(path, amount % 3);
+    return {
+      actual: queue.knownWatched([{ path, identity }])[0],
+      expected: model.knownWatched(path, amount % 3),
+    };
+  },
+  markRemoved: (pair, nth) => ({
+    actual: pair.queue.markRemoved(pair.id(nth)),
+    expected: pair.model.markRemoved(pair.id(nth)),
   }),
   wasDelivered: (pair, nth) => ({
     actual: pair.queue.wasDelivered(pair.id(nth)),
@@ -210,6 +237,7 @@ export const KINDS = {
   },
   restart: (pair) => {
     pair.fixture.restart();
+    pair.model.restart();
     pair.verifyCounters();
     return { actual: null, expected: null };
   },
@@ -225,8 +253,9 @@ export interface Operation {
 const OFTEN: Partial<Record<keyof typeof KINDS, number>> = {
   enqueue: 6,
   claim: 3,
-  markFailed: 3,
-  wait: 3,
+  charge: 6,
+  snooze: 2,
+  wait: 4,
 };
 
 const WEIGHTED = (Object.keys(KINDS) as (keyof typeof KINDS)[])

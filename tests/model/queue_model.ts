@@ -13,6 +13,9 @@ interface ModelCapture {
   status: CaptureStatus;
   dueAt: number | null;
   lastError: string | null;
+  snoozes: number;
+  firstCharged: number | null;
+  lastCharged: number | null;
   size: number;
   spooled: boolean;
   watched: boolean;
@@ -28,14 +31,25 @@ export type ModelState = Pick<
   | "status"
   | "nextAttemptAt"
   | "lastError"
+  | "snoozes"
 >;
+
+/** A file of a watched folder, as it was last taken over. */
+interface ModelFile {
+  captureId: string;
+  size: number;
+  state: "queued" | "delivered" | "removed";
+}
 
 /** What a queue should do, in plain memory: its state machine, once more and differently. */
 export class QueueModel {
   /** In the order in which they came. */
   captures: ModelCapture[] = [];
   readonly delivered = new Map<string, ModelCapture>();
-  readonly dismissed = new Map<string, number>();
+  /** By path: here no file ever changes its name. */
+  readonly files = new Map<string, ModelFile>();
+  /** How many places were given since the last one for a snoozed capture. */
+  #places = 0;
 
   find(id: string): ModelCapture | undefined {
     return this.captures.find((capture) => capture.id === id);
@@ -43,7 +57,10 @@ export class QueueModel {
 
   enqueue(capture: ModelCapture): void {
     const known = this.find(capture.id) ?? this.delivered.get(capture.id);
-    if (!known) this.captures.push(capture);
+    if (known) return;
+    this.captures.push(capture);
+    const { id: captureId, filepath, size, watched } = capture;
+    if (watched) this.files.set(filepath, { captureId, size, state: "queued" });
   }
 
   getPending(limit: number, now: number): string[] {
@@ -52,15 +69,24 @@ export class QueueModel {
       if (dueAt === null) continue;
       if (dueAt <= now || dueAt > now + HOUR_MS) capture.dueAt = null;
     }
-    return this.#byAge()
-      .filter(({ status, dueAt }) => status === "pending" && dueAt === null)
-      .slice(0, limit).map(({ id }) => id);
+    return [...this.#ready(false), ...this.#ready(true)].slice(0, limit);
   }
 
   claim(limit: number, now: number): string[] {
-    const ids = this.getPending(limit, now);
+    if (this.getPending(limit, now).length === 0) return [];
+    const [fresh, snoozed] = [this.#ready(false), this.#ready(true)];
+    this.#places += limit;
+    const places = Math.floor(this.#places / 8);
+    this.#places %= 8;
+    const guests = snoozed.slice(0, Math.max(places, limit - fresh.length));
+    const ids = [...fresh.slice(0, limit - guests.length), ...guests];
     ids.forEach((id) => this.markUploading(id, now));
     return ids;
+  }
+
+  /** Another process takes over: what is only in memory is gone. */
+  restart(): void {
+    this.#places = 0;
   }
 
   markUploading(id: string, now: number): boolean {
@@ -73,20 +99,44 @@ export class QueueModel {
 
   deliver(id: string): boolean {
     const capture = this.find(id);
-    if (capture) this.delivered.set(id, capture);
+    if (!capture) return false;
+    this.delivered.set(id, capture);
+    this.#moveFile(id, "delivered");
     return this.#drop(id);
   }
 
-  fail(id: string, error: string, now: number, isFinal: boolean): boolean {
+  fail(
+    id: string,
+    error: string,
+    { now, rule }: { now: number; rule: "charge" | "discard" | "at once" },
+  ): boolean {
     const capture = this.find(id);
     if (!capture || capture.status === "failed") return false;
     if (capture.status === "pending") capture.lastAttempt = now;
-    const waitMs = 60_000 * 2 ** capture.attempts;
-    capture.attempts++;
     capture.lastError = error;
-    const failed = isFinal || capture.attempts >= 10;
-    capture.status = failed ? "failed" : "pending";
-    capture.dueAt = failed ? null : now + Math.min(waitMs, HOUR_MS);
+    capture.status = "pending";
+    const { attempts, lastCharged: last } = capture;
+    const due = last === null ? null : last + backoffMs(attempts);
+    const begun = capture.lastAttempt!;
+    const isEarly = attempts > 0 && due !== null && begun < due &&
+      begun >= last!;
+    if (rule === "charge" && isEarly) {
+      capture.dueAt = due;
+      return true;
+    }
+    capture.attempts++;
+    capture.firstCharged = Math.min(capture.firstCharged ?? now, now);
+    capture.lastCharged = now;
+    const isOld = rule === "at once" || now - capture.firstCharged >= DAY_MS;
+    const failed = rule === "discard" || (capture.attempts >= 10 && isOld);
+    if (failed) capture.status = "failed";
+    capture.dueAt = failed ? null : now + backoffMs(capture.attempts);
+    return true;
+  }
+
+  snooze(id: string, error: string, dueAt: number): boolean {
+    if (!this.putBack(id, error, dueAt)) return false;
+    this.find(id)!.snoozes++;
     return true;
   }
 
@@ -109,7 +159,8 @@ export class QueueModel {
       const capture = this.find(id);
       if (!capture || capture.status === "uploading") return false;
       Object.assign(capture, { status: "pending", dueAt: null, attempts: 0 });
-      capture.lastError = null;
+      Object.assign(capture, { firstCharged: null, lastCharged: null });
+      Object.assign(capture, { snoozes: 0, lastError: null });
       return true;
     });
   }
@@ -124,8 +175,7 @@ export class QueueModel {
   }
 
   remove(id: string): boolean {
-    const capture = this.find(id);
-    if (capture?.watched) this.dismissed.set(capture.filepath, capture.size);
+    if (this.find(id)) this.#moveFile(id, "removed");
     return this.#drop(id);
   }
 
@@ -136,12 +186,15 @@ export class QueueModel {
     ).map(({ id }) => id);
   }
 
-  knowsWatched(filepath: string, size: number): string | undefined {
-    const isIt = (capture: ModelCapture) =>
-      capture.watched && capture.filepath === filepath && capture.size === size;
-    if (this.captures.some(isIt)) return "queued";
-    if ([...this.delivered.values()].some(isIt)) return "delivered";
-    return this.dismissed.get(filepath) === size ? "removed" : undefined;
+  knownWatched(filepath: string, size: number): string | undefined {
+    const file = this.files.get(filepath);
+    return file?.size === size ? file.state : undefined;
+  }
+
+  markRemoved(id: string): void {
+    for (const [path, { captureId }] of this.files) {
+      if (captureId === id) this.files.delete(path);
+    }
   }
 
   /** What `list()` should return of each, oldest first. */
@@ -154,6 +207,7 @@ export class QueueModel {
       status: capture.status,
       nextAttemptAt: iso(capture.dueAt),
       lastError: capture.lastError,
+      snoozes: capture.snoozes,
     }));
   }
 
@@ -184,6 +238,19 @@ export class QueueModel {
     return Math.min(Math.max(Math.min(...times) - now, 0), HOUR_MS);
   }
 
+  #moveFile(id: string, state: "delivered" | "removed"): void {
+    for (const file of this.files.values()) {
+      if (file.captureId === id) file.state = state;
+    }
+  }
+
+  #ready(snoozed: boolean): string[] {
+    return this.#byAge()
+      .filter(({ status, dueAt }) => status === "pending" && dueAt === null)
+      .filter(({ snoozes }) => snoozes > 0 === snoozed)
+      .map(({ id }) => id);
+  }
+
   #with(status: CaptureStatus): string[] {
     return this.captures.filter((capture) => capture.status === status)
       .map(({ id }) => id);
@@ -199,6 +266,10 @@ export class QueueModel {
     this.captures = this.captures.filter((capture) => capture.id !== id);
     return this.captures.length < before;
   }
+}
+
+function backoffMs(attempts: number): number {
+  return Math.min(60_000 * 2 ** (attempts - 1), HOUR_MS);
 }
 
 function iso(ms: number | null): string | null {

@@ -2,10 +2,10 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { startReferenceServer } from "../../scripts/server/reference_server.ts";
 import { SyncAgent } from "../../sync/agent/agent.ts";
 import type { Engine } from "../../sync/queue/sqlite.ts";
-import { DatabaseError } from "../../sync/queue/database_error.ts";
+import { DatabaseError } from "../../sync/queue/sqlite.ts";
 import { Intake } from "../../sync/spool/intake.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
-import { Reserve } from "../../sync/queue/ballast.ts";
+import { Ballast } from "../../sync/queue/ballast.ts";
 import { Spool } from "../../sync/spool/spool.ts";
 import { CaptureUploader } from "../../sync/upload/uploader.ts";
 import { SmallDisk } from "../chaos/small_disk.ts";
@@ -75,30 +75,33 @@ function testOnSmallDisk(
   }
 }
 
-const FILE = { filepath: "/captures/x", metadata: { note: "x".repeat(500) } };
+const FILE = {
+  filepath: "/captures/x",
+  metadataJson: JSON.stringify({ note: "x".repeat(500) }),
+};
 
-Deno.test("Reserve.take() takes the room once, for its user alone", async () => {
+Deno.test("Ballast.take() takes the room once, for its user alone", async () => {
   await using dir = new TempDir();
   const path = dir.join("reserve");
-  new Reserve(path, 100_000).take();
+  new Ballast(path, 100_000).take();
   const { size, mode } = Deno.statSync(path);
   assert(size >= 100_000);
   const bytes = Deno.readFileSync(path);
   if (Deno.build.os !== "windows") assertEquals(mode! & 0o777, 0o600);
-  new Reserve(path, 100_000).take();
+  new Ballast(path, 100_000).take();
   const after = Deno.readFileSync(path);
   assert(bytes.every((byte, at) => after[at] === byte), "written again");
 });
 
-Deno.test("Reserve.give() gives the room back, and does not take it again at once", async () => {
+Deno.test("Ballast.drop() gives the room back, and does not take it again at once", async () => {
   await using dir = new TempDir();
   const path = dir.join("reserve");
-  const reserve = new Reserve(path, 100_000);
-  assert(!reserve.give());
-  new Reserve(path, 100_000).take();
-  assert(reserve.give());
-  assert(!reserve.give());
-  reserve.take();
+  const ballast = new Ballast(path, 100_000);
+  assert(!ballast.drop());
+  new Ballast(path, 100_000).take();
+  assert(ballast.drop());
+  assert(!ballast.drop());
+  ballast.take();
   assertEquals([...Deno.readDirSync(dir.path)], []);
 });
 
@@ -135,14 +138,14 @@ testOnSmallDisk(
       scene.disk.fill();
       const claimed = queue.claim(100).map(({ id }) => id);
       assertEquals(claimed.length, 100);
-      queue.settle(
-        claimed.map((id) => ({ id, kind: "charged", error: "HTTP 500" })),
+      queue.complete(
+        claimed.map((id) => ({ id, kind: "charge", error: "HTTP 500" })),
       );
       queue.makeAllDue();
     }
-    queue.settle(ids.slice(0, 400).map((id) => ({ id, kind: "delivered" })));
+    queue.complete(ids.slice(0, 400).map((id) => ({ id, kind: "delivered" })));
     queue.markFailed(ids[400]!, "HTTP 500");
-    queue.settle([{ id: ids[401]!, kind: "rejected", error: "HTTP 422" }]);
+    queue.complete([{ id: ids[401]!, kind: "discard", error: "HTTP 422" }]);
     assertEquals(queue.retry("all").length, 100);
     assertEquals(queue.remove(ids.slice(400, 450)).length, 50);
     assertEquals(queue.getStats(), {
@@ -173,7 +176,7 @@ testOnSmallDisk(
     using queue = scene.open();
     scene.disk.fill();
     const claimed = queue.claim(100).map(({ id }) => id);
-    queue.settle(claimed.map((id) => ({ id, kind: "delivered" })));
+    queue.complete(claimed.map((id) => ({ id, kind: "delivered" })));
     assertEquals(queue.getStats().delivered, 100);
   },
 );

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
-import { queuesSetAside } from "../../sync/queue/repair/queue_salvage.ts";
+import { queuesSetAside } from "../../sync/queue/repair/queue_files.ts";
 import { testOnEachEngine } from "../helpers/engines.ts";
 import { makeByConnection } from "../helpers/first_design.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
@@ -115,7 +115,7 @@ testOnEachEngine(
     await using dir = new TempDir();
     await using crowd = await Crowd.gather();
     const path = dir.join("queue.db");
-    const file = { filepath: "/captures/x", metadata: {} };
+    const file = { filepath: "/captures/x", metadataJson: "{}" };
     using queue = new UploadQueue(path, { engine });
     queue.enqueueMany(Array.from({ length: 500 }, () => file));
     const claimed = (await crowd.order(`deliver ${engine} ${path} 20`)).flat();

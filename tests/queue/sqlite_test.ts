@@ -1,6 +1,9 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
-import { type Connection, openDatabase } from "../../sync/queue/sqlite.ts";
-import { DatabaseError } from "../../sync/queue/database_error.ts";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  DatabaseError,
+  openDatabase,
+  retryWhileBusy,
+} from "../../sync/queue/sqlite.ts";
 import { testOnEachEngine } from "../helpers/engines.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
@@ -77,7 +80,7 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
-  "close() works behind a statement that failed, and twice",
+  "close() works after a statement that failed, and twice",
   async (engine) => {
     await using dir = new TempDir();
     const path = dir.join("failed.db");
@@ -141,32 +144,60 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
-  "runAlone() commits its statement, and can be done again where it was busy or full",
+  "a call waits for another process as long as it is told to, and can be made again then",
   async (engine) => {
     await using dir = new TempDir();
-    const path = dir.join("alone.db");
+    const path = dir.join("busy.db");
     using first = openDatabase(path, { engine });
-    first.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (x UNIQUE)");
-    using second = openDatabase(path, { engine });
-    second.exec("PRAGMA busy_timeout = 1");
-    const insert = second.prepare("INSERT INTO t VALUES (?)");
-    const count = (connection: Connection) =>
-      connection.prepare("SELECT count(*) AS n FROM t").get()!.n;
-    const add = (value: string) => second.runAlone(insert, [value]);
-    add("a");
-    assertEquals(count(first), 1);
+    first.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (x)");
+    using second = openDatabase(path, { engine, busyTimeoutMs: 1 });
+    const insert = second.prepare("INSERT INTO t VALUES (1)");
+    const add = () => second.transaction(() => insert.run());
     first.exec("BEGIN IMMEDIATE");
-    assertEquals(faultOf(() => add("b")), "busy");
-    first.exec("INSERT INTO t VALUES ('c'); COMMIT");
-    // Nothing is left open that would hide what others have done.
-    assertEquals(count(second), 2);
-    add("b");
-    assertEquals(faultOf(() => add("b")), "other");
-    second.exec("PRAGMA max_page_count = 3");
-    assertEquals(faultOf(() => add("x".repeat(10_000))), "full");
-    second.exec("PRAGMA max_page_count = 100");
-    second.transaction(() => insert.run("d"));
-    assertEquals(count(first), 4);
+    let waits = 0;
+    const added = await retryWhileBusy(add, {
+      waitMs: 1,
+      onBusy: ({ fault }) => {
+        assertEquals(fault, "busy");
+        if (++waits === 3) first.exec("COMMIT");
+      },
+    });
+    assertEquals([added, waits], [1, 3]);
+    await assertRejects(
+      () => retryWhileBusy(() => second.exec("nonsense")),
+      DatabaseError,
+      "syntax error",
+    );
+    first.exec("BEGIN IMMEDIATE");
+    const signal = AbortSignal.abort(new Error("no longer"));
+    await assertRejects(
+      () => retryWhileBusy(add, { signal }),
+      Error,
+      "no longer",
+    );
+  },
+);
+
+testOnEachEngine(
+  "numbers that JavaScript cannot hold are read as bigints, and the others as they are",
+  async (engine) => {
+    await using dir = new TempDir();
+    using database = openDatabase(dir.join("big.db"), { engine });
+    database.exec(
+      "CREATE TABLE t (x); INSERT INTO t VALUES (1), (9223372036854775807), (x'00ff')",
+    );
+    const values = database.prepare("SELECT x FROM t ORDER BY rowid").all();
+    assertEquals(
+      values.map(({ x }) => x instanceof Uint8Array ? [...x] : Number(x)),
+      [
+        1,
+        2 ** 63,
+        [0, 255],
+      ],
+    );
+    const one = database.prepare("SELECT x FROM t WHERE rowid = ?");
+    assertEquals(one.get(2)?.x, 9223372036854775807n);
+    assertEquals(one.get(1)?.x, 1);
   },
 );
 

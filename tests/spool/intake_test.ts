@@ -7,7 +7,7 @@ import {
 import { onReached } from "../../sync/host/fault_point.ts";
 import { openRegularFile } from "../../sync/host/opened_file.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
-import { DatabaseError } from "../../sync/queue/database_error.ts";
+import { DatabaseError } from "../../sync/queue/sqlite.ts";
 import { Intake } from "../../sync/spool/intake.ts";
 import { sha256Of } from "../chaos/oracle.ts";
 import { eventually } from "../helpers/eventually.ts";
@@ -31,7 +31,7 @@ Deno.test("Intake.add() queues a file with its hash and identity, and keeps a re
   const sha256 = sha256Of(encode("bytes"));
   assertEquals(capture.filepath, path);
   assertEquals(capture.metadataJson, '{"door":3}');
-  assertEquals([capture.size, capture.mtimeMs], [5, identity.mtimeMs]);
+  assertEquals([capture.identity, capture.sha256], [identity, sha256]);
   assertEquals([capture.spooled, capture.watched], [true, false]);
   assertEquals(fixture.bytesOf(id), "bytes");
   assertSpooled(fixture, [id]);
@@ -89,6 +89,10 @@ Deno.test("a file that is handed over again and again under one name is another 
     ids.push(await fixture.intake.add(path, "{}"));
   }
   assertEquals(ids.map((id) => fixture.bytesOf(id)), frames);
+  assertEquals(
+    ids.map((id) => fixture.queue.get(id)?.sha256),
+    frames.map((frame) => sha256Of(encode(frame))),
+  );
 });
 
 Deno.test("Intake.add() takes files of 0 bytes, of odd names, with holes, and what a link leads to", async () => {
@@ -126,8 +130,8 @@ Deno.test("Intake.add() by reference leaves the file in its place, and knows it 
     const capture = queue.get(id)!;
     assert(isAbsolute(capture.filepath), capture.filepath);
     assertEquals(capture.filepath, Deno.realPathSync(path));
-    assertEquals([capture.size, capture.mtimeMs], [5, identity.mtimeMs]);
-    assertEquals(capture.spooled, false);
+    assertEquals(capture.identity, identity);
+    assertEquals([capture.spooled, capture.sha256], [false, null]);
   } finally {
     Deno.chdir(before);
   }
@@ -212,7 +216,7 @@ Deno.test("Intake.remove() removes what an agent takes up again in the midst of 
   const id = await intake.add(path, "{}");
   onReached((step) => {
     if (step !== "row-removed") return;
-    const capture = { id, filepath: path, metadata: {}, spooled: true };
+    const capture = { id, filepath: path, metadataJson: "{}", spooled: true };
     queue.enqueueMany([capture]);
   });
   try {
@@ -240,7 +244,7 @@ Deno.test("Intake.cleanup() removes what failed long ago, with its copies", asyn
     await fixture.take("one"),
     await fixture.take("two"),
   ];
-  queue.settle([{ id: failed, kind: "rejected", error: "HTTP 422" }]);
+  queue.complete([{ id: failed, kind: "discard", error: "HTTP 422" }]);
   assertEquals(intake.cleanup(7), []);
   assertSpooled(fixture, [failed, pending]);
   fixture.aheadMs = 8 * 86_400_000;

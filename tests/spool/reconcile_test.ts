@@ -97,7 +97,7 @@ Deno.test("an entry of a watched file is queued again as one", async () => {
   database.exec("DELETE FROM captures");
   assertEquals(await scene.reconcile(), { ...NOTHING, requeued: 1 });
   assertEquals(scene.queue.list(), before);
-  assertEquals(scene.queue.knownWatched([{ path, ...identity }]), ["queued"]);
+  assertEquals(scene.queue.knownWatched([{ path, identity }]), ["queued"]);
 });
 
 Deno.test("an entry of a delivered capture is removed, and not sent again", async () => {

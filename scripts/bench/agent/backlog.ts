@@ -32,9 +32,9 @@ function fill(queue: UploadQueue, count: number): void {
   // The oldest wait: whoever looks for what is due must get past them.
   for (let left = count / 10; left > 0;) {
     const claimed = queue.claim(Math.min(left, BATCH));
-    queue.settle(claimed.map(({ id }) => ({
+    queue.complete(claimed.map(({ id }) => ({
       id,
-      kind: "deferred",
+      kind: "snooze",
       error: "HTTP 500",
       delayMs: 3_600_000,
     })));
@@ -47,9 +47,8 @@ function enqueue(queue: UploadQueue, count: number): void {
     queue.enqueueMany(
       Array.from({ length: Math.min(BATCH, count - i) }, (_, j) => ({
         filepath: `/captures/2025/capture-${i + j}.png`,
-        metadata: { door: 3 },
-        size: 2048,
-        mtimeMs: 1_700_000_000_000 + i + j,
+        metadataJson: '{"door":3}',
+        identity: { size: 2048, mtimeMs: 1_700_000_000_000 + i + j },
       })),
     );
   }
@@ -73,7 +72,7 @@ function measure(path: string): Costs {
   for (let turn = 0; turn < TURNS; turn++) {
     const claimed = timed("claim", () => queue.claim(CLAIM));
     timed("complete", () =>
-      queue.settle(
+      queue.complete(
         claimed.map(({ id }) => ({ id, kind: "delivered", captureId: "1" })),
       ));
     timed("status", () => queue.getStats());

@@ -3,7 +3,7 @@ import { agentLockPath } from "../../agent/agent_lock.ts";
 import { freeBytes } from "../../host/disk_space.ts";
 import { ProcessLock } from "../../host/lock.ts";
 import { nativeDetail } from "../../queue/native_sqlite.ts";
-import { queuesSetAside } from "../../queue/repair/queue_salvage.ts";
+import { queuesSetAside } from "../../queue/repair/queue_files.ts";
 import { createUploader, describeReadiness } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import type { Settings } from "../config.ts";

@@ -1,4 +1,3 @@
-import "../../queue/native_sqlite.ts";
 import { dirname } from "@std/path";
 import type { SyncAgent } from "../../agent/agent.ts";
 import { acquireAgentLock } from "../../agent/agent_lock.ts";

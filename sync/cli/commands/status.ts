@@ -4,7 +4,7 @@ import { agentLockPath } from "../../agent/agent_lock.ts";
 import { QUEUE_FILE } from "../../host/data_dir.ts";
 import { ProcessLock } from "../../host/lock.ts";
 import { engineInUse } from "../../queue/engine_in_use.ts";
-import { queuesSetAside } from "../../queue/repair/queue_salvage.ts";
+import { queuesSetAside } from "../../queue/repair/queue_files.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import type { Settings } from "../config.ts";
 import { type Look, lookInto, noQueue } from "../store.ts";

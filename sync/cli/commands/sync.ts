@@ -1,4 +1,3 @@
-import "../../queue/native_sqlite.ts";
 import { delay } from "@std/async/delay";
 import {
   agentLockPath,

@@ -1,4 +1,3 @@
-import "../../queue/native_sqlite.ts";
 import { nudgeAgent } from "../../agent/agent_lock.ts";
 import { newCaptureId } from "../../capture/capture_id.ts";
 import { createLog } from "../../host/log.ts";

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { startReferenceServer } from "../../scripts/server/reference_server.ts";
 import { SyncAgent } from "../../sync/agent/agent.ts";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
-import { prepareSchema } from "../../sync/queue/migrate.ts";
+import { findDamage, prepareSchema } from "../../sync/queue/migrate.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
 import { APPLICATION_ID, SCHEMA_VERSION } from "../../sync/queue/schema.ts";
 import { CaptureUploader } from "../../sync/upload/uploader.ts";
@@ -14,6 +14,7 @@ import {
   type OldDatabaseOptions,
   type OldRow,
 } from "../helpers/first_design.ts";
+import { writePastSchema } from "../helpers/past_schema.ts";
 import { START_MS } from "../helpers/queue_fixture.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
@@ -255,132 +256,65 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
-  "prepareSchema() makes the journal durable, and marks the database as its own",
+  "a first design's database keeps rows that hold anything at all",
+  async (engine) => {
+    await using dir = new TempDir();
+    const path = dir.join("queue.db");
+    const row = (...values: unknown[]) => values as OldRow;
+    const blob = Uint8Array.of(0xff, 0x00, 0x41);
+    makeByConnection({
+      path,
+      rows: [
+        row("blobs", blob, blob, blob, blob, blob, blob),
+        row("numbers", 1.5, 2 ** 53, 1e300, 1e300, 1e300, 1e300),
+        row(blob, "/c/3", "{}", -1e300, -1e300, "", ""),
+        row("a\0b", "/c/4\0", "{}\0", "0000-00-00", "many", "9999-12-31", 1),
+      ],
+    }, engine);
+    using queue = new UploadQueue(path, { engine });
+    assertEquals(queue.list().length, 4);
+    assertEquals(queue.getStats().pending, 4);
+    // Two are as good as any, the others show why not.
+    assertEquals(queue.claim(10).length, 2);
+    const failed = queue.list({ status: "failed" });
+    assertEquals(failed.map(({ lastError }) => lastError?.slice(0, 19)), [
+      "Cannot read its row",
+      "Cannot read its row",
+    ]);
+  },
+);
+
+testOnEachEngine(
+  "a new queue is marked as this program's",
   async (engine) => {
     await using dir = new TempDir();
     using database = openDatabase(dir.join("new.db"), { engine });
     prepareSchema(database);
     const pragma = (name: string) =>
       Object.values(database.prepare(`PRAGMA ${name}`).get()!)[0];
-    assertEquals(pragma("journal_mode"), "wal");
-    assertEquals(pragma("synchronous"), 2);
     assertEquals(pragma("user_version"), SCHEMA_VERSION);
     assertEquals(pragma("application_id"), APPLICATION_ID);
   },
 );
 
-/** What version 1 had instead: it counted everything by triggers. */
-const BACK_TO_VERSION_1 = `
-DROP VIEW arrivals;
-DROP TRIGGER count_update;
-CREATE TRIGGER count_insert AFTER INSERT ON captures BEGIN
-  UPDATE counts SET n = n + 1 WHERE status = new.status;
-END;
-CREATE TRIGGER count_delete AFTER DELETE ON captures BEGIN
-  UPDATE counts SET n = n - 1 WHERE status = old.status;
-END;
-CREATE TRIGGER count_spooled AFTER INSERT ON captures WHEN new.spooled = 1 BEGIN
-  UPDATE counts SET n = n + coalesce(new.size, 0) WHERE status = 'spooled bytes';
-END;
-CREATE TRIGGER count_unspooled AFTER DELETE ON captures WHEN old.spooled = 1 BEGIN
-  UPDATE counts SET n = n - coalesce(old.size, 0) WHERE status = 'spooled bytes';
-END;
-CREATE TRIGGER count_update AFTER UPDATE OF status ON captures
-WHEN old.status <> new.status BEGIN
-  UPDATE counts SET n = n - 1 WHERE status = old.status;
-  UPDATE counts SET n = n + 1 WHERE status = new.status;
-END;
-CREATE TRIGGER count_delivered AFTER INSERT ON delivered BEGIN
-  UPDATE counts SET n = n + 1 WHERE status = 'delivered';
-END;
-PRAGMA user_version = 1;
-`;
-
-/** Makes a queue of version 1 with 30 captures, one of each status, and one delivered. */
-function makeVersion1(path: string, engine: (typeof ENGINES)[number]): void {
-  using queue = new UploadQueue(path, { engine, now: () => START_MS });
-  queue.enqueueMany(Array.from({ length: 31 }, (_, n) => ({
-    filepath: `/captures/${n}`,
-    metadata: { n },
-    size: 10,
-    spooled: true,
-  })));
-  const [delivered, failed] = queue.claim(3);
-  queue.settle([
-    { id: delivered!.id, kind: "delivered" },
-    { id: failed!.id, kind: "rejected", error: "HTTP 422" },
-  ]);
-  using database = openDatabase(path, { engine });
-  database.exec(BACK_TO_VERSION_1);
-}
-
-/** What version 1 does when it takes a capture in, and when it delivers one. */
-const IN_VERSION_1 = {
-  insert: `INSERT INTO captures (id, filepath, metadata_json, created_at)
-    VALUES ('new', '/captures/new', '{}', 0)`,
-  deliver: `DELETE FROM captures WHERE status = 'uploading'`,
-};
-
 testOnEachEngine(
-  "a database of version 1 keeps every row and goes on counting",
+  "a row that holds what the schema forbids is no damage of the file",
   async (engine) => {
     await using dir = new TempDir();
     const path = dir.join("queue.db");
-    makeVersion1(path, engine);
-    using queue = new UploadQueue(path, { engine, now: () => START_MS });
-    assertEquals(queue.list().length, 30);
-    const counts = { pending: 28, uploading: 1, failed: 1, delivered: 1 };
-    assertEquals(queue.getStats(), counts);
-    assertEquals(queue.spooledBytes(), 300);
-    const [claimed] = queue.claim(1);
-    queue.markCompleted(claimed!.id);
-    queue.enqueue("/captures/new");
-    const after = { ...counts, delivered: 2 };
-    assertEquals(queue.getStats(), after);
-    assertEquals(queue.spooledBytes(), 290);
-    using again = new UploadQueue(path, { engine });
-    assertEquals(again.getStats(), after);
-  },
-);
-
-testOnEachEngine(
-  "what a program of version 1 does after the migration is counted when the next agent starts",
-  async (engine) => {
-    await using dir = new TempDir();
-    const path = dir.join("queue.db");
-    makeVersion1(path, engine);
-    using old = openDatabase(path, { engine });
-    const insert = old.prepare(IN_VERSION_1.insert);
-    const deliver = old.prepare(IN_VERSION_1.deliver);
-    using queue = new UploadQueue(path, { engine });
-    insert.run();
-    deliver.run();
-    queue.recover();
-    const counts = { pending: 29, uploading: 0, failed: 1, delivered: 1 };
-    assertEquals(queue.getStats(), counts);
-    assertEquals(queue.spooledBytes(), 290);
-  },
-);
-
-testOnEachEngine(
-  "a database of version 1 that cannot be migrated stays as it was",
-  async (engine) => {
-    await using dir = new TempDir();
-    const path = dir.join("queue.db");
-    makeVersion1(path, engine);
     {
-      using database = openDatabase(path, { engine });
-      database.exec("DROP TRIGGER count_delivered");
+      using queue = new UploadQueue(path, { engine });
+      queue.enqueue("/captures/1");
+      queue.enqueue("/captures/2");
     }
-    assertThrows(
-      () => new UploadQueue(path, { engine }),
-      Error,
-      "count_delivered",
-    );
+    writePastSchema(path, {
+      engine,
+      sql: `UPDATE captures SET size = 9223372036854775807;
+        UPDATE captures SET filepath = x'00ff' WHERE rowid = 1`,
+    });
     using database = openDatabase(path, { engine });
-    const triggers = database.prepare(
-      "SELECT name FROM sqlite_master WHERE type = 'trigger'",
-    ).all();
-    assertEquals(triggers.length, 5);
+    const [first] = database.prepare("PRAGMA quick_check").all();
+    assert(first!.quick_check !== "ok", "SQLite itself says so");
+    assertEquals(findDamage(database), null);
   },
 );

@@ -1,20 +1,23 @@
-/** The files of a queue that may be damaged, and what becomes of them. */
-
 import { basename, dirname, resolve } from "@std/path";
-import { carryOver } from "./carry_over.ts";
 import { syncDir } from "../../host/data_dir.ts";
-import { type Connection, type Engine, openDatabase } from "../sqlite.ts";
-import { damageOf } from "../database_error.ts";
 import { removeIfThere } from "../../host/files.ts";
 import type { Log } from "../../host/log.ts";
 import { findDamage, readQueueId } from "../migrate.ts";
+import {
+  type Connection,
+  damageOf,
+  type Engine,
+  hasFault,
+  openDatabase,
+} from "../sqlite.ts";
+import { copyRows } from "./copy_rows.ts";
 
 /** What SQLite keeps beside a database, in the order in which it must be moved. */
 const COMPANIONS = ["-wal", "-shm", "-journal"];
 const ENDS = /-(wal|shm|journal)$/;
 
-/** Finds damage, and moves damaged files aside. For whoever holds the agent's lock. */
-export class QueueSalvage {
+/** The files of a queue that may be damaged. For whoever holds the agent's lock. */
+export class QueueFiles {
   readonly #path: string;
   readonly #wasUsed: boolean;
   readonly #engine: { engine?: Engine };
@@ -25,8 +28,8 @@ export class QueueSalvage {
     options: { lockPath: string; engine: Engine | undefined; log: Log },
   ) {
     this.#path = resolve(path);
-    // The lock is made behind the queue: an empty file was not empty then.
-    this.#wasUsed = isThere(options.lockPath);
+    // Whoever takes the lock first has made the queue before: it was not empty.
+    this.#wasUsed = sizeOf(options.lockPath) !== undefined;
     this.#engine = options.engine ? { engine: options.engine } : {};
     this.#log = options.log;
   }
@@ -40,13 +43,17 @@ export class QueueSalvage {
     return size === 0 && this.#wasUsed ? "it is empty" : undefined;
   }
 
-  /** What is wrong with the file, if anything. Reads all of it and changes nothing. */
-  findDamage(): string | undefined {
-    if (!isThere(this.#path)) return undefined;
+  /**
+   * What is wrong with the file, if anything; changes nothing. All of it is read if
+   * the last agent did not end as it should: a power cut or a kill comes before most
+   * damage.
+   */
+  inspect(): string | undefined {
+    if (sizeOf(this.#path) === undefined) return undefined;
     if (this.#hasForeignWal(this.#path)) return "its -wal is another file's";
     try {
       using view = this.#view(this.#path, { tolerant: false });
-      return findDamage(view) ?? undefined;
+      return endedWell(view) ? undefined : findDamage(view) ?? undefined;
     } catch (error) {
       // What else keeps it from being read shows when it is opened.
       return damageOf(error);
@@ -64,16 +71,16 @@ export class QueueSalvage {
     // With a -wal of its own it has been used since, and stays.
     if (sizeOf(this.#path + "-wal")) return;
     const stamp = this.#unfinished()
-      .find((stamp) => !isThere(this.#salvaging(stamp)));
+      .find((stamp) => sizeOf(this.#moved(stamp)) === undefined);
     if (stamp !== undefined) this.#moveTo(stamp);
   }
 
-  /** Carries over what can be read of the files that were moved, into the queue that is there now. */
+  /** Copies what can be read of the files that were moved into the queue that is there now. */
   finish(): void {
     for (const stamp of this.#unfinished()) {
-      const from = this.#salvaging(stamp);
-      const count = isThere(from) ? this.#carryOver(from) : 0;
-      const to = this.#corrupt(stamp);
+      const from = this.#moved(stamp);
+      const count = sizeOf(from) === undefined ? 0 : this.#copyRows(from);
+      const to = this.#kept(stamp);
       for (const end of [...COMPANIONS, ""]) rename(from + end, to + end);
       syncDir(dirname(this.#path));
       this.#log(
@@ -86,32 +93,32 @@ export class QueueSalvage {
 
   #moveTo(stamp: string): void {
     for (const end of [...COMPANIONS, ""]) {
-      rename(this.#path + end, this.#salvaging(stamp) + end);
+      rename(this.#path + end, this.#moved(stamp) + end);
     }
     syncDir(dirname(this.#path));
   }
 
   /** Stamps of what was moved and not finished, the oldest first. */
   #unfinished(): string[] {
-    const prefix = basename(this.#salvaging(""));
+    const prefix = basename(this.#moved(""));
     const stamps = namesBeside(this.#path)
       .filter((name) => name.startsWith(prefix))
       .map((name) => name.slice(prefix.length).replace(ENDS, ""));
     return [...new Set(stamps)].sort();
   }
 
-  #carryOver(from: string): number {
+  #copyRows(from: string): number {
     using target = openDatabase(this.#path, this.#engine);
     let count = 0;
     let complete = false;
-    const carry = (view: Connection) => {
-      const found = carryOver(view, target);
+    const copy = (view: Connection) => {
+      const found = copyRows(view, target);
       count += found.captures;
       complete = found.complete;
     };
-    if (!this.#hasForeignWal(from)) this.#look(from, carry);
+    if (!this.#hasForeignWal(from)) this.#look(from, copy);
     // What the -wal has spoilt may be sound without it.
-    if (!complete) this.#lookAlone(from, carry);
+    if (!complete) this.#lookAlone(from, copy);
     return count;
   }
 
@@ -163,22 +170,20 @@ export class QueueSalvage {
   /** The time of now, in a form that sorts and that every file system takes. */
   #freeStamp(): string {
     const now = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
-    let stamp = now;
-    for (
-      let n = 2;
-      isThere(this.#corrupt(stamp)) || isThere(this.#salvaging(stamp));
-      n++
-    ) {
-      stamp = `${now}-${n}`;
+    const isTaken = (stamp: string) =>
+      [this.#kept(stamp), this.#moved(stamp)]
+        .some((path) => sizeOf(path) !== undefined);
+    for (let n = 1;; n++) {
+      const stamp = n === 1 ? now : `${now}-${n}`;
+      if (!isTaken(stamp)) return stamp;
     }
-    return stamp;
   }
 
-  #salvaging(stamp: string): string {
-    return `${this.#path}.salvaging-${stamp}`;
+  #moved(stamp: string): string {
+    return `${this.#path}.repair-${stamp}`;
   }
 
-  #corrupt(stamp: string): string {
+  #kept(stamp: string): string {
     return `${this.#path}.corrupt-${stamp}`;
   }
 }
@@ -188,6 +193,17 @@ export function queuesSetAside(path: string): string[] {
   const prefix = `${basename(path)}.corrupt-`;
   return namesBeside(path)
     .filter((name) => name.startsWith(prefix) && !ENDS.test(name)).sort();
+}
+
+/** Whether the last agent ended as it should, and said so. */
+function endedWell(view: Connection): boolean {
+  try {
+    return view.prepare("SELECT pid FROM agent").get()?.pid === null;
+  } catch (error) {
+    // The first design has no such table.
+    if (hasFault(error, "other")) return false;
+    throw error;
+  }
 }
 
 function tryReadId(view: Connection): string | null | undefined {
@@ -217,10 +233,6 @@ function rename(from: string, to: string): void {
 
 function namesBeside(path: string): string[] {
   return [...Deno.readDirSync(dirname(resolve(path)))].map(({ name }) => name);
-}
-
-function isThere(path: string): boolean {
-  return sizeOf(path) !== undefined;
 }
 
 /** In bytes; `undefined` if there is no such file. */

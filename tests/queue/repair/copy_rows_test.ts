@@ -1,12 +1,16 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
-  type CarriedOver,
-  carryOver,
-} from "../../../sync/queue/repair/carry_over.ts";
-import { type Engine, openDatabase } from "../../../sync/queue/sqlite.ts";
-import { DatabaseError } from "../../../sync/queue/database_error.ts";
+  type CopiedRows,
+  copyRows,
+} from "../../../sync/queue/repair/copy_rows.ts";
+import {
+  DatabaseError,
+  type Engine,
+  openDatabase,
+} from "../../../sync/queue/sqlite.ts";
 import { UploadQueue } from "../../../sync/queue/queue.ts";
 import { testOnEachEngine } from "../../helpers/engines.ts";
+import { writePastSchema } from "../../helpers/past_schema.ts";
 import { START_MS } from "../../helpers/queue_fixture.ts";
 import { TempDir } from "../../helpers/temp_dir.ts";
 
@@ -30,7 +34,7 @@ class Scene implements AsyncDisposable {
     return act(queue);
   }
 
-  carryOver(): CarriedOver {
+  copyRows(): CopiedRows {
     this.use(this.to, () => {});
     const options = { engine: this.engine };
     using from = openDatabase(this.from, {
@@ -39,7 +43,7 @@ class Scene implements AsyncDisposable {
       tolerant: true,
     });
     using to = openDatabase(this.to, options);
-    return carryOver(from, to);
+    return copyRows(from, to);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -52,17 +56,18 @@ const NOTE = "x".repeat(500);
 function fill(queue: UploadQueue, count: number): string[] {
   return queue.enqueueMany(Array.from({ length: count }, (_, n) => ({
     filepath: `/captures/${n}`,
-    metadata: { note: NOTE },
+    metadataJson: JSON.stringify({ note: NOTE }),
   })));
 }
 
 testOnEachEngine(
-  "carryOver() takes everything over from a database that is sound, as it is",
+  "copyRows() copies everything from a database that is sound, as it is",
   async (engine) => {
     await using scene = new Scene(engine);
     const before = scene.use(scene.from, (queue) => {
       const ids = fill(queue, 500);
-      const file = { metadata: {}, size: 5, mtimeMs: START_MS, watched: true };
+      const identity = { size: 5, mtimeMs: START_MS };
+      const file = { metadataJson: "{}", identity, watched: true };
       const [sent, removed] = queue.enqueueMany([
         { ...file, filepath: "/watched/sent" },
         { ...file, filepath: "/watched/removed" },
@@ -71,24 +76,26 @@ testOnEachEngine(
       queue.remove([removed!]);
       queue.claim(2);
       queue.markFailed(ids[5]!, "HTTP 500");
-      queue.settle([{ id: ids[6]!, kind: "rejected", error: "HTTP 422" }]);
+      queue.complete([{ id: ids[6]!, kind: "discard", error: "HTTP 422" }]);
       return { list: queue.list({ limit: 1000 }), stats: queue.getStats() };
     });
-    assertEquals(scene.carryOver(), { captures: 500, complete: true });
+    assertEquals(scene.copyRows(), { captures: 500, complete: true });
     scene.use(scene.to, (queue) => {
       assertEquals(queue.list({ limit: 1000 }), before.list);
       assertEquals(queue.getStats(), before.stats);
-      const known = (path: string) => queue.knowsWatched(path, 5, START_MS);
+      const identity = { size: 5, mtimeMs: START_MS };
+      const known = (path: string) =>
+        queue.knownWatched([{ path, identity }])[0];
       assertEquals(known("/watched/sent"), "delivered");
       assertEquals(known("/watched/removed"), "removed");
     });
     // It may be done again.
-    assertEquals(scene.carryOver(), { captures: 0, complete: true });
+    assertEquals(scene.copyRows(), { captures: 0, complete: true });
   },
 );
 
 testOnEachEngine(
-  "carryOver() takes over what lies before, behind and between damaged pages",
+  "copyRows() copies what lies before, after and between damaged pages",
   async (engine) => {
     await using scene = new Scene(engine);
     const ids = scene.use(scene.from, (queue) => fill(queue, 200));
@@ -109,7 +116,7 @@ testOnEachEngine(
     const lost = [...on(first), ...on(second)];
     assert(lost.length > 5 && lost.length < 30, `${lost.length}`);
     const left = ids.filter((id) => !lost.includes(id));
-    const found = scene.carryOver();
+    const found = scene.copyRows();
     assertEquals(found, { captures: left.length, complete: false });
     scene.use(scene.to, (queue) => {
       const kept = queue.list({ limit: 1000 }).map(({ id }) => id);
@@ -119,28 +126,26 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
-  "carryOver() leaves out what is not a queue's: blobs, other states, no id",
+  "copyRows() leaves out what is not a queue's: blobs, other states, no id",
   async (engine) => {
     await using scene = new Scene(engine);
-    const ids = scene.use(scene.from, (queue) => fill(queue, 5));
-    {
-      using database = openDatabase(scene.from, { engine });
-      // The way damage may look that has kept the page's form.
-      database.exec(`
-      PRAGMA ignore_check_constraints = ON;
-      UPDATE captures SET filepath = x'00ff' WHERE id = '${ids[0]}';
-      UPDATE captures SET status = 'nonsense' WHERE id = '${ids[1]}';
-      UPDATE captures SET id = x'00' WHERE id = '${ids[2]}';`);
-    }
-    assertEquals(scene.carryOver().captures, 2);
+    const ids = scene.use(scene.from, (queue) => fill(queue, 6));
+    writePastSchema(scene.from, {
+      engine,
+      sql: `UPDATE captures SET filepath = x'00ff' WHERE id = '${ids[0]}';
+        UPDATE captures SET status = 'nonsense' WHERE id = '${ids[1]}';
+        UPDATE captures SET id = x'00' WHERE id = '${ids[2]}';
+        UPDATE captures SET attempts = 'many' WHERE id = '${ids[3]}'`,
+    });
+    assertEquals(scene.copyRows().captures, 2);
     scene.use(scene.to, (queue) => {
-      assertEquals(queue.list().map(({ id }) => id), ids.slice(3));
+      assertEquals(queue.list().map(({ id }) => id), ids.slice(4));
     });
   },
 );
 
 testOnEachEngine(
-  "carryOver() queues nothing that either queue has delivered",
+  "copyRows() queues nothing that either queue has delivered",
   async (engine) => {
     await using scene = new Scene(engine);
     const ids = scene.use(scene.from, (queue) => fill(queue, 3));
@@ -150,7 +155,7 @@ testOnEachEngine(
       queue.enqueue("/captures/1", {}, { id: ids[1]! });
     });
     scene.use(scene.from, (queue) => queue.markCompleted(ids[1]!));
-    scene.carryOver();
+    scene.copyRows();
     scene.use(scene.to, (queue) => {
       assertEquals(queue.list().map(({ id }) => id), [ids[2]]);
       assertEquals(queue.getStats().delivered, 2);
@@ -159,7 +164,7 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
-  "carryOver() takes over all or nothing if the new queue cannot be written",
+  "copyRows() copies all or nothing if the new queue cannot be written",
   async (engine) => {
     await using scene = new Scene(engine);
     scene.use(scene.from, (queue) => fill(queue, 300));
@@ -167,18 +172,18 @@ testOnEachEngine(
     using from = openDatabase(scene.from, { engine, readonly: true });
     using to = openDatabase(scene.to, { engine });
     to.exec("PRAGMA max_page_count = 30");
-    const error = assertThrows(() => carryOver(from, to), DatabaseError);
+    const error = assertThrows(() => copyRows(from, to), DatabaseError);
     assertEquals(error.fault, "full");
     scene.use(scene.to, (queue) => assertEquals(queue.getStats().pending, 0));
-    assertEquals(scene.carryOver(), { captures: 300, complete: true });
+    assertEquals(scene.copyRows(), { captures: 300, complete: true });
   },
 );
 
 testOnEachEngine(
-  "carryOver() finds nothing where there are no tables",
+  "copyRows() finds nothing where there are no tables",
   async (engine) => {
     await using scene = new Scene(engine);
     openDatabase(scene.from, { engine }).exec("CREATE TABLE other (x)");
-    assertEquals(scene.carryOver(), { captures: 0, complete: false });
+    assertEquals(scene.copyRows(), { captures: 0, complete: false });
   },
 );

@@ -6,10 +6,10 @@
  * All of it is done by the process that holds the agent's lock, in steps that a
  * crash may separate:
  *
- * 1. the queue is renamed to `queue.db.salvaging-DATE`, its -wal and -shm first,
+ * 1. the queue is renamed to `queue.db.repair-DATE`, its -wal and -shm first,
  *    so that no new queue can get hold of them;
  * 2. a new queue is made;
- * 3. what can be read is put into it, in one transaction;
+ * 3. what can be read is copied into it, in one transaction;
  * 4. the old one is renamed to `queue.db.corrupt-DATE`.
  *
  * Whoever finds something of the name in 1 goes on from there.
@@ -20,27 +20,27 @@
 import { delay } from "@std/async/delay";
 import { dirname, resolve } from "@std/path";
 import { createPrivateDir } from "../../host/data_dir.ts";
-import { damageOf, hasFault } from "../database_error.ts";
 import { ProcessLock } from "../../host/lock.ts";
 import type { Log } from "../../host/log.ts";
 import { UploadQueue, type UploadQueueOptions } from "../queue.ts";
-import { QueueSalvage } from "./queue_salvage.ts";
+import { damageOf, hasFault } from "../sqlite.ts";
+import { QueueFiles } from "./queue_files.ts";
 
 /** Options for {@linkcode openQueue}. */
 export interface OpenQueueOptions extends UploadQueueOptions {
   /** The lock that makes a process the agent of this queue. */
   lockPath: string;
-  /** Is told what was set aside and carried over. */
+  /** Is told what was set aside and copied. */
   log: Log;
   /**
-   * Whether all of the queue is read for damage, which takes about a second for
-   * a million captures, instead of only what is needed to open it.
+   * Whether the queue is looked at for damage first: all of it, unless the last agent
+   * ended as it should. For whoever is going to be its agent.
    *
    * @default {false}
    */
   thorough?: boolean;
   /**
-   * How long another process may take to mend the queue, in milliseconds.
+   * How long another process may take to repair the queue, in milliseconds.
    *
    * @default {5000}
    */
@@ -59,7 +59,7 @@ export class QueueInUseError extends Error {
 
 /**
  * Opens a queue; one that is damaged is set aside first, and what can be read of
- * it carried over into a new one.
+ * it is copied into a new one.
  *
  * @throws {QueueInUseError} if it is damaged and its agent runs.
  * @throws {Error} as `new UploadQueue()` does, but for damage.
@@ -71,7 +71,7 @@ export async function openQueue(
   const { lockPath, log, thorough = false, engine, patienceMs = 5000 } =
     options;
   createPrivateDir(dirname(resolve(path)));
-  const salvage = new QueueSalvage(path, { lockPath, engine, log });
+  const files = new QueueFiles(path, { lockPath, engine, log });
   const open = () => new UploadQueue(path, options);
   let failure: unknown;
   const openBesideOthers = (): UploadQueue | undefined => {
@@ -84,40 +84,40 @@ export async function openQueue(
       failure = error;
     }
   };
-  if (!thorough && !salvage.findLoss()) {
+  if (!thorough && !files.findLoss()) {
     const queue = openBesideOthers();
     if (queue) return queue;
   }
   const until = performance.now() + patienceMs;
   for (let tries = 1; performance.now() < until; tries++) {
     using lock = await ProcessLock.tryAcquire(lockPath);
-    if (lock) return mend(salvage, open);
+    if (lock) return repair(files, open);
     // Somebody may just be looking whether there is an agent.
     if (tries >= MIN_TRIES) {
       failure = undefined;
       const queue = openBesideOthers();
       if (queue) return queue;
     }
-    // Or be mending the queue.
+    // Or be repairing the queue.
     await delay(TRY_AGAIN_MS);
   }
   if (failure) throw failure;
   throw new QueueInUseError(
-    `Cannot mend the damaged queue "${path}" while its agent runs: end the agent first`,
+    `Cannot repair the damaged queue "${path}" while its agent runs: end the agent first`,
   );
 }
 
 /** Opens the queue, after setting it aside if it is damaged. */
-function mend(salvage: QueueSalvage, open: () => UploadQueue): UploadQueue {
-  salvage.completeMove();
-  const damage = salvage.findLoss() ?? salvage.findDamage();
+function repair(files: QueueFiles, open: () => UploadQueue): UploadQueue {
+  files.completeMove();
+  const damage = files.findLoss() ?? files.inspect();
   let queue = damage === undefined ? unlessDamaged(open) : damage;
   if (typeof queue === "string") {
-    salvage.setAside(queue);
+    files.setAside(queue);
     queue = open();
   }
   try {
-    salvage.finish();
+    files.finish();
     return queue;
   } catch (error) {
     queue.close();

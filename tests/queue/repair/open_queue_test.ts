@@ -8,19 +8,22 @@ import {
 } from "@std/assert";
 import { startReferenceServer } from "../../../scripts/server/reference_server.ts";
 import { SyncAgent } from "../../../sync/agent/agent.ts";
-import { type Engine, openDatabase } from "../../../sync/queue/sqlite.ts";
-import { DatabaseError } from "../../../sync/queue/database_error.ts";
+import {
+  DatabaseError,
+  type Engine,
+  openDatabase,
+} from "../../../sync/queue/sqlite.ts";
 import { openRegularFile } from "../../../sync/host/opened_file.ts";
 import { Intake } from "../../../sync/spool/intake.ts";
 import { ProcessLock } from "../../../sync/host/lock.ts";
 import { UploadQueue } from "../../../sync/queue/queue.ts";
-import { queuesSetAside } from "../../../sync/queue/repair/queue_salvage.ts";
+import { queuesSetAside } from "../../../sync/queue/repair/queue_files.ts";
 import { reconcileSpool } from "../../../sync/spool/reconcile.ts";
 import {
   openQueue,
   type OpenQueueOptions,
   QueueInUseError,
-} from "../../../sync/queue/repair/salvage.ts";
+} from "../../../sync/queue/repair/open_queue.ts";
 import { Spool } from "../../../sync/spool/spool.ts";
 import { CaptureUploader } from "../../../sync/upload/uploader.ts";
 import { runCli, startCli } from "../../helpers/cli.ts";
@@ -73,7 +76,7 @@ class Scene implements AsyncDisposable {
       const path = this.dir.write(`${n}.png`, "bytes");
       const open = () => openRegularFile(path);
       using file = open();
-      const metadataJson = JSON.stringify({ n, note: "x".repeat(100) });
+      const metadataJson = JSON.stringify({ n, note: "x".repeat(300) });
       return { path, metadataJson, identity: file.identity, open };
     });
     const idsOf = async (copy: boolean) => {
@@ -88,11 +91,13 @@ class Scene implements AsyncDisposable {
     this.inPlace.push(...await idsOf(false));
     this.spooled.push(...await idsOf(true));
     this.delivered.push(...await idsOf(false));
-    queue.settle(this.delivered.map((id) => ({ id, kind: "delivered" })));
+    queue.complete(this.delivered.map((id) => ({ id, kind: "delivered" })));
+    // Until it ends as it should.
+    queue.setAgentState({ ...queue.getAgentState(), pid: 1 });
     queue.markFailed(this.inPlace[0]!, "HTTP 500");
-    queue.settle([{
+    queue.complete([{
       id: this.inPlace[1]!,
-      kind: "rejected",
+      kind: "discard",
       error: "HTTP 422",
     }]);
   }
@@ -140,7 +145,7 @@ class Scene implements AsyncDisposable {
   /** The names beside the queue, but for those that are always there. */
   get names(): string[] {
     return [...Deno.readDirSync(this.dir.path)].map(({ name }) => name)
-      .filter((name) => /salvaging|alone/.test(name)).sort();
+      .filter((name) => /repair|alone/.test(name)).sort();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -175,12 +180,12 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
-  "a queue cut short is set aside, and what is left of it carried over",
+  "a queue cut short is set aside, and what is left of it copied",
   async (engine) => {
     await using scene = new Scene(engine);
     await scene.fill();
     const left = scene.damage((bytes) =>
-      bytes.slice(0, Math.floor(bytes.length * 0.6))
+      bytes.slice(0, Math.floor(bytes.length * 0.7))
     );
     const found = await scene.salvage();
     assertHasAll(found, scene.spooled, "what is in the spool");
@@ -232,6 +237,27 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
+  "all of a queue is read only if its last agent did not end as it should, or somebody met damage",
+  async (engine) => {
+    await using scene = new Scene(engine);
+    await scene.fill();
+    const used = new UploadQueue(scene.path, { engine });
+    used.setAgentState({ ...used.getAgentState(), pid: null });
+    used.close();
+    scene.damage(spoilCaptures);
+    {
+      using queue = await scene.open();
+      assertEquals(queuesSetAside(scene.path), []);
+      assertThrows(() => queue.list(), DatabaseError, "is damaged");
+      // The agent ends, as it does with any error.
+      queue.setAgentState({ ...queue.getAgentState(), pid: null });
+    }
+    (await scene.open()).close();
+    scene.setAside;
+  },
+);
+
+testOnEachEngine(
   "rows around a damaged page keep all that is known of them",
   async (engine) => {
     await using scene = new Scene(engine);
@@ -252,7 +278,6 @@ testOnEachEngine(
       );
     }
     assertEquals(queue.getStats().delivered, scene.delivered.length);
-    assertEquals(queue.knowsWatched("/no/such/file", 1, 1), undefined);
   },
 );
 
@@ -363,7 +388,7 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
-  "what is in the -wal of a damaged queue is carried over too",
+  "what is in the -wal of a damaged queue is copied too",
   async (engine) => {
     await using scene = new Scene(engine);
     await scene.fill();
@@ -416,7 +441,7 @@ testOnEachEngine(
   "a queue of a newer version, or another program's, is refused and not set aside",
   async (engine) => {
     for (
-      const sql of ["PRAGMA user_version = 3", "PRAGMA application_id = 7"]
+      const sql of ["PRAGMA user_version = 2", "PRAGMA application_id = 7"]
     ) {
       await using scene = new Scene(engine);
       await scene.fill();
@@ -482,17 +507,17 @@ testOnEachEngine(
   },
 );
 
-/** What a crash may leave between the steps of a salvage. */
+/** What a crash may leave between the steps of a repair. */
 const CRASHES: Record<string, (scene: Scene, moved: string) => void> = {
   "amid the moves": (scene, moved) => {
     Deno.renameSync(`${scene.path}-wal`, `${moved}-wal`);
   },
-  "behind the moves": (scene, moved) => {
+  "after the moves": (scene, moved) => {
     for (const end of ["-wal", ""]) {
       Deno.renameSync(scene.path + end, moved + end);
     }
   },
-  "behind making a new queue, which was used since": (scene, moved) => {
+  "after making a new queue, which was used since": (scene, moved) => {
     for (const end of ["-wal", ""]) {
       Deno.renameSync(scene.path + end, moved + end);
     }
@@ -520,7 +545,7 @@ for (const [when, crash] of Object.entries(CRASHES)) {
           Deno.copyFileSync(copy.join(`queue.db${end}`), scene.path + end);
         }
       }
-      crash(scene, `${scene.path}.salvaging-20261124T010203Z`);
+      crash(scene, `${scene.path}.repair-20261124T010203Z`);
       const found = await scene.salvage();
       assertEquals(
         [...found].sort(),
@@ -545,7 +570,7 @@ testOnEachEngine(
       Deno.copyFileSync(scene.path + end, copy.join(`queue.db${end}`));
     }
     const path = copy.join("queue.db");
-    Deno.writeTextFileSync(`${path}.salvaging-20261124T010203Z-wal`, "parted");
+    Deno.writeTextFileSync(`${path}.repair-20261124T010203Z-wal`, "parted");
     using opened = await openQueue(path, {
       engine,
       lockPath: copy.join("agent.lock"),
@@ -560,11 +585,11 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
-  "a carry-over that was done and not finished is done again, and changes nothing",
+  "a copy that was done and not finished is done again, and changes nothing",
   async (engine) => {
     await using scene = new Scene(engine);
     await scene.fill();
-    Deno.copyFileSync(scene.path, `${scene.path}.salvaging-20261124T010203Z`);
+    Deno.copyFileSync(scene.path, `${scene.path}.repair-20261124T010203Z`);
     {
       using queue = new UploadQueue(scene.path, { engine });
       queue.markCompleted(scene.inPlace[0]!);
@@ -587,7 +612,7 @@ testOnEachEngine(
     using queue = await scene.open();
     scene.setAside;
     assert(queue.get(kept));
-    const enqueue = () => old.enqueue("/captures/behind");
+    const enqueue = () => old.enqueue("/captures/after");
     assertThrows(enqueue, Error, "was replaced meanwhile");
     assertEquals(
       queue.list({ limit: 1000 }).at(-1)?.filepath,
@@ -598,7 +623,7 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
-  "damage that shows only while the agent runs ends it, and the next start mends the queue and delivers the rest",
+  "damage that shows only while the agent runs ends it, and the next start repairs the queue and delivers the rest",
   async (engine) => {
     await using scene = new Scene(engine);
     await scene.fill();
@@ -713,7 +738,7 @@ Deno.test("run sets a damaged queue aside by itself, and delivers what is in the
   assertEquals(Deno.readFileSync(scene.setAside), spoil());
 });
 
-Deno.test("damage that only a look at all of the queue finds is mended by the next run", async () => {
+Deno.test("damage that only a look at all of the queue finds is repaired by the next run", async () => {
   await using scene = new Scene("builtin");
   await scene.fill();
   scene.damage(spoilCaptures);
@@ -725,7 +750,7 @@ Deno.test("damage that only a look at all of the queue finds is mended by the ne
   await agent.said(/kept as ".*": \d+ of its captures could be read/);
 });
 
-Deno.test("damage that only a look at all of the queue finds is mended by the next sync", async () => {
+Deno.test("damage that only a look at all of the queue finds is repaired by the next sync", async () => {
   await using scene = new Scene("builtin");
   await scene.fill();
   scene.damage(spoilCaptures);

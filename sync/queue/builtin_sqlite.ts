@@ -1,0 +1,58 @@
+/** The SQLite that is built into Deno, `node:sqlite`. */
+
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { Driver, OpenDatabaseOptions, Row, Statement } from "./sqlite.ts";
+
+/** Opens a file through the built-in SQLite. */
+export function openBuiltin(
+  path: string,
+  { readonly = false, tolerant = false }: OpenDatabaseOptions,
+): Driver {
+  const database = new DatabaseSync(path, {
+    readOnly: readonly,
+    // Where it is on by default, being defensive forbids being tolerant.
+    ...(tolerant && { defensive: false }),
+  });
+  return {
+    exec: (sql) => database.exec(sql),
+    prepare: (sql) => prepare(database, sql),
+    close: () => database.close(),
+  };
+}
+
+function prepare(database: DatabaseSync, sql: string): Statement {
+  const statement = prepared(database, sql);
+  return {
+    run: (...parameters) => Number(statement.run(...parameters).changes),
+    get: (...parameters) =>
+      withBigNumbers(statement, () => statement.get(...parameters)) as Row,
+    all: (...parameters) =>
+      withBigNumbers(statement, () => statement.all(...parameters)) as Row[],
+  };
+}
+
+function prepared(database: DatabaseSync, sql: string): StatementSync {
+  try {
+    return database.prepare(sql);
+  } catch (error) {
+    // All that older Denos say. This does nothing but to say why.
+    const says = error instanceof Error ? error.message : "";
+    if (says === "failed to prepare statement") database.exec(`EXPLAIN ${sql}`);
+    throw error;
+  }
+}
+
+/** Reads once more, every number as a bigint, if one of them is no JavaScript number. */
+function withBigNumbers<T>(statement: StatementSync, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    statement.setReadBigInts(true);
+    try {
+      return read();
+    } finally {
+      statement.setReadBigInts(false);
+    }
+  }
+}

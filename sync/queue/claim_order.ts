@@ -1,0 +1,104 @@
+import { newCaptureId } from "../capture/capture_id.ts";
+import { type QueuedCapture, toCapture } from "./capture_row.ts";
+import type { QueueFile } from "./queue_file.ts";
+import type { Row } from "./sqlite.ts";
+import { completeOne, insertOne, MAX_BACKOFF_MS } from "./transitions.ts";
+
+/** Of so many places one is for captures that were snoozed, as long as some are due. */
+const SNOOZED_SHARE = 8;
+
+/**
+ * Whose turn it is: of the captures that are due those that were never snoozed come
+ * first, each in order of age. Costs the same for any number of captures.
+ */
+export class ClaimOrder {
+  readonly #file: QueueFile;
+  readonly #now: () => number;
+  /** How many places were given since the last one for a snoozed capture. */
+  #places = 0;
+
+  constructor(file: QueueFile, now: () => number) {
+    this.#file = file;
+    this.#now = now;
+  }
+
+  /** Returns the next captures. */
+  peek(limit: number): QueuedCapture[] {
+    this.#promoteDue();
+    const captures = this.#next(limit, 0).map(toCapture);
+    if (captures.every(isUsable)) return captures;
+    return this.#file.write(() => this.#usable(limit, 0));
+  }
+
+  /** Returns the next captures, some snoozed ones among them, and marks them. */
+  claim(limit: number): QueuedCapture[] {
+    this.#promoteDue();
+    // Nothing is written while there is nothing to do.
+    if (this.#next(Math.min(limit, 1), 0).length === 0) return [];
+    this.#places += limit;
+    const snoozed = Math.floor(this.#places / SNOOZED_SHARE);
+    this.#places %= SNOOZED_SHARE;
+    return this.#file.write(() => {
+      const captures = this.#usable(limit, snoozed);
+      const { markUploading } = this.#file.sql;
+      for (const { id } of captures) markUploading.run(this.#now(), id);
+      return captures;
+    });
+  }
+
+  /**
+   * Makes waiting captures ready whose time has come. A time further away than
+   * the longest wait was written under another clock: it counts as come.
+   */
+  #promoteDue(): void {
+    const { sql } = this.#file;
+    const now = this.#now();
+    const latest = now + MAX_BACKOFF_MS;
+    if (!sql.anyDueUntil.get(now) && !sql.anyDueAfter.get(latest)) return;
+    this.#file.write(() => {
+      sql.promoteUntil.run(now);
+      sql.promoteAfter.run(latest);
+    });
+  }
+
+  /** The next rows; so many places are for snoozed captures. */
+  #next(limit: number, snoozedPlaces: number): Row[] {
+    const { ready } = this.#file.sql;
+    const fresh = ready.all(0, limit);
+    const left = Math.max(snoozedPlaces, limit - fresh.length);
+    const snoozed = left > 0 ? ready.all(1, left) : [];
+    return [...fresh.slice(0, limit - snoozed.length), ...snoozed];
+  }
+
+  /** The next captures; rows that cannot be read are set aside on the way. */
+  #usable(limit: number, snoozedPlaces: number): QueuedCapture[] {
+    while (true) {
+      const rows = this.#next(limit, snoozedPlaces);
+      const captures = rows.map(toCapture);
+      const usable = captures.filter(isUsable);
+      if (usable.length === rows.length) return usable;
+      for (const [n, capture] of captures.entries()) {
+        if (!isUsable(capture)) this.#setAside(rows[n]!, capture);
+      }
+      if (usable.length > 0) return usable;
+    }
+  }
+
+  /** Replaces a row that cannot be read by one that can, and is `failed`. */
+  #setAside(row: Row, read: QueuedCapture): void {
+    const { sql } = this.#file;
+    const { id, createdAt, identity, lastError, ...rest } = read;
+    const createdAtMs = Date.parse(createdAt);
+    const capture = { ...rest, createdAtMs, ...(identity && { identity }) };
+    sql.removeRow.run(Number(row.rowid));
+    const newId = [id, newCaptureId()]
+      .find((id) => insertOne(sql, { ...capture, id }, createdAtMs))!;
+    const failure = { id: newId, kind: "discard", error: lastError! } as const;
+    completeOne(sql, failure, this.#now());
+  }
+}
+
+/** Of rows that are pending only those that cannot be read show as something else. */
+function isUsable({ status }: QueuedCapture): boolean {
+  return status === "pending";
+}

@@ -1,0 +1,113 @@
+import { whole } from "./capture_row.ts";
+import type { QueueFile } from "./queue_file.ts";
+import { QueueReader } from "./queue_reader.ts";
+import type { Row } from "./sqlite.ts";
+import type { Attempt } from "./transitions.ts";
+import {
+  lookUp,
+  type SeenFile,
+  stateByContent,
+  type WatchedState,
+} from "./watched_files.ts";
+
+/** What a queue knows of captures that have left it, and of the files that they were. */
+export class QueueHistory extends QueueReader {
+  readonly #file: QueueFile;
+  readonly #now: () => number;
+  /** Up to where the watched files were looked through, to be pruned. */
+  #prunedTo = 0;
+
+  /** @param now The wall clock, in milliseconds since 1970. */
+  constructor(file: QueueFile, now: () => number) {
+    super(file, now);
+    this.#file = file;
+    this.#now = now;
+  }
+
+  /** How the last attempts for a capture went, the oldest first, also when it is delivered. */
+  attempts(id: string): Attempt[] {
+    return this.#file.sql.attempts.all(id, id).map((row) => ({
+      startedMs: whole(row.started_at) ?? 0,
+      elapsedMs: whole(row.elapsed_ms) ?? 0,
+      status: whole(row.http_status),
+      error: row.error as string | null,
+      sha256: row.sha256 as string | null,
+    }));
+  }
+
+  /** Whether a capture with this id was delivered. */
+  wasDelivered(id: string): boolean {
+    return this.#file.sql.wasDelivered.get(id) !== undefined;
+  }
+
+  /**
+   * Where each of these files of watched folders stands: `undefined` if it is new,
+   * `"in doubt"` if only its content can tell, see
+   * {@linkcode UploadQueue.knownContent}. Costs the same for any number of captures.
+   */
+  knownWatched(
+    files: SeenFile[],
+  ): (WatchedState | "in doubt" | undefined)[] {
+    const { sql } = this.#file;
+    const known = files.map((file) => lookUp(sql, file));
+    const changes = known.flatMap(({ change }) => change ? [change] : []);
+    if (changes.length > 0) {
+      this.#file.write(() =>
+        changes.forEach((one) => sql.watchedIsNow.run(...one))
+      );
+    }
+    return known.map(({ state }) => state);
+  }
+
+  /**
+   * Where a file of a watched folder stands, by its content: `undefined` if neither
+   * this file nor the last one of its name was taken over with it. If one was, the
+   * file is not in doubt any more.
+   *
+   * @param sha256 Of its bytes, in hexadecimal.
+   */
+  knownContent(file: SeenFile, sha256: string): WatchedState | undefined {
+    return this.#file.write(() => stateByContent(this.#file.sql, file, sha256));
+  }
+
+  /** Says that the agent has removed or moved a delivered capture's file: what comes in its place is new. */
+  markRemoved(id: string): void {
+    this.#file.write(() => this.#file.sql.forgetWatchedCapture.run(id));
+  }
+
+  /**
+   * Forgets deliveries that are older, and files of watched folders that were known
+   * before and are not there any more.
+   *
+   * @param isStillThere Whether there is a file of this path.
+   * @param limit How many of each are looked at, at most; the next call goes on.
+   * @returns How many were forgotten; `getStats()` still counts them.
+   */
+  pruneHistory(
+    olderThanMs: number,
+    isStillThere: (path: string) => boolean,
+    limit = 1000,
+  ): number {
+    const sql = this.#file.sql;
+    const before = this.#now() - olderThanMs;
+    const files = sql.oldWatched.all(this.#prunedTo, before, limit);
+    this.#prunedTo = files.length < limit ? 0 : Number(files.at(-1)!.n);
+    const gone = files.filter(({ filepath }) =>
+      !isStillThere(String(filepath))
+    );
+    const deliveries = sql.oldDelivered.all(before, limit).map(idOf);
+    if (gone.length + deliveries.length === 0) return 0;
+    this.#file.write(() => {
+      for (const { n } of gone) sql.forgetWatched.run(Number(n));
+      for (const id of deliveries) {
+        sql.forgetDelivered.run(id);
+        sql.forgetAttempts.run(id, Number.MAX_SAFE_INTEGER);
+      }
+    });
+    return gone.length + deliveries.length;
+  }
+}
+
+function idOf(row: Row): string {
+  return String(row.id);
+}

@@ -1,0 +1,274 @@
+import { assertEquals } from "@std/assert";
+import type { SeenFile, UploadQueue } from "../../sync/queue/queue.ts";
+import { openDatabase } from "../../sync/queue/sqlite.ts";
+import { testOnEachEngine } from "../helpers/engines.ts";
+import { QueueFixture, START_MS } from "../helpers/queue_fixture.ts";
+
+const IDENTITY = {
+  fileId: "801:2c",
+  size: 5,
+  mtimeMs: START_MS,
+  ctimeMs: START_MS + 1,
+};
+const FILE: SeenFile = { path: "/watched/frame.raw", identity: IDENTITY };
+const FRAME = "5a".repeat(32);
+const OTHER_FRAME = "a5".repeat(32);
+
+/** The file with something changed. */
+function changed(
+  { path = FILE.path, ...identity }:
+    & Partial<typeof IDENTITY>
+    & { path?: string },
+): SeenFile {
+  return { path, identity: { ...IDENTITY, ...identity } };
+}
+
+/** Takes a file over, and returns the capture's id. */
+function take(
+  queue: UploadQueue,
+  { path: filepath, identity }: SeenFile,
+  sha256: string | null = FRAME,
+): string {
+  const file = { filepath, metadataJson: "{}", identity, sha256 };
+  return queue.enqueueMany([{ ...file, watched: true }])[0]!;
+}
+
+const known = (queue: UploadQueue, file: SeenFile) =>
+  queue.knownWatched([file])[0];
+
+testOnEachEngine(
+  "a watched file is known wherever its capture stands, until it is removed by the agent",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    assertEquals(known(queue, FILE), undefined);
+    const id = take(queue, FILE);
+    assertEquals(known(queue, FILE), "queued");
+    queue.complete([{ id, kind: "discard", error: "HTTP 422" }]);
+    assertEquals(known(queue, FILE), "queued");
+    queue.markCompleted(id);
+    assertEquals(known(queue, FILE), "delivered");
+    queue.markRemoved(id);
+    assertEquals(known(queue, FILE), undefined);
+    const again = take(queue, FILE);
+    queue.remove([again]);
+    assertEquals(known(queue, FILE), "removed");
+    fixture.restart();
+    assertEquals(known(fixture.queue, FILE), "removed");
+  },
+);
+
+testOnEachEngine(
+  "what comes in the place of a file that the agent has removed is new, even if nothing tells it apart",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const id = take(queue, FILE);
+    queue.markCompleted(id);
+    queue.markRemoved(id);
+    for (const file of [FILE, changed({ fileId: "801:2d" })]) {
+      assertEquals(known(queue, file), undefined);
+      assertEquals(queue.knownContent(file, FRAME), undefined);
+    }
+  },
+);
+
+testOnEachEngine(
+  "another file of the same name, size and time is in doubt, and its content decides",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    queue.markCompleted(take(queue, FILE));
+    // As `cp -p` and rsync leave it: the number may be the old one's, or another.
+    const copies = [
+      changed({ fileId: "801:2d", ctimeMs: START_MS + 2 }),
+      changed({ ctimeMs: START_MS + 3 }),
+    ];
+    for (const copy of copies) {
+      assertEquals(known(queue, copy), "in doubt");
+      assertEquals(queue.knownContent(copy, OTHER_FRAME), undefined);
+      assertEquals(known(queue, copy), "in doubt");
+      assertEquals(queue.knownContent(copy, FRAME), "delivered");
+      assertEquals(known(queue, copy), "delivered");
+    }
+  },
+);
+
+testOnEachEngine(
+  "a file that was touched, shifted, renamed or mounted anew is the same one",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    queue.markCompleted(take(queue, FILE));
+    const mtimeMs = START_MS + 3_600_000;
+    const touched = changed({ mtimeMs, ctimeMs: START_MS + 4 });
+    assertEquals(known(queue, touched), "in doubt");
+    assertEquals(queue.knownContent(touched, FRAME), "delivered");
+    assertEquals(known(queue, touched), "delivered");
+    assertEquals(known(queue, FILE), "in doubt");
+    // Renaming a folder changes nothing else; renaming a file, its ctime.
+    const { identity } = touched;
+    const moved = { path: "/watched/2026/frame.raw", identity };
+    assertEquals(known(queue, moved), "delivered");
+    const renamed = { ...moved, path: "/watched/2026/1.raw" };
+    assertEquals(known(queue, renamed), "delivered");
+    // From now on it is found by that name, should its number change.
+    const mounted = { ...identity, fileId: "1f:2c" };
+    assertEquals(known(queue, { ...renamed, identity: mounted }), "delivered");
+    assertEquals(known(queue, { ...renamed, identity: mounted }), "delivered");
+  },
+);
+
+testOnEachEngine(
+  "a file that grew, or is another one, is new at once",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    queue.markCompleted(take(queue, FILE));
+    const others = [
+      changed({ size: 6 }),
+      changed({ size: 6, fileId: "801:2d" }),
+      changed({ fileId: "801:2d", path: "/watched/other.raw" }),
+    ];
+    assertEquals(queue.knownWatched(others), [undefined, undefined, undefined]);
+    for (const other of others) {
+      assertEquals(queue.knownContent(other, OTHER_FRAME), undefined);
+    }
+  },
+);
+
+testOnEachEngine(
+  "each version of a file is a capture, also one that was there before",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const first = take(queue, FILE, FRAME);
+    const second = changed({ mtimeMs: START_MS + 9, ctimeMs: START_MS + 9 });
+    assertEquals(known(queue, second), "in doubt");
+    assertEquals(queue.knownContent(second, OTHER_FRAME), undefined);
+    take(queue, second, OTHER_FRAME);
+    queue.markCompleted(first);
+    assertEquals(known(queue, second), "queued");
+    // The camera writes the first picture once more.
+    const third = changed({ mtimeMs: START_MS + 10, ctimeMs: START_MS + 10 });
+    assertEquals(known(queue, third), "in doubt");
+    assertEquals(queue.knownContent(third, FRAME), undefined);
+  },
+);
+
+testOnEachEngine(
+  "a file that was renamed is known beside the one that took its name",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    queue.markCompleted(take(queue, FILE));
+    const newer = changed({ fileId: "801:2d", ctimeMs: START_MS + 5 });
+    assertEquals(queue.knownContent(newer, OTHER_FRAME), undefined);
+    take(queue, newer, OTHER_FRAME);
+    const rotated = changed({ path: "/watched/frame.raw.1" });
+    assertEquals(queue.knownWatched([newer, rotated]), ["queued", "delivered"]);
+  },
+);
+
+testOnEachEngine(
+  "while a file's content is not known it is known by its times alone",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const id = take(queue, FILE, null);
+    assertEquals(known(queue, changed({ ctimeMs: START_MS + 2 })), "queued");
+    const other = changed({ fileId: "801:2d", ctimeMs: START_MS + 3 });
+    assertEquals(known(queue, other), undefined);
+    const touched = changed({ mtimeMs: START_MS + 2, ctimeMs: START_MS + 2 });
+    assertEquals(known(queue, touched), undefined);
+    // It becomes known with the delivery.
+    const identity = { ...IDENTITY, ctimeMs: START_MS + 2 };
+    queue.complete([{ id, kind: "delivered", sha256: FRAME, identity }]);
+    assertEquals(known(queue, touched), "in doubt");
+    assertEquals(queue.knownContent(touched, FRAME), "delivered");
+  },
+);
+
+testOnEachEngine(
+  "a spooled capture's file stays the one that was taken over, whatever was sent",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const { path: filepath, identity } = FILE;
+    const file = { filepath, metadataJson: "{}", identity, sha256: FRAME };
+    const [id] = queue.enqueueMany([{ ...file, watched: true, spooled: true }]);
+    const copy = { ...IDENTITY, fileId: "801:ff", mtimeMs: 1, ctimeMs: 2 };
+    queue.complete([{ id: id!, kind: "delivered", identity: copy }]);
+    assertEquals(known(queue, FILE), "delivered");
+  },
+);
+
+testOnEachEngine(
+  "where the system tells no file from another, name, size and time do",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const identity = { size: 5, mtimeMs: START_MS };
+    const file = { path: FILE.path, identity };
+    queue.markCompleted(take(queue, file, null));
+    const later = { ...file, identity: { size: 5, mtimeMs: START_MS + 1 } };
+    const elsewhere = { ...file, path: "/watched/other.raw" };
+    assertEquals(queue.knownWatched([file, later, elsewhere]), [
+      "delivered",
+      undefined,
+      undefined,
+    ]);
+    // A system that learns to tell them apart finds what it knew.
+    assertEquals(known(queue, FILE), "delivered");
+    assertEquals(known(queue, FILE), "delivered");
+  },
+);
+
+testOnEachEngine(
+  "what a person enqueues is no watched file",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const id = queue.enqueue(FILE.path, {}, { identity: IDENTITY });
+    assertEquals(known(queue, FILE), undefined);
+    queue.markCompleted(id);
+    assertEquals(known(queue, FILE), undefined);
+  },
+);
+
+testOnEachEngine(
+  "to ask for a file costs the same with a hundred thousand versions of it, and as many others",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    {
+      using database = openDatabase(fixture.path, { engine });
+      database.exec(`BEGIN;
+        WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100000)
+        INSERT INTO watched_files (capture_id, filepath, file_id, size, mtime_ms, ctime_ms,
+          sha256, state, since)
+        SELECT 'a' || n, '/watched/latest.raw', '801:' || n, 5, n, n, '5a', 'delivered', n FROM n
+        UNION ALL
+        SELECT 'b' || n, '/watched/' || n, '802:' || n, 5, n, n, '5a', 'delivered', n FROM n;
+        COMMIT`);
+    }
+    const latest = { path: "/watched/latest.raw", identity: IDENTITY };
+    const other = { path: "/watched/x", identity: IDENTITY };
+    // If each went through all of them, this would take minutes.
+    for (let n = 0; n < 2000; n++) {
+      const { queue } = fixture;
+      const file = {
+        fileId: `802:${n + 1}`,
+        size: 5,
+        mtimeMs: n + 1,
+        ctimeMs: n + 1,
+      };
+      const states = queue.knownWatched([
+        latest,
+        other,
+        { path: `/watched/${n + 1}`, identity: file },
+      ]);
+      assertEquals(states, ["in doubt", undefined, "delivered"]);
+      assertEquals(queue.knownContent(latest, FRAME), undefined);
+    }
+  },
+);
