@@ -12,6 +12,11 @@ const UUID =
   /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
+/** What is in a folder. */
+function names(path: string): string[] {
+  return [...Deno.readDirSync(path)].map(({ name }) => name);
+}
+
 interface Listed {
   id: string;
   status: string;
@@ -78,6 +83,38 @@ Deno.test("enqueue --json tells which file has which id, and takes metadata", as
     lastError: null,
     size: 5,
   });
+});
+
+Deno.test("enqueue copies, takes the file away with --move, or leaves it with --no-copy and says so", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const there = (name: string) => host.join(name);
+  const modes = { copy: [], move: ["--move"], reference: ["--no-copy"] };
+  for (const [name, args] of Object.entries(modes)) {
+    const { code, stderr } = await host.run(
+      "enqueue",
+      host.write(name),
+      ...args,
+    );
+    assertEquals(code, 0);
+    assertEquals(
+      stderr,
+      name === "reference"
+        ? "jarvis-agent: No copy is kept: the file must stay where it is, unchanged, until it is delivered\n"
+        : "",
+    );
+  }
+  assert(!names(there(".")).includes("move"));
+  const listed = await host.json<Listed[]>("list");
+  assertEquals(
+    listed.map(({ filepath }) => filepath),
+    Object.keys(modes).map(there),
+  );
+  assertEquals((await host.run("sync")).code, 0);
+  assertEquals(server.names.toSorted(), Object.keys(modes));
+  assertEquals(names(there(".")).sort(), ["copy", "data", "reference"]);
+  const both = await host.run("enqueue", there("copy"), "--move", "--no-copy");
+  assertEquals(both.code, 2);
 });
 
 Deno.test("list shows the oldest first, by status, and so many", async () => {

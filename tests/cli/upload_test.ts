@@ -144,3 +144,25 @@ Deno.test("upload leaves what it queued to the agent that runs", async () => {
   const [first, second] = server.uploads;
   assert(first!.key === second!.key);
 });
+
+Deno.test("upload queues a file that changes while it is sent as another capture", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const path = host.write("a.png", "first");
+  server.answer = () => {
+    host.write("a.png", "second, and longer");
+    return new Response(null, { status: 500 });
+  };
+  const { code, stdout } = await host.run("upload", path);
+  assertEquals(code, 75, stdout);
+  server.answer = created;
+  assertEquals((await host.run("sync")).code, 0);
+  const [first, ...rest] = server.uploads.map(({ key, bytes }) => ({
+    key,
+    text: new TextDecoder().decode(bytes),
+  }));
+  assertEquals(first!.text, "first");
+  assertEquals(rest.map(({ text }) => text), ["second, and longer"]);
+  assert(rest[0]!.key !== first!.key, "another key");
+  assertStringIncludes(stdout, rest[0]!.key);
+});

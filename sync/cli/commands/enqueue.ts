@@ -12,6 +12,11 @@ export async function run(context: CommandContext): Promise<number> {
   using store = await openStore(settings, {
     log: createLog({ write: err }),
   });
+  if (settings.mode === "reference") {
+    err(
+      "jarvis-agent: No copy is kept: the file must stay where it is, unchanged, until it is delivered",
+    );
+  }
   return await eachFile(context, async (filepath) => {
     const id = await store.intake.add(filepath, metadataJson, settings);
     nudgeAgent(store.queue.path);

@@ -1,4 +1,5 @@
 import { nudgeAgent } from "../../agent/agent_lock.ts";
+import { CaptureFileError } from "../../capture/errors.ts";
 import { newCaptureId } from "../../capture/capture_id.ts";
 import { createLog } from "../../host/log.ts";
 import type { CaptureUploader, UploadResult } from "../../upload/uploader.ts";
@@ -8,17 +9,23 @@ import { createUploader } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { eachFile } from "../each_file.ts";
 import { readMetadata } from "../metadata.ts";
-import { openStore } from "../store.ts";
+import { openStore, type Store } from "../store.ts";
 
 type Sent = Pick<
   UploadResult,
-  "success" | "captureId" | "error" | "attempts" | "outcome" | "sha256"
+  | "success"
+  | "captureId"
+  | "error"
+  | "attempts"
+  | "outcome"
+  | "sha256"
+  | "status"
 >;
 
 /** What holds for every other file as well. */
 const UNUSABLE: OutcomeKind[] = ["unavailable", "busy", "refused"];
 
-/** Sends files at once. What cannot be delivered now goes into the queue under the same key. */
+/** Sends files at once. What cannot be delivered now goes into the queue. */
 export async function run(context: CommandContext): Promise<number> {
   const { settings, given, out, stopSignal } = context;
   const signal = stopSignal();
@@ -29,19 +36,19 @@ export async function run(context: CommandContext): Promise<number> {
   let unusable: Sent | undefined;
   return await eachFile(context, async (filepath) => {
     openCapture(filepath)[Symbol.dispose]();
-    const id = newCaptureId();
+    let id = newCaptureId();
     const request = { idempotencyKey: id, signal };
     const sent = unusable ?? await send(uploader, filepath, metadata, request);
     // To try it with each of a hundred files would take minutes.
     if (UNUSABLE.includes(sent.outcome)) {
       unusable = { ...sent, attempts: 0, sha256: null };
     }
-    const queued = !sent.success && sent.outcome !== "rejected";
+    // Without an answer it was rejected because it changed while it was sent.
+    const queued = !sent.success &&
+      (sent.outcome !== "rejected" || sent.status === null);
     if (queued) {
-      // Under this id no other bytes may be sent than may have been by now.
       const { sha256 } = sent;
-      const options = { id, ...(sha256 !== null && { sha256 }) };
-      await store.intake.add(filepath, metadata, options);
+      id = await enqueue(store, { filepath, metadata, id, sha256 });
       nudgeAgent(store.queue.path);
     }
     const describe = given.has("json") ? forScript : forPerson;
@@ -68,8 +75,31 @@ async function send(
       error: "interrupted",
       attempts: 1,
       sha256: null,
+      status: null,
       outcome: "unavailable",
     };
+  }
+}
+
+/**
+ * Queues what could not be delivered, under the id that it was sent under if it
+ * still has the bytes that may have been sent; else it is another capture.
+ */
+async function enqueue(
+  { intake }: Store,
+  { filepath, metadata, id, sha256 }: {
+    filepath: string;
+    metadata: string;
+    id: string;
+    sha256: string | null;
+  },
+): Promise<string> {
+  if (sha256 === null) return await intake.add(filepath, metadata, { id });
+  try {
+    return await intake.add(filepath, metadata, { id, sha256 });
+  } catch (error) {
+    if (!(error instanceof CaptureFileError)) throw error;
+    return await intake.add(filepath, metadata);
   }
 }
 
