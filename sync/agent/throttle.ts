@@ -38,11 +38,8 @@ const TRUST = 1 / 8;
 const TRIALS_PER_WAIT = 2;
 const TRIALS_AT_A_TIME = 4;
 
-/** After so many failures it is the server: then each wait earns one trial. */
+/** After so many failures, less the deliveries since, it is the server: then a wait earns one trial. */
 const MAX_FAILURES = 128;
-/** So many failures each delivery makes up for. */
-const FAILURES_PER_DELIVERY = 8;
-
 /** Of so many probes in a row that fail one is followed by a trial: a server may have no health page. */
 const PROBES_PER_TRIAL = 4;
 
@@ -161,7 +158,7 @@ export class Throttle {
     this.#failedProbes = 0;
     this.#level = Math.max(this.#level - TRUST, 0);
     this.#allowed += TRUST;
-    this.#failures = Math.max(this.#failures - FAILURES_PER_DELIVERY, 0);
+    this.#failures = Math.max(this.#failures - 1, 0);
     this.#become("ready", null);
   }
 

@@ -202,3 +202,22 @@ Deno.test("SyncAgent.run() ends with the error if the queue cannot be used any m
   other.exec("ALTER TABLE captures RENAME TO elsewhere");
   await assertRejects(() => running.ended, DatabaseError, "no such table");
 });
+
+Deno.test("SyncAgent.run() goes on whatever the wall clock does", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  server.answer = () =>
+    new Response(null, { status: 409, headers: { "retry-after": "3600" } });
+  await using running = fixture.running();
+  for (const jumpMs of [2 * 3_600_000, -365 * 86_400_000]) {
+    const [id] = fixture.enqueue(`${jumpMs}`);
+    running.agent.wake();
+    await eventually("it was tried", () => fixture.queue.get(id!)?.lastError);
+    fixture.aheadMs += jumpMs;
+    running.agent.wake();
+    await eventually(
+      "it is tried again",
+      () => server.names.filter((name) => name === `${jumpMs}`).length > 1,
+    );
+  }
+});

@@ -8,7 +8,11 @@ import { TempDir } from "./temp_dir.ts";
 /** A real queue, a real uploader, and files to send, in a folder of their own. */
 export class AgentFixture implements AsyncDisposable {
   readonly dir = new TempDir();
-  readonly queue = new UploadQueue(this.dir.join("queue.db"));
+  /** How far the queue's wall clock is ahead, in milliseconds. */
+  aheadMs = 0;
+  readonly queue = new UploadQueue(this.dir.join("queue.db"), {
+    now: () => Date.now() + this.aheadMs,
+  });
   readonly uploader: CaptureUploader;
   /** Waits from 10 ms to 200 ms. */
   readonly throttle = new Throttle({ minWaitMs: 10, maxWaitMs: 200 });
