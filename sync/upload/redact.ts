@@ -38,23 +38,25 @@ const MAX_LEVELS = 5;
  * Returns the start of a text that came from elsewhere, on one line, without what
  * it repeats of the secrets: whole, in part, in another case, escaped, or escaped
  * anew. The names of the metadata's fields stay, so that it can be told what a
- * server did not like.
+ * server did not like. Escapes are undone if there is anything to be taken out.
  */
 export function redact(text: string, secrets: Secrets): string {
-  const letters = lettersOf(text.slice(0, MAX_READ));
+  const read = text.slice(0, MAX_READ);
+  const plain = unescaped(read);
+  const letters = lettersOf(plain);
   const labels: string[] = [];
   mark(labels, letters, stringsOf(secrets.metadata), "[metadata]");
   mark(labels, letters, [secrets.token ?? ""], "[token]");
-  const end = text.length > MAX_READ ? MAX_READ - MARGIN : text.length;
   let words = "";
   let at = 0;
   for (let i = 0; i < labels.length; i++) {
     if (labels[i] === undefined) continue;
-    words += text.slice(at, letters[i]!.start) + labels[i];
+    words += plain.slice(at, letters[i]!.start) + labels[i];
     while (labels[i + 1] === labels[i]) i++;
     at = letters[i]!.end;
   }
-  words += text.slice(at, end);
+  const rest = at === 0 ? read : plain.slice(at);
+  words += text.length > MAX_READ ? rest.slice(0, -MARGIN) : rest;
   const line = oneLine(words.replaceAll(/\s+/g, " ").trim());
   return line.slice(0, MAX_WORDS).toWellFormed();
 }
@@ -62,53 +64,28 @@ export function redact(text: string, secrets: Secrets): string {
 /** A letter or digit of a text, in lower case and without its accent. */
 interface Letter {
   letter: string;
-  /** Where what it was made of begins and ends in the text. */
+  /** Where its character begins and ends in the text. */
   start: number;
   end: number;
-  /** What stands before and after it, its escapes undone; letters if it is within a word. */
+  /** What stands before and after that. */
   before: string;
   after: string;
 }
 
-function lettersOf(original: string): Letter[] {
-  let text = original;
-  // Of each unit of the text: where what it was made of begins and ends.
-  let spans = Array.from(text.split(""), (_, at) => [at, at + 1] as const);
-  for (let level = 0; level < MAX_LEVELS; level++) {
-    const plain: string[] = [];
-    const plainSpans: (readonly [number, number])[] = [];
-    let at = 0;
-    const copy = (end: number) => {
-      plain.push(text.slice(at, end));
-      plainSpans.push(...spans.slice(at, end));
-    };
-    for (const match of text.matchAll(ESCAPE)) {
-      copy(match.index);
-      at = match.index + match[0].length;
-      const meant = meaningOf(match.groups!);
-      const span = [spans[match.index]![0], spans[at - 1]![1]] as const;
-      plain.push(meant);
-      plainSpans.push(...Array<typeof span>(meant.length).fill(span));
-    }
-    if (at === 0) break;
-    copy(text.length);
-    [text, spans] = [plain.join(""), plainSpans];
-  }
+function lettersOf(text: string): Letter[] {
   const letters: Letter[] = [];
-  let at = 0;
+  let start = 0;
   for (const character of text) {
-    const next = at + character.length;
+    const end = start + character.length;
+    const [before, after] = [text[start - 1] ?? "", text[end] ?? ""];
     for (const letter of fold(character)) {
-      const [[start], [, end]] = [spans[at]!, spans[next - 1]!];
-      const [before, after] = [text[at - 1] ?? "", text[next] ?? ""];
       letters.push({ letter, start, end, before, after });
     }
-    at = next;
+    start = end;
   }
   return letters;
 }
 
-/** Undoes the escapes of a text. */
 function unescaped(text: string): string {
   for (let level = 0; level < MAX_LEVELS && /[\\%&]/.test(text); level++) {
     text = text.replace(ESCAPE, (...match) => meaningOf(match.at(-1)));
