@@ -74,7 +74,7 @@ async function readBody(
   let body = "";
   let read = 0;
   try {
-    // To read a stream costs a small upload a third of its time.
+    // It is bounded already, and the stream would cost more than the answer.
     if (ok && !encoding && length <= MAX_ANSWER_BYTES) {
       return { body: await response.text(), defect: null };
     }

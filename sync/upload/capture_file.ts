@@ -18,8 +18,6 @@ export interface OpenCapture extends Disposable {
   readonly sha256: string;
   /** Which file it is; `null` for bytes that were in memory from the start. */
   readonly identity: FileIdentity | null;
-  /** All of it, if it is in memory. */
-  readonly bytes: Uint8Array | null;
   /**
    * Reads at an offset, at least one byte, and returns how many.
    *
@@ -49,7 +47,7 @@ export interface KnownCapture {
 }
 
 /** Files up to this size are read at once when they are opened. */
-export const IN_MEMORY_BYTES = 1024 * 1024;
+const IN_MEMORY_BYTES = 1024 * 1024;
 
 /** So much is hashed before other work has its turn. */
 const TURN_BYTES = 8 * 1024 * 1024;
@@ -145,7 +143,6 @@ function inMemory(
   return {
     ...facts,
     size: bytes.length,
-    bytes,
     read(into, offset) {
       const part = bytes.subarray(offset, offset + into.length);
       into.set(part);
@@ -163,7 +160,6 @@ function onDisk(file: OpenedFile, sha256: string): OpenCapture {
     mtimeMs: identity.mtimeMs,
     sha256,
     identity,
-    bytes: null,
     async read(into, offset) {
       const read = await file.read(into, offset).catch((error) => {
         throw readError(path, error);

@@ -1,7 +1,7 @@
 import type { OpenCapture } from "./capture_file.ts";
 
-/** Chunks in which a capture leaves that is not sent in one piece. */
-const CHUNK_BYTES = 512 * 1024;
+/** A capture up to this size leaves in one piece; each larger one shows progress with every further one. */
+const CHUNK_BYTES = 256 * 1024;
 
 /** Everything of a multipart body but the file's bytes. */
 export interface Envelope {
@@ -27,26 +27,6 @@ export async function envelopeOf(form: FormData): Promise<Envelope> {
   return { head: bytes.subarray(0, at), tail: bytes.subarray(at), type };
 }
 
-/** Returns a whole request body: `fetch` sends one piece without waiting in between. */
-export function onePieceBody(
-  { head, tail }: Envelope,
-  bytes: Uint8Array,
-): Uint8Array<ArrayBuffer> {
-  return concat(head, bytes, tail);
-}
-
-function concat(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(
-    parts.reduce((sum, { length }) => sum + length, 0),
-  );
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
 /**
  * A request body that is read from disk while it is sent, in memory that does
  * not grow with its size.
@@ -59,37 +39,24 @@ export class FileBody extends Blob {
   readonly #envelope: Envelope;
   readonly #capture: OpenCapture;
   readonly #onProgress: () => void;
-  readonly #chunkBytes: number;
   readonly #ended = Promise.withResolvers<void>();
-  #failure: Error | undefined;
-  #isWhole = false;
+  /** Whether all of it was taken, the end of the form included. */
+  isWhole = false;
+  /** Why the file could not be sent whole, if so: `fetch` reports only that it was not. */
+  failure: Error | undefined;
   #isHeld = false;
   #isStopped = false;
 
-  /**
-   * @param options `onProgress` is called whenever the connection takes more,
-   * which is `chunkBytes` (512 KiB at most) at a time.
-   */
+  /** @param onProgress Is called whenever the connection takes more. */
   constructor(
     envelope: Envelope,
     capture: OpenCapture,
-    options: { onProgress: () => void; chunkBytes?: number },
+    { onProgress }: { onProgress: () => void },
   ) {
     super();
     this.#envelope = envelope;
     this.#capture = capture;
-    this.#onProgress = options.onProgress;
-    this.#chunkBytes = Math.min(options.chunkBytes ?? CHUNK_BYTES, CHUNK_BYTES);
-  }
-
-  /** Whether all of it was taken, the end of the form included. */
-  get isWhole(): boolean {
-    return this.#isWhole;
-  }
-
-  /** Why the file could not be sent whole, if so: `fetch` reports only that it was not. */
-  get failure(): Error | undefined {
-    return this.#failure;
+    this.#onProgress = onProgress;
   }
 
   override get size(): number {
@@ -133,9 +100,9 @@ export class FileBody extends Blob {
           await this.#capture.assertUnchanged();
           controller.enqueue(concat(chunk, this.#envelope.tail));
           controller.close();
-          this.#isWhole = true;
+          this.isWhole = true;
         } catch (error) {
-          if (!this.#isStopped) this.#failure = error as Error;
+          if (!this.#isStopped) this.failure = error as Error;
           controller.error(error);
         }
         this.stop();
@@ -149,11 +116,18 @@ export class FileBody extends Blob {
     before: Uint8Array,
     at: number,
   ): Promise<Uint8Array<ArrayBuffer>> {
-    const count = Math.min(this.#capture.size - at, this.#chunkBytes);
+    const count = Math.min(this.#capture.size - at, CHUNK_BYTES);
     const chunk = new Uint8Array(before.length + count);
     chunk.set(before);
     if (count === 0) return chunk;
     const read = await this.#capture.read(chunk.subarray(before.length), at);
     return chunk.subarray(0, before.length + read);
   }
+}
+
+function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
 }

@@ -48,22 +48,14 @@ export interface Outcome {
   status: number | null;
 }
 
-/** What became of an upload. */
-export interface UploadResult {
+/** What became of an upload, and of its last attempt. */
+export interface UploadResult extends Omit<Outcome, "kind" | "isTransient"> {
   /** Whether the server has the capture. */
   success: boolean;
-  /** The server's id for it; `null` if it failed or the server named none. */
-  captureId: string | null;
-  /** What went wrong, without secrets; `null` on success. */
-  error: string | null;
   /** How many attempts were made. */
   attempts: number;
   /** What the last attempt means. */
   outcome: OutcomeKind;
-  /** How long the server asked to be left alone, in milliseconds. */
-  retryAfterMs: number | null;
-  /** The last answer's HTTP status; `null` if there was none. */
-  status: number | null;
   /** How long the last attempt took, in milliseconds. */
   elapsedMs: number;
   /** Of the bytes that belong to this key, in hexadecimal; `null` if they were never read. */

@@ -31,6 +31,14 @@ const FACTS = ["size", "sha256"];
 const ESCAPE =
   /\\u(?<unit>[0-9a-f]{4})|\\u\{(?<point>[0-9a-f]{1,6})\}|\\(?<control>[bfnrt])|\\(?<plain>[^ux])|(?<bytes>(?:(?:%|\\x)[0-9a-f]{2})+)|&#x(?<hex>[0-9a-f]{1,6});|&#(?<decimal>\d{1,7});|&(?<accented>[a-z])(?:acute|grave|circ|uml|tilde|ring|cedil);|&(?<sign>amp|lt|gt|quot|apos|nbsp);/gi;
 
+const SIGNS: Readonly<Record<string, string>> = {
+  amp: "&",
+  lt: "<",
+  gt: ">",
+  quot: '"',
+  apos: "'",
+};
+
 /** So often a text may have been escaped anew. */
 const MAX_LEVELS = 5;
 
@@ -45,8 +53,9 @@ export function redact(text: string, secrets: Secrets): string {
   const plain = unescaped(read);
   const letters = lettersOf(plain);
   const labels: string[] = [];
-  mark(labels, letters, stringsOf(secrets.metadata), "[metadata]");
-  mark(labels, letters, [secrets.token ?? ""], "[token]");
+  const strings = stringsOf(secrets.metadata);
+  mark(labels, { plain, letters }, strings, "[metadata]");
+  mark(labels, { plain, letters }, [secrets.token ?? ""], "[token]");
   let words = "";
   let at = 0;
   for (let i = 0; i < labels.length; i++) {
@@ -61,15 +70,11 @@ export function redact(text: string, secrets: Secrets): string {
   return line.slice(0, MAX_WORDS).toWellFormed();
 }
 
-/** A letter or digit of a text, in lower case and without its accent. */
+/** A letter or digit, in lower case and without its accent, and where its character is in the text. */
 interface Letter {
   letter: string;
-  /** Where its character begins and ends in the text. */
   start: number;
   end: number;
-  /** What stands before and after that. */
-  before: string;
-  after: string;
 }
 
 function lettersOf(text: string): Letter[] {
@@ -77,10 +82,7 @@ function lettersOf(text: string): Letter[] {
   let start = 0;
   for (const character of text) {
     const end = start + character.length;
-    const [before, after] = [text[start - 1] ?? "", text[end] ?? ""];
-    for (const letter of fold(character)) {
-      letters.push({ letter, start, end, before, after });
-    }
+    for (const letter of fold(character)) letters.push({ letter, start, end });
     start = end;
   }
   return letters;
@@ -104,9 +106,8 @@ function meaningOf(groups: Record<string, string | undefined>): string {
     );
     return new TextDecoder().decode(Uint8Array.from(values));
   }
-  // Controls and signs are no letters, whichever they are; a quote is one that counts.
-  return plain ?? accented ??
-    (/quot|apos/i.test(groups.sign ?? "") ? '"' : " ");
+  // A control is no letter, whichever it is.
+  return plain ?? accented ?? SIGNS[groups.sign?.toLowerCase() ?? ""] ?? " ";
 }
 
 function character(code: number): string {
@@ -138,18 +139,15 @@ function stringsOf(metadata = "{}"): string[] {
   return found;
 }
 
-/** Labels the letters that are those of one of the strings. */
+/** Labels those letters of a text that are one of the strings, or a run of one. */
 function mark(
   labels: string[],
-  letters: Letter[],
+  { plain, letters }: { plain: string; letters: Letter[] },
   strings: string[],
   label: string,
 ): void {
   const text = letters.map(({ letter }) => letter).join("");
-  const runs = Map.groupBy(
-    letters.keys(),
-    (at) => text.slice(at, at + RUN),
-  );
+  const runs = Map.groupBy(letters.keys(), (at) => text.slice(at, at + RUN));
   const short = new Set<string>();
   const take = (at: number, length: number) =>
     labels.fill(label, at, at + length);
@@ -164,20 +162,20 @@ function mark(
       runs.delete(run);
     }
   }
-  for (const at of letters.keys()) {
-    for (let length = 1; length < RUN; length++) {
+  for (const [at, { start }] of letters.entries()) {
+    for (let length = 1; length < RUN && at + length <= text.length; length++) {
       const word = text.slice(at, at + length);
-      const last = letters[at + length - 1];
-      if (!last || !short.has(word)) continue;
-      if (standsOut(word, letters[at]!.before, last.after)) take(at, length);
+      const { end } = letters[at + length - 1]!;
+      const around = (plain[start - 1] ?? "") + (plain[end] ?? "");
+      if (short.has(word) && standsOut(word, around)) take(at, length);
     }
   }
 }
 
 /** Whether a short word stands for itself, and is not part of another one. */
-function standsOut(word: string, before: string, after: string): boolean {
+function standsOut(word: string, around: string): boolean {
   // Whole names are two or three characters long where one is a syllable or a word.
   if (/\p{Lo}/u.test(word)) return word.length > 1;
-  const around = word.length < SHORT ? /^["'`]{2}$/ : /^[^\p{L}\p{N}]*$/u;
-  return around.test(before + after);
+  const expected = word.length < SHORT ? /^["'`]{2}$/ : /^[^\p{L}\p{N}]*$/u;
+  return expected.test(around);
 }

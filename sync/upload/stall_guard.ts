@@ -6,24 +6,24 @@
  * wakes.
  */
 export class StallGuard implements Disposable {
+  /** The longest silence, in milliseconds. */
+  readonly limitMs: number;
   readonly #controller = new AbortController();
   readonly #outer: AbortSignal | undefined;
   readonly #timer: ReturnType<typeof setInterval>;
   #silentMs = 0;
   #stalled = false;
 
-  /**
-   * @param limitMs The longest silence, in milliseconds.
-   * @param outer Aborts the request for its own reason.
-   */
+  /** @param outer Aborts the request for its own reason. */
   constructor(limitMs: number, outer?: AbortSignal) {
+    this.limitMs = limitMs;
     this.#outer = outer;
     outer?.addEventListener("abort", this.#onOuterAbort);
     if (outer?.aborted) this.#onOuterAbort();
     const tickMs = Math.min(Math.max(limitMs / 10, 5), 1000);
     this.#timer = setInterval(() => {
       this.#silentMs += tickMs;
-      if (this.#silentMs >= limitMs) this.#stall(limitMs);
+      if (this.#silentMs >= limitMs) this.#stall();
     }, tickMs);
   }
 
@@ -47,12 +47,11 @@ export class StallGuard implements Disposable {
     this.#outer?.removeEventListener("abort", this.#onOuterAbort);
   }
 
-  #stall(limitMs: number): void {
+  #stall(): void {
     clearInterval(this.#timer);
     this.#stalled = true;
-    this.#controller.abort(
-      new DOMException(`No progress for ${limitMs / 1000} s`, "TimeoutError"),
-    );
+    const reason = `No progress for ${this.limitMs / 1000} s`;
+    this.#controller.abort(new DOMException(reason, "TimeoutError"));
   }
 
   readonly #onOuterAbort = (): void => {

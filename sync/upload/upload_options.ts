@@ -11,11 +11,10 @@ export interface CaptureUploaderOptions {
    */
   maxRetries?: number;
   /**
-   * The longest time without progress, in milliseconds: to connect, while the
-   * body is sent, and from its end to the end of the answer. A capture of up to
-   * 1 MiB leaves as one piece and shows no progress, so this limits its whole
-   * request; after one was cut off, such captures are streamed too, so that a
-   * slow line has the time it needs while bytes move. At most a day.
+   * The longest time without progress, in milliseconds, at most a day: to
+   * connect, while the body is sent, and from its end to the end of the answer.
+   * Bodies leave in pieces of 256 KiB: a line that takes longer for two of them
+   * needs more than the default.
    *
    * @default {30000}
    */

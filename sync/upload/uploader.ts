@@ -8,7 +8,6 @@ import {
   withHostMetadata,
 } from "../capture/metadata.ts";
 import type { FileIdentity } from "../host/opened_file.ts";
-import { readAnswer } from "./answer.ts";
 import {
   type KnownCapture,
   openBytes,
@@ -16,20 +15,15 @@ import {
   openCapture,
 } from "./capture_file.ts";
 import { createHttpClient } from "./http_client.ts";
+import { envelopeOf, FileBody } from "./multipart.ts";
 import {
-  describeAnswer,
   type Outcome,
   outcomeOfAnswer,
   outcomeOfError,
   type UploadResult,
 } from "./outcome.ts";
-import {
-  bodyOf,
-  commonHeaders,
-  exchange,
-  keyHeader,
-  PieceLimit,
-} from "./request.ts";
+import { askReadiness, type Readiness } from "./readiness.ts";
+import { commonHeaders, exchange, keyHeader } from "./request.ts";
 import { parseServerUrl } from "./server_url.ts";
 import { StallGuard } from "./stall_guard.ts";
 import {
@@ -39,19 +33,10 @@ import {
   type UploadOptions,
 } from "./upload_options.ts";
 
-export type { CaptureUploaderOptions, UploadOptions, UploadResult };
+export type { CaptureUploaderOptions, Readiness, UploadOptions, UploadResult };
 
-/** Whether a server can be used, and if not, why. */
-export type Readiness =
-  | { ready: true }
-  /** `status` is the HTTP status; `null` if there was no answer. */
-  | { ready: false; reason: string; status: number | null };
-
-const CHECK_TIMEOUT_MS = 5_000;
-
-/** One attempt. */
+/** What goes with a capture's bytes in one attempt. */
 interface Attempt {
-  /** What the server is told as the capture's name. */
   name: string;
   /** As JSON text. */
   metadata: string;
@@ -81,8 +66,8 @@ export class CaptureUploader implements AsyncDisposable {
   /** The server's address, without a trailing slash. */
   readonly serverUrl: string;
   readonly #options: CaptureUploaderOptions & ReturnType<typeof numbersOf>;
-  readonly #pieces: PieceLimit;
-  readonly #client: Deno.HttpClient;
+  /** A redirect is not followed: it would take captures and token elsewhere. */
+  readonly #connection: { client: Deno.HttpClient; redirect: "manual" };
   #closed = false;
 
   /**
@@ -93,8 +78,8 @@ export class CaptureUploader implements AsyncDisposable {
   constructor(serverUrl: string, options: CaptureUploaderOptions = {}) {
     this.serverUrl = parseServerUrl(serverUrl, options);
     this.#options = { ...options, ...numbersOf(options) };
-    this.#pieces = new PieceLimit(this.#options.timeout);
-    this.#client = createHttpClient(this.serverUrl, options.tls);
+    const client = createHttpClient(this.serverUrl, options.tls);
+    this.#connection = { client, redirect: "manual" };
   }
 
   /**
@@ -148,28 +133,13 @@ export class CaptureUploader implements AsyncDisposable {
   }
 
   /** Like {@linkcode CaptureUploader.checkServer}, and says why the server is not ready. */
-  async probe(options: { signal?: AbortSignal } = {}): Promise<Readiness> {
-    using guard = new StallGuard(CHECK_TIMEOUT_MS, options.signal);
-    let token: string | undefined;
-    try {
-      token = this.#token();
-      const response = await fetch(`${this.serverUrl}/health/ready`, {
-        headers: commonHeaders(token),
-        signal: guard.signal,
-        client: this.#client,
-        redirect: "manual",
-      });
-      if (response.status === 200) {
-        await response.body?.cancel();
-        return { ready: true };
-      }
-      const answer = await readAnswer(response, false);
-      const reason = describeAnswer(answer, { token });
-      return { ready: false, reason, status: response.status };
-    } catch (error) {
-      const { error: reason } = outcomeOfError(error, { token });
-      return { ready: false, reason: reason!, status: null };
-    }
+  probe(options: { signal?: AbortSignal } = {}): Promise<Readiness> {
+    const url = `${this.serverUrl}/health/ready`;
+    return askReadiness(
+      (init) => fetch(url, { ...init, ...this.#connection }),
+      () => this.#token(),
+      options.signal,
+    );
   }
 
   /**
@@ -179,7 +149,7 @@ export class CaptureUploader implements AsyncDisposable {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#client.close();
+    this.#connection.client.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -254,31 +224,31 @@ export class CaptureUploader implements AsyncDisposable {
 
   async #post(
     capture: OpenCapture,
-    { name, metadata, token, idempotencyKey, signal }: Attempt,
+    { name, metadata, token, idempotencyKey, ...rest }: Attempt,
   ): Promise<Outcome> {
-    using guard = new StallGuard(this.#options.timeout, signal);
+    using guard = new StallGuard(this.#options.timeout, rest.signal);
     const type = typeByExtension(extname(name)) ?? "application/octet-stream";
     const form = new FormData();
     form.append("metadata", metadata);
     form.append("file", new Blob([], { type }), name);
-    const body = await bodyOf(form, capture, { pieces: this.#pieces, guard });
+    const envelope = await envelopeOf(form);
+    const onProgress = () => guard.progress();
+    const body = new FileBody(envelope, capture, { onProgress });
     const headers = {
       ...commonHeaders(token),
-      "content-type": body.type,
       "idempotency-key": keyHeader(idempotencyKey),
     };
+    const { signal } = guard;
     const answer = await exchange(
       body,
-      guard,
+      signal,
       () =>
         fetch(`${this.serverUrl}/api/captures`, {
           method: "POST",
           headers,
-          body: body.content,
-          signal: guard.signal,
-          client: this.#client,
-          // Following one would take captures and token elsewhere.
-          redirect: "manual",
+          body,
+          signal,
+          ...this.#connection,
         }),
     );
     const sent = { ...capture, metadata };

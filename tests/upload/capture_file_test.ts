@@ -9,15 +9,13 @@ import {
   CaptureFileError,
   CaptureReadError,
 } from "../../sync/capture/errors.ts";
-import {
-  IN_MEMORY_BYTES,
-  openBytes,
-  openCapture,
-} from "../../sync/upload/capture_file.ts";
+import { openBytes, openCapture } from "../../sync/upload/capture_file.ts";
 import { KNOWS_OPEN_FILES, openFiles } from "../helpers/open_files.ts";
 import { sampleBytes } from "../helpers/sample_bytes.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
+/** Files up to this size are read at once. */
+const IN_MEMORY_BYTES = 1024 * 1024;
 const IS_WINDOWS = Deno.build.os === "windows";
 /** One that is read at once, and one that is not. */
 const SIZES = [5, IN_MEMORY_BYTES + 1];
