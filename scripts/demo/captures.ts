@@ -1,11 +1,9 @@
 /** The files that the demo hands over, and what they were like when it did. */
 
 import { basename, join } from "@std/path";
+import { CaptureFilter } from "../../sync/watch/capture_filter.ts";
 import { drawImage, type ImageOptions } from "./images.ts";
 import { hashFile, type SentCapture } from "./verdict.ts";
-
-/** What the agent passes over, and names that are not valid UTF-8. */
-const PASSED_OVER = /^\.|\.(tmp|part|crdownload)$|\ufffd/i;
 
 /** Makes captures, and remembers their names and bytes for the comparison. */
 export class DemoCaptures {
@@ -14,6 +12,7 @@ export class DemoCaptures {
   /** The size of all of it. */
   bytes = 0;
   readonly #signal: AbortSignal;
+  readonly #filter = new CaptureFilter();
   #drawn = 0;
 
   /** @param signal ends the making after the next file when it aborts. */
@@ -27,7 +26,11 @@ export class DemoCaptures {
     const entries = await Array.fromAsync(Deno.readDir(from));
     const names = new Set(entries.map((entry) => entry.name));
     for (const { name, isFile, isDirectory } of entries) {
-      if (PASSED_OVER.test(name)) continue;
+      const kind = isDirectory ? "folder" : isFile ? "file" : "other";
+      // Not what the agent passes over, and no names that are not valid UTF-8.
+      if (this.#filter.objection(name, kind) || name.includes("\ufffd")) {
+        continue;
+      }
       if (isDirectory) await this.copy(join(from, name), join(to, name));
       const isJson = name.endsWith(".json");
       // The metadata of the file beside it, or of none.

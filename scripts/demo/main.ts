@@ -54,7 +54,7 @@ async function tell(
 /** Captures come while first the server is dead, then the agent as well. */
 async function outage(stage: DemoStage, captures: DemoCaptures): Promise<void> {
   stage.say("The server is killed");
-  await stage.killServer();
+  await stage.server?.kill("SIGKILL");
   const before = captures.sent.length;
   await handOver(stage, captures, "while the server is dead");
   await arrive(stage, captures, [SMALL, SMALL, SMALL, MEDIUM, MEDIUM, LARGE]);
@@ -67,7 +67,7 @@ async function outage(stage: DemoStage, captures: DemoCaptures): Promise<void> {
   );
 
   stage.say("The agent is killed as well");
-  await stage.killAgent();
+  await stage.agent?.kill("SIGKILL");
   await handOver(stage, captures, "while neither of them runs");
   await arrive(stage, captures, [SMALL, MEDIUM]);
   stage.say(`The agent starts again (${await stage.startAgent()})`);
@@ -84,7 +84,7 @@ async function recovery(
     uploading > 0 || pending === 0
   );
   stage.say("The agent is killed amid its uploads");
-  await stage.killAgent();
+  await stage.agent?.kill("SIGKILL");
   stage.say(`The agent starts again (${await stage.startAgent()})`);
   if (!await stage.storedAll(captures.sent.length)) return;
   const { delivered, failed } = await stage.statusWhere(

@@ -16,15 +16,13 @@ export interface DemoProcessOptions {
   onFailure: (error: Error) => void;
 }
 
-const KEPT_LINES = 1000;
-const SHOWN_LINES = 40;
+const KEPT_LINES = 40;
 
 /** A process of the demo. Disposing of it ends it, whatever state it is in. */
 export class DemoProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #options: DemoProcessOptions;
-  readonly #lines: string[] = [];
-  readonly #listeners: ((line: string) => void)[] = [];
+  readonly #lastLines: string[] = [];
   readonly #ended: Promise<void>;
   #isExpectedToEnd = false;
 
@@ -38,18 +36,6 @@ export class DemoProcess implements AsyncDisposable {
   /** Its process id. */
   get pid(): number {
     return this.#child.pid;
-  }
-
-  /** Waits until it has said something like this, now or earlier. */
-  said(pattern: RegExp): Promise<RegExpExecArray> {
-    return new Promise((resolve) => {
-      const listener = (line: string) => {
-        const found = pattern.exec(line);
-        if (found) resolve(found);
-      };
-      this.#lines.forEach(listener);
-      this.#listeners.push(listener);
-    });
   }
 
   /** Sends a signal and waits for its end. */
@@ -73,16 +59,15 @@ export class DemoProcess implements AsyncDisposable {
     const { code } = await status;
     if (this.#isExpectedToEnd) return;
     const { name, onFailure } = this.#options;
-    onFailure(failure(name, code, this.#lines.slice(-SHOWN_LINES).join("\n")));
+    onFailure(failure(name, code, this.#lastLines.join("\n")));
   }
 
   async #read(output: globalThis.ReadableStream<Uint8Array>): Promise<void> {
     const input = Readable.fromWeb(output as ReadableStream);
     for await (const line of createInterface({ input })) {
-      this.#lines.push(line);
-      if (this.#lines.length > KEPT_LINES) this.#lines.shift();
+      this.#lastLines.push(line);
+      if (this.#lastLines.length > KEPT_LINES) this.#lastLines.shift();
       this.#options.onLine(line);
-      for (const listener of this.#listeners) listener(line);
     }
   }
 }
@@ -96,10 +81,8 @@ export async function runAgent(args: string[]): Promise<string> {
   const { code, stdout, stderr } = await commandOf(["main.ts", ...args])
     .output();
   const text = new TextDecoder();
-  if (code !== 0) {
-    throw failure(`command "${args[0]}"`, code, text.decode(stderr).trim());
-  }
-  return text.decode(stdout);
+  if (code === 0) return text.decode(stdout);
+  throw failure(`command "${args[0]}"`, code, text.decode(stderr).trim());
 }
 
 function commandOf([script = "", ...args]: string[]): Deno.Command {

@@ -1,6 +1,5 @@
 /** What the demo plays with: a folder of its own, a server, an agent, and a clock. */
 
-import { deadline } from "@std/async/deadline";
 import { delay } from "@std/async/delay";
 import { join } from "@std/path";
 import { DemoProcess, runAgent } from "./process.ts";
@@ -14,11 +13,9 @@ export interface AgentStatus {
   server: { state: string };
 }
 
-const START_LIMIT_MS = 30_000;
-/** When nothing arrives for so long, nothing more will. */
-const STALL_LIMIT_MS = 60_000;
-const STATUS_LIMIT_MS = 60_000;
-const STATUS_PAUSE_MS = 100;
+/** What does not come within this time does not come any more. */
+const LIMIT_MS = 60_000;
+const PAUSE_MS = 50;
 
 /**
  * Everything that has to be cleaned up, and is when this is disposed of: the
@@ -39,13 +36,12 @@ export class DemoStage implements AsyncDisposable {
   stored = 0;
   /** How many uploads the server has said it knew already. */
   known = 0;
+  server: DemoProcess | undefined;
+  agent: DemoProcess | undefined;
   readonly #dataDir = join(this.path, "agent");
   readonly #startedMs = performance.now();
   readonly #failing = new AbortController();
-  #server: DemoProcess | undefined;
-  #agent: DemoProcess | undefined;
-  #url = "http://127.0.0.1:0";
-  #onStored = Promise.withResolvers<void>();
+  #url = "";
 
   /** @param signal ends every wait when it aborts. */
   constructor(signal: AbortSignal) {
@@ -61,53 +57,47 @@ export class DemoStage implements AsyncDisposable {
 
   /** Starts the server, from the second time on at the same address. */
   async startServer(args: string[] = []): Promise<string> {
-    const { port } = new URL(this.#url);
-    const options = ["--port", port || "0", "--dir", this.received, ...args];
-    this.#server = this.#start(
-      ["scripts/server/main.ts", ...options],
+    const port = this.#url ? new URL(this.#url).port : "0";
+    let url: string | undefined;
+    this.server = this.#start(
       "server",
-      (line) => this.#countUpload(line),
+      ["scripts/server/main.ts", "--port", port, "--dir", this.received],
+      args,
+      (line) => {
+        url ??= /^Listening on (\S+),/.exec(line)?.[1];
+        if (/ 201 stored /.test(line)) this.stored++;
+        if (/ 201 known /.test(line)) this.known++;
+      },
     );
-    const [, url] = await this.#wait(
-      this.#server.said(/Listening on (\S+),/),
-      START_LIMIT_MS,
-      "the server did not start",
-    );
-    this.#url = url!;
-    return `${url} (process ${this.#server.pid})`;
+    this.#url = await this.#until("the server does not listen", () => url);
+    return `${this.#url} (process ${this.server.pid})`;
   }
 
   /** Starts the agent, and waits until it watches its folder. */
   async startAgent(): Promise<string> {
     const options = ["--server", this.#url, "--data-dir", this.#dataDir];
-    this.#agent = this.#start(
-      ["main.ts", "run", ...options, "--watch", this.watched, "--settle", "1"],
+    let isWatching = false;
+    this.agent = this.#start(
       "agent",
-      // Without its time: the story has a clock of its own.
-      (line) => console.log("  agent |", line.replace(/^\d{4}-\S+Z\s+/, "")),
+      ["main.ts", "run", ...options, "--watch", this.watched, "--settle", "1"],
+      [],
+      (line) => {
+        isWatching ||= line.includes("Watching");
+        // Without its time: the story has a clock of its own.
+        console.log("  agent |", line.replace(/^\d{4}-\S+Z\s+/, ""));
+      },
     );
-    await this.#wait(
-      this.#agent.said(/Watching/),
-      START_LIMIT_MS,
-      "the agent did not say that it watches the folder",
+    await this.#until(
+      "the agent does not watch",
+      () => isWatching || undefined,
     );
-    return `process ${this.#agent.pid}`;
-  }
-
-  /** Kills the server as a crash would. */
-  async killServer(): Promise<void> {
-    await this.#server?.kill("SIGKILL");
-  }
-
-  /** Kills the agent as a crash would. */
-  async killAgent(): Promise<void> {
-    await this.#agent?.kill("SIGKILL");
+    return `process ${this.agent.pid}`;
   }
 
   /** Asks both to end, and waits until they have. */
   async end(): Promise<void> {
-    await this.#agent?.kill("SIGTERM");
-    await this.#server?.kill("SIGTERM");
+    await this.agent?.kill("SIGTERM");
+    await this.server?.kill("SIGTERM");
   }
 
   /** Hands files over with the CLI, and returns how many ids it printed. */
@@ -117,55 +107,45 @@ export class DemoStage implements AsyncDisposable {
     return ids.trim().split("\n").length;
   }
 
-  /**
-   * Asks for the agent's status until it is as expected.
-   *
-   * @throws {Error} if that takes more than a minute.
-   */
-  async statusWhere(
+  /** Asks for the agent's status until it is as expected. */
+  statusWhere(
     expected: (status: AgentStatus) => boolean,
   ): Promise<AgentStatus> {
-    const untilMs = performance.now() + STATUS_LIMIT_MS;
-    for (;;) {
-      const text = await this.#run("status", ["--json"]);
+    let text = "";
+    return this.#until("the agent's status is not as expected", async () => {
+      text = await this.#run("status", ["--json"]);
       const status: AgentStatus = JSON.parse(text);
-      if (expected(status)) return status;
-      if (performance.now() > untilMs) {
-        throw new Error(
-          `Cannot go on: after a minute the agent still says ${text}`,
-        );
-      }
-      await delay(STATUS_PAUSE_MS, { signal: this.signal });
-    }
+      return expected(status) ? status : undefined;
+    }, () => text);
   }
 
-  /** Waits until the server has stored so many; false if they do not come. */
+  /** Waits until the server has stored so many; false if for a minute none comes. */
   async storedAll(count: number): Promise<boolean> {
+    let [seen, sinceMs] = [this.stored, performance.now()];
     while (this.stored < count) {
-      try {
-        await this.#wait(this.#onStored.promise, STALL_LIMIT_MS, "too late");
-      } catch {
-        this.signal.throwIfAborted();
-        return false;
-      }
+      await delay(PAUSE_MS, { signal: this.signal });
+      if (this.stored > seen) {
+        [seen, sinceMs] = [this.stored, performance.now()];
+      } else if (performance.now() - sinceMs > LIMIT_MS) return false;
     }
     return true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#agent?.[Symbol.asyncDispose]();
-    await this.#server?.[Symbol.asyncDispose]();
+    await this.agent?.[Symbol.asyncDispose]();
+    await this.server?.[Symbol.asyncDispose]();
     await Deno.remove(this.path, { recursive: true });
   }
 
   #start(
-    command: string[],
     name: string,
+    command: string[],
+    args: string[],
     onLine: (line: string) => void,
   ): DemoProcess {
     this.signal.throwIfAborted();
     const onFailure = (error: Error) => this.#failing.abort(error);
-    return new DemoProcess(command, { name, onLine, onFailure });
+    return new DemoProcess([...command, ...args], { name, onLine, onFailure });
   }
 
   async #run(command: string, args: string[]): Promise<string> {
@@ -173,21 +153,26 @@ export class DemoStage implements AsyncDisposable {
     return await runAgent([command, "--data-dir", this.#dataDir, ...args]);
   }
 
-  /** @throws {Error} that says what is wrong if it takes too long; what ended the demo, if that did. */
-  async #wait<T>(promise: Promise<T>, ms: number, wrong: string): Promise<T> {
-    try {
-      return await deadline(promise, ms, { signal: this.signal });
-    } catch (cause) {
-      this.signal.throwIfAborted();
-      throw new Error(`Cannot go on: after ${ms / 1000} s ${wrong}`, { cause });
+  /**
+   * Looks again and again until there is something.
+   *
+   * @throws {Error} with what is wrong, if that takes too long.
+   */
+  async #until<T>(
+    wrong: string,
+    look: () => T | undefined | Promise<T | undefined>,
+    describe = () => "",
+  ): Promise<T> {
+    const untilMs = performance.now() + LIMIT_MS;
+    for (;;) {
+      const found = await look();
+      if (found !== undefined) return found;
+      if (performance.now() > untilMs) {
+        throw new Error(
+          `Cannot go on: after ${LIMIT_MS / 1000} s ${wrong} ${describe()}`,
+        );
+      }
+      await delay(PAUSE_MS, { signal: this.signal });
     }
-  }
-
-  #countUpload(line: string): void {
-    if (/ 201 known /.test(line)) this.known++;
-    if (!/ 201 stored /.test(line)) return;
-    this.stored++;
-    this.#onStored.resolve();
-    this.#onStored = Promise.withResolvers();
   }
 }

@@ -6,6 +6,10 @@ export { AssertionError };
 
 // deno-lint-ignore no-explicit-any -- a constructor with any arguments, as in `@std/assert`
 type Constructor<T> = abstract new (...args: any[]) => T;
+/** The class and a part of the message that an error is to have, and the caller's message. */
+type Expected = [(Constructor<Error> | string)?, string?, string?];
+type Ordered = number | bigint | string;
+type Check<T, U = T> = (actual: T, expected: U, message?: string) => void;
 
 /** Fails unless the value is truthy. */
 export function assert(value: unknown, message = ""): asserts value {
@@ -14,31 +18,23 @@ export function assert(value: unknown, message = ""): asserts value {
 
 /** Always fails. */
 export function fail(message?: string): never {
-  raise("Failed assertion", message);
+  throw new AssertionError({ message: explain("Failed assertion", message) });
 }
 
 /** Fails unless both values are deeply equal. */
-export function assertEquals<T>(
-  actual: T,
-  expected: T,
-  message?: string,
-): void {
+export function assertEquals<T>(a: T, expected: T, message?: string): void {
   try {
-    nodeAssert.deepStrictEqual(comparable(actual), comparable(expected));
+    nodeAssert.deepStrictEqual(comparable(a), comparable(expected));
   } catch (error) {
     const difference = (error as Error).message;
-    raise(`${explain("Values are not equal", message)}\n${difference}`);
+    assert(false, `${explain("Values are not equal", message)}\n${difference}`);
   }
 }
 
 /** Fails if both values are deeply equal. */
-export function assertNotEquals<T>(
-  actual: T,
-  expected: T,
-  message?: string,
-): void {
-  const areEqual = isDeepStrictEqual(comparable(actual), comparable(expected));
-  assert(!areEqual, explain(`Both are ${Deno.inspect(actual)}`, message));
+export function assertNotEquals<T>(a: T, expected: T, message?: string): void {
+  const areEqual = isDeepStrictEqual(comparable(a), comparable(expected));
+  assert(!areEqual, explain(`Both are ${Deno.inspect(a)}`, message));
 }
 
 /**
@@ -51,32 +47,25 @@ function comparable(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   const prototype = Object.getPrototypeOf(value);
   if (prototype !== null && prototype !== Object.prototype) return value;
+  const keys = Reflect.ownKeys(value);
   return Object.fromEntries(
-    Reflect.ownKeys(value).map((
-      key,
-    ) => [key, comparable(Reflect.get(value, key))]),
+    keys.map((key) => [key, comparable(Reflect.get(value, key))]),
   );
 }
 
 /** Fails unless the text contains the other one. */
-export function assertStringIncludes(
-  actual: string,
-  expected: string,
-  message?: string,
-): void {
-  const said = `Expected actual: "${actual}" to contain: "${expected}"`;
-  assert(actual.includes(expected), explain(said, message));
-}
+export const assertStringIncludes: Check<string> = (actual, part, message) =>
+  assert(
+    actual.includes(part),
+    explain(`Expected actual: "${actual}" to contain: "${part}"`, message),
+  );
 
 /** Fails unless the text matches. */
-export function assertMatch(
-  actual: string,
-  expected: RegExp,
-  message?: string,
-): void {
-  const said = `Expected actual: "${actual}" to match: "${expected}"`;
-  assert(expected.test(actual), explain(said, message));
-}
+export const assertMatch: Check<string, RegExp> = (actual, pattern, message) =>
+  assert(
+    pattern.test(actual),
+    explain(`Expected actual: "${actual}" to match: ${pattern}`, message),
+  );
 
 /** Fails if the value is null or undefined. */
 export function assertExists<T>(
@@ -98,29 +87,22 @@ export function assertInstanceOf<T>(
   assert(isOne, explain(said + Deno.inspect(actual), message));
 }
 
+function comparison(sign: string, holds: (a: Ordered, b: Ordered) => boolean) {
+  return <T extends Ordered>(
+    actual: T,
+    expected: T,
+    message = `Expect ${actual} ${sign} ${expected}`,
+  ): void => assert(holds(actual, expected), message);
+}
+
 /** Fails unless `actual > expected`. */
-export function assertGreater<T>(actual: T, expected: T, message?: string) {
-  assert(actual > expected, message ?? `Expect ${actual} > ${expected}`);
-}
-
+export const assertGreater = comparison(">", (a, b) => a > b);
 /** Fails unless `actual >= expected`. */
-export function assertGreaterOrEqual<T>(
-  actual: T,
-  expected: T,
-  message?: string,
-) {
-  assert(actual >= expected, message ?? `Expect ${actual} >= ${expected}`);
-}
-
+export const assertGreaterOrEqual = comparison(">=", (a, b) => a >= b);
 /** Fails unless `actual < expected`. */
-export function assertLess<T>(actual: T, expected: T, message?: string) {
-  assert(actual < expected, message ?? `Expect ${actual} < ${expected}`);
-}
-
+export const assertLess = comparison("<", (a, b) => a < b);
 /** Fails unless `actual <= expected`. */
-export function assertLessOrEqual<T>(actual: T, expected: T, message?: string) {
-  assert(actual <= expected, message ?? `Expect ${actual} <= ${expected}`);
-}
+export const assertLessOrEqual = comparison("<=", (a, b) => a <= b);
 
 /** Fails unless the function throws; returns what it threw. */
 export function assertThrows(fn: () => unknown, message?: string): unknown;
@@ -132,16 +114,14 @@ export function assertThrows<E extends Error = Error>(
 ): E;
 export function assertThrows(
   fn: () => unknown,
-  errorClass?: Constructor<Error> | string,
-  includes?: string,
-  message?: string,
+  ...expected: Expected
 ): unknown {
   try {
     fn();
   } catch (error) {
-    return checkError(error, errorClass, includes, message);
+    return checkError(error, ...expected);
   }
-  raise("Expected function to throw", message ?? errorClass);
+  assert(false, explain("Expected function to throw", messageOf(expected)));
 }
 
 /** Fails unless the promise is rejected; returns what it was rejected with. */
@@ -157,29 +137,22 @@ export function assertRejects<E extends Error = Error>(
 ): Promise<E>;
 export async function assertRejects(
   fn: () => PromiseLike<unknown>,
-  errorClass?: Constructor<Error> | string,
-  includes?: string,
-  message?: string,
+  ...expected: Expected
 ): Promise<unknown> {
-  let promise: PromiseLike<unknown>;
+  let promise: PromiseLike<unknown> | undefined;
   try {
     promise = fn();
-  } catch {
-    raise("Function throws when expected to reject", message);
-  }
-  try {
     await promise;
   } catch (error) {
-    return checkError(error, errorClass, includes, message);
+    if (promise) return checkError(error, ...expected);
+    assert(false, "Function throws when expected to reject");
   }
-  raise("Expected function to reject", message ?? errorClass);
+  assert(false, explain("Expected function to reject", messageOf(expected)));
 }
 
 function checkError(
   error: unknown,
-  errorClass: Constructor<Error> | string | undefined,
-  includes = "",
-  message?: string,
+  ...[errorClass, includes = "", message]: Expected
 ): unknown {
   if (typeof errorClass !== "function") return error;
   assertInstanceOf(error, errorClass, message);
@@ -187,10 +160,10 @@ function checkError(
   return error;
 }
 
-function raise(what: string, message?: unknown): never {
-  throw new AssertionError({ message: explain(what, message) });
+function messageOf([first, , third]: Expected): string | undefined {
+  return typeof first === "string" ? first : third;
 }
 
-function explain(what: string, message: unknown): string {
-  return typeof message === "string" ? `${what}: ${message}` : what;
+function explain(what: string, message?: string): string {
+  return message ? `${what}: ${message}` : what;
 }

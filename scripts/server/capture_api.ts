@@ -1,10 +1,10 @@
 /** What the reference server answers to each request: the contract, and its breaches on request. */
 
-import { createHash, timingSafeEqual } from "node:crypto";
+import { createHash } from "node:crypto";
 import { receiveForm } from "./capture_form.ts";
 import {
   type CutPoint,
-  type Impostor,
+  IMPOSTORS,
   type Misbehaviour,
   NO_MISBEHAVIOUR,
 } from "./misbehaviour.ts";
@@ -14,30 +14,16 @@ import { readBody, skipBody } from "./request_body.ts";
 
 /** Options for {@linkcode CaptureApi}. */
 export interface CaptureApiOptions {
-  /**
-   * What uploads and the listing must carry as `Authorization: Bearer`.
-   *
-   * @default {undefined} no token is asked for
-   */
+  /** What uploads and the listing must carry as `Authorization: Bearer`. @default {none} */
   token?: string | undefined;
   /**
    * The longest request body that is taken, in bytes: 413 beyond it, 411 if the
-   * request does not say how long it is.
-   *
-   * @default {Infinity}
+   * request does not say how long it is. @default {Infinity}
    */
   maxBytes?: number;
-  /**
-   * Takes one line for each upload, without its metadata.
-   *
-   * @default {undefined} nothing is logged
-   */
+  /** Takes one line for each upload, without its metadata. @default {nothing is logged} */
   log?: ((line: string) => void) | undefined;
-  /**
-   * Draws from 0 to 1, for the rates.
-   *
-   * @default {Math.random}
-   */
+  /** Draws from 0 to 1, for the rates. @default {Math.random} */
   random?: () => number;
 }
 
@@ -48,21 +34,6 @@ const METHODS: Readonly<Record<string, string>> = {
   "/health/ready": "GET",
   "/api/captures": "GET, POST",
 };
-
-const IMPOSTORS: Readonly<Record<Impostor, () => Response>> = {
-  page: () =>
-    new Response("<!DOCTYPE html><title>Please log in</title>", {
-      headers: { "content-type": "text/html" },
-    }),
-  empty: () => new Response(null, { status: 204 }),
-  "other JSON": () => Response.json({ success: false, error: "quota" }),
-};
-
-/** A number from 0 up to 1 that is always the same for a text. */
-function shareOf(text: string): number {
-  const hash = createHash("sha256").update(text).digest();
-  return hash.readUInt32BE() / 2 ** 32;
-}
 
 /** A capture that the store has now; `isNew` if this request brought it. */
 interface Kept {
@@ -124,12 +95,9 @@ export class CaptureApi {
         return await this.#takeCapture(request);
     }
     const allow = METHODS[pathname];
-    if (allow === undefined) {
-      throw new Refusal(404, `Cannot find ${JSON.stringify(pathname)}`);
-    }
-    throw new Refusal(405, `Cannot ${request.method} this: expected ${allow}`, {
-      allow,
-    });
+    if (!allow) throw new Refusal(404, `Cannot find "${pathname}"`);
+    const message = `Cannot ${request.method} this: expected ${allow}`;
+    throw new Refusal(405, message, { allow });
   }
 
   async #takeCapture(request: Request): Promise<Response> {
@@ -150,10 +118,8 @@ export class CaptureApi {
     const { capture, isNew } = await this.#keep(request, readable);
     const { id, size, sha256, filename } = capture;
     const outcome = isNew ? "stored" : "known already:";
-    this.#log(
-      201,
-      `${outcome} ${id}, ${size} bytes, ${JSON.stringify(filename)}`,
-    );
+    const name = JSON.stringify(filename);
+    this.#log(201, `${outcome} ${id}, ${size} bytes, ${name}`);
     if (cutAt === "after") throw new ConnectionCut("after storing");
     return Response.json({ id, size, sha256 }, {
       status: 201,
@@ -168,11 +134,9 @@ export class CaptureApi {
       ? shareOf(headers.get("idempotency-key") ?? "")
       : this.#random();
     if (draw >= statusRate) return;
-    throw new Refusal(
-      status,
-      TOLD_TO,
-      retryAfterS === undefined ? {} : { "retry-after": String(retryAfterS) },
-    );
+    const retryAfter = retryAfterS !== undefined &&
+      { "retry-after": String(retryAfterS) };
+    throw new Refusal(status, TOLD_TO, retryAfter || {});
   }
 
   /** Receives a capture unless another request with the same key does so. */
@@ -189,6 +153,7 @@ export class CaptureApi {
       throw new Refusal(
         409,
         "Cannot take this now: a request with the same Idempotency-Key is in progress",
+        { "retry-after": "1" },
       );
     }
     this.#inProgress.add(key);
@@ -212,60 +177,56 @@ export class CaptureApi {
     );
     const content = await incoming.finish();
     if (expectedSha256 !== undefined && expectedSha256 !== content.sha256) {
+      const expected = JSON.stringify(expectedSha256);
       throw new Refusal(
         422,
-        `Cannot take this: its metadata say SHA-256 ${
-          JSON.stringify(expectedSha256)
-        }, what came has "${content.sha256}"`,
+        `Cannot take this: its metadata say SHA-256 ${expected}, what came has "${content.sha256}"`,
       );
     }
-    const known = idempotencyKey === null
-      ? undefined
-      : this.#store.find(idempotencyKey);
-    if (known && known.sha256 !== content.sha256) {
-      throw new Refusal(
-        422,
-        `Cannot take this: its Idempotency-Key belongs to ${known.id}, which has other bytes`,
-      );
+    const known = idempotencyKey !== null && this.#store.find(idempotencyKey);
+    if (!known) {
+      const capture = { idempotencyKey, ...description, ...content };
+      const kept = await this.#store.commit(incoming, capture, metadata);
+      return { capture: kept, isNew: true };
     }
-    if (known) return { capture: known, isNew: false };
-    const capture = { idempotencyKey, ...description, ...content };
-    return {
-      capture: await this.#store.commit(incoming, capture, metadata),
-      isNew: true,
-    };
+    if (known.sha256 === content.sha256) {
+      return { capture: known, isNew: false };
+    }
+    throw new Refusal(
+      422,
+      `Cannot take this: its Idempotency-Key belongs to ${known.id}, which has other bytes`,
+    );
   }
 
-  #checkToken(request: Request): void {
+  #checkToken({ headers }: Request): void {
     const { token } = this.#options;
-    if (token === undefined) return;
-    // Hashes have one length, and comparing them takes the same time for any guess.
-    const hash = (text: string) => createHash("sha256").update(text).digest();
-    const given = request.headers.get("authorization") ?? "";
-    if (!timingSafeEqual(hash(given), hash(`Bearer ${token}`))) {
-      throw new Refusal(401, "Cannot let you in: expected the right token", {
-        "www-authenticate": "Bearer",
-      });
-    }
+    const isRight = headers.get("authorization") === `Bearer ${token}`;
+    if (token === undefined || isRight) return;
+    throw new Refusal(401, "Cannot let you in: expected the right token", {
+      "www-authenticate": "Bearer",
+    });
   }
 
   /** The length that the request declares; 0 if it does not and need not. */
-  #checkLength(request: Request): number {
-    const declared = request.headers.get("content-length");
+  #checkLength({ headers }: Request): number {
+    const declared = headers.get("content-length");
     const { maxBytes = Infinity } = this.#options;
     if (declared === null && maxBytes < Infinity) {
       throw new Refusal(411, "Cannot take this: expected a Content-Length");
     }
-    if (Number(declared) > maxBytes) {
-      throw new Refusal(
-        413,
-        `Cannot take ${declared} bytes: expected at most ${maxBytes}`,
-      );
-    }
-    return Number(declared);
+    if (Number(declared) <= maxBytes) return Number(declared);
+    const message =
+      `Cannot take ${declared} bytes: expected at most ${maxBytes}`;
+    throw new Refusal(413, message);
   }
 
   #log(outcome: number | string, text: string): void {
     this.#options.log?.(`${new Date().toISOString()} ${outcome} ${text}`);
   }
+}
+
+/** A number from 0 up to 1 that is always the same for a text. */
+function shareOf(text: string): number {
+  const hash = createHash("sha256").update(text).digest();
+  return hash.readUInt32BE() / 2 ** 32;
 }

@@ -3,67 +3,37 @@
 /** When a connection is cut: before anything is read, amid the body, or after storing. */
 export type CutPoint = "before" | "body" | "after";
 
-/**
- * What answers in the place of a capture server: a captive portal's page, nothing
- * at all, or some other server's JSON. Each says 200.
- */
-export type Impostor = "page" | "empty" | "other JSON";
+/** What answers in the place of a capture server, and says 200. */
+export type Impostor = keyof typeof IMPOSTORS;
 
 /** What goes wrong, and how often. Everything here may change at any time. */
 export interface Misbehaviour {
-  /**
-   * The share of uploads that are answered 500 and not stored, from 0 to 1.
-   *
-   * @default {0}
-   */
+  /** The share of uploads that are answered 500 and not stored, 0 to 1. @default {0} */
   failRate: number;
-  /**
-   * The share of uploads whose connection is cut without an answer, from 0 to 1.
-   *
-   * @default {0}
-   */
+  /** The share of uploads whose connection is cut without an answer, 0 to 1. @default {0} */
   dropRate: number;
   /**
-   * Where connections are cut; undefined picks one of the three each time.
-   * After storing is the case that only an idempotency key makes harmless.
-   *
-   * @default {undefined}
+   * Where connections are cut. After storing is the case that only an
+   * idempotency key makes harmless. @default {one of the three each time}
    */
   dropAt: CutPoint | undefined;
   /**
-   * How long every answer is held back, in milliseconds. What the request asked
-   * for is done by then: a client that does not wait has its capture stored.
-   *
-   * @default {0}
+   * How long every answer is held back, in milliseconds: a client that does not
+   * wait has its capture stored. @default {0}
    */
   latencyMs: number;
   /**
-   * Answers every upload with this status, from 300 to 599, and stores nothing.
-   * With 503, `/health/ready` answers 503 too; else the server says it is ready.
-   *
-   * @default {undefined}
+   * Answers every upload with this status, 300 to 599, and stores nothing. With
+   * 503, `/health/ready` answers 503 too; else the server says it is ready.
    */
   status: number | undefined;
-  /**
-   * The share of uploads to which `status` applies, from 0 to 1: of requests as
-   * they come, or of captures, each of which meets it every time then.
-   *
-   * @default {1}
-   */
+  /** The share of uploads to which `status` applies, 0 to 1. @default {1} */
   statusRate: number;
-  /** @default {"requests"} */
+  /** Whether that is a share of requests, or of captures, which meet it each time. */
   statusOf: "requests" | "captures";
-  /**
-   * The `Retry-After` of answers with `status`, in seconds.
-   *
-   * @default {undefined}
-   */
+  /** The `Retry-After` of answers with `status`, in seconds. */
   retryAfterS: number | undefined;
-  /**
-   * Answers every upload as this, and stores nothing.
-   *
-   * @default {undefined}
-   */
+  /** Answers every upload as this, and stores nothing. */
   impostor: Impostor | undefined;
 }
 
@@ -78,6 +48,16 @@ export const NO_MISBEHAVIOUR: Readonly<Misbehaviour> = {
   statusOf: "requests",
   retryAfterS: undefined,
   impostor: undefined,
+};
+
+/** A captive portal's page, nothing at all, and some other server's JSON. */
+export const IMPOSTORS = {
+  page: () =>
+    new Response("<!DOCTYPE html><title>Please log in</title>", {
+      headers: { "content-type": "text/html" },
+    }),
+  empty: () => new Response(null, { status: 204 }),
+  "other JSON": () => Response.json({ success: false, error: "quota" }),
 };
 
 /** The least and the most of each number. 200 would say that a capture is safe that is not. */

@@ -22,17 +22,6 @@ export interface ReceivedCapture {
   receivedAt: string;
 }
 
-/** How the store treats the disk. */
-export interface ReceivedStoreOptions {
-  /**
-   * Whether `commit` waits until the capture would survive a power failure.
-   * Without, it survives a crash of the server only.
-   *
-   * @default {true}
-   */
-  fsync?: boolean;
-}
-
 const INCOMING_FOLDER = ".incoming";
 const MAX_NAME_BYTES = 200;
 
@@ -48,17 +37,19 @@ const MAX_NAME_BYTES = 200;
 export class ReceivedStore {
   readonly #folder: string;
   readonly #fsync: boolean;
-  readonly #byKey = new Map<string, ReceivedCapture>();
+  readonly #byKey = new Map<string | null, ReceivedCapture>();
   readonly #captures: ReceivedCapture[] = [];
 
   /**
    * Opens `folder`; created where needed, readable by this user only.
    *
+   * @param fsync Whether `commit` waits until the capture would survive a power
+   * failure. Without, it survives a crash of the server only.
    * @throws {Error} if it cannot be created, read or written.
    */
-  constructor(folder: string, options: ReceivedStoreOptions = {}) {
+  constructor(folder: string, fsync: boolean) {
     this.#folder = folder;
-    this.#fsync = options.fsync ?? true;
+    this.#fsync = fsync;
     const incoming = join(folder, INCOMING_FOLDER);
     Deno.mkdirSync(incoming, { recursive: true, mode: 0o700 });
     // What an earlier process left unfinished was never answered for.
@@ -120,9 +111,7 @@ export class ReceivedStore {
 
   #remember(capture: ReceivedCapture): void {
     this.#captures.push(capture);
-    if (capture.idempotencyKey !== null) {
-      this.#byKey.set(capture.idempotencyKey, capture);
-    }
+    this.#byKey.set(capture.idempotencyKey, capture);
   }
 
   #readFolder(): void {
@@ -135,9 +124,7 @@ export class ReceivedStore {
       if (!name.endsWith(".json") || names.has(`${name}.json`)) continue;
       const path = join(this.#folder, name);
       const capture = readRecord(path);
-      if (capture === undefined || `${nameFor(capture)}.json` !== name) {
-        continue;
-      }
+      if (!capture || `${nameFor(capture)}.json` !== name) continue;
       if (names.has(nameFor(capture))) found.push(capture);
       // The process died between the two renames: this was never answered for.
       else Deno.removeSync(path);
@@ -169,17 +156,13 @@ function formatRecord(
 }
 
 function readRecord(path: string): ReceivedCapture | undefined {
-  let record;
   try {
-    record = JSON.parse(Deno.readTextFileSync(path));
+    const { metadata: _, ...capture } = JSON.parse(Deno.readTextFileSync(path));
+    if (capture.id && capture.filename) return capture;
   } catch {
-    return undefined;
+    // Somebody else's file.
   }
-  if (typeof record?.id !== "string" || typeof record.filename !== "string") {
-    return undefined;
-  }
-  const { metadata: _, ...capture } = record;
-  return capture;
+  return undefined;
 }
 
 /** Makes the renames in a folder survive a power failure. */

@@ -11,32 +11,21 @@ import { type ReceivedCapture, ReceivedStore } from "./received_store.ts";
 export interface ReferenceServerOptions extends CaptureApiOptions {
   /** Where captures go. Created where needed. */
   dir: string;
-  /**
-   * The port to listen on; 0 takes a free one.
-   *
-   * @default {0}
-   */
+  /** The port to listen on; 0 takes a free one. @default {0} */
   port?: number;
-  /**
-   * The address to listen on.
-   *
-   * @default {"127.0.0.1"}
-   */
+  /** The address to listen on. @default {"127.0.0.1"} */
   hostname?: string;
-  /**
-   * Whether an answer waits until the capture would survive a power failure.
-   *
-   * @default {true}
-   */
+  /** Whether an answer waits until the capture would survive a power failure. @default {true} */
   fsync?: boolean;
-  /** What goes wrong from the start; `misbehave()` changes it later. */
+  /** What goes wrong from the start; `misbehave()` changes it later. @default {nothing} */
   misbehaviour?: Partial<Misbehaviour>;
 }
 
 /**
  * Starts a server that keeps the contract: each capture is streamed to disk,
  * its metadata beside it, and an idempotency key is stored once, even across
- * restarts on the same folder. Memory does not grow with a capture's size.
+ * restarts on the same folder. Memory does not grow with a capture's size if the
+ * request says how long it is.
  *
  * @throws {RangeError} if a misbehaviour setting is out of its range.
  * @throws {Deno.errors.AddrInUse} if the port is taken.
@@ -64,13 +53,12 @@ export class ReferenceServer implements AsyncDisposable {
   readonly #front: CuttableFront;
   readonly #stopping = new AbortController();
   readonly #busyPorts = new Set<number>();
-  #closing = false;
-  #closed: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
 
   /** See {@linkcode startReferenceServer}. */
   constructor(options: ReferenceServerOptions) {
     this.#options = options;
-    this.#store = new ReceivedStore(options.dir, options);
+    this.#store = new ReceivedStore(options.dir, options.fsync ?? true);
     this.#api = new CaptureApi(this.#store, options);
     this.misbehave(options.misbehaviour ?? {});
     this.#server = Deno.serve(
@@ -118,7 +106,7 @@ export class ReferenceServer implements AsyncDisposable {
 
   /** Takes no new connections, lets requests end for a while, then cuts the rest. */
   close(options: { graceMs?: number } = {}): Promise<void> {
-    return this.#closed ??= this.#close(options.graceMs ?? 5_000);
+    return this.#closing ??= this.#close(options.graceMs ?? 5_000);
   }
 
   /** Cuts what is under way and closes. */
@@ -127,7 +115,6 @@ export class ReferenceServer implements AsyncDisposable {
   }
 
   async #close(graceMs: number): Promise<void> {
-    this.#closing = true;
     const drained = this.#front.drain((port) => this.#busyPorts.has(port));
     if (graceMs > 0) await deadline(drained, graceMs).catch(() => {});
     this.#stopping.abort();

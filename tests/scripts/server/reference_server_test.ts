@@ -240,7 +240,7 @@ Deno.test("POST /api/captures answers 409 without an id while the same key is be
   const first = openUpload(url, { key: "same" });
   await started.promise;
   const second = await upload(url, { key: "same", content: "half" });
-  assertEquals(second.status, 409);
+  assertEquals([second.status, second.headers.get("retry-after")], [409, "1"]);
   assertEquals(Object.keys(await second.json()), ["error"]);
   await idOf(await upload(url, { key: "other" }));
   first.finish();
