@@ -14,7 +14,7 @@ export const KILLED_WHILE_WATCHING: Schedule = {
   events: Array.from({ length: 12 }, (_, i): ChaosEvent[] => [
     { afterMs: 300, kind: "drop", sizes: sizes(20), how: "renamed" },
     {
-      afterMs: 20 + 25 * i,
+      afterMs: 200 + 50 * i,
       kind: "kill agent",
       signal: "SIGKILL",
       downMs: 0,

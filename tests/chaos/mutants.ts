@@ -4,7 +4,7 @@ import type { Edit } from "./program.ts";
 export const SLOW_HAND_OVER: Edit = {
   file: "sync/spool/intake.ts",
   find: 'reached("spool-record");',
-  replace: "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150);",
+  replace: "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);",
 };
 
 /** The program with one thing taken out that a promise rests on, by what that is. */
@@ -33,7 +33,7 @@ export const MUTANTS = {
   "the look through the spool before the folders": {
     file: "sync/cli/commands/run.ts",
     find: "await reconcile(store, { log, signal });",
-    replace: "setTimeout(() => reconcile(store, { log, signal }), 200);",
+    replace: "setTimeout(() => reconcile(store, { log, signal }), 1500);",
   },
   "the sync of a capture's bytes": {
     file: "sync/spool/private_copy.ts",
