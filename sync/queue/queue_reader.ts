@@ -45,10 +45,16 @@ export class QueueReader implements Disposable {
     return stats;
   }
 
-  /** How many bytes the captures with a copy in the spool have; costs the same for any number. */
-  spooledBytes(): number {
-    const counts = this.#file.sql.counts.all();
-    return Number(counts.find(({ what }) => what === "spooled bytes")?.n);
+  /**
+   * How many bytes the captures with a copy in the spool have, all or those that a
+   * watched folder brought; costs the same for any number.
+   */
+  spooledBytes(which: "all" | "watched" = "all"): number {
+    return this.#file.sql.counts.all()
+      .filter(({ what }) =>
+        what === "watched bytes" || which === "all" && what === "spooled bytes"
+      )
+      .reduce((sum, { n }) => sum + Number(n), 0);
   }
 
   /** When the oldest pending capture was handed over, in milliseconds since 1970, or `null`. */

@@ -123,14 +123,18 @@ const INDEXES = [
 const count = (what: string, change: string, when = "") =>
   `UPDATE counts SET n = n ${change} WHERE what = ${what} ${when};`;
 
+/** Under which name the bytes of a copy in the spool are counted. */
+const copies = (row: string) =>
+  `iif(${row}.watched, 'watched bytes', 'spooled bytes')`;
+
 const TRIGGERS = [
   `CREATE TRIGGER count_insert AFTER INSERT ON captures BEGIN
   ${count("new.status", "+ 1")}
-  ${count("'spooled bytes'", "+ coalesce(new.size, 0)", "AND new.spooled = 1")}
+  ${count(copies("new"), "+ coalesce(new.size, 0)", "AND new.spooled = 1")}
 END`,
   `CREATE TRIGGER count_delete AFTER DELETE ON captures BEGIN
   ${count("old.status", "- 1")}
-  ${count("'spooled bytes'", "- coalesce(old.size, 0)", "AND old.spooled = 1")}
+  ${count(copies("old"), "- coalesce(old.size, 0)", "AND old.spooled = 1")}
 END`,
   `CREATE TRIGGER count_update AFTER UPDATE OF status ON captures
 WHEN old.status <> new.status BEGIN
@@ -149,7 +153,7 @@ export const OBJECTS: readonly string[] = [...TABLES, ...INDEXES, ...TRIGGERS];
 /** Makes an empty database one of version {@linkcode SCHEMA_VERSION}. */
 export const CREATE = `${OBJECTS.join(";\n")};
 INSERT INTO counts VALUES ('pending', 0), ('uploading', 0), ('failed', 0), ('delivered', 0),
-  ('spooled bytes', 0);
+  ('spooled bytes', 0), ('watched bytes', 0);
 INSERT INTO agent (one) VALUES (1);
 PRAGMA application_id = ${APPLICATION_ID};
 PRAGMA user_version = ${SCHEMA_VERSION};

@@ -78,7 +78,7 @@ export class Room {
    * @throws {NoRoomError} if copies of watched files would take more than their share.
    */
   assertForWatched(size: number): void {
-    const used = this.#usedBytes();
+    const used = this.#usedBytes("watched");
     const share = (this.#spool.freeBytes() + used) / WATCHED_SHARE;
     if (used + size <= share) return;
     throw new NoRoomError(
@@ -98,8 +98,8 @@ export class Room {
     this.#uncommittedBytes -= size;
   }
 
-  #usedBytes(): number {
-    return this.#queue.spooledBytes() + this.#uncommittedBytes;
+  #usedBytes(which: "all" | "watched" = "all"): number {
+    return this.#queue.spooledBytes(which) + this.#uncommittedBytes;
   }
 }
 

@@ -64,13 +64,15 @@ export class Pair implements AsyncDisposable {
   /** Compares what is kept as counters with the rows themselves. */
   verifyCounters(): void {
     const [sum] = this.fixture.query(
-      "SELECT count(*) AS n, coalesce(sum(size * spooled), 0) AS bytes FROM captures",
+      `SELECT count(*) AS n, coalesce(sum(size * spooled), 0) AS bytes,
+         coalesce(sum(size * spooled * watched), 0) AS watched FROM captures`,
     );
     const [ledger] = this.fixture.query("SELECT count(*) AS n FROM delivered");
     const { pending, uploading, failed, delivered } = this.queue.getStats();
     assertEquals(pending + uploading + failed, sum!.n, "rows");
     assertEquals(delivered, ledger!.n, "ledger");
     assertEquals(this.queue.spooledBytes(), sum!.bytes, "bytes");
+    assertEquals(this.queue.spooledBytes("watched"), sum!.watched, "watched");
     assertEquals(this.queue.findDamage(), null);
   }
 
