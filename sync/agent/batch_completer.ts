@@ -12,7 +12,7 @@ const WAIT_MS = 100;
 const RETRY_MS = 1000;
 
 /** What became of a capture, and what follows when that is durable. */
-export interface Outcome {
+export interface Completed {
   completion: Completion;
   after?: (() => void | Promise<void>) | undefined;
 }
@@ -41,7 +41,7 @@ export class BatchCompleter {
   readonly #queue: Pick<UploadQueue, "complete">;
   readonly #patience: Patience;
   readonly #log: Log;
-  readonly #waiting: Outcome[] = [];
+  readonly #waiting: Completed[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Why the last commit failed. */
   #failure: unknown;
@@ -58,7 +58,7 @@ export class BatchCompleter {
   }
 
   /** Takes an outcome; it is recorded soon, or when the queue can be used again. */
-  add(outcome: Outcome): void {
+  add(outcome: Completed): void {
     this.#waiting.push(outcome);
     if (this.#waiting.length >= MAX_BATCH && !this.#failure) this.#commit();
     else this.#timer ??= setTimeout(() => this.#commit(), WAIT_MS);
@@ -104,7 +104,7 @@ export class BatchCompleter {
   }
 
   /** The outcomes are recorded: what fails now leaves something lying, and no more than that. */
-  async #follow(recorded: Outcome[]): Promise<void> {
+  async #follow(recorded: Completed[]): Promise<void> {
     for (const { after } of recorded) {
       try {
         await after?.();

@@ -67,12 +67,7 @@ export function checkMetadata(text: string): string {
   return checked;
 }
 
-/**
- * Reads metadata from JSON text.
- *
- * @throws as {@linkcode checkMetadata} does.
- */
-export function parseMetadata(text: string): Metadata {
+function parseMetadata(text: string): Metadata {
   assertSize(text);
   let value: unknown;
   try {

@@ -1,6 +1,6 @@
 import { delay } from "@std/async/delay";
 import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
-import { parseMetadata } from "../capture/metadata.ts";
+import { checkMetadata } from "../capture/metadata.ts";
 import type { Log } from "../host/log.ts";
 import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
 import { openCapture } from "./private_copy.ts";
@@ -131,7 +131,7 @@ function takeUp(
 
 function isUsable({ metadataJson }: SpoolRecord): boolean {
   try {
-    parseMetadata(metadataJson);
+    checkMetadata(metadataJson);
     return true;
   } catch {
     // Not as it was written: a person must look at it.

@@ -74,14 +74,14 @@ export interface UploadOptions extends KnownCapture {
 export const MAX_BACKOFF_MS = 60_000;
 
 /**
- * Returns the options that are numbers.
+ * Returns the options with their defaults.
  *
- * @throws {RangeError} if one is out of its range.
+ * @throws {RangeError} if a number is out of its range.
  */
-export function numbersOf(
-  options: CaptureUploaderOptions,
-): { maxRetries: number; timeout: number; backoffMs: number } {
+export function withDefaults(options: CaptureUploaderOptions) {
   const { maxRetries = 3, timeout = 30_000, backoffMs = 1000 } = options;
+  const { token: given } = options;
+  const token = typeof given === "function" ? given : () => given;
   assertRange("maxRetries", maxRetries, 1, 1000);
   if (!Number.isInteger(maxRetries)) {
     throw new RangeError(
@@ -90,7 +90,7 @@ export function numbersOf(
   }
   assertRange("timeout", timeout, 1, 86_400_000);
   assertRange("backoffMs", backoffMs, 0, MAX_BACKOFF_MS);
-  return { maxRetries, timeout, backoffMs };
+  return { ...options, maxRetries, timeout, backoffMs, token };
 }
 
 function assertRange(

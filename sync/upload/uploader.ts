@@ -29,8 +29,8 @@ import { StallGuard } from "./stall_guard.ts";
 import {
   type CaptureUploaderOptions,
   MAX_BACKOFF_MS,
-  numbersOf,
   type UploadOptions,
+  withDefaults,
 } from "./upload_options.ts";
 
 export type { CaptureUploaderOptions, Readiness, UploadOptions, UploadResult };
@@ -65,7 +65,7 @@ interface Attempt {
 export class CaptureUploader implements AsyncDisposable {
   /** The server's address, without a trailing slash. */
   readonly serverUrl: string;
-  readonly #options: CaptureUploaderOptions & ReturnType<typeof numbersOf>;
+  readonly #options: ReturnType<typeof withDefaults>;
   /** A redirect is not followed: it would take captures and token elsewhere. */
   readonly #connection: { client: Deno.HttpClient; redirect: "manual" };
   #closed = false;
@@ -77,7 +77,7 @@ export class CaptureUploader implements AsyncDisposable {
    */
   constructor(serverUrl: string, options: CaptureUploaderOptions = {}) {
     this.serverUrl = parseServerUrl(serverUrl, options);
-    this.#options = { ...options, ...numbersOf(options) };
+    this.#options = withDefaults(options);
     const client = createHttpClient(this.serverUrl, options.tls);
     this.#connection = { client, redirect: "manual" };
   }
@@ -85,9 +85,8 @@ export class CaptureUploader implements AsyncDisposable {
   /**
    * Sends a file, with what the host knows of it added to the metadata.
    *
-   * What was sent and is proven is what the file's hash in the metadata says: a
-   * file that changes is never sent whole, by this attempt or a later one. Memory
-   * does not grow with the file.
+   * The hash of its bytes is in the metadata; a file that changes is not sent
+   * whole, by this attempt or a later one. Memory does not grow with the file.
    *
    * @param metadata An object, or JSON text, which is carried as it is written.
    * @throws {TypeError} if the metadata is not a JSON object, or the uploader is closed.
@@ -137,7 +136,7 @@ export class CaptureUploader implements AsyncDisposable {
     const url = `${this.serverUrl}/health/ready`;
     return askReadiness(
       (init) => fetch(url, { ...init, ...this.#connection }),
-      () => this.#token(),
+      this.#options.token,
       options.signal,
     );
   }
@@ -162,10 +161,10 @@ export class CaptureUploader implements AsyncDisposable {
     given: UploadOptions & { name: string; metadata: Metadata | string },
   ): Promise<UploadResult> {
     const { name, expected, sha256, signal } = given;
+    const { idempotencyKey = crypto.randomUUID() } = given;
     const own = typeof given.metadata === "string"
       ? checkMetadata(given.metadata)
       : encodeMetadata(given.metadata);
-    const idempotencyKey = given.idempotencyKey ?? crypto.randomUUID();
     let known: KnownCapture = { expected, sha256 };
     let metadata: string | undefined;
     let attempts = 0;
@@ -182,7 +181,7 @@ export class CaptureUploader implements AsyncDisposable {
       const startedMs = performance.now();
       let token: string | undefined;
       try {
-        token = this.#token();
+        token = this.#options.token();
         using capture = await open(known);
         sent = capture.identity;
         // One key, one content: a later attempt sends the same or nothing.
@@ -251,14 +250,9 @@ export class CaptureUploader implements AsyncDisposable {
           ...this.#connection,
         }),
     );
-    const sent = { ...capture, metadata };
     const { proof } = this.#options;
+    const sent = { ...capture, metadata };
     return outcomeOfAnswer(answer, { sent, token, proof });
-  }
-
-  #token(): string | undefined {
-    const { token } = this.#options;
-    return typeof token === "function" ? token() : token;
   }
 }
 

@@ -6,7 +6,7 @@ import {
 } from "@std/assert";
 import {
   BatchCompleter,
-  type Outcome,
+  type Completed,
   UnrecordedError,
 } from "../../sync/agent/batch_completer.ts";
 import { Patience } from "../../sync/agent/patience.ts";
@@ -28,7 +28,7 @@ class Scene extends AgentFixture {
     super("http://127.0.0.1:1");
   }
 
-  claimed(count: number): Outcome[] {
+  claimed(count: number): Completed[] {
     this.enqueue(...Array.from({ length: count }, (_, n) => `${n}`));
     return this.queue.claim(count).map(({ id, filepath }) => ({
       completion: { id, kind: "delivered" },

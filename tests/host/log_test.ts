@@ -46,8 +46,11 @@ Deno.test("OnceLog says a thing once, until it is over", () => {
 Deno.test("oneLine() writes what a terminal would obey as in JSON, and leaves all else", () => {
   const plain = 'caf\u00e9 \u{1f4f7} "quoted" \\n \u05d0';
   assertEquals(oneLine(plain), plain);
-  const text = '{"a":"\x7f\x9b\u2028\u202e"}';
-  assertEquals(oneLine(text), '{"a":"\\u007f\\u009b\\u2028\\u202e"}');
+  const text = '{"a":"\x7f\x9b\u2028\u202e\u200b\ufeff\u3164\u{e0041}"}';
+  assertEquals(
+    oneLine(text),
+    '{"a":"\\u007f\\u009b\\u2028\\u202e\\u200b\\ufeff\\u3164\\udb40\\udc41"}',
+  );
   assertEquals(JSON.parse(oneLine(text)), JSON.parse(text));
   assertEquals(oneLine("a\r\nb\tc\0"), "a\\u000d\\nb\\u0009c\\u0000");
 });

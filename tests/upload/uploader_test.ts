@@ -702,7 +702,7 @@ Deno.test({
     const { success, grownBytes } = result!;
     assertEquals(success, true);
     assert(server.last.bodyBytes > size);
-    assert(grownBytes < 150_000_000, `${grownBytes} bytes`);
+    assert(grownBytes < 64_000_000, `${grownBytes} bytes`);
   },
 });
 
