@@ -3,7 +3,7 @@ import type { Log } from "../host/log.ts";
 import { Wakeup } from "../host/wakeup.ts";
 import type { UploadQueue } from "../queue/queue.ts";
 import { acquireAgentLock } from "./agent_lock.ts";
-import type { SyncAgentOptions } from "./agent_options.ts";
+import type { RunOptions, SyncAgentOptions } from "./agent_options.ts";
 import { BatchCompleter } from "./batch_completer.ts";
 import { Delivery, TURN_MS } from "./delivery.ts";
 import { OutcomeHandler, type PassReport } from "./outcome_handler.ts";
@@ -63,9 +63,9 @@ export class SyncAgent {
       log,
     });
     this.#delivery = new Delivery({
+      queue,
       uploader,
       spool,
-      refuseChanged: options.refuseChanged,
       throttle,
       prefetch: new Prefetch(queue),
       outcomes: this.#outcomes,
@@ -81,20 +81,18 @@ export class SyncAgent {
    * folders, then sends what is due until nothing is, or the server cannot be
    * used.
    *
-   * @param options `onLocked` is called first, when this process is the queue's
-   * agent, and waited for.
    * @throws {AgentRunningError} if another process is this queue's agent.
    * @throws {DatabaseError} if the queue cannot be used any more.
    * @throws the signal's reason, if it aborts: uploads under way are put back.
    */
   async runOnce(
     signal: AbortSignal = new AbortController().signal,
-    options: { onLocked?: () => void | Promise<void> } = {},
+    options: Pick<RunOptions, "onLocked"> = {},
   ): Promise<PassReport> {
     using _lock = await this.#acquireLock();
-    await options.onLocked?.();
     await this.#start(signal);
     try {
+      await options.onLocked?.();
       await this.#options.watcher?.scan();
       await this.#pass(signal, signal);
       signal.throwIfAborted();
@@ -108,38 +106,28 @@ export class SyncAgent {
    * Delivers what is there and what comes, until the signal aborts: then begins
    * nothing new, gives uploads under way their time, and puts the rest back.
    *
-   * @param options `onLocked` is called when this process is the queue's agent;
-   * watching begins when what it returns is settled. `onReady` is called when
-   * the watched folders were looked through once as well.
    * @throws {AgentRunningError} if another process is this queue's agent.
    * @throws {DatabaseError} if the queue cannot be used any more.
    * @throws {UnrecordedError} if outcomes could not be recorded before the end.
    */
   async run(
     signal: AbortSignal,
-    options: {
-      onLocked?: () => void | Promise<void>;
-      onReady?: () => void;
-    } = {},
+    options: RunOptions = {},
   ): Promise<void> {
     using _lock = await this.#acquireLock();
-    const { watcher } = this.#options;
-    const prepared = options.onLocked?.();
     await this.#start(signal);
     // Ends everything else as well if one part fails.
     const failed = new AbortController();
     const stop = AbortSignal.any([signal, failed.signal]);
     const parts = [
+      this.#watch(stop, options),
       this.#work(stop),
       watchQueue(this.#queue, {
         onChange: () => this.#noticeChange(),
         patience: this.#patience,
         signal: stop,
       }),
-      Promise.resolve(prepared)
-        .then(() => watcher?.run(stop, options.onReady)),
     ];
-    if (!watcher) options.onReady?.();
     try {
       await Promise.all(parts);
     } catch (error) {
@@ -161,6 +149,13 @@ export class SyncAgent {
     this.#patience.try(() => this.#queue.makeAllDue());
     this.#throttle.hurry();
     this.#wakeup.wake();
+  }
+
+  async #watch(stop: AbortSignal, options: RunOptions): Promise<void> {
+    await options.onLocked?.();
+    const { watcher } = this.#options;
+    if (watcher) await watcher.run(stop, options.onReady);
+    else options.onReady?.();
   }
 
   async #work(stop: AbortSignal): Promise<void> {
@@ -196,8 +191,10 @@ export class SyncAgent {
   }
 
   #isAnyDueIn(ms: number): boolean {
-    return this.#queue.getPending(1).length > 0 ||
-      (this.#queue.nextDueMs() ?? Infinity) <= ms;
+    return this.#patience.try(() =>
+      this.#queue.getPending(1).length > 0 ||
+      (this.#queue.nextDueMs() ?? Infinity) <= ms
+    ) ?? false;
   }
 
   /** How long there is nothing to do; not long, because a wall clock may jump. */
@@ -230,13 +227,13 @@ export class SyncAgent {
   }
 
   async #start(signal: AbortSignal): Promise<void> {
-    let interrupted: number | undefined;
-    while (interrupted === undefined) {
-      signal.throwIfAborted();
-      interrupted = this.#patience.try(() => this.#queue.recover());
-      if (interrupted === undefined) await delay(1000, { signal });
+    const recover = () => this.#patience.try(() => this.#queue.recover());
+    let interrupted = recover();
+    while (interrupted === undefined && !signal.aborted) {
+      await delay(1000, { signal }).catch(() => {});
+      interrupted = recover();
     }
-    if (interrupted > 0) {
+    if (interrupted) {
       this.#log(
         "info",
         `${interrupted} captures were under way when the last agent ended: pending again`,

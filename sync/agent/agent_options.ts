@@ -17,13 +17,6 @@ export interface SyncAgentOptions {
   uploader: CaptureUploader;
   /** Where captures lie that are `spooled`; those that are delivered leave it. */
   spool?: Pick<Spool, "pathOf" | "discard">;
-  /**
-   * Whether a file that was changed after it was handed over is refused instead
-   * of sent as it is now.
-   *
-   * @default {false}
-   */
-  refuseChanged?: boolean;
   watcher?: AgentWatcher;
   /** @default {nothing is logged} */
   log?: Log;
@@ -67,4 +60,15 @@ export interface SyncAgentOptions {
   ) => void | Promise<void>;
   /** Is called at every turn of the loop that does the work, at least every 5 s. */
   onTurn?: () => void;
+}
+
+/** Options for `SyncAgent.run`. */
+export interface RunOptions {
+  /**
+   * Is called when this process is the queue's agent, and waited for before the
+   * watched folders are looked through.
+   */
+  onLocked?: () => void | Promise<void>;
+  /** Is called when the watched folders were looked through once. */
+  onReady?: () => void;
 }

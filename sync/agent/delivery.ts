@@ -2,9 +2,10 @@ import { basename } from "@std/path";
 import { checkMetadata } from "../capture/metadata.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Wakeup } from "../host/wakeup.ts";
-import type { QueuedCapture } from "../queue/queue.ts";
+import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
 import type { Spool } from "../spool/spool.ts";
-import type { CaptureUploader, UploadOptions } from "../upload/uploader.ts";
+import type { KnownCapture } from "../upload/capture_file.ts";
+import type { CaptureUploader } from "../upload/uploader.ts";
 import type { BatchCompleter } from "./batch_completer.ts";
 import type { OutcomeHandler } from "./outcome_handler.ts";
 import type { Patience } from "./patience.ts";
@@ -13,9 +14,9 @@ import type { Throttle } from "./throttle.ts";
 
 /** What {@linkcode Delivery} needs. */
 export interface DeliveryOptions {
+  queue: Pick<UploadQueue, "attempts">;
   uploader: Pick<CaptureUploader, "upload">;
   spool?: Pick<Spool, "pathOf"> | undefined;
-  refuseChanged?: boolean | undefined;
   throttle: Throttle;
   prefetch: Prefetch;
   outcomes: OutcomeHandler;
@@ -102,7 +103,7 @@ export class Delivery {
   }
 
   async #upload(capture: QueuedCapture, abort: AbortSignal): Promise<void> {
-    const { outcomes, uploader, refuseChanged } = this.#options;
+    const { outcomes, uploader } = this.#options;
     let metadata: string;
     try {
       metadata = checkMetadata(capture.metadataJson);
@@ -115,7 +116,7 @@ export class Delivery {
         idempotencyKey: capture.id,
         filename: basename(capture.filepath),
         signal: abort,
-        ...(refuseChanged && knownOf(capture)),
+        ...this.#knownOf(capture),
       });
       reached("answered");
       await outcomes.handle(capture, result, { startedMs, signal: abort });
@@ -129,10 +130,19 @@ export class Delivery {
     const { spool } = this.#options;
     return spooled && spool ? spool.pathOf(id) : filepath;
   }
-}
 
-/** What the file must still be: one that has changed is another capture. */
-function knownOf({ spooled, size, mtimeMs }: QueuedCapture): UploadOptions {
-  const isKnown = !spooled && size !== null && mtimeMs !== null;
-  return isKnown ? { expected: { size, mtimeMs } } : {};
+  /** What must be sent, if anything: other bytes would be another capture. */
+  #knownOf(capture: QueuedCapture): KnownCapture {
+    const { id, spooled, size, mtimeMs, lastAttempt } = capture;
+    const sha256 = capture.sha256 ??
+      (lastAttempt !== null && this.#options.queue.attempts(id)
+        .findLast((attempt) => attempt.sha256)?.sha256);
+    const identity = capture.identity ??
+      (size !== null && mtimeMs !== null ? { size, mtimeMs } : undefined);
+    return {
+      sha256: sha256 || undefined,
+      // The copy is another file than the original, with the same bytes.
+      expected: spooled ? undefined : identity,
+    };
+  }
 }

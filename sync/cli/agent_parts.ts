@@ -89,7 +89,6 @@ export function createAgent(
     log,
     concurrency,
     graceMs,
-    refuseChanged: settings.changed === "refuse",
     spool,
     onDelivered: (capture, { sha256 }) => {
       reached("spool-removed");

@@ -41,7 +41,6 @@ export interface Settings {
   filter: FilterOptions;
   afterUpload: AfterUpload;
   graceMs: number;
-  changed: "send" | "refuse";
   maxSpoolBytes: number;
   minFreeBytes: number;
   /** What becomes of a file that is handed over. */
@@ -83,7 +82,6 @@ export function readSettings(
     filter: readFilter(given),
     afterUpload,
     graceMs: given.durationMs("grace", "10s", upToADay),
-    changed: given.oneOf("changed", ["send", "refuse"]),
     maxSpoolBytes: given.bytes("max-spool-bytes", Infinity),
     minFreeBytes: given.bytes("min-free-bytes", MIN_FREE_BYTES),
     mode: readMode(given),

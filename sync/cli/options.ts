@@ -115,12 +115,6 @@ export const OPTIONS = {
     help:
       "How long uploads in flight may go on when told to stop (default: 10)",
   },
-  "changed": {
-    env: "JARVIS_CHANGED",
-    value: "send|refuse",
-    help:
-      "A file that was changed after it was handed over: send it as it is now, or refuse it (default: send)",
-  },
   "max-spool-bytes": {
     env: "JARVIS_MAX_SPOOL_BYTES",
     value: "BYTES",
@@ -213,7 +207,6 @@ export const RUN_OPTIONS = [
   "max-size",
   "after-upload",
   "copy-up-to",
-  "changed",
   "grace",
   "verbose",
 ] as const;

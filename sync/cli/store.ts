@@ -28,20 +28,21 @@ const RESERVE = { reserveBytes: 8 * 1024 * 1024 };
  * or deliver them.
  *
  * @param options `thorough` looks at all of the queue: for whoever delivers
- * all that is in it.
+ * all that is in it. `busyTimeoutMs` as for `UploadQueue`.
  * @throws {QueueInUseError} if the queue is damaged and its agent runs.
  * @throws {Error} if the data directory, or the queue in it, cannot be used.
  */
 export async function openStore(
   settings: Settings,
-  options: { log: Log; thorough?: boolean },
+  options: { log: Log; thorough?: boolean; busyTimeoutMs?: number },
 ): Promise<Store> {
   const path = queuePath(settings);
   naming(() => prepareDataDir(settings.dataDir))
     .forEach((closed) => options.log("warn", closed));
   if (!options.thorough && hasQueue(path)) {
     try {
-      return storeOf(new UploadQueue(path, RESERVE), settings, options);
+      const queue = new UploadQueue(path, { ...RESERVE, ...options });
+      return storeOf(queue, settings, options);
     } catch {
       // It is repaired, or what is wrong is said, below.
     }

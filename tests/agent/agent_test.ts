@@ -4,6 +4,7 @@ import {
   AgentRunningError,
 } from "../../sync/agent/agent_lock.ts";
 import { DatabaseError } from "../../sync/queue/sqlite.ts";
+import { UnrecordedError } from "../../sync/agent/batch_completer.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { AgentFixture } from "../helpers/agent_fixture.ts";
@@ -220,4 +221,82 @@ Deno.test("SyncAgent.run() goes on whatever the wall clock does", async () => {
       () => server.names.filter((name) => name === `${jumpMs}`).length > 1,
     );
   }
+});
+
+/** Holds a queue locked as long as it is not disposed of. */
+function locked(path: string): Disposable {
+  const other = openDatabase(path);
+  other.exec("BEGIN IMMEDIATE");
+  return other;
+}
+
+Deno.test("SyncAgent.run() waits for a queue that another process holds locked, and says so once", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  let turns = 0;
+  fixture.enqueue("before");
+  await using running = fixture.running({ onTurn: () => turns++ });
+  await eventually("it is delivered", () => server.uploads.length === 1);
+  const answered = Promise.withResolvers<void>();
+  server.answer = async (upload) => {
+    await answered.promise;
+    return created(upload);
+  };
+  fixture.enqueue("sent", "claimed");
+  running.agent.wake();
+  await eventually("they are sent", () => server.inFlight === 2);
+  fixture.enqueue("waits");
+  {
+    using _lock = locked(fixture.queue.path);
+    // Their outcomes cannot be recorded now, nor others claimed.
+    answered.resolve();
+    running.agent.hurry();
+    const before = turns;
+    await eventually("its loop goes on", () => turns > before + 2);
+  }
+  await eventually(
+    "all is delivered",
+    () => fixture.queue.getStats().delivered === 4,
+  );
+  const waits = fixture.logged.filter((line) => line.includes("locked"));
+  assertEquals(waits.length, 1, fixture.logged.join("\n"));
+  assertEquals(server.uploads.length, 4, "nothing was sent twice");
+});
+
+Deno.test("SyncAgent.run() can be stopped while its queue is locked, and says what is not recorded", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  const answered = Promise.withResolvers<void>();
+  server.answer = async (upload) => {
+    await answered.promise;
+    return created(upload);
+  };
+  const [id] = fixture.enqueue("a");
+  await using running = fixture.running({ graceMs: 50 });
+  await eventually("it is sent", () => server.inFlight === 1);
+  {
+    using _lock = locked(fixture.queue.path);
+    answered.resolve();
+    await eventually(
+      "it waits",
+      () => fixture.logged.join().includes("locked"),
+    );
+    const error = await assertRejects(() => running.stop(), UnrecordedError);
+    assertEquals(error.ids, [id]);
+  }
+  // It is sent again with the same key then.
+  await fixture.agent().runOnce();
+  assertEquals(server.uploads.map(({ key }) => key), [id, id]);
+  assertEquals(fixture.queue.getStats().delivered, 1);
+});
+
+Deno.test("SyncAgent.runOnce() waits for a queue that is locked when it starts", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  fixture.enqueue("a");
+  const lock = locked(fixture.queue.path);
+  const report = fixture.agent().runOnce();
+  await eventually("it waits", () => fixture.logged.join().includes("locked"));
+  lock[Symbol.dispose]();
+  assertEquals((await report).delivered, 1);
 });

@@ -136,17 +136,35 @@ Deno.test("The agent calls back only when a delivery is recorded", async () => {
   assert(fixture.logged.some((line) => /Cannot tidy .*unlink/.test(line)));
 });
 
-Deno.test("The agent refuses a file that is another one than was handed over", async () => {
+Deno.test("The agent never sends other bytes under a key than were handed over", async () => {
   await using server = new CaptureServer();
   await using fixture = new AgentFixture(server.url);
   const path = fixture.dir.write("a", "before");
   const { size, mtime } = Deno.statSync(path);
-  const file = { size, mtimeMs: mtime!.getTime() };
-  const id = fixture.queue.enqueue(path, {}, { identity: file });
+  const identity = { size, mtimeMs: mtime!.getTime() };
+  const id = fixture.queue.enqueue(path, {}, { identity });
   Deno.writeTextFileSync(path, "afterwards");
 
-  await fixture.agent({ refuseChanged: true }).runOnce();
+  await fixture.agent().runOnce();
 
   assertEquals(server.uploads.length, 0);
   assertEquals(fixture.queue.get(id)!.status, "failed");
+});
+
+Deno.test("The agent never sends other bytes under a key than it has sent before", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  server.answer = () => new Response("no answer", { status: 504 });
+  const [id] = fixture.enqueue("a");
+  await fixture.agent().runOnce();
+  assertEquals(server.uploads.length, 1);
+
+  server.answer = created;
+  fixture.dir.write("a", "other bytes");
+  fixture.queue.makeAllDue();
+  fixture.throttle.hurry();
+  await fixture.agent().runOnce();
+
+  assertEquals(server.uploads.length, 1);
+  assertEquals(fixture.queue.get(id!)!.status, "failed");
 });

@@ -12,6 +12,7 @@ export class AgentFixture implements AsyncDisposable {
   aheadMs = 0;
   readonly queue = new UploadQueue(this.dir.join("queue.db"), {
     now: () => Date.now() + this.aheadMs,
+    busyTimeoutMs: 20,
   });
   readonly uploader: CaptureUploader;
   /** Waits from 10 ms to 200 ms. */

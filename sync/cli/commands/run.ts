@@ -100,6 +100,8 @@ class Service {
       log,
       // Whoever looks at all of the queue holds the lock meanwhile.
       thorough: dirname(this.#held?.path ?? "") !== settings.dataDir,
+      // The agent waits for a locked queue by itself, and hears signals meanwhile.
+      busyTimeoutMs: 1_000,
     });
     const agent = createAgent(settings, store, uploader, log, {
       lock: await this.#hold(store.queue),
