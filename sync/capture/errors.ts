@@ -33,19 +33,22 @@ export function readError(path: string, cause: unknown): Error {
   if (lasting) return new CaptureFileError(message + lasting, { cause });
   const reason = cause instanceof Deno.errors.PermissionDenied
     ? "permission denied"
-    : cause instanceof Error
-    ? cause.message
-    : String(cause);
+    : reasonOf(cause);
   return new CaptureReadError(message + reason, { cause });
+}
+
+/** What an error says, without what was done to which file. */
+function reasonOf(error: unknown): string {
+  const { message } = error instanceof Error ? error : { message: `${error}` };
+  const end = message.startsWith("Cannot ") ? message.lastIndexOf('": ') : -1;
+  return end < 0 ? message : message.slice(end + 3);
 }
 
 function lastingReason(error: unknown): string | null {
   if (error instanceof Deno.errors.NotFound) return "the file is gone";
-  if (error instanceof NotRegularFileError) {
-    return error.message.slice(error.message.lastIndexOf('": ') + 3);
-  }
+  if (error instanceof NotRegularFileError) return reasonOf(error);
   // A name with a NUL character in it.
   if (error instanceof TypeError) return error.message;
   const code = error instanceof Error && "code" in error ? error.code : null;
-  return BAD_PATHS.includes(code) ? (error as Error).message : null;
+  return BAD_PATHS.includes(code) ? reasonOf(error) : null;
 }

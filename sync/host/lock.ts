@@ -1,4 +1,5 @@
 import { deadline } from "@std/async/deadline";
+import { assertOwn } from "./data_dir.ts";
 import { exists, statIfThere } from "./files.ts";
 
 /** How long Deno before 2.7 waits for a lock before it counts as held, in milliseconds. */
@@ -23,7 +24,8 @@ export class ProcessLock implements Disposable {
   /**
    * Takes the lock if nobody holds it, else returns `undefined` at once.
    *
-   * @throws {Error} if the file cannot be opened, or its file system has no locks.
+   * @throws {Error} if the file cannot be opened, belongs to another user, or its
+   * file system has no locks.
    */
   static async tryAcquire(path: string): Promise<ProcessLock | undefined> {
     const file = open(path);
@@ -64,8 +66,16 @@ export class ProcessLock implements Disposable {
   }
 }
 
+/** @throws {Error} if it cannot be opened, or belongs to another user. */
 function open(path: string): LockFile {
-  return Deno.openSync(path, { create: true, write: true, mode: 0o600 });
+  const file = Deno.openSync(path, { create: true, write: true, mode: 0o600 });
+  try {
+    assertOwn(path);
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
 }
 
 /**

@@ -4,6 +4,7 @@ import {
   readError,
 } from "../capture/errors.ts";
 import { isOutOfRoom, writeAll } from "../host/files.ts";
+import { libc } from "../host/libc.ts";
 import {
   isSameFile,
   type OpenedFile,
@@ -22,8 +23,8 @@ export class UnfinishedFileError extends CaptureReadError {
   }
 }
 
-/** The clock that files get their times from ticks at least this often, in milliseconds. */
-const CLOCK_TICK_MS = 20;
+/** The clock of files ticks at least this often; Deno itself tells whole seconds: in milliseconds. */
+const CLOCK_TICK_MS = libc ? 20 : 1_020;
 
 /**
  * Opens the file of a capture.

@@ -1,6 +1,6 @@
 import { dirname, join } from "@std/path";
 import { CaptureFileError } from "../capture/errors.ts";
-import { createPrivateDir, syncDir } from "../host/data_dir.ts";
+import { assertOwn, createPrivateDir, syncDir } from "../host/data_dir.ts";
 import { freeBytes } from "../host/disk_space.ts";
 import {
   exists,
@@ -52,12 +52,16 @@ export class Spool implements Disposable {
   readonly occupants: Occupants;
   readonly #log: RecordLog;
 
-  /** @param dir Is created for this user alone. */
+  /**
+   * @param dir Is created for this user alone.
+   * @throws {Error} if it belongs to another user.
+   */
   constructor(dir: string) {
     this.dir = dir;
     this.#log = new RecordLog(join(dir, RECORDS));
     this.occupants = new Occupants(join(dir, IN_USE));
     createPrivateDir(dir);
+    assertOwn(dir);
   }
 
   /** Whether an entry can have this id. */

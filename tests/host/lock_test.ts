@@ -1,5 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ProcessLock } from "../../sync/host/lock.ts";
+import { Spool } from "../../sync/spool/spool.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
@@ -77,6 +78,19 @@ Deno.test(
     assert(lock);
   },
 );
+
+Deno.test("a lock or a spool of another user is refused, by root above all", {
+  // Only root can give a file away.
+  ignore: Deno.build.os === "windows" || Deno.uid() !== 0,
+}, async () => {
+  await using dir = new TempDir();
+  const [lock, spool] = [dir.write("lock", ""), dir.join("spool")];
+  Deno.mkdirSync(spool);
+  for (const path of [lock, spool]) Deno.chownSync(path, 1234, 1234);
+  const refused = "belongs to another user";
+  await assertRejects(() => ProcessLock.tryAcquire(lock), Error, refused);
+  assertThrows(() => new Spool(spool), Error, refused);
+});
 
 Deno.test("ProcessLock is for this user alone", {
   ignore: Deno.build.os === "windows",

@@ -1,19 +1,26 @@
 import { assertEquals } from "@std/assert";
 import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
 
-const FILES = ["folder_test.ts", "sha256_test.ts", "lock_test.ts"];
+const FILES = [
+  "host/folder_test.ts",
+  "host/sha256_test.ts",
+  "host/lock_test.ts",
+  "spool/intake_test.ts",
+  "spool/move_in_test.ts",
+  "spool/private_copy_test.ts",
+];
 
 Deno.test("what is done by Linux's own calls is done without them as well", async () => {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       "test",
       "--no-check",
-      ...["read", "write", "run", "env", "sys"].map((name) =>
+      ...["read", "write", "run", "env", "sys", "net"].map((name) =>
         `--allow-${name}`
       ),
       "--deny-ffi",
       ...bindingFlags(),
-      ...FILES.map((name) => projectPath(`tests/host/${name}`)),
+      ...FILES.map((name) => projectPath(`tests/${name}`)),
     ],
     stdout: "piped",
     stderr: "piped",

@@ -136,7 +136,8 @@ Deno.test({
     const { queue, spool } = fixture;
     const intake = new Intake(queue, spool, {
       minFreeBytes: 0,
-      log: (level, message) => logged.push(`${level} ${message}`),
+      log: (level, message) =>
+        logged.push(`${level} ${message.replace(/: .*/, "")}`),
     });
     const path = fixture.dir.write("theirs/door.png", "bytes");
     Deno.chownSync(path, 1234, 1234);
@@ -152,43 +153,48 @@ Deno.test({
     if (!success) return;
     assert(ino !== Deno.statSync(path).ino);
     assertEquals(logged, [
-      `warn Cannot remove "${path}", handed over as ${id}: Cannot remove "door.png": permission denied`,
+      `warn Cannot remove "${path}", handed over as ${id}`,
     ]);
   },
 });
 
-Deno.test("a file that cannot be queued goes back to where it was, and not over what is there now", async () => {
-  await using fixture = new StoreFixture();
-  const path = fixture.dir.write("door.png", "bytes");
-  const before = Deno.statSync(path);
-  const fail = (step: string) => {
-    if (step === "spool-file") throw new Error("no row");
-  };
-  await onEachStep(
-    fail,
-    () =>
-      assertRejects(
-        () => fixture.intake.add(path, "{}", move),
-        Error,
-        "no row",
-      ),
-  );
-  assertEquals(Deno.readTextFileSync(path), "bytes");
-  assertEquals(Deno.statSync(path).mode, before.mode);
-  assertEquals(fixture.spooled(), []);
-  await onEachStep(
-    (step) => {
-      if (libc && step === "spool-file") Deno.writeTextFileSync(path, "new");
-      fail(step);
-    },
-    () => assertRejects(() => fixture.intake.add(path, "{}", move)),
-  );
-  if (!libc) return;
-  assertEquals(Deno.readTextFileSync(path), "new");
-  assertEquals(fixture.spooled().length, 1);
-  fixture.spool[Symbol.dispose]();
-  const log = () => {};
-  const options = { log, endedInOrder: true };
-  await reconcileSpool(fixture.queue, fixture.spool, options);
-  assertEquals(fixture.queue.list().length, 1);
-});
+Deno.test(
+  "a file that cannot be queued goes back to where it was, and not over what is there now",
+  {
+    ignore: !libc,
+  },
+  async () => {
+    await using fixture = new StoreFixture();
+    const path = fixture.dir.write("door.png", "bytes");
+    const before = Deno.statSync(path);
+    const fail = (step: string) => {
+      if (step === "spool-file") throw new Error("no row");
+    };
+    await onEachStep(
+      fail,
+      () =>
+        assertRejects(
+          () => fixture.intake.add(path, "{}", move),
+          Error,
+          "no row",
+        ),
+    );
+    assertEquals(Deno.readTextFileSync(path), "bytes");
+    assertEquals(Deno.statSync(path).mode, before.mode);
+    assertEquals(fixture.spooled(), []);
+    await onEachStep(
+      (step) => {
+        if (step === "spool-file") Deno.writeTextFileSync(path, "new");
+        fail(step);
+      },
+      () => assertRejects(() => fixture.intake.add(path, "{}", move)),
+    );
+    assertEquals(Deno.readTextFileSync(path), "new");
+    assertEquals(fixture.spooled().length, 1);
+    fixture.spool[Symbol.dispose]();
+    const log = () => {};
+    const options = { log, endedInOrder: true };
+    await reconcileSpool(fixture.queue, fixture.spool, options);
+    assertEquals(fixture.queue.list().length, 1);
+  },
+);

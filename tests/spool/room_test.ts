@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { libc } from "../../sync/host/libc.ts";
 import { openRegularFile } from "../../sync/host/opened_file.ts";
 import { Intake, type WatchedFile } from "../../sync/spool/intake.ts";
 import { MIN_FREE_BYTES, NoRoomError, Room } from "../../sync/spool/room.ts";
@@ -149,6 +150,8 @@ testOnSmallDisk(
 testOnSmallDisk(
   "a file that is given away on the same disk takes no room, however large it is",
   async (fixture) => {
+    // Elsewhere it cannot be told whether somebody writes to it: it is copied.
+    if (!libc) return;
     const { spool } = fixture;
     const path = `${fixture.dataDir}/../large`;
     const size = Math.floor(spool.freeBytes() * 0.6);
