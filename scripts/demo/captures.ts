@@ -13,7 +13,6 @@ export class DemoCaptures {
   bytes = 0;
   readonly #signal: AbortSignal;
   readonly #filter = new CaptureFilter();
-  #drawn = 0;
 
   /** @param signal ends the making after the next file when it aborts. */
   constructor(signal: AbortSignal) {
@@ -27,10 +26,8 @@ export class DemoCaptures {
     const names = new Set(entries.map((entry) => entry.name));
     for (const { name, isFile, isDirectory } of entries) {
       const kind = isDirectory ? "folder" : isFile ? "file" : "other";
-      // Not what the agent passes over, and no names that are not valid UTF-8.
-      if (this.#filter.objection(name, kind) || name.includes("\ufffd")) {
-        continue;
-      }
+      // What the agent passes over, and names that are not valid UTF-8.
+      if (this.#filter.objection(name, kind) || /\ufffd/.test(name)) continue;
       if (isDirectory) await this.copy(join(from, name), join(to, name));
       const isJson = name.endsWith(".json");
       // The metadata of the file beside it, or of none.
@@ -47,8 +44,8 @@ export class DemoCaptures {
   ): Promise<string[]> {
     const paths: string[] = [];
     for (const picture of pictures) {
-      const seed = ++this.#drawn;
-      const name = `evening 📷 ${String(seed).padStart(2, "0")}.png`;
+      const seed = this.sent.length + 1;
+      const name = `evening 📷 ${String(seed).padStart(2, "0")}.bmp`;
       const path = join(folder, name);
       await Deno.writeFile(path, drawImage({ ...picture, seed }));
       await this.#add(path);

@@ -15,9 +15,9 @@ Delivers the files of FOLDER, or pictures that it draws, to a server on this
 machine; more pictures follow while the server and the agent are killed. Works
 on copies in a temporary folder, which is removed at the end.`;
 
-const LARGE = { width: 1920, height: 1080, grain: 64 };
-const MEDIUM = { width: 1280, height: 720, grain: 4 };
-const SMALL = { width: 640, height: 400 };
+const LARGE = { width: 1920, height: 1080 };
+const MEDIUM = { width: 1280, height: 720 };
+const SMALL = { width: 320, height: 200 };
 
 /** Tells the story, and returns how it ended. */
 async function tell(
@@ -40,14 +40,14 @@ async function tell(
   stage.say(`${captures.sent.length} captures are in the folder, ${size}`);
 
   stage.say(`The server starts: ${await stage.startServer()}`);
-  stage.say(
-    `The agent starts, watching the folder (${await stage.startAgent()})`,
-  );
+  const agent = await stage.startAgent();
+  stage.say(`The agent starts, watching the folder (${agent})`);
   if (await stage.storedAll(captures.sent.length)) {
     stage.say(`All ${stage.stored} captures are delivered`);
     await outage(stage, captures);
     await recovery(stage, captures);
   }
+  await stage.end();
   return await compare(stage, captures);
 }
 
@@ -105,11 +105,10 @@ async function handOver(
   when: string,
 ): Promise<void> {
   const paths = await captures.draw(stage.drawn, [SMALL, MEDIUM]);
-  const metadata = ["kind=screenshot", `taken=${when}`];
-  const count = await stage.enqueue(paths, metadata);
+  await stage.enqueue(paths, ["kind=screenshot", `taken=${when}`]);
   for (const path of paths) await Deno.remove(path);
   stage.say(
-    `${count} captures are handed over with "enqueue" and deleted, ${when}`,
+    `${paths.length} captures are handed over with "enqueue" and deleted, ${when}`,
   );
 }
 
@@ -119,28 +118,24 @@ async function arrive(
   captures: DemoCaptures,
   pictures: typeof SMALL[],
 ): Promise<void> {
-  const paths = await captures.draw(stage.drawn, pictures);
-  for (const path of paths) {
+  for (const path of await captures.draw(stage.drawn, pictures)) {
     await Deno.rename(path, join(stage.watched, basename(path)));
   }
-  stage.say(`${paths.length} captures arrive in the folder`);
+  stage.say(`${pictures.length} captures arrive in the folder`);
 }
 
-/** Ends everything, and compares what was handed over with what arrived. */
+/** Compares what was handed over with what arrived. */
 async function compare(
   stage: DemoStage,
-  captures: DemoCaptures,
+  { sent }: DemoCaptures,
 ): Promise<Verdict> {
-  await stage.end();
   stage.say("Comparing both ends, byte for byte (SHA-256)");
-  const verdict = await compareEnds(captures.sent, stage.received);
-  for (const name of verdict.lost) stage.say(`Lost: ${JSON.stringify(name)}`);
-  for (const name of verdict.duplicated) {
-    stage.say(`Duplicated: ${JSON.stringify(name)}`);
-  }
+  const verdict = await compareEnds(sent, stage.received);
   const { delivered, lost, duplicated } = verdict;
+  for (const name of lost) stage.say(`Lost: "${name}"`);
+  for (const name of duplicated) stage.say(`Duplicated: "${name}"`);
   console.log(
-    `DELIVERED ${delivered} of ${captures.sent.length}, ${lost.length} lost, ${duplicated.length} duplicated`,
+    `DELIVERED ${delivered} of ${sent.length}, ${lost.length} lost, ${duplicated.length} duplicated`,
   );
   return verdict;
 }
@@ -160,22 +155,21 @@ async function main(args: string[]): Promise<number> {
     return 2;
   }
   // Everything here is on this machine; a proxy would not find it.
-  Deno.env.set("NO_PROXY", "127.0.0.1");
-  Deno.env.set("no_proxy", "127.0.0.1");
+  for (const name of ["NO_PROXY", "no_proxy"]) Deno.env.set(name, "127.0.0.1");
   const stopping = new AbortController();
   const stop = () => stopping.abort(new Error("Interrupted"));
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  for (const signal of Deno.build.os === "windows" ? ["SIGINT"] : signals) {
-    Deno.addSignalListener(signal as Deno.Signal, stop);
+  const others = ["SIGTERM", "SIGHUP"] as const;
+  for (const signal of Deno.build.os === "windows" ? [] : others) {
+    Deno.addSignalListener(signal, stop);
   }
+  Deno.addSignalListener("SIGINT", stop);
   try {
     await using stage = new DemoStage(stopping.signal);
     const { lost, duplicated } = await tell(stage, folder);
     return lost.length + duplicated.length > 0 ? 1 : 0;
   } catch (error) {
     const { aborted, reason } = stopping.signal;
-    const { message } = aborted ? reason : error as Error;
-    console.error(message);
+    console.error((aborted ? reason : error as Error).message);
     return aborted ? 130 : 1;
   }
 }

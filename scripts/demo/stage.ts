@@ -61,8 +61,10 @@ export class DemoStage implements AsyncDisposable {
     let url: string | undefined;
     this.server = this.#start(
       "server",
-      ["scripts/server/main.ts", "--port", port, "--dir", this.received],
-      args,
+      [
+        ...["scripts/server/main.ts", "--port", port],
+        ...["--dir", this.received, ...args],
+      ],
       (line) => {
         url ??= /^Listening on (\S+),/.exec(line)?.[1];
         if (/ 201 stored /.test(line)) this.stored++;
@@ -80,7 +82,6 @@ export class DemoStage implements AsyncDisposable {
     this.agent = this.#start(
       "agent",
       ["main.ts", "run", ...options, "--watch", this.watched, "--settle", "1"],
-      [],
       (line) => {
         isWatching ||= line.includes("Watching");
         // Without its time: the story has a clock of its own.
@@ -100,23 +101,21 @@ export class DemoStage implements AsyncDisposable {
     await this.server?.kill("SIGTERM");
   }
 
-  /** Hands files over with the CLI, and returns how many ids it printed. */
-  async enqueue(paths: string[], metadata: string[]): Promise<number> {
+  /** Hands files over with the CLI. */
+  async enqueue(paths: string[], metadata: string[]): Promise<void> {
     const given = metadata.flatMap((one) => ["--metadata", one]);
-    const ids = await this.#run("enqueue", [...given, ...paths]);
-    return ids.trim().split("\n").length;
+    await this.#run("enqueue", [...given, ...paths]);
   }
 
   /** Asks for the agent's status until it is as expected. */
   statusWhere(
     expected: (status: AgentStatus) => boolean,
   ): Promise<AgentStatus> {
-    let text = "";
     return this.#until("the agent's status is not as expected", async () => {
-      text = await this.#run("status", ["--json"]);
+      const text = await this.#run("status", ["--json"]);
       const status: AgentStatus = JSON.parse(text);
       return expected(status) ? status : undefined;
-    }, () => text);
+    });
   }
 
   /** Waits until the server has stored so many; false if for a minute none comes. */
@@ -140,12 +139,11 @@ export class DemoStage implements AsyncDisposable {
   #start(
     name: string,
     command: string[],
-    args: string[],
     onLine: (line: string) => void,
   ): DemoProcess {
     this.signal.throwIfAborted();
     const onFailure = (error: Error) => this.#failing.abort(error);
-    return new DemoProcess([...command, ...args], { name, onLine, onFailure });
+    return new DemoProcess(command, { name, onLine, onFailure });
   }
 
   async #run(command: string, args: string[]): Promise<string> {
@@ -161,16 +159,13 @@ export class DemoStage implements AsyncDisposable {
   async #until<T>(
     wrong: string,
     look: () => T | undefined | Promise<T | undefined>,
-    describe = () => "",
   ): Promise<T> {
     const untilMs = performance.now() + LIMIT_MS;
     for (;;) {
       const found = await look();
       if (found !== undefined) return found;
       if (performance.now() > untilMs) {
-        throw new Error(
-          `Cannot go on: after ${LIMIT_MS / 1000} s ${wrong} ${describe()}`,
-        );
+        throw new Error(`Cannot go on: after a minute ${wrong}`);
       }
       await delay(PAUSE_MS, { signal: this.signal });
     }

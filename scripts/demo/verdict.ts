@@ -46,6 +46,7 @@ export async function compareEnds(
     else missing.splice(at, 1);
   }
   const lost = missing.map(({ filename }) => filename);
+  duplicated.sort();
   return { delivered: sent.length - lost.length, lost, duplicated };
 }
 
