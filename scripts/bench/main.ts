@@ -5,9 +5,8 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { join } from "@std/path";
-import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { projectPath } from "../task/bindings.ts";
-import { Bench, type Finding } from "./bench.ts";
+import { type Bench, type Finding, openBench } from "./bench.ts";
 import { measureBacklog } from "./points/backlog.ts";
 import { measureCold } from "./points/cold.ts";
 import { measureEnqueueing } from "./points/enqueueing.ts";
@@ -62,7 +61,7 @@ export async function runBench(options: BenchOptions): Promise<string> {
   const { scale, only = Object.keys(POINTS), out, python = "python3", tell } =
     options;
   const findings: (Finding & { point: string })[] = [];
-  await using bench = await Bench.open(scale, { python, tell });
+  await using bench = await openBench(scale, { python, tell });
   for (const missing of bench.peers.missing) tell(`Not found: ${missing}`);
   for (const point of only) {
     const found = await POINTS[point]!(bench);
@@ -77,7 +76,6 @@ export async function runBench(options: BenchOptions): Promise<string> {
     // Whose build of it is this machine's business.
     os: `${Deno.build.os} ${Deno.osRelease().split(".").slice(0, 2).join(".")}`,
     cores: navigator.hardwareConcurrency,
-    sqlite: sqliteInUse(),
     missing: bench.peers.missing,
   };
   const table = formatTable(findings);
@@ -96,12 +94,6 @@ export async function runBench(options: BenchOptions): Promise<string> {
     `# What was measured\n\n${said}\n${table}\n`,
   );
   return table;
-}
-
-function sqliteInUse(): string {
-  using database = openDatabase(":memory:");
-  const row = database.prepare("SELECT sqlite_version() AS version").get();
-  return `${row?.version} (${database.engine})`;
 }
 
 async function main(): Promise<number> {

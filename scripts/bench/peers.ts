@@ -64,36 +64,16 @@ export async function firstDesign(
   return Number(await run(python, [program], JSON.stringify(input)));
 }
 
-/** Captures per second of one `curl` for each file. */
-export async function curlPerFile(
-  curl: string,
-  input: { server: string; paths: string[]; concurrency: number },
-): Promise<number> {
-  const start = performance.now();
-  let next = 0;
-  await Promise.all(Array.from({ length: input.concurrency }, async () => {
-    while (next < input.paths.length) {
-      const form = curlForm(input.server, input.paths[next++]!);
-      await run(curl, ["-q", "-sf", ...form]);
-    }
-  }));
-  return input.paths.length / (performance.now() - start) * 1000;
-}
-
-/** Bytes per second of one large upload with `curl`. */
-export async function curlSpeed(
+/** How long `curl` takes for one upload, in milliseconds. */
+export async function curlMs(
   curl: string,
   server: string,
   path: string,
 ): Promise<number> {
-  const form = curlForm(server, path);
-  const text = await run(curl, ["-q", "-sf", "-w", "%{time_total}", ...form]);
-  return Deno.statSync(path).size / Number(text.split("}").at(-1));
-}
-
-function curlForm(server: string, path: string): string[] {
+  const form = ["-F", 'metadata={"door":3}', "-F", `file=@${path}`];
   const url = `${server}/api/captures`;
-  return ["-F", 'metadata={"door":3}', "-F", `file=@${path}`, url];
+  const args = ["-q", "-sf", "-w", "%{time_total}", ...form, url];
+  return Number((await run(curl, args)).split("}").at(-1)) * 1000;
 }
 
 /** Files per second that a C program copies into a folder, each durable with its row. */

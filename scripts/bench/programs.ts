@@ -41,7 +41,8 @@ export async function run(
 /** Runs one of the benchmark's own programs, which reads JSON and prints JSON. */
 export async function runOwn<T>(path: string, input: unknown): Promise<T> {
   const { command, args } = fromSource(`scripts/bench/${path}`);
-  return JSON.parse(await run(command, args, JSON.stringify(input)));
+  const output = await run(command, args, JSON.stringify(input));
+  return JSON.parse(output || "null");
 }
 
 /** Reads what {@linkcode runOwn} was given; for the program that it runs. */
@@ -60,16 +61,20 @@ function fromSource(path: string): Program {
   };
 }
 
-/** Builds the agent's executable; from source if that is not wanted or does not work. */
+/**
+ * Builds the agent's executable. From source if that is not wanted or does not
+ * work: `deno compile` downloads a part of itself, which some networks refuse.
+ */
 export async function compileAgent(
   dir: string,
   isWanted: boolean,
 ): Promise<Program> {
   const { command, args } = fromSource("scripts/build/compile.ts");
   const output = join(dir, "jarvis-agent");
-  return isWanted && await works(run(command, [...args, "--output", output]))
-    ? { command: output, args: [], how: "compiled" }
-    : fromSource("main.ts");
+  const built = isWanted && run(command, [...args, "--output", output]);
+  return await Promise.resolve(built).catch(() => false) === false
+    ? fromSource("main.ts")
+    : { command: output, args: [], how: "compiled" };
 }
 
 /** An empty program, built as `like` is. */
@@ -81,20 +86,13 @@ export async function compileEmpty(
   await Deno.writeTextFile(source, "export {};\n");
   const flags = ["-A", "--quiet", "--no-config", "--no-lock"];
   const deno = Deno.env.get("DENO_FOR_COMPILE") ?? Deno.execPath();
+  const { how } = like;
+  if (how === "from source") {
+    return { command: deno, args: ["run", ...flags, source], how };
+  }
   const output = join(dir, "empty");
-  const compile = ["compile", ...flags, "--output", output, source];
-  return like.how === "compiled" && await works(run(deno, compile))
-    ? { command: output, args: [], how: "compiled" }
-    : {
-      command: Deno.execPath(),
-      args: ["run", ...flags, source],
-      how: "from source",
-    };
-}
-
-/** `deno compile` downloads a part of itself, which some networks do not let through. */
-function works(done: Promise<unknown>): Promise<boolean> {
-  return done.then(() => true, () => false);
+  await run(deno, ["compile", ...flags, "--output", output, source]);
+  return { command: output, args: [], how };
 }
 
 /** Builds one of the benchmark's C programs into a folder and returns its path. */
@@ -127,10 +125,7 @@ export class Receiver implements AsyncDisposable {
   /** Compiles it into a folder and starts it. */
   static async start(dir: string): Promise<Receiver> {
     const program = await compileC(dir, "receiver.c");
-    const child = new Deno.Command(program, {
-      stdout: "piped",
-      stderr: "inherit",
-    }).spawn();
+    const child = new Deno.Command(program, { stdout: "piped" }).spawn();
     // It prints its port and no more.
     const reader = child.stdout.getReader();
     const { value } = await reader.read();
@@ -139,8 +134,7 @@ export class Receiver implements AsyncDisposable {
   }
 
   /** Returns what came since the last call, and sets how long answers wait from now on. */
-  async take(options: { latencyMs?: number } = {}): Promise<Received> {
-    const { latencyMs = 0 } = options;
+  async take({ latencyMs = 0 } = {}): Promise<Received> {
     const response = await fetch(`${this.url}/control?latencyMs=${latencyMs}`);
     return await response.json();
   }

@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,21 +33,14 @@ static double now_ms(clockid_t clock) {
   return now.tv_sec * 1e3 + now.tv_nsec / 1e6;
 }
 
-/* Returns whether all of it was sent. */
-static int send_text(int conn, const char *text) {
-  size_t length = strlen(text);
-  while (length > 0) {
-    ssize_t sent = send(conn, text, length, 0);
-    if (sent <= 0) return 0;
-    text += sent;
-    length -= (size_t)sent;
-  }
-  return 1;
+static void answer(int conn, const char *status, const char *body) {
+  dprintf(conn, "HTTP/1.1 %s\r\ncontent-length: %zu\r\n\r\n%s", status,
+          strlen(body), body);
 }
 
-static int answer_control(int conn, const char *head) {
-  const char *latency = strstr(head, "latencyMs=");
-  char body[256], text[512];
+static void answer_control(int conn, const char *request) {
+  const char *latency = strstr(request, "latencyMs=");
+  char body[256];
   pthread_mutex_lock(&lock);
   snprintf(body, sizeof body,
            "{\"captures\":%ld,\"heldMs\":%.3f,\"lastStartedMs\":%.3f}",
@@ -56,79 +48,59 @@ static int answer_control(int conn, const char *head) {
   memset(&received, 0, sizeof received);
   latency_ms = latency ? atof(latency + strlen("latencyMs=")) : 0;
   pthread_mutex_unlock(&lock);
-  snprintf(text, sizeof text,
-           "HTTP/1.1 200 OK\r\ncontent-length: %zu\r\n\r\n%s", strlen(body),
-           body);
-  return send_text(conn, text);
+  answer(conn, "200 OK", body);
 }
 
-/* Reads the body, of which `had` bytes are there already, and answers. */
-static int take_capture(int conn, const char *head, char *buffer, long had) {
-  const char *field = strcasestr(head, "\r\ncontent-length:");
-  long length = field ? atol(strchr(field, ':') + 1) : 0;
-  if (strcasestr(head, "\r\nexpect:") &&
-      !send_text(conn, "HTTP/1.1 100 Continue\r\n\r\n"))
-    return 0;
-  for (long left = length - had; left > 0;) {
-    long most = left < BUFFER_BYTES ? left : BUFFER_BYTES;
-    ssize_t got = recv(conn, buffer, (size_t)most, 0);
-    if (got <= 0) return 0;
-    left -= got;
-  }
-  double came_ms = now_ms(CLOCK_MONOTONIC);
+/* Skips the body and answers; 0 if the client has gone. */
+static int take_capture(int conn, FILE *in, long length, char *buffer) {
   pthread_mutex_lock(&lock);
+  received.last_started_ms = now_ms(CLOCK_REALTIME);
   double wait_ms = latency_ms;
   pthread_mutex_unlock(&lock);
+  for (size_t got; length > 0; length -= (long)got) {
+    got = fread(buffer, 1, length < BUFFER_BYTES ? length : BUFFER_BYTES, in);
+    if (got == 0) return 0;
+  }
+  double came_ms = now_ms(CLOCK_MONOTONIC);
   if (wait_ms > 0) usleep((useconds_t)(wait_ms * 1e3));
   /* Before the answer: whoever has it may ask for the counts. */
   pthread_mutex_lock(&lock);
   received.captures++;
   received.held_ms += now_ms(CLOCK_MONOTONIC) - came_ms;
   pthread_mutex_unlock(&lock);
-  return send_text(conn,
-                   "HTTP/1.1 201 Created\r\n"
-                   "content-type: application/json\r\n"
-                   "content-length: 10\r\n\r\n{\"id\":\"1\"}");
+  answer(conn, "201 Created", "{\"id\":\"1\"}");
+  return 1;
 }
 
-static int answer(int conn, const char *head, char *buffer, long had) {
-  if (strncmp(head, "GET /control", 12) == 0) return answer_control(conn, head);
-  if (strncmp(head, "GET ", 4) == 0)
-    return send_text(conn, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
-  pthread_mutex_lock(&lock);
-  received.last_started_ms = now_ms(CLOCK_REALTIME);
-  pthread_mutex_unlock(&lock);
-  return take_capture(conn, head, buffer, had);
-}
-
-/* Serves one request after the other; a client does not send one before the last is answered. */
+/* Serves one request after the other. */
 static void *serve(void *argument) {
   int conn = (int)(long)argument, on = 1;
   setsockopt(conn, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  char *buffer = malloc(BUFFER_BYTES);
-  long filled = 0;
-  while (filled < BUFFER_BYTES - 1) {
-    ssize_t got =
-        recv(conn, buffer + filled, (size_t)(BUFFER_BYTES - 1 - filled), 0);
-    if (got <= 0) break;
-    filled += got;
-    char *end = memmem(buffer, (size_t)filled, "\r\n\r\n", 4);
-    if (!end) continue;
-    long had = filled - (end + 4 - buffer);
-    *end = '\0';
-    char *head = strdup(buffer);
-    int goes_on = answer(conn, head, buffer, had);
-    free(head);
-    if (!goes_on) break;
-    filled = 0;
+  FILE *in = fdopen(conn, "r");
+  char *buffer = malloc(BUFFER_BYTES), request[1024], line[8192];
+  int goes_on = 1;
+  while (goes_on && fgets(request, sizeof request, in)) {
+    long length = 0;
+    while (fgets(line, sizeof line, in) && strcmp(line, "\r\n") != 0) {
+      if (strncasecmp(line, "content-length:", 15) == 0)
+        length = atol(line + 15);
+      if (strncasecmp(line, "expect:", 7) == 0)
+        dprintf(conn, "HTTP/1.1 100 Continue\r\n\r\n");
+    }
+    if (strncmp(request, "GET /control", 12) == 0)
+      answer_control(conn, request);
+    else if (strncmp(request, "GET ", 4) == 0)
+      answer(conn, "200 OK", "ok");
+    else
+      goes_on = take_capture(conn, in, length, buffer);
   }
   free(buffer);
-  close(conn);
+  fclose(in);
   return NULL;
 }
 
 int main(void) {
-  /* A client that has gone is an error of `send`, not the end of this program. */
+  /* A client that has gone is an error of a write, not the end of this program. */
   signal(SIGPIPE, SIG_IGN);
   struct sockaddr_in address = {.sin_family = AF_INET};
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

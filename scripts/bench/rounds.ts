@@ -3,8 +3,8 @@
 /** Something that is measured again and again. */
 export interface Contender {
   name: string;
-  /** Takes one turn and returns its figure. */
-  turn: () => Promise<number>;
+  /** Takes one turn and returns its figure; nothing where it is not installed. */
+  turn: (() => Promise<number>) | "" | undefined;
 }
 
 /**
@@ -16,25 +16,22 @@ export async function compare(
   contenders: readonly Contender[],
   rounds: number,
 ): Promise<Map<string, number>> {
-  const figures = new Map<string, number[]>();
+  const there = contenders.flatMap(({ name, turn }) =>
+    turn ? [{ name, turn }] : []
+  );
+  const figures = new Map(there.map(({ name }) => [name, [] as number[]]));
   for (let round = 0; round < rounds; round++) {
-    for (let i = 0; i < contenders.length; i++) {
-      const { name, turn } = contenders[(round + i) % contenders.length]!;
-      figures.set(name, [...figures.get(name) ?? [], await turn()]);
+    for (let i = 0; i < there.length; i++) {
+      const { name, turn } = there[(round + i) % there.length]!;
+      figures.get(name)!.push(await turn());
     }
   }
-  // In the order in which they were given.
-  return new Map(contenders.map(({ name }) => [
-    name,
-    median(figures.get(name) ?? []),
-  ]));
+  return new Map([...figures].map(([name, all]) => [name, median(all)]));
 }
 
 /** The middle of some figures; `NaN` if there are none. */
 export function median(figures: readonly number[]): number {
   const sorted = figures.toSorted((a, b) => a - b);
-  const middle = sorted.length / 2;
-  return sorted.length % 2 === 1
-    ? sorted[Math.floor(middle)]!
-    : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  const middle = (sorted.length - 1) / 2;
+  return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2;
 }

@@ -1,69 +1,47 @@
 /** How much is measured: everything, or less of it in less time. */
 
-/** Some captures of one size. */
-export interface Load {
-  bytes: number;
-  captures: number;
-}
-
-/** The amounts of one run. */
-export interface Scale {
-  name: "tiny" | "quick" | "full";
-  /** How often each contender has its turn; the median counts. */
-  rounds: number;
-  /** What one start of the program delivers. */
-  cold: readonly Load[];
-  /** What a program that is warm delivers, after `warmUp` captures. */
-  warm: readonly (Load & { warmUp: number })[];
-  /** How many captures a turn of a slow contender sends. */
-  slowCaptures: number;
-  /** How many are sent at a time to a server that takes its time. */
-  concurrencies: readonly number[];
-  /** How many seconds a turn with such a server takes, about. */
-  latencySeconds: number;
-  largeBytes: number;
-  /** How many files are copied into the spool. */
-  copies: number;
-  /** How many captures wait in the large backlog. */
-  backlog: number;
-  idleSeconds: number;
-  idleFiles: number;
-  /** How many captures another process hands over, one by one. */
-  handovers: number;
-  agents: number;
-  outageSeconds: number;
-}
-
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-const FULL: Scale = {
+const FULL = {
   name: "full",
+  /** How often each contender has its turn; the median counts. */
   rounds: 5,
+  /** What one start of the program delivers. */
   cold: [
     { bytes: 100 * KIB, captures: 1500 },
     { bytes: 2 * KIB, captures: 4000 },
   ],
+  /** What a program that is warm delivers, after `warmUp` captures. */
   warm: [
     { bytes: 2 * KIB, captures: 8000, warmUp: 500 },
     { bytes: 100 * KIB, captures: 6000, warmUp: 300 },
     { bytes: 300 * KIB, captures: 3000, warmUp: 250 },
   ],
+  /** How many captures a turn of a slow contender sends. */
   slowCaptures: 200,
+  /** How many are sent at a time to a server that takes its time. */
   concurrencies: [1, 4, 16, 32],
+  /** How many seconds a turn with such a server takes, about. */
   latencySeconds: 3,
   largeBytes: 4096 * MIB,
+  /** How many files are copied into the spool. */
   copies: 1000,
+  /** How many captures wait in the large backlog. */
   backlog: 1_000_000,
   idleSeconds: 60,
   idleFiles: 20_000,
+  /** How many captures another process hands over, one by one. */
   handovers: 20,
   agents: 10_000,
   outageSeconds: 3600,
 };
 
+/** The amounts of one run. */
+export type Scale = Readonly<typeof FULL>;
+
 /** The amounts by name: `tiny` shows only that it works. */
-export const SCALES: Readonly<Record<Scale["name"], Scale>> = {
+export const SCALES: Readonly<Record<"full" | "quick" | "tiny", Scale>> = {
   full: FULL,
   quick: {
     ...FULL,

@@ -15,32 +15,14 @@ export interface BacklogInput {
 }
 
 /** What the work costs, in milliseconds each, and the memory that it takes. */
-export interface Costs {
-  start: number;
-  claim: number;
-  complete: number;
-  status: number;
-  residentBytes: number;
-}
+export type Costs = Record<
+  "start" | "claim" | "complete" | "status" | "residentBytes",
+  number
+>;
 
 const BATCH = 10_000;
 const CLAIM = 8;
 const TURNS = 50;
-
-function fill(queue: UploadQueue, count: number): void {
-  enqueue(queue, count);
-  // The oldest wait: whoever looks for what is due must get past them.
-  for (let left = count / 10; left > 0;) {
-    const claimed = queue.claim(Math.min(left, BATCH));
-    queue.complete(claimed.map(({ id }) => ({
-      id,
-      kind: "snooze",
-      error: "HTTP 500",
-      delayMs: 3_600_000,
-    })));
-    left -= claimed.length;
-  }
-}
 
 function enqueue(queue: UploadQueue, count: number): void {
   for (let i = 0; i < count; i += BATCH) {
@@ -54,45 +36,56 @@ function enqueue(queue: UploadQueue, count: number): void {
   }
 }
 
-function measure(path: string): Costs {
-  const times = { claim: [], complete: [], status: [] } as Record<
-    "claim" | "complete" | "status",
-    number[]
-  >;
-  const timed = <T>(name: keyof typeof times, body: () => T): T => {
+function fill(queue: UploadQueue, count: number): void {
+  enqueue(queue, count);
+  // The oldest wait: whoever looks for what is due must get past them.
+  const waits = {
+    kind: "snooze",
+    error: "HTTP 500",
+    delayMs: 3_600_000,
+  } as const;
+  for (let left = count / 10; left > 0;) {
+    const claimed = queue.claim(Math.min(left, BATCH));
+    queue.complete(claimed.map(({ id }) => ({ id, ...waits })));
+    left -= claimed.length;
+  }
+}
+
+function measure(queue: UploadQueue): Omit<Costs, "start"> {
+  const timesOf = {
+    claim: [] as number[],
+    complete: [] as number[],
+    status: [] as number[],
+  };
+  const timed = <T>(times: number[], body: () => T): T => {
     const start = performance.now();
     const result = body();
-    times[name].push(performance.now() - start);
+    times.push(performance.now() - start);
     return result;
   };
-  const begin = performance.now();
-  using queue = new UploadQueue(path);
-  queue.recover();
-  const start = performance.now() - begin;
+  const delivered = { kind: "delivered", captureId: "1" } as const;
   for (let turn = 0; turn < TURNS; turn++) {
-    const claimed = timed("claim", () => queue.claim(CLAIM));
-    timed("complete", () =>
-      queue.complete(
-        claimed.map(({ id }) => ({ id, kind: "delivered", captureId: "1" })),
-      ));
-    timed("status", () => queue.getStats());
+    const claimed = timed(timesOf.claim, () => queue.claim(CLAIM));
+    const outcomes = claimed.map(({ id }) => ({ id, ...delivered }));
+    timed(timesOf.complete, () => queue.complete(outcomes));
+    timed(timesOf.status, () => queue.getStats());
   }
   // Else nothing would be left for the next round.
   enqueue(queue, TURNS * CLAIM);
   return {
-    start,
-    claim: median(times.claim),
-    complete: median(times.complete),
-    status: median(times.status),
+    claim: median(timesOf.claim),
+    complete: median(timesOf.complete),
+    status: median(timesOf.status),
     residentBytes: Deno.memoryUsage().rss,
   };
 }
 
 if (import.meta.main) {
   const input = await readInput<BacklogInput>();
-  if (input.fill > 0) {
-    using queue = new UploadQueue(input.path);
-    fill(queue, input.fill);
-  }
-  console.log(JSON.stringify(input.fill > 0 ? {} : measure(input.path)));
+  const begin = performance.now();
+  using queue = new UploadQueue(input.path);
+  queue.recover();
+  const start = performance.now() - begin;
+  if (input.fill > 0) fill(queue, input.fill);
+  else console.log(JSON.stringify({ start, ...measure(queue) }));
 }

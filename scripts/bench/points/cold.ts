@@ -5,28 +5,27 @@ import { firstDesign } from "../peers.ts";
 import { run } from "../programs.ts";
 import { compare } from "../rounds.ts";
 
-const CONCURRENCY = 4;
-const AT_LEAST = 5;
-
 /** Measures captures per second of one `sync`, its start included. */
 export async function measureCold(bench: Bench): Promise<Finding[]> {
+  const { peers: { python }, scale: { cold, rounds } } = bench;
   const findings: Finding[] = [];
-  for (const { bytes, captures } of bench.scale.cold) {
+  for (const { bytes, captures } of cold) {
     const what = `cold, ${captures} captures of ${sizeOf(bytes)}`;
     bench.tell(`${what}, starts included`);
     const paths = bench.makeFiles(captures, bytes);
     const rates = await compare([
-      { name: "agent", turn: () => throughSync(bench, paths) },
-      ...bench.peers.python
-        ? [{ name: "python", turn: () => throughPython(bench, paths) }]
-        : [],
-    ], bench.scale.rounds);
-    const own = rates.get("agent")!;
+      { name: "sync", turn: () => throughSync(bench, paths) },
+      {
+        name: "python",
+        turn: python && (() => throughPython(bench, python, paths)),
+      },
+    ], rounds);
+    const [own, other] = [rates.get("sync")!, rates.get("python")];
     findings.push(
-      ...ratio(`${what}: "sync" / the first design`, [
-        own,
-        rates.get("python"),
-      ], { unit: "captures/s", atLeast: AT_LEAST }),
+      ...ratio(`${what}: "sync" / the first design`, [own, other], {
+        unit: "captures/s",
+        atLeast: 5,
+      }),
       {
         what: `${what}: "jarvis-agent sync"`,
         value: own,
@@ -39,35 +38,31 @@ export async function measureCold(bench: Bench): Promise<Finding[]> {
 }
 
 function throughSync(bench: Bench, paths: string[]): Promise<number> {
-  const { command, args } = bench.agent;
+  const { agent: { command, args }, receiver } = bench;
   return bench.inDir(async (dataDir) => {
     const where = `--data-dir=${dataDir}`;
     await run(command, [...args, "enqueue", where, ...paths]);
-    await bench.receiver.take();
-    const server = `--server=${bench.receiver.url}`;
+    await receiver.take();
     const start = performance.now();
-    await run(command, [...args, "sync", where, server]);
+    await run(command, [...args, "sync", where, `--server=${receiver.url}`]);
     const ms = performance.now() - start;
-    const { captures } = await bench.receiver.take();
-    if (captures !== paths.length) {
-      throw new Error(`"sync" delivered ${captures} of ${paths.length}`);
-    }
-    return captures / ms * 1000;
+    const { captures } = await receiver.take();
+    if (captures === paths.length) return captures / ms * 1000;
+    throw new Error(`"sync" delivered ${captures} of ${paths.length}`);
   });
 }
 
-function throughPython(bench: Bench, paths: string[]): Promise<number> {
-  const python = bench.peers.python!;
-  return bench.inDir(async (dir) => {
+function throughPython(
+  { inDir, receiver }: Bench,
+  python: string,
+  paths: string[],
+): Promise<number> {
+  return inDir(async (dir) => {
     const database = join(dir, "queue.db");
     await firstDesign(python, { database, paths });
     const start = performance.now();
-    await firstDesign(python, {
-      database,
-      paths: [],
-      server: bench.receiver.url,
-      concurrency: CONCURRENCY,
-    });
+    const rest = { server: receiver.url, concurrency: 4, paths: [] };
+    await firstDesign(python, { database, ...rest });
     return paths.length / (performance.now() - start) * 1000;
   });
 }

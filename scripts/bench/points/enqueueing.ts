@@ -6,64 +6,53 @@ import { compare } from "../rounds.ts";
 
 /** Starts are short, and differ by a third among themselves. */
 const STARTS_A_ROUND = 9;
-/** So many captures have been queued before the first start. */
-const IN_USE = 500;
 
 /** Measures copies into the spool beside a C program's, and the start of the CLI. */
 export async function measureEnqueueing(bench: Bench): Promise<Finding[]> {
-  const { scale: { copies, rounds }, peers: { copier } } = bench;
+  const { inDir, scale: { copies, rounds }, peers: { copier } } = bench;
   bench.tell("Copying files into the spool");
   const paths = bench.makeFiles(copies, 100 * 1024);
+  const enqueue = (dataDir: string) =>
+    runOwn<number>("agent/enqueue.ts", { dataDir, paths });
   const rates = await compare([
+    { name: "agent", turn: () => inDir(enqueue) },
     {
-      name: "agent",
-      turn: () =>
-        bench.inDir((dataDir) =>
-          runOwn<number>("agent/enqueue.ts", { dataDir, paths })
-        ),
+      name: "C",
+      turn: copier && (() => inDir((dir) => copiesInC(copier, paths, dir))),
     },
-    ...copier
-      ? [{
-        name: "C",
-        turn: () => bench.inDir((dir) => copiesInC(copier, paths, dir)),
-      }]
-      : [],
   ], rounds);
   return [
     ...ratio("copies of 100 KiB into the spool, each durable: the agent / C", [
       rates.get("agent"),
       rates.get("C"),
     ], { unit: "files/s", atLeast: 0.7 }),
-    ...await measureStarts(bench),
+    ...await measureStarts(bench, paths),
   ];
 }
 
-async function measureStarts(bench: Bench): Promise<Finding[]> {
+async function measureStarts(
+  bench: Bench,
+  used: string[],
+): Promise<Finding[]> {
   bench.tell("Starting the program");
   const { agent, scale: { rounds } } = bench;
-  const dir = bench.newDir();
   const enqueue = ["enqueue", `--data-dir=${bench.newDir()}`];
   // As on a host that has been in use: the spool has its folders.
-  const used = bench.makeFiles(Math.min(IN_USE, bench.scale.copies), 100);
   await run(agent.command, [...agent.args, ...enqueue, ...used]);
   const [file] = bench.makeFiles(1, 2048);
-  const started = (
-    name: string,
-    { command, args }: Program,
-    more: string[] = [],
-  ) => ({
+  const started = (name: string, program: Program, more: string[]) => ({
     name,
     turn: async () => {
       const start = performance.now();
-      await run(command, [...args, ...more]);
+      await run(program.command, [...program.args, ...more]);
       return performance.now() - start;
     },
   });
-  const empty = await compileEmpty(dir, agent);
+  const empty = await compileEmpty(bench.newDir(), agent);
   const times = await compare([
     started("enqueue", agent, [...enqueue, file!]),
     started("--help", agent, ["--help"]),
-    started("empty", empty),
+    started("empty", empty, []),
   ], rounds * STARTS_A_ROUND);
   const beside = (name: string, atMost: number) =>
     ratio(`start of "${name}" / of an empty program, ${agent.how}`, [

@@ -16,13 +16,11 @@ export async function measureIdle(bench: Bench): Promise<Finding[]> {
   bench.tell(`Letting the agent take over a folder of ${idleFiles} files`);
   const files = bench.makeFiles(idleFiles, 100);
   const dataDir = `--data-dir=${join(bench.newDir(), "data")}`;
+  const options = [dataDir, `--server=${receiver.url}`, "--settle=0.1"];
   await receiver.take();
   const started = performance.now();
   const child = new Deno.Command(agent.command, {
-    args: [
-      ...[...agent.args, "run", dataDir, `--server=${receiver.url}`],
-      ...[`--watch=${dirname(files[0]!)}`, "--settle=0.1"],
-    ],
+    args: [...agent.args, "run", ...options, `--watch=${dirname(files[0]!)}`],
     // As its unit does.
     env: { MALLOC_ARENA_MAX: "1" },
     stdout: "null",

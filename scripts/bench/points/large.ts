@@ -2,7 +2,7 @@
 import { join } from "@std/path";
 import type { Drained, DrainInput } from "../agent/drain.ts";
 import { type Bench, type Finding, ratio, sizeOf } from "../bench.ts";
-import { curlSpeed } from "../peers.ts";
+import { curlMs } from "../peers.ts";
 import { runOwn } from "../programs.ts";
 import { compare, median } from "../rounds.ts";
 
@@ -17,32 +17,21 @@ export async function measureLarge(bench: Bench): Promise<Finding[]> {
   const large = join(bench.newDir(), "recording.mkv");
   Deno.createSync(large).close();
   Deno.truncateSync(large, largeBytes);
-  const grown: number[] = [];
+  const work = { server, paths: [small!, large], warmUp: 1, concurrency: 4 };
+  const grownMb: number[] = [];
+  const speedOf = (ms: number) => largeBytes / ms / 1000;
+  const deliver = async (dataDir: string) => {
+    const input: DrainInput = { dataDir, ...work };
+    const { ms, grownBytes } = await runOwn<Drained>("agent/drain.ts", input);
+    grownMb.push(grownBytes / 1e6);
+    return speedOf(ms);
+  };
   const speeds = await compare([
+    { name: "agent", turn: () => bench.inDir(deliver) },
     {
-      name: "agent",
-      turn: () =>
-        bench.inDir(async (dataDir) => {
-          const { ms, grownBytes } = await runOwn<Drained>(
-            "agent/drain.ts",
-            {
-              server,
-              dataDir,
-              paths: [small!, large],
-              warmUp: 1,
-              concurrency: 4,
-            } satisfies DrainInput,
-          );
-          grown.push(grownBytes / 1e6);
-          return largeBytes / ms / 1000;
-        }),
+      name: "curl",
+      turn: curl && (async () => speedOf(await curlMs(curl, server, large))),
     },
-    ...curl
-      ? [{
-        name: "curl",
-        turn: async () => await curlSpeed(curl, server, large) / 1e6,
-      }]
-      : [],
   ], rounds);
   return [
     ...ratio(`${what}: the agent / curl`, [
@@ -51,10 +40,10 @@ export async function measureLarge(bench: Bench): Promise<Finding[]> {
     ], { unit: "MB/s", atLeast: 0.7 }),
     {
       what: `${what}: peak memory above the idle agent's`,
-      value: median(grown),
+      value: median(grownMb),
       unit: "MB",
       atMost: 40,
-      detail: `${grown.map((mb) => mb.toFixed(0)).join(", ")} MB`,
+      detail: `${grownMb.map((mb) => mb.toFixed(0)).join(", ")} MB`,
     },
   ];
 }
