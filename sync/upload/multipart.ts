@@ -1,7 +1,7 @@
 import type { OpenCapture } from "./capture_file.ts";
 
-/** A capture up to this size leaves in one piece; each larger one shows progress with every further one. */
-const CHUNK_BYTES = 256 * 1024;
+/** A larger capture shows its progress with every further chunk. */
+export const CHUNK_BYTES = 256 * 1024;
 
 /** Everything of a multipart body but the file's bytes. */
 export interface Envelope {

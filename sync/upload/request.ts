@@ -1,6 +1,6 @@
 import { VERSION } from "../host/version.ts";
 import { type Answer, readAnswer } from "./answer.ts";
-import type { FileBody } from "./multipart.ts";
+import { CHUNK_BYTES, type FileBody } from "./multipart.ts";
 
 /** What a header can carry as it is. */
 const PRINTABLE = /^[\x21-\x7e]+$/;
@@ -32,6 +32,15 @@ export function keyHeader(key: string): string {
   return PRINTABLE.test(key) && !key.includes("%")
     ? key
     : encodeURIComponent(key.toWellFormed());
+}
+
+/** Returns a small body as bytes: `fetch` sends those again when a kept connection turns out to be closed. */
+export async function contentOf(
+  body: FileBody,
+): Promise<FileBody | Uint8Array<ArrayBuffer>> {
+  return body.size <= CHUNK_BYTES
+    ? await new Response(body.stream()).bytes()
+    : body;
 }
 
 /** Makes the request and reads the answer; the body is over afterwards in any case. */

@@ -23,7 +23,7 @@ import {
   type UploadResult,
 } from "./outcome.ts";
 import { askReadiness, type Readiness } from "./readiness.ts";
-import { commonHeaders, exchange, keyHeader } from "./request.ts";
+import { commonHeaders, contentOf, exchange, keyHeader } from "./request.ts";
 import { parseServerUrl } from "./server_url.ts";
 import { StallGuard } from "./stall_guard.ts";
 import {
@@ -235,8 +235,10 @@ export class CaptureUploader implements AsyncDisposable {
     const body = new FileBody(envelope, capture, { onProgress });
     const headers = {
       ...commonHeaders(token),
+      "content-type": body.type,
       "idempotency-key": keyHeader(idempotencyKey),
     };
+    const content = await contentOf(body);
     const { signal } = guard;
     const answer = await exchange(
       body,
@@ -245,7 +247,7 @@ export class CaptureUploader implements AsyncDisposable {
         fetch(`${this.serverUrl}/api/captures`, {
           method: "POST",
           headers,
-          body,
+          body: content,
           signal,
           ...this.#connection,
         }),
