@@ -2,6 +2,9 @@ import { SyncAgent, type SyncAgentOptions } from "../agent/agent.ts";
 import { TidyUp } from "../watch/after_upload.ts";
 import { metadataHash } from "../watch/sidecar.ts";
 import { isServerUrl, type Settings } from "./config.ts";
+import { join, SEPARATOR } from "@std/path";
+import { exists } from "../host/files.ts";
+import { openFolder } from "../host/folder.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
 import { UsageError } from "./arguments.ts";
@@ -9,11 +12,10 @@ import { reconcileSpool } from "../spool/reconcile.ts";
 import { CaptureUploader, type Readiness } from "../upload/uploader.ts";
 import { WatchedRoot } from "../watch/watched_root.ts";
 import { FolderWatcher } from "../watch/watcher.ts";
-import type { Spool } from "../spool/spool.ts";
 import type { Store } from "./store.ts";
 
-/** How often it is looked whether the spool's records are worth compacting, in milliseconds. */
-const COMPACT_EVERY_MS = 60_000;
+/** How often old history and dead records are looked for, in milliseconds. */
+const CLEAN_EVERY_MS = 60_000;
 
 /**
  * Returns the uploader that the settings ask for.
@@ -75,13 +77,13 @@ export function createAgent(
   const { watch, concurrency, graceMs, afterUpload } = settings;
   const roots = watch.map((path) => new WatchedRoot(path, log));
   const tidyUp = new TidyUp(afterUpload, { roots, log });
-  const compact = compactNowAndThen(spool, log);
+  const clean = cleaner(settings, store, log);
   const { onTurn, onDelivered, ...rest } = options;
   const agent: SyncAgent = new SyncAgent({
     ...rest,
     onTurn: () => {
       onTurn?.();
-      compact();
+      clean();
       void tidyUp.retry();
     },
     queue,
@@ -90,14 +92,15 @@ export function createAgent(
     concurrency,
     graceMs,
     spool,
-    onDelivered: (capture, { sha256 }) => {
+    onDelivered: async (capture, { sha256 }) => {
       reached("spool-removed");
       onDelivered?.();
-      const { filepath: path, watched, size, mtimeMs } = capture;
+      const { id, filepath: path, watched, size, mtimeMs } = capture;
       if (!watched || size === null || mtimeMs === null) return;
       const metadataSha256 = metadataHash(capture.metadataJson);
       const identity = { size, mtimeMs };
-      void tidyUp.tidy({ path, identity, sha256, metadataSha256 });
+      const file = { path, identity, sha256, metadataSha256 };
+      if (await tidyUp.tidy(file)) queue.markRemoved(id);
     },
     ...(watch.length > 0 && {
       watcher: createWatcher(settings, store, {
@@ -110,16 +113,39 @@ export function createAgent(
   return agent;
 }
 
-/** Returns what keeps the spool's records from growing for ever. */
-function compactNowAndThen(spool: Spool, log: Log): () => void {
-  let notBefore = performance.now() + COMPACT_EVERY_MS;
+/** Returns what keeps the spool's records and the history from growing for ever. */
+function cleaner(
+  { watch, keepHistoryMs }: Settings,
+  { queue, spool }: Store,
+  log: Log,
+): () => void {
+  let notBefore = 0;
+  const failed = ({ message }: Error) =>
+    log("warn", `Cannot clean up: ${message}`);
   return () => {
     if (performance.now() < notBefore) return;
-    notBefore = performance.now() + COMPACT_EVERY_MS;
-    spool.compactRecords().catch((error) => {
-      log("warn", `Cannot compact the spool's records: ${error.message}`);
-    });
+    notBefore = performance.now() + CLEAN_EVERY_MS;
+    spool.compactRecords().catch(failed);
+    // What is in a folder that is not mounted is not gone.
+    const away = watch.filter(isEmpty).map((root) => join(root, SEPARATOR));
+    const isThere = (path: string) =>
+      exists(path) || away.some((root) => path.startsWith(root));
+    try {
+      queue.pruneHistory(keepHistoryMs, isThere);
+    } catch (error) {
+      failed(error as Error);
+    }
   };
+}
+
+function isEmpty(path: string): boolean {
+  try {
+    using folder = openFolder(path);
+    for (const entries of folder.list()) if (entries.length > 0) return false;
+    return true;
+  } catch {
+    return true;
+  }
 }
 
 function createWatcher(

@@ -45,7 +45,7 @@ export const COMMANDS: Record<string, Command> = {
   sync: {
     summary: "Try every pending capture once, due or not, then exit",
     max: 0,
-    options: [...UPLOADS, ...STORE, "concurrency", "json"],
+    options: [...UPLOADS, ...STORE, "concurrency", "keep-history", "json"],
     example: "jarvis-agent sync --server https://captures.example.org",
     notes:
       "Exits 0 when all was delivered, 75 when some are left to try later, 1 when some failed for good. A running agent does the work.",

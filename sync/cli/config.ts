@@ -46,6 +46,7 @@ export interface Settings {
   /** What becomes of a file that is handed over. */
   mode: NonNullable<AddOptions["mode"]>;
   copyUpToBytes: number;
+  keepHistoryMs: number;
   verbose: boolean;
 }
 
@@ -85,6 +86,11 @@ export function readSettings(
     maxSpoolBytes: given.bytes("max-spool-bytes", Infinity),
     minFreeBytes: given.bytes("min-free-bytes", MIN_FREE_BYTES),
     mode: readMode(given),
+    keepHistoryMs: given.durationMs("keep-history", "90d", {
+      min: "0d",
+      max: "36500d",
+      unit: "d",
+    }),
     copyUpToBytes: given.bytes("copy-up-to", COPY_UP_TO_BYTES),
     verbose: given.has("verbose"),
   };

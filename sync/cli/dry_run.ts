@@ -98,9 +98,11 @@ class Survey {
     }
     const path = join(root, inRoot);
     const [state] = look?.queue.knownWatched([{ path, identity }]) ?? [];
-    if (state !== undefined) {
-      return { verb: "pass", reason: `${state} before` };
+    if (state === "in doubt") {
+      const reason = "like one that was taken before: its content decides";
+      return { verb: "later", reason };
     }
+    if (state !== undefined) return { verb: "pass", reason: `${state} before` };
     if (file.isOpenForWriting()) {
       return { verb: "later", reason: "somebody has it open for writing" };
     }

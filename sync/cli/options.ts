@@ -125,6 +125,12 @@ export const OPTIONS = {
     value: "BYTES",
     help: "What the disk must have left to take a capture (default: 256M)",
   },
+  "keep-history": {
+    env: "JARVIS_KEEP_HISTORY",
+    value: "DAYS",
+    help:
+      "How long deliveries are remembered, but for watched files that are still there (default: 90)",
+  },
   "copy-up-to": {
     env: "JARVIS_COPY_UP_TO",
     value: "BYTES",
@@ -207,6 +213,7 @@ export const RUN_OPTIONS = [
   "max-size",
   "after-upload",
   "copy-up-to",
+  "keep-history",
   "grace",
   "verbose",
 ] as const;

@@ -145,6 +145,7 @@ Deno.test("settings have the defaults that the help names", () => {
     graceMs: 10_000,
     maxSpoolBytes: Infinity,
     minFreeBytes: 256 * 1024 * 1024,
+    keepHistoryMs: 90 * 86_400_000,
     copyUpToBytes: 8 * 1024 * 1024,
     mode: "copy",
     verbose: false,

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { openRegularFile } from "../../sync/host/opened_file.ts";
 import { CaptureServer, created, deadUrl } from "../helpers/capture_server.ts";
 import type { RunningCli } from "../helpers/cli.ts";
 import { eventually } from "../helpers/eventually.ts";
@@ -214,6 +215,45 @@ Deno.test("run --dry-run lists what would be taken and why not the rest, and mak
     ].sort(),
   );
   assert(!names(host.join(".")).includes("data"));
+});
+
+Deno.test("run forgets old deliveries, but not of files that are still there, or may be", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const paths = ["stays.png", "goes.png"].map((name) =>
+    host.write(`in/${name}`)
+  );
+  const files = paths.map((path) => {
+    using file = openRegularFile(path);
+    return { path, identity: file.identity };
+  });
+  const known = () => {
+    using queue = host.queue();
+    return queue.knownWatched(files).map((state) => state ?? "forgotten");
+  };
+  const away = host.join("away");
+  for (
+    const [meanwhile, expected] of [
+      [() => {}, ["delivered", "delivered"]],
+      [() => Deno.renameSync(host.join("in"), away), [
+        "delivered",
+        "delivered",
+      ]],
+      [() => {
+        Deno.removeSync(host.join("in"), { recursive: true });
+        Deno.renameSync(away, host.join("in"));
+        Deno.removeSync(paths[1]!);
+      }, ["delivered", "forgotten"]],
+    ] as const
+  ) {
+    meanwhile();
+    await using agent = await watch(host, "--keep-history=0");
+    await eventually(`they are ${expected}`, () => {
+      return server.uploads.length === 2 && `${known()}` === `${expected}`;
+    });
+    await stop(agent);
+    assertEquals(known(), [...expected]);
+  }
 });
 
 Deno.test("run waits for a folder that is missing, and delivers meanwhile what others queue", async () => {
