@@ -16,6 +16,7 @@ export interface DatabaseOpenOptions {
   create?: boolean;
   int64?: boolean;
   parseJson?: boolean;
+  unsafeConcurrency?: boolean;
 }
 
 /** A prepared statement. */

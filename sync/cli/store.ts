@@ -23,6 +23,12 @@ export interface Store extends Disposable {
 const RESERVE = { reserveBytes: 8 * 1024 * 1024 };
 
 /**
+ * Waiting for a queue that is locked holds up the thread: an agent rather tries again
+ * later, as it has uploads under way, and signals and a watchdog to answer.
+ */
+const SHORT_WAIT = { busyTimeoutMs: 500 };
+
+/**
  * Opens the data directory, which is made if need be. A damaged queue is set aside
  * first, and what can be read of it carried over: for commands that take captures
  * or deliver them.
@@ -50,7 +56,12 @@ export async function openStore(
   // Rarely needed, and not small.
   const { openQueue } = await import("../queue/repair/open_queue.ts");
   const lockPath = agentLockPath(path);
-  const queue = await openQueue(path, { ...options, ...RESERVE, lockPath });
+  const queue = await openQueue(path, {
+    ...options,
+    ...RESERVE,
+    lockPath,
+    ...(options.thorough && SHORT_WAIT),
+  });
   return storeOf(queue, settings, options);
 }
 

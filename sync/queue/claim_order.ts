@@ -63,10 +63,10 @@ export class ClaimOrder {
 
   /** The next rows; so many places are for snoozed captures. */
   #next(limit: number, snoozedPlaces: number): Row[] {
-    const { ready } = this.#file.sql;
-    const fresh = ready.all(0, limit);
+    const { list } = this.#file.sql;
+    const fresh = list.all("pending", 0, limit);
     const left = Math.max(snoozedPlaces, limit - fresh.length);
-    const snoozed = left > 0 ? ready.all(1, left) : [];
+    const snoozed = left > 0 ? list.all("pending", 1, left) : [];
     return [...fresh.slice(0, limit - snoozed.length), ...snoozed];
   }
 

@@ -10,7 +10,7 @@
 
 import type { Database } from "@db/sqlite";
 import { join } from "@std/path";
-import type { Driver, Opener, Row, Statement } from "./sqlite.ts";
+import type { Driver, Opener, Row } from "./sqlite.ts";
 
 /** The oldest version that has all that the schema needs (STRICT), as SQLite numbers them. */
 const MIN_VERSION = 3_037_000;
@@ -28,51 +28,43 @@ export const nativeDetail: string = detail;
 
 /** Opens a file through the native library; `undefined` where none loads. */
 export const openNative: Opener | undefined = Native &&
-  ((path, { readonly = false }) => {
-    const options = {
-      // Without it, integers above 32 bits are read wrong.
-      int64: true,
-      parseJson: false,
-      // Else the names of the columns are asked for with each execution.
-      unsafeConcurrency: true,
-      ...(readonly && { readonly }),
-    };
-    return new NativeDriver(new Native(path, options));
-  });
+  ((path, { readonly = false }) =>
+    driverOf(
+      new Native(path, {
+        // Without it, integers above 32 bits are read wrong.
+        int64: true,
+        parseJson: false,
+        // Else the names of the columns are asked for with each execution.
+        unsafeConcurrency: true,
+        ...(readonly && { readonly }),
+      }),
+    ));
 
-class NativeDriver implements Driver {
-  readonly #database: Database;
-  readonly #statements: { finalize(): void }[] = [];
-
-  constructor(database: Database) {
-    this.#database = database;
-  }
-
-  exec(sql: string): void {
-    this.#database.exec(sql);
-  }
-
-  prepare(sql: string): Statement {
-    const statement = this.#database.prepare<Row>(sql);
-    this.#statements.push(statement);
-    return {
-      run: (...parameters) => statement.run(...parameters),
-      get: (...parameters) => statement.get(...parameters),
-      all: (...parameters) => statement.all(...parameters),
-    };
-  }
-
-  // Statements first: using one after close() crashes the process.
-  close(): void {
-    for (const statement of this.#statements) {
-      try {
-        statement.finalize();
-      } catch {
-        // It says again what its last execution has said.
+function driverOf(database: Database): Driver {
+  const statements: { finalize(): void }[] = [];
+  return {
+    exec: (sql) => database.exec(sql),
+    prepare(sql) {
+      const statement = database.prepare<Row>(sql);
+      statements.push(statement);
+      return {
+        run: (...parameters) => statement.run(...parameters),
+        get: (...parameters) => statement.get(...parameters),
+        all: (...parameters) => statement.all(...parameters),
+      };
+    },
+    // Statements first: using one after close() crashes the process.
+    close() {
+      for (const statement of statements) {
+        try {
+          statement.finalize();
+        } catch {
+          // It says again what its last execution has said.
+        }
       }
-    }
-    this.#database.close();
-  }
+      database.close();
+    },
+  };
 }
 
 async function load(): Promise<{ Native?: typeof Database; detail: string }> {
@@ -109,23 +101,30 @@ async function load(): Promise<{ Native?: typeof Database; detail: string }> {
  * name in the temporary folder that another user may have taken.
  */
 function unpackLibrary(): Disposable & { path?: string } {
-  const nothing = { [Symbol.dispose]() {} };
+  const none = { [Symbol.dispose]() {} };
   const here = import.meta.dirname;
-  if (!here || !Deno.build.standalone) return nothing;
+  if (!here || !Deno.build.standalone) return none;
   // Without "..": an executable knows its files by their plain paths only.
   const packed = join(here, "..", "..", "lib", EMBEDDED_LIBRARY);
   // There the temporary folder is the user's own, and a loaded file must stay.
-  if (Deno.build.os === "windows") return { ...nothing, path: packed };
+  if (Deno.build.os === "windows") return { ...none, path: packed };
   try {
     const bytes = Deno.readFileSync(packed);
     const folder = Deno.makeTempDirSync({ prefix: "jarvis-agent-" });
     const path = join(folder, EMBEDDED_LIBRARY);
-    const remove = () => Deno.removeSync(folder, { recursive: true });
     Deno.writeFileSync(path, bytes, { mode: 0o600 });
-    return { path, [Symbol.dispose]: remove };
+    return { path, [Symbol.dispose]: () => removeAll(folder) };
   } catch {
-    // There is none, or no room for it: the next one will do.
-    return nothing;
+    // None was embedded, or there is no room for it: the next one will do.
+    return none;
+  }
+}
+
+function removeAll(folder: string): void {
+  try {
+    Deno.removeSync(folder, { recursive: true });
+  } catch {
+    // It holds nothing private.
   }
 }
 

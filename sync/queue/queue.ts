@@ -1,6 +1,5 @@
 import { newCaptureId } from "../capture/capture_id.ts";
 import { encodeMetadata, type Metadata } from "../capture/metadata.ts";
-import { type AgentSaying, writeAgentState } from "./agent_state.ts";
 import type {
   EnqueueOptions,
   NewCapture,
@@ -8,8 +7,8 @@ import type {
 } from "./capture_row.ts";
 import { ClaimOrder } from "./claim_order.ts";
 import { QueueFile, type QueueFileOptions } from "./queue_file.ts";
-import { QueueHistory } from "./queue_history.ts";
 import { assertLimit } from "./queue_reader.ts";
+import { QueueRecords } from "./queue_records.ts";
 import type { Row } from "./sqlite.ts";
 import type { Statements } from "./statements.ts";
 import {
@@ -33,11 +32,7 @@ export type { SeenFile, WatchedState } from "./watched_files.ts";
 
 /** Options for {@linkcode UploadQueue}. */
 export interface UploadQueueOptions extends QueueFileOptions {
-  /**
-   * The wall clock, in milliseconds since 1970.
-   *
-   * @default {Date.now}
-   */
+  /** The wall clock, in milliseconds since 1970. @default {Date.now} */
   now?: () => number;
 }
 
@@ -61,7 +56,7 @@ export interface UploadQueueOptions extends QueueFileOptions {
  * the queue but by a delivery, `remove()` or `cleanupOld()`.
  *
  * A method that writes throws a `DatabaseError` whose `fault` is `"busy"` if another
- * process holds on to the database; then it has done nothing (see `retryWhileBusy`).
+ * process holds on to the database; then it has done nothing, and may be called again.
  *
  * @example
  * ```ts
@@ -71,7 +66,7 @@ export interface UploadQueueOptions extends QueueFileOptions {
  * queue.markCompleted(id);
  * ```
  */
-export class UploadQueue extends QueueHistory {
+export class UploadQueue extends QueueRecords {
   readonly #file: QueueFile;
   readonly #sql: Statements;
   readonly #now: () => number;
@@ -89,9 +84,7 @@ export class UploadQueue extends QueueHistory {
     const { now = Date.now } = options;
     const file = new QueueFile(path, options);
     super(file, now);
-    this.#file = file;
-    this.#sql = file.sql;
-    this.#now = now;
+    [this.#file, this.#sql, this.#now] = [file, file.sql, now];
     this.#order = new ClaimOrder(file, now);
   }
 
@@ -143,8 +136,6 @@ export class UploadQueue extends QueueHistory {
   /**
    * Returns captures that are due, and marks them `uploading`: as `getPending()`, but
    * at least one place in eight is for those that were snoozed.
-   *
-   * @throws as {@linkcode UploadQueue.getPending} does.
    */
   claim(limit: number): QueuedCapture[] {
     assertLimit(limit);
@@ -153,16 +144,12 @@ export class UploadQueue extends QueueHistory {
 
   /** Marks a pending capture as being sent. Returns whether it was pending. */
   markUploading(id: string): boolean {
-    return this.#file.write(() =>
-      this.#sql.markUploading.run(this.#now(), id) > 0
-    );
+    const nowMs = this.#now();
+    return this.#file.write(() => this.#sql.markUploading.run(nowMs, id) > 0);
   }
 
   /** Moves a delivered capture to the ledger. Returns whether it was in the queue. */
-  markCompleted(
-    id: string,
-    options: { captureId?: string | null } = {},
-  ): boolean {
+  markCompleted(id: string, options: { captureId?: string } = {}): boolean {
     return this.complete([{ id, kind: "delivered", ...options }]) > 0;
   }
 
@@ -223,15 +210,12 @@ export class UploadQueue extends QueueHistory {
    * are `failed`, or all of both kinds. Returns the ids of those it found.
    */
   retry(which: string[] | "failed" | "all"): string[] {
-    const sql = this.#sql;
+    const { retryOne, failedIds, retryableIds } = this.#sql;
     return this.#file.write(() => {
-      if (typeof which !== "string") {
-        return which.filter((id) => sql.retryOne.run(id) > 0);
-      }
-      const isAll = which === "all";
-      const ids = (isAll ? sql.retryableIds : sql.failedIds).all().map(idOf);
-      (isAll ? sql.retryAll : sql.retryFailed).run();
-      return ids;
+      const ids = typeof which !== "string"
+        ? which
+        : (which === "all" ? retryableIds : failedIds).all().map(idOf);
+      return ids.filter((id) => retryOne.run(id) > 0);
     });
   }
 
@@ -259,24 +243,6 @@ export class UploadQueue extends QueueHistory {
   /** Gives back the memory in which SQLite keeps what it has read: up to 4 MB. */
   freeMemory(): void {
     this.#sql.shrinkMemory.get();
-  }
-
-  /** Records what the agent says; only for the one agent. */
-  setAgentState(saying: AgentSaying): void {
-    this.#file.write(() => writeAgentState(this.#sql, saying));
-  }
-
-  /** Asks the running agent to try everything at once; returns the number to wait for. */
-  requestSync(): number {
-    return this.#file.write(() => {
-      this.#sql.requestSync.run();
-      return this.getAgentState().syncRequested;
-    });
-  }
-
-  /** Says that everything was tried that was asked for up to this number. */
-  completeSync(requested: number): void {
-    this.#file.write(() => this.#sql.completeSync.run(requested));
   }
 }
 

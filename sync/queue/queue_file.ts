@@ -48,13 +48,12 @@ export class QueueFile implements Disposable {
       this.#ballast = new Ballast(`${path}-reserve`, reserveBytes);
     }
     try {
-      this.database = open(path, options);
+      [this.database, this.sql] = open(path, options);
     } catch (error) {
       // Even to be opened a database needs a little room.
       if (!this.#dropBallast(error)) throw error;
-      this.database = open(path, options);
+      [this.database, this.sql] = open(path, options);
     }
-    this.sql = prepareStatements(this.database);
     this.#inode = inodeOf(path);
     this.#ballast?.take();
     if (this.#ballast?.isHeld === false && this.#ballast.isNeeded) {
@@ -139,7 +138,10 @@ export class QueueFile implements Disposable {
   }
 }
 
-function open(path: string, options: OpenDatabaseOptions): Connection {
+function open(
+  path: string,
+  options: OpenDatabaseOptions,
+): [Connection, Statements] {
   try {
     createPrivateDir(dirname(resolve(path)));
     if (sizeOf(path) > 0) inspect(path, options);
@@ -147,7 +149,7 @@ function open(path: string, options: OpenDatabaseOptions): Connection {
     const database = openDatabase(path, options);
     try {
       prepareSchema(database);
-      return database;
+      return [database, prepareStatements(database)];
     } catch (error) {
       database.close();
       throw error;

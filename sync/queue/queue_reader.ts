@@ -1,4 +1,3 @@
-import { type AgentState, readAgentState } from "./agent_state.ts";
 import {
   type CaptureStatus,
   type QueuedCapture,
@@ -121,11 +120,6 @@ export class QueueReader implements Disposable {
   /** A number that changes when another process has changed the queue. */
   dataVersion(): number {
     return Number(this.#file.sql.dataVersion.get()!.data_version);
-  }
-
-  /** Returns what the agent last said. */
-  getAgentState(): AgentState {
-    return readAgentState(this.#file.sql);
   }
 
   /** Closes the database. Closing again does nothing. */

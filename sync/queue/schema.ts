@@ -71,7 +71,7 @@ const TABLES = [
   ${whole("attempts_made", "NOT NULL")},
   ${whole("elapsed_ms")},
   ${whole("http_status")}
-) STRICT, WITHOUT ROWID`,
+) STRICT`,
   `CREATE TABLE attempts (
   capture_id TEXT NOT NULL,
   ${whole("nth", "NOT NULL")},

@@ -8,7 +8,6 @@
  * @module
  */
 
-import { delay } from "@std/async/delay";
 import { openBuiltin } from "./builtin_sqlite.ts";
 import { openNative } from "./native_sqlite.ts";
 
@@ -33,7 +32,7 @@ export interface Statement {
 
 /** What an engine offers; its errors carry nothing but SQLite's words. */
 export interface Driver {
-  exec(sql: string): void;
+  exec(sql: string): unknown;
   prepare(sql: string): Statement;
   close(): void;
 }
@@ -212,38 +211,6 @@ export class Connection implements Disposable {
     } catch (error) {
       this.sawDamage ||= hasFault(error, "damaged");
       throw error;
-    }
-  }
-}
-
-/** Options for {@linkcode retryWhileBusy}. */
-export interface RetryWhileBusyOptions {
-  /** Ends the wait; its reason is thrown. */
-  signal?: AbortSignal;
-  /** How long to wait between two tries, in milliseconds. @default {250} */
-  waitMs?: number;
-  /** Is called before each wait. */
-  onBusy?: (error: DatabaseError) => void;
-}
-
-/**
- * Calls the queue again and again while another process holds on to the database,
- * and leaves the thread free in between.
- *
- * @throws whatever else the call throws.
- */
-export async function retryWhileBusy<T>(
-  call: () => T,
-  options: RetryWhileBusyOptions = {},
-): Promise<T> {
-  const { signal, waitMs = 250, onBusy } = options;
-  while (true) {
-    try {
-      return call();
-    } catch (error) {
-      if (!hasFault(error, "busy")) throw error;
-      onBusy?.(error as DatabaseError);
-      await delay(waitMs, signal && { signal });
     }
   }
 }

@@ -17,10 +17,6 @@ const WAITING =
 
 const PROMOTE = `UPDATE ${WAITING.replace("WHERE", "SET due_at = NULL WHERE")}`;
 
-const AGAIN =
-  `UPDATE captures SET status = 'pending', due_at = NULL, attempts = 0,
-  first_charged_at = NULL, last_charged_at = NULL, snoozes = 0, last_error = NULL`;
-
 const WATCHED = "n, filepath, file_id, size, mtime_ms, ctime_ms, sha256, state";
 
 /** Their texts. */
@@ -36,8 +32,6 @@ const STATEMENTS = {
      SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM delivered WHERE id = ?)
      ON CONFLICT (id) DO NOTHING`,
   get: `SELECT ${CAPTURE_COLUMNS} FROM captures WHERE id = ?`,
-  ready: `SELECT ${CAPTURE_COLUMNS} FROM ${BY_TURN}
-     WHERE status = 'pending' AND turn = ? ORDER BY created_at, rowid LIMIT ?`,
   list: `SELECT ${CAPTURE_COLUMNS} FROM ${BY_TURN}
      WHERE status = ? AND turn = ? ORDER BY created_at, rowid LIMIT ?`,
   spooledAfter: `SELECT ${CAPTURE_COLUMNS} FROM captures
@@ -92,11 +86,12 @@ const STATEMENTS = {
 
   oldFailed:
     `SELECT id FROM ${BY_TURN} WHERE status = 'failed' AND coalesce(last_attempt, created_at) < ?`,
-  retryOne: `${AGAIN} WHERE id = ? AND status <> 'uploading'`,
+  retryOne:
+    `UPDATE captures SET status = 'pending', due_at = NULL, attempts = 0,
+       first_charged_at = NULL, last_charged_at = NULL, snoozes = 0, last_error = NULL
+     WHERE id = ? AND status <> 'uploading'`,
   failedIds: `SELECT id FROM ${BY_TURN} WHERE status = 'failed'`,
-  retryFailed: `${AGAIN} WHERE status = 'failed'`,
   retryableIds: "SELECT id FROM captures WHERE status <> 'uploading'",
-  retryAll: `${AGAIN} WHERE status <> 'uploading'`,
 
   watchedFile: `SELECT ${WATCHED} FROM watched_files WHERE file_id = ?`,
   watchedPath:
@@ -117,8 +112,8 @@ const STATEMENTS = {
   forgetWatchedCapture: "DELETE FROM watched_files WHERE capture_id = ?",
   forgetWatched: "DELETE FROM watched_files WHERE n = ?",
 
-  oldWatched: `SELECT n, filepath FROM watched_files
-     WHERE n > ? AND since < ? AND state <> 'queued' ORDER BY n LIMIT ?`,
+  nextWatched: `SELECT n, filepath, since < ? AND state <> 'queued' AS is_old
+     FROM watched_files WHERE n > ? ORDER BY n LIMIT ?`,
   oldDelivered:
     "SELECT id FROM delivered WHERE delivered_at < ? ORDER BY delivered_at LIMIT ?",
   forgetDelivered: "DELETE FROM delivered WHERE id = ?",

@@ -254,6 +254,43 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
+  "a queue that another process holds locked says so, has done nothing, and goes on afterwards",
+  async (engine) => {
+    await using dir = new TempDir();
+    const path = dir.join("queue.db");
+    using queue = new UploadQueue(path, { engine, busyTimeoutMs: 1 });
+    const [first, second] = [queue.enqueue("/c/1"), queue.enqueue("/c/2")];
+    queue.markUploading(first);
+    const before = queue.list();
+    using other = openDatabase(path, { engine });
+    other.exec("BEGIN EXCLUSIVE");
+    const calls = [
+      () => queue.enqueue("/c/3"),
+      () => queue.claim(1),
+      () => queue.complete([{ id: first, kind: "delivered" }]),
+      () => queue.recover(),
+      () => queue.remove([second]),
+      () => queue.setAgentState(queue.getAgentState()),
+      () =>
+        queue.knownContent(
+          { path: "/c/1", identity: { size: 1, mtimeMs: 1 } },
+          "5a",
+        ),
+    ];
+    for (const call of calls) {
+      assertEquals(assertThrows(call, DatabaseError).fault, "busy", `${call}`);
+    }
+    assertEquals(queue.list(), before);
+    // It can even be opened.
+    using again = new UploadQueue(path, { engine, busyTimeoutMs: 1 });
+    assertEquals(again.getStats().pending, 1);
+    other.exec("COMMIT");
+    for (const call of calls) call();
+    assertEquals(queue.getStats().delivered, 1);
+  },
+);
+
+testOnEachEngine(
   "a queue that has given its memory back goes on",
   async (engine) => {
     await using dir = new TempDir();

@@ -5,7 +5,6 @@ import {
   hasFault,
   type Row,
   type SqlValue,
-  type Statement,
 } from "../sqlite.ts";
 
 /** What was found in one database. */
@@ -16,29 +15,14 @@ export interface CopiedRows {
   complete: boolean;
 }
 
-/** A table, and what its rows are in order of. */
-interface Table {
-  name: string;
-  key: "rowid" | "id";
-}
-
 /** What is worth to be kept, of a queue and of the first design. */
-const TABLES: readonly Table[] = [
-  { name: "delivered", key: "id" },
-  { name: "watched_files", key: "rowid" },
-  { name: "captures", key: "rowid" },
-];
-const FIRST_DESIGN: readonly Table[] = [{ name: "queue", key: "rowid" }];
+const TABLES = ["delivered", "watched_files", "captures"];
+const FIRST_DESIGN = ["queue"];
 
 /** How many rows are read at a time, as long as that works. */
 const PAGE = 200;
-/** Gaps between readable rows are gone through row by row, up to this width. */
-const MAX_GAP = 1_000_000;
-/** Before and after every key. */
-const ENDS = {
-  rowid: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
-  id: ["", "\u{10ffff}"],
-} as const;
+/** So many rows a damaged page may hold; behind more than that ever larger steps are made. */
+const MAX_SINGLE = 100;
 
 /**
  * Puts whatever rows can be read of a damaged database into a queue that is
@@ -55,9 +39,11 @@ export function copyRows(damaged: Connection, queue: Connection): CopiedRows {
     const before = countCaptures(queue);
     queue.exec(`CREATE TABLE queue (${FIRST_DESIGN_COLUMNS.join(", ")})`);
     for (const table of isFirst ? FIRST_DESIGN : TABLES) {
-      const columns = columnsOf(queue, table.name);
-      const keep = keeperOf(queue, table, columns);
-      complete = readAll(damaged, table, { columns, keep }) && complete;
+      const columns = columnsOf(queue, table);
+      complete = readAll(damaged, {
+        select: `SELECT rowid AS place, ${columns.join(", ")} FROM ${table}`,
+        keep: keeperOf(queue, table, columns),
+      }) && complete;
     }
     queue.exec(`
       DELETE FROM queue WHERE id IN (SELECT id FROM captures UNION ALL SELECT id FROM delivered);
@@ -73,10 +59,10 @@ function countCaptures(queue: Connection): number {
 }
 
 /** Returns what puts a row into the queue, unless it is none that was ever written. */
-function keeperOf(queue: Connection, { name }: Table, columns: string[]) {
+function keeperOf(queue: Connection, table: string, columns: string[]) {
   const places = columns.map(() => "?").join(", ");
   const insert = queue.prepare(
-    `INSERT OR IGNORE INTO ${name} (${columns.join(", ")}) VALUES (${places})`,
+    `INSERT OR IGNORE INTO ${table} (${columns.join(", ")}) VALUES (${places})`,
   );
   return (row: Row) => {
     const values = columns.map((column) => row[column] ?? null);
@@ -97,50 +83,32 @@ function isUsable(value: unknown): boolean {
 /** Hands every row over that can be read; returns whether all could. */
 function readAll(
   database: Connection,
-  { name, key }: Table,
-  { columns, keep }: { columns: string[]; keep: (row: Row) => void },
+  { select, keep }: { select: string; keep: (row: Row) => void },
 ): boolean {
-  const select = `SELECT ${key} AS place, ${columns.join(", ")} FROM ${name}`;
-  const [up, down, one] = [
-    `${select} WHERE ${key} > ? ORDER BY ${key} LIMIT ?`,
-    `${select} WHERE ${key} < ? ORDER BY ${key} DESC LIMIT ?`,
-    `${select} WHERE ${key} = ?`,
-  ].map((sql) => tryTo(() => database.prepare(sql)));
-  if (!up || !down || !one) return false;
-  const [first, last] = ENDS[key];
-  const upTo = readFrom(first, up, keep);
-  if (upTo === "the end") return true;
-  const downTo = readFrom(last, down, keep);
-  if (typeof upTo !== "number" || typeof downTo !== "number") return false;
-  if (downTo - upTo > MAX_GAP) return false;
-  for (let place = upTo + 1; place < downTo; place++) {
-    // What cannot be read is lost, but for its entry in the spool.
-    tryTo(() => one.all(place))?.forEach(keep);
-  }
-  return false;
-}
-
-/** Reads on from a place; returns the last place before what cannot be read, or "the end". */
-function readFrom(
-  start: string | number,
-  statement: Statement,
-  keep: (row: Row) => void,
-): string | number {
-  let place = start;
-  // First by pages; then one by one, until it is the next row that cannot be read.
-  for (const limit of [PAGE, 1]) {
-    while (true) {
-      const rows = tryTo(() => statement.all(place, limit));
-      if (rows === undefined) break;
-      rows.forEach(keep);
-      if (rows.length === 0) return "the end";
-      const next = rows.at(-1)!.place as string | number;
-      // A damaged page can lead in circles.
-      if (next === place || (next > place) !== (next > start)) return place;
-      place = next;
+  const read = tryTo(() =>
+    database.prepare(`${select} WHERE rowid >= ? ORDER BY rowid LIMIT ?`)
+  );
+  if (!read) return false;
+  let complete = true;
+  let [from, limit, failures] = [0, PAGE, 0];
+  while (from < Number.MAX_SAFE_INTEGER) {
+    const rows = tryTo(() => read.all(from, limit));
+    if (rows?.length === 0) return complete;
+    const last = Number(rows?.at(-1)?.place ?? -1);
+    // A damaged page can lead in circles.
+    if (last >= from) {
+      rows!.forEach(keep);
+      [from, limit, failures] = [last + 1, PAGE, 0];
+    } else if (limit > 1) {
+      limit = 1;
+    } else {
+      // What cannot be read is lost, but for its entry in the spool.
+      complete = false;
+      from += 2 ** Math.max(failures - MAX_SINGLE, 0);
+      failures++;
     }
   }
-  return place;
+  return false;
 }
 
 function tryTo<T>(act: () => T): T | undefined {

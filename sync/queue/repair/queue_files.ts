@@ -63,7 +63,8 @@ export class QueueFiles {
   /** Moves the files out of the way. */
   setAside(reason: string): void {
     this.#log("error", `The queue "${this.#path}" is damaged: ${reason}`);
-    this.#moveTo(this.#freeStamp());
+    // In a form that sorts, and that every file system takes.
+    this.#moveTo(new Date().toISOString().replace(/[-:.]/g, ""));
   }
 
   /** Goes on with a move that a crash has cut off, before the queue is opened. */
@@ -165,18 +166,6 @@ export class QueueFiles {
   /** For reading: whoever closes a database last would bring its -wal in. */
   #view(path: string, { tolerant }: { tolerant: boolean }): Connection {
     return openDatabase(path, { ...this.#engine, readonly: true, tolerant });
-  }
-
-  /** The time of now, in a form that sorts and that every file system takes. */
-  #freeStamp(): string {
-    const now = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
-    const isTaken = (stamp: string) =>
-      [this.#kept(stamp), this.#moved(stamp)]
-        .some((path) => sizeOf(path) !== undefined);
-    for (let n = 1;; n++) {
-      const stamp = n === 1 ? now : `${now}-${n}`;
-      if (!isTaken(stamp)) return stamp;
-    }
   }
 
   #moved(stamp: string): string {

@@ -138,7 +138,7 @@ class Scene implements AsyncDisposable {
   get setAside(): string {
     const names = queuesSetAside(this.path);
     assertEquals(names.length, 1, `${names}`);
-    assertMatch(names[0]!, /^queue\.db\.corrupt-\d{8}T\d{6}Z$/);
+    assertMatch(names[0]!, /^queue\.db\.corrupt-\d{8}T\d{6,9}Z$/);
     return this.dir.join(names[0]!);
   }
 

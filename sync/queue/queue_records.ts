@@ -1,3 +1,9 @@
+import {
+  type AgentSaying,
+  type AgentState,
+  readAgentState,
+  writeAgentState,
+} from "./agent_state.ts";
 import { whole } from "./capture_row.ts";
 import type { QueueFile } from "./queue_file.ts";
 import { QueueReader } from "./queue_reader.ts";
@@ -10,8 +16,11 @@ import {
   type WatchedState,
 } from "./watched_files.ts";
 
-/** What a queue knows of captures that have left it, and of the files that they were. */
-export class QueueHistory extends QueueReader {
+/**
+ * What a queue keeps besides its captures: those that have left it, the files that
+ * they were, and what the agent says.
+ */
+export class QueueRecords extends QueueReader {
   readonly #file: QueueFile;
   readonly #now: () => number;
   /** Up to where the watched files were looked through, to be pruned. */
@@ -80,7 +89,8 @@ export class QueueHistory extends QueueReader {
    * before and are not there any more.
    *
    * @param isStillThere Whether there is a file of this path.
-   * @param limit How many of each are looked at, at most; the next call goes on.
+   * @param limit How many of each are looked at, at most; the next call goes on
+   * from there, and begins anew at the end.
    * @returns How many were forgotten; `getStats()` still counts them.
    */
   pruneHistory(
@@ -90,10 +100,10 @@ export class QueueHistory extends QueueReader {
   ): number {
     const sql = this.#file.sql;
     const before = this.#now() - olderThanMs;
-    const files = sql.oldWatched.all(this.#prunedTo, before, limit);
+    const files = sql.nextWatched.all(before, this.#prunedTo, limit);
     this.#prunedTo = files.length < limit ? 0 : Number(files.at(-1)!.n);
-    const gone = files.filter(({ filepath }) =>
-      !isStillThere(String(filepath))
+    const gone = files.filter(({ is_old, filepath }) =>
+      is_old === 1 && !isStillThere(String(filepath))
     );
     const deliveries = sql.oldDelivered.all(before, limit).map(idOf);
     if (gone.length + deliveries.length === 0) return 0;
@@ -105,6 +115,29 @@ export class QueueHistory extends QueueReader {
       }
     });
     return gone.length + deliveries.length;
+  }
+
+  /** Returns what the agent last said. */
+  getAgentState(): AgentState {
+    return readAgentState(this.#file.sql);
+  }
+
+  /** Records what the agent says; only for the one agent. */
+  setAgentState(saying: AgentSaying): void {
+    this.#file.write(() => writeAgentState(this.#file.sql, saying));
+  }
+
+  /** Asks the running agent to try everything at once; returns the number to wait for. */
+  requestSync(): number {
+    return this.#file.write(() => {
+      this.#file.sql.requestSync.run();
+      return this.getAgentState().syncRequested;
+    });
+  }
+
+  /** Says that everything was tried that was asked for up to this number. */
+  completeSync(requested: number): void {
+    this.#file.write(() => this.#file.sql.completeSync.run(requested));
   }
 }
 
