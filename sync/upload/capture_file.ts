@@ -49,6 +49,9 @@ export interface KnownCapture {
 /** Files up to this size are read at once when they are opened. */
 const IN_MEMORY_BYTES = 1024 * 1024;
 
+/** Within this time two changes of a file can have the same time: file systems keep it to 2 s at worst. */
+const YOUNG_MS = 2_000;
+
 /** So much is hashed before other work has its turn. */
 const TURN_BYTES = 8 * 1024 * 1024;
 
@@ -155,6 +158,7 @@ function inMemory(
 
 function onDisk(file: OpenedFile, sha256: string): OpenCapture {
   const { path, identity } = file;
+  const isYoung = Date.now() - identity.ctimeMs < YOUNG_MS;
   return {
     size: identity.size,
     mtimeMs: identity.mtimeMs,
@@ -169,8 +173,8 @@ function onDisk(file: OpenedFile, sha256: string): OpenCapture {
     },
     async assertUnchanged() {
       const now = file.stat();
-      if (isSame(now, identity)) return;
-      // A new time may come from a rename as well: then the content tells.
+      // A new time may come from a rename, and the same one hide a change: then the content tells.
+      if (isSame(now, identity) && !isYoung) return;
       const isOther = now.size !== identity.size ||
         (await readHashed(file)).sha256 !== sha256;
       if (isOther) throw changed(file);

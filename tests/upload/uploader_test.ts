@@ -632,17 +632,23 @@ Deno.test({
   },
 });
 
-Deno.test("a connection that the server closes while the next capture is on its way costs no attempt", async () => {
-  await using server = new ScriptedServer(async (request) => {
-    await delivered(request);
-    await delay(1);
-    request.close();
-  });
-  await using uploader = new CaptureUploader(server.url, { maxRetries: 1 });
-  for (let i = 0; i < 50; i++) {
-    const { error } = await uploader.uploadBytes(DATA, "a.png");
-    assertEquals(error, null);
-  }
+Deno.test({
+  name:
+    "a connection that the server closes while the next capture is on its way costs no attempt",
+  // Older versions do not send anything again.
+  ignore: isOlderThan("2.5.5"),
+  fn: async () => {
+    await using server = new ScriptedServer(async (request) => {
+      await delivered(request);
+      await delay(1);
+      request.close();
+    });
+    await using uploader = new CaptureUploader(server.url, { maxRetries: 1 });
+    for (let i = 0; i < 50; i++) {
+      const { error } = await uploader.uploadBytes(DATA, "a.png");
+      assertEquals(error, null);
+    }
+  },
 });
 
 Deno.test("many uploads at a time are kept apart", async () => {
