@@ -168,8 +168,9 @@ function createWatcher(
       await tidyUp.tidy({ ...file, sha256: null, metadataSha256: null });
     },
     onFinished: async (files) => {
-      await intake.addWatched(files, { copyUpToBytes });
+      const left = await intake.addWatched(files, { copyUpToBytes });
       onQueued();
+      return left;
     },
   });
 }

@@ -74,6 +74,7 @@ export class WatchedFolder implements AsyncDisposable {
       onFinished: async (files) => {
         await this.onFinished(files);
         this.take(files);
+        return [];
       },
       log: (level, message) => this.logged.push(`${level} ${message}`),
       ...options,
