@@ -39,6 +39,8 @@ export interface FolderWatcherOptions extends Taker, FilterOptions {
    * @default {60000}
    */
   aloneMs?: number;
+  /** Is called every two seconds, and waited for. */
+  onTurn?: () => Promise<void>;
   log: Log;
 }
 
@@ -67,6 +69,7 @@ const MISSED_MS = 1_000;
  */
 export class FolderWatcher {
   readonly #roots: WatchedRoot[];
+  readonly #onTurn: () => Promise<void>;
   readonly #log: OnceLog;
   readonly #filter: CaptureFilter;
   readonly #tree: FolderTree;
@@ -83,6 +86,7 @@ export class FolderWatcher {
 
   /** @param folders Absolute paths, none inside another. */
   constructor(folders: string[], options: FolderWatcherOptions) {
+    this.#onTurn = options.onTurn ?? (() => Promise.resolve());
     this.#log = new OnceLog(options.log);
     this.#roots = folders.map((path) => new WatchedRoot(path, options.log));
     this.#filter = new CaptureFilter(options);
@@ -126,6 +130,10 @@ export class FolderWatcher {
     this.#tree.events = listenToFolders(this.#listener(), this.#log);
     const listening = this.#tree.events?.run(signal);
     while (!signal.aborted) {
+      if (performance.now() >= this.#checkAt) {
+        this.#checkRoots();
+        await this.#onTurn();
+      }
       const rescan = this.#begin();
       const begun = performance.now() - this.#candidates.waitedMs;
       try {
@@ -155,7 +163,6 @@ export class FolderWatcher {
 
   /** Decides which folders are to be looked through now; returns what to call when it is done. */
   #begin(): ((tookMs: number) => void) | undefined {
-    if (performance.now() >= this.#checkAt) this.#checkRoots();
     const rescan = this.#rescans.due();
     if (rescan) {
       const options = { unchanged: rescan === "full" };
