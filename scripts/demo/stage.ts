@@ -14,7 +14,7 @@ export interface AgentStatus {
 }
 
 /** What does not come within this time does not come any more. */
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
 const PAUSE_MS = 50;
 
 /**
@@ -118,7 +118,7 @@ export class DemoStage implements AsyncDisposable {
     });
   }
 
-  /** Waits until the server has stored so many; false if for a minute none comes. */
+  /** Waits until the server has stored so many; false if for two minutes none comes. */
   async storedAll(count: number): Promise<boolean> {
     let [seen, sinceMs] = [this.stored, performance.now()];
     while (this.stored < count) {
@@ -165,7 +165,7 @@ export class DemoStage implements AsyncDisposable {
       const found = await look();
       if (found !== undefined) return found;
       if (performance.now() > untilMs) {
-        throw new Error(`Cannot go on: after a minute ${wrong}`);
+        throw new Error(`Cannot go on: after two minutes ${wrong}`);
       }
       await delay(PAUSE_MS, { signal: this.signal });
     }
