@@ -1,4 +1,4 @@
-/** What the reference server answers to each request: the contract, and its breaches on request. */
+/** The reference server's answers: the contract, and its breaches on request. */
 
 import { createHash } from "node:crypto";
 import { receiveForm } from "./capture_form.ts";
@@ -14,7 +14,7 @@ import { readBody, skipBody } from "./request_body.ts";
 
 /** Options for {@linkcode CaptureApi}. */
 export interface CaptureApiOptions {
-  /** What uploads and the listing must carry as `Authorization: Bearer`. @default {none} */
+  /** The bearer token that uploads and the listing must carry. @default {none} */
   token?: string | undefined;
   /** Takes one line for each upload, without its metadata. @default {nothing is logged} */
   log?: ((line: string) => void) | undefined;
@@ -38,7 +38,7 @@ interface Kept {
 
 /** Answers requests out of a store, and into it. */
 export class CaptureApi {
-  /** What goes wrong, from the next request on. */
+  /** The misbehaviour, from the next request on. */
   misbehaviour: Misbehaviour = NO_MISBEHAVIOUR;
   readonly #store: ReceivedStore;
   readonly #options: CaptureApiOptions;
