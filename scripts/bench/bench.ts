@@ -1,4 +1,4 @@
-/** The surroundings of all measurements: the server, a folder, the scale, the peers. */
+/** What all measurements share: the server, a folder, the scale, the peers that are there. */
 import { join } from "@std/path";
 import { randomBytes } from "node:crypto";
 import { findPeers } from "./peers.ts";
@@ -11,7 +11,7 @@ export interface Finding {
   what: string;
   value: number;
   unit: string;
-  /** The target, if there is one. */
+  /** What is to be reached, where something is. */
   atLeast?: number;
   atMost?: number;
   /** The figures that it comes from. */
@@ -23,15 +23,15 @@ export type Bench = Awaited<ReturnType<typeof openBench>>;
 
 /**
  * @param options `python` is the interpreter of the first design; `tell` gets
- * a line for each step.
+ * what is being done.
  * @throws {Error} if there is no C compiler: the server is a C program, so
- * that it leaves the processors to the contenders.
+ * that it leaves the processors to what is measured.
  */
 export async function openBench(
   scale: Scale,
   options: { python: string; tell: (line: string) => void },
 ) {
-  // Not in memory: the disk is part of the measurement.
+  // Not in memory: the disk belongs to what is measured.
   const root = await Deno.makeTempDir({ prefix: "jarvis-bench-" });
   const newDir = () => Deno.makeTempDirSync({ dir: root });
   const receiver = await Receiver.start(root);

@@ -1,5 +1,5 @@
 /**
- * The task `bench`: measures the product beside its alternatives.
+ * The task `bench`: measures the product beside what a user would take instead.
  *
  * Prints a table, and writes the same as Markdown and JSON.
  */
@@ -48,11 +48,11 @@ export interface BenchOptions {
   scale: Scale;
   /** Which points. @default {all} */
   only?: readonly string[];
-  /** The folder for the results. */
+  /** The folder for what is written. */
   out: string;
   /** @default {"python3"} */
   python?: string;
-  /** Gets a line for each step. */
+  /** Gets what is being done. */
   tell: (line: string) => void;
 }
 

@@ -1,4 +1,4 @@
-/** The part of `@std/async/deadline` that the project uses. */
+/** What the project uses of `@std/async/deadline`. */
 
 /** Options for {@linkcode deadline}. */
 export interface DeadlineOptions {

@@ -1,4 +1,4 @@
-/** The part of `@std/async/delay` that the project uses. */
+/** What the project uses of `@std/async/delay`. */
 
 /** Options for {@linkcode delay}. */
 export interface DelayOptions {

@@ -8,7 +8,7 @@ import { ConnectionCut, Refusal } from "./refusal.ts";
 
 const MAX_METADATA_BYTES = 16 * 1024 * 1024;
 
-/** The fields of a form. */
+/** What a form said of its capture. */
 export interface CaptureForm {
   /** The file name as the client sent it. */
   filename: string;
@@ -16,7 +16,7 @@ export interface CaptureForm {
   contentType: string;
   /** The JSON object in the field `metadata`, as it was written. */
   metadata: string;
-  /** The `sha256` of the metadata; undefined if they have none. */
+  /** What the metadata give as the file's SHA-256; undefined if they do not. */
   expectedSha256: unknown;
 }
 
@@ -106,7 +106,7 @@ async function writeAll(
   for await (const chunk of content) await incoming.write(chunk);
 }
 
-/** Undoes the escapes of `fetch` and browsers. */
+/** What `fetch` and browsers escape in a file name. */
 function unescapeName(name: string): string {
   return name.replace(/%22|%0D|%0A/gi, decodeURIComponent);
 }

@@ -1,5 +1,6 @@
 import { SyncAgent, type SyncAgentOptions } from "../agent/agent.ts";
 import { TidyUp } from "../watch/after_upload.ts";
+import { metadataHash } from "../watch/sidecar.ts";
 import { isServerUrl, type Settings } from "./config.ts";
 import { join, SEPARATOR } from "@std/path";
 import { exists } from "../host/files.ts";
@@ -75,18 +76,7 @@ export function createAgent(
   const { queue, spool } = store;
   const { watch, concurrency, graceMs, afterUpload } = settings;
   const roots = watch.map((path) => new WatchedRoot(path, log));
-  const tidyUp = new TidyUp(afterUpload, {
-    roots,
-    log,
-    onGone: (id) => {
-      try {
-        queue.markRemoved(id);
-      } catch (error) {
-        // It may be taken for the next file of its name and content, no more.
-        log("warn", `Cannot record that a file is gone: ${error}`);
-      }
-    },
-  });
+  const tidyUp = new TidyUp(afterUpload, { roots, log });
   const clean = cleaner(settings, store, log);
   const { onTurn, onDelivered, ...rest } = options;
   const agent: SyncAgent = new SyncAgent({
@@ -94,6 +84,7 @@ export function createAgent(
     onTurn: () => {
       onTurn?.();
       clean();
+      void tidyUp.retry();
     },
     queue,
     uploader,
@@ -101,12 +92,15 @@ export function createAgent(
     concurrency,
     graceMs,
     spool,
-    onDelivered: async ({ filepath: path, watched, identity }) => {
+    onDelivered: async (capture, { sha256 }) => {
       reached("spool-removed");
       onDelivered?.();
-      const file = watched && identity && { path, identity };
-      const delivered = file && queue.deliveredFile(file);
-      if (delivered) await tidyUp.tidy({ ...file, ...delivered });
+      const { id, filepath: path, watched, size, mtimeMs } = capture;
+      if (!watched || size === null || mtimeMs === null) return;
+      const metadataSha256 = metadataHash(capture.metadataJson);
+      const identity = { size, mtimeMs };
+      const file = { path, identity, sha256, metadataSha256 };
+      if (await tidyUp.tidy(file)) queue.markRemoved(id);
     },
     ...(watch.length > 0 && {
       watcher: createWatcher(settings, store, {
@@ -171,14 +165,11 @@ function createWatcher(
     knownContent: (file, sha256) => queue.knownContent(file, sha256),
     // The agent may have ended between the delivery and tidying up.
     onDelivered: async (file) => {
-      const delivered = queue.deliveredFile(file);
-      if (delivered) await tidyUp.tidy({ ...file, ...delivered });
+      await tidyUp.tidy({ ...file, sha256: null, metadataSha256: null });
     },
-    onTurn: () => tidyUp.retry(),
     onFinished: async (files) => {
-      const left = await intake.addWatched(files, { copyUpToBytes });
+      await intake.addWatched(files, { copyUpToBytes });
       onQueued();
-      return left;
     },
   });
 }

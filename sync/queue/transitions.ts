@@ -37,8 +37,6 @@ export type Completion =
       sha256?: string | null;
       /** Which file was sent, if it was not the spool's copy. */
       identity?: KnownIdentity | null;
-      /** Of the metadata of a watched file, in hexadecimal. */
-      metadataSha256?: string | null;
     }
     /** The attempt counts, and the capture waits. */
     | { kind: "charge"; error: string }
@@ -164,8 +162,7 @@ function deliver(
   const how = [before + 1, elapsedMs, attempt?.status ?? null];
   sql.deliver.run(...content, captureId, nowMs, ...how, id);
   if (Number(row.watched) === 1) {
-    const { metadataSha256 = null } = completion;
-    sql.watchedIsDelivered.run(nowMs, ...content, metadataSha256, id);
+    sql.watchedIsDelivered.run(nowMs, ...content, id);
   }
   return sql.remove.run(id) > 0;
 }

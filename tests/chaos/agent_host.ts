@@ -52,6 +52,12 @@ export class AgentHost implements AsyncDisposable {
     child.signal("SIGCONT");
   }
 
+  /** Has it read its settings again, once it works. */
+  reload(): void {
+    const child = this.#child;
+    if (child?.stderr.includes("Delivering to")) child.signal("SIGHUP");
+  }
+
   /** Ends it in order, for good. */
   async close(): Promise<void> {
     this.#closed = true;

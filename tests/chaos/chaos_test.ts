@@ -1,6 +1,13 @@
 import { assert, assertEquals, fail } from "@std/assert";
 import { Campaign, describeTally, describeViolation } from "./campaign.ts";
-import { KILLED_WHILE_WATCHING, SIDECAR_FROM_THE_FUTURE } from "./histories.ts";
+import {
+  IMPOSTORS,
+  KILLED_WHILE_WATCHING,
+  METADATA_FIRST,
+  RECORDER_THAT_PAUSES,
+  SIDECAR_FROM_THE_FUTURE,
+  TWINS,
+} from "./histories.ts";
 import { MUTANTS, SLOW_HAND_OVER } from "./mutants.ts";
 import { Program } from "./program.ts";
 
@@ -58,7 +65,7 @@ const FOUND = {
   "the commit of a delivery": /captures failed: .*gone/,
   "the copy in the spool": /captures failed: .*(gone|changed)/,
   "a copy of its own instead of a link":
-    /arrived with other bytes|captures failed: .*changed/,
+    /that no maker has finished|captures failed: .*changed/,
 } satisfies Partial<Record<keyof typeof MUTANTS, RegExp>>;
 
 for (const [name, fault] of Object.entries(FOUND)) {
@@ -101,3 +108,58 @@ Deno.test({
     );
   },
 });
+
+/** Histories that break a promise of a program which lacks something, and of no other. */
+const HISTORIES = [
+  {
+    history: RECORDER_THAT_PAUSES,
+    name: "a recorder that pauses",
+    without: "the question who writes a file",
+    fault: /that no maker has finished/,
+  },
+  {
+    history: TWINS,
+    name: "another file of the same name, size and time",
+    without: "the look at the content of a file in doubt",
+    fault: /captures were lost/,
+  },
+  {
+    history: METADATA_FIRST,
+    name: "metadata that comes first",
+    without: "the patience of metadata without its capture",
+    fault: /that no maker has finished/,
+  },
+  {
+    history: IMPOSTORS,
+    name: "servers that say 200 to everything",
+    without: "the id as the proof of a delivery",
+    fault: /captures were lost/,
+  },
+] satisfies {
+  without: keyof typeof MUTANTS;
+  [rest: string]: unknown;
+}[];
+
+for (const { history, name, without, fault } of HISTORIES) {
+  Deno.test({
+    name:
+      `Nothing is lost or torn by ${name}, but by a program without ${without}`,
+    ignore,
+    async fn() {
+      for (const edits of [[], [MUTANTS[without]]]) {
+        await using program = Program.copy(edits);
+        await using campaign = await Campaign.prepare(program, {
+          ...(edits.length > 0 && { drainMs: MUTANT_DRAIN_MS }),
+        });
+        const faults = await campaign.replay(history);
+        if (edits.length === 0) assertEquals(faults, []);
+        else {
+          assert(
+            faults.some((text) => fault.test(text)),
+            `expected ${fault}, found:\n${faults.join("\n")}`,
+          );
+        }
+      }
+    },
+  });
+}

@@ -1,6 +1,9 @@
+import { DatabaseSync } from "node:sqlite";
 import { delay } from "@std/async/delay";
 import { basename, join } from "@std/path";
+import { exists } from "../../sync/host/files.ts";
 import { enqueue } from "./enqueue.ts";
+import * as habits from "./habits.ts";
 import type { ChaosEvent } from "./schedule.ts";
 import type { World } from "./world.ts";
 
@@ -12,6 +15,18 @@ export async function perform(world: World, event: ChaosEvent): Promise<void> {
       return await enqueue(world, event);
     case "drop":
       return drop(world, event);
+    case "overwrite":
+      return await habits.overwrite(world, event);
+    case "record":
+      return await habits.record(world, event);
+    case "twins":
+      return await habits.twins(world, event);
+    case "sidecar first":
+      return await habits.sidecarFirst(world, event);
+    case "touch":
+      return habits.touch(world, event);
+    case "litter":
+      return await habits.litter(world);
     case "kill agent":
       if (await agent.kill(event.signal, event.downMs)) tally.agentKills++;
       return;
@@ -39,6 +54,12 @@ export async function perform(world: World, event: ChaosEvent): Promise<void> {
       tally.diskFills++;
       await delay(event.forMs);
       return disks.small.free();
+    case "lock queue":
+      return await lockQueue(world, event.forMs);
+    case "reload agent":
+      return agent.reload();
+    case "look elsewhere":
+      return await lookElsewhere(world, event.command);
     case "set clock":
       if (world.clock) tally.clockChanges++;
       return world.clock?.set(event.offsetS);
@@ -56,6 +77,7 @@ async function command(
   event: ChaosEvent & { kind: "command" },
 ): Promise<void> {
   const [name = "", ...rest] = event.args;
+  const hadQueue = exists(join(world.disks.data, "queue.db"));
   const server = name === "sync"
     ? ["--server", `http://127.0.0.1:${world.network.port}`]
     : [];
@@ -66,6 +88,8 @@ async function command(
   if (wasKilled) world.tally.commandKills++;
   else if (code !== 0 && !OTHER_CODES[name]?.includes(code)) {
     if (world.mayLackRoom) return;
+    // Nobody has handed anything over yet, and no agent has got so far.
+    if (!hadQueue && stderr.includes("There is no queue")) return;
     world.faults.push(`"${name}" ended with code ${code}:\n${stderr}`);
   }
 }
@@ -94,4 +118,29 @@ function drop(world: World, event: ChaosEvent & { kind: "drop" }): void {
   if (event.how !== "folder") return;
   // All at once: a sidecar by itself would be a capture.
   Deno.renameSync(folder, join(disks.watched, basename(folder)));
+}
+
+/** Holds the queue as a backup program or a person with a SQLite shell does. */
+async function lockQueue(world: World, forMs: number): Promise<void> {
+  const path = join(world.disks.data, "queue.db");
+  if (!exists(path)) return;
+  const database = new DatabaseSync(path);
+  try {
+    database.exec("PRAGMA busy_timeout = 2000; BEGIN IMMEDIATE");
+    await delay(forMs);
+    database.exec("ROLLBACK");
+  } catch {
+    // On a full disk, or beside a long transaction, it cannot be had.
+  } finally {
+    database.close();
+  }
+}
+
+/** A command that only looks, for a data directory that nobody has made. */
+async function lookElsewhere(world: World, command: string): Promise<void> {
+  const nowhere = join(world.disks.makers, "nowhere");
+  await world.run([command, "--data-dir", nowhere]);
+  if (exists(nowhere)) {
+    world.faults.push(`"${command}" made a data directory only to look at it`);
+  }
 }

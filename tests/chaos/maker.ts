@@ -4,7 +4,7 @@ import { Random } from "./random.ts";
 
 const NAMES = ["door", "schirm 2", "Bürø", "録画", "it's", "a.b"];
 
-/** Makes captures: no two have the same name, nor, unless they are tiny, the same bytes. */
+/** Makes captures: no two have the same bytes, unless they are tiny. */
 export class Maker {
   readonly #random: Random;
   #made = 0;
@@ -19,11 +19,21 @@ export class Maker {
     size: number,
     metadata: Record<string, unknown>,
   ): Capture {
-    const name = `${++this.#made} ${this.#random.pick(NAMES)}.bin`;
-    const path = join(dir, name);
+    const { bytes, ...capture } = this.plan(dir, size, metadata);
+    Deno.writeFileSync(capture.path, bytes);
+    return capture;
+  }
+
+  /** Makes up a capture that is not written yet, or another version of one. */
+  plan(
+    dir: string,
+    size: number,
+    metadata: Record<string, unknown>,
+    name: string = `${++this.#made} ${this.#random.pick(NAMES)}.bin`,
+  ): Capture & { bytes: Uint8Array<ArrayBuffer> } {
     const bytes = this.#random.bytes(size);
-    Deno.writeFileSync(path, bytes);
-    return { name, path, size, sha256: sha256Of(bytes), metadata };
+    const sha256 = sha256Of(bytes);
+    return { name, path: join(dir, name), size, sha256, metadata, bytes };
   }
 
   /** Metadata with what is hard to pass on: nesting, quotes, other scripts. */

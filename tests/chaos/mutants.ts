@@ -4,7 +4,8 @@ import type { Edit } from "./program.ts";
 export const SLOW_HAND_OVER: Edit = {
   file: "sync/spool/intake.ts",
   find: 'reached("spool-record");',
-  replace: "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);",
+  replace:
+    "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);",
 };
 
 /** The program with one thing taken out that a promise rests on, by what that is. */
@@ -34,6 +35,27 @@ export const MUTANTS = {
     file: "sync/cli/commands/run.ts",
     find: "await reconcile(store, { log, signal });",
     replace: "setTimeout(() => reconcile(store, { log, signal }), 1500);",
+  },
+  "the question who writes a file": {
+    file: "sync/watch/candidates.ts",
+    find: "? file.isOpenForWriting()",
+    replace: "? false",
+  },
+  "the look at the content of a file in doubt": {
+    file: "sync/queue/watched_files.ts",
+    find: 'return row.sha256 === null ? "other" : "in doubt";',
+    replace: 'return "same";',
+  },
+  "the patience of metadata without its capture": {
+    file: "sync/watch/candidates.ts",
+    find:
+      "const alone = filter.takesJson(place.name) ? undefined : captureOf(name);",
+    replace: "const alone: string | undefined = undefined;",
+  },
+  "the id as the proof of a delivery": {
+    file: "sync/upload/outcome.ts",
+    find: 'if (proof === "status") return delivered(status, null);',
+    replace: "return delivered(status, null);",
   },
   "the sync of a capture's bytes": {
     file: "sync/spool/private_copy.ts",

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Received } from "./received.ts";
 
-/** A capture as its maker knows it; no two have the same name. */
+/** A capture as its maker knows it; several may have one name, none the same bytes too. */
 export interface Capture {
   name: string;
   path: string;
@@ -28,7 +28,11 @@ export class Oracle {
 
   /** Notes a capture, or what has become of it. */
   note(capture: Capture, claim: Claim, id?: string): void {
-    this.#claims.set(capture.name, { capture, claim, id });
+    this.#claims.set(keyOf(capture.name, capture.sha256), {
+      capture,
+      claim,
+      id,
+    });
   }
 
   /** How many captures are owed. */
@@ -50,8 +54,12 @@ export class Oracle {
 
   /** The names of owed captures that have not arrived. */
   missing(received: readonly Received[]): string[] {
-    const arrived = new Set(received.map(({ filename }) => filename));
-    return this.#with("owed").filter((name) => !arrived.has(name));
+    const arrived = new Set(
+      received.map(({ filename, sha256 }) => keyOf(filename, sha256)),
+    );
+    return this.#with("owed")
+      .filter(({ name, sha256 }) => !arrived.has(keyOf(name, sha256)))
+      .map(({ name }) => name);
   }
 
   /** Everything that is wrong with what has arrived, in words. */
@@ -60,14 +68,15 @@ export class Oracle {
     const seen = new Map<string, string>();
     const keys = new Set<string>();
     for (const arrival of received) {
-      const { filename, idempotencyKey: key } = arrival;
-      const first = seen.get(filename);
+      const { filename, sha256, idempotencyKey: key } = arrival;
+      const version = keyOf(filename, sha256);
+      const first = seen.get(version);
       if (first !== undefined) {
         faults.push(
           `"${filename}" arrived twice: as ${first} and as ${key}`,
         );
       }
-      seen.set(filename, String(key));
+      seen.set(version, String(key));
       if (key === null || keys.has(key)) {
         faults.push(`"${filename}" arrived with the key ${key}, again or none`);
       } else keys.add(key);
@@ -78,15 +87,15 @@ export class Oracle {
   }
 
   #judge(arrival: Received): string | undefined {
-    const known = this.#claims.get(arrival.filename);
-    if (!known) return "arrived and was never made";
+    const { filename, sha256, size } = arrival;
+    const known = this.#claims.get(keyOf(filename, sha256));
+    if (!known) {
+      return `arrived with ${size} bytes that no maker has finished`;
+    }
     const { capture, claim, id } = known;
     if (claim === "refused") return "arrived although its enqueue said no";
     if (id !== undefined && id !== arrival.idempotencyKey) {
       return `arrived as ${arrival.idempotencyKey}, was acknowledged as ${id}`;
-    }
-    if (arrival.size !== capture.size || arrival.sha256 !== capture.sha256) {
-      return `arrived with other bytes: ${arrival.size} of them, expected ${capture.size}`;
     }
     const expected = { ...capture.metadata, filename: capture.name };
     for (const [name, value] of Object.entries(expected)) {
@@ -97,10 +106,14 @@ export class Oracle {
     return undefined;
   }
 
-  #with(wanted: Claim): string[] {
-    return [...this.#claims].filter(([, { claim }]) => claim === wanted)
-      .map(([name]) => name);
+  #with(wanted: Claim): Capture[] {
+    return [...this.#claims.values()].filter(({ claim }) => claim === wanted)
+      .map(({ capture }) => capture);
   }
+}
+
+function keyOf(name: string, sha256: string): string {
+  return `${sha256} ${name}`;
 }
 
 /** SHA-256 in lower-case hexadecimal. */

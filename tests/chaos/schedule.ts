@@ -16,6 +16,29 @@ export type ChaosEvent =
       killAfterIds?: number;
     }
     | { kind: "drop"; sizes: number[]; how: "written" | "renamed" | "folder" }
+    | {
+      kind: "overwrite";
+      /** The size of each version. */
+      sizes: number[];
+      then: "nothing" | "truncate" | "append" | "delete";
+    }
+    | {
+      kind: "record";
+      chunks: number;
+      chunkBytes: number;
+      pauseMs: number;
+      isRenamed: boolean;
+    }
+    | { kind: "twins"; size: number }
+    | {
+      kind: "sidecar first";
+      size: number;
+      laterMs: number;
+      /** Whether a byte order mark is before it. */
+      hasMark: boolean;
+    }
+    | { kind: "touch"; shiftMs: number; mode: number }
+    | { kind: "litter" }
     | { kind: "kill agent"; signal: "SIGKILL" | "SIGTERM"; downMs: number }
     | { kind: "kill server"; signal: "SIGKILL" | "SIGTERM"; downMs: number }
     | { kind: "stop agent" | "stop server"; forMs: number }
@@ -29,6 +52,9 @@ export type ChaosEvent =
     | { kind: "refuse connections"; forMs: number }
     | { kind: "command"; args: string[]; killAfterMs?: number }
     | { kind: "fill disk"; forMs: number }
+    | { kind: "lock queue"; forMs: number }
+    | { kind: "reload agent" }
+    | { kind: "look elsewhere"; command: string }
     | { kind: "set clock"; offsetS: number }
   );
 
@@ -37,6 +63,8 @@ export interface Schedule {
   seed: number;
   /** Whether the data directory is on a small disk of its own. */
   smallDisk: boolean;
+  /** What the agent does with delivered files of the watched folder. */
+  afterUpload: "keep" | "delete";
   events: ChaosEvent[];
 }
 
@@ -54,8 +82,17 @@ const MISBEHAVIOURS: readonly Partial<Misbehaviour>[] = [
   { dropRate: 0.7, dropAt: "before" },
   { latencyMs: 300 },
   // Without those that mean "never": they make captures fail, as they should.
-  ...[302, 401, 403, 404, 408, 429, 500, 502, 503].map((status) => ({
+  ...[302, 401, 403, 404, 408, 409, 429, 500, 502, 503].map((status) => ({
     status,
+  })),
+  ...(["page", "empty", "other JSON"] as const).map((impostor) => ({
+    impostor,
+  })),
+  ...[429, 503].map((status) => ({ status, statusRate: 0.5, retryAfterS: 1 })),
+  ...[403, 500].map((status) => ({
+    status,
+    statusRate: 0.5,
+    statusOf: "captures" as const,
   })),
 ];
 
@@ -83,7 +120,8 @@ export function createSchedule(
     afterMs: random.magnitude(0, 600),
     ...drawEvent(random, smallDisk, abilities),
   } as ChaosEvent));
-  return { seed, smallDisk, events };
+  const afterUpload = random.chance(0.7) ? "delete" : "keep";
+  return { seed, smallDisk, afterUpload, events };
 }
 
 function drawEvent(
@@ -98,6 +136,7 @@ function drawEvent(
       sizes: drawSizes(random, 12, 100_000),
       how: random.pick(["written", "renamed", "folder"]),
     })],
+    [12, () => drawHabit(random)],
     [24, () => drawKill(random, "agent")],
     [8, () => drawKill(random, "server")],
     [3, () => ({ kind: "stop agent", forMs: random.magnitude(50, 2000) })],
@@ -121,6 +160,12 @@ function drawEvent(
       kind: "command",
       args: random.pick(COMMANDS),
       ...(random.chance(0.3) && { killAfterMs: random.magnitude(20, 300) }),
+    })],
+    [2, () => ({ kind: "lock queue", forMs: random.magnitude(100, 6000) })],
+    [2, () => ({ kind: "reload agent" })],
+    [1, () => ({
+      kind: "look elsewhere",
+      command: random.pick(["status", "list", "doctor"]),
     })],
     [smallDisk ? 6 : 0, () => ({
       kind: "fill disk",
@@ -150,6 +195,38 @@ function drawEnqueue(random: Random, smallDisk: boolean): object {
   return random.chance(0.5)
     ? { ...event, killAfterIds: random.whole(1, sizes.length) }
     : { ...event, killAfterMs: random.magnitude(30, 400) };
+}
+
+function drawHabit(random: Random): object {
+  const draw = random.weighted<() => object>([
+    [4, () => ({
+      kind: "overwrite",
+      // So large that no two versions have the same bytes.
+      sizes: drawSizes(random, 4, 50_000).map((size) => size + 16),
+      then: random.pick(["nothing", "truncate", "append", "delete"]),
+    })],
+    [3, () => ({
+      kind: "record",
+      chunks: random.whole(2, 5),
+      chunkBytes: random.magnitude(16, 50_000),
+      pauseMs: random.magnitude(50, 1200),
+      isRenamed: random.chance(0.3),
+    })],
+    [3, () => ({ kind: "twins", size: random.magnitude(16, 50_000) })],
+    [2, () => ({
+      kind: "sidecar first",
+      size: random.magnitude(16, 50_000),
+      laterMs: random.magnitude(0, 1500),
+      hasMark: random.chance(0.3),
+    })],
+    [2, () => ({
+      kind: "touch",
+      shiftMs: random.pick([0, 1000, -3_600_000, 3_600_000]),
+      mode: random.pick([0o600, 0o644]),
+    })],
+    [1, () => ({ kind: "litter" })],
+  ]);
+  return draw();
 }
 
 function drawKill(random: Random, victim: "agent" | "server"): object {

@@ -1,5 +1,7 @@
 import { basename, join } from "@std/path";
+import { exists } from "../../sync/host/files.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { LITTER } from "./habits.ts";
 import { sha256Of } from "./oracle.ts";
 import type { World } from "./world.ts";
 
@@ -12,6 +14,8 @@ import type { World } from "./world.ts";
 export async function settle(world: World): Promise<void> {
   await world.server.misbehave({});
   world.network.heal();
+  const queue = join(world.disks.data, "queue.db");
+  await attempt(world, "the agent has made its queue", () => exists(queue));
   // A capture that a misbehaving server answered ten times with 500 has failed.
   await run(world, ["retry", "--all"]);
   await deliverFresh(world);
@@ -87,11 +91,15 @@ async function drain(world: World): Promise<void> {
 
 /** Waits until the watched folder and the spool have nothing in them that is delivered. */
 async function checkFolders(world: World): Promise<void> {
-  await attempt(
-    world,
-    "delivered files leave the watched folder",
-    () => filesIn(world.disks.watched).length === 0,
-  );
+  if (world.afterUpload === "delete") {
+    await attempt(
+      world,
+      "delivered files leave the watched folder",
+      () =>
+        filesIn(world.disks.watched)
+          .every((path) => basename(path).includes(LITTER)),
+    );
+  }
   await attempt(
     world,
     "delivered captures leave the spool",

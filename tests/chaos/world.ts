@@ -77,18 +77,20 @@ export class World implements AsyncDisposable {
   readonly disks: HostDisks;
   readonly clock: Clock | undefined;
   readonly drainMs: number;
+  readonly afterUpload: Schedule["afterUpload"];
   readonly #program: Program;
 
   private constructor(schedule: Schedule, stage: Stage, disks: HostDisks) {
     this.#program = stage.program;
     this.clock = stage.clock;
     this.drainMs = stage.drainMs ?? 60_000;
+    this.afterUpload = schedule.afterUpload;
     this.disks = disks;
     this.maker = new Maker(schedule.seed);
     this.received = new ReceivedFolder(disks.received);
     this.server = new ServerHost(disks.received, schedule.seed, this.network);
     this.agent = new AgentHost(
-      () => this.spawn(this.#agentArgs()),
+      () => this.spawn(this.#agentArgs(schedule.afterUpload)),
       {
         onFault: (fault) => this.faults.push(fault),
         mayFail: () => disks.small?.isShortOfRoom ?? false,
@@ -163,7 +165,7 @@ export class World implements AsyncDisposable {
     await this.disks[Symbol.asyncDispose]();
   }
 
-  #agentArgs(): string[] {
+  #agentArgs(afterUpload: Schedule["afterUpload"]): string[] {
     return [
       "run",
       "--server",
@@ -173,7 +175,7 @@ export class World implements AsyncDisposable {
       "--settle",
       "0.3",
       "--after-upload",
-      "delete",
+      afterUpload,
       "--timeout",
       "5",
       "--grace",

@@ -5,8 +5,7 @@
  */
 import { FolderWatcher } from "../../sync/watch/watcher.ts";
 
-const [folder = "", json = "{}"] = Deno.args;
-const { allKnown, ...options } = JSON.parse(json);
+const [folder = "", options = "{}"] = Deno.args;
 const known = new Set<string>();
 const versionOf = ({ fileId, size, mtimeMs }: Record<string, unknown>) =>
   `${fileId} ${size} ${mtimeMs}`;
@@ -15,7 +14,7 @@ await new FolderWatcher([folder], {
   settleMs: 50,
   known: (files) =>
     files.map(({ identity }) =>
-      allKnown || known.has(versionOf({ ...identity })) ? "queued" : undefined
+      known.has(versionOf({ ...identity })) ? "queued" : undefined
     ),
   knownContent: () => undefined,
   // deno-lint-ignore require-await -- an error is to be a rejection
@@ -24,8 +23,7 @@ await new FolderWatcher([folder], {
       known.add(versionOf({ ...identity }));
       console.log(`+${path.slice(folder.length + 1)}`);
     }
-    return [];
   },
   log: (level, message) => console.error(`${level} ${message}`),
-  ...options,
+  ...JSON.parse(options),
 }).run(new AbortController().signal, () => console.log("ready"));

@@ -9,7 +9,7 @@ import { peakBytes, resetPeak } from "../memory.ts";
 import { readInput } from "../programs.ts";
 import { Store } from "./store.ts";
 
-/** The captures to deliver, and how. */
+/** What is to be delivered. */
 export interface DrainInput {
   server: string;
   dataDir: string;
@@ -19,7 +19,7 @@ export interface DrainInput {
   concurrency: number;
 }
 
-/** The figures of one delivery. */
+/** What {@linkcode DrainInput} led to. */
 export interface Drained {
   ms: number;
   /** The most memory that was held above what an idle agent holds. */

@@ -7,7 +7,7 @@
 import { basename } from "@std/path";
 import { readInput } from "../programs.ts";
 
-/** The captures to send, and how. */
+/** What {@linkcode sendAll} is to send. */
 export interface BareFetchInput {
   server: string;
   paths: string[];
