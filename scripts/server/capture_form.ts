@@ -106,9 +106,9 @@ async function writeAll(
   for await (const chunk of content) await incoming.write(chunk);
 }
 
-/** What `fetch` and browsers escape in a file name. */
+/** What `fetch`, browsers and the agent escape in a file name. */
 function unescapeName(name: string): string {
-  return name.replace(/%22|%0D|%0A/gi, decodeURIComponent);
+  return name.replace(/%22|%5C|%0D|%0A|%EF%BB%BF/gi, decodeURIComponent);
 }
 
 function parse(metadata: string): Record<string, unknown> {

@@ -145,7 +145,8 @@ export function outcomeOfError(
   error: unknown,
   { token }: { token?: string | undefined } = {},
 ): Outcome {
-  const text = redact(messageOf(error), { token });
+  const text = redact(messageOf(error), { token }) ||
+    "It failed without a reason";
   const outcome = { ...FAILURE, error: text };
   if (error instanceof CaptureFileError) {
     return { ...outcome, kind: "rejected" };
@@ -169,7 +170,9 @@ function delivered(status: number, captureId: string | null): Outcome {
 }
 
 function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  // A function that gives the token may throw anything.
+  if (typeof error === "string") return error;
+  if (!(error instanceof Error)) return Deno.inspect(error);
   if (!(error instanceof TypeError)) return error.message || error.name;
   return `Cannot reach the server: ${reasonOf(error)}`;
 }

@@ -82,7 +82,10 @@ function lettersOf(text: string): Letter[] {
   let start = 0;
   for (const character of text) {
     const end = start + character.length;
-    for (const letter of fold(character)) letters.push({ letter, start, end });
+    // By unit, as the text that they make up is searched.
+    for (const letter of fold(character).split("")) {
+      letters.push({ letter, start, end });
+    }
     start = end;
   }
   return letters;

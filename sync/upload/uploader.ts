@@ -226,11 +226,7 @@ export class CaptureUploader implements AsyncDisposable {
     { name, metadata, token, idempotencyKey, ...rest }: Attempt,
   ): Promise<Outcome> {
     using guard = new StallGuard(this.#options.timeout, rest.signal);
-    const type = typeByExtension(extname(name)) ?? "application/octet-stream";
-    const form = new FormData();
-    form.append("metadata", metadata);
-    form.append("file", new Blob([], { type }), name);
-    const envelope = await envelopeOf(form);
+    const envelope = await envelopeOf(formOf(name, metadata));
     const onProgress = () => guard.progress();
     const body = new FileBody(envelope, capture, { onProgress });
     const headers = {
@@ -256,6 +252,17 @@ export class CaptureUploader implements AsyncDisposable {
     const sent = { ...capture, metadata };
     return outcomeOfAnswer(answer, { sent, token, proof });
   }
+}
+
+/** The form that carries a capture; its bytes take the place of the empty file. */
+export function formOf(name: string, metadata: string): FormData {
+  const type = typeByExtension(extname(name)) ?? "application/octet-stream";
+  const form = new FormData();
+  form.append("metadata", metadata);
+  // A backslash escapes for some readers, a byte order mark is lost on others.
+  const written = name.replaceAll(/[\\\ufeff]/g, encodeURIComponent);
+  form.append("file", new Blob([], { type }), written);
+  return form;
 }
 
 /** Thrown to make `retry` try again; the outcome says why. */

@@ -40,6 +40,8 @@ Deno.test("proofIn() reads an id as the server wrote it", () => {
     [`{"id":"${"x".repeat(1024)}"}`, "x".repeat(1024)],
     ['  {"id":"spaced out"}\n', "spaced out"],
     ['{"\\u0069d":"ü"}', "ü"],
+    // Deeper than a parser can call back.
+    [`{"id":7,"deep":${"[".repeat(20_000)}${"]".repeat(20_000)}}`, "7"],
   ];
   for (const [body, id] of ids) assertEquals(idIn(body), id, body);
 });

@@ -68,6 +68,12 @@ for (const [name, form] of Object.entries(FORMS)) {
   });
 }
 
+Deno.test("redact() takes out what stands after letters that are two units long", () => {
+  const metadata = JSON.stringify({ title: "𐑅𐐝𓉬ԭ𖣪 private" });
+  const text = redact("𓇊𐕪ꂝ𐓪: 𐑅𐐝𓉬ԭ𖣪 private, no", { metadata });
+  assertEquals(text, "𓇊𐕪ꂝ𐓪: [metadata], no");
+});
+
 Deno.test("redact() takes a string out wherever a part of it stands", () => {
   const parts = [
     `input_value='Divorce papers - Priv...'`,

@@ -141,13 +141,15 @@ Deno.test("upload() tells the server the base name and the type by its extension
     ['say "hi" 😀.png', 'say "hi" 😀.png', "image/png"],
     ["two\nlines.png", "two\nlines.png", "image/png"],
     ["below/the/way.png", "way.png", "image/png"],
+    ['back\\"slash\\', 'back\\"slash\\', "application/octet-stream"],
+    ["\ufeff", "\ufeff", "application/octet-stream"],
   ];
   for (const [name, expected, type] of names) {
     await uploader.upload(dir.write(name, DATA));
     await uploader.uploadBytes(DATA, name);
     await uploader.upload(dir.write("spooled", DATA), {}, { filename: name });
     for (const { metadata, file } of server.received.splice(0)) {
-      const unquoted = file.name.replaceAll("%22", '"').replace("%0A", "\n");
+      const unquoted = decodeURIComponent(file.name);
       assertEquals([unquoted, file.type], [expected, type]);
       assertEquals(JSON.parse(metadata).filename, expected);
     }
