@@ -147,8 +147,8 @@ function readDataDir(
   const local = Deno.build.os === "windows" ? env("LOCALAPPDATA") : undefined;
   if (local) return join(local, "jarvis");
   const home = env("HOME") ?? env("USERPROFILE");
-  if (home) return join(home, ".local", "share", "jarvis");
+  if (home && isAbsolute(home)) return join(home, ".local", "share", "jarvis");
   throw new UsageError(
-    "Cannot tell where to keep the queue, neither HOME nor XDG_DATA_HOME is set: expected --data-dir DIR",
+    "Cannot tell where to keep the queue, neither HOME nor XDG_DATA_HOME is set to an absolute path: expected --data-dir DIR",
   );
 }

@@ -249,8 +249,9 @@ Deno.test("the queue is kept where XDG says, unless that is relative", {
   assertThrows(
     () => settings([], { HOME: "" }),
     UsageError,
-    "neither HOME nor XDG_DATA_HOME is set: expected --data-dir DIR",
+    "neither HOME nor XDG_DATA_HOME is set to an absolute path: expected --data-dir DIR",
   );
+  assertThrows(() => settings([], { HOME: "me" }), UsageError, "--data-dir");
   assertEquals(dataDir({ HOME: "", XDG_DATA_HOME: "/data" }), "/data/jarvis");
 });
 

@@ -4,18 +4,25 @@
  * @module
  */
 
+const LINE_END = /\r\n|\r|\n/;
+/** What systemd takes in no value, nor may stand in one here. */
+// deno-lint-ignore no-control-regex -- these are what it refuses
+const UNFIT = /[\0-\x08\n-\x1f\x7f]/;
+
 /**
  * Returns the variables of an environment file; of one that is set twice, the last.
  *
  * Understood is what systemd understands (`EnvironmentFile=`), but for lines
- * that go on after a backslash: one variable a line, comments after `#` or `;`,
- * values in quotes of either kind or without.
+ * that go on after a backslash or in quotes: one variable a line, comments after
+ * `#` or `;`, values that begin in quotes of either kind or have none.
  */
 export function parseEnvFile(text: string): Map<string, string> {
   const variables = new Map<string, string>();
-  for (const line of text.split("\n")) {
+  for (const line of text.split(LINE_END)) {
     const found = assignment(line);
-    if (found) variables.set(found.name, unquote(found.value));
+    if (found && !UNFIT.test(found.value)) {
+      variables.set(found.name, found.value);
+    }
   }
   return variables;
 }
@@ -23,21 +30,21 @@ export function parseEnvFile(text: string): Map<string, string> {
 /**
  * Returns the file with these variables set. Every other line stays as it is: a
  * comment, a variable, the order.
+ *
+ * @throws {TypeError} if a value has a line break or another control character.
  */
 export function updateEnvFile(
   text: string,
   changes: ReadonlyMap<string, string>,
 ): string {
   const left = new Map(changes);
-  const lines = text === "" ? [] : text.replace(/\n$/, "").split("\n");
+  const lines = text === "" ? [] : text.replace(/\n$/, "").split(LINE_END);
   const updated = lines.map((line) => {
-    const name = assignment(line)?.name ?? "";
+    const { name = "", value: old } = assignment(line) ?? {};
     const value = changes.get(name);
     if (value === undefined) return line;
     left.delete(name);
-    return unquote(assignment(line)!.value) === value
-      ? line
-      : `${name}=${quote(value)}`;
+    return old === value ? line : `${name}=${quote(value)}`;
   });
   const added = [...left].map(([name, value]) => `${name}=${quote(value)}`);
   return [...updated, ...added, ""].join("\n");
@@ -46,14 +53,16 @@ export function updateEnvFile(
 function assignment(
   line: string,
 ): { name: string; value: string } | undefined {
-  const [, name, value] = /^\s*([A-Za-z_]\w*)\s*=(.*)$/.exec(line) ?? [];
-  return name === undefined ? undefined : { name, value: value! };
+  const [, name, text] = /^[ \t]*([A-Za-z_]\w*)[ \t]*=(.*)$/s.exec(line) ?? [];
+  return name === undefined ? undefined : { name, value: unquote(text!) };
 }
 
 function quote(value: string): string {
-  if (/[\n\r\0]/.test(value)) {
+  if (UNFIT.test(value)) {
     throw new TypeError(
-      `Cannot keep ${JSON.stringify(value)} as a setting: expected one line`,
+      `Cannot keep ${
+        JSON.stringify(value)
+      } as a setting: expected one line without control characters`,
     );
   }
   return /^[\w@%+=:,./-]+$/.test(value)
@@ -62,14 +71,16 @@ function quote(value: string): string {
 }
 
 function unquote(text: string): string {
-  const token = /"((?:[^"\\]|\\.)*)"|'([^']*)'|\\(.)|([^"'\\]+)/g;
+  const quoted = /[ \t]*(?:"((?:[^"\\]|\\.)*)"|'([^']*)')/gsy;
   let value = "";
-  for (
-    const [, double, single, escaped, plain] of text.trim().matchAll(token)
-  ) {
+  let end = 0;
+  for (const [all, double, single] of text.matchAll(quoted)) {
     // Within double quotes a backslash stands for itself before anything else.
-    value += double?.replace(/\\(["\\`$])/g, "$1") ?? single ?? escaped ??
-      plain ?? "";
+    value += double?.replace(/\\(["\\`$])/g, "$1") ?? single;
+    end += all.length;
   }
-  return value;
+  // Quotes that come later stand for themselves, and so do blanks after a backslash.
+  const plain = text.slice(end).replace(/^[ \t]+/, "")
+    .replace(/\\(.)|[ \t]+$/gsu, (_, escaped = "") => escaped);
+  return value + plain;
 }

@@ -133,11 +133,6 @@ function program(): string {
       "Cannot make a service of the program's sources: expected the executable",
     );
   }
-  if (/["'\\]/.test(path)) {
-    throw new Error(
-      `Cannot make a service of "${path}": expected a path without quotes and backslashes, which systemd refuses`,
-    );
-  }
   return path;
 }
 

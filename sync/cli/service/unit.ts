@@ -6,6 +6,7 @@
 
 import { isAbsolute, relative } from "@std/path";
 import { VERSION } from "../../host/version.ts";
+import { UsageError } from "../arguments.ts";
 
 /** The unit's name. */
 export const UNIT = "jarvis-agent.service";
@@ -38,8 +39,16 @@ const STOP_S = 20;
 /**
  * Returns the text of the unit, sealed: {@linkcode isAsWritten} tells whether
  * somebody has changed it since.
+ *
+ * @throws {UsageError} if systemd would read a path as something else.
  */
 export async function unitText(options: UnitOptions): Promise<string> {
+  const { program, envFile, writable } = options;
+  assertNone(/["'\\]/, [program], "quotes and backslashes");
+  assertNone(/[*?[\]{}\\]/, [envFile], "*, ?, brackets and backslashes");
+  // deno-lint-ignore no-control-regex -- a line break would begin another setting
+  const control = /[\0-\x1f\x7f]/;
+  assertNone(control, [program, envFile, ...writable], "control characters");
   const body = [
     ...unit(),
     ...service(options),
@@ -197,6 +206,16 @@ export function writableFolders(
   const paths = [dataDir, ...emptied]
     .map((path) => isInHome(path) ? home : path);
   return [...new Set(paths)];
+}
+
+function assertNone(odd: RegExp, paths: string[], what: string): void {
+  const path = paths.find((path) => odd.test(path));
+  if (path === undefined) return;
+  throw new UsageError(
+    `Cannot name ${
+      JSON.stringify(path)
+    } in a unit of systemd: expected a path without ${what}`,
+  );
 }
 
 /** Takes the meaning from everything that systemd would replace. */

@@ -13,7 +13,8 @@ PLAIN=value
 EMPTY=
 DOUBLE="a \"b\" \$c \n"
 SINGLE='a "b" \$c'
-MIXED=one" two"' three'
+MIXED="one two"' three' four
+LATER=one" two"' three'
 ESCAPED=a\ b
 HASH=a # b
 TWICE=1
@@ -28,11 +29,19 @@ no assignment
       EMPTY: "",
       DOUBLE: String.raw`a "b" $c \n`,
       SINGLE: String.raw`a "b" \$c`,
-      MIXED: "one two three",
+      MIXED: "one two threefour",
+      LATER: `one" two"' three'`,
       ESCAPED: "a b",
       HASH: "a # b",
       TWICE: "2",
     },
+  );
+});
+
+Deno.test("parseEnvFile() reads every kind of line end, and no value that systemd refuses", () => {
+  assertEquals(
+    parseEnvFile("A=1\r\nB=2\rC=\u2028\nC=\x1b\n\ufeffD=4\n"),
+    new Map([["A", "1"], ["B", "2"], ["C", "\u2028"]]),
   );
 });
 

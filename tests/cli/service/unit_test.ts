@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { UsageError } from "../../../sync/cli/arguments.ts";
 import {
   isAsWritten,
   type UnitOptions,
@@ -31,6 +37,20 @@ Deno.test("unitText() keeps paths whole, whatever is in them", async () => {
       String.raw`ReadWritePaths="-/home/a b/100%%" "-/srv/\"q\""`,
     ]
   ) assertStringIncludes(text, `${line}\n`);
+});
+
+Deno.test("unitText() refuses a path that systemd would read as something else", async () => {
+  const odd: Partial<UnitOptions>[] = [
+    { program: "/home/a/\nExecStartPre=/bin/false/agent" },
+    { program: "/home/a'b/agent" },
+    { envFile: "/home/[a]/agent.env" },
+    { envFile: "/home/a\n/agent.env" },
+    { writable: ["/home/a", "/home/\x1b"] },
+  ];
+  for (const one of odd) {
+    const refused = () => unitText({ ...OPTIONS, ...one });
+    await assertRejects(refused, UsageError, "expected a path without");
+  }
 });
 
 Deno.test("unitText() lets delays between restarts grow where systemd can", async () => {
