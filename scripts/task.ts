@@ -37,6 +37,7 @@ const TASKS: Record<string, Task> = {
   demo: program("scripts/demo/main.ts"),
   // That is done before every task.
   fetch: () => Promise.resolve(0),
+  fuzz: program("tests/fuzz/main.ts"),
   server: program("scripts/server/main.ts"),
   test: runTests,
 };

@@ -29,6 +29,7 @@ import { format as formatDuration } from "@std/fmt/duration";
 import { typeByExtension } from "@std/media-types/type-by-extension";
 import * as path from "@std/path";
 import { FakeTime } from "@std/testing/time";
+import fc from "fast-check";
 import { pipeline } from "node:stream/promises";
 import { runningBinding } from "../../scripts/task/bindings.ts";
 
@@ -349,6 +350,13 @@ Deno.test("Busboy reads a form, and tells of one that ends early", async () => {
   };
   assertEquals(await read(form), [["a", "b"]]);
   await assertRejects(() => read(form.slice(0, -3)), Error, "Unexpected end");
+});
+
+Deno.test("fast-check finds a counterexample, the smallest, and the same for a seed", () => {
+  const isSmall = fc.property(fc.nat(), (n) => n < 1000);
+  const { failed, counterexample } = fc.check(isSmall, { seed: 1 });
+  assert(failed);
+  assertEquals(counterexample, [1000]);
 });
 
 Deno.test("format() of bytes", () => {

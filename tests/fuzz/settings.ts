@@ -1,0 +1,138 @@
+import { assert } from "@std/assert";
+import fc from "fast-check";
+import { checkMetadata } from "../../sync/capture/metadata.ts";
+import { UsageError } from "../../sync/cli/arguments.ts";
+import { parseCommandLine } from "../../sync/cli/command_line.ts";
+import { COMMANDS } from "../../sync/cli/commands.ts";
+import { readSettings, type Settings } from "../../sync/cli/config.ts";
+import { readMetadata } from "../../sync/cli/metadata.ts";
+import {
+  type OptionName,
+  OPTIONS,
+  type OptionSpec,
+} from "../../sync/cli/options.ts";
+import { oddText } from "./odd_text.ts";
+import { target } from "./target.ts";
+
+/** It would be run for each case. */
+const LIVE = "token-command";
+const NAMES = (Object.keys(OPTIONS) as OptionName[])
+  .filter((name) => name !== LIVE);
+
+const value = fc.oneof(
+  oddText,
+  fc.double().map(String),
+  fc.maxSafeInteger().map(String),
+  fc.tuple(
+    fc.oneof(fc.nat(), fc.double()),
+    fc.constantFrom("ms", "s", "m", "h", "d", "K", "M", "GiB", "T", "%"),
+  ).map((parts) => parts.join("")),
+  fc.webUrl({ withFragments: true, withQueryParameters: true }),
+  fc.constantFrom(
+    ..."http://[::1]:8000|https://u:p@h/|true|no|id|status|keep|move:|move:/x"
+      .split("|"),
+    ...["/proc/self", "/dev/shm", "/tmp", ".", "../..", "/", "~"],
+  ),
+);
+
+/** An argument for a command that takes these options, or one for another. */
+function argument(own: OptionName[]): fc.Arbitrary<string> {
+  const name = fc.oneof(
+    { arbitrary: fc.constantFrom(...own), weight: 9 },
+    { arbitrary: fc.constantFrom(...NAMES), weight: 1 },
+  );
+  return fc.oneof(
+    {
+      arbitrary: fc.tuple(name, value).map(([name, text]) =>
+        `--${name}=${text}`
+      ),
+      weight: 6,
+    },
+    { arbitrary: name.map((name) => `--${name}`), weight: 2 },
+    { arbitrary: value, weight: 1 },
+    {
+      arbitrary: fc.constantFrom("--", "-", "-h", "--no-json", "--token=x"),
+      weight: 1,
+    },
+  );
+}
+
+const VARIABLES = NAMES
+  .map((name) => (OPTIONS[name] as OptionSpec).env)
+  .filter((name) => name !== undefined && name !== OPTIONS[LIVE].env);
+
+const given = fc.constantFrom(...Object.keys(COMMANDS)).chain((command) => {
+  const own = COMMANDS[command]!.options.filter((name) => name !== LIVE);
+  return fc.record({
+    command: fc.constant(command),
+    args: fc.array(argument(own), { maxLength: 5 }),
+    env: fc.dictionary(
+      fc.constantFrom(
+        ...VARIABLES as string[],
+        ...["HOME", "XDG_DATA_HOME", "JARVIS_TOKEN", "CREDENTIALS_DIRECTORY"],
+      ),
+      value,
+      { maxKeys: 4 },
+    ),
+  });
+});
+
+const RANGES: [keyof Settings, number, number][] = [
+  ["timeoutMs", 100, 86_400_000],
+  ["concurrency", 1, 64],
+  ["graceMs", 0, 86_400_000],
+  ["minFreeBytes", 0, 2 ** 53 * 1024 ** 4],
+];
+
+/** Any command line in any environment gives settings within bounds, or is refused clearly. */
+const settings = target(
+  "settings",
+  {
+    share: 120,
+    examples: [{ command: "run", args: [], env: { HOME: "home" } }],
+  },
+  () =>
+    fc.asyncProperty(given, async ({ command, args, env }) => {
+      const variable = (name: string) =>
+        Object.hasOwn(env, name) ? env[name] : undefined;
+      try {
+        const { given } = parseCommandLine(
+          args,
+          COMMANDS[command]!.options,
+          variable,
+        );
+        const read = readSettings(given, { env: variable, err() {} });
+        await read.token.reload();
+        assertWithin(read);
+        if (given.text("metadata-file") === "-") return;
+        const metadata = await readMetadata(given);
+        assert(checkMetadata(metadata) === metadata);
+      } catch (error) {
+        assert(error instanceof UsageError, String(error));
+        // What the system says of a file is clear enough.
+        const isClear =
+          /expected|: put the token |^Unknown option|^Cannot read the |^--metadata-file: /
+            .test(error.message);
+        assert(isClear, error.message);
+        const token = env.JARVIS_TOKEN?.trim() ?? "";
+        assert(token.length < 12 || !error.message.includes(token));
+      }
+    }),
+);
+
+function assertWithin(settings: Settings): void {
+  for (const [name, min, max] of RANGES) {
+    const value = settings[name] as number;
+    assert(value >= min && value <= max, `${name} is ${value}`);
+  }
+  const { server, settleMs, filter, watch, dataDir, afterUpload } = settings;
+  assert(server === null || URL.canParse(server));
+  assert(settleMs === undefined || settleMs >= 0);
+  assert((filter.minSizeBytes ?? 0) <= (filter.maxSizeBytes ?? Infinity));
+  const paths = [...watch, ...(dataDir ? [dataDir] : [])];
+  if (afterUpload.kind === "move") paths.push(afterUpload.dir);
+  assert(paths.every((path) => path.startsWith("/")));
+  assert(/^[\x21-\x7e]*$/.test(settings.token.get() ?? ""));
+}
+
+export const SETTINGS = [settings];

@@ -1,0 +1,17 @@
+import { ANSWERS } from "./answers.ts";
+import { METADATA } from "./metadata.ts";
+import { REQUEST_BODY } from "./request_body.ts";
+import { SERVICE_FILES } from "./service_files.ts";
+import { SETTINGS } from "./settings.ts";
+import { SIDECARS } from "./sidecars.ts";
+import type { Target } from "./target.ts";
+
+/** Everything that input from outside must not break. */
+export const TARGETS: readonly Target[] = [
+  ...ANSWERS,
+  ...METADATA,
+  ...REQUEST_BODY,
+  ...SERVICE_FILES,
+  ...SETTINGS,
+  ...SIDECARS,
+];
