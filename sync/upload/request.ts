@@ -38,9 +38,15 @@ export function keyHeader(key: string): string {
 export async function contentOf(
   body: FileBody,
 ): Promise<FileBody | Uint8Array<ArrayBuffer>> {
-  return body.size <= CHUNK_BYTES
-    ? await new Response(body.stream()).bytes()
-    : body;
+  if (body.size > CHUNK_BYTES) return body;
+  const bytes = new Uint8Array(body.size);
+  let at = 0;
+  // A chunk may be used until the next one is asked for.
+  for await (const chunk of body.stream()) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
 }
 
 /** Makes the request and reads the answer; the body is over afterwards in any case. */

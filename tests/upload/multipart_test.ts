@@ -16,6 +16,7 @@ import {
   envelopeOf,
   FileBody,
 } from "../../sync/upload/multipart.ts";
+import { contentOf } from "../../sync/upload/request.ts";
 import { sampleBytes as bytes } from "../helpers/sample_bytes.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
@@ -100,6 +101,17 @@ Deno.test("FileBody keeps its chunks small, whatever the file's size", async () 
   const largest = Math.max(...chunks.map((chunk) => chunk.length));
   const around = given.head.length + given.tail.length;
   assert(largest <= CHUNK_BYTES + around, `${largest}`);
+});
+
+Deno.test("contentOf() is whole also where a disk gives less than it is asked for", async () => {
+  const given = await envelope();
+  using capture = await openBytes(bytes(10), 0);
+  const read: OpenCapture["read"] = (into, offset) =>
+    capture.read(into.subarray(0, 1), offset);
+  const content = await contentOf(fileBody(given, { ...capture, read }));
+  assertInstanceOf(content, Uint8Array);
+  const { file } = await parse(given.type, content);
+  assertEquals(await file.bytes(), bytes(10));
 });
 
 Deno.test("FileBody reads nothing ahead, and tells whenever more is taken", async () => {
