@@ -45,6 +45,7 @@ Deno.exit(
       }
     },
     env: (name) => Deno.env.get(name),
+    envNames: () => Object.keys(Deno.env.toObject()),
     stopSignal,
     onReload: (reload) => {
       if (!windows) Deno.addSignalListener("SIGHUP", reload);

@@ -36,6 +36,11 @@ export class Given {
     this.#values = values;
   }
 
+  /** The same, with these values for what was not given. */
+  withDefaults(values: ReadonlyMap<OptionName, GivenValue>): Given {
+    return new Given(this.#names, new Map([...values, ...this.#values]));
+  }
+
   /** Whether the command takes the option at all. */
   takes(name: OptionName): boolean {
     return this.#names.includes(name);
@@ -138,9 +143,9 @@ export class Given {
     throw this.wrong(name, words.join(" or "));
   }
 
-  /** What a given option was given by: `--NAME` or a variable. */
+  /** What an option was given by: `--NAME`, or a variable and the file that it is in. */
   source(name: OptionName): string {
-    return this.#values.get(name)!.source;
+    return this.#values.get(name)?.source ?? "default";
   }
 
   /**

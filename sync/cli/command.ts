@@ -13,6 +13,8 @@ export interface Surroundings extends Ambient {
    * without it the program ends at once.
    */
   stopSignal: () => AbortSignal;
+  /** The names of all variables of the environment. */
+  envNames: () => string[];
   /** Calls back whenever the settings are to be read again (SIGHUP). */
   onReload: (reload: () => void) => void;
 }
@@ -21,6 +23,8 @@ export interface Surroundings extends Ambient {
 export interface CommandContext extends Surroundings {
   settings: Settings;
   given: Given;
+  /** The settings file, where the command reads one. */
+  settingsFile: string | undefined;
   /** The arguments that are not options. */
   args: string[];
   /**
@@ -51,11 +55,19 @@ export interface Command {
   min?: number;
   max?: number;
   options: readonly OptionName[];
+  /** Whether the service's settings are its settings, too. @default {true} */
+  readsSettingsFile?: boolean;
   example: string;
   /** What else a person must know. */
   notes?: string;
   /** Loads what does it: only then, as to load all takes longer than a short command. */
   load: () => Promise<CommandModule>;
+}
+
+/** All options that a command takes. */
+export function optionsOf(command: Command): readonly OptionName[] {
+  const { options, readsSettingsFile = true } = command;
+  return readsSettingsFile ? [...options, "config"] : options;
 }
 
 /** The module that does a command. */

@@ -46,7 +46,7 @@ export function parseCommandLine(
       : settings.get(name) ?? textsOf(name, parsed[name]);
     const value = texts
       ? { source: `--${name}`, texts }
-      : fromEnvironment(specOf(name), env);
+      : valueOf(specOf(name), env);
     if (value) values.set(name, value);
   }
   const given = new Given(names, values);
@@ -95,7 +95,8 @@ function textsOf(name: OptionName, found: unknown): string[] | undefined {
   );
 }
 
-function fromEnvironment(
+/** What a variable says for an option, if it says anything. */
+export function valueOf(
   { env: variable, repeatable }: OptionSpec,
   env: (name: string) => string | undefined,
 ): GivenValue | undefined {

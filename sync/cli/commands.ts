@@ -102,12 +102,22 @@ export const COMMANDS: Record<string, Command> = {
     example: "jarvis-agent doctor",
     load: () => import("./commands/doctor.ts"),
   },
+  config: {
+    summary: "Show the settings of this host, and where each comes from",
+    max: 0,
+    options: [...RUN_OPTIONS, "json"],
+    example: "jarvis-agent config",
+    notes:
+      "Options come first, then the environment, then the settings file, then defaults.",
+    load: () => import("./commands/config.ts"),
+  },
   service: {
     summary: "Let systemd run the agent, for this user",
     args: "install|uninstall|status|print|restart|logs",
     min: 1,
     max: 1,
     options: RUN_OPTIONS,
+    readsSettingsFile: false,
     example:
       "jarvis-agent service install --server https://captures.example.org --watch ~/Captures",
     notes:

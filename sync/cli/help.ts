@@ -1,6 +1,6 @@
 import { OPTIONS, type OptionSpec } from "./options.ts";
 import { VERSION } from "../host/version.ts";
-import type { Command } from "./command.ts";
+import { type Command, optionsOf } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 
 /** The help of the whole program. */
@@ -19,12 +19,13 @@ Every option with a variable behind it may be set there instead. -- ends the opt
 
 /** The help of one command. */
 export function commandHelp(name: string, command: Command): string {
-  const { summary, args = "", options, example, notes } = command;
+  const { summary, args = "", example, notes } = command;
   const usage = `jarvis-agent ${name} [OPTIONS] ${args}`.trim();
   return [
     `${summary}.`,
     `Usage: ${usage}`,
-    options.map((option) => optionHelp(option, OPTIONS[option])).join("\n"),
+    optionsOf(command).map((option) => optionHelp(option, OPTIONS[option]))
+      .join("\n"),
     notes,
     `Example:\n  ${example}`,
   ].filter(Boolean).join("\n\n");

@@ -11,6 +11,12 @@ export interface OptionSpec {
 
 /** Every option there is; each command takes some of them. */
 export const OPTIONS = {
+  "config": {
+    env: "JARVIS_ENV_FILE",
+    value: "FILE",
+    help:
+      "Settings for what neither options nor environment give (default: agent.env in $XDG_CONFIG_HOME/jarvis, else in ~/.config/jarvis)",
+  },
   "server": {
     env: "JARVIS_SERVER_URL",
     value: "URL",

@@ -1,4 +1,5 @@
 import { prepareDataDir } from "../host/data_dir.ts";
+import { exists } from "../host/files.ts";
 import { createUploader } from "./agent_parts.ts";
 import type { Settings } from "./config.ts";
 import type { CommandContext } from "./command.ts";
@@ -20,7 +21,7 @@ export interface Reloaded {
  */
 export class Reloader {
   /** What is read again. */
-  readonly what: "environment file" | "token";
+  readonly what: "settings file" | "token";
   readonly #context: CommandContext;
   readonly #file: string | undefined;
   /** What this file put into the environment at the start. */
@@ -28,13 +29,13 @@ export class Reloader {
   #settings: Settings;
 
   /**
-   * @param file The environment file (`JARVIS_ENV_FILE`); without one only what
-   * is in other files can have changed.
+   * Without a settings file only what is in other files can have changed.
    */
-  constructor(context: CommandContext, file: string | undefined) {
+  constructor(context: CommandContext) {
     this.#context = context;
-    this.#file = file;
-    this.what = file === undefined ? "token" : "environment file";
+    const { settingsFile: file } = context;
+    this.#file = file !== undefined && exists(file) ? file : undefined;
+    this.what = this.#file === undefined ? "token" : "settings file";
     this.#started = this.#read();
     this.#settings = context.settings;
   }
@@ -43,9 +44,13 @@ export class Reloader {
   async reload(): Promise<Reloaded> {
     const before = this.#settings;
     const now = this.#read();
-    const env = (name: string) =>
-      now.get(name) ??
-        (this.#started.has(name) ? undefined : Deno.env.get(name));
+    // What the file put into the environment is read from the file.
+    const env = (name: string) => {
+      const value = Deno.env.get(name);
+      const isFromFile = name.startsWith("JARVIS_") &&
+        this.#started.get(name) === value;
+      return isFromFile ? undefined : value;
+    };
     const settings = await this.#context.reread(env);
     // An agent that cannot begin anew would end.
     createUploader(settings, { maxRetries: 1 }).close();
@@ -62,7 +67,7 @@ export class Reloader {
 
   #read(): Map<string, string> {
     return this.#file === undefined ? new Map() : parseEnvFile(
-      readSecret(this.#file, "the environment file", this.#context.err),
+      readSecret(this.#file, "the settings file", () => {}),
     );
   }
 }

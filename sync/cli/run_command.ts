@@ -7,12 +7,18 @@ import {
   type CommandContext,
   ExitCode,
   exitCodeOf,
+  optionsOf,
   type Surroundings,
 } from "./command.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { COMMANDS } from "./commands.ts";
 import { readSettings } from "./config.ts";
 import { commandHelp } from "./help.ts";
+import {
+  readSettingsFile,
+  warnOfUnknown,
+  withSettingsFile,
+} from "./settings_file.ts";
 
 /**
  * Runs one command and returns the exit code. Whatever goes wrong is told on
@@ -36,7 +42,7 @@ async function dispatch(
   around: Surroundings,
 ): Promise<number> {
   const command = commandOf(name);
-  const { options: names } = command;
+  const names = optionsOf(command);
   const { given, positionals, help } = parseCommandLine(
     args,
     names,
@@ -51,18 +57,26 @@ async function dispatch(
   const out = (text: string) => around.out(oneLine(text));
   const err = (text: string) => around.err(oneLine(text));
   const read = async (env: Surroundings["env"], given: Given) => {
-    const settings = readSettings(given, { env, err });
+    const file = given.takes("config")
+      ? readSettingsFile(given, { env, err })
+      : undefined;
+    const all = file ? withSettingsFile(given, env, file) : { given, env };
+    const settings = readSettings(all.given, { env: all.env, err });
     await settings.token.reload();
-    return settings;
+    return { settings, given: all.given, file };
   };
+  const { file, ...now } = await read(around.env, given);
+  warnOfUnknown(around.envNames(), "the environment", err);
+  warnOfUnknown(file?.variables.keys() ?? [], `"${file?.path}"`, err);
   const context: CommandContext = {
     ...around,
+    ...now,
     out,
     err,
-    settings: await read(around.env, given),
-    given,
+    settingsFile: file?.path,
     args: positionals,
-    reread: (env) => read(env, parseCommandLine(args, names, env).given),
+    reread: async (env) =>
+      (await read(env, parseCommandLine(args, names, env).given)).settings,
   };
   const { run } = await command.load();
   return await run(context);

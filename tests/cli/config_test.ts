@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { DELIMITER, join } from "@std/path";
 import { parseCommandLine } from "../../sync/cli/command_line.ts";
+import { optionsOf } from "../../sync/cli/command.ts";
 import { COMMANDS } from "../../sync/cli/commands.ts";
 import { readSettings, type Settings } from "../../sync/cli/config.ts";
 import { UsageError } from "../../sync/cli/arguments.ts";
@@ -28,7 +29,7 @@ function settings(
 /** A command that takes the option. */
 function commandWith(option: OptionName): string {
   return Object.entries(COMMANDS)
-    .find(([, { options }]) => options.includes(option))![0];
+    .find(([, command]) => optionsOf(command).includes(option))![0];
 }
 
 const SECONDS = "a time from 0s to 24h, in seconds or like 5m, 1.5h or 7d";

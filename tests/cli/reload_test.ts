@@ -9,7 +9,10 @@ const ignore = Deno.build.os === "windows";
 /** An agent whose settings come from a file too, as a service's do. */
 async function serviceOn(host: Host, server: CaptureServer) {
   const write = (text: string) =>
-    host.write("agent.env", `JARVIS_SERVER_URL=${server.url}\n${text}\n`);
+    host.write(
+      "agent.env",
+      `JARVIS_SERVER_URL=${server.url}\nJARVIS_DATA_DIR=${host.dataDir}\n${text}\n`,
+    );
   host.env.JARVIS_ENV_FILE = write("");
   return { agent: await host.startAgent(), write };
 }

@@ -16,6 +16,7 @@ await runCommandLine(args, {
   out: (line) => console.log(line),
   err: (line) => console.error(line),
   env: (name) => Deno.env.get(name),
+  envNames: () => [],
   stopSignal: () => new AbortController().signal,
   onReload: () => {},
 });

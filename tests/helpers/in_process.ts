@@ -14,6 +14,7 @@ export function around(env: Record<string, string>): {
       out: (line) => said.stdout += `${line}\n`,
       err: (line) => said.stderr += `${line}\n`,
       env: (name) => env[name],
+      envNames: () => Object.keys(env),
       stopSignal: () => new AbortController().signal,
       onReload() {},
     },

@@ -217,7 +217,7 @@ Deno.test({
 
 Deno.test({
   name:
-    "run takes new settings from its environment file on SIGHUP, and keeps the old ones if those are wrong",
+    "run takes new settings from its settings file on SIGHUP, and keeps the old ones if those are wrong",
   ignore,
   async fn() {
     await using manager = new NotifySocket();
@@ -292,7 +292,7 @@ Deno.test({
     await eventually("one is under way", () => tokens.length === 1);
     dir.write("token", "new");
     agent.kill("SIGHUP");
-    await agent.said("The environment file was read again");
+    await agent.said("The settings file was read again");
     release.resolve();
     await runCli(["enqueue", dir.write("b.png", "b")], { env });
     await eventually("both are sent", () => tokens.length === 2);

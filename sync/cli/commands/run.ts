@@ -45,7 +45,7 @@ class Service {
   #held: { path: string; lock: ProcessLock } | undefined;
 
   constructor(context: CommandContext, notifier: Notifier) {
-    this.#reloader = new Reloader(context, Deno.env.get("JARVIS_ENV_FILE"));
+    this.#reloader = new Reloader(context);
     this.#notifier = notifier;
     this.#write = context.err;
     this.#settings = context.settings;

@@ -1,9 +1,10 @@
 /** The service's files: its unit, and the environment file with its settings. */
 
-import { dirname, isAbsolute, join } from "@std/path";
+import { dirname, join } from "@std/path";
 import { assertOwn, createPrivateDir } from "../../host/data_dir.ts";
 import { exists } from "../../host/files.ts";
 import { UsageError } from "../arguments.ts";
+import { configDir } from "../settings_file.ts";
 import { updateEnvFile } from "./env_file.ts";
 import { isAsWritten, UNIT } from "./unit.ts";
 
@@ -27,8 +28,7 @@ export function servicePaths(): {
   if (!home) {
     throw new UsageError("Cannot tell where the unit belongs: expected HOME");
   }
-  const base = Deno.env.get("XDG_CONFIG_HOME");
-  const config = base && isAbsolute(base) ? base : join(home, ".config");
+  const config = configDir((name) => Deno.env.get(name))!;
   return {
     home,
     unit: join(config, "systemd", "user", UNIT),

@@ -1,0 +1,36 @@
+import { type CommandContext, ExitCode } from "../command.ts";
+import { OPTIONS, type OptionSpec, RUN_OPTIONS } from "../options.ts";
+
+/** Shows each setting with its value, and where that comes from. */
+export function run({ settings, given, settingsFile, out }: CommandContext) {
+  const rows = ["config" as const, ...RUN_OPTIONS].map((name) => {
+    const spec: OptionSpec = OPTIONS[name];
+    const texts = given.texts(name);
+    return {
+      name,
+      value: texts.length > 0 ? texts.join(", ") : standardOf(spec),
+      source: given.source(name),
+      variable: spec.env ?? null,
+    };
+  });
+  const resolved: Record<string, string | undefined> = {
+    "config": settingsFile,
+    "data-dir": settings.dataDir,
+  };
+  for (const row of rows) row.value = resolved[row.name] ?? row.value;
+  if (given.has("json")) {
+    out(JSON.stringify(rows));
+    return ExitCode.ok;
+  }
+  for (const { name, value, source } of rows) {
+    out(`${name.padEnd(16)} ${value ?? "not set"} (${source})`);
+  }
+  out(`token            ${settings.token.get() ? "set" : "not set"}`);
+  return ExitCode.ok;
+}
+
+/** What holds where nothing is given, as the help has it. */
+function standardOf({ value, help }: OptionSpec): string | null {
+  if (value === undefined) return "false";
+  return /\(default: (.*)\)$/.exec(help)?.[1] ?? null;
+}
