@@ -181,6 +181,8 @@ async function runCompile(
   args: string[],
 ): Promise<void> {
   const advice = "DENORT_BIN to name it";
+  // Deno 2.4 looks through npm's packages with too small a stack for some of them.
+  Deno.env.set("RUST_MIN_STACK", String(64 * 1024 * 1024));
   try {
     await download("Deno's runtime", args, { deno, advice });
   } catch (error) {

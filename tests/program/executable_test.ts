@@ -317,7 +317,7 @@ Deno.test({
     const { code, stderr } = await runMounted(
       host,
       "mount -o remount,bind,ro /",
-      ["status"],
+      ["enqueue", host.dir.write("door.png", "bytes")],
     );
     assertEquals(code, 1);
     assertMatch(

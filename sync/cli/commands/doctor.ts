@@ -2,6 +2,7 @@ import { format as formatBytes } from "@std/fmt/bytes";
 import { agentLockPath } from "../../agent/agent_lock.ts";
 import { freeBytes } from "../../host/disk_space.ts";
 import { ProcessLock } from "../../host/lock.ts";
+import { engineInUse } from "../../queue/engine_in_use.ts";
 import { nativeDetail } from "../../queue/native_sqlite.ts";
 import { queuesSetAside } from "../../queue/repair/queue_files.ts";
 import { createUploader, describeReadiness } from "../agent_parts.ts";
@@ -20,6 +21,8 @@ export async function run(context: CommandContext): Promise<number> {
     out(`${good ? "ok   " : "WRONG"}  ${text}`);
   };
   using look = lookInto(settings);
+  const { name, sqlite } = engineInUse();
+  say(true, `SQLite ${sqlite}, ${name}: ${nativeDetail}`);
   if (look) await inspectStore(look, settings, say);
   else say(false, noQueue(settings));
   if (settings.server === null) {
@@ -37,9 +40,7 @@ async function inspectStore(
   { dataDir, minFreeBytes }: Settings,
   say: Say,
 ): Promise<void> {
-  const { name, sqlite } = queue.engine;
   say(true, `data directory "${dataDir}"`);
-  say(true, `SQLite ${sqlite}, ${name}: ${nativeDetail}`);
   const damage = queue.findDamage();
   say(damage === null, damage ?? "the queue is sound");
   for (const name of queuesSetAside(queue.path)) {
