@@ -1,0 +1,128 @@
+/** The same file of a watched folder, or another: nothing is sent twice, nothing goes unsent. */
+import { assertEquals } from "@std/assert";
+import { bindingFlags } from "../../scripts/task/bindings.ts";
+import { CaptureServer } from "../helpers/capture_server.ts";
+import type { RunningCli } from "../helpers/cli.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { Host } from "../helpers/host.ts";
+
+const CRASH_CHILD = import.meta.resolve("../helpers/crash_child.ts");
+
+function watch(host: Host, ...args: string[]): Promise<RunningCli> {
+  const dir = host.makeDir("in");
+  return host.startAgent("--watch", dir, "--settle=0.1", ...args);
+}
+
+async function stop(agent: RunningCli): Promise<void> {
+  agent.kill("SIGTERM");
+  assertEquals((await agent.ended()).code, 0, agent.stderr);
+}
+
+/** What has arrived, in that order. */
+function arrived(server: CaptureServer): string[] {
+  return server.uploads.map(({ bytes }) => new TextDecoder().decode(bytes));
+}
+
+/** Puts a file where another one was, with the same size and time, as `cp -p` and rsync do. */
+function replace(host: Host, name: string, content: string, time: Date): void {
+  const path = host.write("new", content);
+  Deno.utimeSync(path, time, time);
+  Deno.renameSync(path, host.join(name));
+}
+
+const TIME = new Date("2026-05-01T12:00:00Z");
+
+for (const after of ["keep", "delete"]) {
+  Deno.test(`another file of the same name, size and time is delivered with --after-upload ${after}`, async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    await using agent = await watch(host, `--after-upload=${after}`);
+    const frames = ["frame 1", "frame 2", "frame 3"];
+    for (const [n, frame] of frames.entries()) {
+      replace(host, "in/frame.raw", frame, TIME);
+      await eventually(`${frame} arrives`, () => arrived(server).length > n);
+    }
+    // In place as well.
+    const path = host.write("in/frame.raw", "frame 4");
+    Deno.utimeSync(path, TIME, TIME);
+    await eventually("frame 4 arrives", () => arrived(server).length > 3);
+    assertEquals(arrived(server), [...frames, "frame 4"]);
+    if (after === "delete") {
+      await eventually(
+        "all go",
+        () => [...Deno.readDirSync(host.join("in"))].length === 0,
+      );
+    }
+    await stop(agent);
+  });
+}
+
+Deno.test("files that were touched, shifted, renamed with their folder or restored are not sent again", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const names = ["touched", "shifted", "whole", "restored", "sub/renamed"];
+  for (const name of names) host.write(`in/${name}`);
+  {
+    await using agent = await watch(host);
+    await eventually("all arrive", () => server.uploads.length === 5);
+    await stop(agent);
+  }
+  const timeOf = (name: string) => Deno.statSync(host.join("in", name)).mtime!;
+  const set = (name: string, ms: number) =>
+    Deno.utimeSync(host.join("in", name), ms / 1000, ms / 1000);
+  set("touched", Date.now());
+  set("shifted", timeOf("shifted").getTime() + 3_600_000);
+  set("whole", Math.floor(timeOf("whole").getTime() / 2000) * 2000);
+  replace(host, "in/restored", "in/restored", TIME);
+  Deno.renameSync(host.join("in/sub"), host.join("in/moved"));
+  await using agent = await watch(host);
+  host.write("in/new");
+  await eventually("the new one arrives", () => server.uploads.length > 5);
+  await stop(agent);
+  assertEquals(arrived(server).slice(5), ["in/new"]);
+});
+
+Deno.test("a crash between delivery and tidying up leaves neither the file nor its sidecar", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const files = {
+    "a.png": "a",
+    "a.png.json": '{"door": 3}',
+    "b.png": "b",
+    "b.png.json": "broken {",
+  };
+  for (const [name, content] of Object.entries(files)) {
+    host.write(`in/${name}`, content);
+  }
+  const args = [
+    "run",
+    "--watch",
+    host.join("in"),
+    "--settle=0.1",
+    "--after-upload=delete",
+  ];
+  const { signal } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "-A",
+      ...bindingFlags(),
+      CRASH_CHILD,
+      "spool-removed",
+      ...args,
+    ],
+    env: host.env,
+    stdout: "null",
+    stderr: "null",
+  }).output();
+  assertEquals(signal, "SIGKILL");
+  await using agent = await watch(host, "--after-upload=delete");
+  await eventually("both are delivered", () => server.names.length >= 2);
+  // What was not metadata stays.
+  await eventually(
+    "the others go",
+    () => [...Deno.readDirSync(host.join("in"))].length === 1,
+  );
+  assertEquals(Deno.readTextFileSync(host.join("in/b.png.json")), "broken {");
+  assertEquals(arrived(server).sort(), ["a", "b"]);
+  await stop(agent);
+});
