@@ -142,9 +142,6 @@ export class World implements AsyncDisposable {
     const { stderr } = child;
     // A kill may come after the end and before anybody has noticed it.
     const wasKilled = child.wasKilled && code >= 128;
-    if (stderr.includes("is locked")) {
-      this.faults.push(`"${args[0]}" met a locked queue:\n${stderr}`);
-    }
     return { code, stdout, stderr, wasKilled };
   }
 
