@@ -1,4 +1,4 @@
-/** What all measurements share: the server, a folder, the scale, the peers that are there. */
+/** The surroundings of all measurements: the server, a folder, the scale, the peers. */
 import { join } from "@std/path";
 import { randomBytes } from "node:crypto";
 import { findPeers } from "./peers.ts";
@@ -11,7 +11,7 @@ export interface Finding {
   what: string;
   value: number;
   unit: string;
-  /** What is to be reached, where something is. */
+  /** The target, if there is one. */
   atLeast?: number;
   atMost?: number;
   /** The figures that it comes from. */
@@ -23,15 +23,15 @@ export type Bench = Awaited<ReturnType<typeof openBench>>;
 
 /**
  * @param options `python` is the interpreter of the first design; `tell` gets
- * what is being done.
+ * a line for each step.
  * @throws {Error} if there is no C compiler: the server is a C program, so
- * that it leaves the processors to what is measured.
+ * that it leaves the processors to the contenders.
  */
 export async function openBench(
   scale: Scale,
   options: { python: string; tell: (line: string) => void },
 ) {
-  // Not in memory: the disk belongs to what is measured.
+  // Not in memory: the disk is part of the measurement.
   const root = await Deno.makeTempDir({ prefix: "jarvis-bench-" });
   const newDir = () => Deno.makeTempDirSync({ dir: root });
   const receiver = await Receiver.start(root);

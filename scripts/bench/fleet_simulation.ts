@@ -1,14 +1,14 @@
 /**
  * A fleet of agents whose server comes back after an outage, under virtual time.
  *
- * Each agent has the product's own `Throttle`, and acts on it as the agent does:
+ * Each agent has the product's own `Throttle`, and obeys it as the agent does:
  * it waits, then asks the server's health if it should, then sends what it may.
  * The server takes so many captures in each second and answers the rest with 429.
  * Nothing here waits, so an hour passes in seconds.
  */
 import { Throttle } from "../../sync/agent/throttle.ts";
 
-/** What is simulated. Times in seconds. */
+/** The fleet and its server. Times in seconds. */
 export interface FleetOptions {
   agents: number;
   /** How many captures a second the server takes. */
@@ -20,13 +20,13 @@ export interface FleetOptions {
   answerSeconds: number;
   /** How many captures an agent sends at a time, at most. */
   concurrency: number;
-  /** What the server says with 429; null if it says nothing. */
+  /** The `Retry-After` of the server's 429; null for none. */
   retryAfterSeconds: number | null;
   /** From 0 up to 1. */
   random: () => number;
 }
 
-/** What became of the fleet. */
+/** The course of the recovery. */
 export interface FleetReport {
   /** In each second since the server was back: the captures sent to it, and those it took. */
   seconds: { asked: number; taken: number }[];
@@ -52,14 +52,14 @@ interface Host {
   awaits: boolean;
 }
 
-/** Simulates an outage and what comes after it. */
+/** Simulates an outage and the recovery from it. */
 export function simulateFleet(options: FleetOptions): FleetReport {
   return new Fleet(options).run();
 }
 
 class Fleet {
   readonly #options: FleetOptions;
-  /** What happens in each millisecond that something happens in. */
+  /** The events of each millisecond that has any. */
   readonly #events = new Map<number, (() => void)[]>();
   readonly #seconds: FleetReport["seconds"] = [];
   readonly #outageMs: number;
@@ -123,7 +123,7 @@ class Fleet {
     });
   }
 
-  /** Does what the agent does whenever something has happened. */
+  /** Goes on as the agent does after each event. */
   #work(host: Host): void {
     const { throttle } = host;
     if (host.awaits) return;
@@ -186,7 +186,7 @@ class Fleet {
     if (this.#old === 0 && !this.#isDown) this.#oldDoneMs = this.#nowMs;
   }
 
-  /** What is counted in this second. */
+  /** The counts of this second. */
   #second(): FleetReport["seconds"][number] {
     const at = Math.floor((this.#nowMs - this.#outageMs) / 1000);
     while (this.#seconds.length <= at) {

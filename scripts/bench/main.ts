@@ -1,5 +1,5 @@
 /**
- * The task `bench`: measures the product beside what a user would take instead.
+ * The task `bench`: measures the product beside its alternatives.
  *
  * Prints a table, and writes the same as Markdown and JSON.
  */
@@ -48,11 +48,11 @@ export interface BenchOptions {
   scale: Scale;
   /** Which points. @default {all} */
   only?: readonly string[];
-  /** The folder for what is written. */
+  /** The folder for the results. */
   out: string;
   /** @default {"python3"} */
   python?: string;
-  /** Gets what is being done. */
+  /** Gets a line for each step. */
   tell: (line: string) => void;
 }
 

@@ -3,18 +3,18 @@ import { join } from "@std/path";
 import { projectPath } from "../task/bindings.ts";
 import { compileC, run } from "./programs.ts";
 
-/** What is installed, to compare with. */
+/** The installed peers. */
 export interface Peers {
   /** The interpreter for the first design. */
   python?: string;
   curl?: string;
   /** The compiled program that copies files as `enqueue` does. */
   copier?: string;
-  /** What is not there. */
+  /** The names of those that are not installed. */
   missing: string[];
 }
 
-/** Finds the peers; compiles what is to be compiled into a folder. */
+/** Finds the peers, and compiles the C program into a folder. */
 export async function findPeers(dir: string, python: string): Promise<Peers> {
   const peers: Peers = { missing: [] };
   const look = async <K extends "python" | "curl" | "copier">(
@@ -44,7 +44,7 @@ export async function findPeers(dir: string, python: string): Promise<Peers> {
   return peers;
 }
 
-/** What the first design is to do: enqueue paths, then deliver all that it has, or not. */
+/** The first design's task: to enqueue paths, then to deliver its whole queue, or not. */
 export interface FirstDesignInput {
   database: string;
   /** Enqueued; the first `warmUp` of them are delivered before the clock starts. */

@@ -103,7 +103,7 @@ export async function compileC(dir: string, name: string): Promise<string> {
   return program;
 }
 
-/** What the receiver has seen since it was last asked. */
+/** The captures that the receiver has got since it was last asked. */
 export interface Received {
   captures: number;
   /** How long all captures together waited for their answers once they were there, in milliseconds. */

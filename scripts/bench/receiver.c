@@ -19,7 +19,7 @@
 
 enum { BUFFER_BYTES = 256 * 1024 };
 
-/* What was received since it was last asked. */
+/* The captures since the last request for the counts. */
 static struct {
   long captures;
   double held_ms, last_started_ms;
@@ -63,7 +63,7 @@ static int take_capture(int conn, FILE *in, long length, char *buffer) {
   }
   double came_ms = now_ms(CLOCK_MONOTONIC);
   if (wait_ms > 0) usleep((useconds_t)(wait_ms * 1e3));
-  /* Before the answer: whoever has it may ask for the counts. */
+  /* Before the answer: its receiver may ask for the counts at once. */
   pthread_mutex_lock(&lock);
   received.captures++;
   received.held_ms += now_ms(CLOCK_MONOTONIC) - came_ms;

@@ -1,7 +1,7 @@
-/** What a run has found, as a table in Markdown. */
+/** The findings of a run, as a table in Markdown. */
 import type { Finding } from "./bench.ts";
 
-/** Whether what is to be reached was reached; `undefined` where nothing is. */
+/** Whether the target was reached; `undefined` where there is none. */
 export function isReached(finding: Finding): boolean | undefined {
   const { value, atLeast, atMost } = finding;
   if (atLeast !== undefined) return value >= atLeast;

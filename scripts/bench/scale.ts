@@ -7,12 +7,12 @@ const FULL = {
   name: "full",
   /** How often each contender has its turn; the median counts. */
   rounds: 5,
-  /** What one start of the program delivers. */
+  /** The captures that one start of the program delivers. */
   cold: [
     { bytes: 100 * KIB, captures: 1500 },
     { bytes: 2 * KIB, captures: 4000 },
   ],
-  /** What a program that is warm delivers, after `warmUp` captures. */
+  /** The captures that a warm program delivers, after `warmUp` others. */
   warm: [
     { bytes: 2 * KIB, captures: 8000, warmUp: 500 },
     { bytes: 100 * KIB, captures: 6000, warmUp: 300 },

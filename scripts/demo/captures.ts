@@ -1,4 +1,4 @@
-/** The files that the demo hands over, and what they were like when it did. */
+/** The files that the demo hands over, with their names and hashes. */
 
 import { basename, join } from "@std/path";
 import { CaptureFilter } from "../../sync/watch/capture_filter.ts";
@@ -19,14 +19,14 @@ export class DemoCaptures {
     this.#signal = signal;
   }
 
-  /** Copies a folder with what is below it; the original is only read. */
+  /** Copies a folder and its subfolders; the original is only read. */
   async copy(from: string, to: string): Promise<void> {
     await Deno.mkdir(to, { recursive: true });
     const entries = await Array.fromAsync(Deno.readDir(from));
     const names = new Set(entries.map((entry) => entry.name));
     for (const { name, isFile, isDirectory } of entries) {
       const kind = isDirectory ? "folder" : isFile ? "file" : "other";
-      // What the agent passes over, and names that are not valid UTF-8.
+      // The agent ignores these; and names that are not valid UTF-8 cannot be copied.
       if (this.#filter.objection(name, kind) || /\ufffd/.test(name)) continue;
       if (isDirectory) await this.copy(join(from, name), join(to, name));
       const isJson = name.endsWith(".json");

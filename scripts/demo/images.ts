@@ -1,6 +1,6 @@
 /** Draws pictures for the demo: real BMP files, which need no compression. */
 
-/** What a picture is to look like. */
+/** The size and the kind of a picture. */
 export interface ImageOptions {
   /** In pixels. */
   width: number;

@@ -8,7 +8,7 @@ import { PERMISSIONS } from "../build/permissions.ts";
 
 /** Who hears of a process. */
 export interface DemoProcessOptions {
-  /** What it is called in the story. */
+  /** Its name in the story. */
   name: string;
   /** Called with each line of its output. */
   onLine: (line: string) => void;
@@ -89,7 +89,7 @@ function commandOf([script = "", ...args]: string[]): Deno.Command {
   const flags = [...bindingFlags(), ...PERMISSIONS];
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", ...flags, projectPath(script), ...args],
-    // What the user has set for the real agent must not reach this one.
+    // The settings of the user's real agent must not reach this one.
     clearEnv: true,
     env: Object.fromEntries(
       Object.entries(Deno.env.toObject())

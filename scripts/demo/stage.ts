@@ -1,10 +1,10 @@
-/** What the demo plays with: a folder of its own, a server, an agent, and a clock. */
+/** The demo's surroundings: a temporary folder, a server, an agent, and a clock. */
 
 import { delay } from "@std/async/delay";
 import { join } from "@std/path";
 import { DemoProcess, runAgent } from "./process.ts";
 
-/** What the demo reads of `status --json`. */
+/** The part of `status --json` that the demo reads. */
 export interface AgentStatus {
   pending: number;
   uploading: number;
@@ -13,8 +13,8 @@ export interface AgentStatus {
   server: { state: string };
 }
 
-/** What does not come within this time does not come any more. */
-const LIMIT_MS = 60_000;
+/** The longest wait for anything. */
+const LIMIT_MS = 120_000;
 const PAUSE_MS = 50;
 
 /**
@@ -118,7 +118,7 @@ export class DemoStage implements AsyncDisposable {
     });
   }
 
-  /** Waits until the server has stored so many; false if for a minute none comes. */
+  /** Waits until the server has stored so many; false if for two minutes none comes. */
   async storedAll(count: number): Promise<boolean> {
     let [seen, sinceMs] = [this.stored, performance.now()];
     while (this.stored < count) {
@@ -154,7 +154,7 @@ export class DemoStage implements AsyncDisposable {
   /**
    * Looks again and again until there is something.
    *
-   * @throws {Error} with what is wrong, if that takes too long.
+   * @throws {Error} that says `wrong`, if that takes too long.
    */
   async #until<T>(
     wrong: string,
@@ -165,7 +165,7 @@ export class DemoStage implements AsyncDisposable {
       const found = await look();
       if (found !== undefined) return found;
       if (performance.now() > untilMs) {
-        throw new Error(`Cannot go on: after a minute ${wrong}`);
+        throw new Error(`Cannot go on: after two minutes ${wrong}`);
       }
       await delay(PAUSE_MS, { signal: this.signal });
     }

@@ -23,7 +23,7 @@ export interface Verdict {
 
 /**
  * Compares names and bytes with those in the server's folder, where each capture
- * has a record beside it. What the record says of the bytes is not believed.
+ * has a record beside it. The record's own hash is not trusted.
  */
 export async function compareEnds(
   sent: readonly SentCapture[],

@@ -1,4 +1,4 @@
-/** What the project uses of `@std/assert`, over `node:assert`. */
+/** The part of `@std/assert` that the project uses, over `node:assert`. */
 import nodeAssert, { AssertionError } from "node:assert";
 import { isDeepStrictEqual } from "node:util";
 

@@ -1,2 +1,2 @@
-/** What the project uses of `@std/fmt/bytes`, over pretty-bytes. */
+/** The part of `@std/fmt/bytes` that the project uses, over pretty-bytes. */
 export { default as format } from "pretty-bytes";

@@ -1,4 +1,4 @@
-/** What the project uses of `@std/async/deadline`. */
+/** The part of `@std/async/deadline` that the project uses. */
 
 /** Options for {@linkcode deadline}. */
 export interface DeadlineOptions {

@@ -1,4 +1,4 @@
-/** What the project uses of `@std/async/delay`. */
+/** The part of `@std/async/delay` that the project uses. */
 
 /** Options for {@linkcode delay}. */
 export interface DelayOptions {

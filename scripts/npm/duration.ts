@@ -1,4 +1,4 @@
-/** What the project uses of `@std/fmt/duration`, over parse-ms. */
+/** The part of `@std/fmt/duration` that the project uses, over parse-ms. */
 import parseMs from "parse-ms";
 
 /** Writes a number of milliseconds for people, without units that are zero: `1m 5s`. */

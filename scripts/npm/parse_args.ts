@@ -1,7 +1,7 @@
-/** What the project uses of `@std/cli/parse-args`, over Node's own parser. */
+/** The part of `@std/cli/parse-args` that the project uses, over Node's own parser. */
 import { parseArgs as parse } from "node:util";
 
-/** What {@linkcode parseArgs} does with the arguments. */
+/** Options for {@linkcode parseArgs}. */
 export interface ParseOptions<
   S extends string = string,
   B extends string = string,
@@ -43,7 +43,7 @@ export function parseArgs<
   const { tokens } = parse({
     args: args.map((arg, i) => {
       const takesNext = i < end && strings.includes(arg.replace(/^--/, ""));
-      // What begins with a dash, or is empty, is not taken for a value.
+      // An argument that begins with a dash, or is empty, is not a value.
       return takesNext && /^(-|$)/.test(args[i + 1] ?? "") ? `${arg}=` : arg;
     }),
     options: Object.fromEntries([

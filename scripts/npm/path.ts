@@ -1,4 +1,4 @@
-/** What the project uses of `@std/path`, over Node's own and picomatch. */
+/** The part of `@std/path` that the project uses, over Node's own and picomatch. */
 // @ts-types="@types/picomatch"
 import picomatch from "picomatch";
 
@@ -20,7 +20,7 @@ export {
   pathToFileURL as toFileUrl,
 } from "node:url";
 
-/** What {@linkcode globToRegExp} understands: both are always on. */
+/** Options for {@linkcode globToRegExp}: both are always on. */
 export interface GlobOptions {
   /** Braces and character classes. */
   extended?: boolean;

@@ -1,4 +1,4 @@
-/** What the project uses of `@std/async/retry`. */
+/** The part of `@std/async/retry` that the project uses. */
 import { delay } from "./delay.ts";
 
 /** Thrown once every attempt has failed; `cause` is the last failure. */

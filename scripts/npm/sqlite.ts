@@ -1,4 +1,4 @@
-/** What the project uses of `@db/sqlite`, which has no equal on npm. */
+/** The part of `@db/sqlite` that the project uses, which has no equal on npm. */
 
 /** A value that SQLite stores. */
 export type BindValue =
@@ -37,7 +37,7 @@ export declare class Database {
   close(): void;
 }
 
-// Whoever imports this is told at once, and opens the file with node:sqlite.
+// At once, so that the importing module can open the file with node:sqlite.
 throw new Error(
   'Cannot load "@db/sqlite": the npm binding does not carry it, expected the caller to use node:sqlite',
 );

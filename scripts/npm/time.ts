@@ -1,4 +1,4 @@
-/** What the project uses of `@std/testing/time`, over @sinonjs/fake-timers. */
+/** The part of `@std/testing/time` that the project uses, over @sinonjs/fake-timers. */
 // @ts-types="@types/sinonjs__fake-timers"
 import { type InstalledClock, withGlobal } from "@sinonjs/fake-timers";
 

@@ -1,4 +1,4 @@
-/** What the project uses of `@std/media-types/type-by-extension`, over mime. */
+/** The part of `@std/media-types/type-by-extension` that the project uses, over mime. */
 import mime from "mime";
 
 /** Returns the media type of a file extension, with or without its dot. */

@@ -1,4 +1,4 @@
-/** What the reference server answers to each request: the contract, and its breaches on request. */
+/** The reference server's answers: the contract, and its breaches on request. */
 
 import { createHash } from "node:crypto";
 import { receiveForm } from "./capture_form.ts";
@@ -14,13 +14,8 @@ import { readBody, skipBody } from "./request_body.ts";
 
 /** Options for {@linkcode CaptureApi}. */
 export interface CaptureApiOptions {
-  /** What uploads and the listing must carry as `Authorization: Bearer`. @default {none} */
+  /** The bearer token that uploads and the listing must carry. @default {none} */
   token?: string | undefined;
-  /**
-   * The longest request body that is taken, in bytes: 413 beyond it, 411 if the
-   * request does not say how long it is. @default {Infinity}
-   */
-  maxBytes?: number;
   /** Takes one line for each upload, without its metadata. @default {nothing is logged} */
   log?: ((line: string) => void) | undefined;
   /** Draws from 0 to 1, for the rates. @default {Math.random} */
@@ -43,7 +38,7 @@ interface Kept {
 
 /** Answers requests out of a store, and into it. */
 export class CaptureApi {
-  /** What goes wrong, from the next request on. */
+  /** The misbehaviour, from the next request on. */
   misbehaviour: Misbehaviour = NO_MISBEHAVIOUR;
   readonly #store: ReceivedStore;
   readonly #options: CaptureApiOptions;
@@ -108,12 +103,12 @@ export class CaptureApi {
     }
     this.#refuseAsTold(request);
     this.#checkToken(request);
-    const length = this.#checkLength(request);
     const cutAt = this.#random() < dropRate
       ? dropAt ?? CUT_POINTS[Math.floor(this.#random() * CUT_POINTS.length)]
       : undefined;
     if (cutAt === "before") throw new ConnectionCut("before reading");
     if (this.#random() < failRate) throw new Refusal(500, TOLD_TO);
+    const length = Number(request.headers.get("content-length"));
     const readable = cutAt === "body" ? length / 2 : Infinity;
     const { capture, isNew } = await this.#keep(request, readable);
     const { id, size, sha256, filename } = capture;
@@ -205,19 +200,6 @@ export class CaptureApi {
     throw new Refusal(401, "Cannot let you in: expected the right token", {
       "www-authenticate": "Bearer",
     });
-  }
-
-  /** The length that the request declares; 0 if it does not and need not. */
-  #checkLength({ headers }: Request): number {
-    const declared = headers.get("content-length");
-    const { maxBytes = Infinity } = this.#options;
-    if (declared === null && maxBytes < Infinity) {
-      throw new Refusal(411, "Cannot take this: expected a Content-Length");
-    }
-    if (Number(declared) <= maxBytes) return Number(declared);
-    const message =
-      `Cannot take ${declared} bytes: expected at most ${maxBytes}`;
-    throw new Refusal(413, message);
   }
 
   #log(outcome: number | string, text: string): void {

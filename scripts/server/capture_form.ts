@@ -8,7 +8,7 @@ import { ConnectionCut, Refusal } from "./refusal.ts";
 
 const MAX_METADATA_BYTES = 16 * 1024 * 1024;
 
-/** What a form said of its capture. */
+/** The fields of a form. */
 export interface CaptureForm {
   /** The file name as the client sent it. */
   filename: string;
@@ -16,7 +16,7 @@ export interface CaptureForm {
   contentType: string;
   /** The JSON object in the field `metadata`, as it was written. */
   metadata: string;
-  /** What the metadata give as the file's SHA-256; undefined if they do not. */
+  /** The `sha256` of the metadata; undefined if they have none. */
   expectedSha256: unknown;
 }
 

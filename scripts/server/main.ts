@@ -14,10 +14,10 @@ Usage: deno task server [OPTIONS]
   --port PORT        listen on this port, 0 takes a free one (default 8000)
   --host ADDRESS     listen on this address (default 127.0.0.1)
   --dir DIR          keep captures here (default ./received)
-  --token-file FILE  ask for the token in this file; or set JARVIS_TOKEN
-  --max-bytes N      refuse uploads of more bytes
   --no-fsync         answer before a capture would survive a power failure
   --quiet            do not log each upload
+
+With JARVIS_TOKEN set, uploads must carry that token.
 
 To see how a client copes:
   --status N         answer every upload with this status, 300 to 599
@@ -32,13 +32,12 @@ Example: deno task server --port 8000 --dir ./received --drop-rate 0.2
 /** The least and the most of what the options that are numbers take. */
 const NUMBERS = {
   port: [0, 65_535],
-  "max-bytes": [1, Number.MAX_SAFE_INTEGER],
   status: LIMITS.status,
   "fail-rate": LIMITS.failRate,
   "drop-rate": LIMITS.dropRate,
   latency: LIMITS.latencyMs,
 } as const;
-const TEXTS = ["host", "dir", "token-file"] as const;
+const TEXTS = ["host", "dir"] as const;
 
 /** A mistake in the arguments, said in words for the user. */
 class UsageError extends Error {}
@@ -76,8 +75,7 @@ function parseOptions(args: string[]): ReferenceServerOptions {
     port: number("port") ?? 8_000,
     hostname: text("host") ?? "127.0.0.1",
     dir: text("dir") ?? "./received",
-    token: readToken(text("token-file")),
-    maxBytes: number("max-bytes") ?? Infinity,
+    token: Deno.env.get("JARVIS_TOKEN") || undefined,
     fsync: !flags["no-fsync"],
     misbehaviour: {
       status: number("status"),
@@ -87,22 +85,6 @@ function parseOptions(args: string[]): ReferenceServerOptions {
     },
     log: flags.quiet ? undefined : console.error,
   };
-}
-
-function readToken(path: string | undefined): string | undefined {
-  if (path === undefined) return Deno.env.get("JARVIS_TOKEN") || undefined;
-  let token;
-  try {
-    token = Deno.readTextFileSync(path).trim();
-  } catch (error) {
-    throw new UsageError(
-      `Cannot read --token-file "${path}": ${(error as Error).message}`,
-    );
-  }
-  if (token) return token;
-  throw new UsageError(
-    `Cannot use --token-file "${path}": expected a token in it, found nothing`,
-  );
 }
 
 async function main(args: string[]): Promise<number> {

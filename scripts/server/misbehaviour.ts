@@ -1,12 +1,12 @@
-/** How the reference server can be told to behave like a server in trouble. */
+/** The faults that the reference server can be told to show. */
 
 /** When a connection is cut: before anything is read, amid the body, or after storing. */
 export type CutPoint = "before" | "body" | "after";
 
-/** What answers in the place of a capture server, and says 200. */
+/** An answer with 2xx that is not a capture server's. */
 export type Impostor = keyof typeof IMPOSTORS;
 
-/** What goes wrong, and how often. Everything here may change at any time. */
+/** The faults, and how often they occur. Everything here may change at any time. */
 export interface Misbehaviour {
   /** The share of uploads that are answered 500 and not stored, 0 to 1. @default {0} */
   failRate: number;
@@ -60,7 +60,7 @@ export const IMPOSTORS = {
   "other JSON": () => Response.json({ success: false, error: "quota" }),
 };
 
-/** The least and the most of each number. 200 would say that a capture is safe that is not. */
+/** The least and the most of each number. A status of 200 would be a lie. */
 export const LIMITS = {
   failRate: [0, 1],
   dropRate: [0, 1],

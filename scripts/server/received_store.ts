@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "@std/path";
 import { IncomingCapture } from "./incoming_capture.ts";
 
-/** What is known of one capture that was received in full. */
+/** The record of a capture that was received in full. */
 export interface ReceivedCapture {
   /** The server's own name for it: a UUID. */
   id: string;
@@ -52,7 +52,7 @@ export class ReceivedStore {
     this.#fsync = fsync;
     const incoming = join(folder, INCOMING_FOLDER);
     Deno.mkdirSync(incoming, { recursive: true, mode: 0o700 });
-    // What an earlier process left unfinished was never answered for.
+    // Uploads that an earlier process did not finish: nobody got an answer to them.
     for (const entry of Deno.readDirSync(incoming)) {
       Deno.removeSync(join(incoming, entry.name));
     }

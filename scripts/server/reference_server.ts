@@ -17,7 +17,7 @@ export interface ReferenceServerOptions extends CaptureApiOptions {
   hostname?: string;
   /** Whether an answer waits until the capture would survive a power failure. @default {true} */
   fsync?: boolean;
-  /** What goes wrong from the start; `misbehave()` changes it later. @default {nothing} */
+  /** The misbehaviour from the start; `misbehave()` changes it later. @default {none} */
   misbehaviour?: Partial<Misbehaviour>;
 }
 
@@ -109,7 +109,7 @@ export class ReferenceServer implements AsyncDisposable {
     return this.#closing ??= this.#close(options.graceMs ?? 5_000);
   }
 
-  /** Cuts what is under way and closes. */
+  /** Cuts the requests in flight and closes. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close({ graceMs: 0 });
   }

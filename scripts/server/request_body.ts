@@ -1,4 +1,4 @@
-/** Reads what a client sends, as far as is wanted. */
+/** Reads request bodies, up to a limit. */
 
 import { ConnectionCut } from "./refusal.ts";
 
@@ -26,7 +26,7 @@ export async function* readBody(
   if (left < Infinity) throw new ConnectionCut("amid the body");
 }
 
-/** Reads what is left of a refused body, so that the client gets to see the answer. */
+/** Reads the rest of a refused body, so that the client gets to see the answer. */
 export async function skipBody(body: Request["body"]): Promise<void> {
   let left = MAX_SKIPPED_BYTES;
   try {
@@ -34,6 +34,6 @@ export async function skipBody(body: Request["body"]): Promise<void> {
       if ((left -= chunk.length) < 0) break;
     }
   } catch {
-    // The client is gone, and so is what there was to skip.
+    // The client is gone, and the rest of the body with it.
   }
 }

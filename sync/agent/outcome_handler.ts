@@ -1,5 +1,6 @@
 import { format as formatDuration } from "@std/fmt/duration";
 import { basename } from "@std/path";
+import { metadataHash } from "../capture/metadata_hash.ts";
 import type { Log } from "../host/log.ts";
 import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
 import type { Spool } from "../spool/spool.ts";
@@ -201,7 +202,10 @@ export class OutcomeHandler {
     this.#report.delivered++;
     const { id, size, spooled } = capture;
     const { captureId, sha256, sent } = result;
-    const proof = { captureId, sha256, identity: sent };
+    const metadataSha256 = capture.watched
+      ? metadataHash(capture.metadataJson)
+      : null;
+    const proof = { captureId, sha256, identity: sent, metadataSha256 };
     this.#options.completer.add({
       completion: { id, kind: "delivered", ...proof, ...recordOf(result) },
       after: async () => {

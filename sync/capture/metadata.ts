@@ -69,6 +69,8 @@ export function checkMetadata(text: string): string {
 
 function parseMetadata(text: string): Metadata {
   assertSize(text);
+  // By the text, because a megabyte of brackets is hundreds of thousands of objects.
+  if (depthOf(text) > MAX_METADATA_DEPTH) throw tooDeep();
   let value: unknown;
   try {
     value = JSON.parse(text.trim());
@@ -79,7 +81,6 @@ function parseMetadata(text: string): Metadata {
     );
   }
   assertObject(value);
-  assertDepth(value);
   return value;
 }
 
@@ -158,11 +159,7 @@ function assertSize(text: string): void {
 function assertDepth(root: object): void {
   let level = childrenOf(root);
   for (let depth = 2; level.length > 0; depth++) {
-    if (depth > MAX_METADATA_DEPTH) {
-      throw new TypeError(
-        `Cannot use metadata nested deeper than ${MAX_METADATA_DEPTH} levels`,
-      );
-    }
+    if (depth > MAX_METADATA_DEPTH) throw tooDeep();
     // Each once: two cycles in one object would double the level every time.
     level = [...new Set(level.flatMap(childrenOf))];
   }
@@ -171,4 +168,24 @@ function assertDepth(root: object): void {
 function childrenOf(node: object): object[] {
   return Object.values(node)
     .filter((child) => typeof child === "object" && child !== null);
+}
+
+/** How deep the brackets in JSON text are nested. */
+function depthOf(text: string): number {
+  let [depth, deepest, isInString] = [0, 0, false];
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === '"') isInString = !isInString;
+    else if (isInString) at += character === "\\" ? 1 : 0;
+    else if (character === "[" || character === "{") {
+      deepest = Math.max(deepest, ++depth);
+    } else if (character === "]" || character === "}") depth--;
+  }
+  return deepest;
+}
+
+function tooDeep(): TypeError {
+  return new TypeError(
+    `Cannot use metadata nested deeper than ${MAX_METADATA_DEPTH} levels`,
+  );
 }

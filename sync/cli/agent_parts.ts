@@ -1,6 +1,5 @@
 import { SyncAgent, type SyncAgentOptions } from "../agent/agent.ts";
 import { TidyUp } from "../watch/after_upload.ts";
-import { metadataHash } from "../watch/sidecar.ts";
 import { isServerUrl, type Settings } from "./config.ts";
 import { join, SEPARATOR } from "@std/path";
 import { exists } from "../host/files.ts";
@@ -76,7 +75,18 @@ export function createAgent(
   const { queue, spool } = store;
   const { watch, concurrency, graceMs, afterUpload } = settings;
   const roots = watch.map((path) => new WatchedRoot(path, log));
-  const tidyUp = new TidyUp(afterUpload, { roots, log });
+  const tidyUp = new TidyUp(afterUpload, {
+    roots,
+    log,
+    onGone: (id) => {
+      try {
+        queue.markRemoved(id);
+      } catch (error) {
+        // It may be taken for the next file of its name and content, no more.
+        log("warn", `Cannot record that a file is gone: ${error}`);
+      }
+    },
+  });
   const clean = cleaner(settings, store, log);
   const { onTurn, onDelivered, ...rest } = options;
   const agent: SyncAgent = new SyncAgent({
@@ -84,7 +94,6 @@ export function createAgent(
     onTurn: () => {
       onTurn?.();
       clean();
-      void tidyUp.retry();
     },
     queue,
     uploader,
@@ -92,15 +101,12 @@ export function createAgent(
     concurrency,
     graceMs,
     spool,
-    onDelivered: async (capture, { sha256 }) => {
+    onDelivered: async ({ filepath: path, watched, identity }) => {
       reached("spool-removed");
       onDelivered?.();
-      const { id, filepath: path, watched, size, mtimeMs } = capture;
-      if (!watched || size === null || mtimeMs === null) return;
-      const metadataSha256 = metadataHash(capture.metadataJson);
-      const identity = { size, mtimeMs };
-      const file = { path, identity, sha256, metadataSha256 };
-      if (await tidyUp.tidy(file)) queue.markRemoved(id);
+      const file = watched && identity && { path, identity };
+      const delivered = file && queue.deliveredFile(file);
+      if (delivered) await tidyUp.tidy({ ...file, ...delivered });
     },
     ...(watch.length > 0 && {
       watcher: createWatcher(settings, store, {
@@ -165,11 +171,14 @@ function createWatcher(
     knownContent: (file, sha256) => queue.knownContent(file, sha256),
     // The agent may have ended between the delivery and tidying up.
     onDelivered: async (file) => {
-      await tidyUp.tidy({ ...file, sha256: null, metadataSha256: null });
+      const delivered = queue.deliveredFile(file);
+      if (delivered) await tidyUp.tidy({ ...file, ...delivered });
     },
+    onTurn: () => tidyUp.retry(),
     onFinished: async (files) => {
-      await intake.addWatched(files, { copyUpToBytes });
+      const left = await intake.addWatched(files, { copyUpToBytes });
       onQueued();
+      return left;
     },
   });
 }

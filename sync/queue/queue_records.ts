@@ -10,11 +10,21 @@ import { QueueReader } from "./queue_reader.ts";
 import type { Row } from "./sqlite.ts";
 import type { Attempt } from "./transitions.ts";
 import {
+  fileKey,
   lookUp,
   type SeenFile,
   stateByContent,
   type WatchedState,
 } from "./watched_files.ts";
+
+/** What was delivered of a watched file. */
+export interface DeliveredCapture {
+  id: string;
+  /** Of its bytes, in hexadecimal; `null` if that is not known. */
+  sha256: string | null;
+  /** The same of its metadata. */
+  metadataSha256: string | null;
+}
 
 /**
  * What a queue keeps besides its captures: those that have left it, the files that
@@ -77,6 +87,16 @@ export class QueueRecords extends QueueReader {
    */
   knownContent(file: SeenFile, sha256: string): WatchedState | undefined {
     return this.#file.write(() => stateByContent(this.#file.sql, file, sha256));
+  }
+
+  /** What was delivered of a file that is known as delivered; `undefined` if none was. */
+  deliveredFile(file: SeenFile): DeliveredCapture | undefined {
+    const row = this.#file.sql.deliveredWatched.get(fileKey(file));
+    return row && {
+      id: String(row.capture_id),
+      sha256: row.sha256 as string | null,
+      metadataSha256: row.metadata_sha256 as string | null,
+    };
   }
 
   /** Says that the agent has removed or moved a delivered capture's file: what comes in its place is new. */

@@ -88,6 +88,7 @@ const TABLES = [
   filepath TEXT NOT NULL,
   file_id TEXT NOT NULL,
   ${VERSION},
+  metadata_sha256 TEXT,
   state TEXT NOT NULL CHECK (state IN ('queued', 'delivered', 'removed')),
   ${whole("since", "NOT NULL")}
 ) STRICT`,

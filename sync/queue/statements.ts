@@ -106,7 +106,10 @@ const STATEMENTS = {
     `UPDATE OR REPLACE watched_files SET state = 'delivered', since = ?,
        file_id = coalesce(?, file_id), size = coalesce(?, size),
        mtime_ms = coalesce(?, mtime_ms), ctime_ms = coalesce(?, ctime_ms),
-       sha256 = coalesce(?, sha256) WHERE capture_id = ?`,
+       sha256 = coalesce(?, sha256), metadata_sha256 = ? WHERE capture_id = ?`,
+  deliveredWatched:
+    `SELECT capture_id, sha256, metadata_sha256 FROM watched_files
+     WHERE file_id = ? AND state = 'delivered'`,
   watchedIsRemoved:
     "UPDATE watched_files SET state = 'removed', since = ? WHERE capture_id = ?",
   forgetWatchedCapture: "DELETE FROM watched_files WHERE capture_id = ?",

@@ -37,6 +37,8 @@ export type Completion =
       sha256?: string | null;
       /** Which file was sent, if it was not the spool's copy. */
       identity?: KnownIdentity | null;
+      /** Of the metadata of a watched file, in hexadecimal. */
+      metadataSha256?: string | null;
     }
     /** The attempt counts, and the capture waits. */
     | { kind: "charge"; error: string }
@@ -162,7 +164,8 @@ function deliver(
   const how = [before + 1, elapsedMs, attempt?.status ?? null];
   sql.deliver.run(...content, captureId, nowMs, ...how, id);
   if (Number(row.watched) === 1) {
-    sql.watchedIsDelivered.run(nowMs, ...content, id);
+    const { metadataSha256 = null } = completion;
+    sql.watchedIsDelivered.run(nowMs, ...content, metadataSha256, id);
   }
   return sql.remove.run(id) > 0;
 }

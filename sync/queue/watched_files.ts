@@ -77,6 +77,11 @@ export function stateByContent(
   }
 }
 
+/** What tells a file from others. */
+export function fileKey({ path, identity }: SeenFile): SqlValue {
+  return knownValues(path, identity)[0]!;
+}
+
 /** The values of an identity; what no number tells apart is told apart by its name. */
 function knownValues(path: string, identity?: KnownIdentity): SqlValue[] {
   const [fileId, ...version] = identityValues(identity);

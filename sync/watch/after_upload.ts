@@ -1,16 +1,12 @@
 import { dirname } from "@std/path";
+import { metadataHash } from "../capture/metadata_hash.ts";
 import type { Folder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
 import { type FileIdentity, isSameVersion } from "../host/opened_file.ts";
 import { readHashed } from "../host/sha256.ts";
+import type { DeliveredCapture } from "../queue/queue_records.ts";
 import { MoveTarget } from "./move_target.ts";
-import {
-  fileAt,
-  metadataHash,
-  readSidecar,
-  SidecarError,
-  sidecarOf,
-} from "./sidecar.ts";
+import { fileAt, readSidecar, SidecarError, sidecarOf } from "./sidecar.ts";
 import type { Place, WatchedRoot } from "./watched_root.ts";
 
 /** What becomes of a watched file once it is delivered. */
@@ -20,20 +16,18 @@ export type AfterUpload =
   | { kind: "move"; dir: string };
 
 /** A file of a watched folder that was delivered. */
-export interface DeliveredFile {
+export interface DeliveredFile extends DeliveredCapture {
   path: string;
   /** As it was taken over, as far as that is known. */
   identity: FileIdentity | Pick<FileIdentity, "size" | "mtimeMs">;
-  /** Of the bytes that were delivered, in hexadecimal; `null` if that is not known. */
-  sha256: string | null;
-  /** The same of the metadata. */
-  metadataSha256: string | null;
 }
 
 /** Options for {@linkcode TidyUp}. */
 export interface TidyUpOptions {
   /** The folders that are watched today: nothing else is touched. */
   roots: WatchedRoot[];
+  /** Is told the id of each capture whose file is gone. */
+  onGone: (id: string) => void;
   log: Log;
 }
 
@@ -64,7 +58,7 @@ export class TidyUp {
   readonly #options: TidyUpOptions;
   /** By the path of the folder. */
   readonly #resting = new Map<string, Resting>();
-  #last = Promise.resolve(true);
+  #last = Promise.resolve();
 
   constructor(policy: AfterUpload, options: TidyUpOptions) {
     this.#policy = policy;
@@ -74,10 +68,10 @@ export class TidyUp {
     this.#options = options;
   }
 
-  /** Tidies a file up after those before it; returns whether it is gone then. */
-  tidy(file: DeliveredFile): Promise<boolean> {
+  /** Tidies a file up after those before it; never throws. */
+  tidy(file: DeliveredFile): Promise<void> {
     const place = this.#placeOf(file.path);
-    if (this.#policy.kind === "keep" || !place) return Promise.resolve(false);
+    if (this.#policy.kind === "keep" || !place) return Promise.resolve();
     this.#last = this.#last.then(() => this.#tidy(file, place));
     return this.#last;
   }
@@ -96,12 +90,12 @@ export class TidyUp {
     }
   }
 
-  async #tidy(file: DeliveredFile, place: Place): Promise<boolean> {
+  async #tidy(file: DeliveredFile, place: Place): Promise<void> {
     const folder = dirname(file.path);
     const resting = this.#resting.get(folder);
     if (resting && performance.now() < resting.until) {
       if (resting.files.size < MAX_RESTING) resting.files.set(file.path, file);
-      return false;
+      return;
     }
     try {
       using root = place.root.open();
@@ -109,10 +103,9 @@ export class TidyUp {
         await this.#tidyIn(root, place.name, file);
       resting?.files.delete(file.path);
       if (isGone || resting?.files.size === 0) this.#resting.delete(folder);
-      return isGone;
+      if (isGone) this.#options.onGone(file.id);
     } catch (error) {
       this.#rest(file, error as Error);
-      return false;
     }
   }
 

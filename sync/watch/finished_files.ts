@@ -1,4 +1,5 @@
 import type { WatchedFile } from "../spool/intake.ts";
+import type { Taker } from "./candidates.ts";
 
 /** A file of a watched folder, as it was seen. */
 export type SeenFile = Pick<WatchedFile, "path" | "identity">;
@@ -12,24 +13,15 @@ const METADATA_WEIGHT = 8;
 
 /** Collects finished files and hands them over, some at a time. */
 export class FinishedFiles {
-  readonly #handOver: (files: WatchedFile[]) => Promise<void>;
-  readonly #isKnown: (file: SeenFile) => boolean;
+  readonly #taker: Pick<Taker, "known" | "onFinished">;
   /** By path: several ways may lead to the same file. */
   readonly #files = new Map<string, WatchedFile>();
   #bytes = 0;
   #failure: Error | undefined;
+  #areAllTaken = true;
 
-  /**
-   * @param handOver Takes files over, or throws: some of them may be taken then
-   * all the same.
-   * @param isKnown Whether a file was taken over.
-   */
-  constructor(
-    handOver: (files: WatchedFile[]) => Promise<void>,
-    isKnown: (file: SeenFile) => boolean,
-  ) {
-    this.#handOver = handOver;
-    this.#isKnown = isKnown;
+  constructor(taker: Pick<Taker, "known" | "onFinished">) {
+    this.#taker = taker;
   }
 
   /** Whether there are enough to be handed over. */
@@ -62,16 +54,28 @@ export class FinishedFiles {
     if (taken === 0) throw this.#failure;
   }
 
-  /** @throws {Error} what went wrong since this was asked last. */
-  throwFailure(): void {
-    const failure = this.#failure;
+  /**
+   * Returns whether all files were what they had been, since this was asked last.
+   *
+   * @throws {Error} what went wrong since then.
+   */
+  takeResult(): boolean {
+    const [failure, areAllTaken] = [this.#failure, this.#areAllTaken];
     this.#failure = undefined;
+    this.#areAllTaken = true;
     if (failure) throw failure;
+    return areAllTaken;
+  }
+
+  #isKnown(file: WatchedFile): boolean {
+    const [state] = this.#taker.known([file]);
+    return state !== undefined && state !== "in doubt";
   }
 
   async #take(files: WatchedFile[]): Promise<boolean> {
     try {
-      await this.#handOver(files);
+      const left = await this.#taker.onFinished(files);
+      if (left.length > 0) this.#areAllTaken = false;
       return true;
     } catch (error) {
       this.#failure = error as Error;

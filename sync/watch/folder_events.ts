@@ -2,13 +2,8 @@ import { relative, SEPARATOR } from "@std/path";
 import type { Folder } from "../host/folder.ts";
 import { libc } from "../host/libc.ts";
 import type { OnceLog } from "../host/log.ts";
-import { Inotify, type InotifyEvent } from "./inotify.ts";
-import {
-  pathOf,
-  type Place,
-  type WatchedRoot,
-  within,
-} from "./watched_root.ts";
+import { InotifyEvents } from "./inotify.ts";
+import { pathOf, type Place, type WatchedRoot } from "./watched_root.ts";
 
 /** What is told of folders. */
 export interface FolderListener {
@@ -43,7 +38,7 @@ export function listenToFolders(
 ): FolderEvents | undefined {
   if (libc) {
     try {
-      return new InotifyEvents(listener, { inotify: new Inotify(), log });
+      return new InotifyEvents(listener, log);
     } catch (error) {
       sayUnheard(log, error as Error);
       return undefined;
@@ -54,7 +49,11 @@ export function listenToFolders(
   return new PortableEvents(listener, log);
 }
 
-function sayUnheard(log: OnceLog, error: Error & { code?: string }): void {
+/** Says once why nothing is told of some folders, and what to do. */
+export function sayUnheard(
+  log: OnceLog,
+  error: Error & { code?: string },
+): void {
   const limit = { EMFILE: "instances", ENOSPC: "watches" }[error.code ?? ""];
   log.warn(
     "events",
@@ -62,67 +61,6 @@ function sayUnheard(log: OnceLog, error: Error & { code?: string }): void {
       ? `This user's inotify ${limit} are used up: what nobody tells of is looked through every few seconds; raise fs.inotify.max_user_${limit} with sysctl and start the agent again`
       : `Cannot be told what happens in folders, will look through them every few seconds: ${error.message}`,
   );
-}
-
-/** Listens by Linux's inotify. */
-class InotifyEvents implements FolderEvents {
-  readonly #listener: FolderListener;
-  readonly #inotify: Inotify;
-  readonly #log: OnceLog;
-  readonly #places = new Map<number, Place>();
-
-  constructor(
-    listener: FolderListener,
-    { inotify, log }: { inotify: Inotify; log: OnceLog },
-  ) {
-    this.#listener = listener;
-    this.#inotify = inotify;
-    this.#log = log;
-  }
-
-  watch(place: Place, folder: Folder): number | undefined {
-    try {
-      const watch = this.#inotify.watch(folder);
-      this.#places.set(watch, place);
-      return watch;
-    } catch (error) {
-      sayUnheard(this.#log, error as Error);
-      return undefined;
-    }
-  }
-
-  unwatch(watch: number): void {
-    if (this.#places.delete(watch)) this.#inotify.unwatch(watch);
-  }
-
-  async run(signal: AbortSignal): Promise<void> {
-    const stop = () => this.#inotify.close();
-    signal.addEventListener("abort", stop);
-    if (signal.aborted) stop();
-    for await (const events of this.#inotify.events()) {
-      events.forEach((event) => this.#tell(event));
-    }
-    signal.removeEventListener("abort", stop);
-  }
-
-  #tell(event: InotifyEvent): void {
-    if (event.kind === "overflow") return this.#listener.onLost();
-    const folder = this.#places.get(event.watch);
-    if (!folder) return;
-    if (event.kind === "ended") this.#places.delete(event.watch);
-    if (event.name === "") {
-      if (folder.name === "") this.#listener.onRootUnsure();
-      return;
-    }
-    const place = within(folder, event.name);
-    if (!event.isUtf8) return sayOddName(this.#log, place);
-    if (event.isFolder && event.kind === "left") {
-      this.#listener.onFolderLeft(place);
-    } else if (event.isFolder) this.#listener.onFolder(place);
-    else if (event.kind !== "left") {
-      this.#listener.onFile(place, { renamed: event.kind === "renamed" });
-    }
-  }
 }
 
 /** Says once that something cannot be named in UTF-8, and so not be delivered. */

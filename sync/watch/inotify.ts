@@ -1,6 +1,6 @@
 /**
  * Linux's inotify: it tells what happens to the names in the folders that are
- * watched, not below them. A name comes as bytes, nothing is opened or followed.
+ * watched, not below them. Names are bytes, and nothing is opened or followed.
  *
  * @module
  */
@@ -8,6 +8,14 @@
 import { close } from "../host/descriptor.ts";
 import { descriptorOf, type Folder, nameOf } from "../host/folder.ts";
 import { cString, lastErrno, libc, systemError } from "../host/libc.ts";
+import type { OnceLog } from "../host/log.ts";
+import {
+  type FolderEvents,
+  type FolderListener,
+  sayOddName,
+  sayUnheard,
+} from "./folder_events.ts";
+import { type Place, within } from "./watched_root.ts";
 
 const IN_ATTRIB = 0x4;
 const IN_CLOSE_WRITE = 0x8;
@@ -16,7 +24,6 @@ const IN_MOVED_TO = 0x80;
 const IN_CREATE = 0x100;
 const IN_DELETE_SELF = 0x400;
 const IN_MOVE_SELF = 0x800;
-const IN_UNMOUNT = 0x2000;
 const IN_Q_OVERFLOW = 0x4000;
 const IN_IGNORED = 0x8000;
 const IN_ONLYDIR = 0x01000000;
@@ -25,109 +32,105 @@ const IN_ISDIR = 0x40000000;
 /** Not each write: that would be thousands of events for one film. */
 const WANTED = IN_ATTRIB | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO |
   IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
-const FLAGS = 0o2004000; // IN_CLOEXEC | IN_NONBLOCK, and those of an eventfd
+/** To be closed in child processes, and not to wait: for inotify and eventfd alike. */
+const FLAGS = 0o2004000;
 const POLLIN = 1;
 
-/** What happened. */
-export interface InotifyEvent {
-  /**
-   * - `changed`: something came, was closed after writing, or may be read now;
-   * - `renamed`: something got this name, be it that it had another one before;
-   * - `left`: something has this name no more;
-   * - `unsure`: the watched folder itself was moved, removed or unmounted;
-   * - `ended`: nothing more will be told by this watch;
-   * - `overflow`: there was too much to tell, of any watch.
-   */
-  kind: "changed" | "renamed" | "left" | "unsure" | "ended" | "overflow";
-  watch: number;
-  /** Empty where it is about the watched folder. */
-  name: string;
-  /** Whether the name is valid UTF-8: another one is shown with replacement characters. */
-  isUtf8: boolean;
-  isFolder: boolean;
-}
-
-/** One inotify instance, of which a user has few: it is for all folders. */
-export class Inotify {
+/** One inotify instance, of which a user has few: it listens to all folders. */
+export class InotifyEvents implements FolderEvents {
+  readonly #listener: FolderListener;
+  readonly #log: OnceLog;
   readonly #fd: number;
-  readonly #wakeup: number;
-  #isClosed = false;
+  /** Ends the wait for events. */
+  readonly #end: number;
+  readonly #places = new Map<number, Place>();
 
-  /** @throws {Error} whose `code` is `EMFILE` if the user has no instance left. */
-  constructor() {
-    this.#wakeup = libc!.eventfd(0, FLAGS);
-    this.#fd = this.#wakeup < 0 ? -1 : libc!.inotify_init1(FLAGS);
+  /** @throws {Error} whose `code` is `EMFILE` if this user has no instance left. */
+  constructor(listener: FolderListener, log: OnceLog) {
+    this.#listener = listener;
+    this.#log = log;
+    this.#end = libc!.eventfd(0, FLAGS);
+    this.#fd = this.#end < 0 ? -1 : libc!.inotify_init1(FLAGS);
     if (this.#fd >= 0) return;
     const error = systemError(lastErrno(), "watch folders");
-    if (this.#wakeup >= 0) close(this.#wakeup);
+    if (this.#end >= 0) close(this.#end);
     throw error;
   }
 
-  /**
-   * Watches a folder, whatever its name leads to meanwhile, and returns the
-   * watch's number: the same one if it is watched already.
-   *
-   * @throws {Error} whose `code` is `ENOSPC` if the user has no watch left.
-   */
-  watch(folder: Folder): number {
+  watch(place: Place, folder: Folder): number | undefined {
+    // By its descriptor, because another folder may have its name meanwhile.
     const path = cString(`/proc/self/fd/${descriptorOf(folder)}`);
     const watch = libc!.inotify_add_watch(this.#fd, path, WANTED);
-    if (watch < 0) throw systemError(lastErrno(), `watch "${folder.path}"`);
+    if (watch < 0) {
+      sayUnheard(this.#log, systemError(lastErrno(), `watch "${folder.path}"`));
+      return undefined;
+    }
+    this.#places.set(watch, place);
     return watch;
   }
 
   unwatch(watch: number): void {
-    libc!.inotify_rm_watch(this.#fd, watch);
+    if (this.#places.delete(watch)) libc!.inotify_rm_watch(this.#fd, watch);
   }
 
-  /** Tells what happens as it happens, until it is closed. */
-  async *events(): AsyncGenerator<InotifyEvent[]> {
-    const waited = new Int32Array([this.#fd, POLLIN, this.#wakeup, POLLIN]);
+  async run(signal: AbortSignal): Promise<void> {
+    const end = () => libc!.write(this.#end, BigUint64Array.of(1n), 8n);
+    signal.addEventListener("abort", end);
+    const waited = new Int32Array([this.#fd, POLLIN, this.#end, POLLIN]);
     const bytes = new Uint8Array(64 * 1024);
-    try {
-      while (!this.#isClosed) {
-        await libc!.pollAside(waited, 2n, -1);
-        for (let read; !this.#isClosed && (read = this.#read(bytes)) > 0;) {
-          yield [...eventsOf(bytes.subarray(0, read))];
-        }
+    while (!signal.aborted) {
+      await libc!.pollAside(waited, 2n, -1);
+      for (let read; !signal.aborted && (read = this.#read(bytes)) > 0;) {
+        this.#tellAll(bytes.subarray(0, read));
       }
-    } finally {
-      close(this.#fd);
-      close(this.#wakeup);
     }
+    signal.removeEventListener("abort", end);
+    close(this.#fd);
+    close(this.#end);
   }
 
   #read(bytes: Uint8Array<ArrayBuffer>): number {
     return Number(libc!.read(this.#fd, bytes, BigInt(bytes.length)));
   }
 
-  /** Ends {@linkcode events}, at once. */
-  close(): void {
-    if (!this.#isClosed) libc!.write(this.#wakeup, BigUint64Array.of(1n), 8n);
-    this.#isClosed = true;
+  #tellAll(bytes: Uint8Array): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    for (let at = 0, length; at < bytes.length; at += 16 + length) {
+      length = view.getUint32(at + 12, true);
+      const padded = bytes.subarray(at + 16, at + 16 + length);
+      const end = padded.indexOf(0);
+      this.#tell({
+        watch: view.getInt32(at, true),
+        mask: view.getUint32(at + 4, true),
+        ...nameOf(end < 0 ? padded : padded.subarray(0, end)),
+      });
+    }
   }
-}
 
-function* eventsOf(bytes: Uint8Array): Generator<InotifyEvent> {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let at = 0, length; at < bytes.length; at += 16 + length) {
-    const mask = view.getUint32(at + 4, true);
-    length = view.getUint32(at + 12, true);
-    const padded = bytes.subarray(at + 16, at + 16 + length);
-    const end = padded.indexOf(0);
-    yield {
-      kind: kindOf(mask),
-      watch: view.getInt32(at, true),
-      isFolder: (mask & IN_ISDIR) !== 0,
-      ...nameOf(end < 0 ? padded : padded.subarray(0, end)),
-    };
+  #tell({ watch, mask, name, isUtf8 }: {
+    watch: number;
+    mask: number;
+    name: string;
+    isUtf8: boolean;
+  }): void {
+    if (mask & IN_Q_OVERFLOW) return this.#listener.onLost();
+    const folder = this.#places.get(watch);
+    if (!folder) return;
+    if (mask & IN_IGNORED) this.#places.delete(watch);
+    if (name === "") {
+      // The folder itself was moved, removed or unmounted.
+      if (folder.name === "") this.#listener.onRootUnsure();
+      return;
+    }
+    const place = within(folder, name);
+    const hasLeft = (mask & IN_MOVED_FROM) !== 0;
+    if (!isUtf8) sayOddName(this.#log, place);
+    else if (mask & IN_ISDIR) {
+      if (hasLeft) this.#listener.onFolderLeft(place);
+      else this.#listener.onFolder(place);
+    } else if (!hasLeft) {
+      const renamed = (mask & IN_MOVED_TO) !== 0;
+      this.#listener.onFile(place, { renamed });
+    }
   }
-}
-
-function kindOf(mask: number): InotifyEvent["kind"] {
-  if (mask & IN_Q_OVERFLOW) return "overflow";
-  if (mask & IN_IGNORED) return "ended";
-  if (mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)) return "unsure";
-  if (mask & IN_MOVED_FROM) return "left";
-  return mask & IN_MOVED_TO ? "renamed" : "changed";
 }

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { checkMetadata, MAX_METADATA_BYTES } from "../capture/metadata.ts";
 import type { Folder } from "../host/folder.ts";
 import {
@@ -72,11 +71,6 @@ export function readSidecar(
   } catch (error) {
     throw new SidecarError((error as Error).message, { cause: error });
   }
-}
-
-/** The SHA-256 of metadata as text, in hexadecimal. */
-export function metadataHash(metadataJson: string): string {
-  return createHash("sha256").update(metadataJson).digest("hex");
 }
 
 function open(folder: Folder, name: string): OpenedFile {

@@ -1,13 +1,13 @@
-import { dirname } from "@std/path";
 import { type Log, OnceLog } from "../host/log.ts";
 import { Wakeup } from "../host/wakeup.ts";
+import { Agenda } from "./agenda.ts";
 import { Candidates, type Taker } from "./candidates.ts";
 import { CaptureFilter, type FilterOptions } from "./capture_filter.ts";
 import { type FolderListener, listenToFolders } from "./folder_events.ts";
-import { FolderTree, type WalkOptions } from "./folder_tree.ts";
+import { FolderTree } from "./folder_tree.ts";
 import { RescanSchedule } from "./rescan_schedule.ts";
 import { Stability } from "./stability.ts";
-import { pathOf, type Place, WatchedRoot } from "./watched_root.ts";
+import { WatchedRoot } from "./watched_root.ts";
 
 /** Options for {@linkcode FolderWatcher}. */
 export interface FolderWatcherOptions extends Taker, FilterOptions {
@@ -39,6 +39,8 @@ export interface FolderWatcherOptions extends Taker, FilterOptions {
    * @default {60000}
    */
   aloneMs?: number;
+  /** Is called every two seconds, and waited for. */
+  onTurn?: () => Promise<void>;
   log: Log;
 }
 
@@ -50,10 +52,6 @@ const CHECK_MS = 2_000;
 const RETRY_MS = { first: 10_000, most: 600_000 };
 /** When to look again for what was missed, in milliseconds. */
 const MISSED_MS = 1_000;
-/** How many files that events named are looked at together. */
-const TOGETHER = 100;
-/** How many of them are remembered. */
-const MAX_NAMED = 10_000;
 
 /**
  * Finds finished files in capture folders, at any depth.
@@ -71,9 +69,11 @@ const MAX_NAMED = 10_000;
  */
 export class FolderWatcher {
   readonly #roots: WatchedRoot[];
+  readonly #onTurn: () => Promise<void>;
   readonly #log: OnceLog;
   readonly #filter: CaptureFilter;
   readonly #tree: FolderTree;
+  readonly #agenda = new Agenda();
   readonly #stability = new Stability();
   readonly #candidates: Candidates;
   readonly #wakeup = new Wakeup();
@@ -83,12 +83,10 @@ export class FolderWatcher {
   readonly #identities = new Map<WatchedRoot, string | undefined>();
   #checkAt = 0;
   #failures = 0;
-  /** What is to be looked at: folders and files by path. */
-  readonly #walks = new Map<string, { place: Place; options: WalkOptions }>();
-  readonly #named = new Map<string, { place: Place; renamed: boolean }>();
 
   /** @param folders Absolute paths, none inside another. */
   constructor(folders: string[], options: FolderWatcherOptions) {
+    this.#onTurn = options.onTurn ?? (() => Promise.resolve());
     this.#log = new OnceLog(options.log);
     this.#roots = folders.map((path) => new WatchedRoot(path, options.log));
     this.#filter = new CaptureFilter(options);
@@ -116,7 +114,7 @@ export class FolderWatcher {
    */
   async scan(): Promise<void> {
     for (const root of this.#roots) {
-      this.#walk({ root, name: "" }, { unchanged: true });
+      this.#agenda.walk({ root, name: "" }, { unchanged: true });
     }
     await this.#look(new AbortController().signal);
   }
@@ -132,6 +130,10 @@ export class FolderWatcher {
     this.#tree.events = listenToFolders(this.#listener(), this.#log);
     const listening = this.#tree.events?.run(signal);
     while (!signal.aborted) {
+      if (performance.now() >= this.#checkAt) {
+        this.#checkRoots();
+        await this.#onTurn();
+      }
       const rescan = this.#begin();
       const begun = performance.now() - this.#candidates.waitedMs;
       try {
@@ -142,7 +144,6 @@ export class FolderWatcher {
         this.#tryAgain(error as Error);
       }
       rescan?.(performance.now() - this.#candidates.waitedMs - begun);
-      if (this.#stability.takeMissed()) this.#rescans.soon(MISSED_MS);
       onReady?.();
       onReady = undefined;
       // Events get their turn in any case.
@@ -162,17 +163,18 @@ export class FolderWatcher {
 
   /** Decides which folders are to be looked through now; returns what to call when it is done. */
   #begin(): ((tookMs: number) => void) | undefined {
-    if (performance.now() >= this.#checkAt) this.#checkRoots();
     const rescan = this.#rescans.due();
     if (rescan) {
       const options = { unchanged: rescan === "full" };
-      for (const root of this.#roots) this.#walk({ root, name: "" }, options);
+      for (const root of this.#roots) {
+        this.#agenda.walk({ root, name: "" }, options);
+      }
       return (tookMs) => this.#rescans.ended(rescan, tookMs);
     }
     const poll = this.#tree.hasPolled ? this.#polls.due() : undefined;
     if (!poll) return undefined;
     const options = { unchanged: poll === "full", flat: true };
-    for (const place of this.#tree.polled()) this.#walk(place, options);
+    for (const place of this.#tree.polled()) this.#agenda.walk(place, options);
     return (tookMs) => this.#polls.ended(poll, tookMs);
   }
 
@@ -186,12 +188,8 @@ export class FolderWatcher {
       if (this.#identities.get(root) === identity) continue;
       this.#identities.set(root, identity);
       this.#tree.drop({ root, name: "" });
-      if (folder) this.#walk({ root, name: "" }, { unchanged: true });
+      if (folder) this.#agenda.walk({ root, name: "" }, { unchanged: true });
     }
-  }
-
-  #walk(place: Place, options: WalkOptions): void {
-    this.#walks.set(pathOf(place), { place, options });
   }
 
   /** What could not be taken, and what was not reached for it, has to be found again. */
@@ -208,14 +206,15 @@ export class FolderWatcher {
   #listener(): FolderListener {
     const wake = () => this.#wakeup.wake();
     return {
-      onFile: (place, { renamed }) => {
-        if (this.#filter.admits(place.name, "file")) this.#name(place, renamed);
+      onFile: (place, options) => {
+        if (!this.#filter.admits(place.name, "file")) return;
+        this.#agenda.look(place, options);
         wake();
       },
       onFolder: (place) => {
         if (!this.#filter.admits(place.name, "folder")) return;
         // Nothing was told of what is in it.
-        this.#walk(place, { unchanged: true });
+        this.#agenda.walk(place, { unchanged: true });
         wake();
       },
       onFolderLeft: (place) => this.#tree.drop(place),
@@ -230,51 +229,30 @@ export class FolderWatcher {
     };
   }
 
-  /** Takes note of a file at which something happened. */
-  #name(place: Place, renamed: boolean): void {
-    if (this.#named.size < MAX_NAMED) {
-      return void this.#named.set(pathOf(place), { place, renamed });
-    }
-    const parent = dirname(place.name);
-    const name = parent === "." ? "" : parent;
-    this.#walk({ ...place, name }, { unchanged: true, flat: true });
-  }
-
-  /** Looks at whatever was named, and hands over what is finished. */
+  /** Looks at whatever there is to be looked at, and hands over what is finished. */
   async #look(signal: AbortSignal): Promise<void> {
-    await this.#considerNamed(signal);
-    // More may be added meanwhile.
-    for (const [path, { place, options }] of this.#walks) {
-      this.#walks.delete(path);
+    await this.#lookAtNamed(signal);
+    for (const { place, options } of this.#agenda.takeWalks()) {
       for (const found of this.#tree.walk(place, options)) {
         if (signal.aborted) return;
         await this.#candidates.consider(found);
-        await this.#considerNamed(signal);
+        await this.#lookAtNamed(signal);
       }
     }
-    await this.#candidates.flush();
+    const isAllTaken = await this.#candidates.flush();
+    if (this.#stability.takeMissed() || !isAllTaken) {
+      this.#rescans.soon(MISSED_MS);
+    }
   }
 
-  async #considerNamed(signal: AbortSignal): Promise<void> {
-    for (const place of this.#stability.due()) {
-      if (!this.#named.has(pathOf(place))) this.#name(place, false);
-    }
-    if (this.#named.size === 0) return;
-    const named = [...this.#named.values()];
-    this.#named.clear();
-    for (const root of this.#roots) {
-      const some = named.filter(({ place }) => place.root === root);
-      using folder = some.length > 0 ? root.open() : undefined;
+  async #lookAtNamed(signal: AbortSignal): Promise<void> {
+    this.#stability.due().forEach((place) => this.#agenda.look(place));
+    for (const { root, names, renamed } of this.#agenda.takeNamed()) {
+      using folder = root.open();
       if (!folder) continue;
-      for (let at = 0; at < some.length && !signal.aborted; at += TOGETHER) {
-        const together = some.slice(at, at + TOGETHER);
-        const renamed = together.filter(({ renamed }) => renamed);
-        await this.#candidates.consider({
-          place: { root, name: "" },
-          folder,
-          names: together.map(({ place }) => place.name),
-        }, new Set(renamed.map(({ place }) => place.name)));
-      }
+      if (signal.aborted) return;
+      const place = { root, name: "" };
+      await this.#candidates.consider({ place, folder, names }, renamed);
     }
   }
 }

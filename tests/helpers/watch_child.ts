@@ -5,7 +5,8 @@
  */
 import { FolderWatcher } from "../../sync/watch/watcher.ts";
 
-const [folder = "", options = "{}"] = Deno.args;
+const [folder = "", json = "{}"] = Deno.args;
+const { allKnown, ...options } = JSON.parse(json);
 const known = new Set<string>();
 const versionOf = ({ fileId, size, mtimeMs }: Record<string, unknown>) =>
   `${fileId} ${size} ${mtimeMs}`;
@@ -14,7 +15,7 @@ await new FolderWatcher([folder], {
   settleMs: 50,
   known: (files) =>
     files.map(({ identity }) =>
-      known.has(versionOf({ ...identity })) ? "queued" : undefined
+      allKnown || known.has(versionOf({ ...identity })) ? "queued" : undefined
     ),
   knownContent: () => undefined,
   // deno-lint-ignore require-await -- an error is to be a rejection
@@ -23,7 +24,8 @@ await new FolderWatcher([folder], {
       known.add(versionOf({ ...identity }));
       console.log(`+${path.slice(folder.length + 1)}`);
     }
+    return [];
   },
   log: (level, message) => console.error(`${level} ${message}`),
-  ...JSON.parse(options),
+  ...options,
 }).run(new AbortController().signal, () => console.log("ready"));

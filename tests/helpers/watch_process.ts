@@ -14,6 +14,8 @@ export interface WatchProcessOptions
   extends Pick<FolderWatcherOptions, "settleMs" | "rescanMs" | "pollMs"> {
   /** A program, with its arguments, that starts it. */
   through?: string[];
+  /** Whether all files count as taken over before. */
+  allKnown?: boolean;
 }
 
 /** A watcher in a process of its own. */
@@ -21,6 +23,12 @@ export class WatchProcess extends RunningCli {
   /** What was taken over, in that order. */
   get names(): string[] {
     return [...this.stdout.matchAll(/^\+(.*)$/gm)].map(([, name]) => name!);
+  }
+
+  /** The most memory that it had, in megabytes. */
+  get peakMb(): number {
+    const status = Deno.readTextFileSync(`/proc/${this.pid}/status`);
+    return Number(/VmHWM:\s+(\d+)/.exec(status)![1]) / 1024;
   }
 
   async took(...names: string[]): Promise<void> {

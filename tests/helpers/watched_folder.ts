@@ -1,5 +1,6 @@
+import { createHash } from "node:crypto";
 import type { WatchedFile } from "../../sync/spool/intake.ts";
-import type { SeenFile } from "../../sync/watch/finished_files.ts";
+import { UploadQueue } from "../../sync/queue/queue.ts";
 import {
   FolderWatcher,
   type FolderWatcherOptions,
@@ -9,19 +10,22 @@ import { TempDir } from "./temp_dir.ts";
 
 /** A folder, and what a watcher hands over of it. */
 export class WatchedFolder implements AsyncDisposable {
-  readonly #temp = new TempDir();
+  readonly #temp: TempDir;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>[] = [];
-  /** Their hashes, by version. */
-  readonly #known = new Set<string>();
   /** What was taken over, in that order. */
   readonly taken: WatchedFile[] = [];
   readonly logged: string[] = [];
   /** Stands in for whatever takes files over; may throw. */
   onFinished: (files: WatchedFile[]) => void | Promise<void> = () => {};
 
-  constructor() {
+  readonly queue: UploadQueue;
+
+  /** @param options `dir` is where it is; by default where the system keeps such folders. */
+  constructor(options: { dir?: string } = {}) {
+    this.#temp = new TempDir(options.dir);
     Deno.mkdirSync(this.path);
+    this.queue = new UploadQueue(this.#temp.join("queue.db"));
   }
 
   get path(): string {
@@ -54,26 +58,26 @@ export class WatchedFolder implements AsyncDisposable {
       .sort();
   }
 
-  /** Takes files over: they are known then. */
+  /** Takes files over, as they are: they are known then. */
   take(files: WatchedFile[]): void {
-    for (const file of files) {
-      this.#known.add(versionOf(file));
-      this.taken.push(file);
-    }
+    this.queue.enqueueMany(files.map((file) => {
+      const { path: filepath, metadataJson, identity } = file;
+      const sha256 = hashOf(file);
+      return { filepath, metadataJson, identity, sha256, watched: true };
+    }));
+    this.taken.push(...files);
   }
 
-  /** A watcher that takes each file once, as a queue's ledger makes it. */
+  /** A watcher that takes each file once, by what the queue knows. */
   watcher(options: Partial<FolderWatcherOptions> = {}): FolderWatcher {
     return new FolderWatcher([this.path], {
       settleMs: 50,
-      known: (files) =>
-        files.map((file) =>
-          this.#known.has(versionOf(file)) ? "queued" : undefined
-        ),
-      knownContent: () => undefined,
+      known: (files) => this.queue.knownWatched(files),
+      knownContent: (file, sha256) => this.queue.knownContent(file, sha256),
       onFinished: async (files) => {
         await this.onFinished(files);
         this.take(files);
+        return [];
       },
       log: (level, message) => this.logged.push(`${level} ${message}`),
       ...options,
@@ -107,11 +111,14 @@ export class WatchedFolder implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+    this.queue.close();
     await this.#temp[Symbol.asyncDispose]();
   }
 }
 
-function versionOf({ identity }: SeenFile): string {
-  const { fileId, size, mtimeMs } = identity;
-  return `${fileId} ${size} ${mtimeMs}`;
+function hashOf({ open }: WatchedFile): string {
+  using file = open();
+  const bytes = new Uint8Array(file.identity.size);
+  file.readSync(bytes, 0);
+  return createHash("sha256").update(bytes).digest("hex");
 }

@@ -1,6 +1,11 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { deadline } from "@std/async/deadline";
-import { basename } from "@std/path";
+import { basename, dirname } from "@std/path";
 import config from "../../deno.json" with { type: "json" };
 import { runningBinding } from "../../scripts/task/bindings.ts";
 import {
@@ -9,6 +14,7 @@ import {
 } from "../../scripts/server/reference_server.ts";
 import { newAuthority } from "../helpers/certificates.ts";
 import type { Ended } from "../helpers/cli.ts";
+import { canCompile, compileLibrary } from "../helpers/compile_library.ts";
 import { eventually } from "../helpers/eventually.ts";
 import {
   buildExecutable,
@@ -30,7 +36,7 @@ class Host implements AsyncDisposable {
     dir: this.dir.join("received"),
     fsync: false,
   });
-  readonly env: Record<string, string> = {
+  env: Record<string, string> = {
     HOME: this.dir.join("home"),
     TMPDIR: this.dir.path,
     JARVIS_SERVER_URL: this.server.url,
@@ -58,6 +64,8 @@ class Host implements AsyncDisposable {
 
   /** What `doctor` says of SQLite. */
   async engine(env: Record<string, string> = {}): Promise<string> {
+    // Where there is no queue, there is nothing to say.
+    await this.run("enqueue", this.dir.write("any.png", ""));
     const { stdout, stderr } = await runExecutable(built.path!, ["doctor"], {
       env: { ...this.env, ...env },
     });
@@ -204,13 +212,56 @@ Deno.test({
   ignore: ignore || !isJsr || Deno.build.os !== "linux",
   async fn() {
     await using host = new Host();
-    assertMatch(await host.engine(), /ffi: .*\/lib\/libsqlite3\.so$/);
+    assertMatch(await host.engine(), /ffi: the embedded library$/);
     // It cannot be written there, so it cannot be loaded.
-    const TMPDIR = "/proc";
-    assertMatch(await host.engine({ TMPDIR }), /ffi: libsqlite3\.so\.0$/);
-    host.dir.write("broken/libsqlite3.so.0", "not a library");
-    const LD_LIBRARY_PATH = host.dir.join("broken");
-    assertMatch(await host.engine({ TMPDIR, LD_LIBRARY_PATH }), /builtin/);
+    assertMatch(
+      await host.engine({ TMPDIR: "/proc" }),
+      /ffi: libsqlite3\.so\.0$/,
+    );
+    assertMatch(await host.engine(withoutLibraries(host)), /builtin/);
+  },
+});
+
+/** An environment in which no native SQLite loads. */
+function withoutLibraries(host: Host): Record<string, string> {
+  host.dir.write("broken/libsqlite3.so.0", "not a library");
+  return { TMPDIR: "/proc", LD_LIBRARY_PATH: host.dir.join("broken") };
+}
+
+Deno.test({
+  name:
+    "the executable takes no code from its environment, nor from a folder that others can write",
+  ignore: ignore || !isJsr || !await canCompile(),
+  async fn() {
+    await using host = new Host();
+    const source = host.dir.write(
+      "foreign.c",
+      `#include <fcntl.h>
+       __attribute__((constructor)) static void loaded(void) {
+         open("${host.dir.join("loaded")}", O_CREAT, 0600);
+       }
+       int sqlite3_libversion_number(void) { return 3060000; }`,
+    );
+    const foreign = host.dir.join("foreign.so");
+    await compileLibrary(source, foreign);
+    const TMPDIR = host.dir.join("tmp");
+    Deno.mkdirSync(TMPDIR);
+    // Where older Denos would look for what is inside an executable.
+    const name = basename(built.path!);
+    for (
+      const inside of [
+        "libsqlite3.so",
+        `deno-compile-${name}/lib/libsqlite3.so`,
+      ]
+    ) {
+      Deno.mkdirSync(dirname(`${TMPDIR}/${inside}`), { recursive: true });
+      Deno.copyFileSync(foreign, `${TMPDIR}/${inside}`);
+    }
+    const before = [...Deno.readDirSync(TMPDIR)].length;
+    const engine = await host.engine({ TMPDIR, DENO_SQLITE_PATH: foreign });
+    assertMatch(engine, /ffi: the embedded library$/);
+    assertThrows(() => Deno.statSync(host.dir.join("loaded")));
+    assertEquals([...Deno.readDirSync(TMPDIR)].length, before);
   },
 });
 
@@ -219,12 +270,15 @@ Deno.test({
   ignore: ignore || !isJsr || Deno.build.os !== "linux",
   async fn() {
     await using host = new Host();
+    const env = { ...host.env };
+    Object.assign(host.env, withoutLibraries(host));
     await host.enqueue("door.png", 1000);
     const { database } = await host.status();
     assertEquals((database as { engine: string }).engine, "builtin");
+    host.env = env;
     assertMatch(await host.engine(), /ffi/);
     assertEquals((await host.run("sync")).code, 0);
-    assertEquals((await host.status()).pending, 0);
+    assertEquals(host.server.captures.length, 2);
   },
 });
 
@@ -285,6 +339,7 @@ Deno.test({
     await using host = new Host();
     host.env.TMPDIR = host.dir.join("noexec");
     Deno.mkdirSync(host.env.TMPDIR);
+    await host.enqueue("door.png", 1000);
     const { stdout, stderr } = await runMounted(
       host,
       `mount -t tmpfs -o noexec tmpfs "$TMPDIR"`,

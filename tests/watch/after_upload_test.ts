@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { delay } from "@std/async/delay";
 import { openRegularFile } from "../../sync/host/opened_file.ts";
+import { metadataHash } from "../../sync/capture/metadata_hash.ts";
 import { readHashed } from "../../sync/host/sha256.ts";
 import {
   type AfterUpload,
   type DeliveredFile,
   TidyUp,
 } from "../../sync/watch/after_upload.ts";
-import { metadataHash } from "../../sync/watch/sidecar.ts";
 import { WatchedRoot } from "../../sync/watch/watched_root.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 import { WatchedFolder } from "../helpers/watched_folder.ts";
@@ -35,7 +35,7 @@ async function delivered(
   const { identity } = file;
   const { sha256 } = await readHashed(file);
   const metadataSha256 = metadataHash(metadataJson);
-  return { path, identity, sha256, metadataSha256 };
+  return { id: path, path, identity, sha256, metadataSha256 };
 }
 
 function moveTo(dir: string): AfterUpload {
@@ -46,11 +46,24 @@ function moveTo(dir: string): AfterUpload {
 function tidier(
   policy: AfterUpload,
   path: string,
-): { tidyUp: TidyUp; said: string[] } {
+): {
+  /** Tidies a file up, and returns whether it is gone then. */
+  tidy: (file: DeliveredFile) => Promise<boolean>;
+  tidyUp: TidyUp;
+  said: string[];
+} {
   const said: string[] = [];
+  const gone = new Set<string>();
   const log = (_: string, text: string) => void said.push(text);
   const roots = [new WatchedRoot(path, log)];
-  return { tidyUp: new TidyUp(policy, { roots, log }), said };
+  const onGone = (id: string) => void gone.add(id);
+  const tidyUp = new TidyUp(policy, { roots, onGone, log });
+  const tidy = async (file: DeliveredFile) => {
+    gone.delete(file.id);
+    await tidyUp.tidy(file);
+    return gone.has(file.id);
+  };
+  return { tidy, tidyUp, said };
 }
 
 Deno.test("TidyUp keeps a file by default, and deletes it with its sidecar if told to", async () => {
@@ -59,16 +72,16 @@ Deno.test("TidyUp keeps a file by default, and deletes it with its sidecar if to
   folder.write("sub/a.png.json", '{"door": 3}');
   folder.write("b.png");
   const file = await delivered(path, '{"door": 3}');
-  await tidier({ kind: "keep" }, folder.path).tidyUp.tidy(file);
+  await tidier({ kind: "keep" }, folder.path).tidy(file);
   assertEquals(Object.keys(contents(folder.path)).length, 3);
-  const { tidyUp } = tidier({ kind: "delete" }, folder.path);
-  assertEquals(await tidyUp.tidy(file), true);
+  const { tidy } = tidier({ kind: "delete" }, folder.path);
+  assertEquals(await tidy(file), true);
   assertEquals(contents(folder.path), { "b.png": "b.png" });
 });
 
 Deno.test("TidyUp leaves another file that has taken the name, size and time of the one that was delivered", async () => {
   await using folder = new WatchedFolder();
-  const { tidyUp, said } = tidier({ kind: "delete" }, folder.path);
+  const { tidy, said } = tidier({ kind: "delete" }, folder.path);
   for (const name of ["exchanged", "overwritten", "grown"]) {
     const path = folder.write(name, "frame 1");
     const { mtime } = Deno.statSync(path);
@@ -79,7 +92,7 @@ Deno.test("TidyUp leaves another file that has taken the name, size and time of 
     if (name === "exchanged") Deno.renameSync(path, folder.join(".old"));
     folder.write(name, name === "grown" ? "frame 12" : "frame 2");
     Deno.utimeSync(path, mtime!, mtime!);
-    assertEquals(await tidyUp.tidy(file), false);
+    assertEquals(await tidy(file), false);
   }
   assertEquals(Object.keys(contents(folder.path)).sort(), [
     ".old",
@@ -95,9 +108,9 @@ Deno.test("TidyUp knows a file by its content that was touched since", async () 
   const path = folder.write("a.png");
   const file = await delivered(path);
   Deno.utimeSync(path, 1, 1);
-  const { tidyUp } = tidier({ kind: "delete" }, folder.path);
-  assertEquals(await tidyUp.tidy({ ...file, sha256: null }), false);
-  assertEquals(await tidyUp.tidy(file), true);
+  const { tidy } = tidier({ kind: "delete" }, folder.path);
+  assertEquals(await tidy({ ...file, sha256: null }), false);
+  assertEquals(await tidy(file), true);
   assertEquals(contents(folder.path), {});
 });
 
@@ -105,11 +118,11 @@ Deno.test("TidyUp leaves a sidecar that is not what was delivered as metadata", 
   await using folder = new WatchedFolder();
   const texts = ['{"door": 4}', "broken {", '{"late": true}'];
   const sent = ['{"door": 3}', "{}", "{}"];
-  const { tidyUp } = tidier({ kind: "delete" }, folder.path);
+  const { tidy } = tidier({ kind: "delete" }, folder.path);
   for (const [n, text] of texts.entries()) {
     const path = folder.write(`${n}.png`);
     folder.write(`${n}.png.json`, text);
-    assertEquals(await tidyUp.tidy(await delivered(path, sent[n]!)), true);
+    assertEquals(await tidy(await delivered(path, sent[n]!)), true);
   }
   assertEquals(Object.values(contents(folder.path)).sort(), texts.sort());
 });
@@ -121,12 +134,12 @@ Deno.test({
     await using folder = new WatchedFolder();
     const path = folder.write("a.png");
     const file = await delivered(path);
-    const { tidyUp } = tidier({ kind: "delete" }, folder.path);
+    const { tidy } = tidier({ kind: "delete" }, folder.path);
     {
       using _writer = Deno.openSync(path, { append: true });
-      assertEquals(await tidyUp.tidy(file), false);
+      assertEquals(await tidy(file), false);
     }
-    assertEquals(await tidyUp.tidy(file), true);
+    assertEquals(await tidy(file), true);
   },
 });
 
@@ -149,9 +162,9 @@ Deno.test({
       `${folder.path}2/a.png`,
     ];
     for (const policy of [moveTo(folder.outside("done")), { kind: "delete" }]) {
-      const { tidyUp } = tidier(policy as AfterUpload, folder.path);
+      const { tidy } = tidier(policy as AfterUpload, folder.path);
       for (const path of paths) {
-        assertEquals(await tidyUp.tidy({ ...inSub, path }), false);
+        assertEquals(await tidy({ ...inSub, path }), false);
       }
     }
     assertEquals(contents(folder.outside()), {
@@ -164,22 +177,22 @@ Deno.test("TidyUp has nothing to do with a file that has gone, nor while its fol
   await using folder = new WatchedFolder();
   const file = await delivered(folder.write("a.png"));
   Deno.removeSync(file.path);
-  const { tidyUp, said } = tidier({ kind: "delete" }, folder.path);
-  assertEquals(await tidyUp.tidy(file), false);
+  const { tidy, said } = tidier({ kind: "delete" }, folder.path);
+  assertEquals(await tidy(file), false);
   assertEquals(said, []);
   Deno.removeSync(folder.path);
-  assertEquals(await tidyUp.tidy(file), false);
+  assertEquals(await tidy(file), false);
 });
 
 Deno.test("TidyUp moves a file with its sidecar, and overwrites nothing", async () => {
   await using folder = new WatchedFolder();
   const done = folder.outside("done", "2026");
-  const { tidyUp } = tidier(moveTo(done), folder.path);
+  const { tidy } = tidier(moveTo(done), folder.path);
   for (const day of [1, 1, 2, 2]) {
     const path = folder.write("a.png", `of day ${day}`);
     folder.write("a.png.json", `{"day": ${day}}`);
     Deno.utimeSync(path, day * 86_400, day * 86_400);
-    assert(await tidyUp.tidy(await delivered(path, `{"day": ${day}}`)));
+    assert(await tidy(await delivered(path, `{"day": ${day}}`)));
   }
   assertEquals(contents(done), {
     "a.png": "of day 1",
@@ -201,7 +214,7 @@ Deno.test("TidyUp pairs no sidecar with the wrong file", async () => {
   const path = folder.write("a.png", "a");
   folder.write("a.png.json", "{}");
   Deno.utimeSync(path, 0, 0);
-  await tidier(moveTo(done), folder.path).tidyUp.tidy(await delivered(path));
+  await tidier(moveTo(done), folder.path).tidy(await delivered(path));
   assertEquals(contents(done), {
     "a.png.json": "of another a.png",
     "a 1970-01-01T00-00-00.000Z.png": "a",
@@ -213,8 +226,8 @@ Deno.test("TidyUp brings a file to its sidecar that was moved before a crash", a
   await using folder = new WatchedFolder();
   const path = folder.write("a.png", "a");
   folder.writeOutside("done/a.png.json", "{}");
-  const { tidyUp } = tidier(moveTo(folder.outside("done")), folder.path);
-  await tidyUp.tidy(await delivered(path));
+  const { tidy } = tidier(moveTo(folder.outside("done")), folder.path);
+  await tidy(await delivered(path));
   assertEquals(contents(folder.outside("done")), {
     "a.png": "a",
     "a.png.json": "{}",
@@ -224,12 +237,12 @@ Deno.test("TidyUp brings a file to its sidecar that was moved before a crash", a
 Deno.test("TidyUp moves files with the longest names, and with times that no date has", async () => {
   await using folder = new WatchedFolder();
   const done = folder.outside("done");
-  const { tidyUp, said } = tidier(moveTo(done), folder.path);
+  const { tidy, said } = tidier(moveTo(done), folder.path);
   const name = `${"\u00e9".repeat(120)}.${"x".repeat(10)}`;
   for (let i = 0; i < 3; i++) {
     const path = folder.write(name, `${i}`);
     Deno.utimeSync(path, 8_640_000_000_001, 8_640_000_000_001);
-    await tidyUp.tidy(await delivered(path));
+    await tidy(await delivered(path));
   }
   assertEquals(said, []);
   assertEquals(Object.values(contents(done)).sort(), ["0", "1", "2"]);
@@ -238,13 +251,13 @@ Deno.test("TidyUp moves files with the longest names, and with times that no dat
 Deno.test("TidyUp says once that a folder's files cannot go, and tries again at lengthening times", async () => {
   await using folder = new WatchedFolder();
   const done = folder.writeOutside("done", "no folder");
-  const { tidyUp, said } = tidier(moveTo(done), folder.path);
+  const { tidy, tidyUp, said } = tidier(moveTo(done), folder.path);
   const files: DeliveredFile[] = [];
   for (let i = 0; i < 300; i++) {
     files.push(await delivered(folder.write(`${i}.png`)));
   }
   for (let times = 0; times < 3; times++) {
-    for (const file of files) assertEquals(await tidyUp.tidy(file), false);
+    for (const file of files) assertEquals(await tidy(file), false);
     await tidyUp.retry();
   }
   assertEquals(said.length, 1);
@@ -255,7 +268,7 @@ Deno.test("TidyUp says once that a folder's files cannot go, and tries again at 
   assertEquals(Object.keys(contents(folder.path)).length, 300);
   Deno.removeSync(done);
   // In another folder there is no reason to wait.
-  assert(await tidyUp.tidy(await delivered(folder.write("sub/a.png"))));
+  assert(await tidy(await delivered(folder.write("sub/a.png"))));
 });
 
 Deno.test({
@@ -275,8 +288,7 @@ Deno.test({
     const [left, written] = [part(1), part(2)];
     other.write(left, "half of it");
     using _writer = Deno.openSync(other.write(written, ""), { append: true });
-    await tidier(moveTo(other.path), folder.path).tidyUp
-      .tidy(await delivered(path));
+    await tidier(moveTo(other.path), folder.path).tidy(await delivered(path));
     assertEquals(contents(other.path), {
       "a.png": "a",
       "a.png.json": "{}",
@@ -300,8 +312,7 @@ Deno.test({
       Deno.symlinkSync(precious, other.join(name));
     }
     const path = folder.write("a.png", "a");
-    await tidier(moveTo(other.path), folder.path).tidyUp
-      .tidy(await delivered(path));
+    await tidier(moveTo(other.path), folder.path).tidy(await delivered(path));
     assertEquals(Deno.readTextFileSync(precious), "precious");
     assertEquals(contents(folder.path), {});
     assertEquals(Object.values(contents(other.path)).sort(), [

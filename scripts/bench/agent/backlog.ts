@@ -1,5 +1,5 @@
 /**
- * Fills a queue, or measures what work on it costs.
+ * Fills a queue, or measures the work on it.
  *
  * @module
  */
@@ -7,14 +7,14 @@ import { UploadQueue } from "../../../sync/mod.ts";
 import { readInput } from "../programs.ts";
 import { median } from "../rounds.ts";
 
-/** What is to be done with a queue. */
+/** Which queue to fill or to measure. */
 export interface BacklogInput {
   path: string;
   /** How many captures to put in, a tenth of them waiting for a retry; 0 to measure. */
   fill: number;
 }
 
-/** What the work costs, in milliseconds each, and the memory that it takes. */
+/** The time of each kind of work, in milliseconds, and the memory of the process. */
 export type Costs = Record<
   "start" | "claim" | "complete" | "status" | "residentBytes",
   number
@@ -38,7 +38,7 @@ function enqueue(queue: UploadQueue, count: number): void {
 
 function fill(queue: UploadQueue, count: number): void {
   enqueue(queue, count);
-  // The oldest wait: whoever looks for what is due must get past them.
+  // The oldest are not due: a claim has to get past them.
   const waits = {
     kind: "snooze",
     error: "HTTP 500",

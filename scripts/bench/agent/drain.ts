@@ -9,7 +9,7 @@ import { peakBytes, resetPeak } from "../memory.ts";
 import { readInput } from "../programs.ts";
 import { Store } from "./store.ts";
 
-/** What is to be delivered. */
+/** The captures to deliver, and how. */
 export interface DrainInput {
   server: string;
   dataDir: string;
@@ -19,7 +19,7 @@ export interface DrainInput {
   concurrency: number;
 }
 
-/** What {@linkcode DrainInput} led to. */
+/** The figures of one delivery. */
 export interface Drained {
   ms: number;
   /** The most memory that was held above what an idle agent holds. */

@@ -7,7 +7,7 @@
 import { basename } from "@std/path";
 import { readInput } from "../programs.ts";
 
-/** What {@linkcode sendAll} is to send. */
+/** The captures to send, and how. */
 export interface BareFetchInput {
   server: string;
   paths: string[];

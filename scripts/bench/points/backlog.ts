@@ -1,4 +1,4 @@
-/** What the work costs with a long queue, beside what it costs with a short one. */
+/** The work on a long queue, beside the same work on a short one. */
 import { join } from "@std/path";
 import type { BacklogInput, Costs } from "../agent/backlog.ts";
 import type { Bench, Finding } from "../bench.ts";

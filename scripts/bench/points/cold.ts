@@ -1,4 +1,4 @@
-/** A backlog is delivered by a program that has to be started for it. */
+/** Cold: a backlog is delivered by a program that has to be started for it. */
 import { join } from "@std/path";
 import { type Bench, type Finding, ratio, sizeOf } from "../bench.ts";
 import { firstDesign } from "../peers.ts";

@@ -1,4 +1,4 @@
-/** What an agent costs that has nothing to do, and how soon it begins. */
+/** The CPU time and memory of an idle agent, and how soon it begins to work. */
 import { delay } from "@std/async/delay";
 import { dirname, join } from "@std/path";
 import type { Bench, Finding } from "../bench.ts";

@@ -1,4 +1,4 @@
-/** What the network and the server make of it: 20 ms for each capture. */
+/** Latency: a server that takes 20 ms for each capture. */
 import { type Bench, type Finding, ratio } from "../bench.ts";
 import { compare, median } from "../rounds.ts";
 import { throughAgent, throughFetch } from "./warm.ts";

@@ -1,4 +1,4 @@
-/** A backlog is delivered by a program that has been at work for a while. */
+/** Warm: a backlog is delivered by a program that has been running for a while. */
 import { join } from "@std/path";
 import type { Drained, DrainInput } from "../agent/drain.ts";
 import { type Bench, type Finding, ratio, sizeOf } from "../bench.ts";
@@ -11,14 +11,14 @@ const AGENT = "the agent";
 const FORM_FETCH = "fetch with FormData";
 const FIRST_DESIGN = "the first design";
 
-/** What the agent is to reach, by size: so many times a peer's rate. */
+/** The targets by size: at least so many times a peer's rate. */
 const TARGETS: Readonly<Record<number, Record<string, number>>> = {
   2048: { [FIRST_DESIGN]: 8, [FORM_FETCH]: 0.8 },
   102_400: { [FIRST_DESIGN]: 6, [FORM_FETCH]: 2 },
   307_200: { [FIRST_DESIGN]: 5 },
 };
 
-/** What a contender sends, and how. */
+/** The captures that a contender sends, and how. */
 export interface Work {
   paths: string[];
   /** How many of the paths are sent before the clock starts. */

@@ -55,7 +55,7 @@ function processIds(story: string): number[] {
   return Array.from(story.matchAll(/process (\d+)/g), ([, pid]) => Number(pid));
 }
 
-/** A folder with whatever a user's folder may hold. */
+/** A folder such as a user may have. */
 function fill(folder: TempDir): void {
   folder.write("one.txt", "same");
   folder.write("below/one.txt", "same");
@@ -131,7 +131,7 @@ Deno.test("demo fails and shows the last words of a process that ends by itself"
   assertEquals([...Deno.readDirSync(temp.path)], []);
 });
 
-Deno.test("demo refuses what is no folder, and more than one, and exits 2", async () => {
+Deno.test("demo refuses anything but one folder, and exits 2", async () => {
   await using temp = new TempDir();
   const file = temp.write("file", "");
   const runs = [

@@ -32,7 +32,7 @@ Deno.test("compareEnds() finds everything delivered, also equal captures and JSO
   );
 });
 
-Deno.test("compareEnds() finds what is lost and what is there twice", async () => {
+Deno.test("compareEnds() finds lost captures and duplicates", async () => {
   await using received = new Received();
   received.add("twice", "x");
   received.add("twice", "x");

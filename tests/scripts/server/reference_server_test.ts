@@ -403,21 +403,6 @@ Deno.test("POST /api/captures asks for the token, the listing too, readiness doe
   assertEquals(fixture.lines.filter((line) => line.includes("secret")), []);
 });
 
-Deno.test("POST /api/captures refuses bodies that are too long, or of unknown length", async () => {
-  await using fixture = new Fixture({ maxBytes: 10_000 });
-  const { url } = fixture.server;
-  await idOf(await upload(url, { content: "x".repeat(9_000) }));
-  const long = await refusal(
-    await upload(url, { content: "x".repeat(10_001) }),
-  );
-  assertEquals(long.status, 413);
-  assertStringIncludes(long.error, "expected at most 10000");
-  const { response, finish } = openUpload(url);
-  finish();
-  assertEquals((await refusal(await response)).status, 411);
-  assertEquals(fixture.server.captures.length, 1);
-});
-
 Deno.test("other paths are not found, other methods not allowed", async () => {
   await using fixture = new Fixture();
   const { url } = fixture.server;

@@ -1,0 +1,174 @@
+import { dirname, extname } from "@std/path";
+import { CaptureFileError } from "../capture/errors.ts";
+import type { Folder } from "../host/folder.ts";
+import type { OnceLog } from "../host/log.ts";
+import {
+  type FileIdentity,
+  isSameVersion,
+  NotRegularFileError,
+  type OpenedFile,
+} from "../host/opened_file.ts";
+import type { WatchedFile } from "../spool/intake.ts";
+import type { CaptureFilter } from "./capture_filter.ts";
+import type { FileSystem } from "./file_system.ts";
+import {
+  captureOf,
+  fileAt,
+  readSidecar,
+  SidecarError,
+  sidecarOf,
+} from "./sidecar.ts";
+import type { Stability } from "./stability.ts";
+import { pathOf, type Place } from "./watched_root.ts";
+
+/** A file that may be a capture. */
+export interface Candidate {
+  path: string;
+  identity: FileIdentity;
+  place: Place;
+  /** An open folder, and what the file is called in it. */
+  folder: Folder;
+  name: string;
+  fileSystem: FileSystem;
+  /** Whether it was renamed into place. */
+  isRenamed: boolean;
+}
+
+/** Options for {@linkcode Finishing}. */
+export interface FinishingOptions {
+  filter: CaptureFilter;
+  stability: Stability;
+  log: OnceLog;
+  /** By default as the file system needs it. */
+  settleMs: number | undefined;
+  aloneMs: number;
+}
+
+const SETTLE_MS = 2_000;
+/** Where who writes cannot be known. */
+const BLIND_SETTLE_MS = 10_000;
+/** How far the clock of another host may be off that stamps the files there. */
+const CLOCKS_APART_MS = 60_000;
+/** How long to wait after a file could not be read. */
+const UNREADABLE_MS = 30_000;
+
+/** Tells when a file is finished, with what belongs to it. */
+export class Finishing {
+  readonly #options: FinishingOptions;
+
+  constructor(options: FinishingOptions) {
+    this.#options = options;
+  }
+
+  /** Returns a file with its metadata if it is finished; else it is waited for. */
+  finish(candidate: Candidate): WatchedFile | undefined {
+    const { place, name, identity } = candidate;
+    const { filter, stability } = this.#options;
+    const alone = filter.takesJson(place.name) ? undefined : captureOf(name);
+    if (!this.#isQuiet(candidate, alone !== undefined)) return undefined;
+    if (alone !== undefined && extname(alone) !== "") {
+      this.#sayAlone(candidate, alone);
+      return undefined;
+    }
+    try {
+      const metadataJson = isInUse(candidate)
+        ? undefined
+        : this.#metadataOf(candidate);
+      if (metadataJson === undefined) {
+        stability.again(place, this.#patience(candidate).waitMs);
+        return undefined;
+      }
+      stability.forget(place);
+      const open = () => openSame(place, identity);
+      return { path: candidate.path, identity, metadataJson, open };
+    } catch (error) {
+      this.#sayUnreadable(candidate, error as Error);
+      return undefined;
+    }
+  }
+
+  /** Whether a file and its sidecar have been as they are for long enough. */
+  #isQuiet(candidate: Candidate, isAlone: boolean): boolean {
+    const { place, folder, name, identity, isRenamed } = candidate;
+    const { stability, aloneMs } = this.#options;
+    const sidecar = fileAt(folder, sidecarOf(name));
+    const files = sidecar ? [identity, sidecar] : [identity];
+    const { waitMs, trustMs } = this.#patience(candidate);
+    const atLeastMs = isAlone ? aloneMs : 0;
+    return stability.isStable(place, files, {
+      unproven: isRenamed && !isAlone ? files.slice(1) : files,
+      waitMs: Math.max(waitMs, atLeastMs),
+      trustMs: Math.max(trustMs, atLeastMs),
+    });
+  }
+
+  /** How long files must stay as they are, and when their own times say that they have. */
+  #patience({ fileSystem }: Candidate): { waitMs: number; trustMs: number } {
+    const { settleMs } = this.#options;
+    const { tellsWriters } = fileSystem;
+    const waitMs = settleMs ?? (tellsWriters ? SETTLE_MS : BLIND_SETTLE_MS);
+    return { waitMs, trustMs: waitMs + (tellsWriters ? 0 : CLOCKS_APART_MS) };
+  }
+
+  /** Reads the metadata of a file; `undefined` while somebody writes it. */
+  #metadataOf({ folder, name, path }: Candidate): string | undefined {
+    if (!fileAt(folder, sidecarOf(name))) return "{}";
+    try {
+      return readSidecar(folder, sidecarOf(name))?.metadataJson;
+    } catch (error) {
+      if (!(error instanceof SidecarError)) throw error;
+      this.#options.log.warn(
+        sidecarOf(path),
+        `Cannot use "${
+          sidecarOf(path)
+        }", the capture goes without it: ${error.message}`,
+      );
+      return "{}";
+    }
+  }
+
+  #sayAlone({ place, path }: Candidate, capture: string): void {
+    this.#options.stability.forget(place);
+    this.#options.log.warn(
+      `alone in ${dirname(path)}`,
+      `"${path}" waits for its capture "${capture}", as others in its folder may; --include "*.json" makes JSON files captures`,
+    );
+  }
+
+  #sayUnreadable({ place, path }: Candidate, error: Error): void {
+    const { stability, log } = this.#options;
+    const isGone = error instanceof Deno.errors.NotFound ||
+      error instanceof NotRegularFileError ||
+      (error as { code?: string }).code === "ELOOP";
+    if (isGone) return stability.forget(place);
+    stability.again(place, UNREADABLE_MS);
+    log.warn(
+      `unreadable in ${dirname(path)}`,
+      `Cannot read "${path}" or its metadata, will try again: ${error.message}`,
+    );
+  }
+}
+
+/** Whether somebody writes to a file, or may, or has just done so. */
+function isInUse(
+  { folder, name, identity, fileSystem, isRenamed }: Candidate,
+): boolean {
+  using file = folder.openFile(name);
+  if (!isSameVersion(file.identity, identity)) return true;
+  const isWritten = fileSystem.tellsWriters
+    ? file.isOpenForWriting()
+    : undefined;
+  // Where that cannot be known, not even a rename shows that it is finished.
+  return isWritten ?? isRenamed;
+}
+
+function openSame(place: Place, identity: FileIdentity): OpenedFile {
+  const file = place.root.openFile(place.name);
+  if (isSameVersion(file.identity, identity)) return file;
+  file[Symbol.dispose]();
+  throw new CaptureFileError(
+    `Cannot take "${
+      pathOf(place)
+    }": it changed meanwhile, expected a finished file`,
+  );
+}
