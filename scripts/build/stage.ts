@@ -19,7 +19,9 @@ export class Stage implements Disposable {
 
   constructor() {
     for (const source of SOURCES) copy(projectPath(source), this.join(source));
-    dropNpm(this.join("deno.lock"));
+    for (const lock of ["deno.lock", "scripts/npm/deno.lock"]) {
+      dropTools(this.join(lock));
+    }
   }
 
   /** A path inside it. */
@@ -52,18 +54,19 @@ export class Stage implements Disposable {
   }
 }
 
-/**
- * Takes npm's packages out of a lock file, as each would go into the executable.
- * With dependencies from JSR the program uses none of them.
- */
-function dropNpm(path: string): void {
-  const { npm: _, specifiers, ...lock } = JSON.parse(
-    Deno.readTextFileSync(path),
-  );
-  const kept = Object.entries(specifiers)
-    .filter(([name]) => !name.startsWith("npm:"));
-  const slim = { ...lock, specifiers: Object.fromEntries(kept) };
-  Deno.writeTextFileSync(path, JSON.stringify(slim));
+/** The npm packages that only tests and tools import. */
+const TOOLS =
+  /^(npm:)?(@fastify|@sinonjs|@types|fast-check|pure-rand|type-detect|undici-types)\b/;
+
+/** Takes these out of a lock file: every package in it would go into the executable. */
+function dropTools(path: string): void {
+  const { specifiers, npm, ...lock } = JSON.parse(Deno.readTextFileSync(path));
+  const slim = (packages: Record<string, unknown>) =>
+    Object.fromEntries(
+      Object.entries(packages).filter(([name]) => !TOOLS.test(name)),
+    );
+  const slimmed = { ...lock, specifiers: slim(specifiers), npm: slim(npm) };
+  Deno.writeTextFileSync(path, JSON.stringify(slimmed));
 }
 
 function copy(from: string, to: string): void {

@@ -1,6 +1,5 @@
-/** The part of `@std/path` that the project uses, over Node's own and picomatch. */
-// @ts-types="@types/picomatch"
-import picomatch from "picomatch";
+/** The part of `@std/path` that the project uses, over Node's own and minimatch. */
+import { makeRe } from "minimatch";
 
 export {
   basename,
@@ -30,5 +29,5 @@ export interface GlobOptions {
 
 /** Returns what matches the paths that a glob matches; a star matches a leading dot too. */
 export function globToRegExp(glob: string, _options: GlobOptions = {}): RegExp {
-  return picomatch.makeRe(glob, { dot: true, posix: true });
+  return makeRe(glob, { dot: true, nocomment: true, nonegate: true }) || /(?!)/;
 }
