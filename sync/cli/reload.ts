@@ -54,7 +54,9 @@ export class Reloader {
     const settings = await this.#context.reread(env);
     // An agent that cannot begin anew would end.
     createUploader(settings, { maxRetries: 1 }).close();
-    prepareDataDir(settings.dataDir);
+    for (const closed of prepareDataDir(settings.dataDir)) {
+      this.#context.err(`jarvis-agent: ${closed}`);
+    }
     this.#settings = settings;
     return {
       settings,

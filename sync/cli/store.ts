@@ -43,8 +43,7 @@ export async function openStore(
   options: { log: Log; thorough?: boolean; busyTimeoutMs?: number },
 ): Promise<Store> {
   const path = queuePath(settings);
-  naming(() => prepareDataDir(settings.dataDir))
-    .forEach((closed) => options.log("warn", closed));
+  prepare(settings, (closed) => options.log("warn", closed));
   if (!options.thorough && hasQueue(path)) {
     try {
       const queue = new UploadQueue(path, { ...RESERVE, ...options });
@@ -69,12 +68,16 @@ export async function openStore(
  * Opens a data directory that holds a queue, or returns `undefined`: for commands
  * that have nothing to do where there is none.
  *
+ * @param err Is told what other users could open until now.
  * @throws {Error} if the data directory, or the queue in it, cannot be used.
  */
-export function openStoreIfThere(settings: Settings): Store | undefined {
+export function openStoreIfThere(
+  settings: Settings,
+  err: (line: string) => void,
+): Store | undefined {
   const path = queuePath(settings);
   if (!naming(() => hasQueue(path))) return undefined;
-  naming(() => prepareDataDir(settings.dataDir));
+  prepare(settings, (closed) => err(`jarvis-agent: ${closed}`));
   return storeOf(new UploadQueue(path, RESERVE), settings);
 }
 
@@ -107,6 +110,13 @@ export function lookInto(settings: Settings): Look | undefined {
 /** Says that there is no queue, and where one was looked for. */
 export function noQueue(settings: Settings): string {
   return `There is no queue in "${settings.dataDir}" (--data-dir names another directory)`;
+}
+
+function prepare(
+  { dataDir }: Settings,
+  report: (closed: string) => void,
+): void {
+  naming(() => prepareDataDir(dataDir)).forEach(report);
 }
 
 function naming<T>(act: () => T): T {

@@ -218,13 +218,12 @@ Deno.test("what other users could open is closed, and reported", {
   await host.enqueue(file);
   const loose = ["", "/queue.db", "/spool", "/spool/records.jsonl"]
     .map((name) => host.dataDir + name);
-  for (const path of loose) Deno.chmodSync(path, 0o777);
-  const { stderr } = await host.run("enqueue", file);
-  for (const path of loose) {
-    assertStringIncludes(
-      stderr,
-      `warn  "${path}" was open to other users (mod`,
-    );
-    assertEquals(Deno.statSync(path).mode! & 0o077, 0, path);
+  for (const args of [["enqueue", file], ["retry", "--all"]]) {
+    for (const path of loose) Deno.chmodSync(path, 0o777);
+    const { stderr } = await host.run(...args);
+    for (const path of loose) {
+      assertStringIncludes(stderr, ` "${path}" was open to other users (mod`);
+      assertEquals(Deno.statSync(path).mode! & 0o077, 0, path);
+    }
   }
 });

@@ -7,7 +7,7 @@ const DAY_MS = 86_400_000;
 export function run({ settings, given, out, err }: CommandContext): number {
   const range = { min: "0d", max: "36500d", unit: "d" } as const;
   const days = given.durationMs("days", "7d", range) / DAY_MS;
-  using store = openStoreIfThere(settings);
+  using store = openStoreIfThere(settings, err);
   if (!store) err(`jarvis-agent: ${noQueue(settings)}`);
   out(`${store?.intake.cleanup(days).length ?? 0} failed captures removed`);
   return ExitCode.ok;

@@ -3,7 +3,7 @@ import { noQueue, openStoreIfThere } from "../store.ts";
 
 /** Removes captures and prints their ids. */
 export function run({ settings, args, out, err }: CommandContext): number {
-  using store = openStoreIfThere(settings);
+  using store = openStoreIfThere(settings, err);
   if (!store) throw new Error(noQueue(settings));
   const removed = store.intake.remove(args);
   removed.forEach((id) => out(id));

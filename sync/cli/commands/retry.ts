@@ -22,7 +22,7 @@ export function run(
       "Cannot retry nothing: expected ID..., --failed or --all",
     );
   }
-  using store = openStoreIfThere(settings);
+  using store = openStoreIfThere(settings, err);
   if (!store) throw new Error(noQueue(settings));
   const found = store.queue.retry(which);
   found.forEach((id) => out(id));

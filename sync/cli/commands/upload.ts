@@ -106,18 +106,12 @@ async function enqueue(
 function forScript(
   filepath: string,
   id: string,
-  { success, captureId, error, attempts }: Sent,
+  sent: Sent,
   queued: boolean,
 ): string {
-  return JSON.stringify({
-    id,
-    filepath,
-    queued,
-    success,
-    captureId,
-    error,
-    attempts,
-  });
+  const { success, captureId, error, attempts } = sent;
+  const shown = { id, filepath, queued, success, captureId, error, attempts };
+  return JSON.stringify(shown);
 }
 
 function forPerson(

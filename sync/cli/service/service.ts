@@ -34,7 +34,7 @@ export async function install(context: CommandContext): Promise<number> {
   const { unit, envFile } = servicePaths();
   const settings = await mergedSettings(context, readEnvFile(envFile));
   const text = await textOf(settings, { namespaces: true });
-  prepareDataDir(settings.settings.dataDir);
+  prepareDataDir(settings.settings.dataDir).forEach((closed) => out(closed));
   writeEnvFile(envFile, settings.changes, out);
   await writeUnit(unit, text, out);
   await mustSystemctl("daemon-reload");
