@@ -63,6 +63,30 @@ export interface NewCapture extends EnqueueOptions {
   metadataJson: string;
 }
 
+const ofType = (types: string, columns: string) =>
+  columns.split(" ").map((name) => `typeof(${name}) IN (${types})`);
+const texts = (columns: string) => ofType("'text', 'null'", columns);
+const numbers = (columns: string) => ofType("'integer', 'null'", columns);
+
+/** Whether a row holds only what its table allows: who gets round the checks can write anything. */
+export const IS_SOUND = {
+  captures: [
+    ...ofType("'text'", "id filepath metadata_json status"),
+    ...texts("last_error file_id sha256"),
+    ...numbers("created_at attempts first_charged_at last_charged_at snoozes"),
+    ...numbers("due_at last_attempt size mtime_ms ctime_ms spooled watched"),
+  ].join(" AND "),
+  attempts: [
+    "nth BETWEEN 0 AND 999999999",
+    ...texts("capture_id error sha256"),
+    ...numbers("nth started_at elapsed_ms http_status"),
+  ].join(" AND "),
+  watched_files: [
+    ...texts("capture_id filepath file_id sha256 state"),
+    ...numbers("size mtime_ms ctime_ms since"),
+  ].join(" AND "),
+};
+
 /**
  * What is read of a row. Texts come as bytes: one that is no text, or not UTF-8,
  * shows, and is not taken for another one.
@@ -70,8 +94,7 @@ export interface NewCapture extends EnqueueOptions {
 export const CAPTURE_COLUMNS = `rowid,
   CAST(id AS BLOB) AS id, CAST(filepath AS BLOB) AS filepath,
   CAST(metadata_json AS BLOB) AS metadata_json,
-  typeof(id) = 'text' AND typeof(filepath) = 'text' AND typeof(metadata_json) = 'text'
-    AS is_text,
+  ${IS_SOUND.captures} AS is_sound,
   created_at, status, attempts, snoozes, due_at, last_attempt,
   CAST(last_error AS TEXT) AS last_error, CAST(file_id AS TEXT) AS file_id,
   size, mtime_ms, ctime_ms, CAST(sha256 AS TEXT) AS sha256, spooled, watched`;
@@ -129,9 +152,10 @@ function textsOf(row: Row): [string, string, string, string | null] {
   const bytes = [row.id, row.filepath, row.metadata_json] as Uint8Array[];
   try {
     const texts = bytes.map((text) => STRICT.decode(text));
-    const isText = Number(row.is_text) === 1;
-    if (isText && !texts.some((text) => text.includes("\0"))) {
-      return [...texts as [string, string, string], null];
+    if (!texts.some((text) => text.includes("\0"))) {
+      const isSound = Number(row.is_sound) === 1;
+      const fault = isSound ? null : UNREADABLE;
+      return [...texts as [string, string, string], fault];
     }
   } catch {
     // Not UTF-8, or nothing.
@@ -143,7 +167,7 @@ function textsOf(row: Row): [string, string, string, string | null] {
 }
 
 const UNREADABLE =
-  "Cannot read its row in the queue: expected id, path and metadata as text";
+  "Cannot read its row in the queue: expected id, path and metadata as text, times and sizes as whole numbers";
 
 function isoTime(ms: number | null): string | null {
   if (ms === null) return null;

@@ -1,8 +1,8 @@
-import { newCaptureId } from "../capture/capture_id.ts";
 import { type QueuedCapture, toCapture } from "./capture_row.ts";
 import type { QueueFile } from "./queue_file.ts";
 import type { Row } from "./sqlite.ts";
-import { completeOne, insertOne, MAX_BACKOFF_MS } from "./transitions.ts";
+import { setAside } from "./odd_rows.ts";
+import { MAX_BACKOFF_MS } from "./transitions.ts";
 
 /** Of so many places one is for captures that were snoozed, as long as some are due. */
 const SNOOZED_SHARE = 8;
@@ -78,23 +78,11 @@ export class ClaimOrder {
       const usable = captures.filter(isUsable);
       if (usable.length === rows.length) return usable;
       for (const [n, capture] of captures.entries()) {
-        if (!isUsable(capture)) this.#setAside(rows[n]!, capture);
+        if (isUsable(capture)) continue;
+        setAside(this.#file.sql, rows[n]!, this.#now());
       }
       if (usable.length > 0) return usable;
     }
-  }
-
-  /** Replaces a row that cannot be read by one that can, and is `failed`. */
-  #setAside(row: Row, read: QueuedCapture): void {
-    const { sql } = this.#file;
-    const { id, createdAt, identity, lastError, ...rest } = read;
-    const createdAtMs = Date.parse(createdAt);
-    const capture = { ...rest, createdAtMs, ...(identity && { identity }) };
-    sql.removeRow.run(Number(row.rowid));
-    const newId = [id, newCaptureId()]
-      .find((id) => insertOne(sql, { ...capture, id }, createdAtMs))!;
-    const failure = { id: newId, kind: "discard", error: lastError! } as const;
-    completeOne(sql, failure, this.#now());
   }
 }
 

@@ -9,6 +9,7 @@ import {
   openDatabase,
   type OpenDatabaseOptions,
 } from "./sqlite.ts";
+import { setAllAside } from "./odd_rows.ts";
 import { prepareStatements, type Statements } from "./statements.ts";
 
 /** Options for {@linkcode QueueFile}. */
@@ -76,16 +77,22 @@ export class QueueFile implements Disposable {
     );
   }
 
-  /** Runs a transaction on what is in the queue already, on a full disk too. */
+  /** Runs a transaction on what is in the queue already, on a full disk and among odd rows too. */
   write<T>(body: () => T): T {
     try {
       return this.database.transaction(body);
     } catch (error) {
-      if (!this.#makeRoom(error)) throw error;
+      if (!this.#makeRoom(error) && !this.#setAside(error)) throw error;
       return this.database.transaction(body);
     } finally {
       this.#ballast?.take();
     }
+  }
+
+  /** Sets rows aside that may be why a change was refused; returns whether there were any. */
+  #setAside(error: unknown): boolean {
+    return hasFault(error, "other") &&
+      this.database.transaction(() => setAllAside(this.sql, Date.now()));
   }
 
   #makeRoom(error: unknown): boolean {

@@ -96,10 +96,10 @@ export class QueueReader implements Disposable {
   /** All captures with a copy in the spool, some hundreds at a time. */
   *spooled(): Generator<QueuedCapture[]> {
     const { spooledAfter } = this.#file.sql;
-    let rows = spooledAfter.all(0, PAGE);
+    let rows = spooledAfter.all("0", PAGE);
     while (rows.length > 0) {
       yield rows.map(toCapture);
-      rows = spooledAfter.all(Number(rows.at(-1)!.rowid), PAGE);
+      rows = spooledAfter.all(String(rows.at(-1)!.rowid), PAGE);
     }
   }
 

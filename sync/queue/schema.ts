@@ -122,7 +122,7 @@ const INDEXES = [
 ];
 
 const count = (what: string, change: string, when = "") =>
-  `UPDATE counts SET n = n ${change} WHERE what = ${what} ${when};`;
+  `UPDATE counts SET n = coalesce(CAST(n ${change} AS INTEGER), 0) WHERE what = ${what} ${when};`;
 
 /** Under which name the bytes of a copy in the spool are counted. */
 const copies = (row: string) =>

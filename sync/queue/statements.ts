@@ -5,7 +5,7 @@
  * @module
  */
 
-import { CAPTURE_COLUMNS } from "./capture_row.ts";
+import { CAPTURE_COLUMNS, IS_SOUND } from "./capture_row.ts";
 import type { Connection, Statement } from "./sqlite.ts";
 
 /** Captures in order of age, by status and turn. SQLite might take another index, and sort. */
@@ -35,7 +35,7 @@ const STATEMENTS = {
   list: `SELECT ${CAPTURE_COLUMNS} FROM ${BY_TURN}
      WHERE status = ? AND turn = ? ORDER BY created_at, rowid LIMIT ?`,
   spooledAfter: `SELECT ${CAPTURE_COLUMNS} FROM captures
-     WHERE rowid > ? AND spooled = 1 ORDER BY rowid LIMIT ?`,
+     WHERE rowid > CAST(? AS INTEGER) AND spooled = 1 ORDER BY rowid LIMIT ?`,
   oldest: `SELECT created_at FROM ${BY_TURN}
      WHERE status = ? AND turn = ? ORDER BY created_at LIMIT 1`,
   counts: "SELECT what, min(n, 9007199254740991) AS n FROM counts",
@@ -73,7 +73,8 @@ const STATEMENTS = {
      FROM captures WHERE id = ?`,
   putBack:
     `UPDATE captures SET status = 'pending', last_error = coalesce(?, last_error),
-       due_at = ?, snoozes = snoozes + ? WHERE id = ? AND status = 'uploading'`,
+       due_at = ?, snoozes = max(min(snoozes, 999999), 0) + ?
+     WHERE id = ? AND status = 'uploading'`,
   charge:
     `UPDATE captures SET status = ?, due_at = ?, attempts = ?, first_charged_at = ?,
        last_charged_at = ?, last_error = ?, last_attempt = ? WHERE id = ?`,
@@ -81,7 +82,12 @@ const STATEMENTS = {
     `UPDATE captures SET status = 'pending', due_at = ?, last_error = ?, last_attempt = ?
      WHERE id = ?`,
   remove: "DELETE FROM captures WHERE id = ?",
-  removeRow: "DELETE FROM captures WHERE rowid = ?",
+  removeRow: "DELETE FROM captures WHERE rowid = CAST(? AS INTEGER)",
+  oddRows:
+    `SELECT ${CAPTURE_COLUMNS} FROM captures WHERE NOT (${IS_SOUND.captures})`,
+  forgetOddAttempts: `DELETE FROM attempts WHERE NOT (${IS_SOUND.attempts})`,
+  forgetOddWatched:
+    `DELETE FROM watched_files WHERE NOT (${IS_SOUND.watched_files})`,
   wasDelivered: "SELECT 1 FROM delivered WHERE id = ?",
 
   oldFailed:

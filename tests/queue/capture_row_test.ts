@@ -9,7 +9,7 @@ import { writePastSchema } from "../helpers/past_schema.ts";
 import { QueueFixture, START_MS } from "../helpers/queue_fixture.ts";
 
 const REASON =
-  "Cannot read its row in the queue: expected id, path and metadata as text";
+  "Cannot read its row in the queue: expected id, path and metadata as text, times and sizes as whole numbers";
 
 /** A queue with one bad row between two good ones. */
 function spoiled(engine: Engine, change: string): QueueFixture {
@@ -57,6 +57,42 @@ testOnEachEngine(
         assertEquals(queue.remove([aside!.id]), [aside!.id], what);
       }
     }
+  },
+);
+
+testOnEachEngine(
+  "a value of another type in any column sets its row aside, whatever is done to it first",
+  async (engine) => {
+    const values = ["size = 0.5", "spooled = x'01'", "last_error = x'00'"];
+    for (const value of values) {
+      for (const status of ["pending", "uploading"]) {
+        const change = `${value}, status = '${status}'`;
+        await using fixture = spoiled(engine, change);
+        const { queue } = fixture;
+        queue.claim(10);
+        queue.recover();
+        assertEquals(fixture.pending(), ["first", "last"], value);
+        const [aside] = queue.list({ status: "failed" });
+        assertEquals(aside!.lastError, REASON, value);
+      }
+    }
+  },
+);
+
+testOnEachEngine(
+  "an odd row among the attempts or the watched files holds no delivery up",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const [id] = fixture.enqueue("a.png");
+    using database = openDatabase(fixture.path, { engine });
+    database.exec(
+      `INSERT INTO attempts VALUES ('${id}', 9007199254740991, 0, 0, 500, 'no', NULL)`,
+    );
+    queue.claim(1);
+    const attempt = { startedMs: 0, elapsedMs: 1, status: 500, error: "no" };
+    const failure = { id: id!, kind: "charge", error: "no" } as const;
+    assertEquals(queue.complete([{ ...failure, attempt }]), 1);
   },
 );
 
