@@ -191,7 +191,7 @@ async function judge(given: Given): Promise<void> {
 const answers = target(
   "answers of a server",
   {
-    share: 150,
+    share: 80,
     examples: [
       // A letter of two units before the secret moved what was taken out.
       {
@@ -237,7 +237,7 @@ const thrown = fc.oneof(
 const errors = target(
   "errors instead of an answer",
   {
-    share: 50,
+    share: 60,
     examples: [
       { thrown: { value: " " }, token: TOKEN },
       { thrown: { value: { __proto__: null } }, token: TOKEN },

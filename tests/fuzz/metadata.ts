@@ -59,7 +59,7 @@ const carried = target(
 /** What cannot be used is refused in a few words that do not repeat it. */
 const refused = target(
   "odd metadata are refused",
-  { share: 100 },
+  { share: 150 },
   () =>
     fc.property(jsonLikeText, (text) => {
       let checked: string;

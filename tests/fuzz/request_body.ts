@@ -108,7 +108,7 @@ export const REQUEST_BODY = [
   target(
     "request bodies are read back",
     {
-      share: 40,
+      share: 25,
       examples: ["\\", 'a\\"', "\ufeff", "a;b=c"].map((name) => ({
         name,
         metadata: "{\n}",

@@ -35,7 +35,7 @@ const written = fc.array(
 const envFiles = target(
   "environment files",
   {
-    share: 150,
+    share: 400,
     examples: [
       { text: "A=1\r\n", changes: new Map() },
       { text: 'A=one" two"', changes: new Map() },
@@ -71,7 +71,7 @@ const path = wellFormedText.map((text) => `/home/${text.replaceAll("\0", "")}`);
 const unit = target(
   "systemd units",
   {
-    share: 60,
+    share: 150,
     examples: [
       { program: "/a\nUser=b", envFile: "/b/agent.env", writable: ["/c"] },
       { program: "/a", envFile: "/[b]/agent.env", writable: ["/c\n"] },

@@ -88,7 +88,7 @@ const RANGES: [keyof Settings, number, number][] = [
 const settings = target(
   "settings",
   {
-    share: 120,
+    share: 300,
     examples: [{ command: "run", args: [], env: { HOME: "home" } }],
   },
   () =>

@@ -11,7 +11,7 @@ export interface Cases {
 /** One thing that must hold for any input. */
 export interface Target {
   name: string;
-  /** How many of a thousand cases are its own: fewer where one takes longer. */
+  /** How many of the cases are its own, in proportion: fewer where one takes longer. */
   share: number;
   /**
    * Tries random inputs.

@@ -1,5 +1,6 @@
 import { ANSWERS } from "./answers.ts";
 import { METADATA } from "./metadata.ts";
+import { QUEUE_ROWS } from "./queue_rows.ts";
 import { REQUEST_BODY } from "./request_body.ts";
 import { SERVICE_FILES } from "./service_files.ts";
 import { SETTINGS } from "./settings.ts";
@@ -10,6 +11,7 @@ import type { Target } from "./target.ts";
 export const TARGETS: readonly Target[] = [
   ...ANSWERS,
   ...METADATA,
+  ...QUEUE_ROWS,
   ...REQUEST_BODY,
   ...SERVICE_FILES,
   ...SETTINGS,
