@@ -265,6 +265,8 @@ Deno.test("check and whatever else needs a server ask for one", async () => {
     assertEquals(code, 2);
     assertStringIncludes(stderr, "expected --server URL or JARVIS_SERVER_URL");
   }
+  // Each says so before it makes anything.
+  assertEquals(names(host.join(".")), []);
 });
 
 Deno.test("doctor says what is well and what is wrong, and exits 1 then", async () => {

@@ -1,10 +1,12 @@
 import { delay } from "@std/async/delay";
+import { join } from "@std/path";
 import {
   agentLockPath,
   AgentRunningError,
   nudgeAgent,
 } from "../../agent/agent_lock.ts";
 import type { Settings } from "../config.ts";
+import { QUEUE_FILE } from "../../host/data_dir.ts";
 import { ProcessLock } from "../../host/lock.ts";
 import { createLog, type Log } from "../../host/log.ts";
 import type { UploadQueue } from "../../queue/queue.ts";
@@ -21,6 +23,11 @@ export async function run(context: CommandContext): Promise<number> {
   const { settings, given, out } = context;
   const signal = context.stopSignal();
   const log = createLog({ write: context.err });
+  const lockPath = agentLockPath(join(settings.dataDir, QUEUE_FILE));
+  if (!await ProcessLock.isHeld(lockPath)) {
+    // What is wrong with the settings is said before a queue is made.
+    createUploader(settings, { maxRetries: 1 }).close();
+  }
   // Where no agent ever runs nobody else would find all that is damaged.
   using store = await openStore(settings, { log, thorough: true });
   const { queue } = store;
