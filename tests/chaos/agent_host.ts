@@ -80,7 +80,10 @@ export class AgentHost implements AsyncDisposable {
     try {
       const code = await deadline(child.ended(), END_MS);
       // 143 where the program was only just starting.
-      const isInOrder = [0, 143].includes(code) || isSecond(child);
+      // What it could not record while others held the queue it sends again.
+      const isLockedOut = child.stderr.includes(": database is locked");
+      const isInOrder = [0, 143].includes(code) || isSecond(child) ||
+        isLockedOut;
       if (signal === "SIGTERM" && !isInOrder) {
         this.#fault(
           `the agent ended with code ${code} when told to end:\n${child.stderr}`,
