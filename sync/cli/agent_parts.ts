@@ -9,7 +9,7 @@ import type { Log } from "../host/log.ts";
 import { UsageError } from "./arguments.ts";
 import { reconcileSpool } from "../spool/reconcile.ts";
 import { CaptureUploader, type Readiness } from "../upload/uploader.ts";
-import { WatchedRoot } from "../watch/watched_root.ts";
+import type { SeenFile } from "../watch/finished_files.ts";
 import { FolderWatcher } from "../watch/watcher.ts";
 import type { Store } from "./store.ts";
 
@@ -73,19 +73,10 @@ export function createAgent(
   } = {},
 ): SyncAgent {
   const { queue, spool } = store;
-  const { watch, concurrency, graceMs, afterUpload } = settings;
-  const roots = watch.map((path) => new WatchedRoot(path, log));
-  const tidyUp = new TidyUp(afterUpload, {
-    roots,
+  const { watch, concurrency, graceMs } = settings;
+  const { watcher, tidy } = createWatcher(settings, store, {
     log,
-    onGone: (id) => {
-      try {
-        queue.markRemoved(id);
-      } catch (error) {
-        // It may be taken for the next file of its name and content, no more.
-        log("warn", `Cannot record that a file is gone: ${error}`);
-      }
-    },
+    onQueued: () => agent.wake(),
   });
   const clean = cleaner(settings, store, log);
   const { onTurn, onDelivered, ...rest } = options;
@@ -104,17 +95,9 @@ export function createAgent(
     onDelivered: async ({ filepath: path, watched, identity }) => {
       reached("spool-removed");
       onDelivered?.();
-      const file = watched && identity && { path, identity };
-      const delivered = file && queue.deliveredFile(file);
-      if (delivered) await tidyUp.tidy({ ...file, ...delivered });
+      if (watched && identity) await tidy({ path, identity });
     },
-    ...(watch.length > 0 && {
-      watcher: createWatcher(settings, store, {
-        log,
-        tidyUp,
-        onQueued: () => agent.wake(),
-      }),
-    }),
+    ...(watch.length > 0 && { watcher }),
   });
   return agent;
 }
@@ -154,26 +137,20 @@ function isEmpty(path: string): boolean {
   }
 }
 
+/** Returns what watches the folders, and what tidies up a file of them that is delivered. */
 function createWatcher(
-  { watch, settleMs, filter, copyUpToBytes }: Settings,
+  { watch, settleMs, filter, copyUpToBytes, afterUpload }: Settings,
   { queue, intake }: Store,
-  { log, tidyUp, onQueued }: {
-    log: Log;
-    tidyUp: TidyUp;
-    onQueued: () => void;
-  },
-): FolderWatcher {
-  return new FolderWatcher(watch, {
+  { log, onQueued }: { log: Log; onQueued: () => void },
+): { watcher: FolderWatcher; tidy: (file: SeenFile) => Promise<void> } {
+  const watcher: FolderWatcher = new FolderWatcher(watch, {
     ...filter,
     settleMs,
     log,
     known: (files) => queue.knownWatched(files),
     knownContent: (file, sha256) => queue.knownContent(file, sha256),
     // The agent may have ended between the delivery and tidying up.
-    onDelivered: async (file) => {
-      const delivered = queue.deliveredFile(file);
-      if (delivered) await tidyUp.tidy({ ...file, ...delivered });
-    },
+    onDelivered: (file) => tidy(file),
     onTurn: () => tidyUp.retry(),
     onFinished: async (files) => {
       const left = await intake.addWatched(files, { copyUpToBytes });
@@ -181,6 +158,23 @@ function createWatcher(
       return left;
     },
   });
+  const tidyUp = new TidyUp(afterUpload, {
+    roots: watcher.roots,
+    log,
+    onGone: (id) => {
+      try {
+        queue.markRemoved(id);
+      } catch (error) {
+        // It may be taken for the next file of its name and content, no more.
+        log("warn", `Cannot record that a file is gone: ${error}`);
+      }
+    },
+  });
+  const tidy = async (file: SeenFile) => {
+    const delivered = queue.deliveredFile(file);
+    if (delivered) await tidyUp.tidy({ ...file, ...delivered });
+  };
+  return { watcher, tidy };
 }
 
 /** Brings queue and spool into line; what goes wrong is told, and holds up nothing. */

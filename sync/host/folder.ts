@@ -74,16 +74,19 @@ export interface Folder extends Disposable {
 }
 
 /**
- * Opens a folder; a link that the path itself is, or that is on the way, is followed.
+ * Opens a folder; a link that is on the way is followed, one that the path itself
+ * is too unless `noFollow` is set.
  *
  * @throws {Error} if it is no folder, or cannot be opened.
  */
-export function openFolder(path: string): Folder {
-  if (!libc) return new PortableFolder(path);
-  return new DescriptorFolder(
-    path,
-    descriptor.openAt(descriptor.AT_FDCWD, path, { folder: true }),
-  );
+export function openFolder(
+  path: string,
+  options: { noFollow?: boolean } = {},
+): Folder {
+  if (!libc) return new PortableFolder(path, options);
+  const how = { ...options, folder: true };
+  const fd = descriptor.openAt(descriptor.AT_FDCWD, path, how);
+  return new DescriptorFolder(path, fd);
 }
 
 /** A folder's descriptor, for the system's calls; `undefined` without Linux's calls. */

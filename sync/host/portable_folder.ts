@@ -13,8 +13,8 @@ export class PortableFolder implements Folder {
   readonly path: string;
   readonly identity: FolderIdentity;
 
-  constructor(path: string) {
-    const info = Deno.statSync(path);
+  constructor(path: string, { noFollow = false } = {}) {
+    const info = noFollow ? Deno.lstatSync(path) : Deno.statSync(path);
     if (!info.isDirectory) throw new Error(`Cannot open "${path}": no folder`);
     this.path = path;
     this.identity = {

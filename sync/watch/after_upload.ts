@@ -25,7 +25,7 @@ export interface DeliveredFile extends DeliveredCapture {
 /** Options for {@linkcode TidyUp}. */
 export interface TidyUpOptions {
   /** The folders that are watched today: nothing else is touched. */
-  roots: WatchedRoot[];
+  roots: readonly WatchedRoot[];
   /** Is told the id of each capture whose file is gone. */
   onGone: (id: string) => void;
   log: Log;

@@ -80,14 +80,6 @@ export class CaptureFilter {
         this.#omission(capture);
   }
 
-  /** Whether nothing speaks against it, nor against the folders that it is in. */
-  admits(name: string, kind: string): boolean {
-    for (let end = 0; (end = name.indexOf("/", end + 1)) > 0;) {
-      if (this.#refusal(name.slice(0, end)) !== undefined) return false;
-    }
-    return this.objection(name, kind) === undefined;
-  }
-
   /** Why a file of this size is no capture. */
   sizeObjection(sizeBytes: number): string | undefined {
     if (sizeBytes < this.#minSizeBytes) {

@@ -1,4 +1,3 @@
-import { relative, SEPARATOR } from "@std/path";
 import type { Folder } from "../host/folder.ts";
 import { libc } from "../host/libc.ts";
 import type { OnceLog } from "../host/log.ts";
@@ -72,7 +71,11 @@ export function sayOddName(log: OnceLog, place: Place): void {
   );
 }
 
-/** Listens by what Deno has on every system, to all that is below a watched folder. */
+/**
+ * Listens by what Deno has on every system, to all that is below a watched folder.
+ * Where one event comes from, others may have been lost: it only says that the
+ * folders have to be looked through.
+ */
 export class PortableEvents implements FolderEvents {
   readonly #listener: FolderListener;
   readonly #log: OnceLog;
@@ -90,16 +93,14 @@ export class PortableEvents implements FolderEvents {
     const { folderId } = folder.identity;
     const heard = this.#heard.get(root);
     if (name !== "" || heard?.folderId === folderId) return heard && 0;
-    this.#end(root);
+    this.#close(root);
     try {
-      // Some systems tell the real path, whatever was asked for.
-      const real = Deno.realPathSync(root.path);
-      const watcher = Deno.watchFs(real);
+      const watcher = Deno.watchFs(root.path);
       this.#heard.set(root, { folderId, watcher });
       // Ends when it is closed, which nobody waits for.
-      this.#hear(watcher, { root, real }).catch((error) => {
+      this.#hear(watcher).catch((error) => {
         sayUnheard(this.#log, error);
-        this.#end(root);
+        this.#close(root);
       });
       return 0;
     } catch (error) {
@@ -114,42 +115,23 @@ export class PortableEvents implements FolderEvents {
     if (!signal.aborted) {
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
     }
-    [...this.#heard.keys()].forEach((root) => this.#end(root));
+    [...this.#heard.keys()].forEach((root) => this.#close(root));
   }
 
-  async #hear(
-    watcher: Deno.FsWatcher,
-    { root, real }: { root: WatchedRoot; real: string },
-  ): Promise<void> {
-    for await (const { paths } of watcher) {
-      // Where one event comes from, others may have been lost.
+  async #hear(watcher: Deno.FsWatcher): Promise<void> {
+    for await (const { kind } of watcher) {
+      if (kind === "access") continue;
+      this.#listener.onRootUnsure();
       this.#listener.onLost();
-      for (const path of paths) {
-        const name = relative(real, path);
-        if (name === "") this.#listener.onRootUnsure();
-        if (name === "" || name.startsWith("..")) continue;
-        const place = { root, name: name.split(SEPARATOR).join("/") };
-        if (isFolder(path)) this.#listener.onFolder(place);
-        else this.#listener.onFile(place, { renamed: false });
-      }
     }
   }
 
-  #end(root: WatchedRoot): void {
+  #close(root: WatchedRoot): void {
     try {
       this.#heard.get(root)?.watcher.close();
     } catch {
       // It has ended by itself.
     }
     this.#heard.delete(root);
-  }
-}
-
-function isFolder(path: string): boolean {
-  try {
-    return Deno.lstatSync(path).isDirectory;
-  } catch {
-    // It has gone since.
-    return false;
   }
 }

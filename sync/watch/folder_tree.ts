@@ -64,9 +64,14 @@ export class FolderTree {
     return this.#polled.size > 0;
   }
 
-  /** The folders that have to be looked through to find out what happens in them. */
-  polled(): Place[] {
-    return [...this.#polled.values()];
+  /**
+   * The folders that have to be looked through to find out what happens in them,
+   * each by itself (`flat`) or with those below it.
+   */
+  polled(): { place: Place; flat: boolean }[] {
+    return [...this.#polled.values()]
+      .filter(({ root, name }) => name === "" || !this.#polled.has(root.path))
+      .map((place) => ({ place, flat: place.name !== "" }));
   }
 
   /** Looks through a folder and those below it, for as long as it is asked to. */
@@ -81,9 +86,9 @@ export class FolderTree {
       const known = this.#meet(place, folder);
       const { mtimeMs } = folder.look(".")!;
       if (options.unchanged || known.listedMs !== mtimeMs) {
-        yield* this.#list(known, folder);
+        const isWhole = yield* this.#list(known, folder);
         // What changed within the clock's grain may change again unnoticed.
-        const isSure = Date.now() - mtimeMs > GRAIN_MS;
+        const isSure = isWhole && Date.now() - mtimeMs > GRAIN_MS;
         known.listedMs = isSure ? mtimeMs : undefined;
       }
       for (const name of known.folders.toReversed()) {
@@ -140,7 +145,10 @@ export class FolderTree {
   }
 
   /** Finds the files in a folder, and takes note of the folders in it. */
-  *#list(known: KnownFolder, folder: Folder): Generator<FoundFiles> {
+  *#list(
+    known: KnownFolder,
+    folder: Folder,
+  ): Generator<FoundFiles, boolean> {
     const { place } = known;
     const folders: string[] = [];
     let names: string[] = [];
@@ -160,11 +168,13 @@ export class FolderTree {
       const path = pathOf(place);
       const { message } = error as Error;
       this.#log.warn(path, `Cannot look through all of "${path}": ${message}`);
+      return false;
     }
     yield* inBatches({ place, folder, names });
     const gone = new Set(known.folders).difference(new Set(folders));
     for (const name of gone) this.drop(within(place, name));
     known.folders = folders.sort();
+    return true;
   }
 }
 

@@ -1,4 +1,4 @@
-import { basename, dirname, join } from "@std/path";
+import { dirname, join } from "@std/path";
 import { type Folder, openFolder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
 import type { OpenedFile } from "../host/opened_file.ts";
@@ -85,7 +85,7 @@ export class WatchedRoot {
 
   #open(): Folder {
     const link = linkAt(this.path);
-    const folder = link ? openFolder(this.path) : openReal(this.path);
+    const folder = openFolder(this.path, { noFollow: link === undefined });
     try {
       this.#accept(folder.identity.uid, link);
       return folder;
@@ -151,10 +151,4 @@ function linkAt(path: string): Link | undefined {
     uid: info.uid,
     parentUid: Deno.statSync(dirname(path)).uid,
   };
-}
-
-/** Opens a folder that is no link itself. */
-function openReal(path: string): Folder {
-  using parent = openFolder(dirname(path));
-  return parent.openFolder(basename(path));
 }

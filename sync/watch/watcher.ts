@@ -7,7 +7,7 @@ import { type FolderListener, listenToFolders } from "./folder_events.ts";
 import { FolderTree } from "./folder_tree.ts";
 import { RescanSchedule } from "./rescan_schedule.ts";
 import { Stability } from "./stability.ts";
-import { WatchedRoot } from "./watched_root.ts";
+import { type Place, WatchedRoot } from "./watched_root.ts";
 
 /** Options for {@linkcode FolderWatcher}. */
 export interface FolderWatcherOptions extends Taker, FilterOptions {
@@ -68,7 +68,8 @@ const MISSED_MS = 1_000;
  * number of folders and of unfinished files, not with the number of files.
  */
 export class FolderWatcher {
-  readonly #roots: WatchedRoot[];
+  /** The watched folders. */
+  readonly roots: readonly WatchedRoot[];
   readonly #onTurn: () => Promise<void>;
   readonly #log: OnceLog;
   readonly #filter: CaptureFilter;
@@ -88,7 +89,7 @@ export class FolderWatcher {
   constructor(folders: string[], options: FolderWatcherOptions) {
     this.#onTurn = options.onTurn ?? (() => Promise.resolve());
     this.#log = new OnceLog(options.log);
-    this.#roots = folders.map((path) => new WatchedRoot(path, options.log));
+    this.roots = folders.map((path) => new WatchedRoot(path, options.log));
     this.#filter = new CaptureFilter(options);
     this.#tree = new FolderTree(this.#filter, this.#log);
     this.#candidates = new Candidates({
@@ -113,7 +114,7 @@ export class FolderWatcher {
    * @throws whatever prevents that for some files, after the others.
    */
   async scan(): Promise<void> {
-    for (const root of this.#roots) {
+    for (const root of this.roots) {
       this.#agenda.walk({ root, name: "" }, { unchanged: true });
     }
     await this.#look(new AbortController().signal);
@@ -166,22 +167,24 @@ export class FolderWatcher {
     const rescan = this.#rescans.due();
     if (rescan) {
       const options = { unchanged: rescan === "full" };
-      for (const root of this.#roots) {
+      for (const root of this.roots) {
         this.#agenda.walk({ root, name: "" }, options);
       }
       return (tookMs) => this.#rescans.ended(rescan, tookMs);
     }
     const poll = this.#tree.hasPolled ? this.#polls.due() : undefined;
     if (!poll) return undefined;
-    const options = { unchanged: poll === "full", flat: true };
-    for (const place of this.#tree.polled()) this.#agenda.walk(place, options);
+    const unchanged = poll === "full";
+    for (const { place, flat } of this.#tree.polled()) {
+      this.#agenda.walk(place, { unchanged, flat });
+    }
     return (tookMs) => this.#polls.ended(poll, tookMs);
   }
 
   /** Looks through those watched folders that were not there, or are others by now. */
   #checkRoots(): void {
     this.#checkAt = performance.now() + CHECK_MS;
-    for (const root of this.#roots) {
+    for (const root of this.roots) {
       using folder = root.open();
       const { folderId, birthtimeMs } = folder?.identity ?? {};
       const identity = folder && `${folderId} ${birthtimeMs}`;
@@ -207,12 +210,12 @@ export class FolderWatcher {
     const wake = () => this.#wakeup.wake();
     return {
       onFile: (place, options) => {
-        if (!this.#filter.admits(place.name, "file")) return;
+        if (!this.#isWanted(place, "file")) return;
         this.#agenda.look(place, options);
         wake();
       },
       onFolder: (place) => {
-        if (!this.#filter.admits(place.name, "folder")) return;
+        if (!this.#isWanted(place, "folder")) return;
         // Nothing was told of what is in it.
         this.#agenda.walk(place, { unchanged: true });
         wake();
@@ -229,6 +232,10 @@ export class FolderWatcher {
     };
   }
 
+  #isWanted({ name }: Place, kind: "file" | "folder"): boolean {
+    return this.#filter.objection(name, kind) === undefined;
+  }
+
   /** Looks at whatever there is to be looked at, and hands over what is finished. */
   async #look(signal: AbortSignal): Promise<void> {
     await this.#lookAtNamed(signal);
@@ -239,20 +246,28 @@ export class FolderWatcher {
         await this.#lookAtNamed(signal);
       }
     }
-    const isAllTaken = await this.#candidates.flush();
-    if (this.#stability.takeMissed() || !isAllTaken) {
-      this.#rescans.soon(MISSED_MS);
-    }
+    await this.#flush();
   }
 
+  /** Looks at single files, also in the midst of very many. */
   async #lookAtNamed(signal: AbortSignal): Promise<void> {
     this.#stability.due().forEach((place) => this.#agenda.look(place));
+    let hasLooked = false;
     for (const { root, names, renamed } of this.#agenda.takeNamed()) {
       using folder = root.open();
       if (!folder) continue;
       if (signal.aborted) return;
       const place = { root, name: "" };
       await this.#candidates.consider({ place, folder, names }, renamed);
+      hasLooked = true;
+    }
+    if (hasLooked) await this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    const isAllTaken = await this.#candidates.flush();
+    if (this.#stability.takeMissed() || !isAllTaken) {
+      this.#rescans.soon(MISSED_MS);
     }
   }
 }

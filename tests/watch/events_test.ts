@@ -277,16 +277,17 @@ Deno.test({
   },
 });
 
-Deno.test("events by what Deno has on every system name what came, and end at once", async () => {
+Deno.test("events by what Deno has on every system say that something happened, and end at once", async () => {
   await using folder = new WatchedFolder();
-  const seen: string[] = [];
+  Deno.mkdirSync(folder.join("sub"));
+  let lost = 0;
   const log = () => {};
   const events = new PortableEvents({
-    onFile: ({ name }) => void seen.push(name),
-    onFolder: ({ name }) => void seen.push(`${name}/`),
+    onFile: () => {},
+    onFolder: () => {},
     onFolderLeft: () => {},
     onRootUnsure: () => {},
-    onLost: () => {},
+    onLost: () => void lost++,
   }, new OnceLog(log));
   const place = { root: new WatchedRoot(folder.path, log), name: "" };
   using opened = openFolder(folder.path);
@@ -295,11 +296,7 @@ Deno.test("events by what Deno has on every system name what came, and end at on
   const stop = new AbortController();
   const running = events.run(stop.signal);
   folder.write("sub/a.png");
-  folder.write("b.png");
-  await eventually(
-    "they are told",
-    () => seen.includes("sub/") && seen.includes("b.png"),
-  );
+  await eventually("it is told", () => lost > 0);
   stop.abort();
   await running;
 });
