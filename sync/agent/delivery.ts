@@ -141,8 +141,11 @@ export class Delivery {
       (size !== null && mtimeMs !== null ? { size, mtimeMs } : undefined);
     return {
       sha256: sha256 || undefined,
-      // The copy is another file than the original, with the same bytes.
-      expected: spooled ? undefined : identity,
+      // The copy is another file than the original, with the same bytes and time.
+      expected: spooled && size !== null && mtimeMs !== null
+        ? { size, mtimeMs }
+        : identity,
+      isPrivate: spooled,
     };
   }
 }

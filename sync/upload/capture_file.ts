@@ -44,6 +44,13 @@ export interface KnownCapture {
    * @default {it is computed before anything is sent}
    */
   sha256?: string | undefined;
+  /**
+   * Whether it is a copy that nobody else writes to, as the spool has them: one
+   * that was made a moment ago need not be doubted for that.
+   *
+   * @default {false}
+   */
+  isPrivate?: boolean;
 }
 
 /** Files up to this size are read at once when they are opened. */
@@ -98,7 +105,7 @@ export async function openCapture(
 
 async function identified(
   file: OpenedFile,
-  { expected, sha256 }: KnownCapture,
+  { expected, sha256, isPrivate = false }: KnownCapture,
   signal: AbortSignal | undefined,
 ): Promise<OpenCapture> {
   const { path, identity } = file;
@@ -115,7 +122,7 @@ async function identified(
   if (sha256 && actual !== sha256.toLowerCase()) {
     throw otherThanHandedOver(path);
   }
-  if (!bytes) return onDisk(file, actual);
+  if (!bytes) return onDisk(file, actual, { isPrivate });
   file[Symbol.dispose]();
   return inMemory(bytes, { mtimeMs, sha256: actual, identity });
 }
@@ -156,9 +163,13 @@ function inMemory(
   };
 }
 
-function onDisk(file: OpenedFile, sha256: string): OpenCapture {
+function onDisk(
+  file: OpenedFile,
+  sha256: string,
+  { isPrivate }: { isPrivate: boolean },
+): OpenCapture {
   const { path, identity } = file;
-  const isYoung = Date.now() - identity.ctimeMs < YOUNG_MS;
+  const isYoung = !isPrivate && Date.now() - identity.ctimeMs < YOUNG_MS;
   return {
     size: identity.size,
     mtimeMs: identity.mtimeMs,

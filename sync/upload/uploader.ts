@@ -160,12 +160,12 @@ export class CaptureUploader implements AsyncDisposable {
     open: (known: KnownCapture) => Promise<OpenCapture>,
     given: UploadOptions & { name: string; metadata: Metadata | string },
   ): Promise<UploadResult> {
-    const { name, expected, sha256, signal } = given;
+    const { name, expected, sha256, isPrivate = false, signal } = given;
     const { idempotencyKey = crypto.randomUUID() } = given;
     const own = typeof given.metadata === "string"
       ? checkMetadata(given.metadata)
       : encodeMetadata(given.metadata);
-    let known: KnownCapture = { expected, sha256 };
+    let known: KnownCapture = { expected, sha256, isPrivate };
     let metadata: string | undefined;
     let attempts = 0;
     let elapsedMs = 0;
@@ -185,7 +185,8 @@ export class CaptureUploader implements AsyncDisposable {
         using capture = await open(known);
         sent = capture.identity;
         // One key, one content: a later attempt sends the same or nothing.
-        known = { expected: sent ?? undefined, sha256: capture.sha256 };
+        const { sha256 } = capture;
+        known = { expected: sent ?? undefined, sha256, isPrivate };
         metadata ??= withHostMetadata(own, { name, ...capture });
         const rest = { name, metadata, token, idempotencyKey, signal };
         outcome = await this.#post(capture, rest);
