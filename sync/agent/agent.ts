@@ -8,6 +8,7 @@ import { BatchCompleter } from "./batch_completer.ts";
 import { Delivery, TURN_MS } from "./delivery.ts";
 import { OutcomeHandler, type PassReport } from "./outcome_handler.ts";
 import { Patience } from "./patience.ts";
+import { PauseSwitch } from "./pause_switch.ts";
 import { Prefetch } from "./prefetch.ts";
 import { watchQueue } from "./queue_changes.ts";
 import { ServerReport } from "./server_report.ts";
@@ -34,6 +35,7 @@ export class SyncAgent {
   readonly #outcomes: OutcomeHandler;
   readonly #delivery: Delivery;
   readonly #report: ServerReport;
+  readonly #pause: PauseSwitch;
   #syncRequested = 0;
 
   constructor(options: SyncAgentOptions) {
@@ -45,6 +47,7 @@ export class SyncAgent {
     this.#log = log;
     this.#throttle = throttle;
     this.#patience = new Patience(log);
+    this.#pause = new PauseSwitch(queue);
     this.#report = new ServerReport(queue, {
       throttle,
       serverUrl: uploader.serverUrl,
@@ -72,6 +75,7 @@ export class SyncAgent {
       completer,
       patience,
       wakeup: this.#wakeup,
+      pause: this.#pause,
       onTurn: () => this.#turn(),
     });
   }
@@ -184,7 +188,8 @@ export class SyncAgent {
       const { mode, standing, waitMs } = this.#throttle;
       const isShort = mode === "waiting" && standing.state !== "down" &&
         waitMs <= SHORT_WAIT_MS;
-      if (!isShort || stop.aborted || !this.#isAnyDueIn(SHORT_WAIT_MS)) return;
+      if (!isShort || stop.aborted || this.#pause.isOn) return;
+      if (!this.#isAnyDueIn(SHORT_WAIT_MS)) return;
       this.#turn();
       await delay(waitMs, { signal: stop }).catch(() => {});
     }
@@ -200,6 +205,7 @@ export class SyncAgent {
   /** How long there is nothing to do; not long, because a wall clock may jump. */
   #idleMs(): number {
     if (this.#syncRequested > 0) return 0;
+    if (this.#pause.isOn) return Math.min(this.#pause.leftMs, TURN_MS);
     const waitMs = this.#throttle.mode === "waiting"
       ? this.#throttle.waitMs
       : this.#patience.try(() => this.#queue.nextDueMs()) ?? TURN_MS;
@@ -207,11 +213,19 @@ export class SyncAgent {
   }
 
   #noticeChange(): void {
+    this.#notePause();
     this.#wakeup.wake();
     const { syncRequested, syncCompleted } = this.#queue.getAgentState();
     if (syncRequested <= Math.max(syncCompleted, this.#syncRequested)) return;
     this.#syncRequested = syncRequested;
     this.hurry();
+  }
+
+  #notePause(): void {
+    const wasOn = this.#pause.isOn;
+    this.#pause.look();
+    if (this.#pause.isOn === wasOn) return;
+    this.#log("info", wasOn ? "Deliveries go on" : "Deliveries are paused");
   }
 
   #completeSync(requested: number): void {
@@ -239,6 +253,7 @@ export class SyncAgent {
         `${interrupted} captures were under way when the last agent ended: pending again`,
       );
     }
+    this.#patience.try(() => this.#notePause());
     this.#patience.try(() => this.#report.tell());
   }
 

@@ -9,6 +9,7 @@ import type { CaptureUploader } from "../upload/uploader.ts";
 import type { BatchCompleter } from "./batch_completer.ts";
 import type { OutcomeHandler } from "./outcome_handler.ts";
 import type { Patience } from "./patience.ts";
+import type { PauseSwitch } from "./pause_switch.ts";
 import type { Prefetch } from "./prefetch.ts";
 import type { Throttle } from "./throttle.ts";
 
@@ -23,6 +24,7 @@ export interface DeliveryOptions {
   completer: BatchCompleter;
   patience: Patience;
   wakeup: Wakeup;
+  pause: PauseSwitch;
   /** Is called at every turn of the loop that does the work, at least every 5 s. */
   onTurn: () => void;
 }
@@ -40,14 +42,14 @@ export class Delivery {
 
   /**
    * Sends what is due, each place taken again as soon as it is free, until
-   * nothing is due or the throttle waits. What is enqueued meanwhile is sent too.
+   * nothing is due, the throttle waits, or a person has paused deliveries. What is enqueued meanwhile is sent too.
    *
    * @param stop Nothing is begun any more when it aborts.
    * @param abort Uploads under way end when it aborts, and are put back.
    * @throws {UnrecordedError} if an outcome could not be recorded until `abort`.
    */
   async drain(stop: AbortSignal, abort: AbortSignal): Promise<void> {
-    const { throttle, wakeup, outcomes, onTurn } = this.#options;
+    const { throttle, wakeup, outcomes, pause, onTurn } = this.#options;
     const running = new Set<Promise<void>>();
     const turns = setInterval(() => wakeup.wake(), TURN_MS);
     try {
@@ -58,7 +60,8 @@ export class Delivery {
         if (running.size === 0) break;
         if (isStarved) await outcomes.noOthers(abort, { afterMs: TURN_MS });
         // Every upload that ends wakes it, and everything that is enqueued.
-        const mayResume = throttle.mode === "waiting" && !stop.aborted;
+        const mayResume = throttle.mode === "waiting" && !stop.aborted &&
+          !pause.isOn;
         await wakeup.sleep(mayResume ? throttle.waitMs : Infinity);
       }
     } finally {
@@ -72,10 +75,9 @@ export class Delivery {
 
   /** Ends the throttle's wait, if it is time to. */
   async #resume(stop: AbortSignal): Promise<void> {
-    const { throttle, outcomes } = this.#options;
-    if (stop.aborted || throttle.mode !== "waiting" || throttle.waitMs > 0) {
-      return;
-    }
+    const { throttle, outcomes, pause } = this.#options;
+    if (stop.aborted || pause.isOn) return;
+    if (throttle.mode !== "waiting" || throttle.waitMs > 0) return;
     const problem = throttle.probes ? await outcomes.probe(stop) : null;
     if (!stop.aborted) throttle.resume(problem);
   }
@@ -86,7 +88,8 @@ export class Delivery {
     stop: AbortSignal,
     abort: AbortSignal,
   ): boolean {
-    const { throttle, prefetch, patience, wakeup } = this.#options;
+    const { throttle, prefetch, patience, wakeup, pause } = this.#options;
+    if (pause.isOn) return false;
     while (!stop.aborted && running.size < throttle.limit) {
       const capture = patience.try(() => prefetch.next(throttle.limit));
       if (!capture) break;
@@ -103,7 +106,8 @@ export class Delivery {
   }
 
   async #upload(capture: QueuedCapture, abort: AbortSignal): Promise<void> {
-    const { outcomes, uploader } = this.#options;
+    const { outcomes, uploader, pause } = this.#options;
+    const signal = AbortSignal.any([abort, pause.signal]);
     let metadata: string;
     try {
       metadata = checkMetadata(capture.metadataJson);
@@ -115,13 +119,13 @@ export class Delivery {
       const result = await uploader.upload(this.#pathOf(capture), metadata, {
         idempotencyKey: capture.id,
         filename: basename(capture.filepath),
-        signal: abort,
+        signal,
         ...this.#knownOf(capture),
       });
       reached("answered");
       await outcomes.handle(capture, result, { startedMs, signal: abort });
     } catch (error) {
-      if (abort.aborted) return outcomes.release(capture);
+      if (signal.aborted) return outcomes.release(capture);
       await outcomes.handleError(capture, error, abort);
     }
   }

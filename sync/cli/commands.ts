@@ -87,6 +87,24 @@ export const COMMANDS: Record<string, Command> = {
     example: "jarvis-agent cleanup --days 30",
     load: () => import("./commands/cleanup.ts"),
   },
+  pause: {
+    summary: "Send nothing until told otherwise; captures are still taken over",
+    max: 0,
+    options: [...STORE, "for"],
+    example: "jarvis-agent pause --for 2h",
+    notes:
+      "What is being sent is broken off and sent again later. It holds across restarts.",
+    load: () => import("./commands/pause.ts"),
+  },
+  resume: {
+    summary: "End a pause",
+    max: 0,
+    options: [...STORE],
+    example: "jarvis-agent resume",
+    load: async () => ({
+      run: (await import("./commands/pause.ts")).resume,
+    }),
+  },
   check: {
     summary: "Ask the server whether it is ready",
     max: 0,

@@ -169,6 +169,10 @@ export const OPTIONS = {
     help: "Only captures that are pending, uploading or failed",
   },
   "limit": { value: "N", help: "At most so many (default: 100)" },
+  "for": {
+    value: "TIME",
+    help: 'How long, like 30m or 2h (default: until "resume")',
+  },
   "days": { value: "N", help: "Older than so many days (default: 7)" },
   "failed": { help: "Every capture that failed" },
   "all": { help: "Every capture that failed or waits" },

@@ -1,3 +1,4 @@
+import { whole } from "./capture_row.ts";
 import type { Statements } from "./statements.ts";
 
 /** What the running agent says of itself and of the server. */
@@ -34,4 +35,19 @@ export function readAgentState(sql: Statements): AgentState {
 export function writeAgentState(sql: Statements, saying: AgentSaying): void {
   const { pid, serverUrl, serverState, serverReason, serverSince } = saying;
   sql.setAgent.run(pid, serverUrl, serverState, serverReason, serverSince);
+}
+
+/** A person has stopped deliveries. Times are milliseconds since 1970. */
+export interface Pause {
+  since: number;
+  /** `null` if until told otherwise. */
+  until: number | null;
+}
+
+/** Reads whether deliveries are stopped; a pause that is over is none. */
+export function readPause(sql: Statements, nowMs: number): Pause | null {
+  const row = sql.agent.get()!;
+  const [since, until] = [whole(row.paused_since), whole(row.paused_until)];
+  if (since === null || until !== null && until <= nowMs) return null;
+  return { since, until };
 }

@@ -19,7 +19,7 @@ import {
 } from "./transitions.ts";
 import { addWatched } from "./watched_files.ts";
 
-export type { AgentSaying, AgentState } from "./agent_state.ts";
+export type { AgentSaying, AgentState, Pause } from "./agent_state.ts";
 export type {
   CaptureStatus,
   EnqueueOptions,

@@ -1,7 +1,9 @@
 import {
   type AgentSaying,
   type AgentState,
+  type Pause,
   readAgentState,
+  readPause,
   writeAgentState,
 } from "./agent_state.ts";
 import { whole } from "./capture_row.ts";
@@ -145,6 +147,24 @@ export class QueueRecords extends QueueReader {
   /** Records what the agent says; only for the one agent. */
   setAgentState(saying: AgentSaying): void {
     this.#file.write(() => writeAgentState(this.#file.sql, saying));
+  }
+
+  /** Whether a person has stopped deliveries, since when and until when. */
+  getPause(): Pause | null {
+    return readPause(this.#file.sql, this.#now());
+  }
+
+  /** Stops deliveries until a moment, or with `null` until {@linkcode UploadQueue.resume}; restarts change nothing. */
+  pause(untilMs: number | null): void {
+    const since = this.getPause()?.since ?? this.#now();
+    this.#file.write(() => this.#file.sql.setPause.run(since, untilMs));
+  }
+
+  /** Lets deliveries go on. Returns whether they were stopped. */
+  resume(): boolean {
+    const wasPaused = this.getPause() !== null;
+    this.#file.write(() => this.#file.sql.setPause.run(null, null));
+    return wasPaused;
   }
 
   /** Asks the running agent to try everything at once; returns the number to wait for. */

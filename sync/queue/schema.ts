@@ -106,7 +106,9 @@ const TABLES = [
   server_reason TEXT,
   ${whole("server_since")},
   ${whole("sync_requested", "NOT NULL DEFAULT 0")},
-  ${whole("sync_completed", "NOT NULL DEFAULT 0")}
+  ${whole("sync_completed", "NOT NULL DEFAULT 0")},
+  ${whole("paused_since")},
+  ${whole("paused_until")}
 ) STRICT`,
 ];
 

@@ -14,6 +14,7 @@ import { createAgent, createUploader, reconcile } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { Progress } from "../progress.ts";
 import { openStore, type Store } from "../store.ts";
+import { describePause } from "./pause.ts";
 
 /** How often the queue is looked at for the progress, in milliseconds. */
 const LOOK_MS = 200;
@@ -31,6 +32,11 @@ export async function run(context: CommandContext): Promise<number> {
   // Where no agent ever runs nobody else would find all that is damaged.
   using store = await openStore(settings, { log, thorough: true });
   const { queue } = store;
+  const pause = queue.getPause();
+  if (pause) {
+    context.err(`jarvis-agent: ${describePause(pause)}`);
+    return ExitCode.temporary;
+  }
   const before = queue.getStats();
   const progress = new Progress(context.err, before.pending + before.uploading);
   const stop = new AbortController();

@@ -25,6 +25,17 @@ type Sent = Pick<
 /** What holds for every other file as well. */
 const UNUSABLE: OutcomeKind[] = ["unavailable", "busy", "refused"];
 
+/** What becomes of a file while a person has paused deliveries. */
+const PAUSED: Sent = {
+  success: false,
+  captureId: null,
+  error: "deliveries are paused",
+  attempts: 0,
+  sha256: null,
+  status: null,
+  outcome: "unavailable",
+};
+
 /** Sends files at once. What cannot be delivered now goes into the queue. */
 export async function run(context: CommandContext): Promise<number> {
   const { settings, given, out, stopSignal } = context;
@@ -33,7 +44,7 @@ export async function run(context: CommandContext): Promise<number> {
   const log = createLog({ write: context.err });
   await using uploader = createUploader(settings, { maxRetries: 3, log });
   using store = await openStore(settings, { log });
-  let unusable: Sent | undefined;
+  let unusable: Sent | undefined = store.queue.getPause() ? PAUSED : undefined;
   return await eachFile(context, async (filepath) => {
     openCapture(filepath)[Symbol.dispose]();
     let id = newCaptureId();
@@ -69,15 +80,7 @@ async function send(
   } catch (error) {
     if (!options.signal.aborted) throw error;
     // Told to stop: what was under way is kept, and what comes after it.
-    return {
-      success: false,
-      captureId: null,
-      error: "interrupted",
-      attempts: 1,
-      sha256: null,
-      status: null,
-      outcome: "unavailable",
-    };
+    return { ...PAUSED, error: "interrupted", attempts: 1 };
   }
 }
 
