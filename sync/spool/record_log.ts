@@ -131,7 +131,7 @@ function parseRecord(text: string): SpoolRecord | undefined {
     const texts = [id, filepath, metadataJson, sha256, fileId];
     const numbers = [record.createdAtMs, size, mtimeMs, ctimeMs];
     const isWhole = texts.every((value) => typeof value === "string") &&
-      numbers.every(Number.isFinite) && typeof watched === "boolean";
+      numbers.every(Number.isSafeInteger) && typeof watched === "boolean";
     return isWhole ? record : undefined;
   } catch {
     return undefined;

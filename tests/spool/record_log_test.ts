@@ -63,6 +63,9 @@ Deno.test("a record that is damaged or cut off spoils no other", async () => {
       })
     ),
     JSON.stringify({ ...recordOf("x"), watched: 1 }),
+    // No queue could take it up.
+    JSON.stringify({ ...recordOf("x"), createdAtMs: 1e300 }),
+    JSON.stringify({ ...recordOf("x"), createdAtMs: 0.5 }),
     // As a full disk or a power cut leaves it.
     JSON.stringify(recordOf("x")).slice(0, -5),
   ];
