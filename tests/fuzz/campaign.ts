@@ -11,7 +11,7 @@ export interface CampaignOptions {
 }
 
 /** So many rounds of all targets at least: what is interrupted has tried all. */
-const ROUNDS = 100;
+const ROUNDS = 10;
 /** Cases in a round of all targets, at most. */
 const MAX_ROUND = 20_000;
 

@@ -189,7 +189,7 @@ function assertNumbers(queue: UploadQueue): void {
 }
 
 export const QUEUE_ROWS: Target[] = ENGINES.map((engine) =>
-  target(`queue rows (${engine})`, { share: 8 }, (stack) => {
+  target(`queue rows (${engine})`, { share: 5 }, (stack) => {
     const dir = stack.use(new TempDir(memoryDir()));
     const path = dir.join("queue.db");
     const open = () => new UploadQueue(path, { engine, now: () => NOW_MS });

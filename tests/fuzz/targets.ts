@@ -1,19 +1,23 @@
 import { ANSWERS } from "./answers.ts";
+import { FIRST_DESIGN_ROWS } from "./first_design_rows.ts";
 import { METADATA } from "./metadata.ts";
 import { QUEUE_ROWS } from "./queue_rows.ts";
 import { REQUEST_BODY } from "./request_body.ts";
 import { SERVICE_FILES } from "./service_files.ts";
 import { SETTINGS } from "./settings.ts";
 import { SIDECARS } from "./sidecars.ts";
+import { SPOOL_RECORDS } from "./spool_records.ts";
 import type { Target } from "./target.ts";
 
 /** Everything that input from outside must not break. */
 export const TARGETS: readonly Target[] = [
   ...ANSWERS,
+  ...FIRST_DESIGN_ROWS,
   ...METADATA,
   ...QUEUE_ROWS,
   ...REQUEST_BODY,
   ...SERVICE_FILES,
   ...SETTINGS,
   ...SIDECARS,
+  ...SPOOL_RECORDS,
 ];
