@@ -162,7 +162,6 @@ class Fleet {
     if (second && isTaken) second.taken++;
     this.#in(answerSeconds * 1000, () => {
       host.running--;
-      host.throttle.ended();
       if (isTaken) {
         this.#delivered(host);
         host.throttle.delivered();

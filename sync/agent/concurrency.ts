@@ -34,7 +34,7 @@ export class Concurrency {
   #before: { limit: number; rate: number } | undefined;
   #patience = PATIENCE;
   #wait = 0;
-  #ended = 0;
+  #delivered = 0;
   #sinceMs: number | undefined;
 
   constructor(options: ConcurrencyOptions) {
@@ -44,7 +44,6 @@ export class Concurrency {
   }
 
   /** How many captures may be on their way now. */
-
   get limit(): number {
     return this.#limit;
   }
@@ -54,15 +53,15 @@ export class Concurrency {
     this.#newWindow(undefined);
   }
 
-  /** An upload has ended. */
-  ended(): void {
+  /** A capture got through. */
+  delivered(): void {
     const now = this.#now();
     if (this.#sinceMs === undefined) return this.#newWindow(now);
-    this.#ended++;
+    this.#delivered++;
     const elapsedMs = now - this.#sinceMs;
     const enough = this.#limit * CAPTURES_PER_PLACE;
-    if (this.#ended < enough || elapsedMs < WINDOW_MS) return;
-    this.#judge(this.#ended / elapsedMs);
+    if (this.#delivered < enough || elapsedMs < WINDOW_MS) return;
+    this.#judge(this.#delivered / elapsedMs);
     this.#newWindow(now);
   }
 
@@ -90,7 +89,7 @@ export class Concurrency {
   }
 
   #newWindow(sinceMs: number | undefined): void {
-    this.#ended = 0;
+    this.#delivered = 0;
     this.#sinceMs = sinceMs;
   }
 }

@@ -94,7 +94,6 @@ export class Delivery {
       const capture = patience.try(() => prefetch.next(throttle.limit));
       if (!capture) break;
       const upload = this.#upload(capture, abort).finally(() => {
-        throttle.ended();
         running.delete(upload);
         wakeup.wake();
       });

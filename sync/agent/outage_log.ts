@@ -1,10 +1,19 @@
 import { format as formatDuration } from "@std/fmt/duration";
 import type { Log } from "../host/log.ts";
-import type { ServerStanding } from "./throttle.ts";
+import { type ServerStanding, SHORT_WAIT_MS } from "./throttle.ts";
 
 /** How often an outage is mentioned again, and how often at most a new cause of it, in milliseconds. */
 const REMINDER_MS = 600_000;
 const NEW_CAUSE_MS = 60_000;
+
+/** What is known of an outage. */
+interface Outage {
+  sinceMs: number;
+  /** `undefined` while it may be a pause of moments, for a few captures' sake. */
+  saidMs?: number;
+  /** The causes that were told since the last reminder. */
+  told: Set<string | null>;
+}
 
 /**
  * Tells of an outage when it begins, now and then while it lasts, when it has
@@ -13,9 +22,7 @@ const NEW_CAUSE_MS = 60_000;
 export class OutageLog {
   readonly #log: Log;
   readonly #now: () => number;
-  #outage: { sinceMs: number; saidMs: number } | undefined;
-  /** The causes that were told since the last reminder. */
-  readonly #told = new Set<string | null>();
+  #outage: Outage | undefined;
 
   /** @param now A clock that never jumps, in milliseconds. */
   constructor(log: Log, now: () => number = () => performance.now()) {
@@ -26,42 +33,44 @@ export class OutageLog {
   /**
    * Takes note of how the server stands now.
    *
-   * @param waiting Counts the captures that wait; asked only when something is said.
+   * @param options `waiting` counts the captures that wait; it is asked only when
+   * something is said. `isLast` says that nothing will be noted after this.
    */
-  note({ state, reason }: ServerStanding, waiting: () => number): void {
+  note(
+    { state, reason }: ServerStanding,
+    options: { waiting: () => number; isLast?: boolean },
+  ): void {
+    const { waiting, isLast = false } = options;
     const now = this.#now();
-    const isOut = state === "down" || state === "paused";
+    if (state !== "down" && state !== "paused") return this.#end(waiting);
+    const outage = this.#outage ??= { sinceMs: now, told: new Set() };
+    const { sinceMs, saidMs, told } = outage;
+    const isNew = saidMs === undefined;
+    const isTold = told.has(reason);
+    const isTime = isNew
+      ? state === "down" || isLast || now - sinceMs >= SHORT_WAIT_MS
+      : now - saidMs >= (isTold ? REMINDER_MS : NEW_CAUSE_MS);
+    if (!isTime) return;
+    if (isTold) told.clear();
+    told.add(reason);
+    outage.saidMs = now;
+    const since = isNew ? "" : ` for ${this.#duration(sinceMs)} now`;
+    this.#log(
+      "warn",
+      `The server cannot be used${since}, ${waiting()} captures wait: ${reason}`,
+    );
+  }
+
+  #end(waiting: () => number): void {
     const outage = this.#outage;
-    if (isOut && !outage) {
-      this.#outage = { sinceMs: now, saidMs: now };
-      this.#told.clear();
-      this.#told.add(reason);
-      this.#log(
-        "warn",
-        `The server cannot be used, ${waiting()} captures wait: ${reason}`,
-      );
-    } else if (isOut && outage) {
-      const silentMs = now - outage.saidMs;
-      const isTold = this.#told.has(reason);
-      if (silentMs < (isTold ? REMINDER_MS : NEW_CAUSE_MS)) return;
-      outage.saidMs = now;
-      if (isTold) this.#told.clear();
-      this.#told.add(reason);
-      this.#log(
-        "warn",
-        `The server cannot be used for ${
-          this.#duration(outage.sinceMs)
-        } now, ${waiting()} captures wait: ${reason}`,
-      );
-    } else if (outage) {
-      this.#outage = undefined;
-      this.#log(
-        "info",
-        `The server is usable again after ${
-          this.#duration(outage.sinceMs)
-        }, ${waiting()} captures wait to be delivered`,
-      );
-    }
+    this.#outage = undefined;
+    if (outage?.saidMs === undefined) return;
+    this.#log(
+      "info",
+      `The server is usable again after ${
+        this.#duration(outage.sinceMs)
+      }, ${waiting()} captures wait to be delivered`,
+    );
   }
 
   #duration(sinceMs: number): string {

@@ -24,13 +24,17 @@ export class ServerReport {
     this.#outages = new OutageLog(options.log);
   }
 
-  /** @throws {DatabaseError} if the queue cannot be used. */
-  tell(): void {
+  /**
+   * @param isLast Whether this is the last time.
+   * @throws {DatabaseError} if the queue cannot be used.
+   */
+  tell(isLast = false): void {
     const { standing } = this.#throttle;
-    this.#outages.note(standing, () => {
+    const waiting = () => {
       const { pending, uploading } = this.#queue.getStats();
       return pending + uploading;
-    });
+    };
+    this.#outages.note(standing, { waiting, isLast });
     if (standing === this.#said) return;
     this.#queue.setAgentState({
       pid: Deno.pid,
@@ -48,7 +52,7 @@ export class ServerReport {
    * @throws {DatabaseError} if the queue cannot be used.
    */
   end(): void {
-    this.tell();
+    this.tell(true);
     this.#said = undefined;
     this.#queue.setAgentState({ ...this.#queue.getAgentState(), pid: null });
   }

@@ -48,7 +48,7 @@ const ENOUGH = 1 / 3;
 const ANSWERS = 48;
 /** … unless it is longer than this already: two to the power of it. */
 const HELD_LEVEL = 3;
-/** A wait up to this, in milliseconds, need not be told as an outage then. */
+/** A wait up to this, in milliseconds, is no outage. */
 export const SHORT_WAIT_MS = 5_000;
 
 /**
@@ -147,6 +147,7 @@ export class Throttle {
 
   /** The server took a capture, or judged it. */
   delivered(): void {
+    this.#concurrency.delivered();
     this.#share += (1 - this.#share) / ANSWERS;
     // One that was in flight when another failed proves nothing about now.
     if (this.#mode === "waiting") return;
@@ -177,8 +178,7 @@ export class Throttle {
     }
     const asked = this.#now() + (retryAfterMs ?? 0);
     this.#notBefore = Math.max(this.#notBefore, asked);
-    if (takesEnough && this.waitMs <= SHORT_WAIT_MS) return;
-    this.#become("paused", reason);
+    if (this.waitMs > SHORT_WAIT_MS) this.#become("paused", reason);
   }
 
   /**
@@ -227,11 +227,6 @@ export class Throttle {
   hurry(): void {
     this.#notBefore = 0;
     this.#failures = 0;
-  }
-
-  /** An upload has ended. */
-  ended(): void {
-    this.#concurrency.ended();
   }
 
   /** There is not enough to do to take every place. */

@@ -23,7 +23,7 @@ class Line {
         this.mostPerSecond,
       );
       this.#nowMs += 1000 / perSecond;
-      this.concurrency.ended();
+      this.concurrency.delivered();
     }
     return this.concurrency.limit;
   }

@@ -12,10 +12,17 @@ function outageLogAt() {
   return {
     logged,
     /** Notes, so many minutes after the start, why the server cannot be used. */
-    note(minute: number, reason: string | null) {
+    note(
+      minute: number,
+      reason: string | null,
+      options: { state?: "paused"; isLast?: boolean } = {},
+    ) {
       nowMs = minute * 60_000;
-      const state = reason === null ? "ready" : "down";
-      log.note({ state, reason, since: 0 }, () => minute + 1);
+      const { state = reason === null ? "ready" : "down", isLast } = options;
+      log.note({ state, reason, since: 0 }, {
+        waiting: () => Math.floor(minute) + 1,
+        ...(isLast && { isLast }),
+      });
     },
   };
 }
@@ -46,5 +53,21 @@ Deno.test("OutageLog tells of another cause, but not each time that causes take 
   assertEquals(logged, [
     "warn The server cannot be used, 1 captures wait: Connection refused",
     "warn The server cannot be used for 3m now, 4 captures wait: HTTP 401",
+  ]);
+});
+
+Deno.test("OutageLog says nothing of a pause of moments, unless it is the last that is known", () => {
+  const { logged, note } = outageLogAt();
+  note(0, "HTTP 403", { state: "paused" });
+  note(0.05, null);
+  assertEquals(logged, []);
+  note(1, "HTTP 403", { state: "paused" });
+  note(1.1, "HTTP 403", { state: "paused" });
+  note(2, null);
+  note(3, "HTTP 403", { state: "paused", isLast: true });
+  assertEquals(logged, [
+    "warn The server cannot be used, 2 captures wait: HTTP 403",
+    "info The server is usable again after 1m, 3 captures wait to be delivered",
+    "warn The server cannot be used, 4 captures wait: HTTP 403",
   ]);
 });
