@@ -2,6 +2,7 @@ import type { Command } from "./command.ts";
 import {
   METADATA,
   RUN_OPTIONS,
+  SELECTION,
   SERVER,
   SPOOL,
   STORE,
@@ -61,9 +62,16 @@ export const COMMANDS: Record<string, Command> = {
   list: {
     summary: "Show the captures in the queue, oldest first",
     max: 0,
-    options: [...STORE, "status", "limit", "json"],
-    example: "jarvis-agent list --status failed",
+    options: [...STORE, "status", ...SELECTION, "reason", "group", "json"],
+    example: "jarvis-agent list --status failed --since 2d",
     load: () => import("./commands/list.ts"),
+  },
+  history: {
+    summary: "Show what was delivered, the latest first",
+    max: 0,
+    options: [...STORE, ...SELECTION, "json"],
+    example: "jarvis-agent history --since 1h --path '*.png'",
+    load: () => import("./commands/history.ts"),
   },
   retry: {
     summary: "Make captures due now, with no attempt charged",

@@ -166,8 +166,21 @@ export const OPTIONS = {
   },
   "status": {
     value: "STATUS",
-    help: "Only captures that are pending, uploading or failed",
+    help: "Only captures that are pending, uploading, failed or delivered",
   },
+  "since": {
+    value: "TIME",
+    help: "Only what came since then, like 2h, 7d or 2026-03-01",
+  },
+  "reason": {
+    value: "TEXT",
+    help: "Only captures whose last error has this text in it",
+  },
+  "path": {
+    value: "GLOB",
+    help: "Only captures whose name matches, or with a slash, whose whole path",
+  },
+  "group": { value: "reason", help: "Count them by their last error" },
   "limit": { value: "N", help: "At most so many (default: 100)" },
   "for": {
     value: "TIME",
@@ -200,6 +213,7 @@ export const SERVER = [
   "timeout",
 ] as const;
 export const SPOOL = ["max-spool-bytes", "min-free-bytes"] as const;
+export const SELECTION = ["since", "path", "limit"] as const;
 export const METADATA = [
   "metadata",
   "metadata-json",

@@ -169,7 +169,8 @@ function textsOf(row: Row): [string, string, string, string | null] {
 const UNREADABLE =
   "Cannot read its row in the queue: expected id, path and metadata as text, times and sizes as whole numbers";
 
-function isoTime(ms: number | null): string | null {
+/** A time for people and programs, as far as it is known. */
+export function isoTime(ms: number | null): string | null {
   if (ms === null) return null;
   // Beyond what a Date can hold: written by something else; still shown.
   return new Date(Math.abs(ms) <= 8.64e15 ? ms : 0).toISOString();

@@ -5,6 +5,11 @@ import {
   whole,
 } from "./capture_row.ts";
 import { findDamage } from "./migrate.ts";
+import {
+  capturesByAge,
+  type DeliveredEntry,
+  deliveriesByTime,
+} from "./queue_history.ts";
 import type { QueueFile } from "./queue_file.ts";
 import { damagedError, type Engine } from "./sqlite.ts";
 import { MAX_BACKOFF_MS } from "./transitions.ts";
@@ -82,15 +87,33 @@ export class QueueReader implements Disposable {
   ): QueuedCapture[] {
     const { status, limit = 100 } = options;
     assertLimit(limit);
-    return LIST_GROUPS
-      .filter(([group]) => status === undefined || group === status)
-      .flatMap((group) => this.#file.sql.list.all(...group, limit))
-      .sort((a, b) =>
-        Number(a.created_at) - Number(b.created_at) ||
-        Number(a.rowid) - Number(b.rowid)
-      )
-      .slice(0, limit)
-      .map(toCapture);
+    return [
+      ...this.captures({ status, page: Math.min(limit, PAGE) }).take(limit),
+    ];
+  }
+
+  /**
+   * All captures, or those of one status, oldest first: only some hundreds of
+   * them are in memory at a time.
+   *
+   * @param options `sinceMs` leaves out what was handed over before.
+   */
+  captures(
+    options: {
+      status?: CaptureStatus | undefined;
+      sinceMs?: number;
+      page?: number;
+    } = {},
+  ): Generator<QueuedCapture> {
+    const groups = LIST_GROUPS.filter(([status]) =>
+      status === (options.status ?? status)
+    );
+    return capturesByAge(this.#file.sql, groups, options);
+  }
+
+  /** What was delivered and is remembered, the latest first. */
+  deliveries(sinceMs = -Infinity): Generator<DeliveredEntry> {
+    return deliveriesByTime(this.#file.sql, sinceMs);
   }
 
   /** All captures with a copy in the spool, some hundreds at a time. */
@@ -141,7 +164,7 @@ const LIST_GROUPS = [
   ["uploading", 1],
   ["failed", 0],
   ["failed", 1],
-] satisfies [CaptureStatus, number][];
+] as [CaptureStatus, number][];
 
 /** How many captures are read at a time where all are. */
 const PAGE = 500;

@@ -17,6 +17,9 @@ const WAITING =
 
 const PROMOTE = `UPDATE ${WAITING.replace("WHERE", "SET due_at = NULL WHERE")}`;
 
+const DELIVERED =
+  "rowid, id, filepath, size, sha256, server_id, delivered_at, attempts_made, elapsed_ms";
+
 const WATCHED = "n, filepath, file_id, size, mtime_ms, ctime_ms, sha256, state";
 
 /** Their texts. */
@@ -34,6 +37,10 @@ const STATEMENTS = {
   get: `SELECT ${CAPTURE_COLUMNS} FROM captures WHERE id = ?`,
   list: `SELECT ${CAPTURE_COLUMNS} FROM ${BY_TURN}
      WHERE status = ? AND turn = ? ORDER BY created_at, rowid LIMIT ?`,
+  listAfter: `SELECT ${CAPTURE_COLUMNS} FROM ${BY_TURN}
+     WHERE status = ? AND turn = ? AND created_at >= ?
+       AND (created_at > ? OR rowid > CAST(? AS INTEGER))
+     ORDER BY created_at, rowid LIMIT ?`,
   spooledAfter: `SELECT ${CAPTURE_COLUMNS} FROM captures
      WHERE rowid > CAST(? AS INTEGER) AND spooled = 1 ORDER BY rowid LIMIT ?`,
   oldest: `SELECT created_at FROM ${BY_TURN}
@@ -125,6 +132,10 @@ const STATEMENTS = {
      FROM watched_files WHERE n > ? ORDER BY n LIMIT ?`,
   oldDelivered:
     "SELECT id FROM delivered WHERE delivered_at < ? ORDER BY delivered_at LIMIT ?",
+  deliveredBefore: `SELECT ${DELIVERED} FROM delivered
+     WHERE delivered_at >= ? AND delivered_at <= ?
+       AND (delivered_at < ? OR rowid < CAST(? AS INTEGER))
+     ORDER BY delivered_at DESC, rowid DESC LIMIT ?`,
   forgetDelivered: "DELETE FROM delivered WHERE id = ?",
 
   agent: "SELECT * FROM agent",

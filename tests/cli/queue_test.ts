@@ -138,7 +138,8 @@ Deno.test("list shows the oldest first, by status, and so many", async () => {
   }
   const failed = await host.json<Listed[]>("list", "--status", "failed");
   assertEquals(failed.map(({ id }) => id), [a]);
-  const { stdout } = await host.run("list", "--limit=2");
+  const { stdout, stderr } = await host.run("list", "--limit=2");
+  assertStringIncludes(stderr, "1 more are not shown");
   const lines = stdout.trimEnd().split("\n");
   assertEquals(lines.length, 4, stdout);
   assertStringIncludes(lines[0]!, `${a}  `);

@@ -171,3 +171,37 @@ testOnEachEngine("UploadQueue.close() may be called twice", async (engine) => {
   fixture.queue.close();
   fixture.queue.close();
 });
+
+testOnEachEngine(
+  "UploadQueue.captures() and deliveries() go through all in order, across pages and equal times",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const ids = queue.enqueueMany(
+      Array.from({ length: 1300 }, (_, n) => ({
+        filepath: `/captures/${n}`,
+        metadataJson: "{}",
+        createdAtMs: START_MS + Math.floor(n / 700),
+      })),
+    );
+    queue.complete(
+      ids.map((id, at) =>
+        at % 3 === 0
+          ? { id, kind: "discard" as const, error: "no" }
+          : { id, kind: "release" as const }
+      ),
+    );
+    assertEquals([...queue.captures()].map(({ id }) => id), ids);
+    assertEquals(
+      [...queue.captures({ sinceMs: START_MS + 0.5, status: "failed" })]
+        .map(({ id }) => id),
+      ids.filter((_, at) => at >= 700 && at % 3 === 0),
+    );
+    queue.complete(ids.map((id) => ({ id, kind: "delivered" })));
+    assertEquals(
+      [...queue.deliveries()].map(({ id }) => id),
+      ids.toReversed(),
+    );
+    assertEquals([...queue.deliveries(fixture.nowMs + 1)], []);
+  },
+);

@@ -1,28 +1,42 @@
 import type { CaptureStatus, QueuedCapture } from "../../queue/queue.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
+import { moreText, readSelection, select } from "../selection.ts";
 import { lookInto, noQueue } from "../store.ts";
+import { alignedLines, sizeText, span } from "../table.ts";
+import { run as showHistory } from "./history.ts";
 
 const STATUSES: readonly string[] = ["pending", "uploading", "failed"];
 
 /** Shows what is in the queue. */
-export function run({ settings, given, out, err }: CommandContext): number {
-  const status = given.text("status");
+export function run(context: CommandContext): number {
+  const { settings, given, out, err } = context;
+  const status = given.text("status") as CaptureStatus | undefined;
+  if (given.text("status") === "delivered") return showHistory(context);
   if (status !== undefined && !STATUSES.includes(status)) {
-    throw given.wrong("status", "pending, uploading or failed");
+    throw given.wrong("status", "pending, uploading, failed or delivered");
   }
-  const limit = given.number("limit", 100, { min: 1, max: 1e9, whole: true });
+  if (given.text("group") !== undefined) given.oneOf("group", ["reason"]);
+  const selection = readSelection(given);
   using look = lookInto(settings);
   if (!look) err(`jarvis-agent: ${noQueue(settings)}`);
-  const captures = look?.queue.list({
-    ...(status && { status: status as CaptureStatus }),
-    limit,
-  }) ?? [];
-  if (given.has("json")) out(JSON.stringify(captures.map(forJson)));
-  else captures.flatMap(forPerson).forEach((line) => out(line));
+  const { sinceMs } = selection;
+  const captures = look?.queue.captures({ status, sinceMs }) ?? [];
+  if (given.text("group") !== undefined) {
+    showGroups(captures, (one) => selection.admits(one), context);
+    return ExitCode.ok;
+  }
+  const stats = selection.isAll ? look?.queue.getStats() : undefined;
+  const total = stats &&
+    (status ? stats[status] : stats.pending + stats.uploading + stats.failed);
+  const { shown, more } = select(captures, selection, total);
+  if (given.has("json")) out(JSON.stringify(shown.map(captureForJson)));
+  else showCaptures(shown, out);
+  if (more > 0) err(moreText(more));
   return ExitCode.ok;
 }
 
-function forJson(capture: QueuedCapture) {
+/** A capture as scripts see it: no name here may change. */
+export function captureForJson(capture: QueuedCapture) {
   const { id, filepath, createdAt, attempts, lastAttempt } = capture;
   const { nextAttemptAt, status, lastError, size } = capture;
   return {
@@ -48,9 +62,65 @@ function readable(json: string): unknown {
   }
 }
 
-function forPerson(capture: QueuedCapture): string[] {
-  const { id, createdAt, status, attempts, filepath, lastError } = capture;
+function showCaptures(
+  captures: QueuedCapture[],
+  out: (line: string) => void,
+): void {
+  const lines = alignedLines(captures.map((capture) => [
+    capture.id,
+    standingOf(capture),
+    `${span(Date.now() - Date.parse(capture.createdAt))} old`,
+    sizeText(capture.size),
+    capture.filepath,
+  ]));
+  captures.forEach(({ lastError }, at) => {
+    out(lines[at]!);
+    if (lastError) out(`    ${lastError}`);
+  });
+}
+
+/** How a capture stands, and when it is tried next. */
+export function standingOf(capture: QueuedCapture): string {
+  const { status, attempts, nextAttemptAt } = capture;
+  const waitMs = nextAttemptAt === null
+    ? 0
+    : Date.parse(nextAttemptAt) - Date.now();
+  const next = status !== "pending"
+    ? ""
+    : waitMs > 0
+    ? `, next try in ${span(waitMs)}`
+    : ", due now";
   const tried = attempts > 0 ? ` (${attempts} attempts)` : "";
-  const line = `${id}  ${createdAt}  ${status}${tried}  ${filepath}`;
-  return lastError ? [line, `    ${lastError}`] : [line];
+  return `${status}${next}${tried}`;
+}
+
+interface Group {
+  reason: string | null;
+  count: number;
+  oldest: string;
+  newest: string;
+}
+
+function showGroups(
+  captures: Iterable<QueuedCapture>,
+  admits: (capture: QueuedCapture) => boolean,
+  { given, out }: CommandContext,
+): void {
+  const groups = new Map<string | null, Group>();
+  for (const capture of captures) {
+    if (!admits(capture)) continue;
+    const { lastError: reason, createdAt } = capture;
+    const group = groups.get(reason) ??
+      { reason, count: 0, oldest: createdAt, newest: createdAt };
+    group.count++;
+    group.newest = createdAt;
+    groups.set(reason, group);
+  }
+  const sorted = [...groups.values()].sort((a, b) => b.count - a.count);
+  if (given.has("json")) return out(JSON.stringify(sorted));
+  alignedLines(sorted.map(({ reason, count, oldest }) => [
+    String(count),
+    `the oldest ${span(Date.now() - Date.parse(oldest))} old`,
+    reason ?? "no error yet",
+  ])).forEach((line) => out(line));
 }

@@ -1,0 +1,100 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { CaptureServer } from "../helpers/capture_server.ts";
+import { Host } from "../helpers/host.ts";
+
+interface Listed {
+  filepath: string;
+  [name: string]: unknown;
+}
+
+const HOUR_MS = 3_600_000;
+
+/** A host with captures of several ages, of which some failed. */
+function filled(): Host {
+  const host = new Host();
+  host.makeDir("data");
+  using queue = host.queue();
+  const ids = ["day.png", "hour.jpg", "new.png", "newest.txt"].map((name, at) =>
+    queue.enqueue(`/cam/${name}`, {}, {
+      createdAtMs: Date.now() - [24.5, 1.5, 0.1, 0][at]! * HOUR_MS,
+      identity: { size: 1500 * 10 ** at, mtimeMs: 0 },
+    })
+  );
+  queue.complete([
+    { id: ids[0]!, kind: "discard", error: "HTTP 422: Bad Picture" },
+    { id: ids[1]!, kind: "discard", error: "HTTP 413: too large" },
+    { id: ids[2]!, kind: "discard", error: "HTTP 413: too large" },
+  ]);
+  return host;
+}
+
+Deno.test("list filters by time, reason, name and status, and says how many more there are", async () => {
+  await using host = filled();
+  const names = async (...args: string[]) =>
+    (await host.json<Listed[]>("list", ...args))
+      .map(({ filepath }) => filepath.replace(/.*\/(.*)\..*/, "$1")).join();
+  assertEquals(await names(), "day,hour,new,newest");
+  assertEquals(await names("--since=2h"), "hour,new,newest");
+  const yesterday = new Date(Date.now() - 30 * HOUR_MS).toISOString();
+  assertEquals(await names("--since", yesterday), "day,hour,new,newest");
+  assertEquals(await names("--reason", "bad picture"), "day");
+  assertEquals(await names("--path", "*.png"), "day,new");
+  assertEquals(await names("--path", "/cam/n*"), "new,newest");
+  assertEquals(await names("--path", "/cam/n*", "--status=failed"), "new");
+  const some = await host.run("list", "--path=*.png", "--limit=1");
+  assertStringIncludes(some.stdout, "day.png");
+  assertStringIncludes(some.stderr, "1 more are not shown");
+  assertEquals((await host.run("list", "--since=soon")).code, 2);
+  assertEquals((await host.run("list", "--status=lost")).code, 2);
+});
+
+Deno.test("list stands in columns, with age, size and next try", async () => {
+  await using host = filled();
+  const { stdout } = await host.run("list");
+  const lines = stdout.split("\n").filter((line) => line.includes("/cam/"));
+  assertEquals(new Set(lines.map((line) => line.indexOf("/cam/"))).size, 1);
+  assertMatch(
+    lines[0]!,
+    /^\S{36} {2}failed \(1 attempts\) {2,}1d \S+ old +1\.5 kB +\/cam\/day\.png$/,
+  );
+  assertStringIncludes(lines[3]!, "pending, due now");
+});
+
+Deno.test("list --group counts by reason, the most frequent first", async () => {
+  await using host = filled();
+  const { stdout } = await host.run("list", "--group=reason");
+  assertMatch(
+    stdout,
+    /^2 {2}the oldest 1h \S+ old +HTTP 413: too large\n1 {2}the oldest .*Bad Picture\n1 .*no error yet\n$/,
+  );
+  const groups = await host.json<Listed[]>("list", "--group=reason");
+  assertEquals(groups.map(({ reason, count }) => [reason, count]), [
+    ["HTTP 413: too large", 2],
+    ["HTTP 422: Bad Picture", 1],
+    [null, 1],
+  ]);
+});
+
+Deno.test("history shows what was delivered, the latest first, with the server's id", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  await host.enqueue(host.write("a.png", "12345"));
+  await host.run("sync");
+  await host.enqueue(host.write("b.png"));
+  await host.run("sync");
+  const [b, a] = await host.json<Listed[]>("history");
+  assertEquals([a!.filepath, b!.filepath], [
+    host.join("a.png"),
+    host.join("b.png"),
+  ]);
+  assertEquals([a!.size, a!.attempts], [5, 1]);
+  assertEquals(typeof a!.elapsedMs, "number");
+  const { stdout, stderr } = await host.run("history", "--limit=1");
+  assertMatch(stdout, /^\d{4}-\S+Z {2}\S{36} {2}5 B {2}\d+\.\d s {2}\S+ {2}/);
+  assertStringIncludes(stdout, String(b!.serverId));
+  assertStringIncludes(stderr, "1 more");
+  const listed = await host.json<Listed[]>("list", "--status=delivered");
+  assertEquals(listed, [b!, a!]);
+  const named = await host.json<Listed[]>("history", "--path=a.*");
+  assertEquals(named, [a!]);
+});
