@@ -24,6 +24,7 @@ const RENAME_NOREPLACE = 1;
 const AT_EMPTY_PATH = 0x1000;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const STATX_ALL = 0xfff;
+const ENOENT = 2;
 const F_SETLEASE = 1024;
 const F_SETSIG = 10;
 /** Nothing happens to a process that does not handle it. */
@@ -32,7 +33,7 @@ const [F_RDLCK, F_UNLCK] = [0n, 2n];
 const [EXDEV, EINVAL, ENOSYS] = [18, 22, 38];
 const FICLONE = 0x40049409n;
 
-/** What {@linkcode statAt} tells. Times are whole milliseconds since 1970. */
+/** What {@linkcode statOf} and {@linkcode statAt} tell. Times are whole milliseconds since 1970. */
 export interface Stat {
   kind: "file" | "folder" | "link" | "other";
   /** Device and inode, as `DEV:INO` in hexadecimal. */
@@ -107,12 +108,26 @@ export function close(fd: number): void {
   libc!.close(fd);
 }
 
-/** Looks at what a descriptor, or a name in the folder that it stands for, leads to; follows no link. */
-export function statAt(fd: number, name = ""): Stat {
+/** Looks at what a descriptor stands for. */
+export function statOf(fd: number): Stat {
   const bytes = new Uint8Array(256);
-  const flags = name === "" ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW;
-  const result = libc!.statx(fd, cString(name), flags, STATX_ALL, bytes);
+  const result = libc!.statx(fd, cString(""), AT_EMPTY_PATH, STATX_ALL, bytes);
+  checked(result, "look at an open file");
+  return toStat(bytes);
+}
+
+/** Looks at what has a name in a folder, without following it; `undefined` if nothing has. */
+export function statAt(folder: number, name: string): Stat | undefined {
+  const bytes = new Uint8Array(256);
+  const flags = AT_SYMLINK_NOFOLLOW;
+  const result = libc!.statx(folder, cString(name), flags, STATX_ALL, bytes);
+  // Often nothing is expected there: an error would cost more than the look.
+  if (result < 0 && lastErrno() === ENOENT) return undefined;
   checked(result, `look at "${name}"`);
+  return toStat(bytes);
+}
+
+function toStat(bytes: Uint8Array<ArrayBuffer>): Stat {
   const view = new DataView(bytes.buffer);
   const mode = view.getUint16(28, true);
   const birthtimeMs = timeAt(view, 80);

@@ -104,7 +104,7 @@ class DescriptorFolder implements Folder {
   #isOpen = true;
 
   constructor(path: string, fd: number) {
-    const { fileId, birthtimeMs, uid } = descriptor.statAt(fd);
+    const { fileId, birthtimeMs, uid } = descriptor.statOf(fd);
     this.path = path;
     this.identity = { folderId: fileId, birthtimeMs, uid };
     this.fd = fd;
@@ -121,6 +121,7 @@ class DescriptorFolder implements Folder {
     try {
       return this.#inParent(name, (fd, last) => descriptor.statAt(fd, last));
     } catch (error) {
+      // A folder on the way has gone.
       if (error instanceof Deno.errors.NotFound) return undefined;
       throw error;
     }
@@ -214,7 +215,7 @@ export function nameOf(raw: Uint8Array): { name: string; isUtf8: boolean } {
 
 function kindAt(fd: number, name: string): FolderEntry["kind"] | undefined {
   try {
-    return descriptor.statAt(fd, name).kind;
+    return descriptor.statAt(fd, name)?.kind;
   } catch {
     // It has gone since.
     return undefined;
@@ -222,8 +223,8 @@ function kindAt(fd: number, name: string): FolderEntry["kind"] | undefined {
 }
 
 function isSame(
-  info: FileIdentity & { kind: FolderEntry["kind"] },
+  info: FileIdentity & { kind: FolderEntry["kind"] } | undefined,
   expected: FileIdentity,
 ): boolean {
-  return info.kind === "file" && isSameVersion(info, expected);
+  return info?.kind === "file" && isSameVersion(info, expected);
 }

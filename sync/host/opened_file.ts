@@ -116,7 +116,7 @@ class DescriptorFile extends ClosableFile implements OpenedFile {
 
   constructor(path: string, fd: number) {
     super();
-    const info = descriptor.statAt(fd);
+    const info = descriptor.statOf(fd);
     assertRegular(path, info.kind);
     this.path = path;
     this.identity = identityOf(info);
@@ -126,7 +126,7 @@ class DescriptorFile extends ClosableFile implements OpenedFile {
   }
 
   stat(): FileIdentity {
-    return identityOf(descriptor.statAt(this.#fd));
+    return identityOf(descriptor.statOf(this.#fd));
   }
 
   readSync(into: Uint8Array, offset: number): number {

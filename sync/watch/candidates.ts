@@ -74,8 +74,9 @@ export class Candidates {
       else this.#doubtful.push(file);
     }
     // Not in between: what is handed over would have to be asked for again.
-    if (this.#finished.isFull) await this.#waitFor(this.#finished.flush());
-    if (this.#doubtful.length >= MAX_DOUBTFUL) await this.#decideDoubts();
+    const isFull = this.#finished.isFull ||
+      this.#doubtful.length >= MAX_DOUBTFUL;
+    if (isFull) await this.#handOver();
     // Uploads and events go on in the midst of many files.
     await this.#waitFor(new Promise<void>((resolve) => setImmediate(resolve)));
   }
@@ -87,9 +88,13 @@ export class Candidates {
    * @throws {Error} if some files could not be taken over since the last time.
    */
   async flush(): Promise<boolean> {
+    await this.#handOver();
+    return this.#finished.takeResult();
+  }
+
+  async #handOver(): Promise<void> {
     await this.#decideDoubts();
     await this.#waitFor(this.#finished.flush());
-    return this.#finished.takeResult();
   }
 
   /** Looks at files, and leaves those out that are no captures. */

@@ -62,10 +62,12 @@ export class Finishing {
 
   /** Returns a file with its metadata if it is finished; else it is waited for. */
   finish(candidate: Candidate): WatchedFile | undefined {
-    const { place, name, identity } = candidate;
+    const { place, folder, name, identity } = candidate;
     const { filter, stability } = this.#options;
     const alone = filter.takesJson(place.name) ? undefined : captureOf(name);
-    if (!this.#isQuiet(candidate, alone !== undefined)) return undefined;
+    const sidecar = fileAt(folder, sidecarOf(name));
+    const isAlone = alone !== undefined;
+    if (!this.#isQuiet(candidate, { sidecar, isAlone })) return undefined;
     if (alone !== undefined && extname(alone) !== "") {
       this.#sayAlone(candidate, alone);
       return undefined;
@@ -73,7 +75,9 @@ export class Finishing {
     try {
       const metadataJson = isInUse(candidate)
         ? undefined
-        : this.#metadataOf(candidate);
+        : sidecar
+        ? this.#metadataOf(candidate)
+        : "{}";
       if (metadataJson === undefined) {
         stability.again(place, this.#patience(candidate).waitMs);
         return undefined;
@@ -88,10 +92,15 @@ export class Finishing {
   }
 
   /** Whether a file and its sidecar have been as they are for long enough. */
-  #isQuiet(candidate: Candidate, isAlone: boolean): boolean {
-    const { place, folder, name, identity, isRenamed } = candidate;
+  #isQuiet(
+    candidate: Candidate,
+    { sidecar, isAlone }: {
+      sidecar: FileIdentity | undefined;
+      isAlone: boolean;
+    },
+  ): boolean {
+    const { place, identity, isRenamed } = candidate;
     const { stability, aloneMs } = this.#options;
-    const sidecar = fileAt(folder, sidecarOf(name));
     const files = sidecar ? [identity, sidecar] : [identity];
     const { waitMs, trustMs } = this.#patience(candidate);
     const atLeastMs = isAlone ? aloneMs : 0;
@@ -112,10 +121,10 @@ export class Finishing {
 
   /** Reads the metadata of a file; `undefined` while somebody writes it. */
   #metadataOf({ folder, name, path }: Candidate): string | undefined {
-    if (!fileAt(folder, sidecarOf(name))) return "{}";
     try {
       return readSidecar(folder, sidecarOf(name))?.metadataJson;
     } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return "{}";
       if (!(error instanceof SidecarError)) throw error;
       this.#options.log.warn(
         sidecarOf(path),

@@ -57,11 +57,8 @@ export class MoveTarget {
 function freeName(target: Folder, file: Departing): string {
   const extension = extname(file.name);
   const stem = basename(file.name, extension);
-  const date = new Date(file.identity.mtimeMs);
-  // Some file systems keep times that no date can express.
-  const time = Number.isNaN(date.getTime())
-    ? `${file.identity.mtimeMs}`
-    : date.toISOString().replaceAll(":", "-");
+  const time = new Date(file.identity.mtimeMs).toISOString()
+    .replaceAll(":", "-");
   for (let n = 0;; n++) {
     const end = (n === 1 ? ` ${time}` : ` ${time} (${n})`) + extension;
     const as = n === 0 ? stem + extension : shortened(stem, end) + end;

@@ -78,7 +78,8 @@ function open(folder: Folder, name: string): OpenedFile {
     return folder.openFile(name);
   } catch (error) {
     const isHopeless = error instanceof NotRegularFileError ||
-      error instanceof Deno.errors.PermissionDenied;
+      error instanceof Deno.errors.PermissionDenied ||
+      (error as { code?: string }).code === "ELOOP";
     if (!isHopeless) throw error;
     throw new SidecarError((error as Error).message, { cause: error });
   }
