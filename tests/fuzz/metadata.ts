@@ -59,7 +59,13 @@ const carried = target(
 /** What cannot be used is refused in a few words that do not repeat it. */
 const refused = target(
   "odd metadata are refused",
-  { share: 150 },
+  {
+    share: 150,
+    examples: [
+      `{"a":"${"x".repeat(MAX_METADATA_BYTES)}"}`,
+      `{"a":${"[".repeat(500_000)}${"]".repeat(500_000)}}`,
+    ],
+  },
   () =>
     fc.property(jsonLikeText, (text) => {
       let checked: string;

@@ -188,8 +188,18 @@ function assertNumbers(queue: UploadQueue): void {
   assert(numbers.every(Number.isFinite), `${numbers}`);
 }
 
+const ROW: Given = { rows: [{}], kind: "snooze", watched: {}, attempt: {} };
+/** What once ended an agent. */
+const FOUND: Given[] = [
+  { ...ROW, rows: [{ spooled: "-5e-324" }] },
+  { ...ROW, rows: [{ status: "'uploading'", size: "x''" }] },
+  { ...ROW, rows: [{ snoozes: "9223372036854775807" }] },
+  { ...ROW, attempt: { nth: "9e999" } },
+  { ...ROW, watched: { size: "'large'" } },
+];
+
 export const QUEUE_ROWS: Target[] = ENGINES.map((engine) =>
-  target(`queue rows (${engine})`, { share: 5 }, (stack) => {
+  target(`queue rows (${engine})`, { share: 5, examples: FOUND }, (stack) => {
     const dir = stack.use(new TempDir(memoryDir()));
     const path = dir.join("queue.db");
     const open = () => new UploadQueue(path, { engine, now: () => NOW_MS });

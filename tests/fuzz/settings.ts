@@ -5,6 +5,12 @@ import { UsageError } from "../../sync/cli/arguments.ts";
 import { parseCommandLine } from "../../sync/cli/command_line.ts";
 import { COMMANDS } from "../../sync/cli/commands.ts";
 import { readSettings, type Settings } from "../../sync/cli/config.ts";
+import { optionsOf } from "../../sync/cli/command.ts";
+import { parseEnvFile } from "../../sync/cli/service/env_file.ts";
+import {
+  readSettingsFile,
+  withSettingsFile,
+} from "../../sync/cli/settings_file.ts";
 import { readMetadata } from "../../sync/cli/metadata.ts";
 import {
   type OptionName,
@@ -57,23 +63,27 @@ function argument(own: OptionName[]): fc.Arbitrary<string> {
   );
 }
 
-const VARIABLES = NAMES
-  .map((name) => (OPTIONS[name] as OptionSpec).env)
-  .filter((name) => name !== undefined && name !== OPTIONS[LIVE].env);
+const CREDENTIALS = "CREDENTIALS_DIRECTORY";
+const VARIABLES = [
+  "JARVIS_TOKEN",
+  ...NAMES.flatMap((name) => (OPTIONS[name] as OptionSpec).env ?? []),
+];
 
 const given = fc.constantFrom(...Object.keys(COMMANDS)).chain((command) => {
-  const own = COMMANDS[command]!.options.filter((name) => name !== LIVE);
+  const own = optionsOf(COMMANDS[command]!).filter((name) => name !== LIVE);
   return fc.record({
     command: fc.constant(command),
     args: fc.array(argument(own), { maxLength: 5 }),
     env: fc.dictionary(
-      fc.constantFrom(
-        ...VARIABLES as string[],
-        ...["HOME", "XDG_DATA_HOME", "JARVIS_TOKEN", "CREDENTIALS_DIRECTORY"],
-      ),
+      fc.constantFrom(...VARIABLES, "HOME", "XDG_DATA_HOME", CREDENTIALS),
       value,
       { maxKeys: 4 },
     ),
+    file: fc.array(
+      fc.tuple(fc.constantFrom(...VARIABLES), value)
+        .map((parts) => parts.join("=")),
+      { maxLength: 3 },
+    ).map((lines) => lines.join("\n")),
   });
 });
 
@@ -89,19 +99,24 @@ const settings = target(
   "settings",
   {
     share: 300,
-    examples: [{ command: "run", args: [], env: { HOME: "home" } }],
+    examples: [{ command: "run", args: [], env: { HOME: "home" }, file: "" }],
   },
   () =>
-    fc.asyncProperty(given, async ({ command, args, env }) => {
+    fc.asyncProperty(given, async ({ command, args, env, file }) => {
       const variable = (name: string) =>
         Object.hasOwn(env, name) ? env[name] : undefined;
       try {
         const { given } = parseCommandLine(
           args,
-          COMMANDS[command]!.options,
+          optionsOf(COMMANDS[command]!),
           variable,
         );
-        const read = readSettings(given, { env: variable, err() {} });
+        const around = { env: variable, err() {} };
+        const settingsFile = given.text("config") === undefined
+          ? { path: "/agent.env", variables: parseEnvFile(file) }
+          : readSettingsFile(given, around);
+        const all = withSettingsFile(given, variable, settingsFile);
+        const read = readSettings(all.given, { ...around, env: all.env });
         await read.token.reload();
         assertWithin(read);
         if (given.text("metadata-file") === "-") return;

@@ -74,7 +74,12 @@ async function readAll(log: RecordLog): Promise<SpoolRecord[]> {
 }
 
 /** Whatever is in the log, what is appended comes back, and stays when it is compacted. */
-const records = target("records of the spool", { share: 12 }, (stack) => {
+const records = target("records of the spool", {
+  share: 12,
+  examples: [[...encoder.encode(
+    `${JSON.stringify({ ...SOUND, createdAtMs: 0.5 })}\n`,
+  )]],
+}, (stack) => {
   const dir = stack.use(new TempDir(memoryDir()));
   const path = dir.join("records.jsonl");
   return fc.asyncProperty(content, async (content) => {

@@ -4,6 +4,7 @@ import { METADATA } from "./metadata.ts";
 import { QUEUE_ROWS } from "./queue_rows.ts";
 import { REQUEST_BODY } from "./request_body.ts";
 import { SERVICE_FILES } from "./service_files.ts";
+import { SERVICE_SETTINGS } from "./service_settings.ts";
 import { SETTINGS } from "./settings.ts";
 import { SIDECARS } from "./sidecars.ts";
 import { SPOOL_RECORDS } from "./spool_records.ts";
@@ -17,6 +18,7 @@ export const TARGETS: readonly Target[] = [
   ...QUEUE_ROWS,
   ...REQUEST_BODY,
   ...SERVICE_FILES,
+  ...SERVICE_SETTINGS,
   ...SETTINGS,
   ...SIDECARS,
   ...SPOOL_RECORDS,
