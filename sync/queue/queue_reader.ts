@@ -42,11 +42,7 @@ export class QueueReader implements Disposable {
 
   /** Returns the counts by status, zeroes included; costs the same for any number. */
   getStats(): QueueStats {
-    const stats = { pending: 0, uploading: 0, failed: 0, delivered: 0 };
-    for (const { what, n } of this.#file.sql.counts.all()) {
-      if (String(what) in stats) stats[what as keyof QueueStats] = Number(n);
-    }
-    return stats;
+    return { ...this.#file.sql.stats.get()! } as QueueStats;
   }
 
   /**
@@ -54,11 +50,9 @@ export class QueueReader implements Disposable {
    * watched folder brought; costs the same for any number.
    */
   spooledBytes(which: "all" | "watched" = "all"): number {
-    return this.#file.sql.counts.all()
-      .filter(({ what }) =>
-        what === "watched bytes" || which === "all" && what === "spooled bytes"
-      )
-      .reduce((sum, { n }) => sum + Number(n), 0);
+    const row = this.#file.sql.spooledBytes.get()!;
+    const enqueued = which === "all" ? Number(row.enqueued_bytes) : 0;
+    return enqueued + Number(row.watched_bytes);
   }
 
   /** When the oldest pending capture was handed over, in milliseconds since 1970, or `null`. */

@@ -93,9 +93,14 @@ const TABLES = [
   ${whole("since", "NOT NULL")}
 ) STRICT`,
   `CREATE TABLE counts (
-  what TEXT PRIMARY KEY NOT NULL,
-  n INTEGER NOT NULL
-) STRICT, WITHOUT ROWID`,
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  pending INTEGER NOT NULL DEFAULT 0,
+  uploading INTEGER NOT NULL DEFAULT 0,
+  failed INTEGER NOT NULL DEFAULT 0,
+  delivered INTEGER NOT NULL DEFAULT 0,
+  enqueued_bytes INTEGER NOT NULL DEFAULT 0,
+  watched_bytes INTEGER NOT NULL DEFAULT 0
+) STRICT`,
   "CREATE TABLE room (filler BLOB NOT NULL) STRICT",
   `CREATE TABLE agent (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -123,30 +128,40 @@ const INDEXES = [
   "CREATE INDEX watched_by_path ON watched_files (filepath)",
 ];
 
-const count = (what: string, change: string, when = "") =>
-  `UPDATE counts SET n = coalesce(CAST(n ${change} AS INTEGER), 0) WHERE what = ${what} ${when};`;
+/** Counts a row in, or out, by what it is; it may hold a value of any type. */
+function counting(row: "new" | "old"): string {
+  const sign = row === "new" ? "+" : "-";
+  const bytes = (name: string, watched: number) =>
+    `${name} = coalesce(CAST(${name} ${sign} iif(${row}.spooled AND ${row}.watched = ${watched},
+      coalesce(${row}.size, 0), 0) AS INTEGER), 0)`;
+  return `${byStatus(row)},
+    ${bytes("enqueued_bytes", 0)},
+    ${bytes("watched_bytes", 1)}`;
+}
 
-/** Under which name the bytes of a copy in the spool are counted. */
-const copies = (row: string) =>
-  `iif(${row}.watched, 'watched bytes', 'spooled bytes')`;
+function byStatus(...rows: ("new" | "old")[]): string {
+  const change = (status: string) =>
+    rows.map((row) =>
+      ` ${row === "new" ? "+" : "-"} (${row}.status = '${status}')`
+    ).join("");
+  return ["pending", "uploading", "failed"]
+    .map((status) => `${status} = ${status}${change(status)}`).join(",\n    ");
+}
 
 const TRIGGERS = [
   `CREATE TRIGGER count_insert AFTER INSERT ON captures BEGIN
-  ${count("new.status", "+ 1")}
-  ${count(copies("new"), "+ coalesce(new.size, 0)", "AND new.spooled = 1")}
+  UPDATE counts SET ${counting("new")};
 END`,
   `CREATE TRIGGER count_delete AFTER DELETE ON captures BEGIN
-  ${count("old.status", "- 1")}
-  ${count(copies("old"), "- coalesce(old.size, 0)", "AND old.spooled = 1")}
+  UPDATE counts SET ${counting("old")};
 END`,
   `CREATE TRIGGER count_update AFTER UPDATE OF status ON captures
 WHEN old.status <> new.status BEGIN
-  ${count("old.status", "- 1")}
-  ${count("new.status", "+ 1")}
+  UPDATE counts SET ${byStatus("old", "new")};
 END`,
   // All that ever were delivered: what is pruned from the ledger still counts.
   `CREATE TRIGGER count_delivered AFTER INSERT ON delivered BEGIN
-  ${count("'delivered'", "+ 1")}
+  UPDATE counts SET delivered = delivered + 1;
 END`,
 ];
 
@@ -155,8 +170,7 @@ export const OBJECTS: readonly string[] = [...TABLES, ...INDEXES, ...TRIGGERS];
 
 /** Makes an empty database one of version {@linkcode SCHEMA_VERSION}. */
 export const CREATE = `${OBJECTS.join(";\n")};
-INSERT INTO counts VALUES ('pending', 0), ('uploading', 0), ('failed', 0), ('delivered', 0),
-  ('spooled bytes', 0), ('watched bytes', 0);
+INSERT INTO counts (one) VALUES (1);
 INSERT INTO agent (one) VALUES (1);
 PRAGMA application_id = ${APPLICATION_ID};
 PRAGMA user_version = ${SCHEMA_VERSION};

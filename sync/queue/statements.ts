@@ -45,7 +45,8 @@ const STATEMENTS = {
      WHERE rowid > CAST(? AS INTEGER) AND spooled = 1 ORDER BY rowid LIMIT ?`,
   oldest: `SELECT created_at FROM ${BY_TURN}
      WHERE status = ? AND turn = ? ORDER BY created_at LIMIT 1`,
-  counts: "SELECT what, min(n, 9007199254740991) AS n FROM counts",
+  stats: "SELECT pending, uploading, failed, delivered FROM counts",
+  spooledBytes: "SELECT enqueued_bytes, watched_bytes FROM counts",
 
   anyDueUntil: `SELECT 1 FROM ${WAITING} AND due_at <= ? LIMIT 1`,
   anyDueAfter: `SELECT 1 FROM ${WAITING} AND due_at > ? LIMIT 1`,

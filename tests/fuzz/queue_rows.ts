@@ -107,7 +107,7 @@ function fill(raw: Connection, { rows, watched, attempt }: Given): void {
     ) {
       raw.exec(`DELETE FROM ${table}`);
     }
-    raw.exec("UPDATE counts SET n = 0");
+    raw.exec("DELETE FROM counts; INSERT INTO counts (one) VALUES (1)");
     insert("captures", { ...sound, id: "'first'", created_at: NOW_MS - 1 });
     for (const row of rows) insert("captures", { ...COLUMNS, ...row });
     insert("captures", { ...sound, id: "'last'", created_at: NOW_MS + 1 });
