@@ -73,6 +73,15 @@ export const COMMANDS: Record<string, Command> = {
     example: "jarvis-agent history --since 1h --path '*.png'",
     load: () => import("./commands/history.ts"),
   },
+  show: {
+    summary: "Show all that is known of one capture",
+    args: "ID|PREFIX|FILE",
+    min: 1,
+    max: 1,
+    options: [...STORE, "json"],
+    example: "jarvis-agent show 0192f3",
+    load: () => import("./commands/show.ts"),
+  },
   retry: {
     summary: "Make captures due now, with no attempt charged",
     args: "ID...",

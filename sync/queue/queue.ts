@@ -26,7 +26,7 @@ export type {
   NewCapture,
   QueuedCapture,
 } from "./capture_row.ts";
-export type { DeliveredEntry } from "./queue_history.ts";
+export type { DeliveredEntry, Found } from "./queue_history.ts";
 export type { QueueStats } from "./queue_reader.ts";
 export type { Attempt, Completion } from "./transitions.ts";
 export type { SeenFile, WatchedState } from "./watched_files.ts";

@@ -95,8 +95,36 @@ export function* deliveriesByTime(
   }
 }
 
+/** Captures and deliveries that a text stands for. */
+export interface Found {
+  queued: QueuedCapture[];
+  delivered: DeliveredEntry[];
+}
+
+/** At most so many of each kind are found. */
+const MAX_FOUND = 20;
+
+/** What has this id, else what has ids that begin so. */
+export function findById(sql: Statements, start: string): Found {
+  const find = (last: string): Found => ({
+    queued: sql.capturesById.all(start, last, MAX_FOUND).map(toCapture),
+    delivered: sql.deliveredById.all(start, last, MAX_FOUND).map(toEntry),
+  });
+  const exact = find(start);
+  const isFound = exact.queued.length + exact.delivered.length > 0;
+  return isFound ? exact : find(`${start}\u{10ffff}`);
+}
+
+/** What was handed over as this file. */
+export function findByPath(sql: Statements, path: string): Found {
+  return {
+    queued: sql.capturesByPath.all(path, MAX_FOUND).map(toCapture),
+    delivered: sql.deliveredByPath.all(path, MAX_FOUND).map(toEntry),
+  };
+}
+
 /** Reads a delivery from its row. */
-export function toEntry(row: Row): DeliveredEntry {
+function toEntry(row: Row): DeliveredEntry {
   return {
     id: String(row.id),
     filepath: String(row.filepath),

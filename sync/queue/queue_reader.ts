@@ -9,6 +9,9 @@ import {
   capturesByAge,
   type DeliveredEntry,
   deliveriesByTime,
+  findById,
+  findByPath,
+  type Found,
 } from "./queue_history.ts";
 import type { QueueFile } from "./queue_file.ts";
 import { damagedError, type Engine } from "./sqlite.ts";
@@ -118,6 +121,16 @@ export class QueueReader implements Disposable {
       yield rows.map(toCapture);
       rows = spooledAfter.all(String(rows.at(-1)!.rowid), PAGE);
     }
+  }
+
+  /** What has this id, or one that begins so; some of them if there are many. */
+  findById(start: string): Found {
+    return findById(this.#file.sql, start);
+  }
+
+  /** What was handed over as this file; some of it if there is much. Reads all of the queue. */
+  findByPath(path: string): Found {
+    return findByPath(this.#file.sql, path);
   }
 
   /** Returns one capture, or `undefined`. */

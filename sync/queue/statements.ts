@@ -41,6 +41,10 @@ const STATEMENTS = {
      WHERE status = ? AND turn = ? AND created_at >= ?
        AND (created_at > ? OR rowid > CAST(? AS INTEGER))
      ORDER BY created_at, rowid LIMIT ?`,
+  capturesById: `SELECT ${CAPTURE_COLUMNS} FROM captures
+     WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?`,
+  capturesByPath: `SELECT ${CAPTURE_COLUMNS} FROM captures
+     WHERE filepath = ? ORDER BY created_at LIMIT ?`,
   spooledAfter: `SELECT ${CAPTURE_COLUMNS} FROM captures
      WHERE rowid > CAST(? AS INTEGER) AND spooled = 1 ORDER BY rowid LIMIT ?`,
   oldest: `SELECT created_at FROM ${BY_TURN}
@@ -137,6 +141,10 @@ const STATEMENTS = {
      WHERE delivered_at >= ? AND delivered_at <= ?
        AND (delivered_at < ? OR rowid < CAST(? AS INTEGER))
      ORDER BY delivered_at DESC, rowid DESC LIMIT ?`,
+  deliveredById: `SELECT ${DELIVERED} FROM delivered
+     WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?`,
+  deliveredByPath: `SELECT ${DELIVERED} FROM delivered
+     WHERE filepath = ? ORDER BY delivered_at DESC LIMIT ?`,
   forgetDelivered: "DELETE FROM delivered WHERE id = ?",
 
   agent: "SELECT * FROM agent",

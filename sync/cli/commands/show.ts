@@ -1,0 +1,169 @@
+import { join, resolve } from "@std/path";
+import { agentLockPath } from "../../agent/agent_lock.ts";
+import { QUEUE_FILE } from "../../host/data_dir.ts";
+import { statIfThere } from "../../host/files.ts";
+import { ProcessLock } from "../../host/lock.ts";
+import type {
+  Attempt,
+  DeliveredEntry,
+  Found,
+  QueuedCapture,
+} from "../../queue/queue.ts";
+import { type CommandContext, ExitCode } from "../command.ts";
+import { type Look, lookInto, noQueue } from "../store.ts";
+import { alignedLines, sizeText } from "../table.ts";
+import { captureForJson, standingOf } from "./list.ts";
+import { describePause } from "./pause.ts";
+
+/** Shows all that is known of one capture. */
+export async function run(context: CommandContext): Promise<number> {
+  const { settings, args, given, out, err } = context;
+  const text = args[0]!;
+  using look = lookInto(settings);
+  if (!look) throw new Error(noQueue(settings));
+  const found = find(look, text);
+  const { queued, delivered } = found;
+  if (queued.length + delivered.length !== 1) {
+    return explain(text, found, err);
+  }
+  const lock = agentLockPath(join(settings.dataDir, QUEUE_FILE));
+  const isRunning = await ProcessLock.isHeld(lock);
+  const shown = queued[0]
+    ? ofQueued(queued[0], look, isRunning)
+    : ofDelivered(delivered[0]!);
+  const attempts = look.queue.attempts(shown.id);
+  if (given.has("json")) {
+    out(JSON.stringify({ ...shown.json, history: attempts.map(forJson) }));
+    return ExitCode.ok;
+  }
+  alignedLines([["Id", shown.id], ...shown.rows]).forEach((line) => out(line));
+  if (attempts.length > 0) out("Attempts, the last 20 at most:");
+  alignedLines(attempts.map(forPerson)).forEach((line) => out(`  ${line}`));
+  return ExitCode.ok;
+}
+
+function find({ queue }: Look, text: string): Found {
+  const ways = [
+    () => queue.findById(text),
+    () => queue.findById(text.toLowerCase()),
+    () => queue.findByPath(resolve(text)),
+  ];
+  let found: Found = { queued: [], delivered: [] };
+  for (const way of ways) {
+    found = way();
+    if (found.queued.length + found.delivered.length > 0) break;
+  }
+  return found;
+}
+
+function explain(
+  text: string,
+  { queued, delivered }: Found,
+  err: (line: string) => void,
+): number {
+  const all = [
+    ...queued.map(({ id, status, filepath }) => [id, status, filepath]),
+    ...delivered.map(({ id, filepath }) => [id, "delivered", filepath]),
+  ];
+  err(
+    all.length === 0
+      ? `jarvis-agent: Cannot show "${text}": no capture has this id, nor one that begins so, nor this file`
+      : `jarvis-agent: Cannot show "${text}": it may be each of these, expected more of the id`,
+  );
+  alignedLines(all).forEach((line) => err(`  ${line}`));
+  return ExitCode.failure;
+}
+
+interface Shown {
+  id: string;
+  rows: [string, string][];
+  json: Record<string, unknown>;
+}
+
+function ofQueued(
+  capture: QueuedCapture,
+  { queue, spool }: Look,
+  isRunning: boolean,
+): Shown {
+  const { id, filepath, status, size, sha256, spooled, watched } = capture;
+  const path = spooled && spool?.canHold(id) ? spool.pathOf(id) : filepath;
+  const bytes = { path, isCopy: spooled, exists: isThere(path) };
+  const pause = queue.getPause();
+  const next = status === "failed"
+    ? `nothing, until "jarvis-agent retry ${id}"`
+    : status === "uploading" && isRunning
+    ? "it is being sent"
+    : pause
+    ? describePause(pause)
+    : !isRunning
+    ? 'no agent runs: "jarvis-agent run" or "sync" sends it'
+    : status === "pending" && capture.nextAttemptAt
+    ? `it is sent again at ${capture.nextAttemptAt}`
+    : "it is sent as soon as its turn comes";
+  const rows: [string, string | null][] = [
+    ["File", filepath],
+    ["Status", standingOf(capture)],
+    ["Since", capture.createdAt],
+    ["Size", sizeText(size)],
+    ["SHA-256", sha256],
+    [
+      "Bytes",
+      `${spooled ? "a copy in the spool" : "where it is"}: ${path}` +
+      (bytes.exists ? "" : " (not there)"),
+    ],
+    ["From", watched ? "a watched folder" : "a person or a program"],
+    ["Metadata", capture.metadataJson],
+    ["Error", capture.lastError],
+    ["Next", next],
+  ];
+  return {
+    id,
+    rows: known(rows),
+    json: { ...captureForJson(capture), sha256, watched, bytes, next },
+  };
+}
+
+function ofDelivered(entry: DeliveredEntry): Shown {
+  const { id, filepath, size, sha256, serverId, deliveredAt } = entry;
+  const left = isThere(filepath);
+  const rows: [string, string | null][] = [
+    ["File", `${filepath}${left ? "" : " (not there any more)"}`],
+    ["Status", `delivered as ${serverId ?? "(no id given)"}`],
+    ["Since", deliveredAt],
+    ["Size", sizeText(size)],
+    ["SHA-256", sha256],
+    ["Next", "nothing: the server has it"],
+  ];
+  const bytes = { path: filepath, isCopy: false, exists: left };
+  return {
+    id,
+    rows: known(rows),
+    json: { status: "delivered", ...entry, bytes },
+  };
+}
+
+function known(rows: [string, string | null][]): [string, string][] {
+  return rows.filter((row): row is [string, string] => row[1] !== null);
+}
+
+function isThere(path: string): boolean {
+  try {
+    return statIfThere(path)?.isFile ?? false;
+  } catch {
+    return false;
+  }
+}
+
+function forPerson(attempt: Attempt): string[] {
+  const { startedMs, elapsedMs, status, error } = attempt;
+  return [
+    new Date(startedMs).toISOString(),
+    status === null ? "no answer" : `HTTP ${status}`,
+    `${elapsedMs} ms`,
+    error ?? (status === null ? "" : "delivered"),
+  ];
+}
+
+function forJson({ startedMs, elapsedMs, status, error }: Attempt) {
+  return { time: new Date(startedMs).toISOString(), elapsedMs, status, error };
+}
