@@ -29,19 +29,28 @@ export interface TidyUpOptions {
   /** Is told the id of each capture whose file is gone. */
   onGone: (id: string) => void;
   log: Log;
+  /**
+   * A clock that never jumps, in milliseconds.
+   *
+   * @default {performance.now}
+   */
+  now?: () => number;
 }
 
-/** How long a folder rests after a failure, in milliseconds; twice as long after each further one. */
-const REST_MS = { first: 60_000, most: 3_600_000 };
-/** How many files of a folder at rest are remembered; the others are found again. */
-const MAX_RESTING = 1_000;
+/** When what failed in a folder is tried again, in milliseconds; twice as long after each further time. */
+const RETRY_MS = { first: 60_000, most: 3_600_000 };
+/** With so many failures the folder itself is to blame: nothing else in it is tried meanwhile. */
+const MANY = 10;
+/** How many files of a folder are remembered; the others are found again. */
+const MAX_FAILED = 1_000;
 
-/** A folder in which something could not be tidied up. */
-interface Resting {
+/** What could not be tidied up in a folder. */
+interface Failed {
+  /** By path. */
   files: Map<string, DeliveredFile>;
-  restMs: number;
-  /** Until when, by a clock that never jumps. */
-  until: number;
+  waitMs: number;
+  /** When it is tried again, by a clock that never jumps. */
+  at: number;
 }
 
 /**
@@ -56,8 +65,9 @@ export class TidyUp {
   readonly #policy: AfterUpload;
   readonly #target: MoveTarget | undefined;
   readonly #options: TidyUpOptions;
+  readonly #now: () => number;
   /** By the path of the folder. */
-  readonly #resting = new Map<string, Resting>();
+  readonly #failed = new Map<string, Failed>();
   #last = Promise.resolve();
 
   constructor(policy: AfterUpload, options: TidyUpOptions) {
@@ -66,63 +76,67 @@ export class TidyUp {
       ? new MoveTarget(policy.dir)
       : undefined;
     this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
   }
 
   /** Tidies a file up after those before it; never throws. */
-  tidy(file: DeliveredFile): Promise<void> {
+  async tidy(file: DeliveredFile): Promise<void> {
+    const failed = this.#failed.get(dirname(file.path));
+    const mustWait = failed && this.#now() < failed.at &&
+      (failed.files.has(file.path) || failed.files.size >= MANY);
+    if (!mustWait) await this.#tidyNext(file);
+    else if (failed.files.size < MAX_FAILED) failed.files.set(file.path, file);
+  }
+
+  /** Tries again what failed, as far as it is time to; to be called now and then. */
+  async retry(): Promise<void> {
+    for (const failed of [...this.#failed.values()]) {
+      if (this.#now() < failed.at) continue;
+      failed.waitMs = Math.min(failed.waitMs * 2, RETRY_MS.most);
+      failed.at = this.#now() + failed.waitMs;
+      let failures = 0;
+      for (const file of [...failed.files.values()]) {
+        failed.files.delete(file.path);
+        await this.#tidyNext(file);
+        if (failed.files.has(file.path)) failures++;
+        if (failures === MANY) break;
+      }
+    }
+  }
+
+  #tidyNext(file: DeliveredFile): Promise<void> {
     const place = this.#placeOf(file.path);
     if (this.#policy.kind === "keep" || !place) return Promise.resolve();
     this.#last = this.#last.then(() => this.#tidy(file, place));
     return this.#last;
   }
 
-  /** Tries again what failed, as far as it is time to; to be called now and then. */
-  async retry(): Promise<void> {
-    const now = performance.now();
-    for (const resting of [...this.#resting.values()]) {
-      if (now < resting.until) continue;
-      for (const file of [...resting.files.values()]) {
-        // The others would fail as well.
-        if (performance.now() < resting.until) break;
-        resting.until = 0;
-        await this.tidy(file);
-      }
-    }
-  }
-
   async #tidy(file: DeliveredFile, place: Place): Promise<void> {
     const folder = dirname(file.path);
-    const resting = this.#resting.get(folder);
-    if (resting && performance.now() < resting.until) {
-      if (resting.files.size < MAX_RESTING) resting.files.set(file.path, file);
-      return;
-    }
     try {
       using root = place.root.open();
       const isGone = root !== undefined &&
         await this.#tidyIn(root, place.name, file);
-      resting?.files.delete(file.path);
-      if (isGone || resting?.files.size === 0) this.#resting.delete(folder);
       if (isGone) this.#options.onGone(file.id);
+      if (this.#failed.get(folder)?.files.size === 0) {
+        this.#failed.delete(folder);
+      }
     } catch (error) {
-      this.#rest(file, error as Error);
+      this.#fail(folder, file, error as Error);
     }
   }
 
-  #rest(file: DeliveredFile, { message }: Error): void {
-    const folder = dirname(file.path);
-    const before = this.#resting.get(folder);
-    const restMs = before
-      ? Math.min(before.restMs * 2, REST_MS.most)
-      : REST_MS.first;
-    const files = before?.files ?? new Map<string, DeliveredFile>();
-    files.set(file.path, file);
-    const until = performance.now() + restMs;
-    this.#resting.set(folder, { files, restMs, until });
-    if (before) return;
+  #fail(folder: string, file: DeliveredFile, { message }: Error): void {
+    const failed = this.#failed.get(folder);
+    if (failed) return void failed.files.set(file.path, file);
+    this.#failed.set(folder, {
+      files: new Map([[file.path, file]]),
+      waitMs: RETRY_MS.first,
+      at: this.#now() + RETRY_MS.first,
+    });
     this.#options.log(
       "warn",
-      `Cannot ${this.#policy.kind} "${file.path}", which is delivered, will try again with whatever else is in its folder: ${message}`,
+      `Cannot ${this.#policy.kind} "${file.path}", which is delivered, will try again with whatever else fails in its folder: ${message}`,
     );
   }
 

@@ -26,6 +26,24 @@ function contents(path: string, below = ""): Record<string, string> {
   return Object.assign({}, ...entries);
 }
 
+function chattr(change: string, path: string): boolean {
+  return new Deno.Command("chattr", { args: [change, path] }).outputSync()
+    .success;
+}
+
+/** Whether a file can be made one that not even its owner can remove. */
+function canBeLocked(): boolean {
+  if (!onLinux || Deno.uid() !== 0) return false;
+  const path = Deno.makeTempFileSync();
+  try {
+    return chattr("+i", path) && chattr("-i", path);
+  } catch {
+    return false;
+  } finally {
+    Deno.removeSync(path);
+  }
+}
+
 /** A file as it would be delivered now. */
 async function delivered(
   path: string,
@@ -51,19 +69,22 @@ function tidier(
   tidy: (file: DeliveredFile) => Promise<boolean>;
   tidyUp: TidyUp;
   said: string[];
+  clock: { ms: number };
 } {
+  const clock = { ms: 0 };
   const said: string[] = [];
   const gone = new Set<string>();
   const log = (_: string, text: string) => void said.push(text);
   const roots = [new WatchedRoot(path, log)];
   const onGone = (id: string) => void gone.add(id);
-  const tidyUp = new TidyUp(policy, { roots, onGone, log });
+  const now = () => clock.ms;
+  const tidyUp = new TidyUp(policy, { roots, onGone, log, now });
   const tidy = async (file: DeliveredFile) => {
     gone.delete(file.id);
     await tidyUp.tidy(file);
     return gone.has(file.id);
   };
-  return { tidy, tidyUp, said };
+  return { tidy, tidyUp, said, clock };
 }
 
 Deno.test("TidyUp keeps a file by default, and deletes it with its sidecar if told to", async () => {
@@ -251,13 +272,15 @@ Deno.test("TidyUp moves files with the longest names, and with times that no dat
 Deno.test("TidyUp says once that a folder's files cannot go, and tries again at lengthening times", async () => {
   await using folder = new WatchedFolder();
   const done = folder.writeOutside("done", "no folder");
-  const { tidy, tidyUp, said } = tidier(moveTo(done), folder.path);
+  const { tidy, tidyUp, said, clock } = tidier(moveTo(done), folder.path);
   const files: DeliveredFile[] = [];
   for (let i = 0; i < 300; i++) {
     files.push(await delivered(folder.write(`${i}.png`)));
   }
-  for (let times = 0; times < 3; times++) {
+  for (const waitMs of [59_000, 2_000, 118_000]) {
+    // As each scan finds them again.
     for (const file of files) assertEquals(await tidy(file), false);
+    clock.ms += waitMs;
     await tidyUp.retry();
   }
   assertEquals(said.length, 1);
@@ -265,10 +288,39 @@ Deno.test("TidyUp says once that a folder's files cannot go, and tries again at 
     said[0]!,
     `Cannot move "${folder.join("0.png")}", which is delivered`,
   );
-  assertEquals(Object.keys(contents(folder.path)).length, 300);
+  const left = () => Object.keys(contents(folder.path)).length;
+  assertEquals(left(), 300);
   Deno.removeSync(done);
-  // In another folder there is no reason to wait.
-  assert(await tidy(await delivered(folder.write("sub/a.png"))));
+  await tidyUp.retry();
+  assertEquals(left(), 300);
+  clock.ms += 3_000;
+  await tidyUp.retry();
+  assertEquals(left(), 0);
+});
+
+Deno.test({
+  name: "TidyUp is not held up by a file in the same folder that cannot go",
+  ignore: !canBeLocked(),
+  async fn() {
+    await using folder = new WatchedFolder();
+    const { tidy, tidyUp, said, clock } = tidier(
+      { kind: "delete" },
+      folder.path,
+    );
+    const locked = await delivered(folder.write("locked"));
+    chattr("+i", locked.path);
+    try {
+      for (const name of ["a", "b", "c"]) {
+        assertEquals(await tidy(locked), false);
+        assert(await tidy(await delivered(folder.write(name))), name);
+        clock.ms += 3_600_000;
+        await tidyUp.retry();
+      }
+    } finally {
+      chattr("-i", locked.path);
+    }
+    assertEquals(said.length, 1);
+  },
 });
 
 Deno.test({
