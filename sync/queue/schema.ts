@@ -40,7 +40,7 @@ const VERSION = `${whole("size")}, ${whole("mtime_ms")}, ${
 const IDENTITY = `file_id TEXT, ${VERSION}`;
 
 const TABLES = [
-  // `turn` says when its turn is: 0 now, 1 now, behind those that never were
+  // `turn` says when its turn is: 0 now, 1 now but after those that never were
   // snoozed, 2 when it is due.
   `CREATE TABLE captures (
   id TEXT PRIMARY KEY NOT NULL,

@@ -15,7 +15,7 @@ const DO = {
   },
 
   /** Opens the queue, which may be damaged, and puts captures into it. */
-  async mend(path: string, engine: Engine, count: number): Promise<string[]> {
+  async repair(path: string, engine: Engine, count: number): Promise<string[]> {
     using queue = await openQueue(path, {
       engine,
       lockPath: `${path}.lock`,

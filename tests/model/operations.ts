@@ -68,9 +68,9 @@ export class Pair implements AsyncDisposable {
          coalesce(sum(size * spooled * watched), 0) AS watched FROM captures`,
     );
     const [ledger] = this.fixture.query("SELECT count(*) AS n FROM delivered");
-    const { pending, uploading, failed, delivered } = this.queue.getStats();
+    const { pending, uploading, failed } = this.queue.getStats();
     assertEquals(pending + uploading + failed, sum!.n, "rows");
-    assertEquals(delivered, ledger!.n, "ledger");
+    assertEquals(this.model.delivered.size, ledger!.n, "ledger");
     assertEquals(this.queue.spooledBytes(), sum!.bytes, "bytes");
     assertEquals(this.queue.spooledBytes("watched"), sum!.watched, "watched");
     assertEquals(this.queue.findDamage(), null);
@@ -91,6 +91,8 @@ type Kind = (pair: Pair, nth: number, amount: number) => Answers;
 
 const idsOf = (captures: { id: string }[]) => captures.map(({ id }) => id);
 
+const sha256Of = (amount: number) => amount % 4 < 2 ? "5a" : "a5";
+
 const identityOf = (path: string, size: number) => ({
   fileId: `801:${path}`,
   size,
@@ -102,12 +104,14 @@ function enqueue(pair: Pair, id: string, amount: number): Answers {
   const filepath = `/watched/${amount % 5}`;
   const size = amount % 3;
   const flags = { spooled: amount % 2 === 0, watched: amount % 7 > 2 };
-  const identity = identityOf(filepath, size);
-  const actual = pair.queue.enqueue(filepath, {}, { id, identity, ...flags });
+  const sha256 = sha256Of(amount);
+  const known = { identity: identityOf(filepath, size), sha256 };
+  const actual = pair.queue.enqueue(filepath, {}, { id, ...known, ...flags });
   pair.model.enqueue({
     id,
     filepath,
     size,
+    sha256,
     ...flags,
     createdAt: pair.now,
     attempts: 0,
@@ -154,7 +158,7 @@ export const KINDS = {
   }),
   markCompleted: (pair, nth) => ({
     actual: pair.queue.markCompleted(pair.id(nth)),
-    expected: pair.model.deliver(pair.id(nth)),
+    expected: pair.model.deliver(pair.id(nth), pair.now),
   }),
   markFailed: (pair, nth, amount) => ({
     actual: pair.queue.markFailed(pair.id(nth), `error ${amount}`),
@@ -203,14 +207,14 @@ export const KINDS = {
     const ids = [pair.id(nth), pair.id(nth + 1)];
     return {
       actual: pair.queue.remove(ids),
-      expected: ids.filter((id) => pair.model.remove(id)),
+      expected: ids.filter((id) => pair.model.remove(id, pair.now)),
     };
   },
   cleanupOld: ({ queue, model, now }, _nth, amount) => {
     const old = model.oldFailed(amount % 3, now);
     return {
       actual: queue.cleanupOld(amount % 3).sort(),
-      expected: old.filter((id) => model.remove(id)).sort(),
+      expected: old.filter((id) => model.remove(id, now)).sort(),
     };
   },
   knownWatched: ({ queue, model }, nth, amount) => {
@@ -219,6 +223,23 @@ export const KINDS = {
     return {
       actual: queue.knownWatched([{ path, identity }])[0],
       expected: model.knownWatched(path, amount % 3),
+    };
+  },
+  knownContent: ({ queue, model }, nth, amount) => {
+    const path = `/watched/${nth % 5}`;
+    const [size, sha256] = [amount % 3, sha256Of(amount)];
+    const file = { path, identity: identityOf(path, size) };
+    return {
+      actual: queue.knownContent(file, sha256),
+      expected: model.knownContent(path, { size, sha256 }),
+    };
+  },
+  pruneHistory: ({ queue, model, now }, nth, amount) => {
+    const isStillThere = (path: string) => path.endsWith(String(nth % 5));
+    const olderThanMs = amount * 100_000;
+    return {
+      actual: queue.pruneHistory(olderThanMs, isStillThere),
+      expected: model.pruneHistory(now - olderThanMs, isStillThere),
     };
   },
   markRemoved: (pair, nth) => ({

@@ -17,6 +17,7 @@ interface ModelCapture {
   firstCharged: number | null;
   lastCharged: number | null;
   size: number;
+  sha256: string;
   spooled: boolean;
   watched: boolean;
 }
@@ -38,14 +39,18 @@ export type ModelState = Pick<
 interface ModelFile {
   captureId: string;
   size: number;
+  sha256: string;
   state: "queued" | "delivered" | "removed";
+  since: number;
 }
 
 /** What a queue should do, in plain memory: its state machine, once more and differently. */
 export class QueueModel {
   /** In the order in which they came. */
   captures: ModelCapture[] = [];
-  readonly delivered = new Map<string, ModelCapture>();
+  /** Those in the ledger, by when they were delivered; and all that ever were. */
+  readonly delivered = new Map<string, number>();
+  #deliveredCount = 0;
   /** By path: here no file ever changes its name. */
   readonly files = new Map<string, ModelFile>();
   /** How many places were given since the last one for a snoozed capture. */
@@ -56,11 +61,12 @@ export class QueueModel {
   }
 
   enqueue(capture: ModelCapture): void {
-    const known = this.find(capture.id) ?? this.delivered.get(capture.id);
-    if (known) return;
+    if (this.find(capture.id) || this.delivered.has(capture.id)) return;
     this.captures.push(capture);
-    const { id: captureId, filepath, size, watched } = capture;
-    if (watched) this.files.set(filepath, { captureId, size, state: "queued" });
+    const { id: captureId, filepath, size, sha256, createdAt: since } = capture;
+    if (!capture.watched) return;
+    const file = { captureId, size, sha256, since };
+    this.files.set(filepath, { ...file, state: "queued" });
   }
 
   getPending(limit: number, now: number): string[] {
@@ -97,11 +103,11 @@ export class QueueModel {
     return true;
   }
 
-  deliver(id: string): boolean {
-    const capture = this.find(id);
-    if (!capture) return false;
-    this.delivered.set(id, capture);
-    this.#moveFile(id, "delivered");
+  deliver(id: string, now: number): boolean {
+    if (!this.find(id)) return false;
+    this.delivered.set(id, now);
+    this.#deliveredCount++;
+    this.#moveFile(id, "delivered", now);
     return this.#drop(id);
   }
 
@@ -174,8 +180,8 @@ export class QueueModel {
     this.captures.forEach((capture) => capture.dueAt = null);
   }
 
-  remove(id: string): boolean {
-    if (this.find(id)) this.#moveFile(id, "removed");
+  remove(id: string, now: number): boolean {
+    if (this.find(id)) this.#moveFile(id, "removed", now);
     return this.#drop(id);
   }
 
@@ -189,6 +195,27 @@ export class QueueModel {
   knownWatched(filepath: string, size: number): string | undefined {
     const file = this.files.get(filepath);
     return file?.size === size ? file.state : undefined;
+  }
+
+  /** Whoever has the content is this file from then on. */
+  knownContent(
+    filepath: string,
+    { size, sha256 }: { size: number; sha256: string },
+  ): string | undefined {
+    const file = this.files.get(filepath);
+    if (file?.sha256 !== sha256) return undefined;
+    file.size = size;
+    return file.state;
+  }
+
+  pruneHistory(before: number, isStillThere: (path: string) => boolean) {
+    const deliveries = [...this.delivered].filter(([, at]) => at < before);
+    const files = [...this.files].filter(([path, { state, since }]) =>
+      state !== "queued" && since < before && !isStillThere(path)
+    );
+    deliveries.forEach(([id]) => this.delivered.delete(id));
+    files.forEach(([path]) => this.files.delete(path));
+    return deliveries.length + files.length;
   }
 
   markRemoved(id: string): void {
@@ -216,7 +243,7 @@ export class QueueModel {
       pending: this.#with("pending").length,
       uploading: this.#with("uploading").length,
       failed: this.#with("failed").length,
-      delivered: this.delivered.size,
+      delivered: this.#deliveredCount,
     };
   }
 
@@ -238,9 +265,9 @@ export class QueueModel {
     return Math.min(Math.max(Math.min(...times) - now, 0), HOUR_MS);
   }
 
-  #moveFile(id: string, state: "delivered" | "removed"): void {
+  #moveFile(id: string, state: "delivered" | "removed", since: number): void {
     for (const file of this.files.values()) {
-      if (file.captureId === id) file.state = state;
+      if (file.captureId === id) Object.assign(file, { state, since });
     }
   }
 

@@ -138,7 +138,7 @@ testOnEachEngine(
     await using crowd = await Crowd.gather();
     for (let round = 0; round < ROUNDS; round++) {
       const path = dir.write(`${round}.db`, "not a database ".repeat(1000));
-      const ids = (await crowd.order(`mend ${engine} ${path} 3`)).flat();
+      const ids = (await crowd.order(`repair ${engine} ${path} 3`)).flat();
       assertEquals(queuesSetAside(path).length, 1);
       using queue = new UploadQueue(path, { engine });
       const queued = queue.list().map(({ id }) => id);

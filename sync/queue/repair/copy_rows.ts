@@ -21,7 +21,7 @@ const FIRST_DESIGN = ["queue"];
 
 /** How many rows are read at a time, as long as that works. */
 const PAGE = 200;
-/** So many rows a damaged page may hold; behind more than that ever larger steps are made. */
+/** So many rows a damaged page may hold; after that many the steps get larger. */
 const MAX_SINGLE = 100;
 
 /**

@@ -114,7 +114,7 @@ class Scene implements AsyncDisposable {
   }
 
   /** Opens the queue, takes the spool up again, and returns the ids of what is queued. */
-  async salvage(): Promise<Set<string>> {
+  async repair(): Promise<Set<string>> {
     using queue = await this.open();
     await reconcileSpool(queue, this.spool, { log: () => {} });
     assertEquals(queue.findDamage(), null);
@@ -187,7 +187,7 @@ testOnEachEngine(
     const left = scene.damage((bytes) =>
       bytes.slice(0, Math.floor(bytes.length * 0.7))
     );
-    const found = await scene.salvage();
+    const found = await scene.repair();
     assertHasAll(found, scene.spooled, "what is in the spool");
     assert(
       scene.inPlace.some((id) => found.has(id)),
@@ -211,28 +211,28 @@ testOnEachEngine(
     const sound = Deno.readFileSync(scene.path);
     const pages = sound.length / PAGE;
     assert(pages > 15, `${pages} pages`);
-    let salvaged = 0;
-    let carriedOver = 0;
+    let repaired = 0;
+    let copied = 0;
     for (let page = 0; page < pages; page++) {
       scene.damage(() => {
         const bytes = sound.slice();
         const filler = page % 2 === 0 ? 0x00 : 0xa5;
         return bytes.fill(filler, page * PAGE, (page + 1) * PAGE);
       });
-      const found = await scene.salvage();
+      const found = await scene.repair();
       assertHasAll(found, scene.spooled, `page ${page}: in the spool`);
       const again = scene.delivered.filter((id) => found.has(id));
       assertEquals(again, [], `page ${page}: delivered before`);
-      carriedOver += scene.inPlace.filter((id) => found.has(id)).length;
+      copied += scene.inPlace.filter((id) => found.has(id)).length;
       for (const name of queuesSetAside(scene.path)) {
-        salvaged++;
+        repaired++;
         Deno.removeSync(scene.dir.join(name));
       }
     }
-    assert(salvaged > pages / 2, `${salvaged} of ${pages} were damage`);
+    assert(repaired > pages / 2, `${repaired} of ${pages} were damage`);
     // One page holds a part of them at most, but for the schema's own.
-    const share = carriedOver / (scene.inPlace.length * pages);
-    assert(share > 0.8, `${share} of the rows were carried over`);
+    const share = copied / (scene.inPlace.length * pages);
+    assert(share > 0.8, `${share} of the rows were copied`);
   },
 );
 
@@ -288,7 +288,7 @@ testOnEachEngine(
       await using scene = new Scene(engine);
       await scene.fill();
       scene.damage(() => new TextEncoder().encode(text.repeat(100)));
-      const found = await scene.salvage();
+      const found = await scene.repair();
       assertEquals([...found].sort(), scene.spooled.sort());
       assertEquals(Deno.readTextFileSync(scene.setAside), text.repeat(100));
     }
@@ -301,7 +301,7 @@ testOnEachEngine(
     await using scene = new Scene(engine);
     await scene.fill();
     scene.damage(() => new Uint8Array(0));
-    const found = await scene.salvage();
+    const found = await scene.repair();
     assertEquals([...found].sort(), scene.spooled.sort());
     assertEquals(Deno.statSync(scene.setAside).size, 0);
   },
@@ -335,7 +335,7 @@ testOnEachEngine(
     for (let n = 0; n < 10; n++) foreign.enqueue(`/foreign/${n}`);
     const wal = leaveWal(other.join("queue.db"), scene.path);
     const main = Deno.readFileSync(scene.path);
-    const found = await scene.salvage();
+    const found = await scene.repair();
     assertEquals(
       [...found].sort(),
       [...scene.inPlace, ...scene.spooled].sort(),
@@ -356,7 +356,7 @@ testOnEachEngine(
     foreign.exec("PRAGMA journal_mode = WAL; CREATE TABLE places (x)");
     foreign.exec("INSERT INTO places VALUES (zeroblob(50000))");
     leaveWal(other.join("places.db"), scene.path);
-    const found = await scene.salvage();
+    const found = await scene.repair();
     assertEquals(
       [...found].sort(),
       [...scene.inPlace, ...scene.spooled].sort(),
@@ -404,7 +404,7 @@ testOnEachEngine(
     Deno.renameSync(path, scene.path);
     Deno.renameSync(`${path}-wal`, `${scene.path}-wal`);
     scene.damage(spoilCaptures);
-    const found = await scene.salvage();
+    const found = await scene.repair();
     assert(found.has(last));
     assertHasAll(found, scene.spooled, "in the spool");
     assert(Deno.statSync(`${scene.setAside}-wal`).size > 0);
@@ -429,7 +429,7 @@ testOnEachEngine(
     });
     makeByConnection({ path: scene.path, rows }, engine);
     scene.damage(spoilCaptures);
-    const found = await scene.salvage();
+    const found = await scene.repair();
     assert(found.size > 200 && found.size < 300, `${found.size}`);
     using queue = await scene.open();
     assertEquals(queue.get("old 0")?.createdAt, "2026-02-27T09:00:00.000Z");
@@ -498,7 +498,7 @@ testOnEachEngine(
     await scene.fill();
     for (let n = 0; n < 3; n++) {
       scene.damage(() => new TextEncoder().encode(`${n}`.repeat(PAGE)));
-      await scene.salvage();
+      await scene.repair();
     }
     const kept = queuesSetAside(scene.path).map((name) =>
       Deno.readTextFileSync(scene.dir.join(name))[0]
@@ -546,14 +546,14 @@ for (const [when, crash] of Object.entries(CRASHES)) {
         }
       }
       crash(scene, `${scene.path}.repair-20261124T010203Z`);
-      const found = await scene.salvage();
+      const found = await scene.repair();
       assertEquals(
         [...found].sort(),
         [...scene.inPlace, ...scene.spooled].sort(),
       );
       assert(scene.setAside.endsWith("corrupt-20261124T010203Z"));
       assertEquals(scene.names, []);
-      assertEquals(await scene.salvage(), found);
+      assertEquals(await scene.repair(), found);
     },
   );
 }
@@ -594,7 +594,7 @@ testOnEachEngine(
       using queue = new UploadQueue(scene.path, { engine });
       queue.markCompleted(scene.inPlace[0]!);
     }
-    const found = await scene.salvage();
+    const found = await scene.repair();
     const left = [...scene.inPlace.slice(1), ...scene.spooled];
     assertEquals([...found].sort(), left.sort());
   },
