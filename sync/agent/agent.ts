@@ -37,6 +37,7 @@ export class SyncAgent {
   readonly #report: ServerReport;
   readonly #pause: PauseSwitch;
   #syncRequested = 0;
+  #probesRequested = 0;
 
   constructor(options: SyncAgentOptions) {
     const { queue, uploader, spool, log = () => {} } = options;
@@ -214,6 +215,9 @@ export class SyncAgent {
 
   #noticeChange(): void {
     this.#notePause();
+    const probes = this.#queue.probesRequested();
+    if (probes !== this.#probesRequested) this.#throttle.hurry();
+    this.#probesRequested = probes;
     this.#wakeup.wake();
     const { syncRequested, syncCompleted } = this.#queue.getAgentState();
     if (syncRequested <= Math.max(syncCompleted, this.#syncRequested)) return;

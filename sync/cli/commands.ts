@@ -85,7 +85,7 @@ export const COMMANDS: Record<string, Command> = {
   retry: {
     summary: "Make captures due now, with no attempt charged",
     args: "ID...",
-    options: [...STORE, "failed", "all"],
+    options: [...STORE, "failed", "all", "reason"],
     example: "jarvis-agent retry --failed",
     load: () => import("./commands/retry.ts"),
   },
@@ -93,14 +93,25 @@ export const COMMANDS: Record<string, Command> = {
     summary: "Remove captures from the queue, undelivered",
     args: "ID...",
     min: 1,
-    options: [...STORE],
+    options: [...STORE, "yes"],
     example: "jarvis-agent remove 5f0c2d1e-7c1b-4f3e-9a53-0d9a4f6b8c11",
     load: () => import("./commands/remove.ts"),
+  },
+  export: {
+    summary:
+      "Copy captures with their metadata out of the queue, as NAME and NAME.json",
+    args: "ID... DIR",
+    min: 1,
+    options: [...STORE, "failed"],
+    example: "jarvis-agent export --failed ./rescued",
+    notes:
+      "No file is replaced, and the captures stay in the queue. NAME is whole once NAME.json is there.",
+    load: () => import("./commands/export.ts"),
   },
   cleanup: {
     summary: "Remove captures that failed some days ago",
     max: 0,
-    options: [...STORE, "days"],
+    options: [...STORE, "days", "dry-run"],
     example: "jarvis-agent cleanup --days 30",
     load: () => import("./commands/cleanup.ts"),
   },

@@ -188,10 +188,11 @@ export const OPTIONS = {
   },
   "days": { value: "N", help: "Older than so many days (default: 7)" },
   "failed": { help: "Every capture that failed" },
+  "yes": { help: "Do not ask" },
   "all": { help: "Every capture that failed or waits" },
   "dry-run": {
     help:
-      "Only list what would be taken of the watched folders, and why not the rest",
+      "Only list what would be done: taken of the watched folders, and why not the rest, or removed",
   },
   "json": { help: "Print JSON" },
   "verbose": { env: "JARVIS_VERBOSE", help: "Log every delivery" },

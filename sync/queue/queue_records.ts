@@ -167,6 +167,16 @@ export class QueueRecords extends QueueReader {
     return wasPaused;
   }
 
+  /** Asks the running agent to try now whether the server can be used. */
+  requestProbe(): void {
+    this.#file.write(() => this.#file.sql.requestProbe.run());
+  }
+
+  /** How often that was asked for. */
+  probesRequested(): number {
+    return whole(this.#file.sql.agent.get()!.probes_requested) ?? 0;
+  }
+
   /** Asks the running agent to try everything at once; returns the number to wait for. */
   requestSync(): number {
     return this.#file.write(() => {

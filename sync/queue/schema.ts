@@ -112,6 +112,7 @@ const TABLES = [
   ${whole("server_since")},
   ${whole("sync_requested", "NOT NULL DEFAULT 0")},
   ${whole("sync_completed", "NOT NULL DEFAULT 0")},
+  ${whole("probes_requested", "NOT NULL DEFAULT 0")},
   ${whole("paused_since")},
   ${whole("paused_until")}
 ) STRICT`,

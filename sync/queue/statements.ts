@@ -153,6 +153,7 @@ const STATEMENTS = {
   suspect: "UPDATE agent SET pid = 0 WHERE pid IS NULL",
   requestSync: "UPDATE agent SET sync_requested = sync_requested + 1",
   completeSync: "UPDATE agent SET sync_completed = ?",
+  requestProbe: "UPDATE agent SET probes_requested = probes_requested + 1",
   setPause: "UPDATE agent SET paused_since = ?, paused_until = ?",
 };
 

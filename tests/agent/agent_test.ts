@@ -5,6 +5,7 @@ import {
 } from "../../sync/agent/agent_lock.ts";
 import { DatabaseError } from "../../sync/queue/sqlite.ts";
 import { UnrecordedError } from "../../sync/agent/batch_completer.ts";
+import { Throttle } from "../../sync/agent/throttle.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { AgentFixture } from "../helpers/agent_fixture.ts";
@@ -141,6 +142,28 @@ Deno.test("SyncAgent.run() tries everything at once when a sync is asked for, an
     () => other.getAgentState().syncCompleted >= number,
   );
   assertEquals(other.getStats().delivered, 1);
+});
+
+Deno.test("SyncAgent.run() asks the server at once when somebody asks for it, and leaves alone what is not due", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  server.ready = false;
+  server.answer = () => new Response(null, { status: 503 });
+  const throttle = new Throttle({ minWaitMs: 60_000, maxWaitMs: 60_000 });
+  const [first, second] = fixture.enqueue("a", "b");
+  using other = new UploadQueue(fixture.queue.path);
+  other.markFailed(second!, "HTTP 500");
+  await using _running = fixture.running({ throttle });
+  await eventually(
+    "it waits",
+    () => throttle.mode === "waiting" && other.get(first!)?.attempts === 0,
+  );
+
+  server.ready = true;
+  server.answer = created;
+  other.requestProbe();
+  await eventually("it is sent", () => other.getStats().delivered === 1);
+  assertEquals(other.getStats().pending, 1);
 });
 
 Deno.test("SyncAgent.run() completes a sync though the server is down", async () => {

@@ -205,6 +205,7 @@ Deno.test("cleanup removes what failed so many days ago, and nothing else", asyn
   const said = async (...args: string[]) =>
     (await host.run("cleanup", ...args)).stdout;
   assertEquals(await said(), "0 failed captures removed\n");
+  assertEquals(await said("--days=0", "--dry-run"), `${ids[0]}\n`);
   assertEquals(await said("--days=0"), "1 failed captures removed\n");
   assertEquals((await host.json<Listed[]>("list")).length, 1);
 });

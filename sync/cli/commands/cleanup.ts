@@ -9,6 +9,12 @@ export function run({ settings, given, out, err }: CommandContext): number {
   const days = given.durationMs("days", "7d", range) / DAY_MS;
   using store = openStoreIfThere(settings, err);
   if (!store) err(`jarvis-agent: ${noQueue(settings)}`);
+  if (given.has("dry-run")) {
+    const ids = store?.queue.oldFailed(days) ?? [];
+    ids.forEach((id) => out(id));
+    err(`jarvis-agent: ${ids.length} failed captures would be removed`);
+    return ExitCode.ok;
+  }
   out(`${store?.intake.cleanup(days).length ?? 0} failed captures removed`);
   return ExitCode.ok;
 }

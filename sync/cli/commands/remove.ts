@@ -1,15 +1,49 @@
+import { exists } from "../../host/files.ts";
+import type { QueuedCapture } from "../../queue/queue.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { noQueue, openStoreIfThere } from "../store.ts";
 
-/** Removes captures and prints their ids. */
-export function run({ settings, args, out, err }: CommandContext): number {
+/** Removes captures, prints their ids, and says what becomes of the bytes. */
+export function run(
+  { settings, given, args, out, err }: CommandContext,
+): number {
   using store = openStoreIfThere(settings, err);
   if (!store) throw new Error(noQueue(settings));
-  const removed = store.intake.remove(args);
+  const { queue, intake } = store;
+  const found = args.map((id) => queue.get(id))
+    .filter((capture) => capture !== undefined);
+  const asks = found.length > 0 && !given.has("yes") &&
+    Deno.stdin.isTerminal();
+  if (asks) {
+    found.forEach((capture) => err(fateOf(capture)));
+    const what = `Remove ${found.length} captures, undelivered?`;
+    if (!confirm(what)) {
+      err("jarvis-agent: Nothing was removed");
+      return ExitCode.failure;
+    }
+  }
+  const removed = intake.remove(args);
   removed.forEach((id) => out(id));
+  for (const capture of asks ? [] : found) {
+    if (removed.includes(capture.id)) err(fateOf(capture));
+  }
   const missing = args.filter((id) => !removed.includes(id));
   for (const id of missing) {
     err(`jarvis-agent: Cannot remove "${id}": no such capture is in the queue`);
   }
   return missing.length > 0 ? ExitCode.failure : ExitCode.ok;
+}
+
+/** What becomes of a capture that is removed. */
+function fateOf({ id, filepath, spooled, status }: QueuedCapture): string {
+  const original = exists(filepath)
+    ? `"${filepath}" stays`
+    : `"${filepath}" is not there any more`;
+  const bytes = spooled
+    ? `the spool's copy goes, ${original}`
+    : `there is no copy, ${original}`;
+  const sent = status === "uploading"
+    ? "; it is being sent, so that the server may get it all the same"
+    : "";
+  return `jarvis-agent: ${id}: ${bytes}${sent}`;
 }

@@ -1,0 +1,97 @@
+import { basename, join, parse } from "@std/path";
+import { syncDir } from "../../host/data_dir.ts";
+import { exists, removeIfThere, writeAll } from "../../host/files.ts";
+import type { QueuedCapture } from "../../queue/queue.ts";
+import { copyPrivately, openCapture } from "../../spool/private_copy.ts";
+import { UsageError } from "../arguments.ts";
+import { type CommandContext, ExitCode } from "../command.ts";
+import { type Look, lookInto, noQueue } from "../store.ts";
+
+/**
+ * Copies captures out of the queue, which stays as it is: NAME has the bytes and
+ * NAME.json the metadata. No file is replaced. The metadata come last: what has
+ * them is whole, and on the disk.
+ */
+export async function run(context: CommandContext): Promise<number> {
+  const { settings, given, args, out, err } = context;
+  const ids = args.slice(0, -1);
+  const dir = args.at(-1)!;
+  if (given.has("failed") === ids.length > 0) {
+    throw new UsageError(
+      "Cannot tell what to export: expected ID... DIR, or --failed DIR",
+    );
+  }
+  using look = lookInto(settings);
+  if (!look) throw new Error(noQueue(settings));
+  Deno.mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const captures = given.has("failed")
+    ? look.queue.captures({ status: "failed" })
+    : ids.map((id) => look.queue.get(id) ?? id);
+  let code: number = ExitCode.ok;
+  for (const capture of captures) {
+    try {
+      if (typeof capture === "string") {
+        throw new Error("no such capture is in the queue");
+      }
+      out(await exportOne(capture, look, dir));
+    } catch (error) {
+      const id = typeof capture === "string" ? capture : capture.id;
+      err(`jarvis-agent: Cannot export "${id}": ${(error as Error).message}`);
+      code = ExitCode.failure;
+    }
+  }
+  return code;
+}
+
+/** Returns where the bytes are then. */
+async function exportOne(
+  capture: QueuedCapture,
+  { queue, spool }: Look,
+  dir: string,
+): Promise<string> {
+  const { id, filepath, spooled } = capture;
+  using file = openCapture(spooled && spool ? spool.pathOf(id) : filepath);
+  const sha256 = capture.sha256 ??
+    queue.attempts(id).findLast((attempt) => attempt.sha256)?.sha256;
+  const path = freePath(dir, basename(filepath) || id);
+  // Whatever goes wrong before it is made is another's file.
+  let isOurs = false;
+  try {
+    const copied = await copyPrivately(file, path).catch((error) => {
+      isOurs = !(error instanceof Deno.errors.AlreadyExists);
+      throw error;
+    });
+    isOurs = true;
+    if (sha256 && copied !== sha256) {
+      throw new Error(
+        `"${file.path}" has other bytes than were handed over (their SHA-256 is ${copied}, expected ${sha256})`,
+      );
+    }
+    writeNew(`${path}.json`, capture.metadataJson + "\n");
+  } catch (error) {
+    if (isOurs) removeIfThere(path);
+    throw error;
+  }
+  syncDir(dir);
+  return path;
+}
+
+/** A name that neither the bytes nor the metadata of anything have. */
+function freePath(dir: string, wanted: string): string {
+  const { name, ext } = parse(wanted);
+  let path = join(dir, wanted);
+  for (let n = 2; exists(path) || exists(`${path}.json`); n++) {
+    path = join(dir, `${name}-${n}${ext}`);
+  }
+  return path;
+}
+
+function writeNew(path: string, text: string): void {
+  using file = Deno.openSync(path, {
+    write: true,
+    createNew: true,
+    mode: 0o600,
+  });
+  writeAll(file, new TextEncoder().encode(text));
+  file.syncSync();
+}
