@@ -6,6 +6,7 @@ import { acquireAgentLock } from "./agent_lock.ts";
 import type { RunOptions, SyncAgentOptions } from "./agent_options.ts";
 import { BatchCompleter } from "./batch_completer.ts";
 import { Delivery, TURN_MS } from "./delivery.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { OutcomeHandler, type PassReport } from "./outcome_handler.ts";
 import { Patience } from "./patience.ts";
 import { PauseSwitch } from "./pause_switch.ts";
@@ -36,6 +37,7 @@ export class SyncAgent {
   readonly #delivery: Delivery;
   readonly #report: ServerReport;
   readonly #pause: PauseSwitch;
+  readonly #heartbeat: Heartbeat;
   #syncRequested = 0;
   #probesRequested = 0;
 
@@ -49,6 +51,7 @@ export class SyncAgent {
     this.#throttle = throttle;
     this.#patience = new Patience(log);
     this.#pause = new PauseSwitch(queue);
+    this.#heartbeat = new Heartbeat(queue.path);
     this.#report = new ServerReport(queue, {
       throttle,
       serverUrl: uploader.serverUrl,
@@ -245,6 +248,7 @@ export class SyncAgent {
   }
 
   async #start(signal: AbortSignal): Promise<void> {
+    this.#heartbeat.beat();
     const recover = () => this.#patience.try(() => this.#queue.recover());
     let interrupted = recover();
     while (interrupted === undefined && !signal.aborted) {
@@ -266,6 +270,7 @@ export class SyncAgent {
   }
 
   #turn(): void {
+    this.#heartbeat.beat();
     this.#patience.try(() => this.#report.tell());
     this.#options.onTurn?.();
   }

@@ -13,6 +13,7 @@ export class ServerReport {
   readonly #serverUrl: string;
   readonly #outages: OutageLog;
   #said: unknown;
+  #probeAt: number | null = null;
 
   constructor(
     queue: UploadQueue,
@@ -35,15 +36,18 @@ export class ServerReport {
       return pending + uploading;
     };
     this.#outages.note(standing, { waiting, isLast });
-    if (standing === this.#said) return;
+    const probeAt = this.#throttle.nextProbeAt;
+    if (standing === this.#said && probeAt === this.#probeAt) return;
     this.#queue.setAgentState({
       pid: Deno.pid,
       serverUrl: this.#serverUrl,
       serverState: standing.state,
       serverReason: standing.reason,
       serverSince: standing.since,
+      nextProbeAt: probeAt,
     });
     this.#said = standing;
+    this.#probeAt = probeAt;
   }
 
   /**
@@ -54,6 +58,10 @@ export class ServerReport {
   end(): void {
     this.tell(true);
     this.#said = undefined;
-    this.#queue.setAgentState({ ...this.#queue.getAgentState(), pid: null });
+    this.#queue.setAgentState({
+      ...this.#queue.getAgentState(),
+      nextProbeAt: null,
+      pid: null,
+    });
   }
 }

@@ -87,6 +87,8 @@ export class Throttle {
   };
   #waitMs = 0;
   #notBefore = 0;
+  /** The same by the wall clock, for people. */
+  #endsAt = 0;
   /** How often the wait is doubled. */
   #level = 0;
   /** Whether the server's health decides what comes after the wait. */
@@ -145,6 +147,11 @@ export class Throttle {
     return Math.max(this.#notBefore - this.#now(), 0);
   }
 
+  /** When the wait ends, in milliseconds since 1970; `null` if nothing waits for the server. */
+  get nextProbeAt(): number | null {
+    return this.#mode === "waiting" ? this.#endsAt : null;
+  }
+
   /** The server took a capture, or judged it. */
   delivered(): void {
     this.#concurrency.delivered();
@@ -178,6 +185,7 @@ export class Throttle {
     }
     const asked = this.#now() + (retryAfterMs ?? 0);
     this.#notBefore = Math.max(this.#notBefore, asked);
+    this.#endsAt = Math.round(Date.now() + this.waitMs);
     if (this.waitMs > SHORT_WAIT_MS) this.#become("paused", reason);
   }
 
@@ -261,6 +269,7 @@ export class Throttle {
     this.#mode = "waiting";
     this.#waitMs = ms;
     this.#notBefore = this.#now() + ms;
+    this.#endsAt = Math.round(Date.now() + ms);
   }
 
   #become(state: ServerStanding["state"], reason: string | null): void {

@@ -7,14 +7,17 @@ import { openFolder } from "../host/folder.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
 import { UsageError } from "./arguments.ts";
+import type { UploadQueue } from "../queue/queue.ts";
 import { reconcileSpool } from "../spool/reconcile.ts";
 import { CaptureUploader, type Readiness } from "../upload/uploader.ts";
 import type { SeenFile } from "../watch/finished_files.ts";
-import { FolderWatcher } from "../watch/watcher.ts";
+import { type FolderStanding, FolderWatcher } from "../watch/watcher.ts";
 import type { Store } from "./store.ts";
 
 /** How often old history and dead records are looked for, in milliseconds. */
 const CLEAN_EVERY_MS = 60_000;
+/** How often it is looked how the folders stand, in milliseconds. */
+const TELL_EVERY_MS = 2_000;
 
 /**
  * Returns the uploader that the settings ask for.
@@ -79,11 +82,13 @@ export function createAgent(
     onQueued: () => agent.wake(),
   });
   const clean = cleaner(settings, store, log);
+  const tellFolders = folderTeller(queue, () => watcher.standing());
   const { onTurn, onDelivered, ...rest } = options;
   const agent: SyncAgent = new SyncAgent({
     ...rest,
     onTurn: () => {
       onTurn?.();
+      tellFolders();
       clean();
     },
     queue,
@@ -100,6 +105,27 @@ export function createAgent(
     ...(watch.length > 0 && { watcher }),
   });
   return agent;
+}
+
+/** Returns what tells other processes how the watched folders stand. */
+function folderTeller(
+  queue: UploadQueue,
+  standing: () => FolderStanding[],
+): () => void {
+  let told = "";
+  let notBefore = 0;
+  return () => {
+    if (performance.now() < notBefore) return;
+    notBefore = performance.now() + TELL_EVERY_MS;
+    const now = JSON.stringify(standing());
+    if (now === told) return;
+    try {
+      queue.setWatchedFolders(now);
+      told = now;
+    } catch {
+      // The queue is locked, or the disk full: the agent says so, and the next turn comes.
+    }
+  };
 }
 
 /** Returns what keeps the spool's records and the history from growing for ever. */

@@ -55,6 +55,8 @@ export interface Command {
   min?: number;
   max?: number;
   options: readonly OptionName[];
+  /** Other ways to write some options. */
+  aliases?: Readonly<Record<string, string>>;
   /** Whether the service's settings are its settings, too. @default {true} */
   readsSettingsFile?: boolean;
   example: string;

@@ -55,8 +55,19 @@ export const COMMANDS: Record<string, Command> = {
   status: {
     summary: "Show the queue, the agent and the server",
     max: 0,
-    options: ["server", "allow-insecure", ...STORE, "json"],
-    example: "jarvis-agent status --json",
+    options: [
+      "server",
+      "allow-insecure",
+      ...STORE,
+      ...SPOOL,
+      "check",
+      "max-age",
+      "max-failed",
+      "follow",
+      "json",
+    ],
+    aliases: { "--watch": "--follow" },
+    example: "jarvis-agent status --check --max-age 30m",
     load: () => import("./commands/status.ts"),
   },
   list: {

@@ -181,6 +181,19 @@ export const OPTIONS = {
     help: "Only captures whose name matches, or with a slash, whose whole path",
   },
   "group": { value: "reason", help: "Count them by their last error" },
+  "check": {
+    help:
+      "Print one line, and exit 0, 1 (a person is needed) or 2 (not working)",
+  },
+  "max-age": {
+    value: "TIME",
+    help: "With --check: how long a capture may wait, like 30m (default: 1h)",
+  },
+  "max-failed": {
+    value: "N",
+    help: "With --check: how many captures may have failed (default: 0)",
+  },
+  "follow": { help: "Show it again every second (--watch does the same)" },
   "limit": { value: "N", help: "At most so many (default: 100)" },
   "for": {
     value: "TIME",

@@ -44,7 +44,7 @@ async function dispatch(
   const command = commandOf(name);
   const names = optionsOf(command);
   const { given, positionals, help } = parseCommandLine(
-    args,
+    args.map((arg) => command.aliases?.[arg] ?? arg),
     names,
     around.env,
   );

@@ -7,7 +7,7 @@ const POSIX = Deno.build.os !== "windows";
 export const QUEUE_FILE = "queue.db";
 
 /** What this program keeps in the data directory, and in the spool below it. */
-const OUR_NAMES = /^(queue\.db.*|agent\.lock|spool)$/;
+const OUR_NAMES = /^(queue\.db.*|agent\.(lock|heartbeat)|spool)$/;
 const SPOOL_NAMES = /^(records\.jsonl.*|orphans|[0-9a-f]{2})$/;
 
 /**

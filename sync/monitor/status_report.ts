@@ -44,7 +44,15 @@ export interface StatusReport {
     heartbeatAt: string | null;
     /** Whether it runs and makes no turn any more. */
     hanging: boolean;
+    /** What keeps it from doing what it was told to, like settings that it refused. */
+    problem: string | null;
   };
+  /** The service that runs it, in systemd's words; `null` if there is none, or nobody asked. */
+  service: {
+    state: string;
+    /** Why it is down. */
+    reason: string | null;
+  } | null;
   spool: {
     bytes: number;
     /** `null` for no limit. */

@@ -24,7 +24,10 @@ export function verdictOf(
   const { agent, server, paused, failed, folders } = report;
   const waiting = report.pending + report.uploading;
   const age = report.oldestPendingAgeSeconds ?? 0;
-  if (!agent.running) return failure("no agent runs");
+  if (!agent.running) {
+    const why = report.service?.reason;
+    return failure(`no agent runs${why ? `: ${why}` : ""}`);
+  }
   if (agent.hanging) {
     return failure(
       `the agent hangs, its last turn was at ${agent.heartbeatAt}`,
@@ -50,6 +53,7 @@ export function verdictOf(
     watchedBy === "missing" || watchedBy === "refused"
   );
   if (lost) return warning(`the folder "${lost.path}" is ${lost.watchedBy}`);
+  if (agent.problem) return warning(agent.problem);
   const text = waiting === 0
     ? "everything is delivered"
     : `${waiting} captures wait to be delivered`;

@@ -9,6 +9,8 @@ export interface AgentState {
   serverReason: string | null;
   /** Since when, in milliseconds since 1970. */
   serverSince: number | null;
+  /** When it asks the server again, in milliseconds since 1970; `null` if it need not. */
+  nextProbeAt: number | null;
   /** How often a `sync` was asked for, and up to which of them it was done. */
   syncRequested: number;
   syncCompleted: number;
@@ -26,6 +28,7 @@ export function readAgentState(sql: Statements): AgentState {
     serverState: row.server_state as AgentState["serverState"],
     serverReason: row.server_reason as string | null,
     serverSince: row.server_since as number | null,
+    nextProbeAt: row.next_probe_at as number | null,
     syncRequested: Number(row.sync_requested),
     syncCompleted: Number(row.sync_completed),
   };
@@ -33,8 +36,10 @@ export function readAgentState(sql: Statements): AgentState {
 
 /** Records what the agent says. */
 export function writeAgentState(sql: Statements, saying: AgentSaying): void {
-  const { pid, serverUrl, serverState, serverReason, serverSince } = saying;
-  sql.setAgent.run(pid, serverUrl, serverState, serverReason, serverSince);
+  const { pid, serverUrl, serverState, serverReason } = saying;
+  const { serverSince, nextProbeAt } = saying;
+  const server = [serverUrl, serverState, serverReason, serverSince];
+  sql.setAgent.run(pid, ...server, nextProbeAt);
 }
 
 /** A person has stopped deliveries. Times are milliseconds since 1970. */

@@ -58,10 +58,18 @@ export class QueueReader implements Disposable {
     return enqueued + Number(row.watched_bytes);
   }
 
-  /** When the oldest pending capture was handed over, in milliseconds since 1970, or `null`. */
+  /** How many bytes are pending or being sent, as far as it is known; costs the same for any number. */
+  waitingBytes(): number {
+    return Number(this.#file.sql.waitingBytes.get()!.n);
+  }
+
+  /**
+   * When the oldest capture that is pending or being sent was handed over, in
+   * milliseconds since 1970, or `null`.
+   */
   oldestPendingMs(): number | null {
-    const times = [0, 1, 2]
-      .map((turn) => this.#file.sql.oldest.get("pending", turn)?.created_at)
+    const times = LIST_GROUPS.filter(([status]) => status !== "failed")
+      .map((group) => this.#file.sql.oldest.get(...group)?.created_at)
       .map(whole).filter((time) => time !== null);
     return times.length === 0 ? null : Math.min(...times);
   }

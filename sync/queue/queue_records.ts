@@ -28,6 +28,18 @@ export interface DeliveredCapture {
   metadataSha256: string | null;
 }
 
+/** One point of the last day. */
+export interface Sample {
+  /** In milliseconds since 1970. */
+  timeMs: number;
+  /** How many captures waited then. */
+  waiting: number;
+  /** How many were delivered since the sample before. */
+  delivered: number;
+}
+
+const DAY_MS = 86_400_000;
+
 /**
  * What a queue keeps besides its captures: those that have left it, the files that
  * they were, and what the agent says.
@@ -137,6 +149,63 @@ export class QueueRecords extends QueueReader {
       }
     });
     return gone.length + deliveries.length;
+  }
+
+  /** When a capture was delivered last, in milliseconds since 1970, as far as it is remembered. */
+  lastDeliveryMs(): number | null {
+    return whole(this.#file.sql.lastDelivered.get()?.delivered_at);
+  }
+
+  /** How many captures, of how many bytes, were delivered in the last so many milliseconds. */
+  deliveredWithin(ms: number): { captures: number; bytes: number } {
+    const row = this.#file.sql.deliveredSince.get(this.#now() - ms)!;
+    return { captures: Number(row.n), bytes: Number(row.bytes) };
+  }
+
+  /** The failed captures by what their last attempts have met, the most frequent first. */
+  failedByReason(limit = 20): { reason: string; count: number }[] {
+    return this.#file.sql.failedByReason.all(limit).map((row) => ({
+      reason: String(row.last_error ?? "no reason given"),
+      count: Number(row.n),
+    }));
+  }
+
+  /** The samples of the last day, the oldest first. */
+  samples(): Sample[] {
+    return this.#file.sql.samples.all().map((row) => ({
+      timeMs: Number(row.at),
+      waiting: Number(row.waiting),
+      delivered: Number(row.delivered),
+    }));
+  }
+
+  /** Adds a sample, and forgets those that are older than a day. */
+  addSample({ timeMs, waiting, delivered }: Sample): void {
+    this.#file.write(() => {
+      this.#file.sql.addSample.run(timeMs, waiting, delivered);
+      // A clock that was set back leaves none in the future.
+      this.#file.sql.forgetSamples.run(timeMs - DAY_MS, timeMs);
+    });
+  }
+
+  /** How the watched folders stand, in JSON, as the agent last said. */
+  watchedFolders(): string {
+    return String(this.#file.sql.agent.get()!.folders);
+  }
+
+  /** Says how the watched folders stand; only for the one agent. */
+  setWatchedFolders(json: string): void {
+    this.#file.write(() => this.#file.sql.setFolders.run(json));
+  }
+
+  /** What a person has to mend before the agent can do what it was told to, or `null`. */
+  agentProblem(): string | null {
+    return this.#file.sql.agent.get()!.problem as string | null;
+  }
+
+  /** Says what a person has to mend; only for the one agent. */
+  setAgentProblem(problem: string | null): void {
+    this.#file.write(() => this.#file.sql.setProblem.run(problem));
   }
 
   /** Returns what the agent last said. */

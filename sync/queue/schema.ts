@@ -7,8 +7,10 @@
  *   delivered it.
  * - `watched_files`: each file of a watched folder as it was last taken over, so
  *   that it is not taken over again.
- * - `counts`: the number of rows by status, kept by triggers, so that asking costs
- *   the same with a million rows.
+ * - `counts`: the number of rows by status, and of their bytes, kept by triggers, so
+ *   that asking costs the same with a million rows.
+ * - `samples`: how many captures waited and were delivered, every few minutes of the
+ *   last day.
  * - `room`: empty; whatever goes in and out leaves room in the file.
  * - `agent`: one row, with what tells this queue from others, and what the running
  *   agent says of itself and of the server.
@@ -99,7 +101,13 @@ const TABLES = [
   failed INTEGER NOT NULL DEFAULT 0,
   delivered INTEGER NOT NULL DEFAULT 0,
   enqueued_bytes INTEGER NOT NULL DEFAULT 0,
-  watched_bytes INTEGER NOT NULL DEFAULT 0
+  watched_bytes INTEGER NOT NULL DEFAULT 0,
+  waiting_bytes INTEGER NOT NULL DEFAULT 0
+) STRICT`,
+  `CREATE TABLE samples (
+  ${whole("at", "PRIMARY KEY NOT NULL")},
+  ${whole("waiting", "NOT NULL")},
+  ${whole("delivered", "NOT NULL")}
 ) STRICT`,
   "CREATE TABLE room (filler BLOB NOT NULL) STRICT",
   `CREATE TABLE agent (
@@ -110,6 +118,9 @@ const TABLES = [
   server_state TEXT NOT NULL DEFAULT 'unknown',
   server_reason TEXT,
   ${whole("server_since")},
+  ${whole("next_probe_at")},
+  folders TEXT NOT NULL DEFAULT '[]',
+  problem TEXT,
   ${whole("sync_requested", "NOT NULL DEFAULT 0")},
   ${whole("sync_completed", "NOT NULL DEFAULT 0")},
   ${whole("probes_requested", "NOT NULL DEFAULT 0")},
@@ -132,12 +143,13 @@ const INDEXES = [
 /** Counts a row in, or out, by what it is; it may hold a value of any type. */
 function counting(row: "new" | "old"): string {
   const sign = row === "new" ? "+" : "-";
-  const bytes = (name: string, watched: number) =>
-    `${name} = coalesce(CAST(${name} ${sign} iif(${row}.spooled AND ${row}.watched = ${watched},
+  const bytes = (name: string, condition: string) =>
+    `${name} = coalesce(CAST(${name} ${sign} iif(${condition},
       coalesce(${row}.size, 0), 0) AS INTEGER), 0)`;
   return `${byStatus(row)},
-    ${bytes("enqueued_bytes", 0)},
-    ${bytes("watched_bytes", 1)}`;
+    ${bytes("enqueued_bytes", `${row}.spooled AND ${row}.watched = 0`)},
+    ${bytes("watched_bytes", `${row}.spooled AND ${row}.watched = 1`)},
+    ${bytes("waiting_bytes", `${row}.status <> 'failed'`)}`;
 }
 
 function byStatus(...rows: ("new" | "old")[]): string {
@@ -159,6 +171,11 @@ END`,
   `CREATE TRIGGER count_update AFTER UPDATE OF status ON captures
 WHEN old.status <> new.status BEGIN
   UPDATE counts SET ${byStatus("old", "new")};
+END`,
+  `CREATE TRIGGER count_failed AFTER UPDATE OF status ON captures
+WHEN (old.status = 'failed') <> (new.status = 'failed') BEGIN
+  UPDATE counts SET waiting_bytes = coalesce(CAST(waiting_bytes
+    + iif(old.status = 'failed', 1, -1) * coalesce(new.size, 0) AS INTEGER), 0);
 END`,
   // All that ever were delivered: what is pruned from the ledger still counts.
   `CREATE TRIGGER count_delivered AFTER INSERT ON delivered BEGIN

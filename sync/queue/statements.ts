@@ -147,9 +147,24 @@ const STATEMENTS = {
      WHERE filepath = ? ORDER BY delivered_at DESC LIMIT ?`,
   forgetDelivered: "DELETE FROM delivered WHERE id = ?",
 
+  waitingBytes: "SELECT waiting_bytes AS n FROM counts",
+  lastDelivered:
+    "SELECT delivered_at FROM delivered ORDER BY delivered_at DESC LIMIT 1",
+  deliveredSince:
+    "SELECT count(*) AS n, coalesce(sum(size), 0) AS bytes FROM delivered WHERE delivered_at > ?",
+  failedByReason: `SELECT last_error, count(*) AS n FROM ${BY_TURN}
+     WHERE status = 'failed' GROUP BY last_error ORDER BY n DESC LIMIT ?`,
+  addSample:
+    "INSERT OR REPLACE INTO samples (at, waiting, delivered) VALUES (?, ?, ?)",
+  forgetSamples: "DELETE FROM samples WHERE at < ? OR at > ?",
+  samples: "SELECT at, waiting, delivered FROM samples ORDER BY at",
+
   agent: "SELECT * FROM agent",
   setAgent:
-    `UPDATE agent SET pid = ?, server_url = ?, server_state = ?, server_reason = ?, server_since = ?`,
+    `UPDATE agent SET pid = ?, server_url = ?, server_state = ?, server_reason = ?, server_since = ?,
+       next_probe_at = ?`,
+  setFolders: "UPDATE agent SET folders = ?",
+  setProblem: "UPDATE agent SET problem = ?",
   suspect: "UPDATE agent SET pid = 0 WHERE pid IS NULL",
   requestSync: "UPDATE agent SET sync_requested = sync_requested + 1",
   completeSync: "UPDATE agent SET sync_completed = ?",

@@ -3,7 +3,12 @@ import type { OnceLog } from "../host/log.ts";
 import { fileSystemOf } from "./file_system.ts";
 import { type FolderEvents, sayOddName } from "./folder_events.ts";
 import type { CaptureFilter } from "./capture_filter.ts";
-import { pathOf, type Place, within } from "./watched_root.ts";
+import {
+  pathOf,
+  type Place,
+  type WatchedRoot,
+  within,
+} from "./watched_root.ts";
 
 /** Some files of one folder. */
 export interface FoundFiles {
@@ -62,6 +67,11 @@ export class FolderTree {
   /** Whether there is a folder of which not everything is told. */
   get hasPolled(): boolean {
     return this.#polled.size > 0;
+  }
+
+  /** Whether a watched folder, or one below it, has to be polled. */
+  isPolled(root: WatchedRoot): boolean {
+    return [...this.#polled.values()].some((place) => place.root === root);
   }
 
   /**

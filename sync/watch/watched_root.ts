@@ -40,6 +40,8 @@ const RESTART = "start the agent again if that is right";
  */
 export class WatchedRoot {
   readonly path: string;
+  /** Why it is waited for; `undefined` while it is not. */
+  trouble: { kind: "missing" | "refused"; reason: string } | undefined;
   readonly #log: Log;
   #said: string | undefined;
   #first: { uid: number | null; link: Link | undefined } | undefined;
@@ -54,13 +56,16 @@ export class WatchedRoot {
   open(): Folder | undefined {
     try {
       const folder = this.#open();
-      this.#said = undefined;
+      this.trouble = this.#said = undefined;
       return folder;
     } catch (error) {
+      const { message: reason } = error as Error;
+      const isMissing = error instanceof Deno.errors.NotFound;
+      this.trouble = { kind: isMissing ? "missing" : "refused", reason };
       this.#say(
-        error instanceof Deno.errors.NotFound
+        isMissing
           ? `Cannot find the folder "${this.path}", waiting for it`
-          : `Cannot watch "${this.path}", waiting: ${(error as Error).message}`,
+          : `Cannot watch "${this.path}", waiting: ${reason}`,
       );
       return undefined;
     }

@@ -44,6 +44,14 @@ export interface FolderWatcherOptions extends Taker, FilterOptions {
   log: Log;
 }
 
+/** How one watched folder stands. */
+export interface FolderStanding {
+  path: string;
+  /** How its files are noticed; `missing` and `refused` ones are waited for. */
+  watchedBy: "events" | "polling" | "missing" | "refused";
+  reason: string | null;
+}
+
 /** Every so many rescans all is looked at, even what seems unchanged. */
 const FULL_RESCAN = 12;
 /** How often the watched folders themselves are looked at: no event says for sure that one went. */
@@ -151,6 +159,18 @@ export class FolderWatcher {
       await this.#wakeup.sleep(Math.max(this.#nextAt - performance.now(), 1));
     }
     await listening;
+  }
+
+  /** How each watched folder stands. */
+  standing(): FolderStanding[] {
+    return this.roots.map((root) => {
+      const { path, trouble } = root;
+      if (trouble) {
+        return { path, watchedBy: trouble.kind, reason: trouble.reason };
+      }
+      const watchedBy = this.#tree.isPolled(root) ? "polling" : "events";
+      return { path, watchedBy, reason: null };
+    });
   }
 
   get #nextAt(): number {

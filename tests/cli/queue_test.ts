@@ -4,6 +4,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
+import type { StatusReport } from "../../sync/monitor/status_report.ts";
 import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { Host } from "../helpers/host.ts";
@@ -212,24 +213,44 @@ Deno.test("cleanup removes what failed so many days ago, and nothing else", asyn
 
 Deno.test("status --json is what scripts were promised", async () => {
   await using host = new Host("http://127.0.0.1:9");
-  const empty = await host.json<{ database: { engine: string } }>("status");
-  const { database, ...rest } = empty;
+  const empty = await host.json<StatusReport>("status");
+  const { database, time: _, version: __, ...rest } = empty;
   assertEquals(rest as unknown, {
     pending: 0,
     uploading: 0,
     failed: 0,
     delivered: 0,
     oldestPendingAgeSeconds: null,
+    waitingBytes: 0,
+    nextAttemptAt: null,
+    rate: null,
+    failedByReason: [],
+    paused: null,
     server: {
       url: "http://127.0.0.1:9",
       state: "unknown",
       reason: null,
       since: null,
+      nextProbeAt: null,
+      lastDeliveryAt: null,
     },
-    agent: { running: false, pid: null },
+    agent: {
+      running: false,
+      pid: null,
+      heartbeatAt: null,
+      hanging: false,
+      problem: null,
+    },
+    service: null,
+    spool: { bytes: 0, maxBytes: null, freeBytes: null },
+    folders: [],
+    advice: [
+      'No agent runs: "jarvis-agent service install" keeps one running, "jarvis-agent run" is one',
+    ],
+    verdict: { level: "failure", text: "no agent runs" },
   });
   assertEquals(Object.keys(database), ["path", "engine", "sqlite"]);
-  assert(["ffi", "builtin"].includes(database.engine), database.engine);
+  assert(["ffi", "builtin"].includes(database.engine ?? ""));
   await host.enqueue(host.write("a"));
   const status = await host.json<{ pending: number }>("status");
   assertEquals(status.pending, 1);

@@ -4,18 +4,13 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
+import type { StatusReport } from "../../sync/monitor/status_report.ts";
 import { Spool } from "../../sync/spool/spool.ts";
 import { CaptureServer, created, deadUrl } from "../helpers/capture_server.ts";
 import { startCli } from "../helpers/cli.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { HeldAnswer } from "../helpers/held_answer.ts";
 import { Host } from "../helpers/host.ts";
-
-interface Status {
-  pending: number;
-  server: { state: string; reason: string | null; since: string | null };
-  agent: { running: boolean; pid: number | null };
-}
 
 Deno.test("run delivers what is enqueued while it runs, and ends with 0 when told to", async () => {
   await using server = new CaptureServer();
@@ -40,15 +35,20 @@ Deno.test("status shows the agent that runs, and how the server stands", async (
   await using agent = await host.startAgent();
   await host.enqueue(host.write("a"));
   await eventually("it arrives", () => server.uploads.length === 1);
-  const ready = await host.json<Status>("status");
-  assertEquals(ready.agent, { running: true, pid: agent.pid });
+  const ready = await host.json<StatusReport>("status");
+  const { running, pid, hanging } = ready.agent;
+  assertEquals({ running, pid, hanging }, {
+    running: true,
+    pid: agent.pid,
+    hanging: false,
+  });
   assertEquals([ready.server.state, ready.server.reason], ["ready", null]);
   assertMatch(ready.server.since!, /^\d{4}-.*Z$/);
 
   server.answer = () => new Response("not you", { status: 401 });
   await host.enqueue(host.write("b"));
   await agent.said("The server cannot be used");
-  const paused = await host.json<Status>("status");
+  const paused = await host.json<StatusReport>("status");
   assertEquals(paused.server.state, "paused");
   assertEquals(paused.server.reason, "HTTP 401: not you");
   assertStringIncludes(
@@ -57,8 +57,8 @@ Deno.test("status shows the agent that runs, and how the server stands", async (
   );
   agent.kill("SIGKILL");
   await agent.ended();
-  const dead = await host.json<Status>("status");
-  assertEquals(dead.agent, { running: false, pid: null });
+  const dead = await host.json<StatusReport>("status");
+  assertEquals([dead.agent.running, dead.agent.pid], [false, null]);
   assertEquals(dead.server.state, "unknown");
 });
 
@@ -69,7 +69,7 @@ Deno.test("a second run exits with 1 at once, and says which process is the agen
   assertEquals(code, 1);
   assertStringIncludes(stderr, `process ${agent.pid} is its agent already`);
   assertStringIncludes(stderr, '"jarvis-agent status" shows it');
-  assertEquals((await host.json<Status>("status")).agent.pid, agent.pid);
+  assertEquals((await host.json<StatusReport>("status")).agent.pid, agent.pid);
 });
 
 Deno.test("SIGTERM gives an upload under way its time", async () => {
@@ -88,7 +88,7 @@ Deno.test("SIGTERM gives an upload under way its time", async () => {
   held.release();
   const { code } = await agent.ended();
   assertEquals([code, server.names], [0, ["slow"]]);
-  assertEquals((await host.json<Status>("status")).pending, 2);
+  assertEquals((await host.json<StatusReport>("status")).pending, 2);
 });
 
 Deno.test("SIGINT puts an upload back uncharged that does not end in time, and exits 0", async () => {

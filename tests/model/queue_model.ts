@@ -253,7 +253,7 @@ export class QueueModel {
   }
 
   oldestPendingMs(): number | null {
-    const times = this.captures.filter(({ status }) => status === "pending")
+    const times = this.captures.filter(({ status }) => status !== "failed")
       .map(({ createdAt }) => createdAt);
     return times.length === 0 ? null : Math.min(...times);
   }

@@ -41,7 +41,7 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
-  "UploadQueue.oldestPendingMs() sees ready and waiting captures, and no others",
+  "UploadQueue.oldestPendingMs() sees what is ready, waits or is being sent, and nothing else",
   async (engine) => {
     await using fixture = new QueueFixture(engine);
     const { queue } = fixture;
@@ -58,6 +58,8 @@ testOnEachEngine(
     queue.remove([waiting!]);
     assertEquals(queue.oldestPendingMs(), START_MS + 2000);
     queue.markUploading(ready!);
+    assertEquals(queue.oldestPendingMs(), START_MS + 2000);
+    queue.markCompleted(ready!);
     assertEquals(queue.oldestPendingMs(), null);
   },
 );
@@ -95,6 +97,7 @@ testOnEachEngine(
       serverState: "unknown",
       serverReason: null,
       serverSince: null,
+      nextProbeAt: null,
       syncRequested: 0,
       syncCompleted: 0,
     };
@@ -105,6 +108,7 @@ testOnEachEngine(
       serverState: "down" as const,
       serverReason: "Connection refused",
       serverSince: START_MS,
+      nextProbeAt: START_MS + 1,
     };
     fixture.queue.setAgentState(saying);
     fixture.restart();

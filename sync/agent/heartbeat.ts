@@ -1,0 +1,50 @@
+import { dirname, join } from "@std/path";
+import { statIfThere } from "../host/files.ts";
+
+/** Between two signs of life, in milliseconds. */
+const BEAT_MS = 4_000;
+/** Without one for so long an agent hangs, in milliseconds. */
+export const HANGING_MS = 30_000;
+
+/**
+ * The agent's sign of life: the modification time of a file of its own. It costs no
+ * commit, and goes on while another process holds the queue locked.
+ */
+export class Heartbeat {
+  readonly #path: string;
+  #beatAt = -Infinity;
+
+  constructor(queuePath: string) {
+    this.#path = heartbeatPath(queuePath);
+  }
+
+  /** The agent's loop has made a turn. Called more often than every 4 s it does nothing. */
+  beat(): void {
+    if (performance.now() - this.#beatAt < BEAT_MS) return;
+    this.#beatAt = performance.now();
+    const now = new Date();
+    try {
+      Deno.utimeSync(this.#path, now, now);
+    } catch {
+      this.#create();
+    }
+  }
+
+  #create(): void {
+    try {
+      Deno.openSync(this.#path, { write: true, create: true, mode: 0o600 })
+        .close();
+    } catch {
+      // A full disk has no place for it; the agent says so by other means.
+    }
+  }
+}
+
+/** When a queue's agent last made a turn, in milliseconds since 1970; `null` if none ever did. */
+export function lastBeatMs(queuePath: string): number | null {
+  return statIfThere(heartbeatPath(queuePath))?.mtime?.getTime() ?? null;
+}
+
+function heartbeatPath(queuePath: string): string {
+  return join(dirname(queuePath), "agent.heartbeat");
+}

@@ -1,0 +1,34 @@
+import { readIfThere, servicePaths } from "./files.ts";
+import { properties } from "./systemd.ts";
+import { UNIT } from "./unit.ts";
+
+/** How the service stands, in systemd's words. */
+export interface ServiceState {
+  /** Like `active (running)`. */
+  state: string;
+  /** Why it does not run; `null` if it runs, or was stopped. */
+  reason: string | null;
+}
+
+/** Asks systemd how the service stands; `null` if there is none, or nobody knows. */
+export async function serviceState(): Promise<ServiceState | null> {
+  try {
+    if (readIfThere(servicePaths().unit) === "") return null;
+    const found = await properties(
+      UNIT,
+      "ActiveState",
+      "SubState",
+      "Result",
+      "StatusText",
+      "ExecMainStatus",
+    );
+    const { ActiveState: active, SubState: sub, Result: result } = found;
+    if (!active) return null;
+    const hasFailed = active !== "active" && result !== "success";
+    const { StatusText: text, ExecMainStatus: code } = found;
+    const reason = text || `${result}, exit status ${code}`;
+    return { state: `${active} (${sub})`, reason: hasFailed ? reason : null };
+  } catch {
+    return null;
+  }
+}

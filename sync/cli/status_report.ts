@@ -1,0 +1,150 @@
+import { join } from "@std/path";
+import { agentLockPath } from "../agent/agent_lock.ts";
+import { HANGING_MS, lastBeatMs } from "../agent/heartbeat.ts";
+import { QUEUE_FILE } from "../host/data_dir.ts";
+import { freeBytes } from "../host/disk_space.ts";
+import { ProcessLock } from "../host/lock.ts";
+import { VERSION } from "../host/version.ts";
+import { adviceOn } from "../monitor/advice.ts";
+import type { StatusReport } from "../monitor/status_report.ts";
+import { verdictOf } from "../monitor/verdict.ts";
+import { engineInUse } from "../queue/engine_in_use.ts";
+import type { UploadQueue } from "../queue/queue.ts";
+import { queuesSetAside } from "../queue/repair/queue_files.ts";
+import type { Spool } from "../spool/spool.ts";
+import type { Settings } from "./config.ts";
+import type { ServiceState } from "./service/state.ts";
+
+/** What a report is made from. */
+export interface ReportSources {
+  settings: Settings;
+  /** Nothing, where there is no queue. */
+  look: { queue: UploadQueue; spool: Spool | undefined } | undefined;
+  /** @default {null} */
+  service?: ServiceState | null;
+  /** The file with the server's token, where it is known. */
+  tokenFile?: string | undefined;
+}
+
+/** Over how much time the rate is taken, in milliseconds. */
+const RATE_MS = 10_000;
+
+/** Finds out how the agent and its queue are doing. Changes nothing. */
+export async function readReport(
+  { settings, look, service = null, tokenFile }: ReportSources,
+): Promise<StatusReport> {
+  const queue = look?.queue;
+  const nowMs = Date.now();
+  const { pending = 0, uploading = 0, failed = 0, delivered = 0 } =
+    queue?.getStats() ?? {};
+  const oldestMs = queue?.oldestPendingMs() ?? null;
+  const dueMs = queue?.nextDueMs() ?? null;
+  const path = join(settings.dataDir, QUEUE_FILE);
+  const { name: engine, sqlite } = queue?.engine ?? engineInUse();
+  const { maxSpoolBytes } = settings;
+  const agent = await agentOf(path, queue, nowMs);
+  const report = {
+    version: VERSION,
+    time: new Date(nowMs).toISOString(),
+    pending,
+    uploading,
+    failed,
+    delivered,
+    oldestPendingAgeSeconds: oldestMs === null
+      ? null
+      : Math.max(Math.round((nowMs - oldestMs) / 1000), 0),
+    waitingBytes: queue?.waitingBytes() ?? 0,
+    nextAttemptAt: dueMs === null ? null : isoTime(nowMs + dueMs),
+    rate: queue ? rateOf(queue, pending + uploading) : null,
+    failedByReason: failed > 0 ? queue?.failedByReason() ?? [] : [],
+    paused: pauseOf(queue),
+    server: serverOf(settings, queue, agent.running),
+    agent,
+    service,
+    spool: {
+      bytes: queue?.spooledBytes() ?? 0,
+      maxBytes: Number.isFinite(maxSpoolBytes) ? maxSpoolBytes : null,
+      freeBytes: queue ? freeBytes(settings.dataDir) : null,
+    },
+    folders: agent.running ? JSON.parse(queue?.watchedFolders() ?? "[]") : [],
+    database: { path, engine, sqlite },
+  } satisfies Omit<StatusReport, "verdict" | "advice">;
+  const { minFreeBytes } = settings;
+  const advice = [
+    ...adviceOn(report, { tokenFile, minFreeBytes }),
+    ...look ? leftovers(path, look.spool) : [],
+  ];
+  return { ...report, advice, verdict: verdictOf({ ...report, advice }) };
+}
+
+function pauseOf(queue: UploadQueue | undefined): StatusReport["paused"] {
+  const pause = queue?.getPause() ?? null;
+  return pause &&
+    { since: isoTime(pause.since)!, until: isoTime(pause.until) };
+}
+
+async function agentOf(
+  path: string,
+  queue: UploadQueue | undefined,
+  nowMs: number,
+): Promise<StatusReport["agent"]> {
+  const running = await ProcessLock.isHeld(agentLockPath(path));
+  const beatMs = running ? lastBeatMs(path) : null;
+  return {
+    running,
+    pid: running ? queue?.getAgentState().pid ?? null : null,
+    heartbeatAt: isoTime(beatMs),
+    hanging: beatMs !== null && nowMs - beatMs > HANGING_MS,
+    problem: running ? queue?.agentProblem() ?? null : null,
+  };
+}
+
+function serverOf(
+  settings: Settings,
+  queue: UploadQueue | undefined,
+  isAgentRunning: boolean,
+): StatusReport["server"] {
+  const state = queue?.getAgentState();
+  const known = state?.serverUrl ?? null;
+  // Nobody knows how it stands while no agent looks.
+  const now = isAgentRunning ? state : undefined;
+  return {
+    url: isAgentRunning ? known : settings.server ?? known,
+    state: now?.serverState ?? "unknown",
+    reason: now?.serverReason ?? null,
+    since: isoTime(now?.serverSince),
+    nextProbeAt: isoTime(now?.nextProbeAt),
+    lastDeliveryAt: isoTime(queue?.lastDeliveryMs()),
+  };
+}
+
+function rateOf(queue: UploadQueue, waiting: number): StatusReport["rate"] {
+  if (waiting === 0) return null;
+  const { captures, bytes } = queue.deliveredWithin(RATE_MS);
+  if (captures === 0) return null;
+  const seconds = RATE_MS / 1000;
+  return {
+    capturesPerSecond: captures / seconds,
+    bytesPerSecond: bytes / seconds,
+    secondsLeft: Math.ceil(waiting / captures * seconds),
+  };
+}
+
+/** What was kept for a person to look at. */
+function leftovers(path: string, spool: Spool | undefined): string[] {
+  const orphans = spool?.orphans() ?? 0;
+  return [
+    ...queuesSetAside(path).map((name) =>
+      `A damaged queue was set aside: remove "${name}" when it is of no more use`
+    ),
+    ...(orphans > 0
+      ? [
+        `${orphans} files in the spool's folder "orphans" belong to no capture: hand them over again, or remove them`,
+      ]
+      : []),
+  ];
+}
+
+function isoTime(ms: number | null | undefined): string | null {
+  return ms === null || ms === undefined ? null : new Date(ms).toISOString();
+}

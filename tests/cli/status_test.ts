@@ -1,0 +1,167 @@
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import type { StatusReport } from "../../sync/monitor/status_report.ts";
+import { CaptureServer } from "../helpers/capture_server.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { Host } from "../helpers/host.ts";
+
+const ignore = Deno.build.os === "windows";
+const NOBODY = "http://127.0.0.1:9";
+
+Deno.test("status counts what is being sent as waiting, with its age and bytes", async () => {
+  await using host = new Host(NOBODY);
+  const [id] = await host.enqueue(
+    host.write("a.png", "12345"),
+    host.write("b.png", "123"),
+  );
+  using queue = host.queue();
+  queue.markUploading(id!);
+  const report = await host.json<StatusReport>("status");
+  assertEquals(report.uploading, 1);
+  assertEquals(report.waitingBytes, 8);
+  assert(report.oldestPendingAgeSeconds !== null);
+  queue.complete([{ id: id!, kind: "discard", error: "HTTP 422: no" }]);
+  const after = await host.json<StatusReport>("status");
+  assertEquals(after.waitingBytes, 3);
+  assertEquals(after.failedByReason, [{ reason: "HTTP 422: no", count: 1 }]);
+  queue.retry([id!]);
+  assertEquals((await host.json<StatusReport>("status")).waitingBytes, 8);
+});
+
+Deno.test("status says what a person should do, for each problem", {
+  ignore,
+}, async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const [id] = await host.enqueue(host.write("a.png"));
+  using queue = host.queue();
+  queue.complete([{ id: id!, kind: "discard", error: "HTTP 422: no" }]);
+  const { stdout } = await host.run("status");
+  assertMatch(stdout, /^! No agent runs: "jarvis-agent service install"/m);
+  assertMatch(stdout, /^! 1 failed: "jarvis-agent list --status failed"/m);
+  assertMatch(stdout, /^Failed {4}1: HTTP 422: no$/m);
+});
+
+Deno.test(
+  "status tells of a refused token since when, and which file to mend",
+  {
+    ignore,
+  },
+  async () => {
+    await using server = new CaptureServer();
+    server.answer = () => new Response("", { status: 401 });
+    await using host = new Host(server.url);
+    const token = host.write("token", "wrong");
+    Deno.chmodSync(token, 0o600);
+    const settings = host.write("agent.env", `JARVIS_TOKEN_FILE=${token}\n`);
+    Deno.chmodSync(settings, 0o600);
+    host.env.JARVIS_ENV_FILE = settings;
+    await host.enqueue(host.write("a.png"));
+    await using _agent = await host.startAgent();
+    await eventually("the agent says so", async () => {
+      const { advice } = await host.json<StatusReport>("status");
+      return advice.some((line) =>
+        line.includes("HTTP 401") && line.includes("since 2") &&
+        line.includes(`put a valid token into ${token};`)
+      );
+    });
+  },
+);
+
+Deno.test(
+  "status tells how each folder is watched, and when the server is asked again",
+  {
+    ignore,
+  },
+  async () => {
+    await using host = new Host(NOBODY);
+    const there = host.makeDir("there");
+    const missing = host.join("missing");
+    await host.enqueue(host.write("a.png"));
+    await using _agent = await host.startAgent(
+      "--watch",
+      there,
+      "--watch",
+      missing,
+    );
+    await eventually("the agent says so", async () => {
+      const report = await host.json<StatusReport>("status");
+      const { folders, server } = report;
+      return server.state === "down" && server.nextProbeAt !== null &&
+        folders.map(({ watchedBy }) => watchedBy).join() === "events,missing" &&
+        report.advice.some((line) => line.includes(`"${missing}" is missing`));
+    });
+  },
+);
+
+Deno.test("status says of an agent that makes no turn that it hangs", {
+  ignore,
+}, async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  await using agent = await host.startAgent();
+  const heartbeat = `${host.dataDir}/agent.heartbeat`;
+  await eventually("it shows life", () => {
+    try {
+      return Date.now() - Deno.statSync(heartbeat).mtime!.getTime() < 10_000;
+    } catch {
+      return false;
+    }
+  });
+  assertEquals((await host.run("status", "--check")).code, 0);
+  agent.kill("SIGSTOP");
+  const before = new Date(Date.now() - 31_000);
+  Deno.utimeSync(heartbeat, before, before);
+  const { code, stdout } = await host.run("status", "--check");
+  assertEquals(code, 2);
+  assertMatch(stdout, /^failure: the agent hangs/);
+  const text = (await host.run("status")).stdout;
+  assertStringIncludes(text, `process ${agent.pid}, hangs since `);
+  assertStringIncludes(text, `"kill -CONT ${agent.pid}"`);
+  agent.kill("SIGCONT");
+  await eventually(
+    "it is well again",
+    async () => (await host.run("status", "--check")).code === 0,
+  );
+});
+
+Deno.test(
+  "status --check exits 0, 1 where a person is needed, 2 where nothing works",
+  {
+    ignore,
+  },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    const check = async (...args: string[]) => {
+      const { code, stdout } = await host.run("status", "--check", ...args);
+      assertEquals(stdout.trimEnd().split("\n").length, 1);
+      return code;
+    };
+    assertEquals(await check(), 2);
+    server.answer = () => new Response("no", { status: 422 });
+    await using _agent = await host.startAgent();
+    assertEquals(await check(), 0);
+    await host.enqueue(host.write("a.png"));
+    await eventually("it failed", async () => await check() === 1);
+    assertEquals(await check("--max-failed", "1"), 0);
+  },
+);
+
+Deno.test("status --watch shows it again until it is told to stop", {
+  ignore,
+}, async () => {
+  await using host = new Host(NOBODY);
+  await host.enqueue(host.write("a.png"));
+  await using watching = host.start("status", "--watch");
+  await eventually(
+    "it shows it twice",
+    () => watching.stdout.split("1 pending").length > 2,
+  );
+  watching.kill("SIGINT");
+  assertEquals((await watching.ended()).code, 0);
+});
