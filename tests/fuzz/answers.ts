@@ -1,31 +1,19 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import {
-  CaptureFileError,
-  CaptureReadError,
-} from "../../sync/capture/errors.ts";
-import { MAX_RETRY_AFTER_MS, readAnswer } from "../../sync/upload/answer.ts";
-import {
-  type Outcome,
-  outcomeOfAnswer,
-  outcomeOfError,
-  type ProofKind,
-} from "../../sync/upload/outcome.ts";
+import { readAnswer } from "../../sync/upload/answer.ts";
+import { outcomeOfAnswer, type ProofKind } from "../../sync/upload/outcome.ts";
 import { jsonLikeText } from "./json_text.ts";
 import { oddText } from "./odd_text.ts";
+import { assertShown, TOKEN, token, UNPRINTABLE } from "./shown_words.ts";
 import { target } from "./target.ts";
 
 const SHA256 = "00ff".repeat(16);
-const TOKEN = "a-token-of-24-characters";
 
 const secret = fc.oneof(
   fc.string({ minLength: 8, maxLength: 40 }),
   fc.string({ unit: "grapheme", minLength: 8, maxLength: 20 }),
   oddText,
 );
-
-const token = fc.string({ minLength: 12, maxLength: 60 })
-  .filter((text) => /^[\x21-\x7e]+$/.test(text));
 
 /** The ways in which a server may write what it was sent. */
 const repeat = fc.constantFrom<(text: string) => string>(
@@ -111,32 +99,6 @@ const answer = fc.record({
 
 type Given = typeof answer extends fc.Arbitrary<infer T> ? T : never;
 
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
-
-/** What every failure must be. */
-function assertShown(
-  { error, retryAfterMs }: Outcome,
-  secrets: string[],
-): void {
-  assert(error !== null && error !== "");
-  assert(error.length <= 700, "long");
-  assert(!UNPRINTABLE.test(error), "unprintable");
-  const told = error.split(/\[(?:token|metadata)\]/).map(fold);
-  // What consists of escapes may be shorter than it looks.
-  const plain = secrets.filter((text) => !/[\\%&]/.test(text));
-  for (const text of plain.map(fold).filter(({ length }) => length >= 8)) {
-    const isTold = told.some((part) => part.includes(text));
-    assert(!isTold, `tells ${JSON.stringify(text)}`);
-  }
-  if (retryAfterMs === null) return;
-  assert(retryAfterMs >= 0 && retryAfterMs <= MAX_RETRY_AFTER_MS);
-}
-
-/** The letters and digits: what makes a text known again. */
-function fold(text: string): string {
-  return text.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, "");
-}
-
 /** The id in a body that proves a delivery; `undefined` if it proves none. */
 function idIn(body: string): unknown {
   try {
@@ -220,38 +182,4 @@ const answers = target(
   () => fc.asyncProperty(answer, judge),
 );
 
-const thrown = fc.oneof(
-  fc.record({
-    kind: fc.constantFrom(
-      Error,
-      TypeError,
-      CaptureFileError,
-      CaptureReadError,
-    ),
-    text: oddText,
-    cause: fc.anything(),
-  }),
-  fc.record({ value: fc.anything() }),
-);
-
-const errors = target(
-  "errors instead of an answer",
-  {
-    share: 60,
-    examples: [
-      { thrown: { value: " " }, token: TOKEN },
-      { thrown: { value: { __proto__: null } }, token: TOKEN },
-    ],
-  },
-  () =>
-    fc.property(fc.record({ thrown, token }), ({ thrown, token }) => {
-      const error = "kind" in thrown
-        ? new thrown.kind(`${thrown.text} ${token} ${thrown.text}`, thrown)
-        : thrown.value;
-      const outcome = outcomeOfError(error, { token });
-      assertShown(outcome, [token]);
-      assertEquals(outcome.captureId, null);
-    }),
-);
-
-export const ANSWERS = [answers, errors];
+export const ANSWERS = [answers];

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import {
   checkMetadata,
   MAX_METADATA_BYTES,
+  MAX_METADATA_DEPTH,
   withEntries,
   withHostMetadata,
 } from "../../sync/capture/metadata.ts";
@@ -80,8 +81,13 @@ const refused = target(
       }
       assert(checked.length <= MAX_METADATA_BYTES);
       assertEquals(checkMetadata(checked), checked);
-      JSON.parse(checked);
+      assert(depthOf(JSON.parse(checked)) <= MAX_METADATA_DEPTH);
     }),
 );
+
+function depthOf(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  return 1 + Math.max(0, ...Object.values(value).map(depthOf));
+}
 
 export const METADATA = [carried, refused];

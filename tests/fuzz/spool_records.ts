@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { checkMetadata } from "../../sync/capture/metadata.ts";
 import { openRegularFile } from "../../sync/host/opened_file.ts";
 import { reconcileSpool } from "../../sync/spool/reconcile.ts";
 import { RecordLog, type SpoolRecord } from "../../sync/spool/record_log.ts";
@@ -22,6 +23,7 @@ const SOUND: SpoolRecord = {
 };
 
 const odd = fc.oneof(
+  fc.constantFrom("../../x", "", ID.toUpperCase(), "[1]"),
   fc.jsonValue(),
   fc.double(),
   fc.maxSafeInteger(),
@@ -29,25 +31,20 @@ const odd = fc.oneof(
   jsonLikeText,
 );
 
-/** A record some of whose values are others. */
-const record = fc.tuple(
-  fc.record({
-    id: fc.oneof(odd, fc.constantFrom("../../x", "", ID.toUpperCase())),
-    filepath: odd,
-    metadataJson: odd,
-    createdAtMs: odd,
-    watched: odd,
-    sha256: odd,
-    identity: odd,
-    spooled: odd,
-  }, { requiredKeys: [] }),
-  fc.record({ fileId: odd, size: odd, mtimeMs: odd, ctimeMs: odd }, {
-    requiredKeys: [],
-  }),
-).map(([more, identity]) => ({
+/** A record one or two of whose values are others. */
+const record = fc.record({
+  changes: fc.array(
+    fc.tuple(fc.constantFrom(...Object.keys(SOUND), "spooled"), odd),
+    { maxLength: 1 },
+  ),
+  identity: fc.array(
+    fc.tuple(fc.constantFrom(...Object.keys(SOUND.identity)), odd),
+    { maxLength: 1 },
+  ),
+}).map(({ changes, identity }) => ({
   ...SOUND,
-  identity: { ...SOUND.identity, ...identity },
-  ...more,
+  identity: { ...SOUND.identity, ...Object.fromEntries(identity) },
+  ...Object.fromEntries(changes),
 }));
 
 const encoder = new TextEncoder();
@@ -122,8 +119,12 @@ const reconciling = target("reconciling the spool", { share: 1 }, (stack) => {
     });
     assertEquals(errors, []);
     assert(store.queue.get(other));
-    const isQueued = store.queue.get(ID) !== undefined;
-    assert(isQueued || store.spool.sizeOf(ID) === undefined);
+    const queued = store.queue.get(ID);
+    assert(queued || store.spool.sizeOf(ID) === undefined);
+    if (queued) {
+      assertEquals(queued.size, SOUND.identity.size);
+      checkMetadata(queued.metadataJson);
+    }
     assert(store.queue.claim(10).some(({ id }) => id === other));
   });
 });

@@ -1,4 +1,5 @@
 import { ANSWERS } from "./answers.ts";
+import { ERRORS } from "./errors.ts";
 import { FIRST_DESIGN_ROWS } from "./first_design_rows.ts";
 import { METADATA } from "./metadata.ts";
 import { QUEUE_ROWS } from "./queue_rows.ts";
@@ -13,6 +14,7 @@ import type { Target } from "./target.ts";
 /** Everything that input from outside must not break. */
 export const TARGETS: readonly Target[] = [
   ...ANSWERS,
+  ...ERRORS,
   ...FIRST_DESIGN_ROWS,
   ...METADATA,
   ...QUEUE_ROWS,
