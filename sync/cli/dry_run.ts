@@ -89,11 +89,14 @@ class Survey {
     const { identity } = file;
     const reason = filter.sizeObjection(identity.size);
     if (reason !== undefined) return { verb: "pass", reason };
-    const capture = filter.takesJson(inRoot) ? undefined : captureOf(name);
-    if (capture !== undefined && fileAt(folder, capture)) {
+    const capture = captureOf(name);
+    const isSidecar = capture !== undefined && fileAt(folder, capture) &&
+      filter.objection(captureOf(inRoot)!, "file") === undefined;
+    if (isSidecar) {
       return { verb: "pass", reason: `the metadata of "${capture}"` };
     }
-    if (capture !== undefined && extname(capture) !== "") {
+    const isAlone = capture !== undefined && !filter.takesJson(inRoot);
+    if (isAlone && extname(capture) !== "") {
       return { verb: "later", reason: `waits for its capture "${capture}"` };
     }
     const path = join(root, inRoot);

@@ -1,16 +1,16 @@
 import { descriptorOf, type Folder } from "../host/folder.ts";
 import { libc } from "../host/libc.ts";
 
-/** What a folder's file system tells this host. */
+/** What can be learned from a file system. */
 export interface FileSystem {
-  /** Whether of all changes, also of those that other hosts and other mounts make. */
+  /** Whether events report every change, also one made by another host or mount. */
   tellsEvents: boolean;
-  /** Whether who else has a file open for writing. */
+  /** Whether a lease shows that somebody has a file open for writing. */
   tellsWriters: boolean;
 }
 
 const LOCAL: FileSystem = { tellsEvents: true, tellsWriters: true };
-/** Another way to the same files may be on this host: a container's, a program's. */
+/** On this host the same files may be reached another way, without events. */
 const STACKED: FileSystem = { tellsEvents: false, tellsWriters: true };
 const REMOTE: FileSystem = { tellsEvents: false, tellsWriters: false };
 
@@ -36,7 +36,7 @@ const KINDS: Readonly<Record<number, FileSystem>> = {
   0x73757245: REMOTE, // Coda
 };
 
-/** Returns what the file system tells that a folder lies on. */
+/** Returns what can be learned from the file system that a folder lies on. */
 export function fileSystemOf(folder: Folder): FileSystem {
   const fd = descriptorOf(folder);
   if (fd === undefined) return LOCAL;

@@ -45,14 +45,14 @@ export interface FinishingOptions {
 }
 
 const SETTLE_MS = 2_000;
-/** Where who writes cannot be known. */
+/** The default where writers cannot be detected. */
 const BLIND_SETTLE_MS = 10_000;
-/** How far the clock of another host may be off that stamps the files there. */
+/** How far the clock of another host, which its files get their times from, may be off. */
 const CLOCKS_APART_MS = 60_000;
 /** How long to wait after a file could not be read. */
 const UNREADABLE_MS = 30_000;
 
-/** Tells when a file is finished, with what belongs to it. */
+/** Decides when a file is finished, and reads its sidecar. */
 export class Finishing {
   readonly #options: FinishingOptions;
 
@@ -140,7 +140,7 @@ export class Finishing {
     this.#options.stability.forget(place);
     this.#options.log.warn(
       `alone in ${dirname(path)}`,
-      `"${path}" waits for its capture "${capture}", as others in its folder may; --include "*.json" makes JSON files captures`,
+      `"${path}" waits for its capture "${capture}", as others in its folder may; JSON files that a glob of --include names are captures themselves`,
     );
   }
 
@@ -158,7 +158,7 @@ export class Finishing {
   }
 }
 
-/** Whether somebody writes to a file, or may, or has just done so. */
+/** Whether a file is being written to, as far as that can be detected. */
 function isInUse(
   { folder, name, identity, fileSystem, isRenamed }: Candidate,
 ): boolean {
@@ -167,7 +167,7 @@ function isInUse(
   const isWritten = fileSystem.tellsWriters
     ? file.isOpenForWriting()
     : undefined;
-  // Where that cannot be known, not even a rename shows that it is finished.
+  // Where writers cannot be detected, a rename does not show that it is finished.
   return isWritten ?? isRenamed;
 }
 

@@ -57,7 +57,7 @@ export function sayUnheard(
   log.warn(
     "events",
     limit
-      ? `This user's inotify ${limit} are used up: what nobody tells of is looked through every few seconds; raise fs.inotify.max_user_${limit} with sysctl and start the agent again`
+      ? `This user's inotify ${limit} are used up: folders without one are looked through every few seconds; raise fs.inotify.max_user_${limit} with sysctl and start the agent again`
       : `Cannot be told what happens in folders, will look through them every few seconds: ${error.message}`,
   );
 }

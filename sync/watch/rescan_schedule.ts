@@ -1,14 +1,14 @@
 /** How often folders are looked through, in milliseconds. */
 export interface RescanOptions {
-  /** Those whose names have changed since. */
+  /** Those whose list of names has changed. */
   everyMs: number;
-  /** All of them, for files that were written to where they are. */
+  /** All of them, to find files that were overwritten in place. */
   fullEveryMs: number;
 }
 
-/** How long nothing is looked through afterwards, at least, as a multiple of what it took. */
+/** The least pause after a rescan, as a multiple of its duration. */
 const REST = { quick: 50, full: 500 };
-/** The same where something is known to be missed, and at most. */
+/** The same after events were lost, with an upper limit. */
 const SOON = { rest: 20, maxMs: 60_000 };
 
 /** When folders are looked through again: now and then, but not so often that it costs much. */
@@ -46,7 +46,7 @@ export class RescanSchedule {
     this.#fullAt = now + Math.max(fullEveryMs, tookMs * REST.full);
   }
 
-  /** Something is missed: brings a full rescan forward, to so many milliseconds from now. */
+  /** Brings a full rescan forward, because events were lost. */
   soon(afterMs: number): void {
     const restMs = Math.min(this.#tookMs * SOON.rest, SOON.maxMs);
     const at = performance.now() + Math.max(afterMs, restMs);

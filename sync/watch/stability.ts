@@ -32,7 +32,7 @@ interface Waiting {
 /** How many captures are waited for at a time. */
 const MAX_WAITING = 10_000;
 
-/** Captures that have yet to stay as they are for some time. */
+/** Waits for captures to stay unchanged for some time. */
 export class Stability {
   /** By path. */
   readonly #waiting = new Map<string, Waiting>();
@@ -93,13 +93,13 @@ export class Stability {
       unproven.every((file) => today - changedAt(file) >= trustMs);
   }
 
-  /** Looks at a capture again in a while: it is as it should be, but in use. */
+  /** Has a capture that is stable, but in use, looked at again. */
   again(place: Place, afterMs: number): void {
     const waiting = this.#waiting.get(pathOf(place));
     if (waiting) this.#wait({ ...waiting, dueAt: performance.now() + afterMs });
   }
 
-  /** Waits for a capture no more. */
+  /** Stops waiting for a capture. */
   forget(place: Place): void {
     this.#waiting.delete(pathOf(place));
   }
