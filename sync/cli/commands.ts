@@ -9,6 +9,8 @@ import {
   UPLOADS,
 } from "./options.ts";
 
+const VERBOSE = { "-v": "--verbose" };
+
 /** Every command, in the order of the help. */
 export const COMMANDS: Record<string, Command> = {
   run: {
@@ -16,6 +18,7 @@ export const COMMANDS: Record<string, Command> = {
       "Be the agent: deliver what is queued and what comes, until told to stop",
     max: 0,
     options: [...RUN_OPTIONS, "dry-run"],
+    aliases: VERBOSE,
     example:
       "jarvis-agent run --server https://captures.example.org --watch ~/Captures",
     notes:
@@ -163,10 +166,34 @@ export const COMMANDS: Record<string, Command> = {
     summary: "Show the settings of this host, and where each comes from",
     max: 0,
     options: [...RUN_OPTIONS, "json"],
+    aliases: VERBOSE,
     example: "jarvis-agent config",
     notes:
       "Options come first, then the environment, then the settings file, then defaults.",
     load: () => import("./commands/config.ts"),
+  },
+  completions: {
+    summary: "Print what lets a shell complete commands and options",
+    args: "bash|zsh|fish",
+    min: 1,
+    max: 1,
+    options: [],
+    readsSettingsFile: false,
+    example: "jarvis-agent completions bash",
+    notes:
+      `bash  jarvis-agent completions bash > ~/.local/share/bash-completion/completions/jarvis-agent
+zsh   jarvis-agent completions zsh > DIR/_jarvis-agent, with a DIR that is in $fpath
+fish  jarvis-agent completions fish > ~/.config/fish/completions/jarvis-agent.fish`,
+    load: () => import("./commands/completions.ts"),
+  },
+  man: {
+    summary: "Print the manual page",
+    max: 0,
+    options: [],
+    readsSettingsFile: false,
+    example: "jarvis-agent man",
+    notes: "jarvis-agent man | man -l - shows it.",
+    load: () => import("./commands/man.ts"),
   },
   service: {
     summary: "Let systemd run the agent, for this user",
@@ -174,6 +201,7 @@ export const COMMANDS: Record<string, Command> = {
     min: 1,
     max: 1,
     options: RUN_OPTIONS,
+    aliases: VERBOSE,
     readsSettingsFile: false,
     example:
       "jarvis-agent service install --server https://captures.example.org --watch ~/Captures",

@@ -5,8 +5,9 @@ import { COMMANDS } from "./commands.ts";
 
 /** The help of the whole program. */
 export function programHelp(): string {
+  const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
   const rows = Object.entries(COMMANDS)
-    .map(([name, { summary }]) => `  ${name.padEnd(9)} ${summary}`);
+    .map(([name, { summary }]) => `  ${name.padEnd(width)} ${summary}`);
   return `jarvis-agent ${VERSION}: delivers every capture of this host to the capture server.
 
 Usage: jarvis-agent COMMAND [OPTIONS] [ARGUMENTS]

@@ -208,7 +208,10 @@ export const OPTIONS = {
       "Only list what would be done: taken of the watched folders, and why not the rest, or removed",
   },
   "json": { help: "Print JSON" },
-  "verbose": { env: "JARVIS_VERBOSE", help: "Log every delivery" },
+  "verbose": {
+    env: "JARVIS_VERBOSE",
+    help: "Log every delivery (-v does the same)",
+  },
 } as const satisfies Record<string, OptionSpec>;
 
 /** The name of an option, without its dashes. */

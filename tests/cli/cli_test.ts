@@ -128,8 +128,11 @@ Deno.test("too few and too many arguments end with 2", async () => {
     [["enqueue"], "Cannot enqueue nothing: expected FILE..."],
     [["upload", "--json"], "Cannot upload nothing: expected FILE..."],
     [["remove"], "Cannot remove nothing: expected ID..."],
-    [["retry"], "Cannot retry nothing: expected ID..., --failed or --all"],
-    [["retry", "x", "--all"], "Cannot retry ids and --failed or --all at once"],
+    [["retry"], "Cannot retry nothing: expected ID..., --failed, --all or"],
+    [
+      ["retry", "x", "--all"],
+      "Cannot retry ids and --failed, --all or --reason at once",
+    ],
     [["status", "now"], 'Cannot use "now": "status" takes no arguments'],
     [["run", "007"], 'Cannot use "007": "run" takes no arguments'],
   ];
