@@ -98,7 +98,7 @@ async function compile(
   const deno = Deno.env.get("DENO_FOR_COMPILE") ?? Deno.execPath();
   checkDenort(targetName);
   using stage = new Stage();
-  const included: string[] = [];
+  const included = ["--include", stage.join("sync/monitor/page")];
   if (binding === "jsr") {
     const library = sqliteLib === null
       ? await downloadLibrary(target.sqliteRelease)

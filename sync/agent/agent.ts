@@ -66,6 +66,7 @@ export class SyncAgent {
       uploader,
       spool,
       onDelivered: options.onDelivered,
+      onAttempt: options.onAttempt,
       snoozeMs: options.snoozeMs,
       log,
     });

@@ -3,6 +3,7 @@ import type { Log } from "../host/log.ts";
 import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { CaptureUploader, UploadResult } from "../upload/uploader.ts";
+import type { EndedAttempt } from "./outcome_handler.ts";
 import type { Throttle } from "./throttle.ts";
 
 /** What brings captures into the queue while the agent runs; `FolderWatcher` is one. */
@@ -58,6 +59,8 @@ export interface SyncAgentOptions {
     capture: QueuedCapture,
     result: UploadResult,
   ) => void | Promise<void>;
+  /** Is called when an attempt has ended. */
+  onAttempt?: (attempt: EndedAttempt) => void;
   /** Is called at every turn of the loop that does the work, at least every 5 s. */
   onTurn?: () => void;
 }

@@ -4,6 +4,7 @@ import { metadataHash } from "../capture/metadata_hash.ts";
 import type { Log } from "../host/log.ts";
 import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
 import type { Spool } from "../spool/spool.ts";
+import type { OutcomeKind } from "../upload/outcome.ts";
 import type { CaptureUploader, UploadResult } from "../upload/uploader.ts";
 import type { BatchCompleter } from "./batch_completer.ts";
 import { type Attempt, Suspects } from "./suspects.ts";
@@ -18,6 +19,14 @@ export interface PassReport {
   postponed: number;
 }
 
+/** One attempt, as it is counted. */
+export interface EndedAttempt {
+  outcome: OutcomeKind;
+  elapsedMs: number;
+  /** The size of the capture, as far as it is known. */
+  bytes: number;
+}
+
 /** What {@linkcode OutcomeHandler} needs. */
 export interface OutcomeHandlerOptions {
   queue: Pick<UploadQueue, "get">;
@@ -30,6 +39,8 @@ export interface OutcomeHandlerOptions {
   onDelivered?:
     | ((capture: QueuedCapture, result: UploadResult) => void | Promise<void>)
     | undefined;
+  /** Is called when an attempt has ended. */
+  onAttempt?: ((attempt: EndedAttempt) => void) | undefined;
   /** How long a capture is snoozed the first time, in milliseconds. @default {60000} */
   snoozeMs?: number | undefined;
   log: Log;
@@ -85,7 +96,13 @@ export class OutcomeHandler {
   ): Promise<void> {
     const error = result.error ?? "no reason given";
     const attempt = { capture, result, error, endedMs: performance.now() };
-    switch (result.outcome) {
+    const { outcome, elapsedMs } = result;
+    this.#options.onAttempt?.({
+      outcome,
+      elapsedMs,
+      bytes: result.sent?.size ?? capture.size ?? 0,
+    });
+    switch (outcome) {
       case "delivered":
         this.#deliver(capture, result);
         return this.#suspects.delivered(options.startedMs);

@@ -71,7 +71,7 @@ export function createAgent(
   store: Store,
   uploader: CaptureUploader,
   log: Log,
-  options: Pick<SyncAgentOptions, "lock" | "onTurn"> & {
+  options: Pick<SyncAgentOptions, "lock" | "onTurn" | "onAttempt"> & {
     onDelivered?: () => void;
   } = {},
 ): SyncAgent {

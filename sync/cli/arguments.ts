@@ -38,7 +38,8 @@ export class Given {
 
   /** The same, with these values for what was not given. */
   withDefaults(values: ReadonlyMap<OptionName, GivenValue>): Given {
-    return new Given(this.#names, new Map([...values, ...this.#values]));
+    const taken = [...values].filter(([name]) => this.takes(name));
+    return new Given(this.#names, new Map([...taken, ...this.#values]));
   }
 
   /** Whether the command takes the option at all. */

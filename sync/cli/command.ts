@@ -3,6 +3,7 @@ import { CaptureReadError } from "../capture/errors.ts";
 import { NoRoomError } from "../spool/room.ts";
 import { type Ambient, type Given, UsageError } from "./arguments.ts";
 import type { OptionName } from "./options.ts";
+import type { SettingsFile } from "./settings_file.ts";
 
 /** What the program has around it. */
 export interface Surroundings extends Ambient {
@@ -24,7 +25,7 @@ export interface CommandContext extends Surroundings {
   settings: Settings;
   given: Given;
   /** The settings file, where the command reads one. */
-  settingsFile: string | undefined;
+  settingsFile: SettingsFile | undefined;
   /** The arguments that are not options. */
   args: string[];
   /**

@@ -19,6 +19,10 @@ import {
 import { readAfterUpload, readFilter, readWatch } from "./folders.ts";
 import type { ProofKind } from "../upload/outcome.ts";
 import type { TlsOptions } from "../upload/http_client.ts";
+import {
+  type MonitorSettings,
+  readMonitorSettings,
+} from "./monitor_settings.ts";
 import { readTls } from "./tls.ts";
 import { readToken, type TokenSource } from "./token.ts";
 
@@ -48,6 +52,7 @@ export interface Settings {
   copyUpToBytes: number;
   keepHistoryMs: number;
   verbose: boolean;
+  monitor: MonitorSettings;
 }
 
 /**
@@ -93,6 +98,7 @@ export function readSettings(
     }),
     copyUpToBytes: given.bytes("copy-up-to", COPY_UP_TO_BYTES),
     verbose: given.has("verbose"),
+    monitor: readMonitorSettings(given, around.env),
   };
 }
 

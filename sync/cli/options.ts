@@ -143,6 +143,27 @@ export const OPTIONS = {
     help:
       "Copy watched files up to this size; larger ones must stay until they are delivered (default: 8M)",
   },
+  "listen": {
+    env: "JARVIS_LISTEN",
+    value: "ADDRESS",
+    help:
+      "Show how it goes on this address, like 127.0.0.1:9464: a page, /metrics, /healthz",
+  },
+  "listen-anywhere": {
+    env: "JARVIS_LISTEN_ANYWHERE",
+    help: "Let --listen be an address that other machines reach",
+  },
+  "metrics-file": {
+    env: "JARVIS_METRICS_FILE",
+    value: "FILE",
+    help:
+      "Write metrics to this file every 15 s, for node_exporter's textfile collector (NAME.prom)",
+  },
+  "heartbeat-url": {
+    env: "JARVIS_HEARTBEAT_URL",
+    value: "URL",
+    help: "Post to this address every minute while all is well",
+  },
   "move": {
     help: "Take the file away instead of copying it",
   },
@@ -256,5 +277,9 @@ export const RUN_OPTIONS = [
   "copy-up-to",
   "keep-history",
   "grace",
+  "listen",
+  "listen-anywhere",
+  "metrics-file",
+  "heartbeat-url",
   "verbose",
 ] as const;

@@ -33,7 +33,7 @@ export class Reloader {
    */
   constructor(context: CommandContext) {
     this.#context = context;
-    const { settingsFile: file } = context;
+    const file = context.settingsFile?.path;
     this.#file = file !== undefined && exists(file) ? file : undefined;
     this.what = this.#file === undefined ? "token" : "settings file";
     this.#started = this.#read();

@@ -73,7 +73,7 @@ async function dispatch(
     ...now,
     out,
     err,
-    settingsFile: file?.path,
+    settingsFile: file,
     args: positionals,
     reread: async (env) =>
       (await read(env, parseCommandLine(args, names, env).given)).settings,

@@ -65,6 +65,14 @@ export class MonitorServer implements AsyncDisposable {
     this.#accepting = this.#accept();
   }
 
+  /** Where it is listened, like `127.0.0.1:9464`. */
+  get address(): string {
+    const { hostname } = this.#options;
+    return `${
+      hostname.includes(":") ? `[${hostname}]` : hostname
+    }:${this.port}`;
+  }
+
   /** The port that is listened on. */
   get port(): number {
     return this.#listener.addr.port;

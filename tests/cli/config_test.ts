@@ -51,6 +51,15 @@ const WRONG: Partial<Record<OptionName, [values: string[], expected: string]>> =
     "grace": [["-1", "NaN", "99999"], SECONDS],
     "after-upload": [["keep it", "move", "move:"], "keep, delete or move:DIR"],
     "proof": [["ID", "body"], "id or status"],
+    "listen": [
+      ["here", "127.0.0.1:", "127.0.0.1:70000"],
+      "an address and a port like 127.0.0.1:9464",
+    ],
+    "heartbeat-url": [
+      ["here", "ftp://x"],
+      "an address that begins with https://",
+    ],
+    "listen-anywhere": [["maybe"], "true or false"],
     "max-spool-bytes": [["-1", "1.G", "much", "20X", "G"], BYTES],
     "min-free-bytes": [["-1", "256MM"], BYTES],
     "min-size": [["-1", "big"], BYTES],
@@ -150,6 +159,12 @@ Deno.test("settings have the defaults that the help names", () => {
     copyUpToBytes: 8 * 1024 * 1024,
     mode: "copy",
     verbose: false,
+    monitor: {
+      listen: null,
+      metricsFile: null,
+      heartbeatUrl: null,
+      otlp: null,
+    },
   });
 });
 

@@ -14,7 +14,7 @@ export function run({ settings, given, settingsFile, out }: CommandContext) {
     };
   });
   const resolved: Record<string, string | undefined> = {
-    "config": settingsFile,
+    "config": settingsFile?.path,
     "data-dir": settings.dataDir,
   };
   for (const row of rows) row.value = resolved[row.name] ?? row.value;

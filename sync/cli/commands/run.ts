@@ -11,6 +11,8 @@ import { createAgent, createUploader, reconcile } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { dryRun } from "../dry_run.ts";
 import { MemoryKeeper, releaseMemory } from "../memory.ts";
+import type { Monitoring } from "../monitoring.ts";
+import { isMonitored } from "../monitor_settings.ts";
 import { Reloader } from "../reload.ts";
 import { openStore, type Store } from "../store.ts";
 
@@ -38,6 +40,7 @@ class Service {
   readonly #journal = isJournal(Deno.env.get("JOURNAL_STREAM"));
   readonly #memory = new MemoryKeeper();
   #settings: Settings;
+  #monitoring: Monitoring | undefined;
   #log: Log;
   #round = new AbortController();
   #agent: SyncAgent | undefined;
@@ -103,7 +106,9 @@ class Service {
       // The agent waits for a locked queue by itself, and hears signals meanwhile.
       busyTimeoutMs: 1_000,
     });
+    const monitoring = await this.#monitor(settings);
     const agent = createAgent(settings, store, uploader, log, {
+      onAttempt: (attempt) => monitoring?.metrics.count(attempt),
       lock: await this.#hold(store.queue),
       onTurn: () => {
         this.#notifier.beat(() => statusOf(store));
@@ -116,6 +121,9 @@ class Service {
     });
     this.#agent = agent;
     const { pending } = store.queue.getStats();
+    const ended = new AbortController();
+    const until = AbortSignal.any([signal, ended.signal]);
+    const shown = monitoring?.run(settings, { store, log, signal: until });
     await agent.run(signal, {
       onLocked: async () => {
         log(
@@ -132,8 +140,19 @@ class Service {
         for (const dir of settings.watch) log("info", `Watching "${dir}"`);
         this.#notifier.ready();
       },
+    }).finally(async () => {
+      ended.abort();
+      await shown;
     });
     this.#agent = undefined;
+  }
+
+  /** What shows how it goes, if anybody wants to see: it counts on across reloads. */
+  async #monitor({ monitor }: Settings): Promise<Monitoring | undefined> {
+    if (!isMonitored(monitor)) return undefined;
+    // Rarely needed, and not small.
+    const { Monitoring } = await import("../monitoring.ts");
+    return this.#monitoring ??= new Monitoring();
   }
 
   async #reload(): Promise<void> {

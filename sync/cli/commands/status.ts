@@ -1,6 +1,7 @@
 import { delay } from "@std/async/delay";
 import { type Verdict, verdictOf } from "../../monitor/verdict.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
+import { OPTIONS } from "../options.ts";
 import { serviceState } from "../service/state.ts";
 import { readReport } from "../status_report.ts";
 import { statusLines } from "../status_text.ts";
@@ -31,10 +32,11 @@ export async function run(context: CommandContext): Promise<number> {
   return ExitCode.ok;
 }
 
-async function look({ settings, given }: CommandContext) {
+async function look({ settings, env, settingsFile }: CommandContext) {
   using look = lookInto(settings);
   const service = await serviceState();
-  const tokenFile = given.text("token-file");
+  const { env: variable } = OPTIONS["token-file"];
+  const tokenFile = env(variable) ?? settingsFile?.variables.get(variable);
   const report = await readReport({ settings, look, service, tokenFile });
   return { report, isThere: look !== undefined };
 }

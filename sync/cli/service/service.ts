@@ -115,6 +115,8 @@ async function textOf(
   const emptied = afterUpload.kind === "keep"
     ? []
     : [...watch, ...(afterUpload.kind === "move" ? [afterUpload.dir] : [])];
+  const { metricsFile } = settings.monitor;
+  if (metricsFile !== null) emptied.push(dirname(metricsFile));
   return await unitText({
     program: program(),
     envFile,

@@ -73,6 +73,7 @@ function absolute(name: OptionName, text: string, settings: Settings): string {
     case "ca-file":
     case "client-cert":
     case "client-key":
+    case "metrics-file":
       return resolve(text);
     case "watch":
       return listOf(name, watch);

@@ -1,0 +1,105 @@
+import { resolve } from "@std/path";
+import { isLoopback } from "../upload/server_url.ts";
+import type { Ambient, Given } from "./arguments.ts";
+
+/** By which ways the agent shows how it is doing, besides the log. */
+export interface MonitorSettings {
+  listen: { hostname: string; port: number } | null;
+  metricsFile: string | null;
+  heartbeatUrl: string | null;
+  otlp: OtlpSettings | null;
+}
+
+/** Whether somebody wants to be shown how the agent is doing. */
+export function isMonitored(settings: MonitorSettings): boolean {
+  return Object.values(settings).some((way) => way !== null);
+}
+
+/** Where metrics are pushed to, as OpenTelemetry's own variables say. */
+export interface OtlpSettings {
+  url: string;
+  headers: Record<string, string>;
+  attributes: Record<string, string>;
+  everyMs: number;
+}
+
+/**
+ * Reads by which ways the agent shows how it is doing.
+ *
+ * @throws {UsageError} if one cannot be used, or others could read there without
+ * `--listen-anywhere`.
+ */
+export function readMonitorSettings(
+  given: Given,
+  env: Ambient["env"],
+): MonitorSettings {
+  const metricsFile = given.text("metrics-file");
+  return {
+    listen: given.takes("listen") ? readListen(given) : null,
+    metricsFile: metricsFile === undefined ? null : resolve(metricsFile),
+    heartbeatUrl: readHeartbeatUrl(given),
+    otlp: given.takes("listen") ? readOtlp(env) : null,
+  };
+}
+
+function readListen(given: Given): MonitorSettings["listen"] {
+  const text = given.text("listen");
+  if (text === undefined) return null;
+  const [, host = "127.0.0.1", digits] =
+    /^(?:(\[[\da-f:.]+\]|[^:[\]]+):)?(\d{1,5})$/i.exec(text) ?? [];
+  const port = Number(digits);
+  if (digits === undefined || port > 65_535) {
+    throw given.wrong("listen", "an address and a port like 127.0.0.1:9464");
+  }
+  const hostname = host.replace(/^\[(.*)\]$/, "$1");
+  if (!isLoopback(host) && !given.has("listen-anywhere")) {
+    throw given.wrong(
+      "listen",
+      "an address of this machine alone like 127.0.0.1, or --listen-anywhere, with which everybody who reaches it may read",
+    );
+  }
+  return { hostname, port };
+}
+
+function readHeartbeatUrl(given: Given): string | null {
+  const text = given.text("heartbeat-url");
+  if (text === undefined) return null;
+  const protocol = URL.canParse(text) ? new URL(text).protocol : "";
+  if (protocol === "https:" || protocol === "http:") return text;
+  throw given.wrong("heartbeat-url", "an address that begins with https://");
+}
+
+function readOtlp(env: Ambient["env"]): OtlpSettings | null {
+  const base = env("OTEL_EXPORTER_OTLP_ENDPOINT");
+  const url = env("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT") ||
+    base && `${base.replace(/\/$/, "")}/v1/metrics`;
+  if (!url || !URL.canParse(url)) return null;
+  const everyMs = Number(env("OTEL_METRIC_EXPORT_INTERVAL"));
+  return {
+    url,
+    headers: pairs(
+      env("OTEL_EXPORTER_OTLP_METRICS_HEADERS") ||
+        env("OTEL_EXPORTER_OTLP_HEADERS"),
+    ),
+    attributes: pairs(env("OTEL_RESOURCE_ATTRIBUTES")),
+    everyMs: everyMs >= 1_000 ? everyMs : 60_000,
+  };
+}
+
+/** Reads `a=1,b=2`, in which what is special is percent-encoded. */
+function pairs(text = ""): Record<string, string> {
+  return Object.fromEntries(
+    text.split(",").filter((pair) => pair.includes("=")).map((pair) => {
+      const at = pair.indexOf("=");
+      return [pair.slice(0, at).trim(), decode(pair.slice(at + 1).trim())];
+    }),
+  );
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

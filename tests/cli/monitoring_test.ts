@@ -1,0 +1,248 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { HistoryPoint } from "../../sync/monitor/status_report.ts";
+import { CaptureServer } from "../helpers/capture_server.ts";
+import type { RunningCli } from "../helpers/cli.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { Host } from "../helpers/host.ts";
+
+const ignore = Deno.build.os === "windows";
+
+/** Where the agent shows how it goes. */
+async function shownAt(agent: RunningCli): Promise<string> {
+  await agent.said("Showing how it goes on ");
+  return /Showing how it goes on (http:\S+)\//.exec(agent.stderr)![1]!;
+}
+
+async function get(url: string): Promise<{ status: number; text: string }> {
+  const response = await fetch(url);
+  return { status: response.status, text: await response.text() };
+}
+
+/** Takes what is posted to it. */
+class Receiver implements AsyncDisposable {
+  readonly posts: { path: string; headers: Headers; body: string }[] = [];
+  readonly #server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    async (request) => {
+      const { pathname: path } = new URL(request.url);
+      const { headers } = request;
+      this.posts.push({ path, headers, body: await request.text() });
+      return new Response(null, { status: 200 });
+    },
+  );
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#server.addr.port}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server.shutdown();
+  }
+}
+
+Deno.test(
+  "run --listen shows the page, the status, the last day, metrics and health",
+  {
+    ignore,
+  },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    await using agent = await host.startAgent("--listen", "127.0.0.1:0");
+    const at = await shownAt(agent);
+    await host.enqueue(host.write("a.png", "12345"));
+    const metrics = await eventually("it is counted", async () => {
+      const { text } = await get(`${at}/metrics`);
+      return text.includes('captures{status="delivered"} 1') ? text : undefined;
+    });
+    assertMatch(
+      metrics,
+      /^jarvis_agent_attempts_total{outcome="delivered"} 1$/m,
+    );
+    assertMatch(metrics, /^jarvis_agent_delivered_bytes_total 5$/m);
+    assertEquals(
+      await get(`${at}/healthz`),
+      { status: 200, text: "everything is delivered\n" },
+    );
+    assertEquals(
+      JSON.parse((await get(`${at}/status.json`)).text).delivered,
+      1,
+    );
+    assertMatch((await get(`${at}/`)).text, /^<!DOCTYPE html>/);
+    const day: HistoryPoint[] = JSON.parse(
+      (await get(`${at}/history.json`)).text,
+    );
+    assertEquals(day.at(-1)!.delivered, 1);
+  },
+);
+
+Deno.test("/healthz answers 503 with the reason while nothing is delivered", {
+  ignore,
+}, async () => {
+  await using host = new Host("http://127.0.0.1:9");
+  await host.enqueue(host.write("a.png"));
+  await using agent = await host.startAgent("--listen", "0");
+  const at = await shownAt(agent);
+  await eventually("it says so", async () => {
+    const { status, text } = await get(`${at}/healthz`);
+    return status === 503 && text.includes("the server cannot be used since ");
+  });
+});
+
+Deno.test(
+  "the last day is kept in the queue across restarts, and one row counts what was delivered",
+  {
+    ignore,
+  },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    await host.run("enqueue", host.write("a.png"));
+    const before = Date.now() - 3_600_000;
+    {
+      using queue = host.queue();
+      queue.addSample({
+        timeMs: before - 86_400_000,
+        waiting: 1,
+        delivered: 1,
+      });
+      queue.addSample({ timeMs: before, waiting: 7, delivered: 3 });
+    }
+    await using agent = await host.startAgent("--listen", "0");
+    const at = await shownAt(agent);
+    const day: HistoryPoint[] = JSON.parse(
+      (await get(`${at}/history.json`)).text,
+    );
+    assertEquals(day[0], { timeMs: before, waiting: 7, delivered: 3 });
+    assert(day.length >= 2);
+  },
+);
+
+Deno.test("--listen takes only addresses of this machine, unless told otherwise", async () => {
+  await using host = new Host("http://127.0.0.1:9");
+  for (const address of ["0.0.0.0:0", "[::]:9464", "192.0.2.1:80"]) {
+    const { code, stderr } = await host.run("run", "--listen", address);
+    assertEquals(code, 2);
+    assertMatch(stderr, /--listen-anywhere/);
+  }
+  const { code } = await host.run("run", "--listen", "127.0.0.1:99999");
+  assertEquals(code, 2);
+});
+
+Deno.test(
+  "a port that is taken holds up no delivery, and is taken once it is free",
+  {
+    ignore,
+  },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    const taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = taken.addr;
+    await using agent = host.start("run", "--listen", `127.0.0.1:${port}`);
+    await agent.said("Cannot show the page, will try again: Cannot listen on");
+    await host.enqueue(host.write("a.png"));
+    await eventually("it arrives", () => server.uploads.length === 1);
+    taken.close();
+    await agent.said("Showing how it goes");
+  },
+);
+
+Deno.test(
+  "--metrics-file is a whole file at any time, readable by collectors",
+  {
+    ignore,
+  },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    const file = host.join("jarvis.prom");
+    await using _agent = await host.startAgent("--metrics-file", file);
+    const text = await eventually("it is written", () => {
+      try {
+        return Deno.readTextFileSync(file);
+      } catch {
+        return undefined;
+      }
+    });
+    assertMatch(text, /^jarvis_agent_build_info{version="/m);
+    assert(text.endsWith("\n"));
+    assertEquals(Deno.statSync(file).mode! & 0o777, 0o644);
+  },
+);
+
+Deno.test("--heartbeat-url is pinged while all is well, and only then", {
+  ignore,
+}, async () => {
+  await using receiver = new Receiver();
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const url = `${receiver.url}/ping/secret`;
+  await using _agent = await host.startAgent("--heartbeat-url", url);
+  await eventually("it is pinged", () => receiver.posts.length === 1);
+  assertEquals(receiver.posts[0]!.path, "/ping/secret");
+
+  await using other = new Host(server.url);
+  await other.enqueue(other.write("a.png"));
+  using queue = other.queue();
+  queue.complete([{
+    id: queue.claim(1)[0]!.id,
+    kind: "discard",
+    error: "HTTP 422",
+  }]);
+  await using unwell = await other.startAgent(
+    "--heartbeat-url",
+    url,
+    "--listen",
+    "0",
+  );
+  await get(`${await shownAt(unwell)}/healthz`);
+  assertEquals(receiver.posts.length, 1);
+});
+
+Deno.test("a heartbeat that is not taken is told without its address, once", {
+  ignore,
+}, async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const url = "http://127.0.0.1:9/ping/secret";
+  await using agent = await host.startAgent("--heartbeat-url", url);
+  await agent.said(
+    "Cannot send the heartbeat, will try again: 127.0.0.1:9 cannot be reached",
+  );
+  assertEquals(agent.stderr.includes("secret"), false);
+});
+
+Deno.test("metrics are pushed by OTLP to where OpenTelemetry's variables say", {
+  ignore,
+}, async () => {
+  await using receiver = new Receiver();
+  await using server = new CaptureServer();
+  await using host = new Host(server.url, {
+    OTEL_EXPORTER_OTLP_ENDPOINT: `${receiver.url}/otlp/`,
+    OTEL_EXPORTER_OTLP_HEADERS: "x-key=a%20b,x-other=1",
+    OTEL_RESOURCE_ATTRIBUTES: "site=north",
+    OTEL_METRIC_EXPORT_INTERVAL: "1000",
+  });
+  await host.enqueue(host.write("a.png", "12345"));
+  await using _agent = await host.startAgent();
+  const { path, headers, body } = await eventually(
+    "the delivery is pushed",
+    () =>
+      receiver.posts.find(({ body }) =>
+        body.includes('"jarvis_agent_delivered_bytes_total"') &&
+        /"asDouble":5\b|"asInt":"5"/.test(body)
+      ),
+  );
+  assertEquals(path, "/otlp/v1/metrics");
+  assertEquals(headers.get("x-key"), "a b");
+  assertEquals(headers.get("content-type"), "application/json");
+  const [{ resource }] = JSON.parse(body).resourceMetrics;
+  const attributes = Object.fromEntries(
+    resource.attributes.map((
+      { key, value }: { key: string; value: { stringValue: string } },
+    ) => [key, value.stringValue]),
+  );
+  assertEquals(attributes.site, "north");
+  assertEquals(attributes["host.name"], Deno.hostname());
+});
