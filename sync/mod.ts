@@ -46,4 +46,4 @@ export type {
   UploadResult,
 } from "./upload/uploader.ts";
 export { FolderWatcher } from "./watch/watcher.ts";
-export type { FolderWatcherOptions } from "./watch/watcher.ts";
+export type { FolderWatcherOptions } from "./watch/watcher_options.ts";

@@ -11,7 +11,8 @@ import type { UploadQueue } from "../queue/queue.ts";
 import { reconcileSpool } from "../spool/reconcile.ts";
 import { CaptureUploader, type Readiness } from "../upload/uploader.ts";
 import type { SeenFile } from "../watch/finished_files.ts";
-import { type FolderStanding, FolderWatcher } from "../watch/watcher.ts";
+import type { FolderStanding } from "../watch/watched_root.ts";
+import { FolderWatcher } from "../watch/watcher.ts";
 import type { Store } from "./store.ts";
 
 /** How often old history and dead records are looked for, in milliseconds. */

@@ -10,6 +10,14 @@ export interface Place {
   name: string;
 }
 
+/** How one watched folder stands. */
+export interface FolderStanding {
+  path: string;
+  /** How its files are noticed; `missing` and `refused` ones are waited for. */
+  watchedBy: "events" | "polling" | "missing" | "refused";
+  reason: string | null;
+}
+
 /** Where something in a folder is. */
 export function within({ root, name }: Place, below: string): Place {
   return { root, name: name === "" ? below : `${name}/${below}` };

@@ -1,56 +1,18 @@
-import { type Log, OnceLog } from "../host/log.ts";
+import { OnceLog } from "../host/log.ts";
 import { Wakeup } from "../host/wakeup.ts";
 import { Agenda } from "./agenda.ts";
-import { Candidates, type Taker } from "./candidates.ts";
-import { CaptureFilter, type FilterOptions } from "./capture_filter.ts";
+import { Candidates } from "./candidates.ts";
+import { CaptureFilter } from "./capture_filter.ts";
 import { type FolderListener, listenToFolders } from "./folder_events.ts";
 import { FolderTree } from "./folder_tree.ts";
 import { RescanSchedule } from "./rescan_schedule.ts";
 import { Stability } from "./stability.ts";
-import { type Place, WatchedRoot } from "./watched_root.ts";
-
-/** Options for {@linkcode FolderWatcher}. */
-export interface FolderWatcherOptions extends Taker, FilterOptions {
-  /**
-   * How long a file must be unchanged to count as finished, in milliseconds.
-   *
-   * @default {2000, and 10000 on file systems that tell neither events nor writers}
-   */
-  settleMs?: number | undefined;
-  /**
-   * How often folders are looked through for what events missed, in milliseconds.
-   *
-   * @default {300000}
-   */
-  rescanMs?: number;
-  /**
-   * How often folders are looked through of which nobody tells what happens in
-   * them, in milliseconds; less often where that costs much.
-   *
-   * @default {3000}
-   */
-  pollMs?: number;
-  /**
-   * How long a JSON file `NAME.json` without a `NAME` is not delivered: it may be
-   * the metadata of a capture that is still to come. Where `NAME` has an extension
-   * itself, as `a.png` has, it is waited for as long as it takes, and reported
-   * after this time. In milliseconds.
-   *
-   * @default {60000}
-   */
-  aloneMs?: number;
-  /** Is called every two seconds, and waited for. */
-  onTurn?: () => Promise<void>;
-  log: Log;
-}
-
-/** How one watched folder stands. */
-export interface FolderStanding {
-  path: string;
-  /** How its files are noticed; `missing` and `refused` ones are waited for. */
-  watchedBy: "events" | "polling" | "missing" | "refused";
-  reason: string | null;
-}
+import {
+  type FolderStanding,
+  type Place,
+  WatchedRoot,
+} from "./watched_root.ts";
+import type { FolderWatcherOptions } from "./watcher_options.ts";
 
 /** Every so many rescans all is looked at, even what seems unchanged. */
 const FULL_RESCAN = 12;
@@ -228,14 +190,16 @@ export class FolderWatcher {
 
   #listener(): FolderListener {
     const wake = () => this.#wakeup.wake();
+    const isWanted = ({ name }: Place, kind: "file" | "folder") =>
+      this.#filter.objection(name, kind) === undefined;
     return {
       onFile: (place, options) => {
-        if (!this.#isWanted(place, "file")) return;
+        if (!isWanted(place, "file")) return;
         this.#agenda.look(place, options);
         wake();
       },
       onFolder: (place) => {
-        if (!this.#isWanted(place, "folder")) return;
+        if (!isWanted(place, "folder")) return;
         // Nothing was told of what is in it.
         this.#agenda.walk(place, { unchanged: true });
         wake();
@@ -250,10 +214,6 @@ export class FolderWatcher {
         wake();
       },
     };
-  }
-
-  #isWanted({ name }: Place, kind: "file" | "folder"): boolean {
-    return this.#filter.objection(name, kind) === undefined;
   }
 
   /** Looks at whatever there is to be looked at, and hands over what is finished. */

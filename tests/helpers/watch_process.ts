@@ -1,5 +1,5 @@
 import { bindingFlags } from "../../scripts/task/bindings.ts";
-import type { FolderWatcherOptions } from "../../sync/watch/watcher.ts";
+import type { FolderWatcherOptions } from "../../sync/watch/watcher_options.ts";
 import { RunningCli } from "./cli.ts";
 import { eventually } from "./eventually.ts";
 

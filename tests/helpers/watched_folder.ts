@@ -1,10 +1,8 @@
 import { createHash } from "node:crypto";
 import type { WatchedFile } from "../../sync/spool/intake.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
-import {
-  FolderWatcher,
-  type FolderWatcherOptions,
-} from "../../sync/watch/watcher.ts";
+import { FolderWatcher } from "../../sync/watch/watcher.ts";
+import type { FolderWatcherOptions } from "../../sync/watch/watcher_options.ts";
 import { eventually } from "./eventually.ts";
 import { TempDir } from "./temp_dir.ts";
 
