@@ -7,7 +7,7 @@ import {
   resolve,
 } from "@std/path";
 import type { AfterUpload } from "../watch/after_upload.ts";
-import type { FilterOptions } from "../watch/capture_filter.ts";
+import { CaptureFilter, type FilterOptions } from "../watch/capture_filter.ts";
 import type { Given } from "./arguments.ts";
 
 /** Reads what becomes of a watched file once it is delivered. */
@@ -24,11 +24,11 @@ export function readAfterUpload(given: Given): AfterUpload {
 /**
  * Reads which files of watched folders are wanted.
  *
- * @throws {UsageError} if no size would do.
+ * @throws {UsageError} if no size would do, or a glob is none.
  */
 export function readFilter(given: Given): FilterOptions {
-  const include = given.texts("include");
-  const exclude = given.texts("exclude");
+  const include = readGlobs(given, "include");
+  const exclude = readGlobs(given, "exclude");
   const minSizeBytes = given.bytes("min-size", 0);
   const maxSizeBytes = given.bytes("max-size", Infinity);
   if (minSizeBytes > maxSizeBytes) {
@@ -40,6 +40,19 @@ export function readFilter(given: Given): FilterOptions {
     minSizeBytes,
     maxSizeBytes,
   };
+}
+
+function readGlobs(given: Given, name: "include" | "exclude"): string[] {
+  const globs = given.texts(name);
+  for (const glob of globs) {
+    try {
+      new CaptureFilter({ include: [glob] });
+    } catch {
+      const shown = glob.length > 100 ? `${glob.slice(0, 100)}…` : glob;
+      throw given.wrong(name, "a glob like *.png or door/**", shown);
+    }
+  }
+  return globs;
 }
 
 /**

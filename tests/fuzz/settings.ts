@@ -17,6 +17,7 @@ import {
   OPTIONS,
   type OptionSpec,
 } from "../../sync/cli/options.ts";
+import { CaptureFilter } from "../../sync/watch/capture_filter.ts";
 import { oddText } from "./odd_text.ts";
 import { target } from "./target.ts";
 
@@ -37,6 +38,7 @@ const value = fc.oneof(
   fc.constantFrom(
     ..."http://[::1]:8000|https://u:p@h/|true|no|id|status|keep|move:|move:/x"
       .split("|"),
+    ...["[z-a]", "[[:digit:]", "{1..3}", "*".repeat(70_000), "+(a|b"],
     ...["/proc/self", "/dev/shm", "/tmp", ".", "../..", "/", "~"],
   ),
 );
@@ -94,12 +96,18 @@ const RANGES: [keyof Settings, number, number][] = [
   ["minFreeBytes", 0, 2 ** 53 * 1024 ** 4],
 ];
 
+const RUN = { command: "run", args: [], env: {}, file: "" };
+
 /** Any command line in any environment gives settings within bounds, or is refused clearly. */
 const settings = target(
   "settings",
   {
     share: 300,
-    examples: [{ command: "run", args: [], env: { HOME: "home" }, file: "" }],
+    examples: [
+      { ...RUN, env: { HOME: "home" } },
+      { ...RUN, args: ["--data-dir=/x", `--include=${"*".repeat(70_000)}`] },
+      { ...RUN, args: ["--data-dir=/x", "--exclude=[z-a]"] },
+    ],
   },
   () =>
     fc.asyncProperty(given, async ({ command, args, env, file }) => {
@@ -144,6 +152,7 @@ function assertWithin(settings: Settings): void {
   assert(server === null || URL.canParse(server));
   assert(settleMs === undefined || settleMs >= 0);
   assert((filter.minSizeBytes ?? 0) <= (filter.maxSizeBytes ?? Infinity));
+  new CaptureFilter(filter).objection("a/b.png", "file");
   const paths = [...watch, ...(dataDir ? [dataDir] : [])];
   if (afterUpload.kind === "move") paths.push(afterUpload.dir);
   assert(paths.every((path) => path.startsWith("/")));
