@@ -34,6 +34,27 @@ export const SIDECAR_FROM_THE_FUTURE: Schedule = {
   ],
 };
 
+/** One file, written over in place between one hand-over and the next, while nothing is sent. */
+export const OVERWRITTEN: Schedule = {
+  seed: 1,
+  smallDisk: false,
+  afterUpload: "delete",
+  events: [
+    {
+      afterMs: 0,
+      kind: "misbehave",
+      changes: { status: 503 },
+      forMs: 4000,
+    },
+    {
+      afterMs: 0,
+      kind: "overwrite",
+      sizes: [1000, 1000, 1000],
+      then: "truncate",
+    },
+  ],
+};
+
 /** A recorder that pauses for longer than a file takes to count as finished. */
 export const RECORDER_THAT_PAUSES: Schedule = {
   seed: 1,

@@ -29,7 +29,8 @@ export const MUTANTS = {
   "a copy of its own instead of a link": {
     file: "sync/spool/private_copy.ts",
     find: "const isClone = file.cloneTo(path);",
-    replace: "const isClone = (Deno.linkSync(file.path, path), true);",
+    replace: "let isClone = true;\n" +
+      "  try { Deno.linkSync(file.path, path); } catch { isClone = file.cloneTo(path); }",
   },
   "the look through the spool before the folders": {
     file: "sync/cli/commands/run.ts",
@@ -37,7 +38,7 @@ export const MUTANTS = {
     replace: "setTimeout(() => reconcile(store, { log, signal }), 1500);",
   },
   "the question who writes a file": {
-    file: "sync/watch/candidates.ts",
+    file: "sync/watch/finishing.ts",
     find: "? file.isOpenForWriting()",
     replace: "? false",
   },
@@ -47,7 +48,7 @@ export const MUTANTS = {
     replace: 'return "same";',
   },
   "the patience of metadata without its capture": {
-    file: "sync/watch/candidates.ts",
+    file: "sync/watch/finishing.ts",
     find:
       "const alone = filter.takesJson(place.name) ? undefined : captureOf(name);",
     replace: "const alone: string | undefined = undefined;",
