@@ -222,6 +222,29 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "the executable has the page in it",
+  ignore,
+  async fn() {
+    await using host = new Host();
+    await using agent = host.start("run", "--listen", "127.0.0.1:0");
+    await agent.said("Showing how it goes on ");
+    const [, at] = /Showing how it goes on (\S+)/.exec(agent.stderr)!;
+    for (
+      const [path, content] of [
+        ["", "<!DOCTYPE html>"],
+        ["page.js", "/** Shows what"],
+        ["style.css", "color-scheme"],
+        ["metrics", "jarvis_agent_build_info"],
+      ] as const
+    ) {
+      const response = await fetch(`${at}${path}`);
+      assertEquals(response.status, 200, path);
+      assertStringIncludes(await response.text(), content);
+    }
+  },
+});
+
 /** An environment in which no native SQLite loads. */
 function withoutLibraries(host: Host): Record<string, string> {
   host.dir.write("broken/libsqlite3.so.0", "not a library");
