@@ -51,6 +51,7 @@ export function createUploader(
   return new CaptureUploader(server, {
     maxRetries: options.maxRetries,
     timeout: timeoutMs,
+    bandwidth: settings.bandwidth,
     token: () => token.get(),
     renewToken: (refused) => token.renew(refused),
     tls,

@@ -39,6 +39,8 @@ export interface Settings {
   allowInsecure: boolean;
   timeoutMs: number;
   concurrency: number;
+  /** In bytes a second. */
+  bandwidth: number;
   watch: string[];
   /** `undefined`: as the file system needs it. */
   settleMs: number | undefined;
@@ -81,6 +83,7 @@ export function readSettings(
       max: 64,
       whole: true,
     }),
+    bandwidth: readBandwidth(given),
     watch,
     settleMs: given.text("settle") === undefined
       ? undefined
@@ -100,6 +103,12 @@ export function readSettings(
     verbose: given.has("verbose"),
     monitor: readMonitorSettings(given, around.env),
   };
+}
+
+function readBandwidth(given: Given): number {
+  const bandwidth = given.bytes("bandwidth", Infinity);
+  if (bandwidth >= 1024) return bandwidth;
+  throw given.wrong("bandwidth", "1K or more, for each second");
 }
 
 function readMode(given: Given): Settings["mode"] {

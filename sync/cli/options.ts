@@ -75,6 +75,12 @@ export const OPTIONS = {
     value: "N",
     help: "Most captures that are sent at a time, 1 to 64 (default: 32)",
   },
+  "bandwidth": {
+    env: "JARVIS_BANDWIDTH",
+    value: "BYTES",
+    help:
+      "The most that all uploads together send a second, like 500K or 2M (default: no limit)",
+  },
   "watch": {
     env: "JARVIS_WATCH",
     value: "DIR",
@@ -259,7 +265,7 @@ export const METADATA = [
 ] as const;
 
 /** What commands that upload take. */
-export const UPLOADS = [...SERVER, "proof"] as const;
+export const UPLOADS = [...SERVER, "proof", "bandwidth"] as const;
 
 /** What `run` takes, and a service is installed with. */
 export const RUN_OPTIONS = [

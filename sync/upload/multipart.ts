@@ -3,6 +3,14 @@ import type { OpenCapture } from "./capture_file.ts";
 /** A larger capture shows its progress with every further chunk. */
 export const CHUNK_BYTES = 256 * 1024;
 
+/** How fast bytes may leave. */
+export interface Pace {
+  /** How many at a time. */
+  pieceBytes: number;
+  /** Waits until so many may. */
+  take(bytes: number): Promise<void>;
+}
+
 /** Everything of a multipart body but the file's bytes. */
 export interface Envelope {
   head: Uint8Array;
@@ -39,6 +47,7 @@ export class FileBody extends Blob {
   readonly #envelope: Envelope;
   readonly #capture: OpenCapture;
   readonly #onProgress: () => void;
+  readonly #pace: Pace | undefined;
   readonly #ended = Promise.withResolvers<void>();
   /** Whether all of it was taken, the end of the form included. */
   isWhole = false;
@@ -51,12 +60,13 @@ export class FileBody extends Blob {
   constructor(
     envelope: Envelope,
     capture: OpenCapture,
-    { onProgress }: { onProgress: () => void },
+    { onProgress, pace }: { onProgress: () => void; pace?: Pace | undefined },
   ) {
     super();
     this.#envelope = envelope;
     this.#capture = capture;
     this.#onProgress = onProgress;
+    this.#pace = pace;
   }
 
   override get size(): number {
@@ -93,6 +103,8 @@ export class FileBody extends Blob {
         if (this.#isHeld) await this.#ended.promise;
         try {
           if (this.#isStopped) throw new Error("The request is over");
+          await this.#pace?.take(before.length + this.#countAt(at));
+          if (this.#isStopped) throw new Error("The request is over");
           chunk = await this.#read(before, at);
           at += chunk.length - before.length;
           before = new Uint8Array();
@@ -111,12 +123,17 @@ export class FileBody extends Blob {
     }, { highWaterMark: 0 });
   }
 
+  #countAt(at: number): number {
+    const { pieceBytes = CHUNK_BYTES } = this.#pace ?? {};
+    return Math.min(this.#capture.size - at, pieceBytes);
+  }
+
   /** The file's next chunk, after `before`. */
   async #read(
     before: Uint8Array,
     at: number,
   ): Promise<Uint8Array<ArrayBuffer>> {
-    const count = Math.min(this.#capture.size - at, CHUNK_BYTES);
+    const count = this.#countAt(at);
     const chunk = new Uint8Array(before.length + count);
     chunk.set(before);
     if (count === 0) return chunk;

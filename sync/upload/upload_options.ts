@@ -19,6 +19,13 @@ export interface CaptureUploaderOptions {
    * @default {30000}
    */
   timeout?: number;
+  /**
+   * How many bytes of captures leave a second, at most, of all uploads together.
+   * 1024 or more.
+   *
+   * @default {Infinity}
+   */
+  bandwidth?: number;
   /** The bearer token, or a function that is asked for it before each attempt. */
   token?: string | (() => string | undefined);
   /**
@@ -80,7 +87,7 @@ export const MAX_BACKOFF_MS = 60_000;
  */
 export function withDefaults(options: CaptureUploaderOptions) {
   const { maxRetries = 3, timeout = 30_000, backoffMs = 1000 } = options;
-  const { token: given } = options;
+  const { token: given, bandwidth = Infinity } = options;
   const token = typeof given === "function" ? given : () => given;
   assertRange("maxRetries", maxRetries, 1, 1000);
   if (!Number.isInteger(maxRetries)) {
@@ -90,7 +97,8 @@ export function withDefaults(options: CaptureUploaderOptions) {
   }
   assertRange("timeout", timeout, 1, 86_400_000);
   assertRange("backoffMs", backoffMs, 0, MAX_BACKOFF_MS);
-  return { ...options, maxRetries, timeout, backoffMs, token };
+  assertRange("bandwidth", bandwidth, 1024, Infinity);
+  return { ...options, maxRetries, timeout, backoffMs, bandwidth, token };
 }
 
 function assertRange(

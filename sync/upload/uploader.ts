@@ -8,6 +8,7 @@ import {
   withHostMetadata,
 } from "../capture/metadata.ts";
 import type { FileIdentity } from "../host/opened_file.ts";
+import { Bandwidth } from "./bandwidth.ts";
 import {
   type KnownCapture,
   openBytes,
@@ -68,6 +69,7 @@ export class CaptureUploader implements AsyncDisposable {
   readonly #options: ReturnType<typeof withDefaults>;
   /** A redirect is not followed: it would take captures and token elsewhere. */
   readonly #connection: { client: Deno.HttpClient; redirect: "manual" };
+  readonly #bandwidth: Bandwidth | undefined;
   #closed = false;
 
   /**
@@ -78,6 +80,10 @@ export class CaptureUploader implements AsyncDisposable {
   constructor(serverUrl: string, options: CaptureUploaderOptions = {}) {
     this.serverUrl = parseServerUrl(serverUrl, options);
     this.#options = withDefaults(options);
+    const { bandwidth } = this.#options;
+    this.#bandwidth = bandwidth < Infinity
+      ? new Bandwidth(bandwidth)
+      : undefined;
     const client = createHttpClient(this.serverUrl, options.tls);
     this.#connection = { client, redirect: "manual" };
   }
@@ -229,14 +235,21 @@ export class CaptureUploader implements AsyncDisposable {
     using guard = new StallGuard(this.#options.timeout, rest.signal);
     const envelope = await envelopeOf(formOf(name, metadata));
     const onProgress = () => guard.progress();
-    const body = new FileBody(envelope, capture, { onProgress });
+    const { signal } = guard;
+    const bandwidth = this.#bandwidth;
+    // To wait for one's turn is no silence of the server's.
+    const waiting = { signal, onWait: onProgress, waitMs: guard.limitMs / 4 };
+    const pace = bandwidth && {
+      pieceBytes: bandwidth.pieceBytes,
+      take: (bytes: number) => bandwidth.take(bytes, waiting),
+    };
+    const body = new FileBody(envelope, capture, { onProgress, pace });
     const headers = {
       ...commonHeaders(token),
       "content-type": body.type,
       "idempotency-key": keyHeader(idempotencyKey),
     };
     const content = await contentOf(body);
-    const { signal } = guard;
     const answer = await exchange(
       body,
       signal,

@@ -1,0 +1,71 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { Bandwidth } from "../../sync/upload/bandwidth.ts";
+import { CaptureUploader } from "../../sync/upload/uploader.ts";
+import { CaptureServer } from "../helpers/capture_server.ts";
+import { TempDir } from "../helpers/temp_dir.ts";
+
+Deno.test("Bandwidth lets no more leave than it should, and keeps little of what was not used", () => {
+  let nowMs = 0;
+  const bandwidth = new Bandwidth(1000, { now: () => nowMs });
+  // A quarter of a second was saved up.
+  assertEquals(bandwidth.reserve(500), 0);
+  assertEquals(bandwidth.reserve(1000), 250);
+  assertEquals(bandwidth.reserve(1), 1250);
+  nowMs = 100_000;
+  assertEquals(bandwidth.reserve(250), 0);
+  assertEquals(bandwidth.reserve(100), 0);
+  assertEquals(bandwidth.reserve(100), 100);
+});
+
+Deno.test("Bandwidth lets less leave at a time on a slow line", () => {
+  const pieces = [1024, 80_000, 1e9].map((rate) =>
+    new Bandwidth(rate).pieceBytes
+  );
+  assertEquals(pieces, [4096, 10_000, 256 * 1024]);
+});
+
+Deno.test("All uploads together keep to the bandwidth, slower than their timeout, and arrive whole", async () => {
+  await using server = new CaptureServer();
+  await using dir = new TempDir();
+  await using uploader = new CaptureUploader(server.url, {
+    bandwidth: 400_000,
+    timeout: 300,
+    maxRetries: 1,
+  });
+  const bytes = new Uint8Array(300_000).map((_, at) => at % 251);
+  const paths = ["a", "b", "c"].map((name) => dir.write(name, bytes));
+  const startedMs = performance.now();
+  const small = uploader.uploadBytes(bytes.subarray(0, 100_000), "d");
+  const results = await Promise.all([
+    ...paths.map((path) => uploader.upload(path)),
+    small,
+  ]);
+  // A million bytes, less what may leave at once.
+  assert(performance.now() - startedMs > 2000, "it took its time");
+  assertEquals(results.map(({ error }) => error), [null, null, null, null]);
+  const sizes = server.uploads.map((upload) => upload.bytes.length);
+  assertEquals(sizes.sort(), [100_000, 300_000, 300_000, 300_000]);
+  assertEquals(
+    server.uploads.find(({ filename }) => filename === "b")!.bytes,
+    bytes,
+  );
+});
+
+Deno.test("An upload that waits for its turn on a slow line ends at once when it is aborted", async () => {
+  await using server = new CaptureServer();
+  await using uploader = new CaptureUploader(server.url, { bandwidth: 1024 });
+  const stop = new AbortController();
+  const data = new Uint8Array(100_000);
+  const running = uploader.uploadBytes(data, "a", {}, { signal: stop.signal });
+  setTimeout(() => stop.abort(new Error("enough")), 100);
+  await assertRejects(() => running, Error, "enough");
+  assertEquals(server.uploads, []);
+});
+
+Deno.test("CaptureUploader refuses a bandwidth that nothing gets through", () => {
+  assertThrows(
+    () => new CaptureUploader("http://127.0.0.1", { bandwidth: 0 }),
+    RangeError,
+    "bandwidth",
+  );
+});
