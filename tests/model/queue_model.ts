@@ -104,10 +104,12 @@ export class QueueModel {
   }
 
   deliver(id: string, now: number): boolean {
-    if (!this.find(id)) return false;
+    const capture = this.find(id);
+    if (!capture) return false;
     this.delivered.set(id, now);
     this.#deliveredCount++;
-    this.#moveFile(id, "delivered", now);
+    // The id may have been another capture's before, which was removed.
+    if (capture.watched) this.#moveFile(id, "delivered", now);
     return this.#drop(id);
   }
 
