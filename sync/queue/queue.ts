@@ -45,7 +45,7 @@ export interface UploadQueueOptions extends QueueFileOptions {
  *                 claim                  delivered
  *   enqueue ──▶ pending ──▶ uploading ──────────────▶ (ledger)
  *                 ▲  ▲          │ │
- *       due again │  └──────────┘ │ discard, or charged for the tenth time
+ *       due again │  └──────────┘ │ discard, or charged ten times over a day
  *                 │  release,     ▼
  *                 │  snooze,    failed ──▶ retry() ──▶ pending
  *                 │  charge
@@ -247,6 +247,4 @@ export class UploadQueue extends QueueRecords {
   }
 }
 
-function idOf(row: Row): string {
-  return String(row.id);
-}
+const idOf = (row: Row) => String(row.id);
