@@ -23,7 +23,10 @@ const number: fc.Arbitrary<Written> = fc.tuple(
 ).map((parts) => ({ text: parts.join(""), says: { number: parts.join("") } }));
 
 /** A string with some of its units escaped, which need not be. */
-const string: fc.Arbitrary<Written> = fc.tuple(oddText, fc.nat(7))
+const string: fc.Arbitrary<Written & { says: string }> = fc.tuple(
+  oddText,
+  fc.nat(7),
+)
   .map(([says, escapes]) => ({
     says,
     text: escapes > 0
@@ -38,7 +41,9 @@ const string: fc.Arbitrary<Written> = fc.tuple(oddText, fc.nat(7))
 const space = fc.constantFrom("", "", "", " ", "\n", "\r\n", "\t");
 
 const key = fc.oneof(
-  { arbitrary: string, weight: 3 },
+  // V8's JSON.parse takes a key of one escaped character for a backslash, once it has
+  // read an object that has a backslash in its place.
+  { arbitrary: string.filter(({ says }) => says.length !== 1), weight: 3 },
   {
     arbitrary: fc.constantFrom(
       ...["__proto__", "constructor", "toJSON", "filename", "hostname"],
