@@ -29,7 +29,15 @@ export const COMMANDS: Record<string, Command> = {
     summary: "Queue files; prints an id for each as soon as it is safe",
     args: "FILE...",
     min: 1,
-    options: [...STORE, ...SPOOL, ...METADATA, "move", "no-copy", "json"],
+    options: [
+      ...STORE,
+      ...SPOOL,
+      ...METADATA,
+      "move",
+      "no-copy",
+      "priority",
+      "json",
+    ],
     example: "jarvis-agent enqueue door.png --metadata door=3",
     notes:
       "Exits 0 only if every file was queued; whatever becomes of the files then changes nothing.",
@@ -102,6 +110,14 @@ export const COMMANDS: Record<string, Command> = {
     options: [...STORE, "failed", "all", "reason"],
     example: "jarvis-agent retry --failed",
     load: () => import("./commands/retry.ts"),
+  },
+  bump: {
+    summary: "Let captures be sent next",
+    args: "ID...",
+    min: 1,
+    options: [...STORE],
+    example: "jarvis-agent bump 5f0c2d1e-7c1b-4f3e-9a53-0d9a4f6b8c11",
+    load: () => import("./commands/bump.ts"),
   },
   remove: {
     summary: "Remove captures from the queue, undelivered",

@@ -228,6 +228,10 @@ export const OPTIONS = {
   },
   "days": { value: "N", help: "Older than so many days (default: 7)" },
   "failed": { help: "Every capture that failed" },
+  "priority": {
+    value: "N",
+    help: "Send them before all of a lower priority, 0 to 100 (default: 0)",
+  },
   "yes": { help: "Do not ask" },
   "all": { help: "Every capture that failed or waits" },
   "dry-run": {

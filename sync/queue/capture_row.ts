@@ -74,7 +74,9 @@ export const IS_SOUND = {
     ...ofType("'text'", "id filepath metadata_json status"),
     ...texts("last_error file_id sha256"),
     ...numbers("created_at attempts first_charged_at last_charged_at snoozes"),
-    ...numbers("due_at last_attempt size mtime_ms ctime_ms spooled watched"),
+    ...numbers(
+      "due_at last_attempt size mtime_ms ctime_ms spooled watched priority",
+    ),
   ].join(" AND "),
   attempts: [
     "nth BETWEEN 0 AND 999999999",

@@ -8,8 +8,8 @@ import { MAX_BACKOFF_MS } from "./transitions.ts";
 const SNOOZED_SHARE = 8;
 
 /**
- * Whose turn it is: of the captures that are due those that were never snoozed come
- * first, each in order of age. Costs the same for any number of captures.
+ * Whose turn it is: of the captures that are due those with a priority come first,
+ * then those that were never snoozed, each in order of age. Costs the same for any number of captures.
  */
 export class ClaimOrder {
   readonly #file: QueueFile;
@@ -61,13 +61,23 @@ export class ClaimOrder {
     });
   }
 
-  /** The next rows; so many places are for snoozed captures. */
+  /** The next rows: those with a priority, then the others; so many places are for snoozed ones. */
   #next(limit: number, snoozedPlaces: number): Row[] {
-    const { list } = this.#file.sql;
-    const fresh = list.all("pending", 0, limit);
-    const left = Math.max(snoozedPlaces, limit - fresh.length);
-    const snoozed = left > 0 ? list.all("pending", 1, left) : [];
-    return [...fresh.slice(0, limit - snoozed.length), ...snoozed];
+    const { list, first } = this.#file.sql;
+    const prior = first.all(limit);
+    const places = limit - prior.length;
+    if (places === 0) return prior;
+    const taken = new Set(prior.map(({ rowid }) => String(rowid)));
+    const others = (turn: number, count: number) =>
+      list.all("pending", turn, count + prior.length)
+        .filter(({ rowid }) => !taken.has(String(rowid))).slice(0, count);
+    const fresh = others(0, places);
+    const left = Math.max(
+      Math.min(snoozedPlaces, places),
+      places - fresh.length,
+    );
+    const snoozed = left > 0 ? others(1, left) : [];
+    return [...prior, ...fresh.slice(0, places - snoozed.length), ...snoozed];
   }
 
   /** The next captures; rows that cannot be read are set aside on the way. */

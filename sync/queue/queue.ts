@@ -220,6 +220,21 @@ export class UploadQueue extends QueueRecords {
     });
   }
 
+  /**
+   * Lets a capture that is due be sent before all of a lower priority; 0 is that
+   * of all others. Returns whether it is in the queue.
+   */
+  setPriority(id: string, priority: number): boolean {
+    return this.#file.write(() => this.#sql.setPriority.run(priority, id) > 0);
+  }
+
+  /** Makes pending captures due now, and the next ones, in this order; returns the ids of those it found. */
+  bump(ids: string[]): string[] {
+    return this.#file.write(() =>
+      ids.toReversed().filter((id) => this.#sql.bump.run(id) > 0).reverse()
+    );
+  }
+
   /** Makes every waiting capture due now; what was charged stays. */
   makeAllDue(): void {
     this.#file.write(() => this.#sql.makeAllDue.run());

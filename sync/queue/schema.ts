@@ -61,6 +61,7 @@ const TABLES = [
   ${IDENTITY},
   ${flag("spooled")},
   ${flag("watched")},
+  ${whole("priority", "NOT NULL DEFAULT 0")},
   turn INTEGER NOT NULL AS (iif(due_at IS NULL, snoozes > 0, 2))
 ) STRICT`,
   `CREATE TABLE delivered (
@@ -134,6 +135,8 @@ const INDEXES = [
   "CREATE INDEX captures_by_turn ON captures (status, turn, created_at)",
   `CREATE INDEX captures_waiting ON captures (due_at)
   WHERE status = 'pending' AND due_at IS NOT NULL`,
+  `CREATE INDEX captures_first ON captures (priority DESC, created_at)
+  WHERE status = 'pending' AND priority > 0 AND due_at IS NULL`,
   "CREATE INDEX delivered_by_time ON delivered (delivered_at)",
   "CREATE INDEX watched_by_capture ON watched_files (capture_id)",
   "CREATE UNIQUE INDEX watched_by_file ON watched_files (file_id)",

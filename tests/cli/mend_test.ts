@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { CaptureServer } from "../helpers/capture_server.ts";
 import { Host } from "../helpers/host.ts";
 
 /** Queues files and lets them fail, each for a reason. */
@@ -104,4 +105,18 @@ Deno.test("export --failed leaves out what waits, and refuses bytes that are not
   assertEquals((await host.run("export", "--failed", good!, dir)).code, 2);
   assertEquals((await host.run("export", dir)).code, 2);
   assert(good);
+});
+
+Deno.test("enqueue --priority and bump decide what is sent first", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  await host.enqueue(host.write("a"));
+  const [b] = await host.enqueue(host.write("b"));
+  const urgent = await host.run("enqueue", "--priority=7", host.write("c"));
+  assertEquals(urgent.code, 0);
+  const { code, stdout, stderr } = await host.run("bump", b!, "nonsense");
+  assertEquals([code, stdout], [1, `${b}\n`]);
+  assertStringIncludes(stderr, 'Cannot bump "nonsense": no such capture is');
+  assertEquals((await host.run("sync", "--concurrency=1")).code, 0);
+  assertEquals(server.names, ["b", "c", "a"]);
 });

@@ -185,3 +185,41 @@ testOnEachEngine(
     assertEquals(fixture.pending(), ["waiting", "fresh", "snoozed"]);
   },
 );
+
+testOnEachEngine(
+  "UploadQueue.claim() takes captures with a priority first, the highest, then the oldest",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const [a, b, c, d, e, f] = fixture.enqueue(..."abcdef");
+    queue.setPriority(d!, 5);
+    queue.setPriority(b!, 5);
+    queue.setPriority(f!, 9);
+    assertEquals(fixture.pending(), [..."fbdace"]);
+    assertEquals(fixture.pending(4), [..."fbda"]);
+    assertEquals(fixture.pending(2), [..."fb"]);
+    // One that is put off waits like any other.
+    assertEquals(namesOf(queue.claim(1)), ["f"]);
+    queue.complete([{ id: f!, kind: "snooze", error: "", delayMs: 60_000 }]);
+    queue.claim(1);
+    assertEquals(queue.list({ status: "uploading" })[0]!.id, b);
+    assertEquals(fixture.pending(), [..."dace"]);
+    assertEquals([a, c, e].every((id) => queue.setPriority(id!, 0)), true);
+    assertEquals(queue.setPriority("nonsense", 1), false);
+  },
+);
+
+testOnEachEngine(
+  "UploadQueue.bump() makes captures the next ones, also those that wait, and no failed ones",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const [a, b, c, d] = fixture.enqueue(..."abcd");
+    queue.setPriority(b!, 100);
+    queue.markFailed(d!, "HTTP 500");
+    queue.complete([{ id: a!, kind: "discard", error: "no" }]);
+    assertEquals(queue.bump([d!, "nonsense", c!, a!]), [d!, c!]);
+    assertEquals(fixture.pending(), [..."dcb"]);
+    assertEquals(queue.get(d!)!.attempts, 1);
+  },
+);

@@ -9,6 +9,11 @@ import { readMetadata } from "../metadata.ts";
 export async function run(context: CommandContext): Promise<number> {
   const { settings, given, out, err } = context;
   const metadataJson = await readMetadata(given);
+  const priority = given.number("priority", 0, {
+    min: 0,
+    max: 100,
+    whole: true,
+  });
   using store = await openStore(settings, {
     log: createLog({ write: err }),
   });
@@ -19,6 +24,7 @@ export async function run(context: CommandContext): Promise<number> {
   }
   return await eachFile(context, async (filepath) => {
     const id = await store.intake.add(filepath, metadataJson, settings);
+    if (priority > 0) store.queue.setPriority(id, priority);
     nudgeAgent(store.queue.path);
     out(given.has("json") ? JSON.stringify({ id, filepath }) : id);
     return ExitCode.ok;
