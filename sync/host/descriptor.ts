@@ -207,6 +207,11 @@ export function clone(from: number, to: number): boolean {
   return libc!.ioctl(to, FICLONE, BigInt(from)) === 0;
 }
 
+/** Brings what was written to a file, or the names in a folder, to the disk. */
+export function sync(fd: number): void {
+  checked(libc!.fsync(fd), "write to the disk");
+}
+
 /** Removes the file of this name from a folder. */
 export function unlinkAt(folder: number, name: string): void {
   checked(libc!.unlinkat(folder, cString(name), 0), `remove "${name}"`);

@@ -54,14 +54,15 @@ export interface Folder extends Disposable {
   /** Its names in no order, some hundreds at a time. */
   list(): Generator<FolderEntry[]>;
   /**
-   * Removes a file, if the name still leads to this very version of it.
+   * Removes a file, if the name still leads to this very version of it. A power cut
+   * does not bring it back.
    *
    * @returns whether it did.
    */
   remove(name: string, expected: FileIdentity): boolean;
   /**
    * Moves a file to a name in another folder that nothing has yet, if it is still
-   * this very version of it.
+   * this very version of it. A power cut does not undo it.
    *
    * @returns whether it did.
    * @throws {Error} whose `code` is `EXDEV` if that is another file system,
@@ -150,6 +151,7 @@ class DescriptorFolder implements Folder {
     return this.#inParent(name, (fd, last) => {
       if (!isSame(descriptor.statAt(fd, last), expected)) return false;
       descriptor.unlinkAt(fd, last);
+      descriptor.sync(fd);
       return true;
     });
   }
@@ -162,6 +164,7 @@ class DescriptorFolder implements Folder {
     return this.#inParent(name, (fd, last) => {
       if (!isSame(descriptor.statAt(fd, last), expected)) return false;
       descriptor.renameAt(fd, last, target);
+      [target.folder, fd].forEach(descriptor.sync);
       return true;
     });
   }

@@ -45,6 +45,7 @@ const SYMBOLS = {
     parameters: ["i32", "buffer", "i32", "buffer", "i32"],
     result: "i32",
   },
+  fsync: { parameters: ["i32"], result: "i32" },
   fstatfs: { parameters: ["i32", "buffer"], result: "i32" },
   inotify_init1: { parameters: ["i32"], result: "i32" },
   inotify_add_watch: { parameters: ["i32", "buffer", "u32"], result: "i32" },

@@ -1,4 +1,5 @@
-import { join } from "@std/path";
+import { dirname, join } from "@std/path";
+import { syncDir } from "./data_dir.ts";
 import type { Folder, FolderEntry, FolderIdentity } from "./folder.ts";
 import {
   type FileIdentity,
@@ -62,6 +63,7 @@ export class PortableFolder implements Folder {
     const info = this.look(name);
     if (info?.kind !== "file" || !isSameVersion(info, expected)) return false;
     Deno.removeSync(path);
+    syncDir(dirname(path));
     return true;
   }
 
@@ -76,7 +78,9 @@ export class PortableFolder implements Folder {
         code: "EEXIST",
       });
     }
-    Deno.renameSync(this.#below(name), join(to.path, as));
+    const path = this.#below(name);
+    Deno.renameSync(path, join(to.path, as));
+    [to.path, dirname(path)].forEach(syncDir);
     return true;
   }
 

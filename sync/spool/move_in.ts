@@ -1,6 +1,5 @@
 import { basename, dirname } from "@std/path";
 import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
-import { syncDir } from "../host/data_dir.ts";
 import { reached } from "../host/fault_point.ts";
 import { syncFile } from "../host/files.ts";
 import { type Folder, openFolder } from "../host/folder.ts";
@@ -77,7 +76,7 @@ export async function moveIn(
     isQueued: (id: string) => boolean;
   },
 ): Promise<boolean> {
-  const { file, folder } = given;
+  const { file } = given;
   const { capture, enqueue, isQueued } = options;
   const { id } = capture;
   const { identity } = file;
@@ -95,7 +94,6 @@ export async function moveIn(
       throw new UnfinishedFileError(file.path);
     }
     syncFile(spool.pathOf(id));
-    [shard.path, folder.path].forEach(syncDir);
     reached("spool-file");
     enqueue(record);
   } catch (error) {
@@ -114,7 +112,6 @@ function giveBack(
   try {
     const expected = shard.look(id);
     if (expected) shard.move(id, { to: folder, as: name, expected });
-    [folder.path, shard.path].forEach(syncDir);
   } catch {
     // Something has its name by now: rather delivered than lost.
     spool.occupants.leaveUnfinished();
@@ -126,7 +123,6 @@ export function removeGiven({ file, folder, name }: GivenFile): string | null {
   try {
     const isRemoved = isSameFile(file.stat(), file.identity) &&
       folder.remove(name, file.stat());
-    if (isRemoved) syncDir(folder.path);
     return isRemoved ? null : "it is another file now";
   } catch (error) {
     return (error as Error).message;

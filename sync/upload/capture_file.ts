@@ -111,7 +111,9 @@ async function identified(
   const { path, identity } = file;
   const { size, mtimeMs } = identity;
   const isExpected = expected !== undefined && isSame(identity, expected);
-  if (expected && !isExpected && !sha256) throw otherThanHandedOver(path);
+  if (expected && !sha256 && !isStill(identity, expected)) {
+    throw otherThanHandedOver(path);
+  }
   const bytes = size <= IN_MEMORY_BYTES ? readWhole(file) : null;
   const actual = sha256 && isExpected
     ? sha256.toLowerCase()
@@ -202,6 +204,16 @@ function isSame(
   const { fileId, size, mtimeMs, ctimeMs } = { ...file, ...other };
   return fileId === file.fileId && size === file.size &&
     mtimeMs === file.mtimeMs && ctimeMs === file.ctimeMs;
+}
+
+/** Whether it is the same but for a name or permissions, or for the number that its disk has since a restart. */
+function isStill(
+  file: FileIdentity,
+  other: NonNullable<KnownCapture["expected"]>,
+): boolean {
+  const { fileId, size, mtimeMs, ctimeMs } = { ...file, ...other };
+  return size === file.size && mtimeMs === file.mtimeMs &&
+    (fileId === file.fileId || ctimeMs === file.ctimeMs);
 }
 
 function changed({ path, identity: { size } }: OpenedFile): CaptureFileError {

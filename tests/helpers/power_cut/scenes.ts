@@ -55,6 +55,7 @@ export class Scene implements AsyncDisposable {
     this.#disk = await ShadowedDisk.begin(this.root, {
       library: this.#props.library,
       shadow: this.#dir.join("shadow"),
+      keep: this.watched,
     });
   }
 

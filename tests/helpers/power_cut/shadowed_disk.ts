@@ -1,4 +1,6 @@
 import { join } from "@std/path";
+import { exists } from "../../../sync/host/files.ts";
+import { sha256Of } from "../../chaos/oracle.ts";
 import { Random } from "../../chaos/random.ts";
 
 /** Which of what was not synced survives a power cut. */
@@ -26,21 +28,34 @@ export class ShadowedDisk {
   readonly #library: string;
   readonly #synced: string;
   readonly #now: string;
+  /** Links to files, by their inodes. */
+  readonly #kept: string;
 
   private constructor(root: string, library: string, shadow: string) {
     this.#root = root;
     this.#library = library;
     this.#synced = join(shadow, "synced");
     this.#now = join(shadow, "now");
+    this.#kept = join(shadow, "kept");
   }
 
-  /** Begins to shadow a folder. All that is in it by now survives. */
+  /**
+   * Begins to shadow a folder. All that is in it by now survives.
+   *
+   * @param options What comes back of the files in the folder `keep` is the very
+   * file that it was, as on a real disk.
+   */
   static async begin(
     root: string,
-    options: { library: string; shadow: string },
+    options: { library: string; shadow: string; keep: string },
   ): Promise<ShadowedDisk> {
     const disk = new ShadowedDisk(root, options.library, options.shadow);
     await disk.#shadowAll(disk.#synced);
+    Deno.mkdirSync(disk.#kept);
+    for (const { name } of Deno.readDirSync(options.keep)) {
+      const path = join(options.keep, name);
+      Deno.linkSync(path, join(disk.#kept, String(Deno.statSync(path).ino)));
+    }
     return disk;
   }
 
@@ -60,7 +75,10 @@ export class ShadowedDisk {
     return this.#shadowAll(this.#now);
   }
 
-  /** Puts into the folder what has survived {@linkcode ShadowedDisk.cut}, and nothing else. */
+  /**
+   * Puts into the folder what has survived {@linkcode ShadowedDisk.cut}, and nothing
+   * else. What is there already stays the very file that it is.
+   */
   survive(survival: Survival): void {
     const random = new Random(
       typeof survival === "object" ? survival.mixed : 0,
@@ -79,9 +97,8 @@ export class ShadowedDisk {
         : [this.#synced];
       return shadows.map((dir) => join(dir, `${key}.${kind}`)).find(exists);
     };
-    Deno.removeSync(this.#root, { recursive: true });
-    Deno.mkdirSync(this.#root, { mode: 0o700 });
-    build(Deno.readTextFileSync(join(this.#synced, "root")), this.#root, read);
+    const key = Deno.readTextFileSync(join(this.#synced, "root"));
+    build(key, this.#root, { read, kept: this.#kept });
   }
 
   #env(shadow: string): Record<string, string> {
@@ -110,30 +127,47 @@ export class ShadowedDisk {
 function build(
   key: string,
   to: string,
-  read: (key: string, kind: "names" | "data") => string | undefined,
+  from: {
+    read: (key: string, kind: "names" | "data") => string | undefined;
+    kept: string;
+  },
 ): void {
-  const names = read(key, "names");
+  const names = from.read(key, "names");
   const lines = names === undefined ? "" : Deno.readTextFileSync(names);
-  for (const line of lines.split("\n").filter(Boolean)) {
+  const entries = lines.split("\n").filter(Boolean).map((line) => {
     const [, kind, childKey = "", name = ""] = /^(.) (\S+) (.*)$/.exec(line)!;
+    return { isFolder: kind === "d", childKey, name };
+  });
+  for (const { name, isDirectory } of [...Deno.readDirSync(to)]) {
+    const stays = entries
+      .some((entry) => entry.name === name && entry.isFolder === isDirectory);
+    if (!stays) Deno.removeSync(join(to, name), { recursive: true });
+  }
+  for (const { isFolder, childKey, name } of entries) {
     const path = join(to, name);
-    if (kind === "d") {
-      Deno.mkdirSync(path, { mode: 0o700 });
-      build(childKey, path, read);
+    if (!isFolder) {
+      const kept = join(from.kept, childKey.split("-")[0]!);
+      buildFile(path, { data: from.read(childKey, "data"), kept });
       continue;
     }
-    const data = read(childKey, "data");
-    Deno.writeFileSync(path, data ? Deno.readFileSync(data) : new Uint8Array());
-    if (data === undefined) continue;
-    const { mtime } = Deno.statSync(data);
-    if (mtime) Deno.utimeSync(path, mtime, mtime);
+    if (!exists(path)) Deno.mkdirSync(path, { mode: 0o700 });
+    build(childKey, path, from);
   }
 }
 
-function exists(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
+function buildFile(
+  path: string,
+  { data, kept }: { data: string | undefined; kept: string },
+): void {
+  const bytes = data ? Deno.readFileSync(data) : new Uint8Array();
+  const mtime = data ? Deno.statSync(data).mtime : null;
+  const isIt = (file: string) =>
+    exists(file) &&
+    Deno.statSync(file).mtime?.getTime() === mtime?.getTime() &&
+    sha256Of(Deno.readFileSync(file)) === sha256Of(bytes);
+  if (isIt(path)) return;
+  if (exists(path)) Deno.removeSync(path);
+  if (isIt(kept)) return Deno.linkSync(kept, path);
+  Deno.writeFileSync(path, bytes);
+  if (mtime) Deno.utimeSync(path, mtime, mtime);
 }
