@@ -58,6 +58,7 @@ export class OutageLog {
     this.#log(
       "warn",
       `The server cannot be used${since}, ${waiting()} captures wait: ${reason}`,
+      { event: "outage" },
     );
   }
 
@@ -70,6 +71,7 @@ export class OutageLog {
       `The server is usable again after ${
         this.#duration(outage.sinceMs)
       }, ${waiting()} captures wait to be delivered`,
+      { event: "recovered" },
     );
   }
 

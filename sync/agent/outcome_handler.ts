@@ -151,7 +151,7 @@ export class OutcomeHandler {
     const { id } = capture;
     this.#options.completer.add({
       completion: { id, kind: "discard", error, ...recordOf(result) },
-      after: () => this.#tellFailed(capture, error),
+      after: () => this.#tellFailed(capture, error, result),
     });
   }
 
@@ -178,6 +178,7 @@ export class OutcomeHandler {
     this.#options.log(
       capture.snoozes === 0 ? "warn" : "debug",
       `${nameOf(capture)} will be tried again in ${again}: ${error}`,
+      fieldsOf("postponed", capture, attempt.result),
     );
   }
 
@@ -205,11 +206,12 @@ export class OutcomeHandler {
       completion: { id, kind: "charge", error, ...recordOf(result) },
       after: () => {
         const isFailed = this.#options.queue.get(id)?.status === "failed";
-        if (isFailed) return this.#tellFailed(capture, error);
+        if (isFailed) return this.#tellFailed(capture, error, result);
         this.#report.postponed++;
         this.#options.log(
           "warn",
           `${nameOf(capture)} was not taken, will be tried again: ${error}`,
+          fieldsOf("postponed", capture, result),
         );
       },
     });
@@ -230,22 +232,47 @@ export class OutcomeHandler {
         await this.#options.onDelivered?.(capture, result);
       },
     });
-    this.#options.log("debug", `${nameOf(capture)} is delivered`);
+    const fields = fieldsOf("delivered", capture, result);
+    const { bytes, ms } = fields;
+    this.#options.log(
+      "info",
+      `${nameOf(capture)} is delivered: ${bytes} bytes in ${ms} ms, ` +
+        `the server's id is ${captureId}`,
+      { ...fields, serverId: captureId },
+    );
   }
 
-  #tellFailed(capture: QueuedCapture, error: string): void {
+  #tellFailed(
+    capture: QueuedCapture,
+    error: string,
+    result?: UploadResult,
+  ): void {
     this.#report.failed++;
     this.#options.log(
       "error",
       `${
         nameOf(capture)
       } failed and is kept until it is retried or removed: ${error}`,
+      fieldsOf("failed", capture, result),
     );
   }
 }
 
 function nameOf({ id, filepath }: QueuedCapture): string {
   return `Capture "${basename(filepath)}" (${id})`;
+}
+
+/** What a program that reads the log is told of an attempt. */
+function fieldsOf(
+  event: string,
+  capture: QueuedCapture,
+  result: UploadResult | undefined,
+) {
+  const attempt = capture.attempts + capture.snoozes + 1;
+  const { status = null, elapsedMs = 0, sent } = result ?? {};
+  const bytes = sent?.size ?? capture.size;
+  const ms = Math.round(elapsedMs);
+  return { event, captureId: capture.id, attempt, status, ms, bytes };
 }
 
 /** What the queue keeps of an attempt. */

@@ -9,6 +9,7 @@ import { isAbsolute, join, resolve } from "@std/path";
 import type { AfterUpload } from "../watch/after_upload.ts";
 import type { FilterOptions } from "../watch/capture_filter.ts";
 import { COPY_UP_TO_BYTES } from "../spool/copies.ts";
+import type { LogLevel } from "../host/log.ts";
 import type { AddOptions } from "../spool/intake.ts";
 import { MIN_FREE_BYTES } from "../spool/room.ts";
 import { type Ambient, type Given, UsageError } from "./arguments.ts";
@@ -53,7 +54,8 @@ export interface Settings {
   mode: NonNullable<AddOptions["mode"]>;
   copyUpToBytes: number;
   keepHistoryMs: number;
-  verbose: boolean;
+  logLevel: LogLevel;
+  logFormat: "text" | "json";
   monitor: MonitorSettings;
 }
 
@@ -100,7 +102,10 @@ export function readSettings(
       unit: "d",
     }),
     copyUpToBytes: given.bytes("copy-up-to", COPY_UP_TO_BYTES),
-    verbose: given.has("verbose"),
+    logLevel: given.has("verbose")
+      ? "debug"
+      : given.oneOf("log-level", ["info", "debug", "warn", "error"]),
+    logFormat: given.oneOf("log-format", ["text", "json"]),
     monitor: readMonitorSettings(given, around.env),
   };
 }

@@ -239,9 +239,19 @@ export const OPTIONS = {
       "Only list what would be done: taken of the watched folders, and why not the rest, or removed",
   },
   "json": { help: "Print JSON" },
+  "log-level": {
+    env: "JARVIS_LOG_LEVEL",
+    value: "debug|info|warn|error",
+    help: "Log only what is at least so urgent (default: info)",
+  },
+  "log-format": {
+    env: "JARVIS_LOG_FORMAT",
+    value: "text|json",
+    help: "Log lines for people, or a JSON object each (default: text)",
+  },
   "verbose": {
     env: "JARVIS_VERBOSE",
-    help: "Log every delivery (-v does the same)",
+    help: "Log all there is, like --log-level debug (-v does the same)",
   },
 } as const satisfies Record<string, OptionSpec>;
 
@@ -291,5 +301,7 @@ export const RUN_OPTIONS = [
   "listen-anywhere",
   "metrics-file",
   "heartbeat-url",
+  "log-level",
+  "log-format",
   "verbose",
 ] as const;

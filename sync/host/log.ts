@@ -1,8 +1,27 @@
 /** How urgent a line is. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
+/** What a program that reads the log is told besides the message. No name in it may change. */
+export interface LogFields {
+  /** What happened, in one word. */
+  event: string;
+  captureId?: string;
+  /** Which attempt at the capture it was. */
+  attempt?: number;
+  /** The HTTP status; `null` if there was no answer. */
+  status?: number | null;
+  ms?: number;
+  bytes?: number | null;
+  /** What the server calls the capture. */
+  serverId?: string | null;
+}
+
 /** Takes one line of the log. Secrets and metadata never come here. */
-export type Log = (level: LogLevel, message: string) => void;
+export type Log = (
+  level: LogLevel,
+  message: string,
+  fields?: LogFields,
+) => void;
 
 /** Options for {@linkcode createLog}. */
 export interface LogOptions {
@@ -15,12 +34,10 @@ export interface LogOptions {
    * @default {false}
    */
   journal?: boolean;
-  /**
-   * Whether `debug` lines are wanted.
-   *
-   * @default {false}
-   */
-  verbose?: boolean;
+  /** Lines that are less urgent are left out. @default {"info"} */
+  level?: LogLevel;
+  /** `json`: each line is an object, for programs. @default {"text"} */
+  format?: "text" | "json";
 }
 
 /** syslog's priorities, as the journal reads them. */
@@ -33,15 +50,15 @@ const PRIORITY: Record<LogLevel, number> = {
 
 /** Returns a log that writes one line for each message. */
 export function createLog(options: LogOptions): Log {
-  const { write, journal = false, verbose = false } = options;
-  return (level, message) => {
-    if (level === "debug" && !verbose) return;
-    const text = oneLine(message);
-    write(
-      journal
-        ? `<${PRIORITY[level]}>${text}`
-        : `${new Date().toISOString()} ${level.padEnd(5)} ${text}`,
-    );
+  const { write, journal = false, format = "text" } = options;
+  const least = PRIORITY[options.level ?? "info"];
+  return (level, message, fields) => {
+    if (PRIORITY[level] > least) return;
+    const time = new Date().toISOString();
+    const line = format === "json"
+      ? JSON.stringify({ time, level, event: "note", ...fields, message })
+      : `${journal ? "" : `${time} ${level.padEnd(5)} `}${message}`;
+    write((journal ? `<${PRIORITY[level]}>` : "") + oneLine(line));
   };
 }
 

@@ -50,6 +50,8 @@ const WRONG: Partial<Record<OptionName, [values: string[], expected: string]>> =
     "settle": [["-1", "1e9", "Infinity", "0x10"], SECONDS],
     "grace": [["-1", "NaN", "99999"], SECONDS],
     "after-upload": [["keep it", "move", "move:"], "keep, delete or move:DIR"],
+    "log-level": [["loud"], "info or debug or warn or error"],
+    "log-format": [["xml"], "text or json"],
     "proof": [["ID", "body"], "id or status"],
     "listen": [
       ["here", "127.0.0.1:", "127.0.0.1:70000"],
@@ -160,7 +162,8 @@ Deno.test("settings have the defaults that the help names", () => {
     keepHistoryMs: 90 * 86_400_000,
     copyUpToBytes: 8 * 1024 * 1024,
     mode: "copy",
-    verbose: false,
+    logLevel: "info",
+    logFormat: "text",
     monitor: {
       listen: null,
       metricsFile: null,
@@ -173,9 +176,9 @@ Deno.test("settings have the defaults that the help names", () => {
 Deno.test("the command line outweighs the environment, and the environment the defaults", () => {
   const env = { JARVIS_CONCURRENCY: "8", JARVIS_VERBOSE: "1" };
   assertEquals(settings([], env).concurrency, 8);
-  assertEquals(settings([], env).verbose, true);
+  assertEquals(settings([], env).logLevel, "debug");
   assertEquals(settings(["--concurrency", "2"], env).concurrency, 2);
-  assertEquals(settings(["--verbose=false"], env).verbose, false);
+  assertEquals(settings(["--verbose=false"], env).logLevel, "info");
   assertEquals(settings([], { JARVIS_CONCURRENCY: "" }).concurrency, 32);
 });
 

@@ -167,20 +167,26 @@ Deno.test(
   },
 );
 
-Deno.test("the log tells of deliveries only if asked to, and never of metadata", async () => {
+Deno.test("the log tells of each delivery in one line, unless told otherwise, and never of metadata", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);
-  for (const args of [[], ["--verbose"]]) {
+  for (const args of [[], ["--log-level=warn"], ["--log-format=json"]]) {
     await host.run(
       ...["enqueue", host.write("a\nb.png"), "--metadata", "pin=hush"],
     );
-    await using agent = await host.startAgent(...args);
-    await eventually("it arrives", () => server.uploads.length > args.length);
+    await using agent = host.start("run", ...args);
+    const before = server.uploads.length;
+    await eventually("it arrives", () => server.uploads.length > before);
     agent.kill("SIGTERM");
     const { stderr } = await agent.ended();
-    const tells = stderr.includes('Capture "a\\nb.png" (');
-    assertEquals(tells, args.length > 0, stderr);
+    const tells = stderr.includes("is delivered: 7 bytes in ");
+    assertEquals(tells, args[0] !== "--log-level=warn", stderr);
     assert(!stderr.includes("hush"), stderr);
+    if (args[0] !== "--log-format=json") continue;
+    const events = stderr.trimEnd().split("\n").map((line) => JSON.parse(line));
+    const delivered = events.find(({ event }) => event === "delivered");
+    assertEquals([delivered.bytes, delivered.status], [7, 201]);
+    assert(delivered.ms >= 0 && delivered.serverId && delivered.captureId);
   }
 });
 

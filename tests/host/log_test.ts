@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { isJournal } from "../../sync/host/systemd_journal.ts";
 import { createLog, OnceLog, oneLine } from "../../sync/host/log.ts";
 
@@ -7,10 +7,29 @@ Deno.test("createLog() writes a line with time and level for each message, debug
   const log = createLog({ write: (line) => lines.push(line) });
   log("warn", "one\ntwo");
   log("debug", "nobody reads this");
-  createLog({ write: (line) => lines.push(line), verbose: true })("debug", "x");
+  createLog({ write: (line) => lines.push(line), level: "debug" })(
+    "debug",
+    "x",
+  );
   assertEquals(lines.length, 2);
   assertMatch(lines[0]!, /^\d{4}-\d\d-\d\dT[\d:.]+Z warn {2}one\\ntwo$/);
   assertMatch(lines[1]!, / debug x$/);
+});
+
+Deno.test("createLog() writes a JSON object a line, with stable keys, for programs", () => {
+  const lines: string[] = [];
+  const write = (line: string) => lines.push(line);
+  const log = createLog({ write, format: "json", level: "warn" });
+  const fields = { event: "failed", captureId: "1", status: 422, ms: 3 };
+  log("error", "a\u202eb\nc", fields);
+  log("warn", "d");
+  log("info", "left out");
+  assertEquals(lines.length, 2);
+  const [{ time, ...rest }, other] = lines.map((line) => JSON.parse(line));
+  assertMatch(time, /^\d{4}-.*Z$/);
+  assertEquals(rest, { level: "error", ...fields, message: "a\u202eb\nc" });
+  assertEquals([other.event, other.message], ["note", "d"]);
+  assert(!lines[0]!.includes("\u202e"));
 });
 
 Deno.test("createLog() writes priorities instead for the journal, which has a clock", () => {
@@ -18,7 +37,7 @@ Deno.test("createLog() writes priorities instead for the journal, which has a cl
   const log = createLog({
     write: (line) => lines.push(line),
     journal: true,
-    verbose: true,
+    level: "debug",
   });
   for (const level of ["error", "warn", "info", "debug"] as const) {
     log(level, level);

@@ -179,7 +179,8 @@ class Service {
     return createLog({
       write: this.#write,
       journal: this.#journal,
-      verbose: this.#settings.verbose,
+      level: this.#settings.logLevel,
+      format: this.#settings.logFormat,
     });
   }
 }
