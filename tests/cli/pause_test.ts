@@ -37,7 +37,10 @@ Deno.test("A pause survives restarts; sync and upload say so and exit 75", async
   await host.run("pause", "--for=2h");
   const sync = await host.run("sync");
   assertEquals(sync.code, 75);
-  assertMatch(sync.stderr, /Deliveries are paused until \d{4}-.*resume/);
+  assertMatch(
+    sync.stdout,
+    /^0 delivered.* 1 left: Deliveries are paused until \d{4}-.*resume/,
+  );
   const upload = await host.run("upload", host.write("b"));
   assertEquals(upload.code, 75);
   assertStringIncludes(upload.stdout, "deliveries are paused");

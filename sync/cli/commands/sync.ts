@@ -21,7 +21,7 @@ const LOOK_MS = 200;
 
 /** Tries every pending capture once: by itself, or by asking the agent that runs. */
 export async function run(context: CommandContext): Promise<number> {
-  const { settings, given, out } = context;
+  const { settings } = context;
   const signal = context.stopSignal();
   const log = createLog({ write: context.err });
   const lockPath = agentLockPath(join(settings.dataDir, QUEUE_FILE));
@@ -32,12 +32,16 @@ export async function run(context: CommandContext): Promise<number> {
   // Where no agent ever runs nobody else would find all that is damaged.
   using store = await openStore(settings, { log, thorough: true });
   const { queue } = store;
+  const before = queue.getStats();
   const pause = queue.getPause();
   if (pause) {
-    context.err(`jarvis-agent: ${describePause(pause)}`);
+    const left = before.pending + before.uploading;
+    tell(context, { delivered: 0, failed: 0, left }, {
+      state: queue.getAgentState().serverState,
+      reason: describePause(pause),
+    });
     return ExitCode.temporary;
   }
-  const before = queue.getStats();
   const progress = new Progress(context.err, before.pending + before.uploading);
   const stop = new AbortController();
   const showing = show(queue, progress, stop.signal);
@@ -55,14 +59,23 @@ export async function run(context: CommandContext): Promise<number> {
   // Others may have been removed meanwhile.
   const failed = Math.max(after.failed - before.failed, 0);
   const { serverState: state, serverReason: reason } = queue.getAgentState();
-  out(
-    given.has("json")
-      ? JSON.stringify({ delivered, failed, left, server: { state, reason } })
-      : `${delivered} delivered, ${failed} failed, ${left} left` +
-        (left > 0 && reason ? `: ${reason}` : ""),
-  );
+  tell(context, { delivered, failed, left }, { state, reason });
   if (left > 0) return ExitCode.temporary;
   return failed > 0 ? ExitCode.failure : ExitCode.ok;
+}
+
+function tell(
+  { given, out }: CommandContext,
+  counts: { delivered: number; failed: number; left: number },
+  server: { state: string; reason: string | null },
+): void {
+  const { delivered, failed, left } = counts;
+  out(
+    given.has("json")
+      ? JSON.stringify({ ...counts, server })
+      : `${delivered} delivered, ${failed} failed, ${left} left` +
+        (left > 0 && server.reason ? `: ${server.reason}` : ""),
+  );
 }
 
 /** Asks the running agent and waits for it; returns whether one did it. */
