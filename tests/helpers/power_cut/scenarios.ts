@@ -12,8 +12,7 @@ export const SCENARIOS = {
   ) => {
     scene.queueIsLost = true;
     await scene.begin();
-    const captures = [scene.make(scene.makers), scene.make(scene.makers)];
-    return await scene.enqueue(captures, { cutAt });
+    return await scene.enqueue([scene.make(scene.makers)], { cutAt });
   },
   "captures are copied into the spool": async (scene, cutAt) => {
     await scene.enqueue([scene.make(scene.makers)]);
@@ -23,7 +22,7 @@ export const SCENARIOS = {
   },
   "captures are moved into the spool": async (scene, cutAt) => {
     await scene.enqueue([scene.make(scene.makers)]);
-    const captures = [scene.make(scene.makers), scene.make(scene.makers)];
+    const captures = [scene.make(scene.makers)];
     await scene.begin();
     return await scene.enqueue(captures, { cutAt, args: ["--move"] });
   },
