@@ -17,7 +17,8 @@
  * @module
  */
 
-export { AgentRunningError } from "./agent/agent_lock.ts";
+export { acquireAgentLock, AgentRunningError } from "./agent/agent_lock.ts";
+export { UnrecordedError } from "./agent/batch_completer.ts";
 export { SyncAgent } from "./agent/agent.ts";
 export type { SyncAgentOptions } from "./agent/agent.ts";
 export type { PassReport } from "./agent/outcome_handler.ts";

@@ -10,7 +10,6 @@ import { Heartbeat } from "./heartbeat.ts";
 import { OutcomeHandler, type PassReport } from "./outcome_handler.ts";
 import { Patience } from "./patience.ts";
 import { PauseSwitch } from "./pause_switch.ts";
-import { Prefetch } from "./prefetch.ts";
 import { watchQueue } from "./queue_changes.ts";
 import { ServerReport } from "./server_report.ts";
 import { SHORT_WAIT_MS, Throttle } from "./throttle.ts";
@@ -42,7 +41,7 @@ export class SyncAgent {
   #probesRequested = 0;
 
   constructor(options: SyncAgentOptions) {
-    const { queue, uploader, spool, log = () => {} } = options;
+    const { queue, uploader, log = () => {} } = options;
     const throttle = options.throttle ??
       new Throttle({ concurrency: options.concurrency });
     this.#options = options;
@@ -52,30 +51,14 @@ export class SyncAgent {
     this.#patience = new Patience(log);
     this.#pause = new PauseSwitch(queue);
     this.#heartbeat = new Heartbeat(queue.path);
-    this.#report = new ServerReport(queue, {
-      throttle,
-      serverUrl: uploader.serverUrl,
-      log,
-    });
+    const { serverUrl } = uploader;
+    this.#report = new ServerReport(queue, { throttle, serverUrl, log });
     const patience = this.#patience;
     const completer = new BatchCompleter(queue, { patience, log });
-    this.#outcomes = new OutcomeHandler({
-      queue,
-      throttle,
-      completer,
-      uploader,
-      spool,
-      onDelivered: options.onDelivered,
-      onAttempt: options.onAttempt,
-      snoozeMs: options.snoozeMs,
-      log,
-    });
+    const parts = { ...options, throttle, log };
+    this.#outcomes = new OutcomeHandler({ ...parts, completer });
     this.#delivery = new Delivery({
-      queue,
-      uploader,
-      spool,
-      throttle,
-      prefetch: new Prefetch(queue),
+      ...parts,
       outcomes: this.#outcomes,
       completer,
       patience,

@@ -10,16 +10,15 @@ import type { BatchCompleter } from "./batch_completer.ts";
 import type { OutcomeHandler } from "./outcome_handler.ts";
 import type { Patience } from "./patience.ts";
 import type { PauseSwitch } from "./pause_switch.ts";
-import type { Prefetch } from "./prefetch.ts";
+import { Prefetch } from "./prefetch.ts";
 import type { Throttle } from "./throttle.ts";
 
 /** What {@linkcode Delivery} needs. */
 export interface DeliveryOptions {
-  queue: Pick<UploadQueue, "attempts">;
+  queue: Pick<UploadQueue, "claim" | "complete" | "attempts">;
   uploader: Pick<CaptureUploader, "upload">;
   spool?: Pick<Spool, "pathOf"> | undefined;
   throttle: Throttle;
-  prefetch: Prefetch;
   outcomes: OutcomeHandler;
   completer: BatchCompleter;
   patience: Patience;
@@ -35,9 +34,11 @@ export const TURN_MS = 5_000;
 /** The agent's working half: claims captures, uploads several at a time, completes each. */
 export class Delivery {
   readonly #options: DeliveryOptions;
+  readonly #prefetch: Prefetch;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
+    this.#prefetch = new Prefetch(options.queue);
   }
 
   /**
@@ -69,7 +70,7 @@ export class Delivery {
       await Promise.all(running);
       await outcomes.noOthers(abort);
       await this.#options.completer.end(abort, onTurn);
-      this.#options.patience.try(() => this.#options.prefetch.release());
+      this.#options.patience.try(() => this.#prefetch.release());
     }
   }
 
@@ -88,10 +89,10 @@ export class Delivery {
     stop: AbortSignal,
     abort: AbortSignal,
   ): boolean {
-    const { throttle, prefetch, patience, wakeup, pause } = this.#options;
+    const { throttle, patience, wakeup, pause } = this.#options;
     if (pause.isOn) return false;
     while (!stop.aborted && running.size < throttle.limit) {
-      const capture = patience.try(() => prefetch.next(throttle.limit));
+      const capture = patience.try(() => this.#prefetch.next(throttle.limit));
       if (!capture) break;
       const upload = this.#upload(capture, abort).finally(() => {
         running.delete(upload);

@@ -185,7 +185,8 @@ export class OutcomeHandler {
   /** Postpones by twice as long each time, and returns by how long. */
   #snooze(attempt: Attempt, maxMs: number): number {
     const backoffMs = this.#snoozeMs * 2 ** attempt.capture.snoozes;
-    const delayMs = attempt.result?.retryAfterMs ?? Math.min(backoffMs, maxMs);
+    const askedMs = attempt.result?.retryAfterMs ?? backoffMs;
+    const delayMs = Math.min(askedMs, maxMs);
     this.#postpone(attempt, delayMs);
     return delayMs;
   }

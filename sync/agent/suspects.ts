@@ -117,16 +117,13 @@ export class Suspects {
   }
 
   async #blameServer(signal: AbortSignal): Promise<void> {
-    if (this.#suspects.length === 0) return;
-    const isReady = await this.#isReady(signal);
-    const suspects = this.#suspects.splice(0);
-    const last = suspects.at(-1);
-    // Another one was delivered meanwhile.
+    const last = this.#suspects.at(-1);
     if (!last) return;
-    if (!signal.aborted) {
-      this.#throttle.failed(isReady ? "paused" : "down", last.error);
-    }
-    for (const attempt of suspects) {
+    // At once: the answer may take its time.
+    if (!signal.aborted) this.#throttle.failed("paused", last.error);
+    const isReady = await this.#isReady(signal);
+    if (!signal.aborted && !isReady) this.#throttle.failed("down", last.error);
+    for (const attempt of this.#suspects.splice(0)) {
       this.#options.onServersFault(attempt, isReady);
     }
   }

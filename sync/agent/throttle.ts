@@ -30,12 +30,12 @@ export interface ThrottleOptions {
 /**
  * What one delivery weighs against one wait. A fleet whose server comes back with
  * room for a few of them must wait long although each agent gets something
- * through now and then (see `scripts/bench/fleet`).
+ * through now and then (see `scripts/bench/fleet_simulation.ts`).
  */
 const TRUST = 1 / 8;
 
 /** How many trials a wait of the shortest length earns, and how many run at a time. */
-const TRIALS_PER_WAIT = 2;
+const TRIALS_PER_WAIT = 3;
 const TRIALS_AT_A_TIME = 4;
 
 /** After so many failures, less the deliveries since, it is the server: then a wait earns one trial. */
@@ -177,9 +177,9 @@ export class Throttle {
    */
   busy(reason: string, retryAfterMs: number | null): void {
     this.#share -= this.#share / ANSWERS;
-    const takesEnough = this.#takesEnough;
     if (this.#mode !== "waiting") {
-      if (takesEnough) this.#wait(this.#minWaitMs);
+      const isHeld = this.#level < HELD_LEVEL && this.#share >= ENOUGH;
+      if (isHeld) this.#wait(this.#minWaitMs);
       else this.#waitLonger();
       this.#probes = false;
     }
@@ -200,11 +200,11 @@ export class Throttle {
       this.#failures = Math.min(this.#failures + 1, MAX_FAILURES);
       this.#trials = state === "down" ? 0 : this.#trials - 1;
     }
-    const isLast = this.#mode === "flowing" ||
-      this.#mode === "trying" && this.#trials <= 0;
-    if (isLast) this.#waitLonger();
-    if (isLast) this.#probes = true;
     this.#become(state, reason);
+    if (this.#mode === "waiting") return;
+    if (this.#mode === "trying" && this.#trials > 0) return;
+    this.#waitLonger();
+    this.#probes = true;
   }
 
   /**
@@ -218,17 +218,18 @@ export class Throttle {
       return;
     }
     this.#failedProbes = problem === null ? 0 : this.#failedProbes + 1;
-    if (problem === null || this.#healthIsWrong) {
+    if (problem !== null && !this.#healthIsWrong) {
+      this.#become("down", problem);
+      if (this.#failedProbes % PROBES_PER_TRIAL > 0) return this.#waitLonger();
+      this.#trials = 1;
+    } else {
       const earned = this.#waitMs / this.#minWaitMs * TRIALS_PER_WAIT;
       const left = MAX_FAILURES - this.#failures;
-      this.#try(Math.max(Math.min(Math.round(earned), left), 1));
+      this.#trials = Math.max(Math.min(Math.round(earned), left), 1);
       // A server that is paused answered probes all along: only a delivery tells.
       if (this.#standing.state === "down") this.#become("ready", null);
-      return;
     }
-    if (this.#failedProbes % PROBES_PER_TRIAL === 0) this.#try(1);
-    else this.#waitLonger();
-    this.#become("down", problem);
+    this.#mode = "trying";
   }
 
   /** Ends the wait, and lets captures be tried that others failed before. */
@@ -242,24 +243,11 @@ export class Throttle {
     this.#concurrency.starved();
   }
 
-  get #takesEnough(): boolean {
-    return this.#level < HELD_LEVEL && this.#share >= ENOUGH;
-  }
-
-  #try(trials: number): void {
-    this.#mode = "trying";
-    this.#trials = trials;
-  }
-
   #waitLonger(): void {
-    const longest = Math.min(
-      this.#minWaitMs * 2 ** this.#level,
-      this.#maxWaitMs,
-    );
-    this.#wait(
-      Math.max(longest * (1 - this.#random() / 2), this.#minWaitMs),
-    );
     const maxLevel = Math.log2(this.#maxWaitMs / this.#minWaitMs);
+    const longestMs = this.#minWaitMs * 2 ** this.#level;
+    const waitMs = longestMs * (1 - this.#random() / 2);
+    this.#wait(Math.max(waitMs, this.#minWaitMs));
     this.#level = Math.min(this.#level + 1, maxLevel);
     this.#allowed = 1;
     this.#concurrency.refused();

@@ -114,6 +114,21 @@ Deno.test("An outage that begins amid deliveries charges nothing, and ends by it
   );
 });
 
+Deno.test("A server that fails everything is left alone before its health page has answered", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  const held = Promise.withResolvers<void>();
+  server.healthHeld = held.promise;
+  server.answer = () => new Response(null, { status: 502 });
+  fixture.enqueue(...names("c", 200));
+  await using running = fixture.running();
+  await eventually("it is asked for its health", () => server.probes > 0);
+  await eventually("uploads end", () => server.inFlight === 0);
+  assert(server.uploads.length < 20, `${server.uploads.length} were sent`);
+  held.resolve();
+  await running.stop();
+});
+
 Deno.test("A proxy that answers 401 to everything pauses the agent, uncharged, until it lets captures in", async () => {
   await using server = new CaptureServer();
   await using fixture = new AgentFixture(server.url);

@@ -122,7 +122,7 @@ Deno.test("Throttle has more captures tried the longer the wait was, until it mu
     }
     trials.push(failed);
   }
-  assertEquals(trials, [2, 4, 8, 16, 32, 64, 2, 1, 1]);
+  assertEquals(trials, [3, 6, 12, 24, 48, 35, 1, 1, 1]);
 });
 
 Deno.test("Throttle is paused, not ready, while a ready server takes nothing", () => {

@@ -18,6 +18,8 @@ export class CaptureServer implements AsyncDisposable {
   mostInFlight = 0;
   probes = 0;
   ready = true;
+  /** What its health page waits for. */
+  healthHeld: Promise<void> | undefined;
   /** What it says of its health when it is not ready. */
   unreadyStatus = 503;
   answer: (upload: SeenUpload) => Response | Promise<Response> = created;
@@ -49,6 +51,7 @@ export class CaptureServer implements AsyncDisposable {
   async #handle(request: Request): Promise<Response> {
     if (new URL(request.url).pathname === "/health/ready") {
       this.probes++;
+      await this.healthHeld;
       return new Response(null, {
         status: this.ready ? 200 : this.unreadyStatus,
       });
