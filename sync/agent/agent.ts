@@ -16,6 +16,9 @@ import { SHORT_WAIT_MS, Throttle } from "./throttle.ts";
 
 export type { AgentWatcher, SyncAgentOptions } from "./agent_options.ts";
 
+/** So many waits in a row that bring nothing end a pass. */
+const MAX_FRUITLESS = 5;
+
 /**
  * Delivers what is in the queue: claims what is due, uploads several at a time,
  * and completes each capture by what its outcome means.
@@ -86,9 +89,9 @@ export class SyncAgent {
     try {
       await options.onLocked?.();
       await this.#options.watcher?.scan();
-      await this.#pass(signal, signal);
+      const report = await this.#pass(signal, signal);
       signal.throwIfAborted();
-      return this.#outcomes.takeReport();
+      return report;
     } finally {
       this.#end();
     }
@@ -169,25 +172,31 @@ export class SyncAgent {
     clearTimeout(graceTimer);
   }
 
-  /** Sends what is due; short waits of the throttle are waited out. */
-  async #pass(stop: AbortSignal, abort: AbortSignal): Promise<void> {
-    while (true) {
+  /** Sends what is due; short waits are waited out, while they bring something. */
+  async #pass(stop: AbortSignal, abort: AbortSignal): Promise<PassReport> {
+    const total = { delivered: 0, failed: 0, postponed: 0 };
+    for (let fruitless = 0; fruitless < MAX_FRUITLESS; fruitless++) {
       await this.#delivery.drain(stop, abort);
-      const { mode, standing, waitMs } = this.#throttle;
-      const isShort = mode === "waiting" && standing.state !== "down" &&
-        waitMs <= SHORT_WAIT_MS;
-      if (!isShort || stop.aborted || this.#pause.isOn) return;
-      if (!this.#isAnyDueIn(SHORT_WAIT_MS)) return;
+      const { delivered, failed, postponed } = this.#outcomes.takeReport();
+      total.delivered += delivered;
+      total.failed += failed;
+      total.postponed += postponed;
+      if (delivered > 0) fruitless = 0;
+      const { standing, waitMs } = this.#throttle;
+      const ms = Math.max(waitMs, this.#dueMs());
+      const isOver = standing.state === "down" || ms > SHORT_WAIT_MS;
+      if (isOver || stop.aborted || this.#pause.isOn) break;
       this.#turn();
-      await delay(waitMs, { signal: stop }).catch(() => {});
+      await delay(ms, { signal: stop }).catch(() => {});
     }
+    return total;
   }
 
-  #isAnyDueIn(ms: number): boolean {
+  /** How long until a capture is due, in milliseconds. */
+  #dueMs(): number {
     return this.#patience.try(() =>
-      this.#queue.getPending(1).length > 0 ||
-      (this.#queue.nextDueMs() ?? Infinity) <= ms
-    ) ?? false;
+      this.#queue.getPending(1).length > 0 ? 0 : this.#queue.nextDueMs()
+    ) ?? Infinity;
   }
 
   /** How long there is nothing to do; not long, because a wall clock may jump. */

@@ -47,7 +47,6 @@ export class AgentFixture implements AsyncDisposable {
       throttle: concurrency === undefined
         ? this.throttle
         : new Throttle({ minWaitMs: 10, maxWaitMs: 200, concurrency }),
-      snoozeMs: 100,
       log: this.log,
       ...options,
     });
@@ -57,7 +56,7 @@ export class AgentFixture implements AsyncDisposable {
   running(
     options: Partial<SyncAgentOptions> = {},
   ): RunningAgent {
-    const agent = this.agent(options);
+    const agent = this.agent({ snoozeMs: 100, ...options });
     const stopping = new AbortController();
     const ended = agent.run(stopping.signal);
     ended.catch(() => {});
