@@ -228,7 +228,7 @@ Deno.test({
       ...surroundings(dir, manager, first.url),
       JARVIS_ENV_FILE: dir.write(
         "agent.env",
-        `JARVIS_SERVER_URL=${first.url}\nJARVIS_VERBOSE=yes\n`,
+        `JARVIS_SERVER_URL=${first.url}\nJARVIS_LOG_FORMAT=json\n`,
       ),
     };
     // As systemd does with the file.
