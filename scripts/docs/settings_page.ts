@@ -1,0 +1,72 @@
+/**
+ * Writes `docs/settings.md` from the program's own table of commands and options:
+ * `deno run -A --import-map=scripts/npm/import_map.json scripts/docs/settings_page.ts`.
+ */
+
+import { optionsOf } from "../../sync/cli/command.ts";
+import { COMMANDS } from "../../sync/cli/commands.ts";
+import { OPTIONS, type OptionSpec } from "../../sync/cli/options.ts";
+import { projectPath } from "../task/bindings.ts";
+
+/** Where the page lies, below the project. */
+export const SETTINGS_PAGE = "docs/settings.md";
+
+const HEAD = `# Commands and options
+
+Made from the table that the program itself reads (\`sync/cli/commands.ts\` and
+\`sync/cli/options.ts\`); a test holds this page against it. An option on the
+command line outweighs its variable in the environment, that outweighs the
+settings file (\`--config\`), and that the default. Variables of options that may
+be repeated hold a list, separated like \`PATH\`. Besides, \`JARVIS_TOKEN\` is the
+server's token itself.
+`;
+
+/** The page as Markdown, formatted as \`deno fmt\` would. */
+export function settingsPage(): string {
+  const commands = Object.entries(COMMANDS).map(([name, command]) => [
+    code(`${name} ${command.args ?? ""}`.trim()),
+    command.summary,
+    optionsOf(command).map((option) => code(`--${option}`)).join(" "),
+  ]);
+  const options = Object.entries<OptionSpec>(OPTIONS).map(([name, spec]) => [
+    code(spec.value ? `--${name} ${spec.value}` : `--${name}`),
+    spec.env ? code(spec.env) : "",
+    spec.help,
+  ]);
+  return [
+    HEAD,
+    "## Commands\n",
+    table(["command", "what it does", "options"], commands),
+    "## Options\n",
+    table(["option", "variable", "what it does"], options),
+  ].join("\n");
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+function table(head: string[], rows: string[][]): string {
+  const cells = [head, ...rows].map((row) =>
+    row.map((cell) => cell.replace(/[|*<>_]/g, escapeOutsideCode(cell)))
+  );
+  const widths = head.map((_, column) =>
+    Math.max(...cells.map((row) => row[column]!.length))
+  );
+  const line = (row: string[]) =>
+    `| ${row.map((cell, n) => cell.padEnd(widths[n]!)).join(" | ")} |\n`;
+  const rule = widths.map((width) => "-".repeat(width));
+  return [cells[0]!, rule, ...cells.slice(1)].map(line).join("");
+}
+
+/** A bar ends a cell also within code; the rest means something only outside of it. */
+function escapeOutsideCode(cell: string) {
+  return (found: string, at: number): string => {
+    const isCode = cell.slice(0, at).split("`").length % 2 === 0;
+    return found === "|" || !isCode ? `\\${found}` : found;
+  };
+}
+
+if (import.meta.main) {
+  Deno.writeTextFileSync(projectPath(SETTINGS_PAGE), settingsPage());
+}

@@ -1,0 +1,153 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { dirname, join } from "@std/path";
+import {
+  SETTINGS_PAGE,
+  settingsPage,
+} from "../../scripts/docs/settings_page.ts";
+import { projectPath } from "../../scripts/task/bindings.ts";
+import { COMMANDS } from "../../sync/cli/commands.ts";
+import { OPTIONS, type OptionSpec } from "../../sync/cli/options.ts";
+import { AgentMetrics } from "../../sync/monitor/metrics.ts";
+import { hasProgram } from "../helpers/has_program.ts";
+
+const ALERTS = "docs/alerts.md";
+const RULES = "docs/prometheus.rules.yml";
+/** What is written for whoever uses or changes the program. */
+const PAGES = [
+  "README.md",
+  "CONTRIBUTING.md",
+  "CHANGELOG.md",
+  "SECURITY.md",
+  ...[...Deno.readDirSync(projectPath("docs"))]
+    .map(({ name }) => `docs/${name}`)
+    .filter((path) => path.endsWith(".md")),
+];
+
+const text = (path: string) => Deno.readTextFileSync(projectPath(path));
+/** A page as one line, with what it says on each. */
+const prose = (path: string) => text(path).replace(/\s+/g, " ");
+const options: Readonly<Record<string, OptionSpec>> = OPTIONS;
+Deno.test("the page of settings is the program's own table", () => {
+  assertEquals(
+    text(SETTINGS_PAGE),
+    settingsPage(),
+    "run scripts/docs/settings_page.ts",
+  );
+});
+
+Deno.test("the README has every command, and no other", () => {
+  const [, table] = text("README.md").split(/^\| command .*$/m);
+  const rows = table!.split("\n\n", 1)[0]!.matchAll(/^\| (`.*?) {2}/gm);
+  const named = [...rows].flatMap(([, cell]) =>
+    [...cell!.matchAll(/`([a-z]+)[ `]/g)].map(([, name]) => name!)
+  );
+  assertEquals(named.toSorted(), Object.keys(COMMANDS).toSorted());
+  const shown = PAGES.flatMap((page) => [
+    ...text(page).matchAll(/(?:^ {4}|`)jarvis-agent ([a-z]+)/gm),
+  ]);
+  for (const [line, name] of shown) assert(name! in COMMANDS, line);
+});
+
+Deno.test("the pages for users name no option that there is not", () => {
+  // Of the project's own tasks and scripts, which have options of their own.
+  const others = [
+    "scripts/build/compile.ts",
+    "scripts/bench/main.ts",
+    "scripts/server/main.ts",
+    "tests/chaos/main.ts",
+    "tests/fuzz/main.ts",
+  ].map(text).join("\n");
+  // Of Deno, curl, systemctl, and every program.
+  const foreign = /^(allow-(read|write|net|ffi)|parallel|user|help)$/;
+  for (const page of PAGES.filter((page) => page !== "CONTRIBUTING.md")) {
+    for (const [, name] of text(page).matchAll(/(?<![\w-])--([a-z][a-z-]*)/g)) {
+      const isKnown = name! in OPTIONS || foreign.test(name!) ||
+        others.includes(`--${name} `);
+      assert(isKnown, `${page}: --${name}`);
+    }
+  }
+});
+
+Deno.test("the pages name the options' own defaults", () => {
+  for (const page of PAGES.filter((page) => page !== SETTINGS_PAGE)) {
+    const parts = prose(page).split("(default: ");
+    for (const [n, after] of parts.slice(1).entries()) {
+      const value = after.slice(0, after.indexOf(")"));
+      const name = [...parts[n]!.matchAll(/`--([a-z-]+)/g)].at(-1)?.[1];
+      const spec = options[name!];
+      assert(spec, `${page}: an option for the default "${value}"`);
+      assertStringIncludes(spec.help, `default: ${value}`, `--${name}`);
+    }
+  }
+});
+
+Deno.test("the pages name every variable, and no other", () => {
+  const known = [
+    ...Object.values(options).flatMap(({ env }) => env ?? []),
+    "JARVIS_TOKEN",
+    // Of the tasks.
+    "JARVIS_DEPS",
+  ];
+  const named = PAGES.flatMap((page) =>
+    [...text(page).matchAll(/JARVIS_[A-Z_]*[A-Z]/g)].map(([name]) => name)
+  );
+  assertEquals([...new Set(named)].toSorted(), known.toSorted());
+});
+
+Deno.test("the pages and the alert rules name every metric, and no other", () => {
+  const known = new AgentMetrics().registry.getMetricsAsArray()
+    .map(({ name }) => name);
+  const namedIn = (path: string) =>
+    [...text(path).matchAll(/jarvis_agent_[a-z_]*[a-z]/g)]
+      .map(([name]) =>
+        name.replace(/_seconds_(bucket|count|sum)$/, "_seconds")
+      );
+  assertEquals([...new Set(namedIn(ALERTS))].toSorted(), known.toSorted());
+  for (const path of [...PAGES, RULES]) {
+    for (const name of namedIn(path)) assert(known.includes(name), name);
+  }
+});
+
+Deno.test(
+  "promtool takes the alert rules",
+  { ignore: !hasProgram("promtool") },
+  async () => {
+    const { success, stderr } = await new Deno.Command("promtool", {
+      args: ["check", "rules", projectPath(RULES)],
+    }).output();
+    assert(success, new TextDecoder().decode(stderr));
+  },
+);
+
+Deno.test("every test that the pages name is there, under its name", () => {
+  const entry = /`(?:tests\/)?([a-z_/]+_test\.ts)`((?:[,:]? "[^"]+")*)/g;
+  let count = 0;
+  for (const page of PAGES) {
+    for (const [, file, names] of prose(page).matchAll(entry)) {
+      const tests = prose(`tests/${file}`);
+      for (const [, name] of names!.matchAll(/"([^"]+)"/g)) {
+        assert(tests.includes(name!), `${page}: "${name}" of ${file}`);
+        count++;
+      }
+    }
+  }
+  assert(count > 0);
+});
+
+Deno.test("every row of what was tried names a test", () => {
+  const rows = text("docs/tried.md").split("\n")
+    .filter((line) => /^\| (?!-|what )/.test(line));
+  assert(rows.length > 0);
+  for (const row of rows) {
+    assert(/_test\.ts` "|not done|not tested/.test(row), row);
+  }
+});
+
+Deno.test("the pages lead to files that are there", () => {
+  for (const page of PAGES) {
+    const links = text(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g);
+    for (const [, link] of links) {
+      Deno.statSync(join(dirname(projectPath(page)), link!));
+    }
+  }
+});
