@@ -56,6 +56,8 @@ export interface Command {
   min?: number;
   max?: number;
   options: readonly OptionName[];
+  /** Whether the token is read before the command begins. @default {true} */
+  readsToken?: boolean;
   /** Other ways to write some options. */
   aliases?: Readonly<Record<string, string>>;
   /** Whether the service's settings are its settings, too. @default {true} */

@@ -174,8 +174,11 @@ export const COMMANDS: Record<string, Command> = {
   doctor: {
     summary: "Look for what is wrong with this installation",
     max: 0,
-    options: [...SERVER, ...STORE, ...SPOOL],
+    options: [...SERVER, ...STORE, ...SPOOL, "watch", "after-upload", "json"],
+    readsToken: false,
     example: "jarvis-agent doctor",
+    notes:
+      "Exits 0 if nothing keeps captures from being taken and delivered, else 1.",
     load: () => import("./commands/doctor.ts"),
   },
   config: {

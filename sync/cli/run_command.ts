@@ -62,7 +62,7 @@ async function dispatch(
       : undefined;
     const all = file ? withSettingsFile(given, env, file) : { given, env };
     const settings = readSettings(all.given, { env: all.env, err });
-    await settings.token.reload();
+    if (command.readsToken ?? true) await settings.token.reload();
     return { settings, given: all.given, file };
   };
   const { file, ...now } = await read(around.env, given);

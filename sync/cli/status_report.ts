@@ -135,7 +135,7 @@ function leftovers(path: string, spool: Spool | undefined): string[] {
   const orphans = spool?.orphans() ?? 0;
   return [
     ...queuesSetAside(path).map((name) =>
-      `A damaged queue was set aside: remove "${name}" when it is of no more use`
+      `A damaged queue was set aside and is kept as "${name}": remove it when it is of no more use`
     ),
     ...(orphans > 0
       ? [

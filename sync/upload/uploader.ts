@@ -23,7 +23,12 @@ import {
   outcomeOfError,
   type UploadResult,
 } from "./outcome.ts";
-import { askReadiness, type Readiness } from "./readiness.ts";
+import {
+  askReadiness,
+  type Readiness,
+  type TokenTrial,
+  tryToken,
+} from "./readiness.ts";
 import { commonHeaders, contentOf, exchange, keyHeader } from "./request.ts";
 import { parseServerUrl } from "./server_url.ts";
 import { StallGuard } from "./stall_guard.ts";
@@ -141,6 +146,19 @@ export class CaptureUploader implements AsyncDisposable {
   probe(options: { signal?: AbortSignal } = {}): Promise<Readiness> {
     const url = `${this.serverUrl}/health/ready`;
     return askReadiness(
+      (init) => fetch(url, { ...init, ...this.#connection }),
+      this.#options.token,
+      options.signal,
+    );
+  }
+
+  /**
+   * Finds out what the server says to a capture without a file, which it cannot keep:
+   * a token that it refuses shows here, not by its health. Never throws.
+   */
+  tryToken(options: { signal?: AbortSignal } = {}): Promise<TokenTrial> {
+    const url = `${this.serverUrl}/api/captures`;
+    return tryToken(
       (init) => fetch(url, { ...init, ...this.#connection }),
       this.#options.token,
       options.signal,

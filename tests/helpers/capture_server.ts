@@ -23,6 +23,8 @@ export class CaptureServer implements AsyncDisposable {
   /** What it says of its health when it is not ready. */
   unreadyStatus = 503;
   answer: (upload: SeenUpload) => Response | Promise<Response> = created;
+  /** What it says to a capture without a file. */
+  withoutFile: () => Response = () => new Response("no file", { status: 422 });
 
   constructor(options: { port?: number } = {}) {
     this.#server = Deno.serve(
@@ -60,7 +62,8 @@ export class CaptureServer implements AsyncDisposable {
     this.mostInFlight = Math.max(this.mostInFlight, this.inFlight);
     try {
       const form = await request.formData();
-      const file = form.get("file") as File;
+      const file = form.get("file");
+      if (!(file instanceof File)) return this.withoutFile();
       const upload = {
         key: request.headers.get("idempotency-key")!,
         filename: file.name,

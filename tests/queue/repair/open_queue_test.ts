@@ -706,7 +706,7 @@ Deno.test("status and doctor name the damaged queues that were set aside", async
   const doctor = await runCli(["doctor", ...args]);
   assertMatch(
     doctor.stdout,
-    new RegExp(`^WRONG .*set aside; remove "${name}"`, "m"),
+    new RegExp(`^warning .*set aside as "${name}"; what to do: remove`, "m"),
   );
 });
 

@@ -1,0 +1,24 @@
+/** What was found at one place. */
+export interface Finding {
+  level: "ok" | "warning" | "failure";
+  /** What was looked at, in a word or two. */
+  what: string;
+  text: string;
+  /** What a person should do; `null` if nothing. */
+  remedy: string | null;
+}
+
+/** It is as it should be. */
+export function ok(what: string, text: string): Finding {
+  return { level: "ok", what, text, remedy: null };
+}
+
+/** It works, and a person should know. */
+export function warning(what: string, text: string, remedy: string): Finding {
+  return { level: "warning", what, text, remedy };
+}
+
+/** It keeps captures from being taken or delivered. */
+export function failure(what: string, text: string, remedy: string): Finding {
+  return { level: "failure", what, text, remedy };
+}

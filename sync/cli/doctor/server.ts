@@ -1,0 +1,114 @@
+import { createUploader } from "../agent_parts.ts";
+import type { CommandContext } from "../command.ts";
+import { failure, type Finding, ok, warning } from "./finding.ts";
+
+/** From so much on a clock is wrong, in milliseconds: tokens and certificates expire by it. */
+const CLOCK_MS = 60_000;
+
+/** Looks at the server, the way to it, the token, and the clock. */
+export async function inspectServer(
+  { settings, env }: CommandContext,
+): Promise<Finding[]> {
+  if (settings.server === null) {
+    return [
+      failure(
+        "server",
+        "no server is given",
+        "give --server URL, or set JARVIS_SERVER_URL",
+      ),
+    ];
+  }
+  const unread = await settings.token.reload().then(() => [], unreadable);
+  await using uploader = createUploader(settings, { maxRetries: 1 });
+  const { serverUrl } = uploader;
+  const readiness = await uploader.probe();
+  const trial = await uploader.tryToken();
+  const token = settings.token.get() ? "the token" : "a request without token";
+  return [
+    readiness.ready ? ok("server", `${serverUrl} is ready`) : failure(
+      "server",
+      `${serverUrl} is not ready: ${readiness.reason}`,
+      readiness.status === null
+        ? "see that its name, port, network and certificate are right"
+        : "have the server's own log say why",
+    ),
+    tlsOf(serverUrl, trial.status),
+    proxyOf(serverUrl, env),
+    ...unread.length > 0 ? unread : [tokenOf(token, trial)],
+    clockOf(trial.serverTimeMs),
+  ];
+}
+
+function unreadable({ message }: Error): Finding[] {
+  return [failure("token", message, "mend that, then look again")];
+}
+
+function tlsOf(serverUrl: string, status: number | null): Finding {
+  const { protocol } = new URL(serverUrl);
+  if (protocol !== "https:") {
+    return ok("TLS", "not used: the address begins with http://");
+  }
+  return status === null
+    ? warning("TLS", "not known, nothing answers", "mend the server first")
+    : ok("TLS", "the server's certificate is trusted");
+}
+
+function proxyOf(
+  serverUrl: string,
+  env: CommandContext["env"],
+): Finding {
+  const { protocol } = new URL(serverUrl);
+  const name = protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
+  const found = [name, name.toLowerCase(), "ALL_PROXY", "all_proxy"]
+    .find((name) => env(name));
+  if (found === undefined) return ok("proxy", "none");
+  // Whatever else is in it may be a password.
+  const address = env(found)!;
+  const { host } = new URL(
+    address.includes("://") ? address : `http://${address}`,
+  );
+  return ok("proxy", `${host} (${found}), but for what NO_PROXY names`);
+}
+
+function tokenOf(
+  token: string,
+  { status, reason }: { status: number | null; reason: string },
+): Finding {
+  if (status === null) {
+    return warning(
+      "token",
+      "not tried, nothing answers",
+      "mend the server first",
+    );
+  }
+  if (status === 401 || status === 403) {
+    return failure(
+      "token",
+      `the server refuses ${token}: ${reason}`,
+      "put a valid token into the file that --token-file names",
+    );
+  }
+  if ([404, 405, 407, 421].includes(status) || status >= 300 && status < 400) {
+    return failure(
+      "token",
+      `nobody takes captures there: ${reason}`,
+      "see that --server is the capture server's address",
+    );
+  }
+  return status >= 500
+    ? warning("token", `not known: ${reason}`, "mend the server first")
+    : ok("token", `the server accepts ${token}`);
+}
+
+function clockOf(serverTimeMs: number | null): Finding {
+  if (serverTimeMs === null) return ok("clock", "the server tells no time");
+  const offMs = Date.now() - serverTimeMs;
+  const seconds = Math.round(Math.abs(offMs) / 1000);
+  return Math.abs(offMs) < CLOCK_MS
+    ? ok("clock", "it agrees with the server's")
+    : warning(
+      "clock",
+      `it is ${seconds} s ${offMs > 0 ? "ahead of" : "behind"} the server's`,
+      "have one of them set by NTP",
+    );
+}
