@@ -44,15 +44,14 @@ export class SyncAgent {
   #probesRequested = 0;
 
   constructor(options: SyncAgentOptions) {
-    const { queue, uploader, log = () => {} } = options;
-    const throttle = options.throttle ??
-      new Throttle({ concurrency: options.concurrency });
+    const { queue, uploader, concurrency, log = () => {} } = options;
+    const { throttle = new Throttle({ concurrency }) } = options;
     this.#options = options;
     this.#queue = queue;
     this.#log = log;
     this.#throttle = throttle;
     this.#patience = new Patience(log);
-    this.#pause = new PauseSwitch(queue);
+    this.#pause = new PauseSwitch(queue, log);
     this.#heartbeat = new Heartbeat(queue.path);
     const { serverUrl } = uploader;
     this.#report = new ServerReport(queue, { throttle, serverUrl, log });
@@ -93,7 +92,7 @@ export class SyncAgent {
       signal.throwIfAborted();
       return report;
     } finally {
-      this.#end();
+      this.#patience.try(() => this.#report.end());
     }
   }
 
@@ -130,7 +129,7 @@ export class SyncAgent {
       await Promise.allSettled(parts);
       throw error;
     } finally {
-      this.#end();
+      this.#patience.try(() => this.#report.end());
     }
   }
 
@@ -174,14 +173,10 @@ export class SyncAgent {
 
   /** Sends what is due; short waits are waited out, while they bring something. */
   async #pass(stop: AbortSignal, abort: AbortSignal): Promise<PassReport> {
-    const total = { delivered: 0, failed: 0, postponed: 0 };
     for (let fruitless = 0; fruitless < MAX_FRUITLESS; fruitless++) {
+      const { delivered } = this.#outcomes;
       await this.#delivery.drain(stop, abort);
-      const { delivered, failed, postponed } = this.#outcomes.takeReport();
-      total.delivered += delivered;
-      total.failed += failed;
-      total.postponed += postponed;
-      if (delivered > 0) fruitless = 0;
+      if (this.#outcomes.delivered > delivered) fruitless = 0;
       const { standing, waitMs } = this.#throttle;
       const ms = Math.max(waitMs, this.#dueMs());
       const isOver = standing.state === "down" || ms > SHORT_WAIT_MS;
@@ -189,7 +184,7 @@ export class SyncAgent {
       this.#turn();
       await delay(ms, { signal: stop }).catch(() => {});
     }
-    return total;
+    return this.#outcomes.takeReport();
   }
 
   /** How long until a capture is due, in milliseconds. */
@@ -210,7 +205,7 @@ export class SyncAgent {
   }
 
   #noticeChange(): void {
-    this.#notePause();
+    this.#pause.look();
     const probes = this.#queue.probesRequested();
     if (probes !== this.#probesRequested) this.#throttle.hurry();
     this.#probesRequested = probes;
@@ -219,13 +214,6 @@ export class SyncAgent {
     if (syncRequested <= Math.max(syncCompleted, this.#syncRequested)) return;
     this.#syncRequested = syncRequested;
     this.hurry();
-  }
-
-  #notePause(): void {
-    const wasOn = this.#pause.isOn;
-    this.#pause.look();
-    if (this.#pause.isOn === wasOn) return;
-    this.#log("info", wasOn ? "Deliveries go on" : "Deliveries are paused");
   }
 
   #completeSync(requested: number): void {
@@ -248,18 +236,10 @@ export class SyncAgent {
       await delay(1000, { signal }).catch(() => {});
       interrupted = recover();
     }
-    if (interrupted) {
-      this.#log(
-        "info",
-        `${interrupted} captures were under way when the last agent ended: pending again`,
-      );
-    }
-    this.#patience.try(() => this.#notePause());
+    const what = "captures were under way when the last agent ended";
+    if (interrupted) this.#log("info", `${interrupted} ${what}: pending again`);
+    this.#patience.try(() => this.#pause.look());
     this.#patience.try(() => this.#report.tell());
-  }
-
-  #end(): void {
-    this.#patience.try(() => this.#report.end());
   }
 
   #turn(): void {

@@ -1,11 +1,10 @@
-import { format as formatDuration } from "@std/fmt/duration";
-import { basename } from "@std/path";
 import { metadataHash } from "../capture/metadata_hash.ts";
 import type { Log } from "../host/log.ts";
 import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { OutcomeKind } from "../upload/outcome.ts";
 import type { CaptureUploader, UploadResult } from "../upload/uploader.ts";
+import { AttemptLog } from "./attempt_log.ts";
 import type { BatchCompleter } from "./batch_completer.ts";
 import { type Attempt, Suspects } from "./suspects.ts";
 import type { Throttle } from "./throttle.ts";
@@ -57,6 +56,7 @@ const MAX_PAUSE_MS = 600_000;
 export class OutcomeHandler {
   readonly #options: OutcomeHandlerOptions;
   readonly #throttle: Throttle;
+  readonly #log: AttemptLog;
   readonly #snoozeMs: number;
   readonly #suspects: Suspects;
   #report: PassReport = { delivered: 0, failed: 0, postponed: 0 };
@@ -64,6 +64,7 @@ export class OutcomeHandler {
   constructor(options: OutcomeHandlerOptions) {
     this.#options = options;
     this.#throttle = options.throttle;
+    this.#log = new AttemptLog(options.log);
     this.#snoozeMs = options.snoozeMs ?? 60_000;
     this.#suspects = new Suspects({
       ...options,
@@ -74,6 +75,11 @@ export class OutcomeHandler {
         else this.#postpone(attempt, 0);
       },
     });
+  }
+
+  /** How many captures were delivered since the last report. */
+  get delivered(): number {
+    return this.#report.delivered;
   }
 
   /** Returns what was done since the last call. */
@@ -130,15 +136,10 @@ export class OutcomeHandler {
     cause: unknown,
     signal: AbortSignal,
   ): Promise<void> {
-    const { message, stack } = cause instanceof Error
-      ? cause
-      : new Error(String(cause));
-    this.#options.log(
-      "error",
-      `${nameOf(capture)} could not be sent: ${stack ?? message}`,
-    );
+    this.#log.unforeseen(capture, cause);
+    const error = cause instanceof Error ? cause.message : String(cause);
     const endedMs = performance.now();
-    await this.#suspects.add({ capture, error: message, endedMs }, signal);
+    await this.#suspects.add({ capture, error, endedMs }, signal);
   }
 
   /** The attempt was broken off, and counts for nothing. */
@@ -151,7 +152,7 @@ export class OutcomeHandler {
     const { id } = capture;
     this.#options.completer.add({
       completion: { id, kind: "discard", error, ...recordOf(result) },
-      after: () => this.#tellFailed(capture, error, result),
+      after: () => this.#fail(capture, error, result),
     });
   }
 
@@ -173,13 +174,7 @@ export class OutcomeHandler {
   /** This capture alone is tried again later. */
   #setAside(attempt: Attempt): void {
     const delayMs = this.#snooze(attempt, MAX_SNOOZE_MS);
-    const again = formatDuration(delayMs, { ignoreZero: true });
-    const { capture, error } = attempt;
-    this.#options.log(
-      capture.snoozes === 0 ? "warn" : "debug",
-      `${nameOf(capture)} will be tried again in ${again}: ${error}`,
-      fieldsOf("postponed", capture, attempt.result),
-    );
+    this.#log.postponed(attempt, delayMs);
   }
 
   /** Postpones by twice as long each time, and returns by how long. */
@@ -207,13 +202,9 @@ export class OutcomeHandler {
       completion: { id, kind: "charge", error, ...recordOf(result) },
       after: () => {
         const isFailed = this.#options.queue.get(id)?.status === "failed";
-        if (isFailed) return this.#tellFailed(capture, error, result);
+        if (isFailed) return this.#fail(capture, error, result);
         this.#report.postponed++;
-        this.#options.log(
-          "warn",
-          `${nameOf(capture)} was not taken, will be tried again: ${error}`,
-          fieldsOf("postponed", capture, result),
-        );
+        this.#log.charged(capture, error, result);
       },
     });
   }
@@ -233,47 +224,13 @@ export class OutcomeHandler {
         await this.#options.onDelivered?.(capture, result);
       },
     });
-    const fields = fieldsOf("delivered", capture, result);
-    const { bytes, ms } = fields;
-    this.#options.log(
-      "info",
-      `${nameOf(capture)} is delivered: ${bytes} bytes in ${ms} ms, ` +
-        `the server's id is ${captureId}`,
-      { ...fields, serverId: captureId },
-    );
+    this.#log.delivered(capture, result);
   }
 
-  #tellFailed(
-    capture: QueuedCapture,
-    error: string,
-    result?: UploadResult,
-  ): void {
+  #fail(capture: QueuedCapture, error: string, result?: UploadResult): void {
     this.#report.failed++;
-    this.#options.log(
-      "error",
-      `${
-        nameOf(capture)
-      } failed and is kept until it is retried or removed: ${error}`,
-      fieldsOf("failed", capture, result),
-    );
+    this.#log.failed(capture, error, result);
   }
-}
-
-function nameOf({ id, filepath }: QueuedCapture): string {
-  return `Capture "${basename(filepath)}" (${id})`;
-}
-
-/** What a program that reads the log is told of an attempt. */
-function fieldsOf(
-  event: string,
-  capture: QueuedCapture,
-  result: UploadResult | undefined,
-) {
-  const attempt = capture.attempts + capture.snoozes + 1;
-  const { status = null, elapsedMs = 0, sent } = result ?? {};
-  const bytes = sent?.size ?? capture.size;
-  const ms = Math.round(elapsedMs);
-  return { event, captureId: capture.id, attempt, status, ms, bytes };
 }
 
 /** What the queue keeps of an attempt. */

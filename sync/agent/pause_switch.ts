@@ -1,13 +1,16 @@
+import type { Log } from "../host/log.ts";
 import type { UploadQueue } from "../queue/queue.ts";
 
 /** Whether a person has paused deliveries, as the queue last said. */
 export class PauseSwitch {
   readonly #queue: Pick<UploadQueue, "getPause">;
+  readonly #log: Log;
   #untilMs: number | null = null;
   #begun = new AbortController();
 
-  constructor(queue: Pick<UploadQueue, "getPause">) {
+  constructor(queue: Pick<UploadQueue, "getPause">, log: Log) {
     this.#queue = queue;
+    this.#log = log;
   }
 
   /** Aborts when the next pause begins, or has aborted in the one that lasts. */
@@ -35,7 +38,10 @@ export class PauseSwitch {
    */
   look(): void {
     const pause = this.#queue.getPause();
+    const wasOn = this.isOn;
     this.#untilMs = pause && (pause.until ?? Infinity);
     if (this.isOn) this.#begun.abort();
+    if (this.isOn === wasOn) return;
+    this.#log("info", wasOn ? "Deliveries go on" : "Deliveries are paused");
   }
 }

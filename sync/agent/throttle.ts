@@ -1,21 +1,9 @@
 import { Concurrency } from "./concurrency.ts";
-
-/** How the server seems; a new object for each change. */
-export interface ServerStanding {
-  /** `paused` means that it answers, but not as it should. */
-  state: "unknown" | "ready" | "down" | "paused";
-  reason: string | null;
-  /** Since when the state is what it is, in milliseconds since 1970. */
-  since: number;
-}
+import { changed, type ServerStanding, unknownNow } from "./server_standing.ts";
 
 /** Options for {@linkcode Throttle}. */
 export interface ThrottleOptions {
-  /**
-   * How many captures are sent at a time, at most: a whole number from 1.
-   *
-   * @default {32}
-   */
+  /** How many captures are sent at a time, at most: from 1. @default {32} */
   concurrency?: number | undefined;
   /** The shortest wait, in milliseconds. @default {1000} */
   minWaitMs?: number;
@@ -80,11 +68,7 @@ export class Throttle {
   readonly #maxWaitMs: number;
   readonly #concurrency: Concurrency;
   #mode: "flowing" | "waiting" | "trying" = "flowing";
-  #standing: ServerStanding = {
-    state: "unknown",
-    reason: null,
-    since: Date.now(),
-  };
+  #standing: ServerStanding = unknownNow();
   #waitMs = 0;
   #notBefore = 0;
   /** The same by the wall clock, for people. */
@@ -261,9 +245,6 @@ export class Throttle {
   }
 
   #become(state: ServerStanding["state"], reason: string | null): void {
-    const before = this.#standing;
-    if (state === before.state && reason === before.reason) return;
-    const since = state === before.state ? before.since : Date.now();
-    this.#standing = { state, reason, since };
+    this.#standing = changed(this.#standing, state, reason);
   }
 }

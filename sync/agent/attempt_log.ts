@@ -1,0 +1,83 @@
+import { format as formatDuration } from "@std/fmt/duration";
+import { basename } from "@std/path";
+import type { Log } from "../host/log.ts";
+import type { QueuedCapture } from "../queue/queue.ts";
+import type { UploadResult } from "../upload/uploader.ts";
+import type { Attempt } from "./suspects.ts";
+
+/** Tells the log what became of captures, with the same fields for programs that read it. */
+export class AttemptLog {
+  readonly #log: Log;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  delivered(capture: QueuedCapture, result: UploadResult): void {
+    const fields = fieldsOf("delivered", capture, result);
+    const { bytes, ms } = fields;
+    const { captureId } = result;
+    this.#log(
+      "info",
+      `${
+        nameOf(capture)
+      } is delivered: ${bytes} bytes in ${ms} ms, the server's id is ${captureId}`,
+      { ...fields, serverId: captureId },
+    );
+  }
+
+  /** Each capture's first time is told to everybody. */
+  postponed({ capture, error, result }: Attempt, delayMs: number): void {
+    const again = formatDuration(delayMs, { ignoreZero: true });
+    this.#log(
+      capture.snoozes === 0 ? "warn" : "debug",
+      `${nameOf(capture)} will be tried again in ${again}: ${error}`,
+      fieldsOf("postponed", capture, result),
+    );
+  }
+
+  charged(capture: QueuedCapture, error: string, result?: UploadResult): void {
+    this.#log(
+      "warn",
+      `${nameOf(capture)} was not taken, will be tried again: ${error}`,
+      fieldsOf("postponed", capture, result),
+    );
+  }
+
+  failed(capture: QueuedCapture, error: string, result?: UploadResult): void {
+    this.#log(
+      "error",
+      `${
+        nameOf(capture)
+      } failed and is kept until it is retried or removed: ${error}`,
+      fieldsOf("failed", capture, result),
+    );
+  }
+
+  /** With its stack: somebody has to mend the program. */
+  unforeseen(capture: QueuedCapture, cause: unknown): void {
+    const { stack, message } = cause instanceof Error
+      ? cause
+      : new Error(String(cause));
+    this.#log(
+      "error",
+      `${nameOf(capture)} could not be sent: ${stack ?? message}`,
+    );
+  }
+}
+
+function nameOf({ id, filepath }: QueuedCapture): string {
+  return `Capture "${basename(filepath)}" (${id})`;
+}
+
+function fieldsOf(
+  event: string,
+  capture: QueuedCapture,
+  result: UploadResult | undefined,
+) {
+  const attempt = capture.attempts + capture.snoozes + 1;
+  const { status = null, elapsedMs = 0, sent } = result ?? {};
+  const bytes = sent?.size ?? capture.size;
+  const ms = Math.round(elapsedMs);
+  return { event, captureId: capture.id, attempt, status, ms, bytes };
+}

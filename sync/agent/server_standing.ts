@@ -1,0 +1,24 @@
+/** How the server seems; a new object for each change. */
+export interface ServerStanding {
+  /** `paused` means that it answers, but not as it should. */
+  state: "unknown" | "ready" | "down" | "paused";
+  reason: string | null;
+  /** Since when the state is what it is, in milliseconds since 1970. */
+  since: number;
+}
+
+/** How a server seems that was never asked anything. */
+export function unknownNow(): ServerStanding {
+  return { state: "unknown", reason: null, since: Date.now() };
+}
+
+/** Returns the standing after a change; the same if there is none. */
+export function changed(
+  before: ServerStanding,
+  state: ServerStanding["state"],
+  reason: string | null,
+): ServerStanding {
+  if (state === before.state && reason === before.reason) return before;
+  const since = state === before.state ? before.since : Date.now();
+  return { state, reason, since };
+}
