@@ -1,4 +1,5 @@
-import { basename, globToRegExp } from "@std/path";
+import { basename } from "@std/path";
+import { globToRegExp } from "@std/path/glob-to-regexp";
 import type { Given } from "./arguments.ts";
 
 /** Which captures are asked for. */

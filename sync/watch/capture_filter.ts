@@ -1,4 +1,5 @@
-import { basename, globToRegExp } from "@std/path";
+import { basename } from "@std/path";
+import { globToRegExp } from "@std/path/glob-to-regexp";
 import { captureOf } from "./sidecar.ts";
 
 /** Which files of watched folders are wanted as captures. */

@@ -28,6 +28,7 @@ import { format as formatBytes } from "@std/fmt/bytes";
 import { format as formatDuration } from "@std/fmt/duration";
 import { typeByExtension } from "@std/media-types/type-by-extension";
 import * as path from "@std/path";
+import { globToRegExp } from "@std/path/glob-to-regexp";
 import { FakeTime } from "@std/testing/time";
 import fc from "fast-check";
 import { pipeline } from "node:stream/promises";
@@ -431,7 +432,7 @@ Deno.test("globToRegExp() matches paths by stars, braces and classes", () => {
   };
   const others = ["b/a.gif", "A.PNG", "c/b.gif", "xa.pngx"];
   for (const [glob, paths] of Object.entries(matched)) {
-    const pattern = path.globToRegExp(glob, { extended: true, globstar: true });
+    const pattern = globToRegExp(glob, { extended: true, globstar: true });
     assertEquals(paths.filter((path) => pattern.test(path)), paths, glob);
     const isBroad = glob === "[!a]*";
     const wrong = others.filter((path) => !isBroad && pattern.test(path));
