@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { StatusReport } from "../../sync/monitor/status_report.ts";
 import { ProcessLock } from "../../sync/host/lock.ts";
 import { CaptureServer } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
@@ -93,9 +94,21 @@ Deno.test("a reload that the agent could not begin anew with is refused", {
     write(text);
     agent.kill("SIGHUP");
     await agent.said(RegExp(`error ${reason}.*; going on with what held befo`));
+    await eventually("status says so", async () => {
+      const { agent, verdict } = await host.json<StatusReport>("status");
+      return verdict.level === "warning" &&
+        agent.problem?.startsWith(`A reload was refused: ${reason}`);
+    });
   }
   await host.enqueue(host.write("a.png"));
   await eventually("it arrives", () => server.uploads.length === 1);
+  write("");
+  agent.kill("SIGHUP");
+  await eventually(
+    "status says that it is over",
+    async () =>
+      (await host.json<StatusReport>("status")).agent.problem === null,
+  );
 });
 
 Deno.test(

@@ -44,6 +44,8 @@ class Service {
   #log: Log;
   #round = new AbortController();
   #agent: SyncAgent | undefined;
+  /** The queue that is worked with, if any. */
+  #queue: UploadQueue | undefined;
   /** Held across reloads, so that no other agent begins in between. */
   #held: { path: string; lock: ProcessLock } | undefined;
 
@@ -120,6 +122,8 @@ class Service {
       onDelivered: () => this.#memory.worked(),
     });
     this.#agent = agent;
+    this.#queue = store.queue;
+    this.#tellProblem(null);
     const { pending } = store.queue.getStats();
     const ended = new AbortController();
     const until = AbortSignal.any([signal, ended.signal]);
@@ -144,7 +148,16 @@ class Service {
       ended.abort();
       await shown;
     });
-    this.#agent = undefined;
+    this.#agent = this.#queue = undefined;
+  }
+
+  /** Tells `status` what a person has to mend. */
+  #tellProblem(problem: string | null): void {
+    try {
+      this.#queue?.setAgentProblem(problem);
+    } catch (error) {
+      this.#log("warn", `Cannot tell status: ${(error as Error).message}`);
+    }
   }
 
   /** What shows how it goes, if anybody wants to see: it counts on across reloads. */
@@ -160,6 +173,7 @@ class Service {
     try {
       const { settings, changed, needRestart } = await this.#reloader.reload();
       this.#settings = settings;
+      this.#tellProblem(null);
       this.#log("info", `The ${this.#reloader.what} was read again`);
       for (const name of needRestart) {
         this.#log("warn", `A new ${name} takes a restart to have an effect`);
@@ -170,7 +184,9 @@ class Service {
       if (changed) return this.#round.abort();
     } catch (error) {
       const { message } = error as Error;
-      this.#log("error", `${message}; going on with what held before`);
+      const problem = `${message}; going on with what held before`;
+      this.#log("error", problem, { event: "reload_refused" });
+      this.#tellProblem(`A reload was refused: ${problem}`);
     }
     this.#notifier.ready();
   }
@@ -189,7 +205,9 @@ class Service {
 function statusOf({ queue }: Store): string {
   const { pending, uploading, failed } = queue.getStats();
   const { serverState, serverReason } = queue.getAgentState();
+  const problem = queue.agentProblem();
   return [
+    ...(problem === null ? [] : [problem]),
     `${pending + uploading} captures waiting`,
     ...(failed > 0 ? [`${failed} failed`] : []),
     `server ${serverState}${serverReason ? `: ${serverReason}` : ""}`,

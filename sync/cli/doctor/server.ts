@@ -7,7 +7,7 @@ const CLOCK_MS = 60_000;
 
 /** Looks at the server, the way to it, the token, and the clock. */
 export async function inspectServer(
-  { settings, env }: CommandContext,
+  { settings, env }: Pick<CommandContext, "settings" | "env">,
 ): Promise<Finding[]> {
   if (settings.server === null) {
     return [

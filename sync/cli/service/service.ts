@@ -3,6 +3,7 @@
 import { dirname } from "@std/path";
 import { createPrivateDir, prepareDataDir } from "../../host/data_dir.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
+import { inspectServer } from "../doctor/server.ts";
 import {
   isFolder,
   readEnvFile,
@@ -49,7 +50,21 @@ export async function install(context: CommandContext): Promise<number> {
     started = await start();
   }
   await report(started, context);
-  return started ? ExitCode.ok : ExitCode.failure;
+  if (!started) return ExitCode.failure;
+  return await probe(settings, context);
+}
+
+/** Says what keeps the service that was just installed from delivering. */
+async function probe(
+  { settings }: ServiceSettings,
+  { env, err }: CommandContext,
+): Promise<number> {
+  const found = await inspectServer({ settings, env });
+  const wrong = found.filter(({ level }) => level === "failure");
+  for (const { text, remedy } of wrong) {
+    err(`jarvis-agent: The service is installed, but ${text}: ${remedy}`);
+  }
+  return wrong.length === 0 ? ExitCode.ok : ExitCode.temporary;
 }
 
 /** Shows the unit that `install` would write. */
