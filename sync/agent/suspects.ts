@@ -65,11 +65,13 @@ export class Suspects {
       return this.#options.onServersFault(attempt, true);
     }
     this.#suspects.push(attempt);
+    if (this.#suspects.length >= MAX_SUSPECTS) {
+      return await this.#blameServer(signal);
+    }
     const mayBeDown = attempt.result?.outcome === "unavailable";
-    if (
-      this.#suspects.length >= MAX_SUSPECTS ||
-      mayBeDown && !await this.#isReady(signal)
-    ) await this.#blameServer(signal);
+    if (mayBeDown && !await this.#isReady(signal)) {
+      await this.#blameServer(signal, false);
+    }
   }
 
   /** @param startedMs When the attempt that succeeded began (`performance.now`). */
@@ -116,12 +118,12 @@ export class Suspects {
     toBlame.forEach((attempt) => this.#options.onOwnFault(attempt));
   }
 
-  async #blameServer(signal: AbortSignal): Promise<void> {
+  async #blameServer(signal: AbortSignal, ready?: boolean): Promise<void> {
     const last = this.#suspects.at(-1);
     if (!last) return;
     // At once: the answer may take its time.
     if (!signal.aborted) this.#throttle.failed("paused", last.error);
-    const isReady = await this.#isReady(signal);
+    const isReady = ready ?? await this.#isReady(signal);
     if (!signal.aborted && !isReady) this.#throttle.failed("down", last.error);
     for (const attempt of this.#suspects.splice(0)) {
       this.#options.onServersFault(attempt, isReady);
