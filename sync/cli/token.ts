@@ -106,11 +106,24 @@ function reader(
   const credentials = env("CREDENTIALS_DIRECTORY");
   const passed = credentials && join(credentials, "token");
   // The service manager's own file, whoever it belongs to.
-  if (passed && statIfThere(passed)?.isFile) {
+  if (passed && isCredential(passed)) {
     return () => tokenOf(Deno.readTextFileSync(passed), `"${passed}"`);
   }
   const text = env("JARVIS_TOKEN")?.trim();
   return () => text ? tokenOf(text, "JARVIS_TOKEN") : undefined;
+}
+
+/** @throws {UsageError} if it cannot be told. */
+function isCredential(path: string): boolean {
+  try {
+    return statIfThere(path)?.isFile === true;
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new UsageError(
+      `Cannot read the token in CREDENTIALS_DIRECTORY: ${message}`,
+      { cause },
+    );
+  }
 }
 
 const WHAT = "the token file";

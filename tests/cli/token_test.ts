@@ -51,6 +51,11 @@ Deno.test("the token is the file's, else the service manager's, else the variabl
   assertEquals(await read([], { JARVIS_TOKEN: " " }), undefined);
 });
 
+Deno.test("a place of credentials that cannot be looked at is refused", async () => {
+  const read = () => tokenOf([], { CREDENTIALS_DIRECTORY: "x".repeat(5_000) });
+  await assertRefused(read, "Cannot read the token in CREDENTIALS_DIRECTORY: ");
+});
+
 Deno.test("a token file that cannot be used is refused, its content not repeated", async () => {
   await using dir = await new TempDir();
   const use = (file: string) => () => tokenOf(["--token-file", file]);

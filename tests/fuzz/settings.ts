@@ -107,6 +107,7 @@ const settings = target(
     share: 300,
     examples: [
       { ...RUN, env: { HOME: "home" } },
+      { ...RUN, env: { HOME: "/", CREDENTIALS_DIRECTORY: "x".repeat(5_000) } },
       { ...RUN, args: ["--data-dir=/x", `--include=${"*".repeat(70_000)}`] },
       { ...RUN, args: ["--data-dir=/x", "--exclude=[z-a]"] },
     ],
