@@ -82,3 +82,20 @@ Deno.test("pause wants a time that it can read, and a queue", async () => {
   const wrong = await host.run("pause", "--for=soon");
   assertEquals(wrong.code, 2);
 });
+
+Deno.test("pause ends a sync in the midst of an upload, which is put back", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  using held = new HeldAnswer();
+  server.answer = held.answer;
+  const [id] = await host.enqueue(host.write("a"));
+  await using sync = host.start("sync");
+  await eventually("it is being sent", () => server.inFlight === 1);
+  await host.run("pause");
+  const { code, stdout } = await sync.ended();
+  assertEquals(code, 75);
+  assertStringIncludes(stdout, "1 left: Deliveries are paused: ");
+  using queue = host.queue();
+  const { status, attempts } = queue.get(id!)!;
+  assertEquals([status, attempts], ["pending", 0]);
+});

@@ -21,7 +21,7 @@ const LOOK_MS = 200;
 
 /** Tries every pending capture once: by itself, or by asking the agent that runs. */
 export async function run(context: CommandContext): Promise<number> {
-  const { settings } = context;
+  const { settings, given, out } = context;
   const signal = context.stopSignal();
   const log = createLog({ write: context.err });
   const lockPath = agentLockPath(join(settings.dataDir, QUEUE_FILE));
@@ -33,21 +33,17 @@ export async function run(context: CommandContext): Promise<number> {
   using store = await openStore(settings, { log, thorough: true });
   const { queue } = store;
   const before = queue.getStats();
-  const pause = queue.getPause();
-  if (pause) {
-    const left = before.pending + before.uploading;
-    tell(context, { delivered: 0, failed: 0, left }, {
-      state: queue.getAgentState().serverState,
-      reason: describePause(pause),
-    });
-    return ExitCode.temporary;
-  }
   const progress = new Progress(context.err, before.pending + before.uploading);
   const stop = new AbortController();
-  const showing = show(queue, progress, stop.signal);
+  const paused = new AbortController();
+  const showing = show(queue, progress, {
+    signal: stop.signal,
+    onPause: () => paused.abort(),
+  });
   try {
-    if (!await askAgent(queue, signal)) {
-      await deliver(settings, store, { log, signal });
+    if (!queue.getPause() && !await askAgent(queue, signal)) {
+      const either = AbortSignal.any([signal, paused.signal]);
+      await deliver(settings, store, { log, signal: either });
     }
   } finally {
     stop.abort();
@@ -58,24 +54,17 @@ export async function run(context: CommandContext): Promise<number> {
   const delivered = after.delivered - before.delivered;
   // Others may have been removed meanwhile.
   const failed = Math.max(after.failed - before.failed, 0);
-  const { serverState: state, serverReason: reason } = queue.getAgentState();
-  tell(context, { delivered, failed, left }, { state, reason });
-  if (left > 0) return ExitCode.temporary;
-  return failed > 0 ? ExitCode.failure : ExitCode.ok;
-}
-
-function tell(
-  { given, out }: CommandContext,
-  counts: { delivered: number; failed: number; left: number },
-  server: { state: string; reason: string | null },
-): void {
-  const { delivered, failed, left } = counts;
+  const { serverState: state, serverReason } = queue.getAgentState();
+  const pause = queue.getPause();
+  const reason = pause ? describePause(pause) : serverReason;
   out(
     given.has("json")
-      ? JSON.stringify({ ...counts, server })
+      ? JSON.stringify({ delivered, failed, left, server: { state, reason } })
       : `${delivered} delivered, ${failed} failed, ${left} left` +
-        (left > 0 && server.reason ? `: ${server.reason}` : ""),
+        ((left > 0 || pause) && reason ? `: ${reason}` : ""),
   );
+  if (left > 0 || pause) return ExitCode.temporary;
+  return failed > 0 ? ExitCode.failure : ExitCode.ok;
 }
 
 /** Asks the running agent and waits for it; returns whether one did it. */
@@ -120,9 +109,10 @@ async function deliver(
 async function show(
   queue: UploadQueue,
   progress: Progress,
-  signal: AbortSignal,
+  { signal, onPause }: { signal: AbortSignal; onPause: () => void },
 ): Promise<void> {
   while (!signal.aborted) {
+    if (queue.getPause()) onPause();
     const { pending, uploading } = queue.getStats();
     progress.left(pending + uploading);
     await delay(LOOK_MS, { signal }).catch(() => {});
