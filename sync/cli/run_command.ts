@@ -43,8 +43,9 @@ async function dispatch(
 ): Promise<number> {
   const command = commandOf(name);
   const names = optionsOf(command);
+  const spelled = args.map((arg) => command.aliases?.[arg] ?? arg);
   const { given, positionals, help } = parseCommandLine(
-    args.map((arg) => command.aliases?.[arg] ?? arg),
+    spelled,
     names,
     around.env,
   );
@@ -76,7 +77,7 @@ async function dispatch(
     settingsFile: file,
     args: positionals,
     reread: async (env) =>
-      (await read(env, parseCommandLine(args, names, env).given)).settings,
+      (await read(env, parseCommandLine(spelled, names, env).given)).settings,
   };
   const { run } = await command.load();
   return await run(context);

@@ -144,3 +144,13 @@ Deno.test(
     assert(agent.stderr.includes("read again"));
   },
 );
+
+Deno.test("an agent that was started with -v reads its settings again", {
+  ignore,
+}, async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  await using agent = await host.startAgent("-v");
+  agent.kill("SIGHUP");
+  await agent.said("The token was read again");
+});
