@@ -8,7 +8,9 @@ import { projectPath } from "../../scripts/task/bindings.ts";
 import { COMMANDS } from "../../sync/cli/commands.ts";
 import { OPTIONS, type OptionSpec } from "../../sync/cli/options.ts";
 import { AgentMetrics } from "../../sync/monitor/metrics.ts";
+import { MUTANTS } from "../chaos/mutants.ts";
 import { hasProgram } from "../helpers/has_program.ts";
+import { TempDir } from "../helpers/temp_dir.ts";
 
 const ALERTS = "docs/alerts.md";
 const RULES = "docs/prometheus.rules.yml";
@@ -108,14 +110,49 @@ Deno.test("the pages and the alert rules name every metric, and no other", () =>
   }
 });
 
+async function promtool(...args: string[]): Promise<void> {
+  const { success, stdout, stderr } = await new Deno.Command("promtool", {
+    args,
+  }).output();
+  const said = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  assert(success, said.join("\n"));
+}
+
+const ignore = !hasProgram("promtool");
+
+Deno.test("promtool takes the alert rules", { ignore }, async () => {
+  await promtool("check", "rules", projectPath(RULES));
+});
+
 Deno.test(
-  "promtool takes the alert rules",
-  { ignore: !hasProgram("promtool") },
+  "the alerts tell of what waits, but not while a person has paused it",
+  { ignore },
   async () => {
-    const { success, stderr } = await new Deno.Command("promtool", {
-      args: ["check", "rules", projectPath(RULES)],
-    }).output();
-    assert(success, new TextDecoder().decode(stderr));
+    await using dir = new TempDir();
+    const series = (host: string, paused: number) => [
+      {
+        series: `jarvis_agent_oldest_pending_age_seconds{instance="${host}"}`,
+        values: "7200x60",
+      },
+      {
+        series: `jarvis_agent_paused{instance="${host}"}`,
+        values: `${paused}x60`,
+      },
+    ];
+    const cases = [["stuck", 0], ["paused", 1]] as const;
+    const tests = cases.map(([host, paused]) => ({
+      interval: "1m",
+      input_series: series(host, paused),
+      promql_expr_test: [{
+        expr:
+          'count(ALERTS{alertname="JarvisCapturesWait",alertstate="firing"})',
+        eval_time: "20m",
+        exp_samples: paused ? [] : [{ labels: "{}", value: 1 }],
+      }],
+    }));
+    // JSON is YAML too.
+    const text = JSON.stringify({ rule_files: [projectPath(RULES)], tests });
+    await promtool("test", "rules", dir.write("alerts.yml", text));
   },
 );
 
@@ -140,6 +177,12 @@ Deno.test("every row of what was tried names a test", () => {
   assert(rows.length > 0);
   for (const row of rows) {
     assert(/_test\.ts` "|not done|not tested/.test(row), row);
+  }
+});
+
+Deno.test("the page about chaos names everything that is taken out in turn", () => {
+  for (const name of Object.keys(MUTANTS)) {
+    assertStringIncludes(prose("docs/chaos.md"), name);
   }
 });
 
