@@ -42,7 +42,8 @@ export function parseArgs<
   const end = args.includes("--") ? args.indexOf("--") : args.length;
   const { tokens } = parse({
     args: args.map((arg, i) => {
-      const takesNext = i < end && strings.includes(arg.replace(/^--/, ""));
+      const takesNext = i < end && arg.startsWith("--") &&
+        strings.includes(arg.slice(2));
       // An argument that begins with a dash, or is empty, is not a value.
       return takesNext && /^(-|$)/.test(args[i + 1] ?? "") ? `${arg}=` : arg;
     }),

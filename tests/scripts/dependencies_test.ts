@@ -298,6 +298,9 @@ Deno.test("parseArgs() takes values, repetitions and short names", () => {
     [["--server", "--json"], { server: "", json: true }],
     [["--server", ""], { server: "", _: [""] }],
     [["--server", "-"], { server: "", _: ["-"] }],
+    // Named like an option, and none.
+    [["--server", "watch"], { server: "watch", _: [] }],
+    [["watch", "--json"], { json: true, _: ["watch"] }],
     [["--watch", "a", "--watch", "b"], { watch: ["a", "b"] }],
     [["-h"], { help: true }],
     [["--json", "a"], { json: true, _: ["a"] }],
