@@ -368,7 +368,11 @@ Deno.test({
       `mount -t tmpfs -o noexec tmpfs "$TMPDIR"`,
       ["doctor"],
     );
-    assertMatch(stdout, /ok +SQLite .*(builtin|libsqlite3\.so\.0)/, stderr);
+    assertMatch(
+      stdout,
+      /ok +database: SQLite .*(builtin|libsqlite3\.so\.0)/,
+      stderr,
+    );
   },
 });
 

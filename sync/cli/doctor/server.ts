@@ -18,7 +18,9 @@ export async function inspectServer(
       ),
     ];
   }
-  const unread = await settings.token.reload().then(() => [], unreadable);
+  const unread = settings.token.get() === undefined
+    ? await settings.token.reload().then(() => [], unreadable)
+    : [];
   await using uploader = createUploader(settings, { maxRetries: 1 });
   const { serverUrl } = uploader;
   const readiness = await uploader.probe();

@@ -61,10 +61,19 @@ async function probe(
 ): Promise<number> {
   const found = await inspectServer({ settings, env });
   const wrong = found.filter(({ level }) => level === "failure");
-  for (const { text, remedy } of wrong) {
-    err(`jarvis-agent: The service is installed, but ${text}: ${remedy}`);
+  // A credential of the service may hold the token that is not known here.
+  const mayBeCredential = (what: string) =>
+    what === "token" && settings.token.get() === undefined;
+  for (const { what, text, remedy } of wrong) {
+    const unless = mayBeCredential(what)
+      ? " (unless a credential holds it)"
+      : "";
+    err(
+      `jarvis-agent: The service is installed, but ${text}: ${remedy}${unless}`,
+    );
   }
-  return wrong.length === 0 ? ExitCode.ok : ExitCode.temporary;
+  const isWrong = wrong.some(({ what }) => !mayBeCredential(what));
+  return isWrong ? ExitCode.temporary : ExitCode.ok;
 }
 
 /** Shows the unit that `install` would write. */

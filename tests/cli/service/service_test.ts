@@ -134,13 +134,17 @@ Deno.test({
     const token = manager.write("token", "wrong\n");
 
     await t.step(
-      "install starts it, and returns when it is ready",
+      "install starts it, returns when it is ready, and says that the server refuses the token",
       async () => {
         const { code, stdout, stderr } = await host.install(
           ...["--token-file", "token", "--watch", "captures"],
           ...["--after-upload", "delete", "--settle", "0.2", "--grace", "2"],
         );
-        assertEquals(code, 0, stderr);
+        assertEquals(code, 75, stderr);
+        assertMatch(
+          stderr,
+          /The service is installed, but the server refuses the token: HTTP 401/,
+        );
         assertMatch(stdout, /The service runs: 0 captures waiting, server /);
         assertStringIncludes(stderr, "loginctl enable-linger");
         assertEquals(await host.property("ActiveState"), "active");
