@@ -87,7 +87,7 @@ function tilesOf(report) {
       "Server",
       server.state,
       `${server.url ?? "none given"}${
-        server.since ? `, since ${ago(server.since)}` : ""
+        server.since ? `, since ${new Date(server.since).toLocaleString()}` : ""
       }`,
     ],
     [
