@@ -66,14 +66,22 @@ export class QueueFile implements Disposable {
    * Runs a transaction that takes something into the queue. It gets none of the
    * ballast's room, which is for what is in the queue already.
    *
-   * @throws {Error} if another file took this one's name meanwhile: whoever opens
-   * the queue now would not find what was put into this one.
+   * @throws {DatabaseError} if another file took this one's name meanwhile: whoever
+   * opens the queue now would not find what was put into this one.
    */
   append<T>(body: () => T): T {
     const result = this.database.transaction(body);
-    if (inodeOf(this.path) === this.#inode) return result;
-    throw new Error(
-      `Cannot queue captures: "${this.path}" was replaced meanwhile; open it again`,
+    this.assertInPlace();
+    return result;
+  }
+
+  /** @throws {DatabaseError} if the file was removed, or another one took its name. */
+  assertInPlace(): void {
+    if (inodeOf(this.path) === this.#inode) return;
+    const found = `"${this.path}" was removed or replaced meanwhile`;
+    throw new DatabaseError(
+      `Cannot go on with this queue: ${found}; open it again`,
+      { fault: "other", cause: found },
     );
   }
 

@@ -155,8 +155,14 @@ export class QueueReader implements Disposable {
     return found === null ? null : damagedError(found).message;
   }
 
-  /** A number that changes when another process has changed the queue. */
+  /**
+   * A number that changes when another process has changed the queue.
+   *
+   * @throws {DatabaseError} if the file was removed or replaced: whoever opens the
+   * queue now gets another one, whose captures nobody here would ever see.
+   */
   dataVersion(): number {
+    this.#file.assertInPlace();
     return Number(this.#file.sql.dataVersion.get()!.data_version);
   }
 

@@ -72,6 +72,28 @@ Deno.test("a second run exits with 1 at once, and says which process is the agen
   assertEquals((await host.json<StatusReport>("status")).agent.pid, agent.pid);
 });
 
+Deno.test(
+  "an agent whose queue was removed ends and says so, and the next one delivers",
+  {
+    // An open file cannot be removed there.
+    ignore: Deno.build.os === "windows",
+  },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    await using agent = await host.startAgent();
+    for (const end of ["", "-wal", "-shm"]) {
+      await Deno.remove(`${host.dataDir}/queue.db${end}`);
+    }
+    const [id] = await host.enqueue(host.write("a.png"));
+    await agent.said('queue.db" was removed or replaced meanwhile');
+    assertEquals((await agent.ended()).code, 1);
+    await using _next = await host.startAgent();
+    await eventually("it arrives", () => server.uploads.length === 1);
+    assertEquals(server.uploads[0]!.key, id);
+  },
+);
+
 Deno.test("SIGTERM gives an upload under way its time", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);

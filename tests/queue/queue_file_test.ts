@@ -200,9 +200,9 @@ testOnEachEngine(
       Deno.renameSync(path + end, dir.join(`set aside${end}`));
     }
     const enqueue = () => queue.enqueue("/captures/lost");
-    assertThrows(enqueue, Error, "was replaced meanwhile");
+    assertThrows(enqueue, DatabaseError, "was removed or replaced meanwhile");
     using replacement = new UploadQueue(path, { engine });
-    assertThrows(enqueue, Error, "was replaced meanwhile");
+    assertThrows(enqueue, DatabaseError, "was removed or replaced meanwhile");
     assertEquals(replacement.getStats().pending, 0);
   },
 );

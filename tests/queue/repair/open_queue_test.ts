@@ -613,7 +613,7 @@ testOnEachEngine(
     scene.setAside;
     assert(queue.get(kept));
     const enqueue = () => old.enqueue("/captures/after");
-    assertThrows(enqueue, Error, "was replaced meanwhile");
+    assertThrows(enqueue, Error, "was removed or replaced meanwhile");
     assertEquals(
       queue.list({ limit: 1000 }).at(-1)?.filepath,
       "/captures/before",
