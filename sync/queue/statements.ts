@@ -24,7 +24,10 @@ const PROMOTE = `UPDATE ${WAITING.replace("WHERE", "SET due_at = NULL WHERE")}`;
 const DELIVERED =
   "rowid, id, filepath, size, sha256, server_id, delivered_at, attempts_made, elapsed_ms";
 
-const WATCHED = "n, filepath, file_id, size, mtime_ms, ctime_ms, sha256, state";
+// Of a file that was not copied, the first attempt knows the content.
+const WATCHED = `n, filepath, file_id, size, mtime_ms, ctime_ms, state,
+  coalesce(sha256, (SELECT sha256 FROM attempts WHERE attempts.capture_id = watched_files.capture_id
+    AND sha256 IS NOT NULL ORDER BY nth DESC LIMIT 1)) AS sha256`;
 
 /** Their texts. */
 const STATEMENTS = {

@@ -55,6 +55,8 @@ export function lookUp(sql: Statements, file: SeenFile): Known {
     if (answer === "in doubt") return { state: answer };
     const now = [file.path, ...knownValues(file.path, file.identity)];
     const { filepath, file_id, size, mtime_ms, ctime_ms } = row;
+    // Until its content is known, a change of it can only be seen by this.
+    if (row.sha256 === null && ctime_ms !== null) now[4] = whole(ctime_ms);
     const isUpToDate = [filepath, file_id, size, mtime_ms, ctime_ms]
       .every((value, n) => value === now[n]);
     const state = row.state as WatchedState;
