@@ -59,6 +59,8 @@ export interface SyncAgentOptions {
     capture: QueuedCapture,
     result: UploadResult,
   ) => void | Promise<void>;
+  /** Is called when it is recorded that a capture failed. */
+  onFailed?: (capture: QueuedCapture) => void;
   /** Is called when an attempt has ended. */
   onAttempt?: (attempt: EndedAttempt) => void;
   /** Is called at every turn of the loop that does the work, at least every 5 s. */

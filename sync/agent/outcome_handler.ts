@@ -38,6 +38,8 @@ export interface OutcomeHandlerOptions {
   onDelivered?:
     | ((capture: QueuedCapture, result: UploadResult) => void | Promise<void>)
     | undefined;
+  /** Is called when it is recorded that a capture failed. */
+  onFailed?: ((capture: QueuedCapture) => void) | undefined;
   /** Is called when an attempt has ended. */
   onAttempt?: ((attempt: EndedAttempt) => void) | undefined;
   /** How long a capture is snoozed the first time, in milliseconds. @default {60000} */
@@ -230,6 +232,7 @@ export class OutcomeHandler {
   #fail(capture: QueuedCapture, error: string, result?: UploadResult): void {
     this.#report.failed++;
     this.#log.failed(capture, error, result);
+    this.#options.onFailed?.(capture);
   }
 }
 

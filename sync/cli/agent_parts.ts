@@ -7,7 +7,7 @@ import { openFolder } from "../host/folder.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
 import { UsageError } from "./arguments.ts";
-import type { UploadQueue } from "../queue/queue.ts";
+import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
 import { reconcileSpool } from "../spool/reconcile.ts";
 import { CaptureUploader, type Readiness } from "../upload/uploader.ts";
 import type { SeenFile } from "../watch/finished_files.ts";
@@ -86,6 +86,11 @@ export function createAgent(
   const clean = cleaner(settings, store, log);
   const tellFolders = folderTeller(queue, () => watcher.standing());
   const { onTurn, onDelivered, ...rest } = options;
+  // While a file is sent from where it is, nobody can tell by its content whether
+  // it was written over.
+  const lookAgain = ({ filepath, watched, spooled }: QueuedCapture) => {
+    if (watched && !spooled) watcher.lookAgain(filepath);
+  };
   const agent: SyncAgent = new SyncAgent({
     ...rest,
     onTurn: () => {
@@ -99,11 +104,14 @@ export function createAgent(
     concurrency,
     graceMs,
     spool,
-    onDelivered: async ({ filepath: path, watched, identity }) => {
+    onDelivered: async (capture) => {
+      const { filepath: path, watched, identity } = capture;
       reached("spool-removed");
       onDelivered?.();
       if (watched && identity) await tidy({ path, identity });
+      lookAgain(capture);
     },
+    onFailed: lookAgain,
     ...(watch.length > 0 && { watcher }),
   });
   return agent;

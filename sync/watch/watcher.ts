@@ -123,6 +123,15 @@ export class FolderWatcher {
     await listening;
   }
 
+  /** Looks at a file again about which events may have come too early to decide. */
+  lookAgain(path: string): void {
+    for (const root of this.roots) {
+      const name = root.nameOf(path);
+      if (name !== undefined) this.#agenda.look({ root, name });
+    }
+    this.#wakeup.wake();
+  }
+
   /** How each watched folder stands. */
   standing(): FolderStanding[] {
     return this.roots.map((root) => {

@@ -1,9 +1,10 @@
 /** The same file of a watched folder, or another: nothing is sent twice, nothing goes unsent. */
 import { assertEquals } from "@std/assert";
 import { bindingFlags } from "../../scripts/task/bindings.ts";
-import { CaptureServer } from "../helpers/capture_server.ts";
+import { CaptureServer, created } from "../helpers/capture_server.ts";
 import type { RunningCli } from "../helpers/cli.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { HeldAnswer } from "../helpers/held_answer.ts";
 import { Host } from "../helpers/host.ts";
 
 const CRASH_CHILD = import.meta.resolve("../helpers/crash_child.ts");
@@ -53,6 +54,40 @@ for (const after of ["keep", "delete"]) {
         () => [...Deno.readDirSync(host.join("in"))].length === 0,
       );
     }
+    await stop(agent);
+  });
+}
+
+for (const status of [201, 503]) {
+  Deno.test(`a file written over with its old time while it is sent is delivered as well, after a ${status}`, async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    using held = new HeldAnswer();
+    let isFirst = true;
+    server.answer = async (upload) => {
+      if (!isFirst) return created(upload);
+      isFirst = false;
+      await held.released;
+      return status === 201 ? created(upload) : new Response(null, { status });
+    };
+    await using agent = await watch(host, "--copy-up-to=0");
+    const path = host.join("in/frame.raw");
+    replace(host, "in/frame.raw", "frame 1", TIME);
+    await eventually("it is being sent", () => server.inFlight === 1);
+    Deno.writeTextFileSync(path, "frame 2");
+    Deno.utimeSync(path, TIME, TIME);
+    // Events come in order: once this one was taken, that one was looked at.
+    host.write("in/later.raw", "later");
+    await eventually(
+      "a later one arrives",
+      () => arrived(server).includes("later"),
+    );
+    held.release();
+    await eventually("the new version arrives", async () => {
+      // The first version waits after a 503, and can only fail then.
+      if (status === 503) await host.run("retry", "--all");
+      return arrived(server).includes("frame 2");
+    });
     await stop(agent);
   });
 }
