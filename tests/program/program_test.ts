@@ -77,8 +77,16 @@ Deno.test("status --json is one object of the shape that scripts read", async ()
         state: "unknown",
         reason: null,
         since: null,
+        nextProbeAt: null,
+        lastDeliveryAt: null,
       },
-      agent: { running: false, pid: null },
+      agent: {
+        running: false,
+        pid: null,
+        heartbeatAt: null,
+        hanging: false,
+        problem: null,
+      },
     })
   ) assertEquals(rest[key], value, key);
 });
@@ -179,7 +187,12 @@ Deno.test("run delivers what is enqueued beside it, refuses a second agent, and 
   assertEquals(second.code, 1);
   assertMatch(second.stderr, new RegExp(`process ${agent.pid}`));
   const status = await host.json("status");
-  assertEquals(status.agent, { running: true, pid: agent.pid });
+  const { running, pid, hanging } = status.agent;
+  assertEquals({ running, pid, hanging }, {
+    running: true,
+    pid: agent.pid,
+    hanging: false,
+  });
 
   const sync = await host.run("sync");
   assertEquals(sync.code, 0, sync.stderr);
@@ -272,7 +285,7 @@ Deno.test("a command line that cannot be used exits 2 and says what was expected
     [["list", "--limit", "many"], /--limit "many": expected a whole number/],
     [
       ["list", "--status", "gone"],
-      /--status "gone": expected pending, uploading or failed/,
+      /--status "gone": expected pending, uploading, failed or delivered/,
     ],
     [["enqueue"], /FILE/],
     [["enqueue", file, "--metadata", "door"], /KEY=VALUE/],
