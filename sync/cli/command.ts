@@ -1,5 +1,6 @@
 import type { Settings } from "./config.ts";
 import { CaptureReadError } from "../capture/errors.ts";
+import { hasFault } from "../queue/sqlite.ts";
 import { NoRoomError } from "../spool/room.ts";
 import { type Ambient, type Given, UsageError } from "./arguments.ts";
 import type { OptionName } from "./options.ts";
@@ -85,5 +86,8 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return ExitCode.usage;
   if (error instanceof NoRoomError) return ExitCode.temporary;
   if (error instanceof CaptureReadError) return ExitCode.temporary;
+  if (hasFault(error, "full") || hasFault(error, "busy")) {
+    return ExitCode.temporary;
+  }
   return ExitCode.failure;
 }

@@ -1,5 +1,6 @@
 import { AgentRunningError } from "../agent/agent_lock.ts";
 import { oneLine } from "../host/log.ts";
+import { hasFault } from "../queue/sqlite.ts";
 import { type Given, UsageError } from "./arguments.ts";
 import { closest } from "./closest.ts";
 import {
@@ -120,6 +121,10 @@ function explain(name: string, error: unknown, { err }: Surroundings): number {
     err(`Try "jarvis-agent ${topic}".`);
   } else if (error instanceof AgentRunningError) {
     err('"jarvis-agent status" shows it; end it before starting another one.');
+  } else if (hasFault(error, "full")) {
+    err("Make room on the disk that the data directory is on, then try again.");
+  } else if (hasFault(error, "busy")) {
+    err("Another process holds the queue locked: try again later.");
   }
   return exitCodeOf(error);
 }

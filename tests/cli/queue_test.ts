@@ -5,6 +5,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import type { StatusReport } from "../../sync/monitor/status_report.ts";
+import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { Host } from "../helpers/host.ts";
@@ -23,6 +24,16 @@ interface Listed {
   status: string;
   [name: string]: unknown;
 }
+
+Deno.test("a queue that another process holds locked is a temporary failure, which says what to do", async () => {
+  await using host = new Host();
+  await host.enqueue(host.write("a.png"));
+  using other = openDatabase(`${host.dataDir}/queue.db`);
+  other.exec("BEGIN IMMEDIATE");
+  const { code, stderr } = await host.run("retry", "--all");
+  assertEquals(code, 75);
+  assertStringIncludes(stderr, "holds the queue locked: try again later");
+});
 
 Deno.test("enqueue queues what it can, says what it cannot, and exits 1 then", async () => {
   await using host = new Host();
