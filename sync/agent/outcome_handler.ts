@@ -47,6 +47,8 @@ export interface OutcomeHandlerOptions {
   log: Log;
 }
 
+/** How long a capture is snoozed the first time whose connection failed: most often the next one does not. */
+const RECONNECT_MS = 1_000;
 /** The longest that a capture is snoozed for a reason of its own, in milliseconds. */
 const MAX_SNOOZE_MS = 3_600_000;
 /** The same where it may be the server's: once that is mended it should not take long. */
@@ -181,7 +183,10 @@ export class OutcomeHandler {
 
   /** Postpones by twice as long each time, and returns by how long. */
   #snooze(attempt: Attempt, maxMs: number): number {
-    const backoffMs = this.#snoozeMs * 2 ** attempt.capture.snoozes;
+    const firstMs = attempt.result?.outcome === "unavailable"
+      ? Math.min(RECONNECT_MS, this.#snoozeMs)
+      : this.#snoozeMs;
+    const backoffMs = firstMs * 2 ** attempt.capture.snoozes;
     const askedMs = attempt.result?.retryAfterMs ?? backoffMs;
     const delayMs = Math.min(askedMs, maxMs);
     this.#postpone(attempt, delayMs);
