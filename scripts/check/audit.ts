@@ -26,6 +26,7 @@ const ALLOWED_LICENCES = [
   "CC0-1.0",
   "ISC",
   "MIT",
+  "MPL-2.0",
 ];
 
 /** JSR's packages name no licence; these stand in the repositories of their scopes. */
