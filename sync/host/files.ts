@@ -57,12 +57,3 @@ export function exists(path: string): boolean {
     return false;
   }
 }
-
-/** Renames a file; one that is not there is fine. */
-export function renameIfThere(from: string, to: string): void {
-  try {
-    Deno.renameSync(from, to);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}

@@ -102,6 +102,11 @@ Deno.test("export --failed leaves out what waits, and refuses bytes that are not
     none.stderr,
     'Cannot export "nonsense": no such capture',
   );
+  const blocked = host.join("out/good");
+  const nowhere = await host.run("export", "--failed", blocked);
+  assertEquals(nowhere.code, 1);
+  assertStringIncludes(nowhere.stderr, `Cannot export into "${blocked}": `);
+  assertStringIncludes(nowhere.stderr, "expected a folder");
   assertEquals((await host.run("export", "--failed", good!, dir)).code, 2);
   assertEquals((await host.run("export", dir)).code, 2);
   assert(good);

@@ -23,7 +23,7 @@ export async function run(context: CommandContext): Promise<number> {
   }
   using look = lookInto(settings);
   if (!look) throw new Error(noQueue(settings));
-  Deno.mkdirSync(dir, { recursive: true, mode: 0o700 });
+  makeFolder(dir);
   const captures = given.has("failed")
     ? look.queue.captures({ status: "failed" })
     : ids.map((id) => look.queue.get(id) ?? id);
@@ -94,4 +94,16 @@ function writeNew(path: string, text: string): void {
   });
   writeAll(file, new TextEncoder().encode(text));
   file.syncSync();
+}
+
+function makeFolder(dir: string): void {
+  try {
+    Deno.mkdirSync(dir, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new Error(
+      `Cannot export into "${dir}": ${message}; expected a folder, or a place where one can be made`,
+      { cause },
+    );
+  }
 }
