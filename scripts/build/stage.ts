@@ -56,7 +56,7 @@ export class Stage implements Disposable {
 
 /** The npm packages that only tests and tools import. */
 const TOOLS =
-  /^(npm:)?(@fastify|@sinonjs|@types|axe-core|fast-check|fsevents|playwright-core|pure-rand|type-detect|undici-types)\b/;
+  /^(npm:)?(@fastify|@seriousme|@sinonjs|@types|ajv|axe-core|fast-|fsevents|hono|json-schema-traverse|playwright-core|pure-rand|require-from-string|type-detect|undici-types|yaml)\b/;
 
 /** Takes these out of a lock file: every package in it would go into the executable. */
 function dropTools(path: string): void {
