@@ -2,6 +2,7 @@
 import type { Binding } from "../task/bindings.ts";
 import { projectPath } from "../task/bindings.ts";
 import { runDeno } from "../task/process.ts";
+import { sourceFiles } from "../task/source_files.ts";
 import { moduleGraph, npmFoldersOf } from "../build/sbom.ts";
 import { auditDependencies, importsOf } from "./audit.ts";
 import { checkImports } from "./imports.ts";
@@ -17,7 +18,7 @@ export async function runChecks(
   if (args.length > 0) {
     throw new RangeError(`Unknown argument "${args[0]}": check takes none`);
   }
-  const files = ROOTS.flatMap((root) => [...sources(root)])
+  const files = ROOTS.flatMap((root) => [...sourceFiles(root)])
     // These import the npm packages by names that only their own binding knows.
     .filter((file) => binding === "npm" || !file.startsWith("scripts/npm/"));
   const failed: string[] = [];
@@ -56,11 +57,4 @@ async function audit(flags: string[], binding: Binding): Promise<string[]> {
       binding === "npm" ? folders : new Map(),
     ).map((fault) => `${lock}: ${fault}`)
   );
-}
-
-function* sources(path: string): Generator<string> {
-  if (path.endsWith(".ts")) return yield path;
-  for (const { name, isDirectory } of Deno.readDirSync(projectPath(path))) {
-    if (isDirectory || name.endsWith(".ts")) yield* sources(`${path}/${name}`);
-  }
 }

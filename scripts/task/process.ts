@@ -10,6 +10,8 @@ export interface RunOptions {
   isGraceful?: boolean;
   /** Gets what the command writes to standard output, which is then not inherited. */
   output?: WritableStream<Uint8Array>;
+  /** Gets what the command writes to standard error, which is then not inherited. */
+  errors?: WritableStream<Uint8Array>;
 }
 
 const IS_WINDOWS = Deno.build.os === "windows";
@@ -35,7 +37,8 @@ export async function runDeno(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<number> {
-  const { cwd = projectPath("."), isGraceful = false, output } = options;
+  const { cwd = projectPath("."), isGraceful = false } = options;
+  const { output, errors } = options;
   // Set by `deno task`; a task that the command starts has a folder of its own.
   const { INIT_CWD: _, ...env } = Deno.env.toObject();
   const command: Deno.CommandOptions & { detached: boolean } = {
@@ -45,7 +48,7 @@ export async function runDeno(
     clearEnv: true,
     stdin: "inherit",
     stdout: output ? "piped" : "inherit",
-    stderr: "inherit",
+    stderr: errors ? "piped" : "inherit",
     detached: isGraceful && !IS_WINDOWS,
   };
   let isTold = false;
@@ -63,7 +66,10 @@ export async function runDeno(
   const child = new Deno.Command(Deno.execPath(), command).spawn();
   using _orphan = onOrphaned(terminate);
   await using _guard = IS_WINDOWS ? undefined : new Guard(child.pid);
-  if (output) await child.stdout.pipeTo(output);
+  await Promise.all([
+    output && child.stdout.pipeTo(output),
+    errors && child.stderr.pipeTo(errors),
+  ]);
   return (await child.status).code;
 }
 

@@ -1,5 +1,6 @@
 /** The task `test`: runs the tests and counts them. */
 import { runDeno } from "./process.ts";
+import { sourceFiles } from "./source_files.ts";
 
 /** What the runner's summary says. */
 export interface Counts {
@@ -8,16 +9,39 @@ export interface Counts {
   skipped: number;
 }
 
+/** What became of tests. */
+interface Outcome extends Counts {
+  /** The exit code. */
+  code: number;
+}
+
 const SUMMARY =
   /^(?:ok|FAILED) \| (\d+) passed[^|]*\| (\d+) failed[^|]*(?:\| (\d+) ignored)?/;
 // deno-lint-ignore no-control-regex -- a colour begins with a control character
 const COLOR = /\x1b\[[0-9;]*m/g;
 const TAIL_CHARS = 64 * 1024;
+/** How many files run at a time: most tests wait, most of the time. */
+const PROCESSES = 2 * navigator.hardwareConcurrency;
+/** The exit codes of a process that was interrupted or terminated. */
+const STOPPED = [130, 143];
+/** What takes longest begins first; what is not named comes last. */
+const FIRST = [
+  "tests/chaos/",
+  "tests/program/",
+  "tests/cli/service/",
+  "tests/scripts/",
+  "tests/cli/",
+];
 
 /**
  * Runs the tests in `tests/`, or the files and folders that the arguments
  * name, and ends standard output with a line `N passed, N failed`, to which
  * `, N skipped` is added where there are any.
+ *
+ * Several files run at a time, each in a process of its own, because tests change
+ * what belongs to the process, such as its environment. What a file's tests say is
+ * shown when they have ended. A single file runs at once, and so does everything
+ * where there are arguments besides paths.
  *
  * @returns the runner's exit code, and 1 where no test ran
  */
@@ -25,19 +49,15 @@ export async function runTests(
   flags: string[],
   args: string[],
 ): Promise<number> {
-  const own = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
-  const folder = own.some(isPath) ? [] : ["tests/"];
-  const tail = new Tail();
-  const code = await runDeno(["test", "-A", ...flags, ...folder, ...args], {
-    output: new WritableStream(tail),
-  });
-  const { passed, failed, skipped } = countTests(tail.text);
+  const output = new Output();
+  const files = args.every(isPath) ? testFiles(args) : [];
+  const { code, passed, failed, skipped } = files.length > 1
+    ? await runEach(files, flags, output)
+    : await runTogether(args, flags, output);
   const ran = passed + failed;
   if (ran === 0) console.error("No test ran");
   const more = skipped > 0 ? `, ${skipped} skipped` : "";
-  const start = tail.text === "" || tail.text.endsWith("\n") ? "" : "\n";
-  const line = `${start}${passed} passed, ${failed} failed${more}\n`;
-  await tail.write(new TextEncoder().encode(line));
+  await output.writeLine(`${passed} passed, ${failed} failed${more}`);
   return code === 0 && ran === 0 ? 1 : code;
 }
 
@@ -51,6 +71,79 @@ export function countTests(output: string): Counts {
   return { passed, failed, skipped };
 }
 
+/** Runs `deno test` once, and shows what it says at once. */
+async function runTogether(
+  args: string[],
+  flags: string[],
+  output: Output,
+): Promise<Outcome> {
+  const own = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
+  const folder = own.some(isPath) ? [] : ["tests/"];
+  const code = await runDeno(["test", "-A", ...flags, ...folder, ...args], {
+    output: new WritableStream(output),
+  });
+  return { code, ...countTests(output.tail) };
+}
+
+/** Checks the types of the files, then runs each in a process of its own. */
+async function runEach(
+  files: string[],
+  flags: string[],
+  output: Output,
+): Promise<Outcome> {
+  const total = { code: 0, passed: 0, failed: 0, skipped: 0 };
+  total.code = await runDeno(["check", "--quiet", ...flags, ...files]);
+  if (total.code !== 0) return total;
+  const failures: string[] = [];
+  const runNext = async () => {
+    for (let file; (file = files.shift()) !== undefined;) {
+      const [code, text] = await runAside(["--no-check", ...flags, file]);
+      await output.writeLine(text);
+      const { passed, failed, skipped } = countTests(text);
+      total.passed += passed;
+      total.failed += failed;
+      total.skipped += skipped;
+      if (code === 0) continue;
+      total.code ||= code;
+      failures.push(file);
+      if (STOPPED.includes(code)) files.length = 0;
+    }
+  };
+  await Promise.all(Array.from({ length: PROCESSES }, runNext));
+  for (const file of failures) await output.writeLine(`Failed: ${file}`);
+  return total;
+}
+
+/** Runs `deno test`, and returns its exit code and what it said. */
+async function runAside(args: string[]): Promise<[number, string]> {
+  const output = new TransformStream<Uint8Array, Uint8Array>();
+  const errors = new TransformStream<Uint8Array, Uint8Array>();
+  const [code, ...texts] = await Promise.all([
+    runDeno(["test", "-A", ...args], {
+      output: output.writable,
+      errors: errors.writable,
+    }),
+    new Response(output.readable).text(),
+    new Response(errors.readable).text(),
+  ]);
+  return [code, texts.join("")];
+}
+
+/** The test files in `tests/` or those that are named, the slowest first. */
+function testFiles(paths: string[]): string[] {
+  const found = (paths.length > 0 ? paths : ["tests"])
+    .flatMap((path) =>
+      Deno.statSync(path).isFile
+        ? [path]
+        : [...sourceFiles(path)].filter((file) => file.endsWith("_test.ts"))
+    );
+  const rank = (file: string) => {
+    const at = FIRST.findIndex((path) => file.startsWith(path));
+    return at < 0 ? FIRST.length : at;
+  };
+  return found.toSorted((a, b) => rank(a) - rank(b));
+}
+
 function isPath(arg: string): boolean {
   try {
     return !arg.startsWith("-") && Boolean(Deno.statSync(arg));
@@ -60,14 +153,15 @@ function isPath(arg: string): boolean {
 }
 
 /** Passes everything on to standard output at once, and keeps the end of it. */
-class Tail implements UnderlyingSink<Uint8Array> {
-  text = "";
+class Output implements UnderlyingSink<Uint8Array> {
+  tail = "";
   readonly #decoder = new TextDecoder();
+  readonly #encoder = new TextEncoder();
   #hasReader = true;
 
   async write(chunk: Uint8Array): Promise<void> {
     const more = this.#decoder.decode(chunk, { stream: true });
-    this.text = (this.text + more).slice(-TAIL_CHARS);
+    this.tail = (this.tail + more).slice(-TAIL_CHARS);
     try {
       for (let done = 0; this.#hasReader && done < chunk.length;) {
         done += await Deno.stdout.write(chunk.subarray(done));
@@ -76,5 +170,12 @@ class Tail implements UnderlyingSink<Uint8Array> {
       // Whoever read it has gone; the tests go on, and the exit code tells.
       this.#hasReader = false;
     }
+  }
+
+  /** Writes whole lines. */
+  async writeLine(text: string): Promise<void> {
+    const start = this.tail === "" || this.tail.endsWith("\n") ? "" : "\n";
+    const end = text.endsWith("\n") ? "" : "\n";
+    await this.write(this.#encoder.encode(`${start}${text}${end}`));
   }
 }

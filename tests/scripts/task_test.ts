@@ -1,30 +1,35 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { projectPath, runningBinding } from "../../scripts/task/bindings.ts";
 import { countTests } from "../../scripts/task/run_tests.ts";
+import { type Ended, RunningCli } from "../helpers/cli.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
-interface Ended {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-/** Runs a task as deno.json does. */
-async function runTask(
+/** A task as deno.json runs it. */
+function command(
   args: string[],
   env: Record<string, string> = { JARVIS_DEPS: runningBinding() },
-): Promise<Ended> {
-  const task = [
-    "run",
-    "-A",
-    "--no-config",
-    "--no-lock",
-    projectPath("scripts/task.ts"),
-  ];
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [...task, ...args],
+): Deno.Command {
+  const task = projectPath("scripts/task.ts");
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-config", "--no-lock", task, ...args],
     env,
-  }).output();
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+/** Runs a task to its end. */
+async function runTask(
+  args: string[],
+  env?: Record<string, string>,
+): Promise<Ended> {
+  const { code, stdout, stderr } = await command(args, env).output();
   const [out, err] = [stdout, stderr].map((bytes) =>
     new TextDecoder().decode(bytes)
   );
@@ -86,6 +91,85 @@ Deno.test("the test task ends with the count, and with the runner's exit code", 
     ["2 passed, 1 failed, 1 skipped", 1],
   );
 });
+
+Deno.test("the test task shows what each of several files says, and names those that failed", async () => {
+  await using dir = new TempDir();
+  const test = (name: string, end: string) =>
+    dir.write(
+      `${name}_test.ts`,
+      `const lines = [1, 2, 3].map((n) => "${name}" + n);
+       Deno.test("${name}", async () => {
+         for (const line of lines) {
+           console.log(line);
+           await new Promise((resume) => setTimeout(resume));
+         }
+         ${end}
+       });`,
+    );
+  test("good", "");
+  const failing = test("bad", 'throw new Error("no");');
+  const loading = dir.write(
+    "loading_test.ts",
+    'throw new Error("not loaded");',
+  );
+  const { code, stdout, stderr } = await runTask(["test", dir.path]);
+  assertStringIncludes(stdout, "good1\ngood2\ngood3\n");
+  assertStringIncludes(stdout, "bad1\nbad2\nbad3\n");
+  assertStringIncludes(stdout, "not loaded");
+  assertEquals(
+    stdout.trimEnd().split("\n").slice(-3).toSorted(),
+    ["1 passed, 2 failed", `Failed: ${failing}`, `Failed: ${loading}`],
+    stderr,
+  );
+  assertEquals(code, 1);
+});
+
+Deno.test("the test task runs nothing where the types are wrong", async () => {
+  await using dir = new TempDir();
+  const files = [
+    dir.write("good_test.ts", 'Deno.test("a", () => {});'),
+    dir.write("wrong_test.ts", 'Deno.test("b", () => {}); "".no;'),
+  ];
+  for (const named of [files, files.slice(1)]) {
+    const { code, stdout, stderr } = await runTask(["test", ...named]);
+    assertEquals([code, lastLine(stdout)], [1, "0 passed, 0 failed"]);
+    assertStringIncludes(stderr, "Property 'no' does not exist");
+  }
+});
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.test({
+    name:
+      `the test task ends on ${signal} with all that it runs, and begins no more`,
+    // Windows has a console in the place of signals.
+    ignore: Deno.build.os === "windows",
+    async fn() {
+      await using dir = new TempDir();
+      const running = dir.join("running");
+      Deno.mkdirSync(running);
+      const atATime = 2 * navigator.hardwareConcurrency;
+      for (let n = 0; n <= atATime; n++) {
+        dir.write(
+          `n${n}_test.ts`,
+          `Deno.test("waits", async () => {
+             Deno.writeTextFileSync(\`${running}/\${Deno.pid}\`, "");
+             await new Promise((resume) => setTimeout(resume, 600_000));
+           });`,
+        );
+      }
+      const pids = () => [...Deno.readDirSync(running)].map(({ name }) => name);
+      await using task = new RunningCli(command(["test", dir.path]).spawn());
+      await eventually("the tests run", () => pids().length === atATime);
+      task.kill(signal);
+      const { code } = await task.ended();
+      assertEquals(code, signal === "SIGINT" ? 130 : 143);
+      assertEquals(pids().length, atATime);
+      for (const pid of pids()) {
+        assertThrows(() => Deno.statSync(`/proc/${pid}`));
+      }
+    },
+  });
+}
 
 Deno.test("the test task fails when no test ran", async () => {
   await using dir = new TempDir();
