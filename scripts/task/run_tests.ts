@@ -39,9 +39,9 @@ const FIRST = [
  * `, N skipped` is added where there are any.
  *
  * Several files run at a time, each in a process of its own, because tests change
- * what belongs to the process, such as its environment. What a file's tests say is
- * shown when they have ended. A single file runs at once, and so does everything
- * where there are arguments besides paths.
+ * what belongs to the process, such as its environment. The output of a file is
+ * shown when it has ended. A single file, or all where there are arguments besides
+ * paths, is run in one process, whose output is shown at once.
  *
  * @returns the runner's exit code, and 1 where no test ran
  */
@@ -158,10 +158,22 @@ class Output implements UnderlyingSink<Uint8Array> {
   readonly #decoder = new TextDecoder();
   readonly #encoder = new TextEncoder();
   #hasReader = true;
+  #written = Promise.resolve();
 
-  async write(chunk: Uint8Array): Promise<void> {
+  write(chunk: Uint8Array): Promise<void> {
     const more = this.#decoder.decode(chunk, { stream: true });
     this.tail = (this.tail + more).slice(-TAIL_CHARS);
+    return this.#written = this.#written.then(() => this.#pass(chunk));
+  }
+
+  /** Writes whole lines. */
+  async writeLine(text: string): Promise<void> {
+    const start = this.tail === "" || this.tail.endsWith("\n") ? "" : "\n";
+    const end = text.endsWith("\n") ? "" : "\n";
+    await this.write(this.#encoder.encode(`${start}${text}${end}`));
+  }
+
+  async #pass(chunk: Uint8Array): Promise<void> {
     try {
       for (let done = 0; this.#hasReader && done < chunk.length;) {
         done += await Deno.stdout.write(chunk.subarray(done));
@@ -170,12 +182,5 @@ class Output implements UnderlyingSink<Uint8Array> {
       // Whoever read it has gone; the tests go on, and the exit code tells.
       this.#hasReader = false;
     }
-  }
-
-  /** Writes whole lines. */
-  async writeLine(text: string): Promise<void> {
-    const start = this.tail === "" || this.tail.endsWith("\n") ? "" : "\n";
-    const end = text.endsWith("\n") ? "" : "\n";
-    await this.write(this.#encoder.encode(`${start}${text}${end}`));
   }
 }
