@@ -10,9 +10,10 @@ import { OPTIONS, type OptionSpec } from "../../sync/cli/options.ts";
 import { AgentMetrics } from "../../sync/monitor/metrics.ts";
 import { MUTANTS } from "../chaos/mutants.ts";
 import { hasProgram } from "../helpers/has_program.ts";
+import { reportWith } from "../helpers/status_report.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
-const ALERTS = "docs/alerts.md";
+const METRICS = "docs/metrics.md";
 const RULES = "docs/prometheus.rules.yml";
 /** What is written for whoever uses or changes the program. */
 const PAGES = [
@@ -96,17 +97,60 @@ Deno.test("the pages name every variable, and no other", () => {
   assertEquals([...new Set(named)].toSorted(), known.toSorted());
 });
 
-Deno.test("the pages and the alert rules name every metric, and no other", () => {
+/** The rows of a page's tables, each with its cells' text. */
+function rowsOf(path: string): string[][] {
+  return text(path).split("\n").filter((line) => line.startsWith("| `"))
+    .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
+}
+
+const codes = (cell: string) =>
+  [...cell.matchAll(/`(\w+)`/g)].map(([, code]) => code!).toSorted();
+
+Deno.test("the page about metrics has each with its type, its unit and its labels", async () => {
+  const metrics = new AgentMetrics();
+  metrics.count({ outcome: "delivered", elapsedMs: 1, bytes: 1 });
+  metrics.observe(reportWith({
+    spool: { bytes: 1, maxBytes: null, freeBytes: 1 },
+  }));
+  const known = await metrics.registry.getMetricsAsJSON();
+  const rows = rowsOf(METRICS).filter(([name]) => name!.startsWith("`jarvis"));
+  assertEquals(
+    rows.map(([name]) => codes(name!)[0]).toSorted(),
+    known.map(({ name }) => name).toSorted(),
+  );
+  const values = new Map(rowsOf(METRICS).map(([a, b]) => [a, codes(b!)]));
+  for (const [cell, type, unit, labels] of rows) {
+    const metric = known.find(({ name }) => cell === `\`${name}\``)!;
+    assertEquals(String(metric.type), type, cell);
+    const [, ending] = /_(bytes|seconds)(_total)?$/.exec(metric.name) ?? [];
+    if (ending) assertEquals(unit, ending, cell);
+    const seen = Map.groupBy(
+      metric.values.flatMap(({ labels }) => Object.entries(labels)),
+      ([label]) => label,
+    );
+    seen.delete("le");
+    assertEquals(codes(labels!), [...seen.keys()].toSorted(), cell);
+    for (const [label, entries] of seen) {
+      if (label === "outcome" || /_build_info/.test(cell!)) continue;
+      const found = entries.map(([, value]) => String(value)).toSorted();
+      assertEquals(values.get(`\`${label}\``), found, label);
+    }
+  }
+  const kinds = text("sync/upload/outcome.ts").matchAll(/^ \* \| `(\w+)`/gm);
+  assertEquals(
+    values.get("`outcome`"),
+    [...kinds].map(([, kind]) => kind!).toSorted(),
+  );
+});
+
+Deno.test("the pages and the alert rules name no metric that there is not", () => {
   const known = new AgentMetrics().registry.getMetricsAsArray()
     .map(({ name }) => name);
-  const namedIn = (path: string) =>
-    [...text(path).matchAll(/jarvis_agent_[a-z_]*[a-z]/g)]
-      .map(([name]) =>
-        name.replace(/_seconds_(bucket|count|sum)$/, "_seconds")
-      );
-  assertEquals([...new Set(namedIn(ALERTS))].toSorted(), known.toSorted());
   for (const path of [...PAGES, RULES]) {
-    for (const name of namedIn(path)) assert(known.includes(name), name);
+    for (const [name] of text(path).matchAll(/jarvis_agent_[a-z_]*[a-z]/g)) {
+      const base = name.replace(/_seconds_(bucket|count|sum)$/, "_seconds");
+      assert(known.includes(base), `${path}: ${name}`);
+    }
   }
 });
 
