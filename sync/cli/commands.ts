@@ -9,6 +9,8 @@ import {
   UPLOADS,
 } from "./options.ts";
 
+const NAMES =
+  "PREFIX is the beginning of an id, four characters or more, that no other has.";
 const VERBOSE = { "-v": "--verbose" };
 
 /** Every command, in the order of the help. */
@@ -102,40 +104,45 @@ export const COMMANDS: Record<string, Command> = {
     max: 1,
     options: [...STORE, "json"],
     example: "jarvis-agent show 0192f3",
+    notes: NAMES,
     load: () => import("./commands/show.ts"),
   },
   retry: {
     summary: "Make captures due now, with no attempt charged",
-    args: "ID...",
+    args: "ID|PREFIX|FILE...",
     options: [...STORE, "failed", "all", "reason"],
     example: "jarvis-agent retry --failed",
+    notes: NAMES,
     load: () => import("./commands/retry.ts"),
   },
   bump: {
     summary: "Let captures be sent next",
-    args: "ID...",
+    args: "ID|PREFIX|FILE...",
     min: 1,
     options: [...STORE],
-    example: "jarvis-agent bump 5f0c2d1e-7c1b-4f3e-9a53-0d9a4f6b8c11",
+    example: "jarvis-agent bump 0192f3ab",
+    notes: NAMES,
     load: () => import("./commands/bump.ts"),
   },
   remove: {
     summary: "Remove captures from the queue, undelivered",
-    args: "ID...",
+    args: "ID|PREFIX|FILE...",
     min: 1,
     options: [...STORE, "yes"],
-    example: "jarvis-agent remove 5f0c2d1e-7c1b-4f3e-9a53-0d9a4f6b8c11",
+    example: "jarvis-agent remove door.png",
+    notes: NAMES,
     load: () => import("./commands/remove.ts"),
   },
   export: {
     summary:
       "Copy captures with their metadata out of the queue, as NAME and NAME.json",
-    args: "ID... DIR",
+    args: "ID|PREFIX|FILE... DIR",
     min: 1,
     options: [...STORE, "failed"],
     example: "jarvis-agent export --failed ./rescued",
     notes:
-      "No file is replaced, and the captures stay in the queue. NAME is whole once NAME.json is there.",
+      `No file is replaced, and the captures stay in the queue. NAME is whole once NAME.json is there.
+${NAMES}`,
     load: () => import("./commands/export.ts"),
   },
   cleanup: {

@@ -104,6 +104,9 @@ export interface Found {
 /** At most so many of each kind are found. */
 const MAX_FOUND = 20;
 
+/** A shorter text is no beginning of an id: an empty one would be that of all. */
+const MIN_START = 4;
+
 /** What has this id, else what has ids that begin so. */
 export function findById(sql: Statements, start: string): Found {
   const find = (last: string): Found => ({
@@ -112,7 +115,9 @@ export function findById(sql: Statements, start: string): Found {
   });
   const exact = find(start);
   const isFound = exact.queued.length + exact.delivered.length > 0;
-  return isFound ? exact : find(`${start}\u{10ffff}`);
+  return isFound || start.length < MIN_START
+    ? exact
+    : find(`${start}\u{10ffff}`);
 }
 
 /** What was handed over as this file. */

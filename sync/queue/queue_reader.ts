@@ -131,7 +131,7 @@ export class QueueReader implements Disposable {
     }
   }
 
-  /** What has this id, or one that begins so; some of them if there are many. */
+  /** What has this id, or one that begins so, with four characters at least; 20 of each kind at most. */
   findById(start: string): Found {
     return findById(this.#file.sql, start);
   }

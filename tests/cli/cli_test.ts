@@ -127,11 +127,11 @@ Deno.test("too few and too many arguments end with 2", async () => {
   const cases: [string[], string][] = [
     [["enqueue"], "Cannot enqueue nothing: expected FILE..."],
     [["upload", "--json"], "Cannot upload nothing: expected FILE..."],
-    [["remove"], "Cannot remove nothing: expected ID..."],
-    [["retry"], "Cannot retry nothing: expected ID..., --failed, --all or"],
+    [["remove"], "Cannot remove nothing: expected ID|PREFIX|FILE..."],
+    [["retry"], "Cannot retry nothing: expected captures, --failed, --all or"],
     [
       ["retry", "x", "--all"],
-      "Cannot retry ids and --failed, --all or --reason at once",
+      "Cannot retry captures and --failed, --all or --reason at once",
     ],
     [["status", "now"], 'Cannot use "now": "status" takes no arguments'],
     [["run", "007"], 'Cannot use "007": "run" takes no arguments'],

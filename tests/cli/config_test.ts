@@ -69,6 +69,10 @@ const WRONG: Partial<Record<OptionName, [values: string[], expected: string]>> =
     "max-size": [["-1", "big"], BYTES],
     "status": [["done", "PENDING"], "pending, uploading, failed or delivered"],
     "limit": [["0", "-3", "2.5", "all"], "a whole number from 1 to 1000000000"],
+    "priority": [
+      ["-1", "101", "1.5", "high"],
+      "a whole number from 0 to 100",
+    ],
     "days": [
       ["-1", "a week", "1w"],
       "a time from 0d to 36500d, in days or like 5m, 1.5h or 7d",

@@ -30,8 +30,10 @@ Deno.test("show tells of every attempt, also those before a retry, what comes ne
   assertEquals([failed.bytes.isCopy, failed.bytes.exists], [true, true]);
 
   const { stdout } = await host.run("show", id.slice(0, 20));
-  assertMatch(stdout, /^Status {4}failed/m);
-  assertMatch(stdout, /^Metadata {2}\{"door":"3"\}$/m);
+  assertMatch(stdout, /^Status {6}failed/m);
+  assertMatch(stdout, /^Metadata {4}\{"door":"3"\}$/m);
+  assertMatch(stdout, /^Source {6}handed over \(enqueue or upload\)$/m);
+  assertMatch(stdout, /^Bytes {7}the agent's copy, \/.*\d$/m);
   assertMatch(stdout, /^ {2}\d{4}-\S+Z {2}HTTP 422 {2}\d+ ms {2}.*picture/m);
 
   await host.run("retry", id);
@@ -43,7 +45,7 @@ Deno.test("show tells of every attempt, also those before a retry, what comes ne
     delivered.history.map(({ status }) => status),
     [422, 422, 201],
   );
-  assertMatch((await host.run("show", id)).stdout, /^Status {3}delivered as /m);
+  assertMatch((await host.run("show", id)).stdout, /^Status {5}delivered as /m);
 });
 
 Deno.test("show lists the candidates of what is ambiguous, and says what it does not find", async () => {

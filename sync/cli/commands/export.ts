@@ -5,6 +5,7 @@ import type { QueuedCapture } from "../../queue/queue.ts";
 import { copyPrivately, openCapture } from "../../spool/private_copy.ts";
 import { UsageError } from "../arguments.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
+import { queuedByName } from "../named_captures.ts";
 import { type Look, lookInto, noQueue } from "../store.ts";
 
 /**
@@ -18,25 +19,23 @@ export async function run(context: CommandContext): Promise<number> {
   const dir = args.at(-1)!;
   if (given.has("failed") === ids.length > 0) {
     throw new UsageError(
-      "Cannot tell what to export: expected ID... DIR, or --failed DIR",
+      "Cannot tell what to export: expected captures and DIR, or --failed DIR",
     );
   }
   using look = lookInto(settings);
   if (!look) throw new Error(noQueue(settings));
   makeFolder(dir);
+  const named = queuedByName(look.queue, ids, { verb: "export", err });
   const captures = given.has("failed")
     ? look.queue.captures({ status: "failed" })
-    : ids.map((id) => look.queue.get(id) ?? id);
-  let code: number = ExitCode.ok;
+    : named.captures;
+  let code: number = named.isComplete ? ExitCode.ok : ExitCode.failure;
   for (const capture of captures) {
     try {
-      if (typeof capture === "string") {
-        throw new Error("no such capture is in the queue");
-      }
       out(await exportOne(capture, look, dir));
     } catch (error) {
-      const id = typeof capture === "string" ? capture : capture.id;
-      err(`jarvis-agent: Cannot export "${id}": ${(error as Error).message}`);
+      const { message } = error as Error;
+      err(`jarvis-agent: Cannot export "${capture.id}": ${message}`);
       code = ExitCode.failure;
     }
   }

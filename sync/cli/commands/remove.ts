@@ -1,6 +1,7 @@
 import { exists } from "../../host/files.ts";
 import type { QueuedCapture } from "../../queue/queue.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
+import { queuedByName } from "../named_captures.ts";
 import { noQueue, openStoreIfThere } from "../store.ts";
 
 /** Removes captures, prints their ids, and says what becomes of the bytes. */
@@ -10,8 +11,8 @@ export function run(
   using store = openStoreIfThere(settings, err);
   if (!store) throw new Error(noQueue(settings));
   const { queue, intake } = store;
-  const found = args.map((id) => queue.get(id))
-    .filter((capture) => capture !== undefined);
+  const named = queuedByName(queue, args, { verb: "remove", err });
+  const found = named.captures;
   const asks = found.length > 0 && !given.has("yes") &&
     Deno.stdin.isTerminal();
   if (asks) {
@@ -22,16 +23,12 @@ export function run(
       return ExitCode.failure;
     }
   }
-  const removed = intake.remove(args);
+  const removed = intake.remove(found.map(({ id }) => id));
   removed.forEach((id) => out(id));
   for (const capture of asks ? [] : found) {
     if (removed.includes(capture.id)) err(fateOf(capture));
   }
-  const missing = args.filter((id) => !removed.includes(id));
-  for (const id of missing) {
-    err(`jarvis-agent: Cannot remove "${id}": no such capture is in the queue`);
-  }
-  return missing.length > 0 ? ExitCode.failure : ExitCode.ok;
+  return named.isComplete ? ExitCode.ok : ExitCode.failure;
 }
 
 /** What becomes of a capture that is removed. */

@@ -2,6 +2,7 @@ import { nudgeAgent } from "../../agent/agent_lock.ts";
 import type { UploadQueue } from "../../queue/queue.ts";
 import { UsageError } from "../arguments.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
+import { queuedByName } from "../named_captures.ts";
 import { readSelection } from "../selection.ts";
 import { noQueue, openStoreIfThere } from "../store.ts";
 
@@ -12,30 +13,32 @@ export function run(context: CommandContext): number {
     given.text("reason") !== undefined;
   if (isByKind && args.length > 0) {
     throw new UsageError(
-      "Cannot retry ids and --failed, --all or --reason at once: expected one of them",
+      "Cannot retry captures and --failed, --all or --reason at once: expected one of them",
     );
   }
   if (!isByKind && args.length === 0) {
     throw new UsageError(
-      "Cannot retry nothing: expected ID..., --failed, --all or --reason",
+      "Cannot retry nothing: expected captures, --failed, --all or --reason",
     );
   }
   using store = openStoreIfThere(settings, err);
   if (!store) throw new Error(noQueue(settings));
   const { queue } = store;
-  const found = queue.retry(isByKind ? kindOf(context, queue) : args);
+  const named = queuedByName(queue, args, { verb: "retry", err });
+  const ids = named.captures.map(({ id }) => id);
+  const found = queue.retry(isByKind ? kindOf(context, queue) : ids);
   found.forEach((id) => out(id));
   if (found.length > 0) {
     queue.requestProbe();
     nudgeAgent(queue.path);
   }
-  const missing = args.filter((id) => !found.includes(id));
-  for (const id of missing) {
-    err(
-      `jarvis-agent: Cannot retry "${id}": no such capture waits or has failed`,
-    );
+  const underWay = ids.filter((id) => !found.includes(id));
+  for (const id of underWay) {
+    err(`jarvis-agent: Cannot retry "${id}": it is being sent`);
   }
-  return missing.length > 0 ? ExitCode.failure : ExitCode.ok;
+  return named.isComplete && underWay.length === 0
+    ? ExitCode.ok
+    : ExitCode.failure;
 }
 
 function kindOf(

@@ -1,4 +1,4 @@
-import { join, resolve } from "@std/path";
+import { join } from "@std/path";
 import { agentLockPath } from "../../agent/agent_lock.ts";
 import { QUEUE_FILE } from "../../host/data_dir.ts";
 import { statIfThere } from "../../host/files.ts";
@@ -10,6 +10,7 @@ import type {
   QueuedCapture,
 } from "../../queue/queue.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
+import { ambiguity, candidates, findNamed } from "../named_captures.ts";
 import { type Look, lookInto, noQueue } from "../store.ts";
 import { alignedLines, sizeText } from "../table.ts";
 import { captureForJson, standingOf } from "./list.ts";
@@ -21,7 +22,7 @@ export async function run(context: CommandContext): Promise<number> {
   const text = args[0]!;
   using look = lookInto(settings);
   if (!look) throw new Error(noQueue(settings));
-  const found = find(look, text);
+  const found = findNamed(look.queue, text);
   const { queued, delivered } = found;
   if (queued.length + delivered.length !== 1) {
     return explain(text, found, err);
@@ -42,35 +43,17 @@ export async function run(context: CommandContext): Promise<number> {
   return ExitCode.ok;
 }
 
-function find({ queue }: Look, text: string): Found {
-  const ways = [
-    () => queue.findById(text),
-    () => queue.findById(text.toLowerCase()),
-    () => queue.findByPath(resolve(text)),
-  ];
-  let found: Found = { queued: [], delivered: [] };
-  for (const way of ways) {
-    found = way();
-    if (found.queued.length + found.delivered.length > 0) break;
-  }
-  return found;
-}
-
 function explain(
   text: string,
-  { queued, delivered }: Found,
+  found: Found,
   err: (line: string) => void,
 ): number {
-  const all = [
-    ...queued.map(({ id, status, filepath }) => [id, status, filepath]),
-    ...delivered.map(({ id, filepath }) => [id, "delivered", filepath]),
-  ];
-  err(
-    all.length === 0
-      ? `jarvis-agent: Cannot show "${text}": no capture has this id, nor one that begins so, nor this file`
-      : `jarvis-agent: Cannot show "${text}": it may be each of these, expected more of the id`,
-  );
-  alignedLines(all).forEach((line) => err(`  ${line}`));
+  const lines = candidates(found);
+  const reason = lines.length === 0
+    ? "no capture has this id, nor one that begins so, nor this file"
+    : ambiguity(lines.length);
+  err(`jarvis-agent: Cannot show "${text}": ${reason}`);
+  lines.forEach(err);
   return ExitCode.failure;
 }
 
@@ -103,17 +86,20 @@ function ofQueued(
   const rows: [string, string | null][] = [
     ["File", filepath],
     ["Status", standingOf(capture)],
-    ["Since", capture.createdAt],
+    ["Queued", capture.createdAt],
     ["Size", sizeText(size)],
     ["SHA-256", sha256],
     [
       "Bytes",
-      `${spooled ? "a copy in the spool" : "where it is"}: ${path}` +
-      (bytes.exists ? "" : " (not there)"),
+      `${spooled ? "the agent's copy" : "the file itself"}, ${path}` +
+      (bytes.exists ? "" : " (missing)"),
     ],
-    ["From", watched ? "a watched folder" : "a person or a program"],
+    [
+      "Source",
+      watched ? "found in a watched folder" : "handed over (enqueue or upload)",
+    ],
     ["Metadata", capture.metadataJson],
-    ["Error", capture.lastError],
+    ["Last error", capture.lastError],
     ["Next", next],
   ];
   return {
@@ -129,7 +115,7 @@ function ofDelivered(entry: DeliveredEntry): Shown {
   const rows: [string, string | null][] = [
     ["File", `${filepath}${left ? "" : " (not there any more)"}`],
     ["Status", `delivered as ${serverId ?? "(no id given)"}`],
-    ["Since", deliveredAt],
+    ["Delivered", deliveredAt],
     ["Size", sizeText(size)],
     ["SHA-256", sha256],
     ["Next", "nothing: the server has it"],

@@ -1,0 +1,178 @@
+import type { OptionSpec } from "./options.ts";
+
+/** The options that a variable or the settings file can stand in for. */
+export const SETTING_OPTIONS = {
+  "config": {
+    env: "JARVIS_ENV_FILE",
+    value: "FILE",
+    help:
+      "Settings for what neither options nor environment give (default: agent.env in $XDG_CONFIG_HOME/jarvis, else in ~/.config/jarvis)",
+  },
+  "server": {
+    env: "JARVIS_SERVER_URL",
+    value: "URL",
+    help: "The capture server, like https://captures.example.org",
+  },
+  "data-dir": {
+    env: "JARVIS_DATA_DIR",
+    value: "DIR",
+    help:
+      "Where queue, lock and spool are (default: $XDG_DATA_HOME/jarvis, else ~/.local/share/jarvis)",
+  },
+  "token-file": {
+    env: "JARVIS_TOKEN_FILE",
+    value: "FILE",
+    help:
+      "File that holds the server's token (or the token itself in JARVIS_TOKEN)",
+  },
+  "token-command": {
+    env: "JARVIS_TOKEN_COMMAND",
+    value: "COMMAND",
+    help: "Shell command that prints the server's token",
+  },
+  "ca-file": {
+    env: "JARVIS_CA_FILE",
+    value: "FILE",
+    help: "Authorities to trust beside the system's, as PEM",
+  },
+  "client-cert": {
+    env: "JARVIS_CLIENT_CERT",
+    value: "FILE",
+    help: "Certificate to show to a server that asks for one, as PEM",
+  },
+  "client-key": {
+    env: "JARVIS_CLIENT_KEY",
+    value: "FILE",
+    help: "The key of --client-cert, as PEM",
+  },
+  "proof": {
+    env: "JARVIS_PROOF",
+    value: "id|status",
+    help:
+      "What counts as delivered: an answer with an id, or any 2xx, which a captive portal gives too (default: id)",
+  },
+  "allow-insecure": {
+    env: "JARVIS_ALLOW_INSECURE",
+    help:
+      "Allow plain http:// to another machine, readable by everybody on the way",
+  },
+  "timeout": {
+    env: "JARVIS_TIMEOUT",
+    value: "SECONDS",
+    help: "Longest time without progress in a request (default: 30)",
+  },
+  "concurrency": {
+    env: "JARVIS_CONCURRENCY",
+    value: "N",
+    help: "Most captures that are sent at a time, 1 to 64 (default: 32)",
+  },
+  "bandwidth": {
+    env: "JARVIS_BANDWIDTH",
+    value: "BYTES",
+    help:
+      "The most that all uploads together send a second, like 500K or 2M (default: no limit)",
+  },
+  "watch": {
+    env: "JARVIS_WATCH",
+    value: "DIR",
+    repeatable: true,
+    help: "Deliver every finished file of this folder; may be repeated",
+  },
+  "settle": {
+    env: "JARVIS_SETTLE",
+    value: "SECONDS",
+    help:
+      "How long a watched file must be unchanged to count as finished (default: 2, and 10 where the file system tells neither events nor writers)",
+  },
+  "include": {
+    env: "JARVIS_INCLUDE",
+    value: "GLOB",
+    repeatable: true,
+    help:
+      "Only watched files that match, like *.png or door/**; may be repeated",
+  },
+  "exclude": {
+    env: "JARVIS_EXCLUDE",
+    value: "GLOB",
+    repeatable: true,
+    help: "No watched files or folders that match; may be repeated",
+  },
+  "min-size": {
+    env: "JARVIS_MIN_SIZE",
+    value: "BYTES",
+    help: "No watched files that are smaller, like 1K",
+  },
+  "max-size": {
+    env: "JARVIS_MAX_SIZE",
+    value: "BYTES",
+    help: "No watched files that are larger, like 4G",
+  },
+  "after-upload": {
+    env: "JARVIS_AFTER_UPLOAD",
+    value: "keep|delete|move:DIR",
+    help: "What becomes of a watched file once it is delivered (default: keep)",
+  },
+  "grace": {
+    env: "JARVIS_GRACE",
+    value: "SECONDS",
+    help:
+      "How long uploads in flight may go on when told to stop (default: 10)",
+  },
+  "max-spool-bytes": {
+    env: "JARVIS_MAX_SPOOL_BYTES",
+    value: "BYTES",
+    help: "The most that the spool may hold, like 20G (default: no limit)",
+  },
+  "min-free-bytes": {
+    env: "JARVIS_MIN_FREE_BYTES",
+    value: "BYTES",
+    help: "What the disk must have left to take a capture (default: 256M)",
+  },
+  "keep-history": {
+    env: "JARVIS_KEEP_HISTORY",
+    value: "DAYS",
+    help:
+      "How long deliveries are remembered, but for watched files that are still there (default: 90)",
+  },
+  "copy-up-to": {
+    env: "JARVIS_COPY_UP_TO",
+    value: "BYTES",
+    help:
+      "Copy watched files up to this size; larger ones must stay until they are delivered (default: 8M)",
+  },
+  "listen": {
+    env: "JARVIS_LISTEN",
+    value: "ADDRESS",
+    help:
+      "Show how it goes on this address, like 127.0.0.1:9464: a page, /metrics, /healthz",
+  },
+  "listen-anywhere": {
+    env: "JARVIS_LISTEN_ANYWHERE",
+    help: "Let --listen be an address that other machines reach",
+  },
+  "metrics-file": {
+    env: "JARVIS_METRICS_FILE",
+    value: "FILE",
+    help:
+      "Write metrics to this file every 15 s, for node_exporter's textfile collector (NAME.prom)",
+  },
+  "heartbeat-url": {
+    env: "JARVIS_HEARTBEAT_URL",
+    value: "URL",
+    help: "Post to this address every minute while all is well",
+  },
+  "log-level": {
+    env: "JARVIS_LOG_LEVEL",
+    value: "debug|info|warn|error",
+    help: "Log only what is at least so urgent (default: info)",
+  },
+  "log-format": {
+    env: "JARVIS_LOG_FORMAT",
+    value: "text|json",
+    help: "Log lines for people, or a JSON object each (default: text)",
+  },
+  "verbose": {
+    env: "JARVIS_VERBOSE",
+    help: "Log all there is, like --log-level debug (-v does the same)",
+  },
+} as const satisfies Record<string, OptionSpec>;
