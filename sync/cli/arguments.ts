@@ -94,15 +94,15 @@ export class Given {
    * The value of a time in milliseconds, or `standard` if none was given. All are
    * written as people write them: `30`, `5m`, `1h30m`, `90d`.
    *
-   * @param range `unit` is that of a bare number.
+   * @param range `unit` is that of a bare number; `or` is what else would do.
    * @throws {UsageError} if it is anything else, or out of the range.
    */
   durationMs(
     name: OptionName,
     standard: string,
-    range: { min: string; max: string; unit?: "s" | "d" },
+    range: { min: string; max: string; unit?: "s" | "d"; or?: string },
   ): number {
-    const { min, max, unit = "s" } = range;
+    const { min, max, unit = "s", or = "" } = range;
     const valueMs = parseDuration(this.text(name) ?? standard, unit);
     if (
       valueMs >= parseDuration(min, unit) && valueMs <= parseDuration(max, unit)
@@ -110,7 +110,7 @@ export class Given {
     const bare = unit === "s" ? "seconds" : "days";
     throw this.wrong(
       name,
-      `a time from ${min} to ${max}, in ${bare} or like 5m, 1.5h or 7d`,
+      `a time from ${min} to ${max}, in ${bare} or like 5m, 1.5h or 7d${or}`,
     );
   }
 

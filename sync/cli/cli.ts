@@ -12,7 +12,7 @@ export async function runCommandLine(
   around: Surroundings,
 ): Promise<number> {
   const { out } = around;
-  if (["--version", "-V"].includes(name)) {
+  if (["--version", "-V", "-v"].includes(name)) {
     const { VERSION } = await import("../host/version.ts");
     out(`jarvis-agent ${VERSION}`);
     return 0;

@@ -14,7 +14,7 @@ Usage: jarvis-agent COMMAND [OPTIONS] [ARGUMENTS]
 
 ${rows.join("\n")}
 
-jarvis-agent COMMAND --help tells more; jarvis-agent --version prints the version.
+jarvis-agent COMMAND --help tells more; jarvis-agent --version (-v) prints the version.
 Every option with a variable behind it may be set there instead. -- ends the options.`;
 }
 

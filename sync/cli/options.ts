@@ -70,7 +70,7 @@ export const OPTIONS = {
     value: "TIME",
     help: 'How long, like 30m or 2h (default: until "resume")',
   },
-  "days": { value: "N", help: "Older than so many days (default: 7)" },
+  "days": { value: "DAYS", help: "Older than so many days (default: 7)" },
   "failed": { help: "Every capture that failed" },
   "priority": {
     value: "N",

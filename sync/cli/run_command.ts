@@ -44,7 +44,7 @@ async function dispatch(
 ): Promise<number> {
   const command = commandOf(name);
   const names = optionsOf(command);
-  const spelled = args.map((arg) => command.aliases?.[arg] ?? arg);
+  const spelled = spellOut(args, command);
   const { given, positionals, help } = parseCommandLine(
     spelled,
     names,
@@ -82,6 +82,14 @@ async function dispatch(
   };
   const { run } = await command.load();
   return await run(context);
+}
+
+/** Writes short options in full; what follows "--" is none. */
+function spellOut(args: string[], { aliases = {} }: Command): string[] {
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  return args.map((arg, at) =>
+    at < end && Object.hasOwn(aliases, arg) ? aliases[arg]! : arg
+  );
 }
 
 function commandOf(name: string): Command {

@@ -62,6 +62,7 @@ function readTime(given: Given, text: string): number {
     if (!Number.isNaN(timeMs)) return timeMs;
     throw given.wrong("since", "a time like 2026-03-01 or 2026-03-01T12:00Z");
   }
-  const range = { min: "0s", max: "36500d" } as const;
+  const or = ", or a date like 2026-03-01";
+  const range = { min: "0s", max: "36500d", or } as const;
   return Date.now() - given.durationMs("since", "0s", range);
 }

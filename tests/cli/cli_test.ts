@@ -28,6 +28,7 @@ Deno.test("the program says its version", async () => {
   };
   assertEquals(await runCli(["--version"]), expected);
   assertEquals(await runInProcess(["-V"]), expected);
+  assertEquals(await runInProcess(["-v"]), expected);
 });
 
 Deno.test("the program's help names every command", async () => {
@@ -121,6 +122,13 @@ Deno.test("a token is refused as an argument, and not repeated", async () => {
   }
   const { stderr } = await runInProcess(["--token=hush", "run"]);
   assert(!stderr.includes("hush"), stderr);
+});
+
+Deno.test("after -- nothing is a short option: a file may have its name", async () => {
+  await using dir = new TempDir();
+  const env = { JARVIS_DATA_DIR: dir.path };
+  const { stderr } = await runInProcess(["run", "--", "-v"], env);
+  assertStringIncludes(stderr, 'Cannot use "-v": "run" takes no arguments');
 });
 
 Deno.test("too few and too many arguments end with 2", async () => {

@@ -73,6 +73,10 @@ const WRONG: Partial<Record<OptionName, [values: string[], expected: string]>> =
       ["-1", "101", "1.5", "high"],
       "a whole number from 0 to 100",
     ],
+    "since": [
+      ["yesterday", "-2h"],
+      "a time from 0s to 36500d, in seconds or like 5m, 1.5h or 7d, or a date like 2026-03-01",
+    ],
     "days": [
       ["-1", "a week", "1w"],
       "a time from 0d to 36500d, in days or like 5m, 1.5h or 7d",
@@ -215,6 +219,33 @@ Deno.test("times are seconds, or written as people write them", () => {
       ["1d", 86_400_000],
     ] as const
   ) assertEquals(settings(["--grace", text]).graceMs, ms, text);
+});
+
+Deno.test("every option that takes a time or a size takes it as people write it, and says so where it cannot", async () => {
+  await using dir = new TempDir();
+  const written: Record<string, [text: string, expected: string]> = {
+    SECONDS: ["5m", "like 5m, 1.5h or 7d"],
+    DAYS: ["5m", "in days or like 5m, 1.5h or 7d"],
+    TIME: ["5m", "like 5m, 1.5h or 7d"],
+    BYTES: ["1.5G", "a number of bytes like 512, 100K, 20M or 1.5G"],
+  };
+  const all = Object.entries<OptionSpec>(OPTIONS)
+    .filter(([, { value = "" }]) => value in written);
+  for (const [name, { value }] of all) {
+    const command = COMMANDS.config!.options.includes(name as OptionName)
+      ? "config"
+      : commandWith(name as OptionName);
+    const [text, expected] = written[value!]!;
+    const data = `--data-dir=${dir.join("data")}`;
+    const run = (text: string, ...more: string[]) =>
+      runInProcess([command, data, `--${name}=${text}`, ...more], { HOME });
+    const more = name === "max-age" ? ["--check"] : [];
+    const taken = await run(text, ...more);
+    assertEquals(taken.stderr.includes("Cannot use"), false, taken.stderr);
+    const refused = await run("soon", ...more);
+    assertEquals(refused.code, 2, name);
+    assertEquals(refused.stderr.includes(expected), true, refused.stderr);
+  }
 });
 
 Deno.test("what of watched folders is wanted comes from globs and sizes", () => {
