@@ -6,7 +6,10 @@ import { projectPath } from "../task/bindings.ts";
 
 /** What `deno info --json` tells, as far as it is looked at. */
 export interface ModuleGraph {
-  modules: { specifier: string }[];
+  modules: {
+    specifier: string;
+    dependencies?: { code?: { specifier?: string }; isDynamic?: boolean }[];
+  }[];
   npmPackages?: Record<
     string,
     { name: string; version: string; dependencies: string[]; localPath: string }

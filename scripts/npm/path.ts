@@ -12,7 +12,3 @@ export {
   resolve,
   sep as SEPARATOR,
 } from "node:path";
-export {
-  fileURLToPath as fromFileUrl,
-  pathToFileURL as toFileUrl,
-} from "node:url";

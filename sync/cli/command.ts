@@ -1,8 +1,5 @@
 import type { Settings } from "./config.ts";
-import { CaptureReadError } from "../capture/errors.ts";
-import { hasFault } from "../queue/sqlite.ts";
-import { NoRoomError } from "../spool/room.ts";
-import { type Ambient, type Given, UsageError } from "./arguments.ts";
+import type { Ambient, Given } from "./arguments.ts";
 import type { OptionName } from "./options.ts";
 import type { SettingsFile } from "./settings_file.ts";
 
@@ -79,15 +76,4 @@ export function optionsOf(command: Command): readonly OptionName[] {
 /** The module that does a command. */
 export interface CommandModule {
   run(context: CommandContext): number | Promise<number>;
-}
-
-/** What the process exits with after this error. */
-export function exitCodeOf(error: unknown): number {
-  if (error instanceof UsageError) return ExitCode.usage;
-  if (error instanceof NoRoomError) return ExitCode.temporary;
-  if (error instanceof CaptureReadError) return ExitCode.temporary;
-  if (hasFault(error, "full") || hasFault(error, "busy")) {
-    return ExitCode.temporary;
-  }
-  return ExitCode.failure;
 }

@@ -1,4 +1,5 @@
-import { type CommandContext, ExitCode, exitCodeOf } from "./command.ts";
+import { type CommandContext, ExitCode } from "./command.ts";
+import { exitCodeOf } from "./exit_code.ts";
 
 /**
  * Calls `act` with every file of the command line, one after the other, and

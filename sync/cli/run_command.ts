@@ -7,13 +7,13 @@ import {
   type Command,
   type CommandContext,
   ExitCode,
-  exitCodeOf,
   optionsOf,
   type Surroundings,
 } from "./command.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { COMMANDS } from "./commands.ts";
 import { readSettings } from "./config.ts";
+import { exitCodeOf } from "./exit_code.ts";
 import { commandHelp } from "./help.ts";
 import {
   readSettingsFile,

@@ -48,13 +48,20 @@ export function assertOwnDataDir(path: string): void {
  * @throws {Error} if it belongs to another user.
  */
 export function assertOwn(path: string): void {
+  ownInfo(path);
+}
+
+/** What has a name, or what the link leads to, if both are this user's. */
+function ownInfo(path: string): Deno.FileInfo {
   const uid = POSIX ? Deno.uid() : null;
-  for (const info of [Deno.lstatSync(path), Deno.statSync(path)]) {
-    if (uid === null || info.uid === null || info.uid === uid) continue;
+  const asOwn = (info: Deno.FileInfo) => {
+    if (uid === null || info.uid === null || info.uid === uid) return info;
     throw new Error(
       `"${path}" belongs to another user (uid ${info.uid}, you are ${uid}), expected your own`,
     );
-  }
+  };
+  const info = asOwn(Deno.lstatSync(path));
+  return info.isSymlink ? asOwn(Deno.statSync(path)) : info;
 }
 
 /** Says of whatever goes wrong that it is about the data directory. */
@@ -143,8 +150,7 @@ function closeToOthers(path: string): string[] {
 /** The permissions of what is this user's; none if it is gone by now. */
 function ownMode(path: string): number {
   try {
-    assertOwn(path);
-    return (Deno.statSync(path).mode ?? 0) & 0o777;
+    return (ownInfo(path).mode ?? 0) & 0o777;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return 0;
     throw error;

@@ -4,7 +4,10 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
+import { pathToFileURL } from "node:url";
 import denoJson from "../../deno.json" with { type: "json" };
+import { moduleGraph } from "../../scripts/build/sbom.ts";
+import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
 import { parseCommandLine } from "../../sync/cli/command_line.ts";
 import { COMMANDS } from "../../sync/cli/commands.ts";
 import { OPTIONS } from "../../sync/cli/options.ts";
@@ -38,6 +41,23 @@ Deno.test("the program's help names every command", async () => {
   for (const args of [[], ["help"], ["-h"]]) {
     assertEquals((await runInProcess(args)).stdout, stdout);
   }
+});
+
+Deno.test("the program's help loads neither SQLite nor the C library", async () => {
+  const { modules } = await moduleGraph("sync/cli/help.ts", bindingFlags());
+  const loaded = new Set<string>();
+  const load = (specifier: string): void => {
+    if (loaded.has(specifier)) return;
+    loaded.add(specifier);
+    modules.find((module) => module.specifier === specifier)?.dependencies
+      ?.forEach(({ code, isDynamic }) => {
+        if (code?.specifier && !isDynamic) load(code.specifier);
+      });
+  };
+  load(pathToFileURL(projectPath("sync/cli/help.ts")).href);
+  assert([...loaded].some((specifier) => specifier.endsWith("/options.ts")));
+  const heavy = /\/(sync\/queue|sync\/host\/libc)|^node:/;
+  assertEquals([...loaded].filter((specifier) => heavy.test(specifier)), []);
 });
 
 for (const name of NAMES) {

@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { toFileUrl } from "@std/path";
+import { pathToFileURL } from "node:url";
 import {
   bindingFlags,
   projectPath,
@@ -12,7 +12,7 @@ import { TempDir } from "../helpers/temp_dir.ts";
 
 /** What a program says of its SQLite that finds this library first. */
 async function detailWith(dir: TempDir, library: string): Promise<string> {
-  const module = toFileUrl(projectPath("sync/queue/native_sqlite.ts"));
+  const module = pathToFileURL(projectPath("sync/queue/native_sqlite.ts"));
   const program = dir.write(
     "program.ts",
     `import { nativeDetail } from "${module}"; console.log(nativeDetail);
