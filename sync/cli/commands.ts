@@ -6,6 +6,7 @@ import {
   SERVER,
   SPOOL,
   STORE,
+  TURNS,
   UPLOADS,
 } from "./options.ts";
 
@@ -59,7 +60,7 @@ export const COMMANDS: Record<string, Command> = {
   sync: {
     summary: "Try every pending capture once, due or not, then exit",
     max: 0,
-    options: [...UPLOADS, ...STORE, "concurrency", "keep-history", "json"],
+    options: [...UPLOADS, ...STORE, ...TURNS, "keep-history", "json"],
     example: "jarvis-agent sync --server https://captures.example.org",
     notes:
       "Exits 0 when all was delivered, 75 when some are left to try later, 1 when some failed for good. A running agent does the work.",

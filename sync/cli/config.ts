@@ -18,6 +18,7 @@ import {
   type ParseServerUrlOptions,
 } from "../upload/server_url.ts";
 import { readAfterUpload, readFilter, readWatch } from "./folders.ts";
+import type { Order } from "../queue/queue.ts";
 import type { ProofKind } from "../upload/outcome.ts";
 import type { TlsOptions } from "../upload/http_client.ts";
 import {
@@ -40,6 +41,7 @@ export interface Settings {
   allowInsecure: boolean;
   timeoutMs: number;
   concurrency: number;
+  order: Order;
   /** In bytes a second. */
   bandwidth: number;
   watch: string[];
@@ -85,6 +87,7 @@ export function readSettings(
       max: 64,
       whole: true,
     }),
+    order: given.oneOf("order", ["oldest", "newest"]),
     bandwidth: readBandwidth(given),
     watch,
     settleMs: given.text("settle") === undefined

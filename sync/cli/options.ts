@@ -111,12 +111,15 @@ export const METADATA = [
 /** What commands that upload take. */
 export const UPLOADS = [...SERVER, "proof", "bandwidth"] as const;
 
+/** What decides which captures are sent first, and how many at a time. */
+export const TURNS = ["order", "concurrency"] as const;
+
 /** What `run` takes, and a service is installed with. */
 export const RUN_OPTIONS = [
   ...UPLOADS,
   ...STORE,
   ...SPOOL,
-  "concurrency",
+  ...TURNS,
   "watch",
   "settle",
   "include",

@@ -66,6 +66,12 @@ export const SETTING_OPTIONS = {
     value: "N",
     help: "Most captures that are sent at a time, 1 to 64 (default: 32)",
   },
+  "order": {
+    env: "JARVIS_ORDER",
+    value: "oldest|newest",
+    help:
+      "Which captures are sent first, of those with the same priority (default: oldest)",
+  },
   "bandwidth": {
     env: "JARVIS_BANDWIDTH",
     value: "BYTES",

@@ -43,10 +43,11 @@ export async function openStore(
   options: { log: Log; thorough?: boolean; busyTimeoutMs?: number },
 ): Promise<Store> {
   const path = queuePath(settings);
+  const { order } = settings;
   prepare(settings, (closed) => options.log("warn", closed));
   if (!options.thorough && hasQueue(path)) {
     try {
-      const queue = new UploadQueue(path, { ...RESERVE, ...options });
+      const queue = new UploadQueue(path, { ...RESERVE, ...options, order });
       return storeOf(queue, settings, options);
     } catch {
       // It is repaired, or what is wrong is said, below.
@@ -58,6 +59,7 @@ export async function openStore(
   const queue = await openQueue(path, {
     ...options,
     ...RESERVE,
+    order,
     lockPath,
     ...(options.thorough && SHORT_WAIT),
   });

@@ -7,6 +7,9 @@ import { MAX_BACKOFF_MS } from "./transitions.ts";
 /** Of so many places one is for captures that were snoozed, as long as some are due. */
 const SNOOZED_SHARE = 8;
 
+/** Which of two captures goes first, where nothing else decides. */
+export type Order = "oldest" | "newest";
+
 /**
  * Whose turn it is: of the captures that are due those with a priority come first,
  * then those that were never snoozed, each in order of age. Costs the same for any number of captures.
@@ -14,12 +17,17 @@ const SNOOZED_SHARE = 8;
 export class ClaimOrder {
   readonly #file: QueueFile;
   readonly #now: () => number;
+  readonly #order: Order;
   /** How many places were given since the last one for a snoozed capture. */
   #places = 0;
 
-  constructor(file: QueueFile, now: () => number) {
+  constructor(
+    file: QueueFile,
+    { now, order }: { now: () => number; order: Order },
+  ) {
     this.#file = file;
     this.#now = now;
+    this.#order = order;
   }
 
   /** Returns the next captures. */
@@ -63,7 +71,10 @@ export class ClaimOrder {
 
   /** The next rows: those with a priority, then the others; so many places are for snoozed ones. */
   #next(limit: number, snoozedPlaces: number): Row[] {
-    const { list, first } = this.#file.sql;
+    const { sql } = this.#file;
+    const [list, first] = this.#order === "oldest"
+      ? [sql.list, sql.first]
+      : [sql.listNewest, sql.firstNewest];
     const prior = first.all(limit);
     const places = limit - prior.length;
     if (places === 0) return prior;

@@ -5,7 +5,7 @@ import type {
   NewCapture,
   QueuedCapture,
 } from "./capture_row.ts";
-import { ClaimOrder } from "./claim_order.ts";
+import { ClaimOrder, type Order } from "./claim_order.ts";
 import { QueueFile, type QueueFileOptions } from "./queue_file.ts";
 import { assertLimit } from "./queue_reader.ts";
 import { QueueRecords } from "./queue_records.ts";
@@ -26,6 +26,7 @@ export type {
   NewCapture,
   QueuedCapture,
 } from "./capture_row.ts";
+export type { Order } from "./claim_order.ts";
 export type { DeliveredEntry, Found } from "./queue_history.ts";
 export type { QueueStats } from "./queue_reader.ts";
 export type { Attempt, Completion } from "./transitions.ts";
@@ -35,6 +36,13 @@ export type { SeenFile, WatchedState } from "./watched_files.ts";
 export interface UploadQueueOptions extends QueueFileOptions {
   /** The wall clock, in milliseconds since 1970. @default {Date.now} */
   now?: () => number;
+  /**
+   * Which captures are claimed first, of those with the same priority that were
+   * never snoozed, or were.
+   *
+   * @default {"oldest"}
+   */
+  order?: Order;
 }
 
 /**
@@ -82,11 +90,11 @@ export class UploadQueue extends QueueRecords {
    * written by a newer version; then it is left untouched.
    */
   constructor(path: string, options: UploadQueueOptions = {}) {
-    const { now = Date.now } = options;
+    const { now = Date.now, order = "oldest" } = options;
     const file = new QueueFile(path, options);
     super(file, now);
     [this.#file, this.#sql, this.#now] = [file, file.sql, now];
-    this.#order = new ClaimOrder(file, now);
+    this.#order = new ClaimOrder(file, { now, order });
   }
 
   /**
@@ -124,7 +132,7 @@ export class UploadQueue extends QueueRecords {
 
   /**
    * Returns the captures that are due: first those that were never snoozed, each in
-   * order of age. Costs the same for any number.
+   * order of age (see `order`). Costs the same for any number.
    *
    * @param limit How many at most: a whole number from 0.
    * @throws {RangeError} if it is something else.

@@ -137,6 +137,8 @@ const INDEXES = [
   WHERE status = 'pending' AND due_at IS NOT NULL`,
   `CREATE INDEX captures_first ON captures (priority DESC, created_at)
   WHERE status = 'pending' AND priority > 0 AND due_at IS NULL`,
+  `CREATE INDEX captures_first_newest ON captures (priority DESC, created_at DESC)
+  WHERE status = 'pending' AND priority > 0 AND due_at IS NULL`,
   "CREATE INDEX delivered_by_time ON delivered (delivered_at)",
   "CREATE INDEX watched_by_capture ON watched_files (capture_id)",
   "CREATE UNIQUE INDEX watched_by_file ON watched_files (file_id)",

@@ -15,9 +15,10 @@ const BY_TURN = "captures INDEXED BY captures_by_turn";
 const WAITING =
   "captures INDEXED BY captures_waiting WHERE status = 'pending' AND due_at IS NOT NULL";
 
-/** Those that a person wants sent before all others. */
-const FIRST =
-  "captures INDEXED BY captures_first WHERE status = 'pending' AND priority > 0 AND due_at IS NULL";
+/** Those that a person wants sent before all others, by one of two indexes. */
+const first = (index: string) =>
+  `captures INDEXED BY ${index} WHERE status = 'pending' AND priority > 0 AND due_at IS NULL`;
+const FIRST = first("captures_first");
 
 const PROMOTE = `UPDATE ${WAITING.replace("WHERE", "SET due_at = NULL WHERE")}`;
 
@@ -44,8 +45,12 @@ const STATEMENTS = {
   get: `SELECT ${CAPTURE_COLUMNS} FROM captures WHERE id = ?`,
   list: `SELECT ${CAPTURE_COLUMNS} FROM ${BY_TURN}
      WHERE status = ? AND turn = ? ORDER BY created_at, rowid LIMIT ?`,
+  listNewest: `SELECT ${CAPTURE_COLUMNS} FROM ${BY_TURN}
+     WHERE status = ? AND turn = ? ORDER BY created_at DESC, rowid DESC LIMIT ?`,
   first: `SELECT ${CAPTURE_COLUMNS} FROM ${FIRST}
      ORDER BY priority DESC, created_at, rowid LIMIT ?`,
+  firstNewest: `SELECT ${CAPTURE_COLUMNS} FROM ${first("captures_first_newest")}
+     ORDER BY priority DESC, created_at DESC LIMIT ?`,
   setPriority: "UPDATE captures SET priority = ? WHERE id = ?",
   bump: `UPDATE captures SET due_at = NULL,
        priority = (SELECT min(coalesce(max(priority), 0), 999999) + 1 FROM ${FIRST})

@@ -1,6 +1,9 @@
 import type { Engine } from "../../sync/queue/sqlite.ts";
 import { openDatabase, type Row } from "../../sync/queue/sqlite.ts";
-import { UploadQueue } from "../../sync/queue/queue.ts";
+import {
+  UploadQueue,
+  type UploadQueueOptions,
+} from "../../sync/queue/queue.ts";
 import { TempDir } from "./temp_dir.ts";
 
 /** A moment for tests to begin at: 2026-03-01, 12:00 UTC. */
@@ -21,8 +24,9 @@ export class QueueFixture implements AsyncDisposable {
   }
 
   /** Opens the queue once more, under the same clock. */
-  open(): UploadQueue {
+  open(options: Pick<UploadQueueOptions, "order"> = {}): UploadQueue {
     return new UploadQueue(this.path, {
+      ...options,
       engine: this.engine,
       now: () => this.nowMs,
     });
