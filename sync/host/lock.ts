@@ -1,4 +1,5 @@
 import { deadline } from "@std/async/deadline";
+import { dirname } from "@std/path";
 import { assertOwn } from "./data_dir.ts";
 import { exists, statIfThere } from "./files.ts";
 
@@ -11,8 +12,11 @@ type LockFile = Deno.FsFile & {
 };
 
 /**
- * A lock that one process holds as long as it lives: the system releases it
- * when the process ends, however it ends.
+ * A directory's lock, which one process holds as long as it lives: the system
+ * releases it when the process ends, however it ends.
+ *
+ * A file in the directory stands for it. It is the directory itself that is locked:
+ * a file can be removed, and the next process would lock one that is new.
  */
 export class ProcessLock implements Disposable {
   readonly #file: Deno.FsFile;
@@ -24,39 +28,26 @@ export class ProcessLock implements Disposable {
   /**
    * Takes the lock if nobody holds it, else returns `undefined` at once.
    *
+   * @param path The file, which is made if need be.
    * @throws {Error} if the file cannot be opened, belongs to another user, or its
    * file system has no locks.
    */
   static async tryAcquire(path: string): Promise<ProcessLock | undefined> {
-    const file = open(path);
-    if (file.tryLock) {
-      if (await file.tryLock(true)) return new ProcessLock(file);
-      file.close();
-      return undefined;
-    }
-    const locked = file.lock(true);
-    try {
-      await deadline(locked, OLD_DENO_WAIT_MS);
-      return new ProcessLock(file);
-    } catch (error) {
-      // The wait cannot be called off: a lock that comes after all is given back.
-      locked.catch(() => {}).finally(() => file.close());
-      const late = error instanceof DOMException;
-      if (late && error.name === "TimeoutError") return undefined;
-      throw error;
-    }
+    open(path).close();
+    const file = await tryLock(openLockable(path));
+    return file && new ProcessLock(file);
   }
 
   /** Whether some process holds the lock. Creates nothing. */
   static async isHeld(path: string): Promise<boolean> {
-    if (!exists(path)) return false;
-    using lock = await ProcessLock.tryAcquire(path);
-    return lock === undefined;
+    if (!exists(lockable(path))) return false;
+    using file = await tryLock(openLockable(path));
+    return file === undefined;
   }
 
   /** Waits until nobody holds the lock, and does not take it. */
   static async whenFree(path: string): Promise<void> {
-    using file = open(path);
+    using file = openLockable(path);
     await file.lock(true);
   }
 
@@ -66,8 +57,44 @@ export class ProcessLock implements Disposable {
   }
 }
 
+/** What is locked where a file stands for a lock: Windows opens no directories. */
+function lockable(path: string): string {
+  return Deno.build.os === "windows" ? path : dirname(path);
+}
+
+function openLockable(path: string): Deno.FsFile {
+  return Deno.openSync(lockable(path), { read: true });
+}
+
+/** Opens and locks a file if nobody holds it locked, else returns `undefined` at once. */
+export async function tryOpenLocked(
+  path: string,
+): Promise<Deno.FsFile | undefined> {
+  return await tryLock(open(path));
+}
+
+/** Locks an open file; closes it if somebody else holds it locked. */
+async function tryLock(file: LockFile): Promise<Deno.FsFile | undefined> {
+  if (file.tryLock) {
+    if (await file.tryLock(true)) return file;
+    file.close();
+    return undefined;
+  }
+  const locked = file.lock(true);
+  try {
+    await deadline(locked, OLD_DENO_WAIT_MS);
+    return file;
+  } catch (error) {
+    // The wait cannot be called off: a lock that comes after all is given back.
+    locked.catch(() => {}).finally(() => file.close());
+    const late = error instanceof DOMException;
+    if (late && error.name === "TimeoutError") return undefined;
+    throw error;
+  }
+}
+
 /** @throws {Error} if it cannot be opened, or belongs to another user. */
-function open(path: string): LockFile {
+function open(path: string): Deno.FsFile {
   const file = Deno.openSync(path, { create: true, write: true, mode: 0o600 });
   try {
     assertOwn(path);

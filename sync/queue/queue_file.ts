@@ -31,7 +31,7 @@ export class QueueFile implements Disposable {
   readonly database: Connection;
   /** Not to be used once the file is closed. */
   readonly sql: Statements;
-  readonly #inode: number | null;
+  readonly #identity: string | undefined;
   readonly #ballast: Ballast | undefined;
 
   /**
@@ -55,7 +55,7 @@ export class QueueFile implements Disposable {
       if (!this.#dropBallast(error)) throw error;
       [this.database, this.sql] = open(path, options);
     }
-    this.#inode = inodeOf(path);
+    this.#identity = identityOf(path);
     this.#ballast?.take();
     if (this.#ballast?.isHeld === false && this.#ballast.isNeeded) {
       this.#seizeRoom(this.#ballast.bytes / 4);
@@ -77,7 +77,7 @@ export class QueueFile implements Disposable {
 
   /** @throws {DatabaseError} if the file was removed, or another one took its name. */
   assertInPlace(): void {
-    if (inodeOf(this.path) === this.#inode) return;
+    if (identityOf(this.path) === this.#identity) return;
     const found = `"${this.path}" was removed or replaced meanwhile`;
     throw new DatabaseError(
       `Cannot go on with this queue: ${found}; open it again`,
@@ -85,8 +85,14 @@ export class QueueFile implements Disposable {
     );
   }
 
-  /** Runs a transaction on what is in the queue already, on a full disk and among odd rows too. */
+  /**
+   * Runs a transaction on what is in the queue already, on a full disk and among odd rows too.
+   *
+   * @throws {DatabaseError} if the file was removed or replaced: the spool beside it
+   * may be another one, whose lack of a copy says nothing of this queue's captures.
+   */
   write<T>(body: () => T): T {
+    this.assertInPlace();
     try {
       return this.database.transaction(body);
     } catch (error) {
@@ -186,12 +192,13 @@ function inspect(path: string, options: OpenDatabaseOptions): void {
   assertQueue(database);
 }
 
-/** The number that the file system has for the file of this name; `null` if there is none. */
-function inodeOf(path: string): number | null {
+/** Tells the file of this name from all others; `undefined` if it cannot be reached. */
+function identityOf(path: string): string | undefined {
   try {
-    return Deno.statSync(path).ino;
+    const { dev, ino } = Deno.statSync(path);
+    return `${dev} ${ino}`;
   } catch {
-    return null;
+    return undefined;
   }
 }
 

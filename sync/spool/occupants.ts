@@ -1,7 +1,7 @@
 import { join } from "@std/path";
 import { createPrivateDir, createPrivateFile } from "../host/data_dir.ts";
 import { exists, isOutOfRoom, removeIfThere } from "../host/files.ts";
-import { openLocked, ProcessLock } from "../host/lock.ts";
+import { openLocked, tryOpenLocked } from "../host/lock.ts";
 
 /**
  * Who works in the spool: each process has a file in a folder, locked as long as it
@@ -38,8 +38,8 @@ export class Occupants implements Disposable {
     for (const { name } of [...Deno.readDirSync(this.#dir)]) {
       const path = join(this.#dir, name);
       if (path === this.#own?.path) continue;
-      using lock = await ProcessLock.tryAcquire(path);
-      if (!lock) continue;
+      using file = await tryOpenLocked(path);
+      if (!file) continue;
       removeIfThere(path);
       found = true;
     }

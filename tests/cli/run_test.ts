@@ -73,6 +73,32 @@ Deno.test("a second run exits with 1 at once, and says which process is the agen
 });
 
 Deno.test(
+  "no second agent begins on a queue whose lock file was removed or replaced",
+  {
+    // There the file itself is locked.
+    ignore: Deno.build.os === "windows",
+  },
+  async () => {
+    await using host = new Host(deadUrl());
+    await using agent = await host.startAgent();
+    const lock = `${host.dataDir}/agent.lock`;
+    for (
+      const change of [
+        () => Deno.removeSync(lock),
+        () => Deno.renameSync(host.write("another", ""), lock),
+      ]
+    ) {
+      change();
+      await using second = host.start("run");
+      await second.said(`process ${agent.pid} is its agent already`);
+      assertEquals((await second.ended()).code, 1);
+      const { pid } = (await host.json<StatusReport>("status")).agent;
+      assertEquals(pid, agent.pid);
+    }
+  },
+);
+
+Deno.test(
   "an agent whose queue was removed ends and says so, and the next one delivers",
   {
     // An open file cannot be removed there.
@@ -91,6 +117,40 @@ Deno.test(
     await using _next = await host.startAgent();
     await eventually("it arrives", () => server.uploads.length === 1);
     assertEquals(server.uploads[0]!.key, id);
+  },
+);
+
+Deno.test(
+  "an agent whose data directory was moved away ends, and no capture of it has failed",
+  {
+    // What is open there cannot be moved.
+    ignore: Deno.build.os === "windows",
+  },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    using held = new HeldAnswer();
+    server.answer = async (upload) => {
+      await held.released;
+      return created(upload);
+    };
+    await host.enqueue(host.write("a.png"), host.write("b.png"));
+    await using agent = await host.startAgent("--concurrency", "1");
+    await eventually("it sends the first", () => server.inFlight === 1);
+    const moved = host.join("moved");
+    Deno.renameSync(host.dataDir, moved);
+    held.release();
+    await agent.said('queue.db" was removed or replaced meanwhile');
+    assertEquals((await agent.ended()).code, 1);
+    host.env.JARVIS_DATA_DIR = moved;
+    assertEquals(
+      (await host.run("sync")).stdout,
+      "2 delivered, 0 failed, 0 left\n",
+    );
+    const contents = new Map(
+      server.uploads.map(({ key, filename }) => [key, filename]),
+    );
+    assertEquals([...contents.values()], ["a.png", "b.png"]);
   },
 );
 

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { bindingFlags } from "../../scripts/task/bindings.ts";
 import { ProcessLock } from "../../sync/host/lock.ts";
 import { Spool } from "../../sync/spool/spool.ts";
 import { eventually } from "../helpers/eventually.ts";
@@ -15,11 +16,11 @@ async function heldElsewhere(
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       "eval",
-      "--no-config",
-      `const file = Deno.openSync(${
-        JSON.stringify(path)
-      }, { create: true, write: true });
-       await file.lock(true);
+      ...bindingFlags(),
+      `const { ProcessLock } = await import(${
+        JSON.stringify(import.meta.resolve("../../sync/host/lock.ts"))
+      });
+       const file = await ProcessLock.tryAcquire(${JSON.stringify(path)});
        console.log("held");
        setInterval(() => file, 60_000);`,
     ],
@@ -76,6 +77,21 @@ Deno.test(
     );
     assertEquals(await ProcessLock.isHeld(path), true);
     assert(lock);
+  },
+);
+
+Deno.test(
+  "ProcessLock is held though its file was removed, or another one took its name",
+  { ...SANITIZE, ignore: Deno.build.os === "windows" },
+  async () => {
+    await using dir = new TempDir();
+    const path = dir.join("lock");
+    await using _other = await heldElsewhere(path);
+    Deno.removeSync(path);
+    assertEquals(await ProcessLock.isHeld(path), true);
+    assertEquals(await ProcessLock.tryAcquire(path), undefined);
+    Deno.renameSync(dir.write("another", ""), path);
+    assertEquals(await ProcessLock.tryAcquire(path), undefined);
   },
 );
 
