@@ -16,6 +16,8 @@ import { readBody, skipBody } from "./request_body.ts";
 export interface CaptureApiOptions {
   /** The bearer token that uploads and the listing must carry. @default {none} */
   token?: string | undefined;
+  /** The largest request that is taken, in bytes, by its `Content-Length`. @default {Infinity} */
+  maxBytes?: number | undefined;
   /** Takes one line for each upload, without its metadata. @default {nothing is logged} */
   log?: ((line: string) => void) | undefined;
   /** Draws from 0 to 1, for the rates. @default {Math.random} */
@@ -103,12 +105,13 @@ export class CaptureApi {
     }
     this.#refuseAsTold(request);
     this.#checkToken(request);
+    const length = Number(request.headers.get("content-length"));
+    this.#checkLength(length);
     const cutAt = this.#random() < dropRate
       ? dropAt ?? CUT_POINTS[Math.floor(this.#random() * CUT_POINTS.length)]
       : undefined;
     if (cutAt === "before") throw new ConnectionCut("before reading");
     if (this.#random() < failRate) throw new Refusal(500, TOLD_TO);
-    const length = Number(request.headers.get("content-length"));
     const readable = cutAt === "body" ? length / 2 : Infinity;
     const { capture, isNew } = await this.#keep(request, readable);
     const { id, size, sha256, filename } = capture;
@@ -200,6 +203,15 @@ export class CaptureApi {
     throw new Refusal(401, "Cannot let you in: expected the right token", {
       "www-authenticate": "Bearer",
     });
+  }
+
+  #checkLength(bytes: number): void {
+    const { maxBytes = Infinity } = this.#options;
+    if (bytes <= maxBytes) return;
+    throw new Refusal(
+      413,
+      `Cannot take ${bytes} bytes: expected at most ${maxBytes}`,
+    );
   }
 
   #log(outcome: number | string, text: string): void {

@@ -14,6 +14,7 @@ Usage: deno task server [OPTIONS]
   --port PORT        listen on this port, 0 takes a free one (default 8000)
   --host ADDRESS     listen on this address (default 127.0.0.1)
   --dir DIR          keep captures here (default ./received)
+  --max-bytes N      answer a request that is larger with 413
   --no-fsync         answer before a capture would survive a power failure
   --quiet            do not log each upload
 
@@ -32,6 +33,7 @@ Example: deno task server --port 8000 --dir ./received --drop-rate 0.2
 /** The least and the most of what the options that are numbers take. */
 const NUMBERS = {
   port: [0, 65_535],
+  "max-bytes": [0, 2 ** 53 - 1],
   status: LIMITS.status,
   "fail-rate": LIMITS.failRate,
   "drop-rate": LIMITS.dropRate,
@@ -76,6 +78,7 @@ function parseOptions(args: string[]): ReferenceServerOptions {
     hostname: text("host") ?? "127.0.0.1",
     dir: text("dir") ?? "./received",
     token: Deno.env.get("JARVIS_TOKEN") || undefined,
+    maxBytes: number("max-bytes"),
     fsync: !flags["no-fsync"],
     misbehaviour: {
       status: number("status"),

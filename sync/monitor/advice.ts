@@ -9,7 +9,7 @@ export interface AdviceNames {
 }
 
 /** So much of the spool's limit is as good as all of it. */
-const NEARLY_FULL = 0.9;
+export const NEARLY_FULL = 0.9;
 
 /** Says what a person should do, a line for each problem. */
 export function adviceOn(

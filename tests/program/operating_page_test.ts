@@ -25,7 +25,7 @@ const LONG = 12;
 
 /** The parts of a message that are the same each time. */
 const fixedParts = (message: string) =>
-  message.split("…").map((part) => part.trim())
+  message.split(/…|": /).map((part) => part.trim())
     .filter((part) => part.length >= LONG);
 
 function sourcesOf(dir: string): string {

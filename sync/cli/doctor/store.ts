@@ -1,6 +1,7 @@
 import { format as formatBytes } from "@std/fmt/bytes";
 import { exists } from "../../host/files.ts";
 import { freeBytes } from "../../host/disk_space.ts";
+import { NEARLY_FULL } from "../../monitor/advice.ts";
 import { nativeDetail } from "../../queue/native_sqlite.ts";
 import { engineInUse } from "../../queue/engine_in_use.ts";
 import { queuesSetAside } from "../../queue/repair/queue_files.ts";
@@ -54,7 +55,7 @@ export function inspectStore({ settings }: CommandContext): Finding[] {
         '"jarvis-agent list --status failed" says why',
       ),
     ...inspectSpool(look),
-    bytes < maxSpoolBytes
+    bytes < maxSpoolBytes * NEARLY_FULL
       ? ok("spool", `${formatBytes(bytes)} in it`)
       : failure(
         "spool",

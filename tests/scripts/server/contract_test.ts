@@ -164,6 +164,7 @@ Deno.test("the reference server answers as the contract declares, and gives ever
     dir: dir.path,
     fsync: false,
     token: "t",
+    maxBytes: 10_000,
     random: () => (started.resolve(), 0.9),
   });
   const client = new Client();
@@ -187,9 +188,11 @@ Deno.test("the reference server answers as the contract declares, and gives ever
   assertEquals(await ask(good(), { authorization: "Bearer u" }), 401);
   const bad = [formOf("{}"), formOf("[]", new Blob(["x"])), "no form"];
   for (const body of bad) assertEquals(await ask(body), 400);
+  const large = formOf("{}", new Blob([new Uint8Array(10_000)]));
+  assertEquals(await ask(large), 413);
   const long = { "idempotency-key": "k".repeat(256) };
   assertEquals(await ask(good(), long), 400, "a long key");
-  for (const status of [403, 408, 413, 425, 429, 500, 503]) {
+  for (const status of [403, 408, 425, 429, 500, 503]) {
     server.misbehave({ status, retryAfterS: 1 });
     assertEquals(await ask(good()), status);
   }

@@ -279,6 +279,17 @@ Deno.test("POST /api/captures stores nothing whose bytes are not those of the me
   await idOf(await upload(url, { key: "k", metadata }));
 });
 
+Deno.test("POST /api/captures refuses a request that is larger than it is told to take", async () => {
+  await using fixture = new Fixture({ maxBytes: 1_000 });
+  const { url } = fixture.server;
+  const { status, error } = await refusal(
+    await upload(url, { content: new Uint8Array(1_000) }),
+  );
+  assertEquals(status, 413);
+  assertStringIncludes(error, "expected at most 1000");
+  await idOf(await upload(url));
+});
+
 Deno.test("POST /api/captures keeps the metadata as they were written", async () => {
   await using fixture = new Fixture();
   const metadata = '{"ts_ns": 1732647310123456789, "far": 1e400}';
