@@ -8,6 +8,9 @@ export const SLOW_HAND_OVER: Edit = {
     "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);",
 };
 
+/** How long a mutant has to deliver what it will not, in milliseconds. */
+export const MUTANT_DRAIN_MS = 5_000;
+
 /** The program with one thing taken out that a promise rests on, by what that is. */
 export const MUTANTS = {
   "the idempotency key": {
