@@ -1,3 +1,4 @@
+import { eventually } from "../helpers/eventually.ts";
 import { AgentHost } from "./agent_host.ts";
 import { Child } from "./child.ts";
 import type { Clock } from "./clock.ts";
@@ -98,13 +99,17 @@ export class World implements AsyncDisposable {
     );
   }
 
-  /** Makes one, in which server and agent run. */
+  /** Makes one, in which the server runs and the agent watches its folder. */
   static async make(schedule: Schedule, stage: Stage): Promise<World> {
     const disks = await HostDisks.make(schedule.smallDisk);
     const world = new World(schedule, stage, disks);
     stage.clock?.set(0);
     await world.server.start();
     world.agent.start();
+    await eventually(
+      "the agent watches",
+      () => world.agent.stderr.includes("Watching"),
+    );
     return world;
   }
 
