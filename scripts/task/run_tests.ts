@@ -26,11 +26,15 @@ const PROCESSES = 2 * navigator.hardwareConcurrency;
 const STOPPED = [130, 143];
 /** What takes longest begins first; what is not named comes last. */
 const FIRST = [
+  "tests/program/power_cut_test.ts",
   "tests/chaos/",
-  "tests/program/",
   "tests/cli/service/",
   "tests/scripts/",
   "tests/cli/",
+  "tests/program/",
+  "tests/agent/",
+  "tests/queue/repair/",
+  "tests/monitor/",
 ];
 
 /**
@@ -141,7 +145,7 @@ function testFiles(paths: string[]): string[] {
     const at = FIRST.findIndex((path) => file.startsWith(path));
     return at < 0 ? FIRST.length : at;
   };
-  return found.toSorted((a, b) => rank(a) - rank(b));
+  return found.sort().sort((a, b) => rank(a) - rank(b));
 }
 
 function isPath(arg: string): boolean {

@@ -275,7 +275,7 @@ Deno.test("the log tells of each delivery in one line, unless told otherwise, an
 Deno.test("a backlog is delivered, each capture once, and its copies go", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);
-  const count = 2500;
+  const count = 1200;
   const names = Array.from({ length: count }, (_, n) => `${n}.png`);
   await host.enqueue(...names.map((name) => host.write(name)));
   await using agent = await host.startAgent();
