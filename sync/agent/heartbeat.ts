@@ -40,6 +40,11 @@ export class Heartbeat {
   }
 }
 
+/** A queue's agent runs, and does not do what it is asked. */
+export class AgentHangsError extends Error {
+  override name = "AgentHangsError";
+}
+
 /** When a queue's agent last made a turn, in milliseconds since 1970; `null` if none ever did. */
 export function lastBeatMs(queuePath: string): number | null {
   return statIfThere(heartbeatPath(queuePath))?.mtime?.getTime() ?? null;

@@ -1,16 +1,18 @@
+import { AgentHangsError } from "../agent/heartbeat.ts";
 import { CaptureReadError } from "../capture/errors.ts";
+import { LockedError } from "../host/lock.ts";
 import { hasFault } from "../queue/sqlite.ts";
 import { NoRoomError } from "../spool/room.ts";
 import { UsageError } from "./arguments.ts";
 import { ExitCode } from "./command.ts";
 
+/** What a repetition may get past. */
+const TEMPORARY = [NoRoomError, CaptureReadError, AgentHangsError, LockedError];
+
 /** What the process exits with after this error. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return ExitCode.usage;
-  if (error instanceof NoRoomError) return ExitCode.temporary;
-  if (error instanceof CaptureReadError) return ExitCode.temporary;
-  if (hasFault(error, "full") || hasFault(error, "busy")) {
-    return ExitCode.temporary;
-  }
-  return ExitCode.failure;
+  const isTemporary = TEMPORARY.some((kind) => error instanceof kind) ||
+    hasFault(error, "full") || hasFault(error, "busy");
+  return isTemporary ? ExitCode.temporary : ExitCode.failure;
 }

@@ -6,10 +6,20 @@ import { exists, statIfThere } from "./files.ts";
 /** How long Deno before 2.7 waits for a lock before it counts as held, in milliseconds. */
 const OLD_DENO_WAIT_MS = 100;
 
+/** How long a lock is waited for that is held only for moments, and how often it is asked for, in milliseconds. */
+const WAIT_MS = 5_000;
+const ASK_EVERY_MS = 1;
+
 /** Only Deno from 2.7 on can ask for a lock without waiting for it. */
 type LockFile = Deno.FsFile & {
   tryLock?: (exclusive: boolean) => Promise<boolean>;
+  tryLockSync?: (exclusive: boolean) => boolean;
 };
+
+/** Another process holds a file locked, and does not go on: somebody has stopped it. */
+export class LockedError extends Error {
+  override name = "LockedError";
+}
 
 /**
  * A directory's lock, which one process holds as long as it lives: the system
@@ -108,15 +118,44 @@ function open(path: string): Deno.FsFile {
 /**
  * Opens a file for appending, and keeps others from locking it until it is
  * closed; waits for them. It is created if need be, for this user alone.
+ *
+ * @throws {LockedError} as {@linkcode lockNow}.
  */
 export function openLocked(path: string): Deno.FsFile {
   while (true) {
     const options = { append: true, create: true, mode: 0o600 };
     const file = Deno.openSync(path, options);
-    // Exclusive: beside a shared lock some systems would let nobody write.
-    file.lockSync(true);
-    if (file.statSync().ino === statIfThere(path)?.ino) return file;
+    try {
+      lockNow(file, path);
+      if (file.statSync().ino === statIfThere(path)?.ino) return file;
+    } catch (error) {
+      file.close();
+      throw error;
+    }
     // It was removed or replaced while the lock was waited for.
     file.close();
+  }
+}
+
+/**
+ * Keeps others from locking an open file until it is closed; waits for them.
+ *
+ * @throws {LockedError} if one of them has it locked for 5 s; before Deno 2.7 it is
+ * waited for.
+ */
+export function lockNow(file: LockFile, path: string): void {
+  // Exclusive: beside a shared lock some systems would let nobody write.
+  if (!file.tryLockSync) return file.lockSync(true);
+  const until = performance.now() + WAIT_MS;
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  while (!file.tryLockSync(true)) {
+    if (performance.now() > until) {
+      throw new LockedError(
+        `Cannot use "${path}": another process has it locked for ${
+          WAIT_MS / 1000
+        } s; let it go on if it was stopped, then try again`,
+      );
+    }
+    Atomics.wait(pause, 0, 0, ASK_EVERY_MS);
   }
 }

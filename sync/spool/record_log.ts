@@ -1,7 +1,7 @@
 import { dirname } from "@std/path";
 import { syncDir } from "../host/data_dir.ts";
 import { removeIfThere, statIfThere, writeAll } from "../host/files.ts";
-import { openLocked } from "../host/lock.ts";
+import { lockNow, openLocked } from "../host/lock.ts";
 import type { FileIdentity } from "../host/opened_file.ts";
 
 /** What a spool entry knows of itself, so that a lost queue can be rebuilt. */
@@ -98,12 +98,12 @@ export class RecordLog {
         truncate: true,
         mode: 0o600,
       });
-      const before = lockedSize(old);
+      const before = lockedSize(old, this.#path);
       for await (const records of this.read()) {
         writeAll(compacted, linesOf(records.filter(isLive)));
       }
       // What came meanwhile may have been read or not: twice does no harm.
-      old.lockSync(true);
+      lockNow(old, this.#path);
       old.seekSync(before, Deno.SeekMode.Start);
       copyRest(old, compacted);
       compacted.syncSync();
@@ -139,8 +139,8 @@ function parseRecord(text: string): SpoolRecord | undefined {
 }
 
 /** What the log holds when nobody is amid adding to it, in bytes. */
-function lockedSize(file: Deno.FsFile): number {
-  file.lockSync(true);
+function lockedSize(file: Deno.FsFile, path: string): number {
+  lockNow(file, path);
   const { size } = file.statSync();
   file.unlockSync();
   return size;

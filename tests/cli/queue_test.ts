@@ -35,6 +35,27 @@ Deno.test("a queue that another process holds locked is a temporary failure, whi
   assertStringIncludes(stderr, "holds the queue locked: try again later");
 });
 
+Deno.test(
+  "records that a stopped process holds locked are a temporary failure, which says what to do",
+  {
+    // Older ones can only wait.
+    ignore: !("tryLockSync" in Deno.FsFile.prototype),
+  },
+  async () => {
+    await using host = new Host();
+    await host.enqueue(host.write("a.png"));
+    const path = `${host.dataDir}/spool/records.jsonl`;
+    using records = Deno.openSync(path, { append: true });
+    records.lockSync(true);
+    await using enqueue = host.start("enqueue", host.write("b.png"));
+    await enqueue.said("let it go on if it was stopped");
+    assertEquals((await enqueue.ended()).code, 75);
+    records.unlockSync();
+    await host.enqueue(host.join("b.png"));
+    assertEquals((await host.json<Listed[]>("list")).length, 2);
+  },
+);
+
 Deno.test("enqueue queues what it can, says what it cannot, and exits 1 then", async () => {
   await using host = new Host();
   const paths = ["a", "b", "c"].map((name) => host.write(name));

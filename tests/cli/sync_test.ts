@@ -119,6 +119,25 @@ Deno.test("sync does it by itself when the agent that it asked dies", async () =
   assertEquals(first!.key, second!.key);
 });
 
+Deno.test(
+  "sync exits 75 beside an agent that was stopped, and says what to do",
+  {
+    ignore: Deno.build.os === "windows",
+  },
+  async () => {
+    await using host = new Host(deadUrl());
+    await using agent = await host.startAgent();
+    agent.kill("SIGSTOP");
+    const since = new Date(1_700_000_000_000);
+    Deno.utimeSync(`${host.dataDir}/agent.heartbeat`, since, since);
+    await using sync = host.start("sync");
+    await sync.said(
+      `the agent, process ${agent.pid}, does not answer since ${since.toISOString()}; "kill -CONT ${agent.pid}"`,
+    );
+    assertEquals((await sync.ended()).code, 75);
+  },
+);
+
 Deno.test("sync that is interrupted puts back what was under way, and exits 75", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);

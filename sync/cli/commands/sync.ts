@@ -5,6 +5,11 @@ import {
   AgentRunningError,
   nudgeAgent,
 } from "../../agent/agent_lock.ts";
+import {
+  AgentHangsError,
+  HANGING_MS,
+  lastBeatMs,
+} from "../../agent/heartbeat.ts";
 import type { Settings } from "../config.ts";
 import { QUEUE_FILE } from "../../host/data_dir.ts";
 import { ProcessLock } from "../../host/lock.ts";
@@ -18,6 +23,8 @@ import { describePause } from "./pause.ts";
 
 /** How often the queue is looked at for the progress, in milliseconds. */
 const LOOK_MS = 200;
+/** How long an agent that seems to hang has for a turn, in milliseconds: a clock may have jumped. */
+const ANSWER_MS = 6_000;
 
 /** Tries every pending capture once: by itself, or by asking the agent that runs. */
 export async function run(context: CommandContext): Promise<number> {
@@ -67,7 +74,11 @@ export async function run(context: CommandContext): Promise<number> {
   return failed > 0 ? ExitCode.failure : ExitCode.ok;
 }
 
-/** Asks the running agent and waits for it; returns whether one did it. */
+/**
+ * Asks the running agent and waits for it; returns whether one did it.
+ *
+ * @throws {AgentHangsError} if it makes no turn.
+ */
 async function askAgent(
   queue: UploadQueue,
   signal: AbortSignal,
@@ -78,11 +89,24 @@ async function askAgent(
   nudgeAgent(queue.path);
   const isDone = () => queue.getAgentState().syncCompleted >= number;
   const ended = ProcessLock.whenFree(lock).then(() => true);
+  const answersUntil = performance.now() + ANSWER_MS;
   while (!signal.aborted && !isDone()) {
+    if (performance.now() > answersUntil) assertAlive(queue);
     const looked = delay(LOOK_MS, { signal }).then(() => false, () => false);
     if (await Promise.race([ended, looked])) return isDone();
   }
   return true;
+}
+
+function assertAlive(queue: UploadQueue): void {
+  const beatMs = lastBeatMs(queue.path);
+  if (beatMs === null || Date.now() - beatMs <= HANGING_MS) return;
+  const { pid } = queue.getAgentState();
+  const since = new Date(beatMs).toISOString();
+  throw new AgentHangsError(
+    `Cannot sync: the agent, process ${pid}, does not answer since ${since}; ` +
+      `"kill -CONT ${pid}" if somebody stopped it, else end it, then sync again`,
+  );
 }
 
 async function deliver(
