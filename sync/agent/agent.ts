@@ -44,28 +44,24 @@ export class SyncAgent {
   #probesRequested = 0;
 
   constructor(options: SyncAgentOptions) {
-    const { queue, uploader, concurrency, log = () => {} } = options;
+    const { queue, uploader, concurrency, schedule, log = () => {} } = options;
     const { throttle = new Throttle({ concurrency }) } = options;
     this.#options = options;
     this.#queue = queue;
     this.#log = log;
     this.#throttle = throttle;
-    this.#patience = new Patience(log);
-    this.#pause = new PauseSwitch(queue, log);
+    const patience = this.#patience = new Patience(log);
+    const pause = this.#pause = new PauseSwitch(queue, { log, schedule });
     this.#heartbeat = new Heartbeat(queue.path);
     const { serverUrl } = uploader;
     this.#report = new ServerReport(queue, { throttle, serverUrl, log });
-    const patience = this.#patience;
     const completer = new BatchCompleter(queue, { patience, log });
-    const parts = { ...options, throttle, log };
-    this.#outcomes = new OutcomeHandler({ ...parts, completer });
+    const parts = { ...options, throttle, log, completer, patience, pause };
+    this.#outcomes = new OutcomeHandler(parts);
     this.#delivery = new Delivery({
       ...parts,
       outcomes: this.#outcomes,
-      completer,
-      patience,
       wakeup: this.#wakeup,
-      pause: this.#pause,
       onTurn: () => this.#turn(),
     });
   }
@@ -171,8 +167,9 @@ export class SyncAgent {
     clearTimeout(graceTimer);
   }
 
-  /** Sends what is due; short waits are waited out, while they bring something. */
+  /** Sends what is due, as a person asked for it. Short waits are waited out, while they bring something. */
   async #pass(stop: AbortSignal, abort: AbortSignal): Promise<PassReport> {
+    this.#pause.isAskedFor = true;
     for (let fruitless = 0; fruitless < MAX_FRUITLESS; fruitless++) {
       const { delivered } = this.#outcomes;
       await this.#delivery.drain(stop, abort);
@@ -184,6 +181,7 @@ export class SyncAgent {
       this.#turn();
       await delay(ms, { signal: stop }).catch(() => {});
     }
+    this.#pause.isAskedFor = false;
     return this.#outcomes.takeReport();
   }
 
@@ -244,6 +242,7 @@ export class SyncAgent {
 
   #turn(): void {
     this.#heartbeat.beat();
+    this.#pause.tick();
     this.#patience.try(() => this.#report.tell());
     this.#options.onTurn?.();
   }

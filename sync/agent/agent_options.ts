@@ -4,6 +4,7 @@ import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { CaptureUploader, UploadResult } from "../upload/uploader.ts";
 import type { EndedAttempt } from "./outcome_handler.ts";
+import type { Schedule } from "./pause_switch.ts";
 import type { Throttle } from "./throttle.ts";
 
 /** What brings captures into the queue while the agent runs; `FolderWatcher` is one. */
@@ -41,6 +42,13 @@ export interface SyncAgentOptions {
    * @default {32}
    */
   concurrency?: number;
+  /**
+   * When captures are sent. What is under way when that ends is broken off, and put
+   * back. `runOnce` and a person's `sync` do not ask.
+   *
+   * @default {always}
+   */
+  schedule?: Schedule | undefined;
   /**
    * How long uploads under way may go on when the agent is to stop, in milliseconds.
    *

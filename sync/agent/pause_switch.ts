@@ -1,16 +1,28 @@
 import type { Log } from "../host/log.ts";
+import { outsideText, type WeekTable } from "../host/week_table.ts";
 import type { UploadQueue } from "../queue/queue.ts";
 
-/** Whether a person has paused deliveries, as the queue last said. */
+/** When captures are sent, by the clock. */
+export type Schedule = Pick<WeekTable<boolean>, "at" | "until">;
+
+/** Whether a person has paused deliveries, as the queue last said, or it is not their time. */
 export class PauseSwitch {
+  /** Whether a person asks for a delivery now, whatever the schedule says. */
+  isAskedFor = false;
   readonly #queue: Pick<UploadQueue, "getPause">;
   readonly #log: Log;
+  readonly #schedule: Schedule | undefined;
   #untilMs: number | null = null;
+  #said: "paused" | "closed" | null = null;
   #begun = new AbortController();
 
-  constructor(queue: Pick<UploadQueue, "getPause">, log: Log) {
+  constructor(
+    queue: Pick<UploadQueue, "getPause">,
+    { log, schedule }: { log: Log; schedule?: Schedule | undefined },
+  ) {
     this.#queue = queue;
     this.#log = log;
+    this.#schedule = schedule;
   }
 
   /** Aborts when the next pause begins, or has aborted in the one that lasts. */
@@ -22,13 +34,13 @@ export class PauseSwitch {
   }
 
   get isOn(): boolean {
-    return this.leftMs > 0;
+    return this.#why !== null;
   }
 
-  /** How long it lasts still, in milliseconds: by the wall clock, as a person meant it. */
+  /** How long it lasts still, in milliseconds, as far as that is known: by the wall clock, as a person meant it. */
   get leftMs(): number {
-    if (this.#untilMs === null) return 0;
-    return Math.max(this.#untilMs - Date.now(), 0);
+    if (this.#why !== "paused") return this.isOn ? Infinity : 0;
+    return this.#untilMs! - Date.now();
   }
 
   /**
@@ -38,10 +50,31 @@ export class PauseSwitch {
    */
   look(): void {
     const pause = this.#queue.getPause();
-    const wasOn = this.isOn;
     this.#untilMs = pause && (pause.until ?? Infinity);
-    if (this.isOn) this.#begun.abort();
-    if (this.isOn === wasOn) return;
-    this.#log("info", wasOn ? "Deliveries go on" : "Deliveries are paused");
+    this.tick();
+  }
+
+  /** Looks at the clock. Uploads under way end if their time is over. */
+  tick(): void {
+    const why = this.#why;
+    if (why !== null) this.#begun.abort();
+    if (why === this.#said) return;
+    this.#said = why;
+    this.#log("info", this.#describe(why));
+  }
+
+  get #why(): "paused" | "closed" | null {
+    const nowMs = Date.now();
+    if (this.#untilMs !== null && this.#untilMs > nowMs) return "paused";
+    if (this.isAskedFor || (this.#schedule?.at(nowMs) ?? true)) return null;
+    return "closed";
+  }
+
+  #describe(why: "paused" | "closed" | null): string {
+    if (why === null) return "Deliveries go on";
+    if (why === "paused") return "Deliveries are paused";
+    const nowMs = Date.now();
+    const outside = outsideText(this.#schedule!.until(nowMs), nowMs);
+    return `Captures are taken over and not sent: ${outside}`;
   }
 }

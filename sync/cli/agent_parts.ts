@@ -51,7 +51,7 @@ export function createUploader(
   return new CaptureUploader(server, {
     maxRetries: options.maxRetries,
     timeout: timeoutMs,
-    bandwidth: settings.bandwidth,
+    bandwidth: () => settings.bandwidth.at(Date.now()),
     token: () => token.get(),
     renewToken: (refused) => token.renew(refused),
     tls,
@@ -78,7 +78,7 @@ export function createAgent(
   } = {},
 ): SyncAgent {
   const { queue, spool } = store;
-  const { watch, concurrency, graceMs } = settings;
+  const { watch, concurrency, graceMs, schedule } = settings;
   const { watcher, tidy } = createWatcher(settings, store, {
     log,
     onQueued: () => agent.wake(),
@@ -103,6 +103,7 @@ export function createAgent(
     log,
     concurrency,
     graceMs,
+    schedule: schedule ?? undefined,
     spool,
     onDelivered: async (capture) => {
       const { filepath: path, watched, identity } = capture;

@@ -123,13 +123,9 @@ export class Given {
   bytes(name: OptionName, standard: number): number {
     const text = this.text(name);
     if (text === undefined) return standard;
-    const [, digits, unit] =
-      /^(\d{1,15}(?:\.\d{1,9})?) ?([KMGT]?)i?B?$/i.exec(text) ?? [];
-    if (digits === undefined) {
-      throw this.wrong(name, "a number of bytes like 512, 100K, 20M or 1.5G");
-    }
-    const power = " KMGT".indexOf(unit!.toUpperCase() || " ");
-    return Math.round(Number(digits) * 1024 ** power);
+    const value = parseBytes(text);
+    if (!Number.isNaN(value)) return value;
+    throw this.wrong(name, "a number of bytes like 512, 100K, 20M or 1.5G");
   }
 
   /**
@@ -164,6 +160,14 @@ export class Given {
       `Cannot use ${this.source(name)} "${value}": expected ${expected}`,
     );
   }
+}
+
+/** A number of bytes like `512`, `100K` or `1.5G`; `NaN` if it is none. */
+export function parseBytes(text: string): number {
+  const [, digits, unit] =
+    /^(\d{1,15}(?:\.\d{1,9})?) ?([KMGT]?)i?B?$/i.exec(text) ?? [];
+  const power = " KMGT".indexOf(unit?.toUpperCase() || " ");
+  return Math.round(Number(digits) * 1024 ** power);
 }
 
 const UNITS_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

@@ -18,6 +18,7 @@ import {
   type ParseServerUrlOptions,
 } from "../upload/server_url.ts";
 import { readAfterUpload, readFilter, readWatch } from "./folders.ts";
+import type { WeekTable } from "../host/week_table.ts";
 import type { Order } from "../queue/queue.ts";
 import type { ProofKind } from "../upload/outcome.ts";
 import type { TlsOptions } from "../upload/http_client.ts";
@@ -25,6 +26,12 @@ import {
   type MonitorSettings,
   readMonitorSettings,
 } from "./monitor_settings.ts";
+import {
+  BANDWIDTH_FORM,
+  parseBandwidth,
+  parseSchedule,
+  SCHEDULE_FORM,
+} from "./timetable.ts";
 import { readTls } from "./tls.ts";
 import { readToken, type TokenSource } from "./token.ts";
 
@@ -43,7 +50,9 @@ export interface Settings {
   concurrency: number;
   order: Order;
   /** In bytes a second. */
-  bandwidth: number;
+  bandwidth: WeekTable<number>;
+  /** When captures are sent; `null` if always. */
+  schedule: WeekTable<boolean> | null;
   watch: string[];
   /** `undefined`: as the file system needs it. */
   settleMs: number | undefined;
@@ -89,6 +98,7 @@ export function readSettings(
     }),
     order: given.oneOf("order", ["oldest", "newest"]),
     bandwidth: readBandwidth(given),
+    schedule: readSchedule(given),
     watch,
     settleMs: given.text("settle") === undefined
       ? undefined
@@ -113,10 +123,18 @@ export function readSettings(
   };
 }
 
-function readBandwidth(given: Given): number {
-  const bandwidth = given.bytes("bandwidth", Infinity);
-  if (bandwidth >= 1024) return bandwidth;
-  throw given.wrong("bandwidth", "1K or more, for each second");
+function readBandwidth(given: Given): WeekTable<number> {
+  const bandwidth = parseBandwidth(given.text("bandwidth") ?? "off");
+  if (bandwidth) return bandwidth;
+  throw given.wrong("bandwidth", BANDWIDTH_FORM);
+}
+
+function readSchedule(given: Given): WeekTable<boolean> | null {
+  const text = given.text("schedule");
+  if (text === undefined) return null;
+  const schedule = parseSchedule(text);
+  if (schedule) return schedule;
+  throw given.wrong("schedule", SCHEDULE_FORM);
 }
 
 function readMode(given: Given): Settings["mode"] {

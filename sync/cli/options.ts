@@ -120,6 +120,7 @@ export const RUN_OPTIONS = [
   ...STORE,
   ...SPOOL,
   ...TURNS,
+  "schedule",
   "watch",
   "settle",
   "include",

@@ -74,9 +74,15 @@ export const SETTING_OPTIONS = {
   },
   "bandwidth": {
     env: "JARVIS_BANDWIDTH",
-    value: "BYTES",
+    value: "RATE",
     help:
-      "The most that all uploads together send a second, like 500K or 2M (default: no limit)",
+      'The most bytes that all uploads together send a second, like 500K or 2M, or a timetable like "08:00,512K 18:00,10M Sat-00:00,off" (default: off)',
+  },
+  "schedule": {
+    env: "JARVIS_SCHEDULE",
+    value: "TIMES",
+    help:
+      'Send only at these times of the week, like 22:00-06:00 or "Mon-Fri 18:00-08:00,Sat,Sun", local time; what is being sent when they end is broken off and sent again later (default: always)',
   },
   "watch": {
     env: "JARVIS_WATCH",

@@ -13,6 +13,7 @@ import type { UploadQueue } from "../queue/queue.ts";
 import { queuesSetAside } from "../queue/repair/queue_files.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { Settings } from "./config.ts";
+import { parseBandwidth, parseSchedule } from "./timetable.ts";
 import type { ServiceState } from "./service/state.ts";
 
 /** What a report is made from. */
@@ -58,6 +59,7 @@ export async function readReport(
     rate: queue ? rateOf(queue, pending + uploading) : null,
     failedByReason: failed > 0 ? queue?.failedByReason() ?? [] : [],
     paused: pauseOf(queue),
+    ...timetablesOf(agent.running ? queue : undefined, nowMs),
     server: serverOf(settings, queue, agent.running),
     agent,
     service,
@@ -81,6 +83,33 @@ function pauseOf(queue: UploadQueue | undefined): StatusReport["paused"] {
   const pause = queue?.getPause() ?? null;
   return pause &&
     { since: isoTime(pause.since)!, until: isoTime(pause.until) };
+}
+
+function timetablesOf(
+  queue: UploadQueue | undefined,
+  nowMs: number,
+): Pick<StatusReport, "schedule" | "bandwidth"> {
+  const state = queue?.getAgentState();
+  const schedule = parseSchedule(state?.schedule ?? "");
+  const bandwidth = state?.bandwidth && parseBandwidth(state.bandwidth);
+  const rate = bandwidth ? bandwidth.at(nowMs) : Infinity;
+  return {
+    schedule: schedule
+      ? {
+        text: schedule.text,
+        open: schedule.at(nowMs),
+        since: isoTime(schedule.since(nowMs)),
+        until: isoTime(schedule.until(nowMs)),
+      }
+      : null,
+    bandwidth: bandwidth
+      ? {
+        text: bandwidth.text,
+        bytesPerSecond: rate < Infinity ? rate : null,
+        until: isoTime(bandwidth.until(nowMs)),
+      }
+      : null,
+  };
 }
 
 async function agentOf(

@@ -1,5 +1,6 @@
 import { format as formatBytes } from "@std/fmt/bytes";
 import { format as formatDuration } from "@std/fmt/duration";
+import { clockText, outsideText } from "../host/week_table.ts";
 import type { StatusReport } from "../monitor/status_report.ts";
 
 /** Says in one screen of text what a report says. */
@@ -32,6 +33,8 @@ export function statusLines(report: StatusReport): string[] {
       paused &&
       `since ${paused.since}, until ${paused.until ?? "it is resumed"}`,
     ],
+    ["Schedule", scheduleText(report)],
+    ["Bandwidth", bandwidthText(report)],
     ...report.failedByReason.map(({ reason, count }) =>
       ["Failed", `${count}: ${reason}`] as [string, string]
     ),
@@ -74,6 +77,32 @@ export function statusLines(report: StatusReport): string[] {
       .map(([name, text]) => `${name.padEnd(9)} ${text}`),
     ...report.advice.map((line) => `! ${line}`),
   ];
+}
+
+function scheduleText({ schedule, time }: StatusReport): string | null {
+  if (!schedule) return null;
+  const { open, text, until } = schedule;
+  const untilMs = until === null ? null : Date.parse(until);
+  const nowMs = Date.parse(time);
+  const state = !open
+    ? outsideText(untilMs, nowMs)
+    : untilMs === null
+    ? "sends always"
+    : `sends until ${clockText(untilMs, nowMs)}`;
+  return `${state} (${text})`;
+}
+
+function bandwidthText({ bandwidth, time }: StatusReport): string | null {
+  if (!bandwidth) return null;
+  const { bytesPerSecond, text, until } = bandwidth;
+  const rate = bytesPerSecond === null
+    ? "no limit"
+    : `${bytes(bytesPerSecond)}/s`;
+  return until === null
+    ? rate
+    : `${rate} until ${
+      clockText(Date.parse(until), Date.parse(time))
+    } (${text})`;
 }
 
 const FOLDER = {

@@ -57,6 +57,10 @@ export class AgentMetrics {
     "paused",
     "1 while a person has stopped deliveries",
   );
+  readonly #outside = this.#gauge(
+    "outside_schedule",
+    "1 while the schedule lets nothing be sent",
+  );
   readonly #spoolBytes = this.#gauge("spool_bytes", "Bytes in the spool");
   readonly #freeBytes = this.#gauge(
     "disk_free_bytes",
@@ -96,6 +100,7 @@ export class AgentMetrics {
       this.#server.set({ state }, report.server.state === state ? 1 : 0);
     }
     this.#paused.set(report.paused ? 1 : 0);
+    this.#outside.set(report.schedule?.open === false ? 1 : 0);
     this.#spoolBytes.set(report.spool.bytes);
     if (report.spool.freeBytes !== null) {
       this.#freeBytes.set(report.spool.freeBytes);

@@ -29,6 +29,19 @@ export interface StatusReport {
   failedByReason: { reason: string; count: number }[];
   /** Whether a person has stopped deliveries; `until` is `null` for until told otherwise. */
   paused: { since: string; until: string | null } | null;
+  /** When the agent sends, by the clock; `null` if always. `since` and `until` are those of the present state. */
+  schedule: {
+    text: string;
+    open: boolean;
+    since: string | null;
+    until: string | null;
+  } | null;
+  /** How much leaves a second at most; `null` if there is no limit, now or at all. */
+  bandwidth: {
+    text: string;
+    bytesPerSecond: number | null;
+    until: string | null;
+  } | null;
   server: {
     url: string | null;
     state: "ready" | "down" | "paused" | "unknown";

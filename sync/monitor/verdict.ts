@@ -1,3 +1,4 @@
+import { outsideText } from "../host/week_table.ts";
 import type { StatusReport } from "./status_report.ts";
 
 /** Whether all is well, in one line. */
@@ -21,9 +22,9 @@ export function verdictOf(
   limits: VerdictLimits = {},
 ): Verdict {
   const { maxAgeSeconds = Infinity, maxFailed = 0 } = limits;
-  const { agent, server, paused, failed, folders } = report;
+  const { agent, server, paused, failed, folders, schedule } = report;
   const waiting = report.pending + report.uploading;
-  const age = report.oldestPendingAgeSeconds ?? 0;
+  const isOutside = schedule !== null && !schedule.open;
   if (!agent.running) {
     const why = report.service?.reason;
     return failure(`no agent runs${why ? `: ${why}` : ""}`);
@@ -37,12 +38,14 @@ export function verdictOf(
     const until = paused.until === null ? "" : ` until ${paused.until}`;
     return warning(`deliveries are paused${until}, ${waiting} captures wait`);
   }
-  if (server.state === "down" || server.state === "paused") {
+  const isUnusable = server.state === "down" || server.state === "paused";
+  if (isUnusable && !isOutside) {
     const since = server.since === null ? "" : ` since ${server.since}`;
     return failure(
       `the server cannot be used${since}, ${waiting} captures wait: ${server.reason}`,
     );
   }
+  const age = isOutside ? 0 : ageOf(report);
   if (age > maxAgeSeconds) {
     return failure(
       `a capture waits for ${age} s, expected at most ${maxAgeSeconds}`,
@@ -56,8 +59,26 @@ export function verdictOf(
   if (agent.problem) return warning(agent.problem);
   const text = waiting === 0
     ? "everything is delivered"
+    : isOutside
+    ? `${outsideOf(report)}, ${waiting} captures wait`
     : `${waiting} captures wait to be delivered`;
   return { level: "ok", text };
+}
+
+/** How long the oldest capture could have been sent, in seconds: not outside the schedule. */
+function ageOf(report: Omit<StatusReport, "verdict">): number {
+  const since = report.schedule?.since ?? null;
+  const openMs = since === null
+    ? Infinity
+    : Date.parse(report.time) - Date.parse(since);
+  const openSeconds = Math.max(Math.round(openMs / 1000), 0);
+  return Math.min(report.oldestPendingAgeSeconds ?? 0, openSeconds);
+}
+
+function outsideOf({ schedule, time }: Omit<StatusReport, "verdict">): string {
+  const until = schedule?.until ?? null;
+  const untilMs = until === null ? null : Date.parse(until);
+  return outsideText(untilMs, Date.parse(time));
 }
 
 function failure(text: string): Verdict {

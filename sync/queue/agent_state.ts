@@ -11,13 +11,19 @@ export interface AgentState {
   serverSince: number | null;
   /** When it asks the server again, in milliseconds since 1970; `null` if it need not. */
   nextProbeAt: number | null;
+  /** When the agent sends, and how fast, as a person wrote it; `null` for always, and no limit. */
+  schedule: string | null;
+  bandwidth: string | null;
   /** How often a `sync` was asked for, and up to which of them it was done. */
   syncRequested: number;
   syncCompleted: number;
 }
 
-/** What the agent itself has to say; the rest is counted. */
-export type AgentSaying = Omit<AgentState, "syncRequested" | "syncCompleted">;
+/** What the agent says again and again. */
+export type AgentSaying = Omit<
+  AgentState,
+  "schedule" | "bandwidth" | "syncRequested" | "syncCompleted"
+>;
 
 /** Reads what the agent last said. */
 export function readAgentState(sql: Statements): AgentState {
@@ -29,6 +35,8 @@ export function readAgentState(sql: Statements): AgentState {
     serverReason: row.server_reason as string | null,
     serverSince: row.server_since as number | null,
     nextProbeAt: row.next_probe_at as number | null,
+    schedule: row.schedule as string | null,
+    bandwidth: row.bandwidth as string | null,
     syncRequested: Number(row.sync_requested),
     syncCompleted: Number(row.sync_completed),
   };

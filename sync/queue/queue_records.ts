@@ -208,6 +208,15 @@ export class QueueRecords extends QueueReader {
     this.#file.write(() => this.#file.sql.setProblem.run(problem));
   }
 
+  /** Says when captures are sent, and how fast; only for the one agent. */
+  setTimetables(
+    { schedule, bandwidth }: Pick<AgentState, "schedule" | "bandwidth">,
+  ): void {
+    this.#file.write(() =>
+      this.#file.sql.setTimetables.run(schedule, bandwidth)
+    );
+  }
+
   /** Returns what the agent last said. */
   getAgentState(): AgentState {
     return readAgentState(this.#file.sql);

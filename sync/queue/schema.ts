@@ -122,6 +122,8 @@ const TABLES = [
   ${whole("next_probe_at")},
   folders TEXT NOT NULL DEFAULT '[]',
   problem TEXT,
+  schedule TEXT,
+  bandwidth TEXT,
   ${whole("sync_requested", "NOT NULL DEFAULT 0")},
   ${whole("sync_completed", "NOT NULL DEFAULT 0")},
   ${whole("probes_requested", "NOT NULL DEFAULT 0")},

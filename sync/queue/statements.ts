@@ -183,6 +183,7 @@ const STATEMENTS = {
        next_probe_at = ?`,
   setFolders: "UPDATE agent SET folders = ?",
   setProblem: "UPDATE agent SET problem = ?",
+  setTimetables: "UPDATE agent SET schedule = ?, bandwidth = ?",
   suspect: "UPDATE agent SET pid = 0 WHERE pid IS NULL",
   requestSync: "UPDATE agent SET sync_requested = sync_requested + 1",
   completeSync: "UPDATE agent SET sync_completed = ?",

@@ -2,41 +2,53 @@ import { delay } from "@std/async/delay";
 
 /** What was not used within this time is lost, in milliseconds. */
 const BURST_MS = 250;
+/** How long a wait may be before it is looked whether the rate is another by now, in milliseconds. */
+const LOOK_MS = 1_000;
 /** The smallest and the largest piece that is let go at a time, in bytes. */
 const MIN_PIECE_BYTES = 4 * 1024;
 const MAX_PIECE_BYTES = 256 * 1024;
 
 /** Lets so many bytes leave a second, of all uploads together, each in its turn. */
 export class Bandwidth {
-  /** What leaves at a time, in bytes: the slower the line, the less, so that it never rests long. */
-  readonly pieceBytes: number;
-  readonly #bytesPerMs: number;
+  readonly #rate: () => number;
   readonly #now: () => number;
-  /** When all that was let go has left. */
-  #freeAtMs = -Infinity;
+  /** How many bytes were ever asked for, and how many of them have left or may. */
+  #asked = 0;
+  #allowed = Infinity;
+  #lookedMs = 0;
 
   /**
+   * @param rate Returns how many bytes may leave a second, now.
    * @param options `now` is a clock that never jumps, in milliseconds.
    */
   constructor(
-    bytesPerSecond: number,
+    rate: () => number,
     { now = () => performance.now() }: { now?: () => number } = {},
   ) {
-    this.#bytesPerMs = bytesPerSecond / 1000;
+    this.#rate = rate;
     this.#now = now;
-    const eighth = Math.floor(bytesPerSecond / 8);
-    this.pieceBytes = Math.min(
-      Math.max(eighth, MIN_PIECE_BYTES),
-      MAX_PIECE_BYTES,
-    );
   }
 
-  /** Sets bytes aside for one upload; returns in how many milliseconds they may leave. */
-  reserve(bytes: number): number {
-    const nowMs = this.#now();
-    const startMs = Math.max(this.#freeAtMs, nowMs - BURST_MS);
-    this.#freeAtMs = startMs + bytes / this.#bytesPerMs;
-    return Math.max(startMs - nowMs, 0);
+  /** What leaves at a time, in bytes: the slower the line, the less, so that it never rests long. */
+  get pieceBytes(): number {
+    const eighth = Math.floor(this.#rate() / 8);
+    return Math.min(Math.max(eighth, MIN_PIECE_BYTES), MAX_PIECE_BYTES);
+  }
+
+  /**
+   * Takes a place behind all that was asked for before.
+   *
+   * @returns how to find out in how many milliseconds these bytes may leave.
+   */
+  reserve(bytes: number): () => number {
+    this.#look();
+    const before = this.#asked;
+    this.#asked += bytes;
+    return () => {
+      const bytesPerMs = this.#look();
+      const missing = before - this.#allowed;
+      return missing > 0 ? missing / bytesPerMs : 0;
+    };
   }
 
   /**
@@ -53,9 +65,23 @@ export class Bandwidth {
       waitMs: number;
     },
   ): Promise<void> {
-    for (let left = this.reserve(bytes); left > 0; left -= waitMs) {
-      await delay(Math.min(left, waitMs), { signal });
+    const left = this.reserve(bytes);
+    for (let ms = left(); ms > 0; ms = left()) {
+      await delay(Math.min(ms, waitMs, LOOK_MS), { signal });
       onWait();
     }
+  }
+
+  /** Allows what has become due since the last time; returns the rate. */
+  #look(): number {
+    const nowMs = this.#now();
+    const bytesPerMs = this.#rate() / 1000;
+    const due = bytesPerMs === Infinity
+      ? Infinity
+      : (nowMs - this.#lookedMs) * bytesPerMs;
+    const most = this.#asked + BURST_MS * bytesPerMs;
+    this.#allowed = Math.min(this.#allowed + due, most);
+    this.#lookedMs = nowMs;
+    return bytesPerMs;
   }
 }

@@ -5,8 +5,8 @@ export const CHUNK_BYTES = 256 * 1024;
 
 /** How fast bytes may leave. */
 export interface Pace {
-  /** How many at a time. */
-  pieceBytes: number;
+  /** How many at a time, now. */
+  pieceBytes(): number;
   /** Waits until so many may. */
   take(bytes: number): Promise<void>;
 }
@@ -103,9 +103,10 @@ export class FileBody extends Blob {
         if (this.#isHeld) await this.#ended.promise;
         try {
           if (this.#isStopped) throw new Error("The request is over");
-          await this.#pace?.take(before.length + this.#countAt(at));
+          const count = this.#countAt(at);
+          await this.#pace?.take(before.length + count);
           if (this.#isStopped) throw new Error("The request is over");
-          chunk = await this.#read(before, at);
+          chunk = await this.#read(before, at, count);
           at += chunk.length - before.length;
           before = new Uint8Array();
           if (at < this.#capture.size) return controller.enqueue(chunk);
@@ -124,7 +125,7 @@ export class FileBody extends Blob {
   }
 
   #countAt(at: number): number {
-    const { pieceBytes = CHUNK_BYTES } = this.#pace ?? {};
+    const pieceBytes = this.#pace?.pieceBytes() ?? CHUNK_BYTES;
     return Math.min(this.#capture.size - at, pieceBytes);
   }
 
@@ -132,8 +133,8 @@ export class FileBody extends Blob {
   async #read(
     before: Uint8Array,
     at: number,
+    count: number,
   ): Promise<Uint8Array<ArrayBuffer>> {
-    const count = this.#countAt(at);
     const chunk = new Uint8Array(before.length + count);
     chunk.set(before);
     if (count === 0) return chunk;

@@ -20,12 +20,12 @@ export interface CaptureUploaderOptions {
    */
   timeout?: number;
   /**
-   * How many bytes of captures leave a second, at most, of all uploads together.
-   * 1024 or more.
+   * How many bytes of captures leave a second, at most, of all uploads together:
+   * 1024 or more, or a function that is asked for it while they leave.
    *
    * @default {Infinity}
    */
-  bandwidth?: number;
+  bandwidth?: number | (() => number);
   /** The bearer token, or a function that is asked for it before each attempt. */
   token?: string | (() => string | undefined);
   /**
@@ -87,7 +87,8 @@ export const MAX_BACKOFF_MS = 60_000;
  */
 export function withDefaults(options: CaptureUploaderOptions) {
   const { maxRetries = 3, timeout = 30_000, backoffMs = 1000 } = options;
-  const { token: given, bandwidth = Infinity } = options;
+  const { token: given, bandwidth: rate = Infinity } = options;
+  const bandwidth = typeof rate === "function" ? rate : () => rate;
   const token = typeof given === "function" ? given : () => given;
   assertRange("maxRetries", maxRetries, 1, 1000);
   if (!Number.isInteger(maxRetries)) {
@@ -97,7 +98,7 @@ export function withDefaults(options: CaptureUploaderOptions) {
   }
   assertRange("timeout", timeout, 1, 86_400_000);
   assertRange("backoffMs", backoffMs, 0, MAX_BACKOFF_MS);
-  assertRange("bandwidth", bandwidth, 1024, Infinity);
+  assertRange("bandwidth", bandwidth(), 1024, Infinity);
   return { ...options, maxRetries, timeout, backoffMs, bandwidth, token };
 }
 

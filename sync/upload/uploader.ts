@@ -74,7 +74,7 @@ export class CaptureUploader implements AsyncDisposable {
   readonly #options: ReturnType<typeof withDefaults>;
   /** A redirect is not followed: it would take captures and token elsewhere. */
   readonly #connection: { client: Deno.HttpClient; redirect: "manual" };
-  readonly #bandwidth: Bandwidth | undefined;
+  readonly #bandwidth: Bandwidth;
   #closed = false;
 
   /**
@@ -85,10 +85,7 @@ export class CaptureUploader implements AsyncDisposable {
   constructor(serverUrl: string, options: CaptureUploaderOptions = {}) {
     this.serverUrl = parseServerUrl(serverUrl, options);
     this.#options = withDefaults(options);
-    const { bandwidth } = this.#options;
-    this.#bandwidth = bandwidth < Infinity
-      ? new Bandwidth(bandwidth)
-      : undefined;
+    this.#bandwidth = new Bandwidth(this.#options.bandwidth);
     const client = createHttpClient(this.serverUrl, options.tls);
     this.#connection = { client, redirect: "manual" };
   }
@@ -257,8 +254,8 @@ export class CaptureUploader implements AsyncDisposable {
     const bandwidth = this.#bandwidth;
     // To wait for one's turn is no silence of the server's.
     const waiting = { signal, onWait: onProgress, waitMs: guard.limitMs / 4 };
-    const pace = bandwidth && {
-      pieceBytes: bandwidth.pieceBytes,
+    const pace = {
+      pieceBytes: () => bandwidth.pieceBytes,
       take: (bytes: number) => bandwidth.take(bytes, waiting),
     };
     const body = new FileBody(envelope, capture, { onProgress, pace });

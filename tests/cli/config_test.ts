@@ -4,6 +4,7 @@ import { parseCommandLine } from "../../sync/cli/command_line.ts";
 import { optionsOf } from "../../sync/cli/command.ts";
 import { COMMANDS } from "../../sync/cli/commands.ts";
 import { readSettings, type Settings } from "../../sync/cli/config.ts";
+import { BANDWIDTH_FORM, SCHEDULE_FORM } from "../../sync/cli/timetable.ts";
 import { UsageError } from "../../sync/cli/arguments.ts";
 import {
   type OptionName,
@@ -64,7 +65,8 @@ const WRONG: Partial<Record<OptionName, [values: string[], expected: string]>> =
     ],
     "listen-anywhere": [["maybe"], "true or false"],
     "max-spool-bytes": [["-1", "1.G", "much", "20X", "G"], BYTES],
-    "bandwidth": [["-1", "fast"], BYTES],
+    "bandwidth": [["-1", "fast", "512", "08:00,fast"], BANDWIDTH_FORM],
+    "schedule": [["night", "22:00", "Foo 10:00-12:00"], SCHEDULE_FORM],
     "min-free-bytes": [["-1", "256MM"], BYTES],
     "min-size": [["-1", "big"], BYTES],
     "max-size": [["-1", "big"], BYTES],
@@ -151,7 +153,8 @@ Deno.test("metadata without a key is refused, and not repeated", async () => {
 });
 
 Deno.test("settings have the defaults that the help names", () => {
-  const { token: _, ...rest } = settings([]);
+  const { token: _, bandwidth, ...rest } = settings([]);
+  assertEquals(bandwidth.text, "off");
   assertEquals(rest, {
     server: null,
     dataDir: join(HOME, ".local", "share", "jarvis"),
@@ -161,7 +164,7 @@ Deno.test("settings have the defaults that the help names", () => {
     timeoutMs: 30_000,
     concurrency: 32,
     order: "oldest",
-    bandwidth: Infinity,
+    schedule: null,
     watch: [],
     settleMs: undefined,
     filter: { exclude: [], minSizeBytes: 0, maxSizeBytes: Infinity },

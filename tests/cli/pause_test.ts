@@ -60,13 +60,14 @@ Deno.test("A pause survives restarts; sync and upload say so and exit 75", async
 Deno.test("A pause ends by itself when its time is over", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);
-  await host.enqueue(host.write("a"));
+  await using agent = await host.startAgent();
   {
     using queue = host.queue();
     queue.pause(Date.now() + 3_000);
   }
-  await using agent = await host.startAgent();
   await agent.said("Deliveries are paused");
+  await host.enqueue(host.write("a"));
+  await agent.said("Deliveries go on");
   await eventually("it is delivered", () => server.uploads.length === 1);
   assertEquals(
     (await host.run("resume")).stdout,

@@ -15,6 +15,8 @@ export function reportWith(changes: Partial<StatusReport> = {}): StatusReport {
     rate: null,
     failedByReason: [],
     paused: null,
+    schedule: null,
+    bandwidth: null,
     server: {
       url: "https://captures.example.org",
       state: "ready",

@@ -83,6 +83,8 @@ const fullReport = reportWith({
   rate: { capturesPerSecond: 1, bytesPerSecond: 1, secondsLeft: 1 },
   failedByReason: [{ reason: "no", count: 1 }],
   paused: { since: "2026-01-02T03:04:05.000Z", until: null },
+  schedule: { text: "Sat", open: true, since: null, until: null },
+  bandwidth: { text: "2M", bytesPerSecond: 2_097_152, until: null },
   service: { state: "active", reason: null },
   folders: [{ path: "/x", watchedBy: "events", reason: null }],
   advice: ["do"],

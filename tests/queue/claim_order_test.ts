@@ -244,13 +244,13 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
-  "the newest of two hundred thousand are found without going through them",
+  "the newest of fifty thousand are found without going through them",
   async (engine) => {
     await using fixture = new QueueFixture(engine);
     {
       using database = openDatabase(fixture.path, { engine });
       const insert = database.prepare(
-        `WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100000)
+        `WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 25000)
          INSERT INTO captures (id, filepath, metadata_json, created_at, priority)
          SELECT hex(randomblob(16)), '/captures/' || n, '{}', n, ? FROM n`,
       );
@@ -261,13 +261,12 @@ testOnEachEngine(
     }
     using newest = fixture.open({ order: "newest" });
     // If each sorted all of them, this would take minutes.
-    for (let n = 0; n < 2000; n++) {
+    for (let n = 0; n < 500; n++) {
       const [first] = newest.getPending(1);
-      if (first?.filepath !== "/captures/100000") throw new Error(first?.id);
+      if (first?.filepath !== "/captures/25000") throw new Error(first?.id);
     }
-    newest.remove([...newest.captures()].slice(0, 1).map(({ id }) => id));
     const names = namesOf(newest.claim(64));
-    assertEquals(names[0], "100000");
-    assertEquals(names[63], String(100_000 - 63));
+    assertEquals(names[0], "25000");
+    assertEquals(names[63], String(25_000 - 63));
   },
 );

@@ -98,6 +98,8 @@ testOnEachEngine(
       serverReason: null,
       serverSince: null,
       nextProbeAt: null,
+      schedule: null,
+      bandwidth: null,
       syncRequested: 0,
       syncCompleted: 0,
     };
@@ -111,9 +113,14 @@ testOnEachEngine(
       nextProbeAt: START_MS + 1,
     };
     fixture.queue.setAgentState(saying);
+    const times = { schedule: "22:00-06:00", bandwidth: "2M" };
+    fixture.queue.setTimetables(times);
     fixture.restart();
     const counts = { syncRequested: 0, syncCompleted: 0 };
-    assertEquals(fixture.queue.getAgentState(), { ...saying, ...counts });
+    assertEquals(
+      fixture.queue.getAgentState(),
+      { ...saying, ...times, ...counts },
+    );
   },
 );
 

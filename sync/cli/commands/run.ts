@@ -14,6 +14,7 @@ import { MemoryKeeper, releaseMemory } from "../memory.ts";
 import type { Monitoring } from "../monitoring.ts";
 import { isMonitored } from "../monitor_settings.ts";
 import { Reloader } from "../reload.ts";
+import { outsideSchedule } from "../timetable.ts";
 import { openStore, type Store } from "../store.ts";
 
 /** Is the agent until the program is told to stop. */
@@ -123,7 +124,10 @@ class Service {
     });
     this.#agent = agent;
     this.#queue = store.queue;
-    this.#tellProblem(null);
+    this.#tell((queue) => {
+      queue.setAgentProblem(null);
+      queue.setTimetables(timetablesOf(settings));
+    });
     const { pending } = store.queue.getStats();
     const ended = new AbortController();
     const until = AbortSignal.any([signal, ended.signal]);
@@ -153,8 +157,12 @@ class Service {
 
   /** Tells `status` what a person has to mend. */
   #tellProblem(problem: string | null): void {
+    this.#tell((queue) => queue.setAgentProblem(problem));
+  }
+
+  #tell(tell: (queue: UploadQueue) => void): void {
     try {
-      this.#queue?.setAgentProblem(problem);
+      if (this.#queue) tell(this.#queue);
     } catch (error) {
       this.#log("warn", `Cannot tell status: ${(error as Error).message}`);
     }
@@ -201,13 +209,22 @@ class Service {
   }
 }
 
+/** What holds at which times, as a person wrote it. */
+function timetablesOf({ schedule, bandwidth }: Settings) {
+  const isLimited = bandwidth.until(0) !== null || bandwidth.at(0) < Infinity;
+  return {
+    schedule: schedule?.text ?? null,
+    bandwidth: isLimited ? bandwidth.text : null,
+  };
+}
+
 /** Says in one line what there is to do, and whether it can be done. */
 function statusOf({ queue }: Store): string {
   const { pending, uploading, failed } = queue.getStats();
-  const { serverState, serverReason } = queue.getAgentState();
-  const problem = queue.agentProblem();
+  const { serverState, serverReason, schedule } = queue.getAgentState();
+  const states = [queue.agentProblem(), outsideSchedule(schedule)];
   return [
-    ...(problem === null ? [] : [problem]),
+    ...states.filter((state) => state !== null),
     `${pending + uploading} captures waiting`,
     ...(failed > 0 ? [`${failed} failed`] : []),
     `server ${serverState}${serverReason ? `: ${serverReason}` : ""}`,

@@ -13,6 +13,7 @@ import { type CommandContext, ExitCode } from "../command.ts";
 import { ambiguity, candidates, findNamed } from "../named_captures.ts";
 import { type Look, lookInto, noQueue } from "../store.ts";
 import { alignedLines, sizeText } from "../table.ts";
+import { outsideSchedule } from "../timetable.ts";
 import { captureForJson, standingOf } from "./list.ts";
 import { describePause } from "./pause.ts";
 
@@ -72,6 +73,7 @@ function ofQueued(
   const path = spooled && spool?.canHold(id) ? spool.pathOf(id) : filepath;
   const bytes = { path, isCopy: spooled, exists: isThere(path) };
   const pause = queue.getPause();
+  const outside = outsideSchedule(queue.getAgentState().schedule);
   const next = status === "failed"
     ? `nothing, until "jarvis-agent retry ${id}"`
     : status === "uploading" && isRunning
@@ -80,6 +82,8 @@ function ofQueued(
     ? describePause(pause)
     : !isRunning
     ? 'no agent runs: "jarvis-agent run" or "sync" sends it'
+    : outside
+    ? `it is ${outside}`
     : status === "pending" && capture.nextAttemptAt
     ? `it is sent again at ${capture.nextAttemptAt}`
     : "it is sent as soon as its turn comes";

@@ -18,6 +18,7 @@ import type { UploadQueue } from "../../queue/queue.ts";
 import { createAgent, createUploader, reconcile } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { Progress } from "../progress.ts";
+import { tellOutside } from "../timetable.ts";
 import { openStore, type Store } from "../store.ts";
 import { describePause } from "./pause.ts";
 
@@ -39,6 +40,7 @@ export async function run(context: CommandContext): Promise<number> {
   // Where no agent ever runs nobody else would find all that is damaged.
   using store = await openStore(settings, { log, thorough: true });
   const { queue } = store;
+  tellOutside(queue, context.err);
   const before = queue.getStats();
   const progress = new Progress(context.err, before.pending + before.uploading);
   const stop = new AbortController();

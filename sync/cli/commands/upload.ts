@@ -9,6 +9,7 @@ import { createUploader } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { eachFile } from "../each_file.ts";
 import { readMetadata } from "../metadata.ts";
+import { tellOutside } from "../timetable.ts";
 import { openStore, type Store } from "../store.ts";
 
 type Sent = Pick<
@@ -44,6 +45,7 @@ export async function run(context: CommandContext): Promise<number> {
   const log = createLog({ write: context.err });
   await using uploader = createUploader(settings, { maxRetries: 3, log });
   using store = await openStore(settings, { log });
+  tellOutside(store.queue, context.err);
   let unusable: Sent | undefined = store.queue.getPause() ? PAUSED : undefined;
   return await eachFile(context, async (filepath) => {
     openCapture(filepath)[Symbol.dispose]();
