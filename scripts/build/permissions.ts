@@ -34,5 +34,8 @@ export function permissionsOn(os: typeof Deno.build.os): string[] {
 /** What the program may do on this system. */
 export const PERMISSIONS: readonly string[] = permissionsOn(Deno.build.os);
 
-/** What V8 is told, from source and compiled: `sync/cli/memory.ts` collects when idle. */
-export const V8_FLAGS = "--v8-flags=--expose-gc";
+/**
+ * What V8 is told: `sync/cli/memory.ts` collects when idle, and a heap that may take
+ * no gigabyte is collected before it is several times what is used.
+ */
+export const V8_FLAGS = "--v8-flags=--expose-gc,--max-old-space-size=1024";

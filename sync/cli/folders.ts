@@ -7,7 +7,8 @@ import {
   resolve,
 } from "@std/path";
 import type { AfterUpload } from "../watch/after_upload.ts";
-import { CaptureFilter, type FilterOptions } from "../watch/capture_filter.ts";
+import type { FilterOptions } from "../watch/capture_filter.ts";
+import { Glob } from "../watch/glob.ts";
 import type { Given } from "./arguments.ts";
 
 /** Reads what becomes of a watched file once it is delivered. */
@@ -27,8 +28,8 @@ export function readAfterUpload(given: Given): AfterUpload {
  * @throws {UsageError} if no size would do, or a glob is none.
  */
 export function readFilter(given: Given): FilterOptions {
-  const include = readGlobs(given, "include");
-  const exclude = readGlobs(given, "exclude");
+  const include = readGlobs(given, "include").map(({ text }) => text);
+  const exclude = readGlobs(given, "exclude").map(({ text }) => text);
   const minSizeBytes = given.bytes("min-size", 0);
   const maxSizeBytes = given.bytes("max-size", Infinity);
   if (minSizeBytes > maxSizeBytes) {
@@ -42,17 +43,23 @@ export function readFilter(given: Given): FilterOptions {
   };
 }
 
-function readGlobs(given: Given, name: "include" | "exclude"): string[] {
-  const globs = given.texts(name);
-  for (const glob of globs) {
+/** @throws {UsageError} if one is none. */
+export function readGlobs(
+  given: Given,
+  name: "include" | "exclude" | "path",
+): Glob[] {
+  return given.texts(name).map((text) => {
     try {
-      new CaptureFilter({ include: [glob] });
+      return new Glob(text);
     } catch {
-      const shown = glob.length > 100 ? `${glob.slice(0, 100)}…` : glob;
-      throw given.wrong(name, "a glob like *.png or door/**", shown);
+      const shown = text.length > 100 ? `${text.slice(0, 100)}…` : text;
+      throw given.wrong(
+        name,
+        "a glob like *.png, door/** or [ab]?.{png,jpg}, of at most 1000 characters",
+        shown,
+      );
     }
-  }
-  return globs;
+  });
 }
 
 /**

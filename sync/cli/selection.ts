@@ -1,6 +1,5 @@
-import { basename } from "@std/path";
-import { globToRegExp } from "@std/path/glob-to-regexp";
 import type { Given } from "./arguments.ts";
+import { readGlobs } from "./folders.ts";
 
 /** Which captures are asked for. */
 export interface Selection {
@@ -17,10 +16,7 @@ export interface Selection {
 export function readSelection(given: Given): Selection {
   const since = given.text("since");
   const reason = given.text("reason")?.toLowerCase();
-  const glob = given.text("path");
-  const pattern = glob === undefined
-    ? undefined
-    : globToRegExp(glob, { extended: true, globstar: true });
+  const glob = readGlobs(given, "path").at(-1);
   return {
     sinceMs: since === undefined ? -Infinity : readTime(given, since),
     limit: given.number("limit", 100, { min: 1, max: 1e9, whole: true }),
@@ -29,8 +25,7 @@ export function readSelection(given: Given): Selection {
       if (reason !== undefined) {
         if (!lastError?.toLowerCase().includes(reason)) return false;
       }
-      return pattern === undefined ||
-        pattern.test(glob!.includes("/") ? filepath : basename(filepath));
+      return glob?.matches(filepath) ?? true;
     },
   };
 }

@@ -62,7 +62,7 @@ export class Candidates {
     renamed: Set<string> = new Set(),
   ): Promise<void> {
     const candidates = this.#candidatesIn(found, renamed);
-    const states = this.#options.known(candidates);
+    let states = this.#options.known(candidates);
     for (const [n, candidate] of candidates.entries()) {
       const state = states[n];
       const isKnown = state !== undefined && state !== "in doubt";
@@ -72,11 +72,12 @@ export class Candidates {
       if (!file) continue;
       if (state === undefined) this.#finished.add(file);
       else this.#doubtful.push(file);
+      const isFull = this.#finished.isFull ||
+        this.#doubtful.length >= MAX_DOUBTFUL;
+      if (!isFull) continue;
+      await this.#handOver();
+      states = this.#options.known(candidates);
     }
-    // Not in between: what is handed over would have to be asked for again.
-    const isFull = this.#finished.isFull ||
-      this.#doubtful.length >= MAX_DOUBTFUL;
-    if (isFull) await this.#handOver();
     // Uploads and events go on in the midst of many files.
     await this.#waitFor(new Promise<void>((resolve) => setImmediate(resolve)));
   }

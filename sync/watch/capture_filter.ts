@@ -1,5 +1,4 @@
-import { basename } from "@std/path";
-import { globToRegExp } from "@std/path/glob-to-regexp";
+import { Glob } from "./glob.ts";
 import { captureOf } from "./sidecar.ts";
 
 /** Which files of watched folders are wanted as captures. */
@@ -58,8 +57,8 @@ export class CaptureFilter {
   readonly #maxSizeBytes: number;
 
   constructor(options: FilterOptions = {}) {
-    this.#include = options.include?.map(toGlob);
-    this.#exclude = (options.exclude ?? []).map(toGlob);
+    this.#include = options.include?.map((text) => new Glob(text));
+    this.#exclude = (options.exclude ?? []).map((text) => new Glob(text));
     this.#minSizeBytes = options.minSizeBytes ?? 0;
     this.#maxSizeBytes = options.maxSizeBytes ?? Infinity;
   }
@@ -95,7 +94,7 @@ export class CaptureFilter {
   /** Whether JSON files are wanted as captures by a glob that says so. */
   takesJson(name: string): boolean {
     return this.#include?.some((glob) =>
-      /json/i.test(glob.text) && matches(glob, name)
+      /json/i.test(glob.text) && glob.matches(name)
     ) ?? false;
   }
 
@@ -105,26 +104,12 @@ export class CaptureFilter {
     if (UNFINISHED.test(last)) return "named like a file that is not finished";
     if (BESIDE_WORK.test(last)) return "a program's working file";
     if (OF_SYSTEMS.has(last.toLowerCase())) return "a system's own file";
-    const glob = this.#exclude.find((glob) => matches(glob, name));
+    const glob = this.#exclude.find((glob) => glob.matches(name));
     return glob && `excluded by "${glob.text}"`;
   }
 
   #omission(name: string): string | undefined {
-    const isIncluded = this.#include?.some((glob) => matches(glob, name));
+    const isIncluded = this.#include?.some((glob) => glob.matches(name));
     return isIncluded === false ? "not included" : undefined;
   }
-}
-
-interface Glob {
-  text: string;
-  pattern: RegExp;
-}
-
-function toGlob(text: string): Glob {
-  const options = { extended: true, globstar: true };
-  return { text, pattern: globToRegExp(text.replace(/^\.?\//, ""), options) };
-}
-
-function matches({ text, pattern }: Glob, name: string): boolean {
-  return pattern.test(text.includes("/") ? name : basename(name));
 }

@@ -1,3 +1,4 @@
+import { V8_FLAGS } from "../../scripts/build/permissions.ts";
 import { bindingFlags } from "../../scripts/task/bindings.ts";
 import type { FolderWatcherOptions } from "../../sync/watch/watcher_options.ts";
 import { RunningCli } from "./cli.ts";
@@ -50,7 +51,7 @@ export async function startWatchProcess(
   const child = new Deno.Command(program!, {
     args: [
       ...args,
-      ...["run", "-A", "--no-check", "--quiet", ...bindingFlags()],
+      ...["run", "-A", "--no-check", "--quiet", V8_FLAGS, ...bindingFlags()],
       ...[CHILD, folder, JSON.stringify(options)],
     ],
     stdin: "null",
@@ -58,10 +59,10 @@ export async function startWatchProcess(
     stderr: "piped",
   });
   const process = new WatchProcess(child.spawn());
-  await eventually("it is ready", () => process.stdout.includes("ready\n"))
-    .catch((error) => {
-      throw new Error(`${error.message}\n${process.stderr}`);
-    });
+  const isReady = () => process.stdout.includes("ready\n");
+  await eventually("it is ready", isReady, 60_000).catch((error) => {
+    throw new Error(`${error.message}\n${process.stderr}`);
+  });
   return process;
 }
 

@@ -28,7 +28,6 @@ import { format as formatBytes } from "@std/fmt/bytes";
 import { format as formatDuration } from "@std/fmt/duration";
 import { typeByExtension } from "@std/media-types/type-by-extension";
 import * as path from "@std/path";
-import { globToRegExp } from "@std/path/glob-to-regexp";
 import { FakeTime } from "@std/testing/time";
 import fc from "fast-check";
 import { pipeline } from "node:stream/promises";
@@ -418,27 +417,6 @@ Deno.test("path functions take a path apart and put it together", () => {
   assertEquals(path.relative(Deno.cwd(), absolute), "b");
   assertEquals(path.SEPARATOR, Deno.build.os === "windows" ? "\\" : "/");
   assertEquals(path.DELIMITER, Deno.build.os === "windows" ? ";" : ":");
-});
-
-Deno.test("globToRegExp() matches paths by stars, braces and classes", () => {
-  const matched: Record<string, string[]> = {
-    "*.png": ["a.png", ".a.png", "a b.c.png"],
-    "a/*.png": ["a/b.png"],
-    "**/*.png": ["a.png", "a/b.png", "a/b/c.png"],
-    "a/**": ["a/b", "a/b/c.png"],
-    "*.{png,jpg}": ["a.png", "a.jpg"],
-    "cam[0-9]-?.jp*g": ["cam1-x.jpeg", "cam2-\u00e9.jpg"],
-    "[!a]*": ["b.png"],
-    "a+b$.png": ["a+b$.png"],
-  };
-  const others = ["b/a.gif", "A.PNG", "c/b.gif", "xa.pngx"];
-  for (const [glob, paths] of Object.entries(matched)) {
-    const pattern = globToRegExp(glob, { extended: true, globstar: true });
-    assertEquals(paths.filter((path) => pattern.test(path)), paths, glob);
-    const isBroad = glob === "[!a]*";
-    const wrong = others.filter((path) => !isBroad && pattern.test(path));
-    assertEquals(wrong, [], glob);
-  }
 });
 
 Deno.test("FakeTime runs timers in their order, at their time", () => {
