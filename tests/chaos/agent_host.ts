@@ -46,10 +46,7 @@ export class AgentHost implements AsyncDisposable {
 
   /** Stops it for a while, as if the machine were suspended. */
   async stop(forMs: number): Promise<void> {
-    const child = this.#child;
-    if (!child?.signal("SIGSTOP")) return;
-    await delay(forMs);
-    child.signal("SIGCONT");
+    await this.#child?.stop(forMs);
   }
 
   /** Has it read its settings again, once it works. */

@@ -1,3 +1,5 @@
+import { delay } from "@std/async/delay";
+
 /** The longest that anything is kept of what a process says, in characters. */
 const TAIL_CHARS = 2000;
 
@@ -44,6 +46,13 @@ export class Child implements AsyncDisposable {
       // It has ended a moment ago.
       return false;
     }
+  }
+
+  /** Stops it for a while. */
+  async stop(forMs: number): Promise<void> {
+    if (!this.signal("SIGSTOP")) return;
+    await delay(forMs);
+    this.signal("SIGCONT");
   }
 
   /** Sends a signal that ends the process. */

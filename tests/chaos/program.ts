@@ -1,7 +1,7 @@
-import { join } from "@std/path";
 import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
 import { PERMISSIONS } from "../../scripts/build/permissions.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
+import { copyTree } from "../helpers/folders.ts";
 
 /** A change to the program's source. */
 export interface Edit {
@@ -77,12 +77,4 @@ export function inherited(): Record<string, string> {
     names.map((name) => [name, Deno.env.get(name)] as const)
       .filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
-}
-
-function copyTree(from: string, to: string): void {
-  if (Deno.statSync(from).isFile) return Deno.copyFileSync(from, to);
-  Deno.mkdirSync(to, { recursive: true });
-  for (const { name } of Deno.readDirSync(from)) {
-    copyTree(join(from, name), join(to, name));
-  }
 }

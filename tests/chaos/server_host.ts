@@ -67,10 +67,7 @@ export class ServerHost implements AsyncDisposable {
 
   /** Stops it for a while, as if the machine hung. */
   async stop(forMs: number): Promise<void> {
-    const child = this.#child;
-    if (!child?.signal("SIGSTOP")) return;
-    await delay(forMs);
-    child.signal("SIGCONT");
+    await this.#child?.stop(forMs);
   }
 
   /** Says what goes wrong from now on; nothing else does. */

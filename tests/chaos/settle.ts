@@ -4,6 +4,7 @@ import { eventually } from "../helpers/eventually.ts";
 import { LITTER } from "./habits.ts";
 import { sha256Of } from "./oracle.ts";
 import type { World } from "./world.ts";
+import { filesIn } from "../helpers/folders.ts";
 
 /**
  * Ends all trouble and holds the program to its promises: a fresh capture gets
@@ -145,12 +146,5 @@ async function attempt(
     world.faults.push(
       `${error.message}; the agent said:\n${world.agent.stderr}`,
     );
-  });
-}
-
-function filesIn(dir: string): string[] {
-  return [...Deno.readDirSync(dir)].flatMap((entry) => {
-    const path = join(dir, entry.name);
-    return entry.isDirectory ? filesIn(path) : [path];
   });
 }

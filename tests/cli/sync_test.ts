@@ -3,6 +3,7 @@ import { CaptureServer, created, deadUrl } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { HeldAnswer } from "../helpers/held_answer.ts";
 import { Host } from "../helpers/host.ts";
+import { hasProgram } from "../helpers/has_program.ts";
 
 /** Writes so many files and queues them. */
 function enqueue(host: Host, count: number): Promise<string[]> {
@@ -156,7 +157,7 @@ Deno.test("sync that is interrupted puts back what was under way, and exits 75",
 });
 
 Deno.test("sync draws a bar on a terminal", {
-  ignore: Deno.build.os !== "linux" || !await exists("/usr/bin/script"),
+  ignore: Deno.build.os !== "linux" || !hasProgram("script"),
 }, async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);
@@ -165,7 +166,3 @@ Deno.test("sync draws a bar on a terminal", {
   assertStringIncludes(stdout, `\r[${"#".repeat(30)}] 4 of 4`);
   assert(!stdout.includes("%: "), "no lines beside the bar");
 });
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
-}

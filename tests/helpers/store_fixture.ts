@@ -1,9 +1,15 @@
+import { assertEquals } from "@std/assert";
+import { openRegularFile } from "../../sync/host/opened_file.ts";
 import {
   type Connection,
   type Engine,
   openDatabase,
 } from "../../sync/queue/sqlite.ts";
-import { Intake, type IntakeOptions } from "../../sync/spool/intake.ts";
+import {
+  Intake,
+  type IntakeOptions,
+  type WatchedFile,
+} from "../../sync/spool/intake.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
 import { Spool } from "../../sync/spool/spool.ts";
 import { TempDir } from "./temp_dir.ts";
@@ -58,6 +64,12 @@ export class StoreFixture implements AsyncDisposable {
     }).filter((path) => !/^.records.jsonl$|^.in-use/.test(path)).sort();
   }
 
+  /** Expects the spool to have these captures, and nothing else. */
+  assertSpooled(ids: string[]): void {
+    const expected = ids.map((id) => `/${id.slice(-2)}/${id}`);
+    assertEquals(this.spooled(), expected.sort());
+  }
+
   /** Opens the database past the queue. */
   open(): Connection {
     return openDatabase(this.queue.path);
@@ -68,6 +80,13 @@ export class StoreFixture implements AsyncDisposable {
     this.spool[Symbol.dispose]();
     await this.dir[Symbol.asyncDispose]();
   }
+}
+
+/** A file as the watcher hands it over. */
+export function watchedFile(path: string): WatchedFile {
+  const open = () => openRegularFile(path, { noFollow: true });
+  using file = open();
+  return { path, metadataJson: '{"n":1}', identity: file.identity, open };
 }
 
 /** A folder on another file system than temporary files are on, if there is one. */

@@ -11,6 +11,7 @@ import { startCli } from "../helpers/cli.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { runInProcess } from "../helpers/in_process.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
+import { filesIn } from "../helpers/folders.ts";
 
 /** A host with a server, and a program on it that crashes on request. */
 class Scene implements AsyncDisposable {
@@ -98,12 +99,6 @@ class Scene implements AsyncDisposable {
     await this.server[Symbol.asyncDispose]();
     await this.dir[Symbol.asyncDispose]();
   }
-}
-
-function filesIn(dir: string): string[] {
-  return [...Deno.readDirSync(dir)].flatMap(({ name, isDirectory }) =>
-    isDirectory ? filesIn(`${dir}/${name}`) : [`${dir}/${name}`]
-  );
 }
 
 Deno.test("a crash of enqueue at spool-file hands nothing over, deletes nothing, and bars no second try", async () => {

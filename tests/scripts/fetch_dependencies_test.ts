@@ -10,6 +10,7 @@ import { probe } from "../../scripts/task/fetch_dependencies.ts";
 import type { Ended } from "../helpers/cli.ts";
 import { NpmRegistry } from "../helpers/npm_registry.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
+import { copyTree } from "../helpers/folders.ts";
 
 /** Far longer than a probe may take: what takes longer hangs. */
 const HANGS_MS = 60_000;
@@ -24,7 +25,7 @@ class Project implements AsyncDisposable {
     { authority = "", integrity = "sha512-" } = {},
     env: Record<string, string> = { JARVIS_DEPS: "npm" },
   ) {
-    copy(projectPath("scripts"), this.#dir.join("scripts"));
+    copyTree(projectPath("scripts"), this.#dir.join("scripts"));
     for (const [path, content] of Object.entries(FILES)) {
       this.#dir.write(path, content);
     }
@@ -93,14 +94,6 @@ function lockOf(registry: string, integrity: string): string {
     specifiers: { "npm:greeting@1.0.0": "1.0.0" },
     npm: { "greeting@1.0.0": { integrity, tarball } },
   });
-}
-
-function copy(from: string, to: string): void {
-  Deno.mkdirSync(to, { recursive: true });
-  for (const { name, isDirectory } of Deno.readDirSync(from)) {
-    if (isDirectory) copy(`${from}/${name}`, `${to}/${name}`);
-    else Deno.copyFileSync(`${from}/${name}`, `${to}/${name}`);
-  }
 }
 
 Deno.test("a task downloads from a registry whose authority only the system knows, and that breaks connections", async () => {

@@ -1,5 +1,6 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { runDeno } from "../../scripts/task/process.ts";
+import { RunningCli } from "../helpers/cli.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
@@ -44,42 +45,39 @@ Deno.test("runDeno() passes arguments on as they are, and the exit code back", a
   assertEquals(JSON.parse(text), [args, null]);
 });
 
+/** Starts {@linkcode COUNT} by a program of its own, in a group of its own. */
+async function startCounting(dir: TempDir): Promise<RunningCli> {
+  const run = dir.write("run.ts", RUN);
+  const count = dir.write("count.ts", COUNT);
+  const options: Deno.CommandOptions & { detached: boolean } = {
+    args: ["run", "-A", run, dir.path, "run", "-A", count],
+    detached: true,
+    stdout: "piped",
+    stderr: "piped",
+  };
+  const child = new RunningCli(
+    new Deno.Command(Deno.execPath(), options).spawn(),
+  );
+  await eventually("the program runs", () => child.stdout.includes("ready"));
+  return child;
+}
+
 Deno.test({
   name: "runDeno() tells a graceful program once what its whole group is told",
   // Windows has a console in the place of signals.
   ignore: onWindows,
   async fn() {
     await using dir = new TempDir();
-    const count = dir.write("count.ts", COUNT);
-    const options: Deno.CommandOptions & { detached: boolean } = {
-      args: [
-        "run",
-        "-A",
-        dir.write("run.ts", RUN),
-        dir.path,
-        "run",
-        "-A",
-        count,
-      ],
-      detached: true,
-      stdout: "piped",
-    };
-    await using child = new Deno.Command(Deno.execPath(), options).spawn();
-    let text = "";
-    const reading = (async () => {
-      for await (const chunk of child.stdout) {
-        text += new TextDecoder().decode(chunk);
-      }
-    })();
-    await eventually("the program runs", () => text.includes("ready"));
+    await using child = await startCounting(dir);
     // As a terminal does, and then as "deno task" does.
     Deno.kill(-child.pid, "SIGINT");
     child.kill("SIGINT");
-    await eventually("it is told", () => text.includes("interrupt 1"));
+    await eventually(
+      "it is told",
+      () => child.stdout.includes("interrupt 1"),
+    );
     child.kill("SIGTERM");
-    assertEquals((await child.status).code, 11);
-    await reading;
-    assertStringIncludes(text, "interrupt 1");
+    assertEquals((await child.ended()).code, 11);
   },
 });
 
@@ -88,33 +86,13 @@ Deno.test({
   ignore: onWindows,
   async fn() {
     await using dir = new TempDir();
-    const count = dir.write("count.ts", COUNT);
-    await using child = new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "-A",
-        dir.write("run.ts", RUN),
-        dir.path,
-        "run",
-        "-A",
-        count,
-      ],
-      stdout: "piped",
-    }).spawn();
-    let text = "";
-    const reading = (async () => {
-      for await (const chunk of child.stdout) {
-        text += new TextDecoder().decode(chunk);
-      }
-    })();
-    await eventually("the program runs", () => text.includes("ready"));
+    await using child = await startCounting(dir);
     let sent = 0;
     await eventually("it is told twice", () => {
       if (sent++ % 20 === 0) child.kill("SIGINT");
-      return text.includes("interrupt 2");
+      return child.stdout.includes("interrupt 2");
     });
     child.kill("SIGTERM");
-    await child.status;
-    await reading;
+    await child.ended();
   },
 });

@@ -6,6 +6,7 @@ import { runCli, RunningCli } from "../helpers/cli.ts";
 import { CaptureServer } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
+import { hasProgram } from "../helpers/has_program.ts";
 
 // Windows has a console in the place of signals.
 const ignore = Deno.build.os === "windows";
@@ -164,14 +165,3 @@ Deno.test({
     await task.ended();
   },
 });
-
-function hasProgram(name: string): boolean {
-  const folders = (Deno.env.get("PATH") ?? "").split(":");
-  return folders.some((folder) => {
-    try {
-      return Deno.statSync(`${folder}/${name}`).isFile;
-    } catch {
-      return false;
-    }
-  });
-}

@@ -17,11 +17,6 @@ import { StoreFixture } from "../helpers/store_fixture.ts";
 const encode = (text: string) => new TextEncoder().encode(text);
 
 /** What is in the spool: nothing but the entries of these ids. */
-function assertSpooled(fixture: StoreFixture, ids: string[]): void {
-  const expected = ids.map((id) => `/${id.slice(-2)}/${id}`);
-  assertEquals(fixture.spooled(), expected.sort());
-}
-
 Deno.test("Intake.add() queues a file with its hash and identity, and keeps a record of all that", async () => {
   await using fixture = new StoreFixture();
   const { queue, spool, intake } = fixture;
@@ -35,7 +30,7 @@ Deno.test("Intake.add() queues a file with its hash and identity, and keeps a re
   assertEquals([capture.identity, capture.sha256], [identity, sha256]);
   assertEquals([capture.spooled, capture.watched], [true, false]);
   assertEquals(fixture.bytesOf(id), "bytes");
-  assertSpooled(fixture, [id]);
+  fixture.assertSpooled([id]);
   const records = (await Array.fromAsync(spool.records())).flat();
   assertEquals(records, [{
     id,
@@ -136,7 +131,7 @@ Deno.test("Intake.add() by reference leaves the file in its place, and knows it 
   } finally {
     Deno.chdir(before);
   }
-  assertSpooled(fixture, []);
+  fixture.assertSpooled([]);
 });
 
 Deno.test("Intake.add() refuses what cannot be delivered, and nothing is left of it", async () => {
@@ -167,7 +162,7 @@ Deno.test("Intake.add() refuses what cannot be delivered, and nothing is left of
     }
   }
   assertEquals(fixture.queue.getStats().pending, 0);
-  assertSpooled(fixture, []);
+  fixture.assertSpooled([]);
 });
 
 Deno.test({
@@ -188,7 +183,7 @@ Deno.test({
       CaptureReadError,
       "it is still being written to",
     );
-    assertSpooled(fixture, []);
+    fixture.assertSpooled([]);
     const id = intake.add(path, "{}");
     maker.kill("SIGKILL");
     await maker.status;
@@ -206,7 +201,7 @@ Deno.test("Intake.remove() removes captures with their copies, and leaves origin
   const removed = intake.remove([spooled, "unknown", inPlace]);
   assertEquals(removed, [spooled, inPlace]);
   assertEquals(queue.list().map(({ id }) => id), [kept]);
-  assertSpooled(fixture, [kept]);
+  fixture.assertSpooled([kept]);
   assertEquals(Deno.readTextFileSync(path), "bytes");
 });
 
@@ -226,7 +221,7 @@ Deno.test("Intake.remove() removes what an agent takes up again in the midst of 
     onReached(() => {});
   }
   assertEquals(queue.list(), []);
-  assertSpooled(fixture, []);
+  fixture.assertSpooled([]);
 });
 
 Deno.test("Intake.remove() removes a capture whose id is another program's, and no file", async () => {
@@ -247,10 +242,10 @@ Deno.test("Intake.cleanup() removes what failed long ago, with its copies", asyn
   ];
   queue.complete([{ id: failed, kind: "discard", error: "HTTP 422" }]);
   assertEquals(intake.cleanup(7), []);
-  assertSpooled(fixture, [failed, pending]);
+  fixture.assertSpooled([failed, pending]);
   fixture.aheadMs = 8 * 86_400_000;
   assertEquals(intake.cleanup(7), [failed]);
-  assertSpooled(fixture, [pending]);
+  fixture.assertSpooled([pending]);
 });
 
 Deno.test("what could not be queued in a damaged queue is not left for the next one, besides what is tried again", async () => {
@@ -270,7 +265,7 @@ Deno.test("what could not be queued in a damaged queue is not left for the next 
       DatabaseError,
       "damaged",
     );
-    assertSpooled(fixture, []);
+    fixture.assertSpooled([]);
     assertEquals(Deno.readTextFileSync(path), "bytes");
   }
 });

@@ -11,16 +11,9 @@ import {
   StoreFixture,
   testAcrossFileSystems,
 } from "../helpers/store_fixture.ts";
+import { exists } from "../../sync/host/files.ts";
 
 const move = { mode: "move" } as const;
-
-function exists(path: string): boolean {
-  try {
-    return Deno.lstatSync(path) !== undefined;
-  } catch {
-    return false;
-  }
-}
 
 /** Runs while something happens at each step. */
 async function onEachStep<T>(

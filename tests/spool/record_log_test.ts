@@ -2,24 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
 import { RecordLog, type SpoolRecord } from "../../sync/spool/record_log.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
-
-function recordOf(id: string, more: Partial<SpoolRecord> = {}): SpoolRecord {
-  return {
-    id,
-    filepath: "/captures/Tür \u{1F6AA}.png",
-    metadataJson: '{"text":"a line\\nand another"}',
-    createdAtMs: 1_700_000_000_000,
-    watched: false,
-    sha256: "00ff".repeat(16),
-    identity: {
-      fileId: "8.1:2a",
-      size: 5,
-      mtimeMs: 1_600_000_000_000,
-      ctimeMs: 1_600_000_000_001,
-    },
-    ...more,
-  };
-}
+import { recordOf } from "../helpers/spool_record.ts";
 
 async function readAll(log: RecordLog): Promise<SpoolRecord[]> {
   return (await Array.fromAsync(log.read())).flat();

@@ -1,23 +1,11 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { libc } from "../../sync/host/libc.ts";
-import { openRegularFile } from "../../sync/host/opened_file.ts";
-import { Intake, type WatchedFile } from "../../sync/spool/intake.ts";
+import { Intake } from "../../sync/spool/intake.ts";
 import { MIN_FREE_BYTES, NoRoomError, Room } from "../../sync/spool/room.ts";
 import { SmallDisk } from "../chaos/small_disk.ts";
-import { StoreFixture } from "../helpers/store_fixture.ts";
+import { StoreFixture, watchedFile } from "../helpers/store_fixture.ts";
 
 const MIB = 1024 * 1024;
-
-function assertSpooled(fixture: StoreFixture, ids: string[]): void {
-  const expected = ids.map((id) => `/${id.slice(-2)}/${id}`);
-  assertEquals(fixture.spooled(), expected.sort());
-}
-
-function watchedFile(path: string): WatchedFile {
-  const open = () => openRegularFile(path);
-  using file = open();
-  return { path, metadataJson: "{}", identity: file.identity, open };
-}
 
 Deno.test("a spool that may hold no more refuses with a NoRoomError, before anything is done", async () => {
   await using fixture = new StoreFixture({ maxSpoolBytes: 12 });
@@ -31,7 +19,7 @@ Deno.test("a spool that may hold no more refuses with a NoRoomError, before anyt
       "Cannot take a capture of 5 bytes: the spool holds 10 bytes and at most 12 are allowed",
     );
   }
-  assertSpooled(fixture, ids);
+  fixture.assertSpooled(ids);
   assertEquals(queue.getStats().pending, 2);
   // What takes no room is taken.
   await intake.add(path, "{}", { mode: "reference" });
@@ -62,7 +50,7 @@ Deno.test("watched files for which the spool has no room are queued where they a
     false,
     false,
   ]);
-  assertSpooled(fixture, captures.slice(0, 2).map(({ id }) => id));
+  fixture.assertSpooled(captures.slice(0, 2).map(({ id }) => id));
 });
 
 Deno.test("a disk with less room than must stay free refuses with a NoRoomError, before anything is done", async () => {
@@ -76,7 +64,7 @@ Deno.test("a disk with less room than must stay free refuses with a NoRoomError,
       `and ${2 ** 60} must stay free`,
     );
   }
-  assertSpooled(fixture, []);
+  fixture.assertSpooled([]);
   assertEquals(fixture.queue.getStats().pending, 0);
   assertEquals(Deno.readTextFileSync(path), "bytes");
   // In place it takes no room to speak of.
@@ -158,7 +146,7 @@ testOnSmallDisk(
     Deno.writeFileSync(path, new Uint8Array(size));
     const intake = new Intake(fixture.queue, spool, { minFreeBytes: 1024 });
     const id = await intake.add(path, "{}", { mode: "move" });
-    assertSpooled(fixture, [id]);
+    fixture.assertSpooled([id]);
   },
 );
 
@@ -175,7 +163,7 @@ testOnSmallDisk(
       NoRoomError,
       "must stay free",
     );
-    assertSpooled(fixture, []);
+    fixture.assertSpooled([]);
     assert(before - spool.freeBytes() <= 16_384);
   },
 );
@@ -190,14 +178,14 @@ testOnSmallDisk(
     const isRefused = (promise: Promise<unknown>) =>
       assertRejects(() => promise, NoRoomError, "disk is full");
     await isRefused(intake.add(path, "{}"));
-    assertSpooled(fixture, []);
+    fixture.assertSpooled([]);
     const small = fixture.dir.write("small", "");
     const own = `${disk.path}/own`;
     Deno.writeTextFileSync(own, "");
     disk.fill();
     await isRefused(intake.add(small, "{}"));
     await isRefused(intake.add(own, "{}", { mode: "move" }));
-    assertSpooled(fixture, []);
+    fixture.assertSpooled([]);
     assertEquals(Deno.readTextFileSync(own), "");
     const metadata = JSON.stringify({ text: "x".repeat(500_000) });
     await isRefused((async () => {
@@ -211,7 +199,7 @@ testOnSmallDisk(
       await intake.add(small, "{}"),
       await intake.add(own, "{}", { mode: "move" }),
     ];
-    assertSpooled(fixture, ids);
+    fixture.assertSpooled(ids);
     assertEquals(queue.getStats().pending, pending + 2);
     assertEquals(queue.findDamage(), null);
   },

@@ -5,26 +5,10 @@ import { Spool, type SpoolRecord } from "../../sync/spool/spool.ts";
 import { bindingFlags } from "../../scripts/task/bindings.ts";
 import { sha256Of } from "../chaos/oracle.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
+import { recordOf } from "../helpers/spool_record.ts";
 
 const ID = "0f8fad5b-d9cb-469f-a165-70867728950e";
 const OTHER_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
-
-function recordOf(id: string): SpoolRecord {
-  return {
-    id,
-    filepath: "/captures/Tür \u{1F6AA}.png",
-    metadataJson: '{"door":3}',
-    createdAtMs: 1_700_000_000_000,
-    watched: false,
-    sha256: "00ff".repeat(16),
-    identity: {
-      fileId: "8.1:2a",
-      size: 5,
-      mtimeMs: 1_600_000_000_000,
-      ctimeMs: 1_600_000_000_001,
-    },
-  };
-}
 
 /** A spool in a folder of its own. */
 class Scene implements AsyncDisposable {

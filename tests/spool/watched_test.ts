@@ -1,14 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { basename } from "@std/path";
-import { openRegularFile } from "../../sync/host/opened_file.ts";
-import type { WatchedFile } from "../../sync/spool/intake.ts";
-import { StoreFixture } from "../helpers/store_fixture.ts";
-
-function watchedFile(path: string): WatchedFile {
-  const open = () => openRegularFile(path, { noFollow: true });
-  using file = open();
-  return { path, metadataJson: '{"n":1}', identity: file.identity, open };
-}
+import { StoreFixture, watchedFile } from "../helpers/store_fixture.ts";
 
 Deno.test("watched files are copied up to a size, and queued where they are beyond it", async () => {
   await using fixture = new StoreFixture();

@@ -10,6 +10,7 @@ import { eventually } from "../eventually.ts";
 import { runInProcess } from "../in_process.ts";
 import { TempDir } from "../temp_dir.ts";
 import { ShadowedDisk, type Survival } from "./shadowed_disk.ts";
+import { copyTree } from "../folders.ts";
 
 /** What scenes are played with. */
 export interface Props {
@@ -113,7 +114,7 @@ export class Scene implements AsyncDisposable {
   /** Cuts the power: what is on the disk by now may survive. The server goes on. */
   async cut(): Promise<void> {
     await this.#disk!.cut();
-    copyFolder(this.#received, this.#dir.join("received-before"));
+    copyTree(this.#received, this.#dir.join("received-before"));
   }
 
   /**
@@ -127,7 +128,7 @@ export class Scene implements AsyncDisposable {
     if (this.#tried.has(left)) return [];
     this.#tried.add(left);
     Deno.removeSync(this.#received, { recursive: true });
-    copyFolder(this.#dir.join("received-before"), this.#received);
+    copyTree(this.#dir.join("received-before"), this.#received);
     const faults: string[] = [];
     await this.deliver().catch((error) => faults.push(error.message));
     const received = new ReceivedFolder(this.#received).read();
@@ -186,14 +187,6 @@ export class Scene implements AsyncDisposable {
     if (code === 0) return false;
     if (code === 128 + 9) return true;
     throw new Error(`The program ended with code ${code}:\n${child.stderr}`);
-  }
-}
-
-function copyFolder(from: string, to: string): void {
-  Deno.mkdirSync(to);
-  for (const { name, isDirectory } of Deno.readDirSync(from)) {
-    if (isDirectory) copyFolder(join(from, name), join(to, name));
-    else Deno.copyFileSync(join(from, name), join(to, name));
   }
 }
 
