@@ -8,7 +8,7 @@ import { VERSION } from "../host/version.ts";
 import { adviceOn } from "../monitor/advice.ts";
 import type { StatusReport } from "../monitor/status_report.ts";
 import { verdictOf } from "../monitor/verdict.ts";
-import { engineInUse } from "../queue/engine_in_use.ts";
+import { engineInUse } from "../queue/sqlite.ts";
 import type { UploadQueue } from "../queue/queue.ts";
 import { queuesSetAside } from "../queue/repair/queue_files.ts";
 import type { Spool } from "../spool/spool.ts";

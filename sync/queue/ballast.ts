@@ -1,6 +1,7 @@
 import { dirname, resolve } from "@std/path";
 import { createPrivateFile } from "../host/data_dir.ts";
 import { freeBytes } from "../host/disk_space.ts";
+import { writeAll } from "../host/files.ts";
 
 /** So many times the reserve must be free for it to be taken. */
 const PLENTY = 4;
@@ -74,9 +75,7 @@ export class Ballast {
     for (let at = 0; at < this.bytes; at += CHUNK_BYTES) {
       // Zeros would take no room where the file system compresses.
       crypto.getRandomValues(chunk);
-      for (let from = 0; from < chunk.length;) {
-        from += file.writeSync(chunk.subarray(from));
-      }
+      writeAll(file, chunk);
     }
     // Some file systems find out only now whether there is room.
     file.syncDataSync();

@@ -129,6 +129,11 @@ export function toCapture(row: Row): QueuedCapture {
   };
 }
 
+/** The id in a row in which it is text. */
+export function idOf(row: Row): string {
+  return String(row.id);
+}
+
 /** An identity as the values of `file_id`, `size`, `mtime_ms` and `ctime_ms`. */
 export function identityValues(
   identity: KnownIdentity | null | undefined,

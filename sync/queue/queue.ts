@@ -1,16 +1,15 @@
 import { newCaptureId } from "../capture/capture_id.ts";
 import { encodeMetadata, type Metadata } from "../capture/metadata.ts";
-import type {
-  EnqueueOptions,
-  NewCapture,
-  QueuedCapture,
+import {
+  type EnqueueOptions,
+  idOf,
+  type NewCapture,
+  type QueuedCapture,
 } from "./capture_row.ts";
 import { ClaimOrder, type Order } from "./claim_order.ts";
 import { QueueFile, type QueueFileOptions } from "./queue_file.ts";
 import { assertLimit } from "./queue_reader.ts";
 import { QueueRecords } from "./queue_records.ts";
-import type { Row } from "./sqlite.ts";
-import type { Statements } from "./statements.ts";
 import {
   chargeAtOnce,
   completeOne,
@@ -76,9 +75,6 @@ export interface UploadQueueOptions extends QueueFileOptions {
  * ```
  */
 export class UploadQueue extends QueueRecords {
-  readonly #file: QueueFile;
-  readonly #sql: Statements;
-  readonly #now: () => number;
   readonly #order: ClaimOrder;
 
   /**
@@ -91,10 +87,8 @@ export class UploadQueue extends QueueRecords {
    */
   constructor(path: string, options: UploadQueueOptions = {}) {
     const { now = Date.now, order = "oldest" } = options;
-    const file = new QueueFile(path, options);
-    super(file, now);
-    [this.#file, this.#sql, this.#now] = [file, file.sql, now];
-    this.#order = new ClaimOrder(file, { now, order });
+    super(new QueueFile(path, options), now);
+    this.#order = new ClaimOrder(this.file, { now, order });
   }
 
   /**
@@ -118,13 +112,13 @@ export class UploadQueue extends QueueRecords {
    * order. One whose id is queued or delivered already stays as it is.
    */
   enqueueMany(captures: NewCapture[]): string[] {
-    const nowMs = this.#now();
+    const nowMs = this.now();
     const identified = captures
       .map((capture) => ({ ...capture, id: capture.id ?? newCaptureId() }));
-    this.#file.append(() => {
+    this.file.append((sql) => {
       for (const capture of identified) {
-        const isNew = insertOne(this.#sql, capture, nowMs);
-        if (isNew && capture.watched) addWatched(this.#sql, capture, nowMs);
+        const isNew = insertOne(sql, capture, nowMs);
+        if (isNew && capture.watched) addWatched(sql, capture, nowMs);
       }
     });
     return identified.map(({ id }) => id);
@@ -153,8 +147,8 @@ export class UploadQueue extends QueueRecords {
 
   /** Marks a pending capture as being sent. Returns whether it was pending. */
   markUploading(id: string): boolean {
-    const nowMs = this.#now();
-    return this.#file.write(() => this.#sql.markUploading.run(nowMs, id) > 0);
+    const nowMs = this.now();
+    return this.file.write((sql) => sql.markUploading.run(nowMs, id) > 0);
   }
 
   /** Moves a delivered capture to the ledger. Returns whether it was in the queue. */
@@ -168,10 +162,8 @@ export class UploadQueue extends QueueRecords {
    * whether it was in the queue and not failed yet.
    */
   markFailed(id: string, error: string): boolean {
-    const nowMs = this.#now();
-    return this.#file.write(() =>
-      chargeAtOnce(this.#sql, { id, error }, nowMs)
-    );
+    const nowMs = this.now();
+    return this.file.write((sql) => chargeAtOnce(sql, { id, error }, nowMs));
   }
 
   /**
@@ -179,9 +171,9 @@ export class UploadQueue extends QueueRecords {
    * were there to be completed: another process may have removed some.
    */
   complete(completions: Completion[]): number {
-    const nowMs = this.#now();
-    return this.#file.write(() =>
-      completions.filter((one) => completeOne(this.#sql, one, nowMs)).length
+    const nowMs = this.now();
+    return this.file.write((sql) =>
+      completions.filter((one) => completeOne(sql, one, nowMs)).length
     );
   }
 
@@ -190,7 +182,7 @@ export class UploadQueue extends QueueRecords {
    * uncharged, and returns how many. Only for the one agent, as it starts.
    */
   recover(): number {
-    return this.#file.write(() => this.#sql.recover.run());
+    return this.file.write((sql) => sql.recover.run());
   }
 
   /**
@@ -210,8 +202,8 @@ export class UploadQueue extends QueueRecords {
         `Cannot clean up captures older than ${days} days: expected 0 or more`,
       );
     }
-    const before = this.#now() - days * 86_400_000;
-    return this.#sql.oldFailed.all(before).map(idOf);
+    const before = this.now() - days * 86_400_000;
+    return this.sql.oldFailed.all(before).map(idOf);
   }
 
   /**
@@ -219,8 +211,7 @@ export class UploadQueue extends QueueRecords {
    * are `failed`, or all of both kinds. Returns the ids of those it found.
    */
   retry(which: string[] | "failed" | "all"): string[] {
-    const { retryOne, failedIds, retryableIds } = this.#sql;
-    return this.#file.write(() => {
+    return this.file.write(({ retryOne, failedIds, retryableIds }) => {
       const ids = typeof which !== "string"
         ? which
         : (which === "all" ? retryableIds : failedIds).all().map(idOf);
@@ -233,19 +224,19 @@ export class UploadQueue extends QueueRecords {
    * of all others. Returns whether it is in the queue.
    */
   setPriority(id: string, priority: number): boolean {
-    return this.#file.write(() => this.#sql.setPriority.run(priority, id) > 0);
+    return this.file.write((sql) => sql.setPriority.run(priority, id) > 0);
   }
 
   /** Makes pending captures due now, and the next ones, in this order; returns the ids of those it found. */
   bump(ids: string[]): string[] {
-    return this.#file.write(() =>
-      ids.toReversed().filter((id) => this.#sql.bump.run(id) > 0).reverse()
+    return this.file.write((sql) =>
+      ids.toReversed().filter((id) => sql.bump.run(id) > 0).reverse()
     );
   }
 
   /** Makes every waiting capture due now; what was charged stays. */
   makeAllDue(): void {
-    this.#file.write(() => this.#sql.makeAllDue.run());
+    this.file.write((sql) => sql.makeAllDue.run());
   }
 
   /**
@@ -253,12 +244,12 @@ export class UploadQueue extends QueueRecords {
    * found. A watched file is not taken up again then, unless it changes.
    */
   remove(ids: string[]): string[] {
-    const nowMs = this.#now();
-    return this.#file.write(() =>
+    const nowMs = this.now();
+    return this.file.write((sql) =>
       ids.filter((id) => {
-        if (this.#sql.remove.run(id) === 0) return false;
-        this.#sql.watchedIsRemoved.run(nowMs, id);
-        this.#sql.forgetAttempts.run(id, Number.MAX_SAFE_INTEGER);
+        if (sql.remove.run(id) === 0) return false;
+        sql.watchedIsRemoved.run(nowMs, id);
+        sql.forgetAttempts.run(id, Number.MAX_SAFE_INTEGER);
         return true;
       })
     );
@@ -266,8 +257,6 @@ export class UploadQueue extends QueueRecords {
 
   /** Gives back the memory in which SQLite keeps what it has read: up to 4 MB. */
   freeMemory(): void {
-    this.#sql.shrinkMemory.get();
+    this.sql.shrinkMemory.get();
   }
 }
-
-const idOf = (row: Row) => String(row.id);

@@ -1,5 +1,6 @@
 import { dirname, resolve } from "@std/path";
 import { createPrivateDir, createPrivateFile } from "../host/data_dir.ts";
+import { statIfThere } from "../host/files.ts";
 import { Ballast } from "./ballast.ts";
 import { assertQueue, prepareSchema } from "./migrate.ts";
 import {
@@ -29,7 +30,7 @@ export interface QueueFileOptions
 export class QueueFile implements Disposable {
   readonly path: string;
   readonly database: Connection;
-  /** Not to be used once the file is closed. */
+  /** Must not be used once the file is closed. */
   readonly sql: Statements;
   readonly #identity: string | undefined;
   readonly #ballast: Ballast | undefined;
@@ -58,7 +59,7 @@ export class QueueFile implements Disposable {
     this.#identity = identityOf(path);
     this.#ballast?.take();
     if (this.#ballast?.isHeld === false && this.#ballast.isNeeded) {
-      this.#seizeRoom(this.#ballast.bytes / 4);
+      this.#seizeRoom(this.#ballast);
     }
   }
 
@@ -69,8 +70,8 @@ export class QueueFile implements Disposable {
    * @throws {DatabaseError} if another file took this one's name meanwhile: whoever
    * opens the queue now would not find what was put into this one.
    */
-  append<T>(body: () => T): T {
-    const result = this.database.transaction(body);
+  append<T>(body: (sql: Statements) => T): T {
+    const result = this.#transaction(body);
     this.assertInPlace();
     return result;
   }
@@ -91,27 +92,31 @@ export class QueueFile implements Disposable {
    * @throws {DatabaseError} if the file was removed or replaced: the spool beside it
    * may be another one, whose lack of a copy says nothing of this queue's captures.
    */
-  write<T>(body: () => T): T {
+  write<T>(body: (sql: Statements) => T): T {
     this.assertInPlace();
     try {
-      return this.database.transaction(body);
+      return this.#transaction(body);
     } catch (error) {
       if (!this.#makeRoom(error) && !this.#setAside(error)) throw error;
-      return this.database.transaction(body);
+      return this.#transaction(body);
     } finally {
       this.#ballast?.take();
     }
   }
 
+  #transaction<T>(body: (sql: Statements) => T): T {
+    return this.database.transaction(() => body(this.sql));
+  }
+
   /** Sets rows aside that may be why a change was refused; returns whether there were any. */
   #setAside(error: unknown): boolean {
     return hasFault(error, "other") &&
-      this.database.transaction(() => setAllAside(this.sql, Date.now()));
+      this.#transaction((sql) => setAllAside(sql, Date.now()));
   }
 
   #makeRoom(error: unknown): boolean {
     if (this.#dropBallast(error)) {
-      this.#seizeRoom(this.#ballast!.bytes / 4);
+      this.#seizeRoom(this.#ballast!);
       return true;
     }
     if (!hasFault(error, "full")) return false;
@@ -129,12 +134,13 @@ export class QueueFile implements Disposable {
    * filled the disk would fill what the ballast has left. The -wal is begun anew as
    * often as can be.
    */
-  #seizeRoom(bytes: number): void {
+  #seizeRoom(ballast: Ballast): void {
+    const bytes = Math.floor(ballast.bytes / 4);
     try {
-      this.database.exec(`PRAGMA wal_autocheckpoint = 64;
-        INSERT INTO room VALUES (zeroblob(${
-        Math.floor(bytes)
-      })); DELETE FROM room`);
+      this.database.exec(
+        `PRAGMA wal_autocheckpoint = 64;
+        INSERT INTO room VALUES (zeroblob(${bytes})); DELETE FROM room`,
+      );
     } catch {
       // Then what is left must do.
     }
@@ -204,12 +210,7 @@ function identityOf(path: string): string | undefined {
 
 /** In bytes; 0 if there is no such file. */
 function sizeOf(path: string): number {
-  try {
-    const info = Deno.statSync(path);
-    if (!info.isFile) throw new Error("it is not a file");
-    return info.size;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return 0;
-    throw error;
-  }
+  const info = statIfThere(path);
+  if (info && !info.isFile) throw new Error("it is not a file");
+  return info?.size ?? 0;
 }

@@ -27,20 +27,40 @@ export interface DeliveredEntry {
   elapsedMs: number | null;
 }
 
-const PAGE = 500;
+/** How many rows are read at a time. */
+export const PAGE = 500;
+
+/** The status and turn of captures: within each, an index has them by age. */
+const GROUPS: readonly [CaptureStatus, number][] = [
+  ["pending", 0],
+  ["pending", 1],
+  ["pending", 2],
+  ["uploading", 0],
+  ["uploading", 1],
+  ["failed", 0],
+  ["failed", 1],
+];
+
+/** When the oldest capture was handed over that is neither delivered nor failed. */
+export function oldestMs(sql: Statements): number | null {
+  const times = GROUPS.filter(([status]) => status !== "failed")
+    .map((group) => whole(sql.oldest.get(...group)?.created_at))
+    .filter((time) => time !== null);
+  return times.length === 0 ? null : Math.min(...times);
+}
 
 /**
- * The captures of these statuses and turns, oldest first.
+ * The captures of one status, or all, oldest first.
  *
- * @param options `sinceMs` leaves out what was handed over before, `page` is how
- * many rows are read at a time.
+ * @param options `sinceMs` leaves out what was handed over before.
  */
 export function* capturesByAge(
   sql: Statements,
-  groups: [CaptureStatus, number][],
-  options: { sinceMs?: number; page?: number } = {},
+  options: { status?: CaptureStatus | undefined; sinceMs?: number },
 ): Generator<QueuedCapture> {
-  const streams = groups.map((group) => rowsByAge(sql, group, options))
+  const { status: wanted, sinceMs = -Infinity } = options;
+  const streams = GROUPS.filter(([status]) => status === (wanted ?? status))
+    .map((group) => rowsByAge(sql, group, sinceMs))
     .map((rows) => ({ rows, head: rows.next().value as Row | undefined }));
   while (true) {
     let first: typeof streams[number] | undefined;
@@ -57,17 +77,16 @@ export function* capturesByAge(
 function* rowsByAge(
   sql: Statements,
   [status, turn]: [CaptureStatus, number],
-  options: { sinceMs?: number; page?: number },
+  sinceMs: number,
 ): Generator<Row> {
-  const { sinceMs = -Infinity, page = PAGE } = options;
   let after: number | null = lowest(sinceMs);
   let rowid = String(-Number.MAX_SAFE_INTEGER);
-  // A time that is no number, which only past all checks gets in, ends it.
+  // A row whose time is no number, which the table's checks forbid, ends it.
   while (after !== null) {
     const from = [after, after, rowid];
-    const rows = sql.listAfter.all(status, turn, ...from, page);
+    const rows = sql.listAfter.all(status, turn, ...from, PAGE);
     yield* rows;
-    if (rows.length < page) return;
+    if (rows.length < PAGE) return;
     after = whole(rows.at(-1)!.created_at);
     rowid = String(rows.at(-1)!.rowid);
   }

@@ -6,10 +6,8 @@ import {
   readPause,
   writeAgentState,
 } from "./agent_state.ts";
-import { whole } from "./capture_row.ts";
-import type { QueueFile } from "./queue_file.ts";
+import { idOf, whole } from "./capture_row.ts";
 import { QueueReader } from "./queue_reader.ts";
-import type { Row } from "./sqlite.ts";
 import type { Attempt } from "./transitions.ts";
 import {
   fileKey,
@@ -45,21 +43,12 @@ const DAY_MS = 86_400_000;
  * they were, and what the agent says.
  */
 export class QueueRecords extends QueueReader {
-  readonly #file: QueueFile;
-  readonly #now: () => number;
-  /** Up to where the watched files were looked through, to be pruned. */
+  /** Where the next `pruneHistory` goes on among the watched files. */
   #prunedTo = 0;
-
-  /** @param now The wall clock, in milliseconds since 1970. */
-  constructor(file: QueueFile, now: () => number) {
-    super(file, now);
-    this.#file = file;
-    this.#now = now;
-  }
 
   /** How the last attempts for a capture went, the oldest first, also when it is delivered. */
   attempts(id: string): Attempt[] {
-    return this.#file.sql.attempts.all(id, id).map((row) => ({
+    return this.sql.attempts.all(id, id).map((row) => ({
       startedMs: whole(row.started_at) ?? 0,
       elapsedMs: whole(row.elapsed_ms) ?? 0,
       status: whole(row.http_status),
@@ -70,7 +59,7 @@ export class QueueRecords extends QueueReader {
 
   /** Whether a capture with this id was delivered. */
   wasDelivered(id: string): boolean {
-    return this.#file.sql.wasDelivered.get(id) !== undefined;
+    return this.sql.wasDelivered.get(id) !== undefined;
   }
 
   /**
@@ -81,11 +70,10 @@ export class QueueRecords extends QueueReader {
   knownWatched(
     files: SeenFile[],
   ): (WatchedState | "in doubt" | undefined)[] {
-    const { sql } = this.#file;
-    const known = files.map((file) => lookUp(sql, file));
+    const known = files.map((file) => lookUp(this.sql, file));
     const changes = known.flatMap(({ change }) => change ? [change] : []);
     if (changes.length > 0) {
-      this.#file.write(() =>
+      this.file.write((sql) =>
         changes.forEach((one) => sql.watchedIsNow.run(...one))
       );
     }
@@ -100,12 +88,12 @@ export class QueueRecords extends QueueReader {
    * @param sha256 Of its bytes, in hexadecimal.
    */
   knownContent(file: SeenFile, sha256: string): WatchedState | undefined {
-    return this.#file.write(() => stateByContent(this.#file.sql, file, sha256));
+    return this.file.write((sql) => stateByContent(sql, file, sha256));
   }
 
   /** What was delivered of a file that is known as delivered; `undefined` if none was. */
   deliveredFile(file: SeenFile): DeliveredCapture | undefined {
-    const row = this.#file.sql.deliveredWatched.get(fileKey(file));
+    const row = this.sql.deliveredWatched.get(fileKey(file));
     return row && {
       id: String(row.capture_id),
       sha256: row.sha256 as string | null,
@@ -115,7 +103,7 @@ export class QueueRecords extends QueueReader {
 
   /** Says that the agent has removed or moved a delivered capture's file: what comes in its place is new. */
   markRemoved(id: string): void {
-    this.#file.write(() => this.#file.sql.forgetWatchedCapture.run(id));
+    this.file.write((sql) => sql.forgetWatchedCapture.run(id));
   }
 
   /**
@@ -132,16 +120,15 @@ export class QueueRecords extends QueueReader {
     isStillThere: (path: string) => boolean,
     limit = 1000,
   ): number {
-    const sql = this.#file.sql;
-    const before = this.#now() - olderThanMs;
-    const files = sql.nextWatched.all(before, this.#prunedTo, limit);
+    const before = this.now() - olderThanMs;
+    const files = this.sql.nextWatched.all(before, this.#prunedTo, limit);
     this.#prunedTo = files.length < limit ? 0 : Number(files.at(-1)!.n);
     const gone = files.filter(({ is_old, filepath }) =>
       is_old === 1 && !isStillThere(String(filepath))
     );
-    const deliveries = sql.oldDelivered.all(before, limit).map(idOf);
+    const deliveries = this.sql.oldDelivered.all(before, limit).map(idOf);
     if (gone.length + deliveries.length === 0) return 0;
-    this.#file.write(() => {
+    this.file.write((sql) => {
       for (const { n } of gone) sql.forgetWatched.run(Number(n));
       for (const id of deliveries) {
         sql.forgetDelivered.run(id);
@@ -153,18 +140,18 @@ export class QueueRecords extends QueueReader {
 
   /** When a capture was delivered last, in milliseconds since 1970, as far as it is remembered. */
   lastDeliveryMs(): number | null {
-    return whole(this.#file.sql.lastDelivered.get()?.delivered_at);
+    return whole(this.sql.lastDelivered.get()?.delivered_at);
   }
 
   /** How many captures, of how many bytes, were delivered in the last so many milliseconds. */
   deliveredWithin(ms: number): { captures: number; bytes: number } {
-    const row = this.#file.sql.deliveredSince.get(this.#now() - ms)!;
+    const row = this.sql.deliveredSince.get(this.now() - ms)!;
     return { captures: Number(row.n), bytes: Number(row.bytes) };
   }
 
   /** The failed captures by what their last attempts have met, the most frequent first. */
   failedByReason(limit = 20): { reason: string; count: number }[] {
-    return this.#file.sql.failedByReason.all(limit).map((row) => ({
+    return this.sql.failedByReason.all(limit).map((row) => ({
       reason: String(row.last_error ?? "no reason given"),
       count: Number(row.n),
     }));
@@ -172,7 +159,7 @@ export class QueueRecords extends QueueReader {
 
   /** The samples of the last day, the oldest first. */
   samples(): Sample[] {
-    return this.#file.sql.samples.all().map((row) => ({
+    return this.sql.samples.all().map((row) => ({
       timeMs: Number(row.at),
       waiting: Number(row.waiting),
       delivered: Number(row.delivered),
@@ -181,31 +168,31 @@ export class QueueRecords extends QueueReader {
 
   /** Adds a sample, and forgets those that are older than a day. */
   addSample({ timeMs, waiting, delivered }: Sample): void {
-    this.#file.write(() => {
-      this.#file.sql.addSample.run(timeMs, waiting, delivered);
+    this.file.write((sql) => {
+      sql.addSample.run(timeMs, waiting, delivered);
       // A clock that was set back leaves none in the future.
-      this.#file.sql.forgetSamples.run(timeMs - DAY_MS, timeMs);
+      sql.forgetSamples.run(timeMs - DAY_MS, timeMs);
     });
   }
 
   /** How the watched folders stand, in JSON, as the agent last said. */
   watchedFolders(): string {
-    return String(this.#file.sql.agent.get()!.folders);
+    return String(this.sql.agent.get()!.folders);
   }
 
   /** Says how the watched folders stand; only for the one agent. */
   setWatchedFolders(json: string): void {
-    this.#file.write(() => this.#file.sql.setFolders.run(json));
+    this.file.write((sql) => sql.setFolders.run(json));
   }
 
   /** What a person has to mend before the agent can do what it was told to, or `null`. */
   agentProblem(): string | null {
-    return this.#file.sql.agent.get()!.problem as string | null;
+    return this.sql.agent.get()!.problem as string | null;
   }
 
   /** Says what a person has to mend; only for the one agent. */
   setAgentProblem(problem: string | null): void {
-    this.#file.write(() => this.#file.sql.setProblem.run(problem));
+    this.file.write((sql) => sql.setProblem.run(problem));
   }
 
   /** Says when captures are sent, and how fast; only for the one agent. */
@@ -219,56 +206,52 @@ export class QueueRecords extends QueueReader {
 
   /** Returns what the agent last said. */
   getAgentState(): AgentState {
-    return readAgentState(this.#file.sql);
+    return readAgentState(this.sql);
   }
 
   /** Records what the agent says; only for the one agent. */
   setAgentState(saying: AgentSaying): void {
-    this.#file.write(() => writeAgentState(this.#file.sql, saying));
+    this.file.write((sql) => writeAgentState(sql, saying));
   }
 
   /** Whether a person has stopped deliveries, since when and until when. */
   getPause(): Pause | null {
-    return readPause(this.#file.sql, this.#now());
+    return readPause(this.sql, this.now());
   }
 
   /** Stops deliveries until a moment, or with `null` until {@linkcode UploadQueue.resume}; restarts change nothing. */
   pause(untilMs: number | null): void {
-    const since = this.getPause()?.since ?? this.#now();
-    this.#file.write(() => this.#file.sql.setPause.run(since, untilMs));
+    const since = this.getPause()?.since ?? this.now();
+    this.file.write((sql) => sql.setPause.run(since, untilMs));
   }
 
   /** Lets deliveries go on. Returns whether they were stopped. */
   resume(): boolean {
     const wasPaused = this.getPause() !== null;
-    this.#file.write(() => this.#file.sql.setPause.run(null, null));
+    this.file.write((sql) => sql.setPause.run(null, null));
     return wasPaused;
   }
 
   /** Asks the running agent to try now whether the server can be used. */
   requestProbe(): void {
-    this.#file.write(() => this.#file.sql.requestProbe.run());
+    this.file.write((sql) => sql.requestProbe.run());
   }
 
   /** How often that was asked for. */
   probesRequested(): number {
-    return whole(this.#file.sql.agent.get()!.probes_requested) ?? 0;
+    return whole(this.sql.agent.get()!.probes_requested) ?? 0;
   }
 
   /** Asks the running agent to try everything at once; returns the number to wait for. */
   requestSync(): number {
-    return this.#file.write(() => {
-      this.#file.sql.requestSync.run();
+    return this.file.write((sql) => {
+      sql.requestSync.run();
       return this.getAgentState().syncRequested;
     });
   }
 
   /** Says that everything was tried that was asked for up to this number. */
   completeSync(requested: number): void {
-    this.#file.write(() => this.#file.sql.completeSync.run(requested));
+    this.file.write((sql) => sql.completeSync.run(requested));
   }
-}
-
-function idOf(row: Row): string {
-  return String(row.id);
 }

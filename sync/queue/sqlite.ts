@@ -119,6 +119,13 @@ export function defaultEngine(): Engine {
   return openNative ? "ffi" : "builtin";
 }
 
+/** The SQLite that this process opens databases with, and its version. */
+export function engineInUse(): { name: Engine; sqlite: string } {
+  using database = openDatabase(":memory:");
+  const row = database.prepare("SELECT sqlite_version() AS version").get()!;
+  return { name: database.engine, sqlite: String(row.version) };
+}
+
 /**
  * Opens a database file, which is created if need be.
  *

@@ -36,7 +36,7 @@ export const FIRST_DESIGN_ROWS: Target[] = ENGINES.map((engine) =>
         const path = dir.join(`queue-${made++}.db`);
         const count = fill(rows);
         using queue = new UploadQueue(path, { engine });
-        const listed = queue.list();
+        const listed = queue.captures().toArray();
         assertEquals(listed.length, count + 1);
         const { pending, uploading, failed } = queue.getStats();
         assertEquals(pending + uploading + failed, count + 1);

@@ -131,7 +131,7 @@ function fill(raw: Connection, { rows, watched, attempt }: Given): void {
 
 /** Whatever is in the rows, the sound ones are delivered and nothing throws. */
 function work(queue: UploadQueue, { kind }: Given): void {
-  const ids = queue.list().map(({ id }) => id);
+  const ids = queue.captures().toArray().map(({ id }) => id);
   assert(ids.includes("first") && ids.includes("last"));
   for (const id of ids) {
     queue.get(id);
@@ -174,7 +174,7 @@ function work(queue: UploadQueue, { kind }: Given): void {
   queue.cleanupOld(0);
   queue.pruneHistory(0, () => false);
   queue.requestSync();
-  queue.remove(queue.list().map(({ id }) => id));
+  queue.remove(queue.captures().toArray().map(({ id }) => id));
   assertNumbers(queue);
 }
 

@@ -34,7 +34,7 @@ const DO = {
       if (ids.length === 0 && n >= count) return claimed;
       claimed.push(...ids);
       queue.complete(ids.map((id) => ({ id, kind: "delivered" })));
-      queue.list({ limit: 5 });
+      queue.captures().take(5).toArray();
       queue.retry("failed");
     }
   },

@@ -43,7 +43,7 @@ export class Pair implements AsyncDisposable {
 
   #compare(): void {
     const { queue, model } = this;
-    const list = queue.list({ limit: 10_000 });
+    const list = queue.captures().toArray();
     const known = list.map((capture) => ({
       id: capture.id,
       createdAt: capture.createdAt,

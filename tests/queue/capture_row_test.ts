@@ -40,7 +40,7 @@ testOnEachEngine(
         await using fixture = spoiled(engine, `${column} = ${value}`);
         const { queue } = fixture;
         const what = `${column} = ${value}`;
-        const [, shown] = queue.list();
+        const [, shown] = queue.captures().toArray();
         assertEquals(
           [shown!.status, shown!.lastError],
           ["failed", REASON],
@@ -51,7 +51,7 @@ testOnEachEngine(
         const { pending, uploading, failed } = queue.getStats();
         assertEquals([pending, uploading, failed], [0, 2, 1], what);
         // From now on it is a capture like any other.
-        const [aside] = queue.list({ status: "failed" });
+        const [aside] = queue.captures({ status: "failed" }).toArray();
         assertEquals(queue.get(aside!.id), aside, what);
         assertEquals(aside!.lastError, REASON, what);
         assertEquals(queue.remove([aside!.id]), [aside!.id], what);
@@ -72,7 +72,7 @@ testOnEachEngine(
         queue.claim(10);
         queue.recover();
         assertEquals(fixture.pending(), ["first", "last"], value);
-        const [aside] = queue.list({ status: "failed" });
+        const [aside] = queue.captures({ status: "failed" }).toArray();
         assertEquals(aside!.lastError, REASON, value);
       }
     }
@@ -132,7 +132,7 @@ testOnEachEngine(
     for (const column of [...numbers, "snoozes", "last_attempt"]) {
       await using fixture = spoiled(engine, `${column} = 9223372036854775807`);
       const { queue } = fixture;
-      assertEquals(queue.list().length, 3, column);
+      assertEquals(queue.captures().toArray().length, 3, column);
       const claimed = queue.claim(10).map(({ id }) => id);
       assertEquals(claimed.length, 3, column);
       const found = queue.complete(
@@ -189,7 +189,7 @@ testOnEachEngine(
       fixture.queue.enqueue("/captures/x", {}, { createdAtMs });
     }
     const shown = new Set(
-      fixture.queue.list().map(({ createdAt }) => createdAt),
+      fixture.queue.captures().toArray().map(({ createdAt }) => createdAt),
     );
     assertEquals(
       shown,

@@ -144,7 +144,7 @@ testOnEachEngine(
     ]);
     assertEquals(other.claim(10), []);
     assertEquals(fixture.queue.getStats().uploading, 3);
-    const [first] = fixture.queue.list({ status: "uploading" });
+    const [first] = fixture.queue.captures({ status: "uploading" }).toArray();
     assertEquals(first?.lastAttempt, "2026-03-01T12:00:03.000Z");
   },
 );
@@ -160,7 +160,11 @@ testOnEachEngine(
     fixture.wait(YEAR_S);
     assertEquals(fixture.pending(), ["waiting", "fresh"]);
     assertEquals(queue.recover(), 1);
-    assertEquals(queue.list().map(({ attempts }) => attempts), [1, 0, 0]);
+    assertEquals(queue.captures().toArray().map(({ attempts }) => attempts), [
+      1,
+      0,
+      0,
+    ]);
     assertEquals(queue.getStats().failed, 0);
   },
 );
@@ -202,7 +206,7 @@ testOnEachEngine(
     assertEquals(namesOf(queue.claim(1)), ["f"]);
     queue.complete([{ id: f!, kind: "snooze", error: "", delayMs: 60_000 }]);
     queue.claim(1);
-    assertEquals(queue.list({ status: "uploading" })[0]!.id, b);
+    assertEquals(queue.captures({ status: "uploading" }).toArray()[0]!.id, b);
     assertEquals(fixture.pending(), [..."dace"]);
     assertEquals([a, c, e].every((id) => queue.setPriority(id!, 0)), true);
     assertEquals(queue.setPriority("nonsense", 1), false);

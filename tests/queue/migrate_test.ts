@@ -77,7 +77,7 @@ const ROWS: OldRow[] = [
 function assertMigrated(path: string, engine: (typeof ENGINES)[number]): void {
   let nowMs = START_MS;
   using queue = new UploadQueue(path, { engine, now: () => nowMs });
-  const all = queue.list();
+  const all = queue.captures().toArray();
   assertEquals(all.length, ROWS.length);
   const at = (id: string) => queue.get(id)!;
   for (const [n, id] of ["naive", "micros", "zone", "utc", "space"].entries()) {
@@ -133,7 +133,7 @@ for (const journalMode of ["delete", "wal"] as const) {
       makeByConnection({ path, rows: ROWS, journalMode }, engine);
       assertMigrated(path, engine);
       using again = new UploadQueue(path, { engine });
-      assertEquals(again.list().length, ROWS.length);
+      assertEquals(again.captures().toArray().length, ROWS.length);
     },
   );
 }
@@ -224,11 +224,14 @@ Deno.test({
       ["first.png", "first.png"],
       ["second.png", "second.png"],
     ]);
-    assertEquals(queue.list().map(({ id, status }) => [id, status]).sort(), [
-      ["bad metadata.png", "failed"],
-      ["failed.png", "failed"],
-      ["gone", "failed"],
-    ]);
+    assertEquals(
+      queue.captures().toArray().map(({ id, status }) => [id, status]).sort(),
+      [
+        ["bad metadata.png", "failed"],
+        ["failed.png", "failed"],
+        ["gone", "failed"],
+      ],
+    );
   },
 });
 
@@ -272,11 +275,11 @@ testOnEachEngine(
       ],
     }, engine);
     using queue = new UploadQueue(path, { engine });
-    assertEquals(queue.list().length, 4);
+    assertEquals(queue.captures().toArray().length, 4);
     assertEquals(queue.getStats().pending, 4);
     // Two are as good as any, the others show why not.
     assertEquals(queue.claim(10).length, 2);
-    const failed = queue.list({ status: "failed" });
+    const failed = queue.captures({ status: "failed" }).toArray();
     assertEquals(failed.map(({ lastError }) => lastError?.slice(0, 19)), [
       "Cannot read its row",
       "Cannot read its row",

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import type { UploadQueue } from "../../sync/queue/queue.ts";
+import type { CaptureStatus } from "../../sync/queue/queue.ts";
 import { testOnEachEngine } from "../helpers/engines.ts";
 import { QueueFixture, START_MS } from "../helpers/queue_fixture.ts";
 
@@ -21,7 +21,7 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
-  "UploadQueue.list() shows every status, oldest first, up to its limit",
+  "UploadQueue.captures() shows every status, oldest first",
   async (engine) => {
     await using fixture = new QueueFixture(engine);
     const { queue } = fixture;
@@ -29,14 +29,13 @@ testOnEachEngine(
     queue.complete([{ id: ids[1]!, kind: "discard", error: "HTTP 422" }]);
     queue.markFailed(ids[2]!, "HTTP 500");
     queue.markUploading(ids[3]!);
-    const names = (options?: Parameters<UploadQueue["list"]>[0]) =>
-      queue.list(options).map(({ filepath }) => filepath.slice(-1)).join("");
+    const names = (status?: CaptureStatus) =>
+      queue.captures({ status }).toArray()
+        .map(({ filepath }) => filepath.slice(-1)).join("");
     assertEquals(names(), "12345");
-    assertEquals(names({ limit: 2 }), "12");
-    assertEquals(names({ status: "pending" }), "135");
-    assertEquals(names({ status: "uploading" }), "4");
-    assertEquals(names({ status: "failed" }), "2");
-    assertEquals(names({ status: "pending", limit: 1 }), "1");
+    assertEquals(names("pending"), "135");
+    assertEquals(names("uploading"), "4");
+    assertEquals(names("failed"), "2");
   },
 );
 

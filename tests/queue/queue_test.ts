@@ -130,7 +130,7 @@ testOnEachEngine(
     const { queue } = fixture;
     for (const limit of [-1, 1.5, NaN, Infinity]) {
       assertThrows(() => queue.getPending(limit), RangeError, String(limit));
-      assertThrows(() => queue.list({ limit }), RangeError, String(limit));
+      assertThrows(() => queue.claim(limit), RangeError, String(limit));
     }
   },
 );
@@ -316,7 +316,7 @@ testOnEachEngine(
     queue.complete([{ id: failed!, kind: "discard", error: "HTTP 422" }]);
     queue.markUploading(busy!);
     assertEquals(queue.remove([failed!, "unknown", busy!]), [failed, busy]);
-    assertEquals(queue.list().map(({ id }) => id), [fresh]);
+    assertEquals(queue.captures().toArray().map(({ id }) => id), [fresh]);
     assertEquals(queue.getStats().delivered, 0);
   },
 );
@@ -341,7 +341,7 @@ testOnEachEngine(
     fixture.wait(1);
     assertEquals(queue.oldFailed(7), [old]);
     assertEquals(queue.cleanupOld(), [old]);
-    assertEquals(queue.list().map(({ id }) => id).length, 2);
+    assertEquals(queue.captures().toArray().map(({ id }) => id).length, 2);
     fixture.wait(YEAR_S);
     assertEquals(queue.cleanupOld(0), [recent]);
     assertEquals(queue.getStats(), {

@@ -81,7 +81,7 @@ testOnEachEngine(
       const path = dir.join(`${round}.db`);
       const ids = (await crowd.order(`enqueue ${engine} ${path} 3`)).flat();
       using queue = new UploadQueue(path, { engine });
-      const queued = queue.list().map(({ id }) => id);
+      const queued = queue.captures().toArray().map(({ id }) => id);
       assertEquals(queued.sort(), ids.sort());
     }
   },
@@ -102,7 +102,7 @@ testOnEachEngine(
       makeByConnection({ path, rows }, engine);
       const ids = (await crowd.order(`enqueue ${engine} ${path} 3`)).flat();
       using queue = new UploadQueue(path, { engine });
-      const queued = queue.list().map(({ id }) => id);
+      const queued = queue.captures().toArray().map(({ id }) => id);
       assertEquals(queued.sort(), [...old, ...ids].sort());
       assertEquals(queue.getStats().pending, queued.length);
     }
@@ -141,7 +141,7 @@ testOnEachEngine(
       const ids = (await crowd.order(`repair ${engine} ${path} 3`)).flat();
       assertEquals(queuesSetAside(path).length, 1);
       using queue = new UploadQueue(path, { engine });
-      const queued = queue.list().map(({ id }) => id);
+      const queued = queue.captures().toArray().map(({ id }) => id);
       assertEquals(queued.sort(), ids.sort());
     }
   },

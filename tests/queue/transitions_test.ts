@@ -32,7 +32,9 @@ testOnEachEngine(
       { id: "removed meanwhile", kind: "delivered" },
     ]);
     assertEquals(found, 5);
-    const states = queue.list().map(({ id, status, attempts, lastError }) => [
+    const states = queue.captures().toArray().map((
+      { id, status, attempts, lastError },
+    ) => [
       ids.indexOf(id),
       status,
       attempts,

@@ -200,7 +200,7 @@ Deno.test("Intake.remove() removes captures with their copies, and leaves origin
   const inPlace = await intake.add(path, "{}", { mode: "reference" });
   const removed = intake.remove([spooled, "unknown", inPlace]);
   assertEquals(removed, [spooled, inPlace]);
-  assertEquals(queue.list().map(({ id }) => id), [kept]);
+  assertEquals(queue.captures().toArray().map(({ id }) => id), [kept]);
   fixture.assertSpooled([kept]);
   assertEquals(Deno.readTextFileSync(path), "bytes");
 });
@@ -220,7 +220,7 @@ Deno.test("Intake.remove() removes what an agent takes up again in the midst of 
   } finally {
     onReached(() => {});
   }
-  assertEquals(queue.list(), []);
+  assertEquals(queue.captures().toArray(), []);
   fixture.assertSpooled([]);
 });
 

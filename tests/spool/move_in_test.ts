@@ -188,6 +188,6 @@ Deno.test(
     const log = () => {};
     const options = { log, endedInOrder: true };
     await reconcileSpool(fixture.queue, fixture.spool, options);
-    assertEquals(fixture.queue.list().length, 1);
+    assertEquals(fixture.queue.captures().toArray().length, 1);
   },
 );

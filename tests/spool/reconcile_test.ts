@@ -59,9 +59,9 @@ Deno.test("a spool and a queue that agree stay as they are, and nothing is said"
   const path = scene.dir.write("door.png", "bytes");
   await scene.intake.add(path, "{}");
   await scene.intake.add(path, "{}", { mode: "reference" });
-  const before = [scene.spooled(), scene.queue.list()];
+  const before = [scene.spooled(), scene.queue.captures().toArray()];
   assertEquals(await scene.reconcile(), NOTHING);
-  assertEquals([scene.spooled(), scene.queue.list()], before);
+  assertEquals([scene.spooled(), scene.queue.captures().toArray()], before);
   assertEquals(scene.logged, []);
 });
 
@@ -91,12 +91,12 @@ Deno.test("an entry of a watched file is queued again as one", async () => {
     identity,
     open,
   }]);
-  const before = scene.queue.list();
+  const before = scene.queue.captures().toArray();
   // As a queue is that was made in the place of a damaged one.
   using database = scene.open();
   database.exec("DELETE FROM captures");
   assertEquals(await scene.reconcile(), { ...NOTHING, requeued: 1 });
-  assertEquals(scene.queue.list(), before);
+  assertEquals(scene.queue.captures().toArray(), before);
   assertEquals(scene.queue.knownWatched([{ path, identity }]), ["queued"]);
 });
 
@@ -164,7 +164,7 @@ Deno.test("an entry of another size than its record says is set aside, and not s
   Deno.truncateSync(scene.spool.pathOf(id), 3);
   assertEquals(await scene.reconcile(), { ...NOTHING, orphaned: 1 });
   assertEquals(scene.spooled(), [`/orphans/${id}`, `/orphans/${id}.json`]);
-  assertEquals(scene.queue.list(), []);
+  assertEquals(scene.queue.captures().toArray(), []);
 });
 
 Deno.test("what a record says touches nothing outside the spool", async () => {
@@ -178,7 +178,7 @@ Deno.test("what a record says touches nothing outside the spool", async () => {
   for (const change of evil) scene.editLog(change);
   await scene.reconcile({ days: 1 });
   assertEquals(Deno.readTextFileSync(secret), "kept");
-  assertEquals(scene.queue.list(), []);
+  assertEquals(scene.queue.captures().toArray(), []);
   assertEquals(scene.spooled(), [`/orphans/${id}`]);
 });
 

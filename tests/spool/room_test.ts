@@ -43,7 +43,7 @@ Deno.test("watched files for which the spool has no room are queued where they a
     "warn Watched files are sent from where they are, and must stay there until then: " +
     "Cannot take a capture of 5 bytes: the spool holds 10 bytes and at most 12 are allowed",
   ]);
-  const captures = queue.list();
+  const captures = queue.captures().toArray();
   assertEquals(captures.map(({ spooled }) => spooled), [
     true,
     true,
@@ -119,7 +119,7 @@ testOnSmallDisk(
       });
       assertEquals(await intake.addWatched(files), []);
     }
-    const captures = queue.list({ limit: 1000 })
+    const captures = queue.captures().toArray()
       .filter(({ watched }) => watched);
     assertEquals(captures.length, 400);
     const copied = captures.filter(({ spooled }) => spooled).length * size;
@@ -131,7 +131,7 @@ testOnSmallDisk(
       if (spooled) spool.remove([id]);
     }
     await intake.addWatched([watchedFile(dir.write("new", "bytes"))]);
-    assert(queue.list({ limit: 1000 }).at(-1)!.spooled);
+    assert(queue.captures().toArray().at(-1)!.spooled);
   },
 );
 

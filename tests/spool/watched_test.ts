@@ -10,7 +10,7 @@ Deno.test("watched files are copied up to a size, and queued where they are beyo
   const options = { copyUpToBytes: 5 };
   const left = await fixture.intake.addWatched([small!, large!], options);
   assertEquals(left, []);
-  const [first, second] = fixture.queue.list();
+  const [first, second] = fixture.queue.captures().toArray();
   assertEquals([first!.watched, second!.watched], [true, true]);
   assertEquals([first!.spooled, second!.spooled], [true, false]);
   assertEquals(second!.identity, large!.identity);
@@ -34,7 +34,7 @@ Deno.test("a watched file that is another one by now, or gone, is left to the wa
     "gone",
     "linked",
   ]);
-  const captures = queue.list();
+  const captures = queue.captures().toArray();
   assertEquals(captures.map(({ filepath }) => basename(filepath)), ["sound"]);
   assertEquals(fixture.bytesOf(captures[0]!.id), "sound");
 });
@@ -49,7 +49,7 @@ Deno.test("a watched file that cannot be read now is queued where it is, so that
   };
   const others = watchedFile(fixture.dir.write("other.png", "bytes"));
   await fixture.intake.addWatched([{ ...file, open }, others]);
-  const captures = fixture.queue.list();
+  const captures = fixture.queue.captures().toArray();
   assertEquals(captures.map(({ spooled }) => spooled), [false, true]);
   assertEquals(captures[0]!.identity, file.identity);
   assert(captures.every(({ watched }) => watched));

@@ -3,7 +3,7 @@ import { exists } from "../../host/files.ts";
 import { freeBytes } from "../../host/disk_space.ts";
 import { NEARLY_FULL } from "../../monitor/advice.ts";
 import { nativeDetail } from "../../queue/native_sqlite.ts";
-import { engineInUse } from "../../queue/engine_in_use.ts";
+import { engineInUse } from "../../queue/sqlite.ts";
 import { queuesSetAside } from "../../queue/repair/queue_files.ts";
 import type { CommandContext } from "../command.ts";
 import { type Look, lookInto, noQueue } from "../store.ts";

@@ -77,11 +77,11 @@ testOnEachEngine(
       queue.claim(2);
       queue.markFailed(ids[5]!, "HTTP 500");
       queue.complete([{ id: ids[6]!, kind: "discard", error: "HTTP 422" }]);
-      return { list: queue.list({ limit: 1000 }), stats: queue.getStats() };
+      return { list: queue.captures().toArray(), stats: queue.getStats() };
     });
     assertEquals(scene.copyRows(), { captures: 500, complete: true });
     scene.use(scene.to, (queue) => {
-      assertEquals(queue.list({ limit: 1000 }), before.list);
+      assertEquals(queue.captures().toArray(), before.list);
       assertEquals(queue.getStats(), before.stats);
       const identity = { size: 5, mtimeMs: START_MS };
       const known = (path: string) =>
@@ -119,7 +119,7 @@ testOnEachEngine(
     const found = scene.copyRows();
     assertEquals(found, { captures: left.length, complete: false });
     scene.use(scene.to, (queue) => {
-      const kept = queue.list({ limit: 1000 }).map(({ id }) => id);
+      const kept = queue.captures().toArray().map(({ id }) => id);
       assertEquals(kept.sort(), left.sort());
     });
   },
@@ -139,7 +139,10 @@ testOnEachEngine(
     });
     assertEquals(scene.copyRows().captures, 2);
     scene.use(scene.to, (queue) => {
-      assertEquals(queue.list().map(({ id }) => id), ids.slice(4));
+      assertEquals(
+        queue.captures().toArray().map(({ id }) => id),
+        ids.slice(4),
+      );
     });
   },
 );
@@ -157,7 +160,7 @@ testOnEachEngine(
     scene.use(scene.from, (queue) => queue.markCompleted(ids[1]!));
     scene.copyRows();
     scene.use(scene.to, (queue) => {
-      assertEquals(queue.list().map(({ id }) => id), [ids[2]]);
+      assertEquals(queue.captures().toArray().map(({ id }) => id), [ids[2]]);
       assertEquals(queue.getStats().delivered, 2);
     });
   },

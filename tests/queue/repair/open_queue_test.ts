@@ -81,11 +81,11 @@ class Scene implements AsyncDisposable {
     });
     const idsOf = async (copy: boolean) => {
       const before = new Set(
-        queue.list({ limit: CAPTURES }).map(({ id }) => id),
+        queue.captures().toArray().map(({ id }) => id),
       );
       const copyUpToBytes = copy ? Infinity : -1;
       await intake.addWatched(files, { copyUpToBytes });
-      return queue.list({ limit: CAPTURES }).map(({ id }) => id)
+      return queue.captures().toArray().map(({ id }) => id)
         .filter((id) => !before.has(id));
     };
     this.inPlace.push(...await idsOf(false));
@@ -119,7 +119,7 @@ class Scene implements AsyncDisposable {
     await reconcileSpool(queue, this.spool, { log: () => {} });
     assertEquals(queue.findDamage(), null);
     const { pending, uploading, failed } = queue.getStats();
-    const captures = queue.list({ limit: 10_000 });
+    const captures = queue.captures().toArray();
     assertEquals(captures.length, pending + uploading + failed);
     return new Set(captures.map(({ id }) => id));
   }
@@ -248,7 +248,11 @@ testOnEachEngine(
     {
       using queue = await scene.open();
       assertEquals(queuesSetAside(scene.path), []);
-      assertThrows(() => queue.list(), DatabaseError, "is damaged");
+      assertThrows(
+        () => queue.captures().toArray(),
+        DatabaseError,
+        "is damaged",
+      );
       // The agent ends, as it does with any error.
       queue.setAgentState({ ...queue.getAgentState(), pid: null });
     }
@@ -264,12 +268,12 @@ testOnEachEngine(
     await scene.fill();
     const before = new UploadQueue(scene.path, { engine });
     const known = new Map(
-      before.list().map((capture) => [capture.id, capture]),
+      before.captures().toArray().map((capture) => [capture.id, capture]),
     );
     before.close();
     scene.damage(spoilCaptures);
     using queue = await scene.open();
-    const captures = queue.list();
+    const captures = queue.captures().toArray();
     assert(captures.length > 10 && captures.length < known.size);
     for (const capture of captures) {
       assertEquals(
@@ -577,7 +581,7 @@ testOnEachEngine(
       log: () => {},
       thorough: true,
     });
-    const found = opened.list({ limit: 1000 }).map(({ id }) => id);
+    const found = opened.captures().toArray().map(({ id }) => id);
     assertEquals(found.sort(), [...scene.inPlace, ...scene.spooled].sort());
     const kept = `${path}.corrupt-20261124T010203Z-wal`;
     assertEquals(Deno.readTextFileSync(kept), "parted");
@@ -615,7 +619,7 @@ testOnEachEngine(
     const enqueue = () => old.enqueue("/captures/after");
     assertThrows(enqueue, Error, "was removed or replaced meanwhile");
     assertEquals(
-      queue.list({ limit: 1000 }).at(-1)?.filepath,
+      queue.captures().toArray().at(-1)?.filepath,
       "/captures/before",
     );
     assertEquals(queue.findDamage(), null);
