@@ -2,8 +2,8 @@ import type { ProcessLock } from "../host/lock.ts";
 import type { Log } from "../host/log.ts";
 import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
 import type { Spool } from "../spool/spool.ts";
+import type { OutcomeKind } from "../upload/outcome.ts";
 import type { CaptureUploader, UploadResult } from "../upload/uploader.ts";
-import type { EndedAttempt } from "./outcome_handler.ts";
 import type { Schedule } from "./pause_switch.ts";
 import type { Throttle } from "./throttle.ts";
 
@@ -11,6 +11,14 @@ import type { Throttle } from "./throttle.ts";
 export interface AgentWatcher {
   scan(): Promise<void>;
   run(signal: AbortSignal, onReady?: () => void): Promise<void>;
+}
+
+/** One attempt, as it is counted. */
+export interface EndedAttempt {
+  outcome: OutcomeKind;
+  elapsedMs: number;
+  /** The size of the capture, as far as it is known. */
+  bytes: number;
 }
 
 /** Options for {@linkcode SyncAgent}. */

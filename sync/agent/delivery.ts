@@ -2,10 +2,9 @@ import { basename } from "@std/path";
 import { checkMetadata } from "../capture/metadata.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Wakeup } from "../host/wakeup.ts";
-import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
-import type { Spool } from "../spool/spool.ts";
+import type { QueuedCapture } from "../queue/queue.ts";
 import type { KnownCapture } from "../upload/capture_file.ts";
-import type { CaptureUploader } from "../upload/uploader.ts";
+import type { SyncAgentOptions } from "./agent_options.ts";
 import type { BatchCompleter } from "./batch_completer.ts";
 import type { OutcomeHandler } from "./outcome_handler.ts";
 import type { Patience } from "./patience.ts";
@@ -14,10 +13,8 @@ import { Prefetch } from "./prefetch.ts";
 import type { Throttle } from "./throttle.ts";
 
 /** What {@linkcode Delivery} needs. */
-export interface DeliveryOptions {
-  queue: Pick<UploadQueue, "claim" | "complete" | "attempts">;
-  uploader: Pick<CaptureUploader, "upload">;
-  spool?: Pick<Spool, "pathOf"> | undefined;
+export interface DeliveryOptions
+  extends Pick<SyncAgentOptions, "queue" | "uploader" | "spool"> {
   throttle: Throttle;
   outcomes: OutcomeHandler;
   completer: BatchCompleter;
@@ -31,7 +28,7 @@ export interface DeliveryOptions {
 /** The longest time between two turns of a loop, in milliseconds. */
 export const TURN_MS = 5_000;
 
-/** The agent's working half: claims captures, uploads several at a time, completes each. */
+/** Claims captures, uploads several at a time, and hands each one's outcome on. */
 export class Delivery {
   readonly #options: DeliveryOptions;
   readonly #prefetch: Prefetch;
@@ -42,8 +39,8 @@ export class Delivery {
   }
 
   /**
-   * Sends what is due, each place taken again as soon as it is free, until
-   * nothing is due, the throttle waits, or a person has paused deliveries. What is enqueued meanwhile is sent too.
+   * Sends what is due, and what is enqueued meanwhile, until nothing is due, the
+   * throttle waits, or a person has paused deliveries.
    *
    * @param stop Nothing is begun any more when it aborts.
    * @param abort Uploads under way end when it aborts, and are put back.

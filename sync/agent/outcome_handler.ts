@@ -1,9 +1,8 @@
 import { metadataHash } from "../capture/metadata_hash.ts";
 import type { Log } from "../host/log.ts";
-import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
-import type { Spool } from "../spool/spool.ts";
-import type { OutcomeKind } from "../upload/outcome.ts";
-import type { CaptureUploader, UploadResult } from "../upload/uploader.ts";
+import type { QueuedCapture } from "../queue/queue.ts";
+import type { UploadResult } from "../upload/uploader.ts";
+import type { SyncAgentOptions } from "./agent_options.ts";
 import { AttemptLog } from "./attempt_log.ts";
 import type { BatchCompleter } from "./batch_completer.ts";
 import { type Attempt, Suspects } from "./suspects.ts";
@@ -18,32 +17,20 @@ export interface PassReport {
   postponed: number;
 }
 
-/** One attempt, as it is counted. */
-export interface EndedAttempt {
-  outcome: OutcomeKind;
-  elapsedMs: number;
-  /** The size of the capture, as far as it is known. */
-  bytes: number;
-}
-
 /** What {@linkcode OutcomeHandler} needs. */
-export interface OutcomeHandlerOptions {
-  queue: Pick<UploadQueue, "get">;
-  uploader: Pick<CaptureUploader, "probe">;
+export interface OutcomeHandlerOptions extends
+  Pick<
+    SyncAgentOptions,
+    | "queue"
+    | "uploader"
+    | "spool"
+    | "onDelivered"
+    | "onFailed"
+    | "onAttempt"
+    | "snoozeMs"
+  > {
   throttle: Throttle;
   completer: BatchCompleter;
-  /** Where captures lie that are `spooled`. */
-  spool?: Pick<Spool, "discard"> | undefined;
-  /** Is called when a delivery is recorded, and waited for. */
-  onDelivered?:
-    | ((capture: QueuedCapture, result: UploadResult) => void | Promise<void>)
-    | undefined;
-  /** Is called when it is recorded that a capture failed. */
-  onFailed?: ((capture: QueuedCapture) => void) | undefined;
-  /** Is called when an attempt has ended. */
-  onAttempt?: ((attempt: EndedAttempt) => void) | undefined;
-  /** How long a capture is snoozed the first time, in milliseconds. @default {60000} */
-  snoozeMs?: number | undefined;
   log: Log;
 }
 
@@ -54,9 +41,7 @@ const MAX_SNOOZE_MS = 3_600_000;
 /** The same where it may be the server's: once that is mended it should not take long. */
 const MAX_PAUSE_MS = 600_000;
 
-/**
- * Decides what an attempt means: for the capture, for the throttle, for the log.
- */
+/** Decides what an attempt means: for the capture, for the throttle, for the log. */
 export class OutcomeHandler {
   readonly #options: OutcomeHandlerOptions;
   readonly #throttle: Throttle;

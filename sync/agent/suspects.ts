@@ -1,9 +1,6 @@
 import type { QueuedCapture } from "../queue/queue.ts";
-import type {
-  CaptureUploader,
-  Readiness,
-  UploadResult,
-} from "../upload/uploader.ts";
+import type { Readiness, UploadResult } from "../upload/uploader.ts";
+import type { SyncAgentOptions } from "./agent_options.ts";
 import type { Throttle } from "./throttle.ts";
 
 /** A capture that was not delivered. */
@@ -17,9 +14,8 @@ export interface Attempt {
 }
 
 /** What {@linkcode Suspects} needs. */
-export interface SuspectsOptions {
+export interface SuspectsOptions extends Pick<SyncAgentOptions, "uploader"> {
   throttle: Throttle;
-  uploader: Pick<CaptureUploader, "probe">;
   /** Is called with a capture that failed while others passed. */
   onOwnFault: (attempt: Attempt) => void;
   /**

@@ -199,9 +199,7 @@ export class QueueRecords extends QueueReader {
   setTimetables(
     { schedule, bandwidth }: Pick<AgentState, "schedule" | "bandwidth">,
   ): void {
-    this.#file.write(() =>
-      this.#file.sql.setTimetables.run(schedule, bandwidth)
-    );
+    this.file.write((sql) => sql.setTimetables.run(schedule, bandwidth));
   }
 
   /** Returns what the agent last said. */
