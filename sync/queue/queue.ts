@@ -18,7 +18,7 @@ import {
 } from "./transitions.ts";
 import { addWatched } from "./watched_files.ts";
 
-export type { AgentSaying, AgentState, Pause } from "./agent_state.ts";
+export type { AgentSaying, AgentState, Pause } from "./agent_row.ts";
 export type {
   CaptureStatus,
   EnqueueOptions,
@@ -195,17 +195,6 @@ export class UploadQueue extends QueueRecords {
     return this.remove(this.oldFailed(days));
   }
 
-  /** The ids of what {@linkcode UploadQueue.cleanupOld} would remove. */
-  oldFailed(days: number): string[] {
-    if (!(days >= 0)) {
-      throw new RangeError(
-        `Cannot clean up captures older than ${days} days: expected 0 or more`,
-      );
-    }
-    const before = this.now() - days * 86_400_000;
-    return this.sql.oldFailed.all(before).map(idOf);
-  }
-
   /**
    * Makes captures due now with no attempt charged: the named ones, all that
    * are `failed`, or all of both kinds. Returns the ids of those it found.
@@ -253,10 +242,5 @@ export class UploadQueue extends QueueRecords {
         return true;
       })
     );
-  }
-
-  /** Gives back the memory in which SQLite keeps what it has read: up to 4 MB. */
-  freeMemory(): void {
-    this.sql.shrinkMemory.get();
   }
 }

@@ -1,5 +1,6 @@
 import {
   type CaptureStatus,
+  idOf,
   type QueuedCapture,
   toCapture,
   whole,
@@ -126,6 +127,17 @@ export class QueueReader implements Disposable {
     return row && toCapture(row);
   }
 
+  /** The ids of what {@linkcode UploadQueue.cleanupOld} would remove. */
+  oldFailed(days: number): string[] {
+    if (!(days >= 0)) {
+      throw new RangeError(
+        `Cannot clean up captures older than ${days} days: expected 0 or more`,
+      );
+    }
+    const before = this.now() - days * 86_400_000;
+    return this.sql.oldFailed.all(before).map(idOf);
+  }
+
   /** What is damaged in the database file, or `null` if it is sound. Reads all of it. */
   findDamage(): string | null {
     const { database } = this.file;
@@ -143,6 +155,11 @@ export class QueueReader implements Disposable {
   dataVersion(): number {
     this.file.assertInPlace();
     return Number(this.sql.dataVersion.get()!.data_version);
+  }
+
+  /** Gives back the memory in which SQLite keeps what it has read: up to 4 MB. */
+  freeMemory(): void {
+    this.sql.shrinkMemory.get();
   }
 
   /** Closes the database. Closing again does nothing. */

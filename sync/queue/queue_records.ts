@@ -1,13 +1,5 @@
-import {
-  type AgentSaying,
-  type AgentState,
-  type Pause,
-  readAgentState,
-  readPause,
-  writeAgentState,
-} from "./agent_state.ts";
+import { AgentRow } from "./agent_row.ts";
 import { idOf, whole } from "./capture_row.ts";
-import { QueueReader } from "./queue_reader.ts";
 import type { Attempt } from "./transitions.ts";
 import {
   fileKey,
@@ -39,10 +31,10 @@ export interface Sample {
 const DAY_MS = 86_400_000;
 
 /**
- * What a queue keeps besides its captures: those that have left it, the files that
- * they were, and what the agent says.
+ * What a queue keeps besides its captures: their attempts, those that have left it,
+ * and the files of watched folders that they were.
  */
-export class QueueRecords extends QueueReader {
+export class QueueRecords extends AgentRow {
   /** Where the next `pruneHistory` goes on among the watched files. */
   #prunedTo = 0;
 
@@ -173,83 +165,5 @@ export class QueueRecords extends QueueReader {
       // A clock that was set back leaves none in the future.
       sql.forgetSamples.run(timeMs - DAY_MS, timeMs);
     });
-  }
-
-  /** How the watched folders stand, in JSON, as the agent last said. */
-  watchedFolders(): string {
-    return String(this.sql.agent.get()!.folders);
-  }
-
-  /** Says how the watched folders stand; only for the one agent. */
-  setWatchedFolders(json: string): void {
-    this.file.write((sql) => sql.setFolders.run(json));
-  }
-
-  /** What a person has to mend before the agent can do what it was told to, or `null`. */
-  agentProblem(): string | null {
-    return this.sql.agent.get()!.problem as string | null;
-  }
-
-  /** Says what a person has to mend; only for the one agent. */
-  setAgentProblem(problem: string | null): void {
-    this.file.write((sql) => sql.setProblem.run(problem));
-  }
-
-  /** Says when captures are sent, and how fast; only for the one agent. */
-  setTimetables(
-    { schedule, bandwidth }: Pick<AgentState, "schedule" | "bandwidth">,
-  ): void {
-    this.file.write((sql) => sql.setTimetables.run(schedule, bandwidth));
-  }
-
-  /** Returns what the agent last said. */
-  getAgentState(): AgentState {
-    return readAgentState(this.sql);
-  }
-
-  /** Records what the agent says; only for the one agent. */
-  setAgentState(saying: AgentSaying): void {
-    this.file.write((sql) => writeAgentState(sql, saying));
-  }
-
-  /** Whether a person has stopped deliveries, since when and until when. */
-  getPause(): Pause | null {
-    return readPause(this.sql, this.now());
-  }
-
-  /** Stops deliveries until a moment, or with `null` until {@linkcode UploadQueue.resume}; restarts change nothing. */
-  pause(untilMs: number | null): void {
-    const since = this.getPause()?.since ?? this.now();
-    this.file.write((sql) => sql.setPause.run(since, untilMs));
-  }
-
-  /** Lets deliveries go on. Returns whether they were stopped. */
-  resume(): boolean {
-    const wasPaused = this.getPause() !== null;
-    this.file.write((sql) => sql.setPause.run(null, null));
-    return wasPaused;
-  }
-
-  /** Asks the running agent to try now whether the server can be used. */
-  requestProbe(): void {
-    this.file.write((sql) => sql.requestProbe.run());
-  }
-
-  /** How often that was asked for. */
-  probesRequested(): number {
-    return whole(this.sql.agent.get()!.probes_requested) ?? 0;
-  }
-
-  /** Asks the running agent to try everything at once; returns the number to wait for. */
-  requestSync(): number {
-    return this.file.write((sql) => {
-      sql.requestSync.run();
-      return this.getAgentState().syncRequested;
-    });
-  }
-
-  /** Says that everything was tried that was asked for up to this number. */
-  completeSync(requested: number): void {
-    this.file.write((sql) => sql.completeSync.run(requested));
   }
 }
