@@ -29,6 +29,8 @@ export interface ReportSources {
 
 /** Over how much time the rate is taken, in milliseconds. */
 const RATE_MS = 10_000;
+/** States of a server that takes nothing. */
+const STOPPED: readonly string[] = ["down", "paused"];
 
 /** Finds out how the agent and its queue are doing. Changes nothing. */
 export async function readReport(
@@ -44,6 +46,11 @@ export async function readReport(
   const { name: engine, sqlite } = queue?.engine ?? engineInUse();
   const { maxSpoolBytes } = settings;
   const agent = await agentOf(path, queue, nowMs);
+  const server = serverOf(settings, queue, agent.running);
+  const paused = pauseOf(queue);
+  const timetables = timetablesOf(agent.running ? queue : undefined, nowMs);
+  const isStopped = STOPPED.includes(server.state) || paused !== null ||
+    timetables.schedule?.open === false;
   const report = {
     version: VERSION,
     time: new Date(nowMs).toISOString(),
@@ -56,11 +63,11 @@ export async function readReport(
       : Math.max(Math.round((nowMs - oldestMs) / 1000), 0),
     waitingBytes: queue?.waitingBytes() ?? 0,
     nextAttemptAt: dueMs === null ? null : isoTime(nowMs + dueMs),
-    rate: queue ? rateOf(queue, pending + uploading) : null,
+    rate: queue && !isStopped ? rateOf(queue, pending + uploading) : null,
     failedByReason: failed > 0 ? queue?.failedByReason() ?? [] : [],
-    paused: pauseOf(queue),
-    ...timetablesOf(agent.running ? queue : undefined, nowMs),
-    server: serverOf(settings, queue, agent.running),
+    paused,
+    ...timetables,
+    server,
     agent,
     service,
     spool: {

@@ -141,10 +141,10 @@ export class QueueRecords extends AgentRow {
     return { captures: Number(row.n), bytes: Number(row.bytes) };
   }
 
-  /** The failed captures by what their last attempts have met, the most frequent first. */
+  /** The failed captures by what their last attempts have met, less their paths, the most frequent first. */
   failedByReason(limit = 20): { reason: string; count: number }[] {
     return this.sql.failedByReason.all(limit).map((row) => ({
-      reason: String(row.last_error ?? "no reason given"),
+      reason: String(row.reason ?? "no reason given"),
       count: Number(row.n),
     }));
   }

@@ -170,8 +170,10 @@ const STATEMENTS = {
     "SELECT delivered_at FROM delivered ORDER BY delivered_at DESC LIMIT 1",
   deliveredSince:
     "SELECT count(*) AS n, coalesce(sum(size), 0) AS bytes FROM delivered WHERE delivered_at > ?",
-  failedByReason: `SELECT last_error, count(*) AS n FROM ${BY_TURN}
-     WHERE status = 'failed' GROUP BY last_error ORDER BY n DESC LIMIT ?`,
+  failedByReason:
+    `SELECT replace(last_error, filepath, '…') AS reason, count(*) AS n
+     FROM ${BY_TURN}
+     WHERE status = 'failed' GROUP BY reason ORDER BY n DESC LIMIT ?`,
   addSample:
     "INSERT OR REPLACE INTO samples (at, waiting, delivered) VALUES (?, ?, ?)",
   forgetSamples: "DELETE FROM samples WHERE at < ? OR at > ?",

@@ -75,6 +75,27 @@ Deno.test("list --group counts by reason, the most frequent first", async () => 
   ]);
 });
 
+Deno.test("list --group and status count what differs in the path alone as one reason", async () => {
+  await using host = new Host();
+  host.makeDir("data");
+  const paths = ["/cam/a.png", "/cam/b.png"];
+  using queue = host.queue();
+  queue.complete(paths.map((path) => ({
+    id: queue.enqueue(path, {}),
+    kind: "discard",
+    error: `Cannot read "${path}": gone`,
+  })));
+  const expected = [['Cannot read "…": gone', 2]];
+  const counted = (groups: Listed[]) =>
+    groups.map(({ reason, count }) => [reason, count]);
+  const groups = await host.json<Listed[]>("list", "--group=reason");
+  assertEquals(counted(groups), expected);
+  const { failedByReason } = await host.json<
+    { failedByReason: Listed[] }
+  >("status");
+  assertEquals(counted(failedByReason), expected);
+});
+
 Deno.test("history shows what was delivered, the latest first, with the server's id", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);

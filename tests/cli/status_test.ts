@@ -4,6 +4,8 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
+import { agentLockPath } from "../../sync/agent/agent_lock.ts";
+import { ProcessLock } from "../../sync/host/lock.ts";
 import type { StatusReport } from "../../sync/monitor/status_report.ts";
 import { CaptureServer } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
@@ -30,6 +32,23 @@ Deno.test("status counts what is being sent as waiting, with its age and bytes",
   assertEquals(after.failedByReason, [{ reason: "HTTP 422: no", count: 1 }]);
   queue.retry([id!]);
   assertEquals((await host.json<StatusReport>("status")).waitingBytes, 8);
+});
+
+Deno.test("status tells a rate while captures are delivered, and none in an outage", async () => {
+  await using host = new Host(NOBODY);
+  await host.enqueue(host.write("a.png"), host.write("b.png"));
+  using queue = host.queue();
+  // As the agent that runs.
+  using _lock = await ProcessLock.tryAcquire(agentLockPath(queue.path));
+  const [first] = queue.getPending();
+  queue.markUploading(first!.id);
+  queue.markCompleted(first!.id);
+  const rateWhile = async (serverState: "ready" | "down") => {
+    queue.setAgentState({ ...queue.getAgentState(), serverState });
+    return (await host.json<StatusReport>("status")).rate;
+  };
+  assert(await rateWhile("ready"));
+  assertEquals(await rateWhile("down"), null);
 });
 
 Deno.test("status says what a person should do, for each problem", {

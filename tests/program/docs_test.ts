@@ -142,3 +142,12 @@ Deno.test("the pages lead to files and headings that are there", () => {
     }
   }
 });
+
+Deno.test("the pictures are small, and each is shown", () => {
+  const pages = PAGES.map(text).join("\n");
+  for (const { name } of Deno.readDirSync(projectPath("docs/images"))) {
+    const path = `docs/images/${name}`;
+    assert(Deno.statSync(projectPath(path)).size < 150_000, path);
+    assert(pages.includes(`images/${name}`), path);
+  }
+});

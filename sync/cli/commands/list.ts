@@ -109,7 +109,8 @@ function showGroups(
   const groups = new Map<string | null, Group>();
   for (const capture of captures) {
     if (!admits(capture)) continue;
-    const { lastError: reason, createdAt } = capture;
+    const { lastError, filepath, createdAt } = capture;
+    const reason = lastError?.replaceAll(filepath || " ", "…") ?? null;
     const group = groups.get(reason) ??
       { reason, count: 0, oldest: createdAt, newest: createdAt };
     group.count++;

@@ -86,9 +86,8 @@ function tilesOf(report) {
     [
       "Server",
       server.state,
-      `${server.url ?? "none given"}${
-        server.since ? `, since ${new Date(server.since).toLocaleString()}` : ""
-      }`,
+      server.url ?? "none given",
+      server.since ? `since ${new Date(server.since).toLocaleString()}` : "",
     ],
     [
       "Spool",
@@ -116,10 +115,13 @@ function show(report) {
     ...report.advice.map((line) => element("li", line)),
   );
   byId("tiles").replaceChildren(
-    ...tilesOf(report).map(([name = "", value = "", more = ""]) => {
+    ...tilesOf(report).map(([name = "", value = "", ...more]) => {
       const tile = document.createElement("div");
-      tile.append(element("dt", name), element("dd", value));
-      if (more) tile.append(element("dd", more, "more"));
+      tile.append(
+        element("dt", name),
+        element("dd", value),
+        ...more.filter(Boolean).map((text) => element("dd", text, "more")),
+      );
       return tile;
     }),
   );
@@ -165,7 +167,8 @@ function svg(name, attributes) {
  * @param {HistoryPoint[]} points
  */
 function drawDay(points) {
-  const [width, height, bottom] = [720, 180, 24];
+  // In parts of what there is: only the shape is stretched, no text.
+  const [width, height] = [720, 100];
   const now = Date.now();
   /** @param {number} timeMs */
   const x = (timeMs) => width * (1 - (now - timeMs) / DAY_MS);
@@ -173,24 +176,23 @@ function drawDay(points) {
     waiting: Math.max(1, ...points.map(({ waiting }) => waiting)),
     delivered: Math.max(1, ...points.map(({ delivered }) => delivered)),
   };
-  const room = height - bottom - 20;
-  const base = height - bottom;
   const total = points.reduce((sum, { delivered }) => sum + delivered, 0);
   const label =
     `${total} captures delivered in the last 24 hours, at most ${most.waiting} waiting`;
   const picture = svg("svg", {
     viewBox: `0 0 ${width} ${height}`,
+    preserveAspectRatio: "none",
     role: "img",
     "aria-label": label,
   });
   const barWidth = Math.max(width / 288 - 0.5, 1);
   for (const { timeMs, delivered } of points) {
-    const tall = room * delivered / most.delivered;
+    const tall = height * delivered / most.delivered;
     picture.append(
       svg("rect", {
         class: "bars",
         x: x(timeMs) - barWidth,
-        y: base - tall,
+        y: height - tall,
         width: barWidth,
         height: tall,
       }),
@@ -199,27 +201,19 @@ function drawDay(points) {
   const line = points
     .map(({ timeMs, waiting }) =>
       `${x(timeMs).toFixed(1)},${
-        (base - room * waiting / most.waiting).toFixed(1)
+        (height * (1 - waiting / most.waiting)).toFixed(1)
       }`
     );
-  picture.append(
-    svg("polyline", { class: "waiting", points: line.join(" ") }),
-    svg("line", { class: "axis", x1: 0, x2: width, y1: base, y2: base }),
+  picture.append(svg("polyline", { class: "waiting", points: line.join(" ") }));
+  const hours = document.createElement("div");
+  hours.append(
+    ...[24, 18, 12, 6, 0].map((ago) =>
+      element("span", ago === 0 ? "now" : `−${ago} h`)
+    ),
   );
-  for (const hours of [24, 18, 12, 6, 0]) {
-    const text = svg("text", {
-      x: x(now - hours * 3_600_000),
-      y: height - 6,
-      "text-anchor": hours === 24 ? "start" : hours === 0 ? "end" : "middle",
-    });
-    text.textContent = hours === 0 ? "now" : `${hours} h ago`;
-    picture.append(text);
-  }
-  const legend = svg("text", { x: 0, y: 12 });
-  legend.textContent =
-    `line: waiting, up to ${most.waiting}; bars: delivered, up to ${most.delivered} in five minutes`;
-  picture.append(legend);
-  byId("chart").replaceChildren(picture);
+  const legend =
+    `Line: waiting, up to ${most.waiting}. Bars: delivered, up to ${most.delivered} in five minutes.`;
+  byId("chart").replaceChildren(element("p", legend), picture, hours);
 }
 
 /**
