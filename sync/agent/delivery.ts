@@ -103,7 +103,7 @@ export class Delivery {
   }
 
   async #upload(capture: QueuedCapture, abort: AbortSignal): Promise<void> {
-    const { outcomes, uploader, pause } = this.#options;
+    const { queue, outcomes, uploader, pause } = this.#options;
     const signal = AbortSignal.any([abort, pause.signal]);
     let metadata: string;
     try {
@@ -117,6 +117,7 @@ export class Delivery {
         idempotencyKey: capture.id,
         filename: basename(capture.filepath),
         signal,
+        onContent: (sha256) => queue.setContent(capture.id, sha256),
         ...this.#knownOf(capture),
       });
       reached("answered");
@@ -134,14 +135,11 @@ export class Delivery {
 
   /** What must be sent, if anything: other bytes would be another capture. */
   #knownOf(capture: QueuedCapture): KnownCapture {
-    const { id, spooled, size, mtimeMs, lastAttempt } = capture;
-    const sha256 = capture.sha256 ??
-      (lastAttempt !== null && this.#options.queue.attempts(id)
-        .findLast((attempt) => attempt.sha256)?.sha256);
+    const { spooled, size, mtimeMs } = capture;
     const identity = capture.identity ??
       (size !== null && mtimeMs !== null ? { size, mtimeMs } : undefined);
     return {
-      sha256: sha256 || undefined,
+      sha256: capture.sha256 ?? undefined,
       // The copy is another file than the original, with the same bytes and time.
       expected: spooled && size !== null && mtimeMs !== null
         ? { size, mtimeMs }

@@ -151,6 +151,17 @@ export class UploadQueue extends QueueRecords {
     return this.file.write((sql) => sql.markUploading.run(nowMs, id) > 0);
   }
 
+  /**
+   * Says what the bytes are of a capture that was not copied, before the first of
+   * them leaves: other bytes are never sent for it then.
+   */
+  setContent(id: string, sha256: string): void {
+    this.file.write(() => {
+      this.sql.setContent.run(sha256, id);
+      this.sql.setWatchedContent.run(sha256, id);
+    });
+  }
+
   /** Moves a delivered capture to the ledger. Returns whether it was in the queue. */
   markCompleted(id: string, options: { captureId?: string } = {}): boolean {
     return this.complete([{ id, kind: "delivered", ...options }]) > 0;

@@ -25,10 +25,7 @@ const PROMOTE = `UPDATE ${WAITING.replace("WHERE", "SET due_at = NULL WHERE")}`;
 const DELIVERED =
   "rowid, id, filepath, size, sha256, server_id, delivered_at, attempts_made, elapsed_ms";
 
-// Of a file that was not copied, the first attempt knows the content.
-const WATCHED = `n, filepath, file_id, size, mtime_ms, ctime_ms, state,
-  coalesce(sha256, (SELECT sha256 FROM attempts WHERE attempts.capture_id = watched_files.capture_id
-    AND sha256 IS NOT NULL ORDER BY nth DESC LIMIT 1)) AS sha256`;
+const WATCHED = "n, filepath, file_id, size, mtime_ms, ctime_ms, state, sha256";
 
 /** Their texts. */
 const STATEMENTS = {
@@ -80,6 +77,8 @@ const STATEMENTS = {
   markUploading:
     `UPDATE captures SET status = 'uploading', due_at = NULL, last_attempt = ?
      WHERE id = ? AND status = 'pending'`,
+  setContent: "UPDATE captures SET sha256 = ? WHERE id = ? AND sha256 IS NULL",
+  setWatchedContent: "UPDATE watched_files SET sha256 = ? WHERE capture_id = ?",
   recover:
     `UPDATE ${BY_TURN} SET status = 'pending', due_at = NULL WHERE status = 'uploading'`,
   standing:

@@ -73,6 +73,11 @@ export interface UploadOptions extends KnownCapture {
    * @default {the path's base name}
    */
   filename?: string;
+  /**
+   * Is told the hash of the bytes, in hexadecimal, before the first of them leaves,
+   * if it was not known. What it throws counts as a file that cannot be read now.
+   */
+  onContent?: (sha256: string) => void;
   /** Ends the upload at once, its socket and file included. */
   signal?: AbortSignal;
 }

@@ -1,6 +1,7 @@
 import { retry, RetryError } from "@std/async/retry";
 import { typeByExtension } from "@std/media-types/type-by-extension";
 import { basename, extname } from "@std/path";
+import { CaptureReadError } from "../capture/errors.ts";
 import {
   checkMetadata,
   encodeMetadata,
@@ -207,6 +208,7 @@ export class CaptureUploader implements AsyncDisposable {
         sent = capture.identity;
         // One key, one content: a later attempt sends the same or nothing.
         const { sha256 } = capture;
+        if (known.sha256 === undefined) tellContent(sha256, given);
         known = { expected: sent ?? undefined, sha256, isPrivate };
         metadata ??= withHostMetadata(own, { name, ...capture });
         const rest = { name, metadata, token, idempotencyKey, signal };
@@ -280,6 +282,19 @@ export class CaptureUploader implements AsyncDisposable {
     const { proof } = this.#options;
     const sent = { ...capture, metadata };
     return outcomeOfAnswer(answer, { sent, token, proof });
+  }
+}
+
+/** Without a record of what leaves now, other bytes might leave after a crash. */
+function tellContent(sha256: string, { onContent }: UploadOptions): void {
+  try {
+    onContent?.(sha256);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CaptureReadError(
+      `Cannot record what is about to be sent: ${reason}`,
+      { cause },
+    );
   }
 }
 

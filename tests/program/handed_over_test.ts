@@ -1,7 +1,10 @@
 /** What makers do to their files after `enqueue`, while the server is away, and what arrives. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
+import { CaptureServer, created, deadUrl } from "../helpers/capture_server.ts";
+import { CuttingProxy } from "../helpers/cutting_proxy.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { HeldAnswer } from "../helpers/held_answer.ts";
 import { Host } from "../helpers/host.ts";
 
 /** Plays a maker, then lets the server come back; returns what arrives, oldest first. */
@@ -94,3 +97,46 @@ Deno.test({
     }
   },
 });
+
+const CUT_OFF = "the end";
+
+for (const way of ["is killed", "is cut off by the server"]) {
+  Deno.test(
+    `a file that is not copied is not sent with other bytes after an attempt that ${way}, be its size and time as before`,
+    {
+      ignore: Deno.build.os === "windows",
+    },
+    async () => {
+      await using server = new CaptureServer();
+      await using cutter = new CuttingProxy(server.port, CUT_OFF);
+      using held = new HeldAnswer();
+      server.answer = held.answer;
+      const isKilled = way === "is killed";
+      await using host = new Host(isKilled ? server.url : cutter.url);
+      const write = (text: string) => {
+        const path = host.write("a.bin", text.repeat(300_000) + CUT_OFF);
+        Deno.utimeSync(path, 1_700_000_000, 1_700_000_000);
+        return path;
+      };
+      const args = ["enqueue", "--no-copy", write("first ")];
+      const id = (await host.run(...args)).stdout.trim();
+      await using agent = await host.startAgent();
+      await eventually("it is sent", () => server.inFlight + cutter.cuts > 0);
+      if (isKilled) {
+        await eventually("all has left", () => server.uploads.length === 1);
+      }
+      agent.kill("SIGKILL");
+      await agent.ended();
+      write("second");
+      server.answer = created;
+      await host.run("sync", "--server", server.url);
+      const later = server.uploads.slice(isKilled ? 1 : 0);
+      assertEquals(later.length, 0, "nothing more is sent");
+      const [{ status, lastError }] = await host.json<
+        [{ status: string; lastError: string }]
+      >("list");
+      assertEquals(status, "failed", id);
+      assertStringIncludes(lastError, "was changed after it was handed over");
+    },
+  );
+}

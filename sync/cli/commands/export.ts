@@ -45,13 +45,11 @@ export async function run(context: CommandContext): Promise<number> {
 /** Returns where the bytes are then. */
 async function exportOne(
   capture: QueuedCapture,
-  { queue, spool }: Look,
+  { spool }: Look,
   dir: string,
 ): Promise<string> {
-  const { id, filepath, spooled } = capture;
+  const { id, filepath, spooled, sha256 } = capture;
   using file = openCapture(spooled && spool ? spool.pathOf(id) : filepath);
-  const sha256 = capture.sha256 ??
-    queue.attempts(id).findLast((attempt) => attempt.sha256)?.sha256;
   const path = freePath(dir, basename(filepath) || id);
   // Whatever goes wrong before it is made is another's file.
   let isOurs = false;
