@@ -67,6 +67,27 @@ export function checkMetadata(text: string): string {
   return checked;
 }
 
+/**
+ * Returns metadata that is JSON text in UTF-8, as {@linkcode checkMetadata} does.
+ *
+ * @throws {TypeError} if the bytes are no UTF-8: what stands for them is another text.
+ * @throws as {@linkcode checkMetadata} does.
+ */
+export function decodeMetadata(bytes: Uint8Array): string {
+  if (bytes.length > MAX_METADATA_BYTES) throw tooLarge();
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    const mark = bytes[0]! << 8 | bytes[1]!;
+    const what = [0xfeff, 0xfffe].includes(mark) ? "it is UTF-16" : "it is not";
+    throw new TypeError(
+      `Cannot read the metadata: expected JSON in UTF-8, ${what}`,
+    );
+  }
+  return checkMetadata(text);
+}
+
 function parseMetadata(text: string): Metadata {
   assertSize(text);
   // By the text, because a megabyte of brackets is hundreds of thousands of objects.
@@ -149,11 +170,7 @@ function assertSize(text: string): void {
   const tooLong = text.length > MAX_METADATA_BYTES ||
     text.length * 3 > MAX_METADATA_BYTES &&
       new TextEncoder().encode(text).length > MAX_METADATA_BYTES;
-  if (tooLong) {
-    throw new RangeError(
-      `Cannot use metadata of more than ${MAX_METADATA_BYTES} bytes: send large data as the capture's file`,
-    );
-  }
+  if (tooLong) throw tooLarge();
 }
 
 function assertDepth(root: object): void {
@@ -182,6 +199,12 @@ function depthOf(text: string): number {
     } else if (character === "]" || character === "}") depth--;
   }
   return deepest;
+}
+
+function tooLarge(): RangeError {
+  return new RangeError(
+    `Cannot use metadata of more than ${MAX_METADATA_BYTES} bytes: send large data as the capture's file`,
+  );
 }
 
 function tooDeep(): TypeError {

@@ -1,5 +1,6 @@
 import {
   checkMetadata,
+  decodeMetadata,
   MAX_METADATA_BYTES,
   withEntries,
 } from "../capture/metadata.ts";
@@ -18,15 +19,20 @@ export async function readMetadata(given: Given): Promise<string> {
     given.text("metadata-json"),
     given.text("metadata-file"),
   ];
+  if ([json, ...entries.flat()].some((text) => text?.includes("\ufffd"))) {
+    throw new UsageError(
+      "Cannot use metadata with bytes that are not UTF-8, or the character U+FFFD, which stands for them: expected UTF-8, or --metadata-file",
+    );
+  }
   if (json !== undefined && file !== undefined) {
     throw new UsageError(
       "Cannot use --metadata-json and --metadata-file at once: expected one of them",
     );
   }
   try {
-    const given = checkMetadata(
-      file === undefined ? json ?? "{}" : await readText(file),
-    );
+    const given = file === undefined
+      ? checkMetadata(json ?? "{}")
+      : decodeMetadata(await readBytes(file));
     if (entries.length === 0) return given;
     return checkMetadata(withEntries(given, Object.fromEntries(entries)));
   } catch (cause) {
@@ -50,15 +56,15 @@ function entryOf(text: string): [key: string, value: string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** The text of a file, or of standard input for `-`; of what is too long only the beginning. */
-async function readText(path: string): Promise<string> {
+/** What is in a file, or in standard input for `-`; of what is too long only the beginning. */
+async function readBytes(path: string): Promise<Uint8Array> {
   using file = path === "-" ? undefined : await Deno.open(path);
-  // Without the byte order mark that some programs write.
-  const decoder = new TextDecoder();
-  let text = "";
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
   for await (const chunk of (file ?? Deno.stdin).readable) {
-    text += decoder.decode(chunk, { stream: true });
-    if (text.length > MAX_METADATA_BYTES) break;
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > MAX_METADATA_BYTES) break;
   }
-  return text + decoder.decode();
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
 }

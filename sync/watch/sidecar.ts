@@ -1,4 +1,4 @@
-import { checkMetadata, MAX_METADATA_BYTES } from "../capture/metadata.ts";
+import { decodeMetadata, MAX_METADATA_BYTES } from "../capture/metadata.ts";
 import type { Folder } from "../host/folder.ts";
 import {
   type FileIdentity,
@@ -66,8 +66,7 @@ export function readSidecar(
   }
   if (!isSameVersion(file.stat(), identity)) return undefined;
   try {
-    const metadataJson = checkMetadata(new TextDecoder().decode(bytes));
-    return { metadataJson, identity };
+    return { metadataJson: decodeMetadata(bytes), identity };
   } catch (error) {
     throw new SidecarError((error as Error).message, { cause: error });
   }

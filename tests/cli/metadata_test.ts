@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Host } from "../helpers/host.ts";
+import { LATIN_1, UTF_16 } from "../helpers/not_utf8.ts";
 import { delivered, ScriptedServer } from "../helpers/scripted_server.ts";
 
 Deno.test("metadata comes from a file or standard input, as it was written, or is refused", async () => {
@@ -34,6 +35,14 @@ Deno.test("metadata comes from a file or standard input, as it was written, or i
         "--metadata-file: Cannot use an array as metadata",
       ],
       [
+        ["--metadata-file", host.write("latin-1", LATIN_1)],
+        "--metadata-file: Cannot read the metadata: expected JSON in UTF-8, it is not",
+      ],
+      [
+        ["--metadata-file", host.write("utf-16", UTF_16)],
+        "expected JSON in UTF-8, it is UTF-16",
+      ],
+      [
         ["--metadata-file", host.join("missing")],
         "--metadata-file: No such file",
       ],
@@ -50,5 +59,25 @@ Deno.test("metadata comes from a file or standard input, as it was written, or i
     const { code, stderr } = await host.run("enqueue", capture, ...args);
     assertEquals(code, 2, stderr);
     assertEquals(stderr.includes(expected), true, stderr);
+  }
+});
+
+Deno.test("metadata on the command line that is not UTF-8 is refused", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await using host = new Host();
+  const capture = host.write("a.png");
+  for (
+    const option of [
+      '--metadata-json={"a":"T\\0374r"}',
+      "--metadata=a=T\\0374r",
+    ]
+  ) {
+    const { code, stderr } = await host.inShell(
+      `option=$(printf %b '${option}'); "$@" "$option"`,
+      ...["enqueue", capture],
+    );
+    assertEquals(code, 2, stderr);
+    assertStringIncludes(stderr, "that are not UTF-8");
   }
 });

@@ -1,5 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { eventually } from "../helpers/eventually.ts";
+import { LATIN_1, UTF_16 } from "../helpers/not_utf8.ts";
 import { WatchedFolder } from "../helpers/watched_folder.ts";
 
 /** The metadata that a file was taken over with. */
@@ -163,6 +164,8 @@ Deno.test("a sidecar may begin with a byte order mark, and is carried as it was 
 Deno.test("a capture goes without a sidecar that cannot be used, which is told once and without its text", async () => {
   await using folder = new WatchedFolder();
   const broken = [
+    LATIN_1,
+    UTF_16,
     '{"secret',
     "[1]",
     "secret",
@@ -181,7 +184,9 @@ Deno.test("a capture goes without a sidecar that cannot be used, which is told o
     broken.map(() => ({})),
   );
   assertEquals(folder.logged.length, broken.length);
-  assertStringIncludes(folder.logged.join(), "0.png.json");
+  const logged = folder.logged.join();
+  assertStringIncludes(logged, '0.png.json", the capture goes without it');
+  assertStringIncludes(logged, "expected JSON in UTF-8, it is UTF-16");
   assertEquals(folder.logged.join().includes("secret"), false);
 });
 
