@@ -1,5 +1,6 @@
 import { join } from "@std/path";
 import type { Ended } from "./cli.ts";
+import { ControlGroup } from "./control_group.ts";
 import { eventually } from "./eventually.ts";
 import { TempDir } from "./temp_dir.ts";
 
@@ -19,17 +20,18 @@ if (!managerScript) {
 /** A real systemd user manager, with a home of its own whose path is not the simplest. */
 export class UserManager implements AsyncDisposable {
   readonly #dir: TempDir;
+  readonly #group: ControlGroup;
   readonly #child: Deno.ChildProcess;
   /** The environment of whoever is logged in. */
   readonly env: Readonly<Record<string, string>>;
 
   private constructor(
-    dir: TempDir,
-    child: Deno.ChildProcess,
+    parts: { dir: TempDir; group: ControlGroup; child: Deno.ChildProcess },
     env: Record<string, string>,
   ) {
-    this.#dir = dir;
-    this.#child = child;
+    this.#dir = parts.dir;
+    this.#group = parts.group;
+    this.#child = parts.child;
     this.env = env;
   }
 
@@ -39,12 +41,14 @@ export class UserManager implements AsyncDisposable {
     const above = dir.join("a b $HOME 100%");
     Deno.mkdirSync(above);
     const file = dir.join("env");
-    const child = new Deno.Command("unshare", {
-      args: [
-        // As on a machine that was booted by systemd; credentials depend on it.
-        ...["--mount", "--propagation", "shared", managerScript!],
-        ...["sh", "-c", 'env -0 > "$0.tmp"; mv "$0.tmp" "$0"; exec cat', file],
-      ],
+    const group = new ControlGroup();
+    const [program, ...args] = group.command("unshare", [
+      // As on a machine that was booted by systemd; credentials depend on it.
+      ...["--mount", "--propagation", "shared", managerScript!],
+      ...["sh", "-c", 'env -0 > "$0.tmp"; mv "$0.tmp" "$0"; exec cat', file],
+    ]);
+    const child = new Deno.Command(program!, {
+      args,
       clearEnv: true,
       env: { PATH: Deno.env.get("PATH")!, TMPDIR: above },
       stdin: "piped",
@@ -58,7 +62,7 @@ export class UserManager implements AsyncDisposable {
         return [line.slice(0, at), line.slice(at + 1)];
       }),
     );
-    return new UserManager(dir, child, env);
+    return new UserManager({ dir, group, child }, env);
   }
 
   /** A path in the user's home. */
@@ -110,6 +114,7 @@ export class UserManager implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#child.stdin.close();
     await this.#child.status;
+    this.#group[Symbol.dispose]();
     await this.#dir[Symbol.asyncDispose]();
   }
 }

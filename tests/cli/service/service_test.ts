@@ -97,7 +97,11 @@ class Host implements AsyncDisposable {
 
   /** Sends a signal to the agent and returns its process. */
   async kill(signal: Deno.Signal): Promise<string> {
-    const pid = await this.property("MainPID");
+    const pid = await eventually("there is one", async () => {
+      const pid = await this.property("MainPID");
+      // Nobody is the process 0: that would be the group of this one.
+      return pid === "0" ? undefined : pid;
+    });
     Deno.kill(Number(pid), signal);
     return pid;
   }
