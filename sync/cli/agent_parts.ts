@@ -14,6 +14,7 @@ import type { SeenFile } from "../watch/finished_files.ts";
 import type { FolderStanding } from "../watch/watched_root.ts";
 import { FolderWatcher } from "../watch/watcher.ts";
 import type { Store } from "./store.ts";
+import type { TokenSource } from "./token.ts";
 
 /** How often old history and dead records are looked for, in milliseconds. */
 const CLEAN_EVERY_MS = 60_000;
@@ -27,7 +28,9 @@ const TELL_EVERY_MS = 2_000;
  * @throws {UsageError} if they name no server.
  */
 export function createUploader(
-  settings: Settings,
+  settings: Omit<Settings, "token"> & {
+    token: Pick<TokenSource, "get" | "renew">;
+  },
   options: { maxRetries: number; log?: Log },
 ): CaptureUploader {
   const { server, token, tls, proof, allowInsecure, timeoutMs } = settings;

@@ -21,6 +21,7 @@ export const COMMANDS: Record<string, Command> = {
       "Be the agent: deliver what is queued and what comes, until told to stop",
     max: 0,
     options: [...RUN_OPTIONS, "dry-run"],
+    readsToken: false,
     aliases: VERBOSE,
     example:
       "jarvis-agent run --server https://captures.example.org --watch ~/Captures",

@@ -40,7 +40,7 @@ export class Reloader {
     this.#settings = context.settings;
   }
 
-  /** @throws {Error} if they cannot be read or used; then nothing has changed. */
+  /** @throws {Error} if they, or the token, cannot be read or used; then nothing has changed. */
   async reload(): Promise<Reloaded> {
     const before = this.#settings;
     const now = this.#read();
@@ -52,6 +52,7 @@ export class Reloader {
       return isFromFile ? undefined : value;
     };
     const settings = await this.#context.reread(env);
+    await settings.token.reload();
     // An agent that cannot begin anew would end.
     createUploader(settings, { maxRetries: 1 }).close();
     for (const closed of prepareDataDir(settings.dataDir)) {

@@ -33,8 +33,17 @@ export async function runCommand(
   try {
     return await dispatch(name, args, around);
   } catch (error) {
+    await tellManager(error, around.env("NOTIFY_SOCKET"));
     return explain(name, error, around);
   }
+}
+
+/** Tells the service manager, if there is one, why the program cannot go on. */
+async function tellManager(error: unknown, socket?: string): Promise<void> {
+  if (!socket) return;
+  const { Notifier } = await import("../host/notify.ts");
+  await using notifier = new Notifier({ socket });
+  notifier.status(messageOf(error));
 }
 
 async function dispatch(
@@ -122,8 +131,7 @@ function assertCount(name: string, command: Command, args: string[]): void {
 
 /** Tells what went wrong and what to do about it; returns the exit code. */
 function explain(name: string, error: unknown, { err }: Surroundings): number {
-  const message = error instanceof Error ? error.message : String(error);
-  err(oneLine(`jarvis-agent: ${message}`));
+  err(oneLine(`jarvis-agent: ${messageOf(error)}`));
   if (error instanceof UsageError) {
     const topic = Object.hasOwn(COMMANDS, name) ? `${name} --help` : "--help";
     err(`Try "jarvis-agent ${topic}".`);
@@ -135,4 +143,8 @@ function explain(name: string, error: unknown, { err }: Surroundings): number {
     err("Another process holds the queue locked: try again later.");
   }
   return exitCodeOf(error);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

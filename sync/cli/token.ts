@@ -15,6 +15,8 @@ const RENEW_MS = 1_000;
 export interface TokenSource {
   /** The token as it was read last; `undefined` if there is none. */
   get(): string | undefined;
+  /** Why there is none though one is named: it could not be read yet. */
+  readonly problem: string | undefined;
   /**
    * Reads the token: at the start, and whenever it may be another.
    *
@@ -52,6 +54,7 @@ class Token implements TokenSource {
   readonly #read: Read;
   readonly #err: (line: string) => void;
   #token: string | undefined;
+  #problem: string | undefined;
   #reading: Promise<void> | undefined;
   #renewedAt = -Infinity;
 
@@ -64,8 +67,18 @@ class Token implements TokenSource {
     return this.#token;
   }
 
+  get problem(): string | undefined {
+    return this.#token === undefined ? this.#problem : undefined;
+  }
+
   async reload(): Promise<void> {
-    this.#token = await this.#read();
+    try {
+      this.#token = await this.#read();
+      this.#problem = undefined;
+    } catch (error) {
+      this.#problem = (error as Error).message;
+      throw error;
+    }
   }
 
   async renew(refused: string | undefined): Promise<boolean> {

@@ -78,9 +78,10 @@ export class Notifier implements AsyncDisposable {
     this.#send("STOPPING=1");
   }
 
-  /** The program cannot go on. */
-  failed(reason: string): void {
-    this.#send(...this.#changed(reason));
+  /** Says in one line what is going on, at once. */
+  status(status: string): void {
+    const lines = this.#changed(status);
+    if (lines.length > 0) this.#send(...lines);
   }
 
   /** Waits until everything is told. */

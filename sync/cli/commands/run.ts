@@ -1,3 +1,4 @@
+import { delay } from "@std/async/delay";
 import { dirname } from "@std/path";
 import type { SyncAgent } from "../../agent/agent.ts";
 import { acquireAgentLock } from "../../agent/agent_lock.ts";
@@ -8,14 +9,19 @@ import { isJournal } from "../../host/systemd_journal.ts";
 import { createLog, type Log } from "../../host/log.ts";
 import { Notifier } from "../../host/notify.ts";
 import { createAgent, createUploader, reconcile } from "../agent_parts.ts";
+import { AgentProblems } from "../agent_problems.ts";
+import { AwaitedToken } from "../awaited_token.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { dryRun } from "../dry_run.ts";
 import { MemoryKeeper, releaseMemory } from "../memory.ts";
 import type { Monitoring } from "../monitoring.ts";
 import { isMonitored } from "../monitor_settings.ts";
 import { Reloader } from "../reload.ts";
-import { outsideSchedule } from "../timetable.ts";
+import { canHeal, statusOf, WAITING } from "../service_status.ts";
 import { openStore, type Store } from "../store.ts";
+
+/** How often it is tried again to begin, in milliseconds. */
+const AGAIN_MS = 5_000;
 
 /** Is the agent until the program is told to stop. */
 export async function run(context: CommandContext): Promise<number> {
@@ -24,13 +30,8 @@ export async function run(context: CommandContext): Promise<number> {
   const socket = Deno.env.get("NOTIFY_SOCKET");
   await using notifier = new Notifier({ socket });
   signal.addEventListener("abort", () => notifier.stopping());
-  try {
-    await new Service(context, notifier).run(signal);
-    return ExitCode.ok;
-  } catch (error) {
-    notifier.failed(error instanceof Error ? error.message : String(error));
-    throw error;
-  }
+  await new Service(context, notifier).run(signal);
+  return ExitCode.ok;
 }
 
 /** The agent, anew whenever the settings are others. */
@@ -40,13 +41,20 @@ class Service {
   readonly #write: (line: string) => void;
   readonly #journal = isJournal(Deno.env.get("JOURNAL_STREAM"));
   readonly #memory = new MemoryKeeper();
+  readonly #problems = new AgentProblems();
+  readonly #token = new AwaitedToken({
+    source: () => this.#settings.token,
+    problems: this.#problems,
+    log: (...line) => this.#log(...line),
+    onRead: () => this.#agent?.hurry(),
+  });
   #settings: Settings;
   #monitoring: Monitoring | undefined;
   #log: Log;
   #round = new AbortController();
   #agent: SyncAgent | undefined;
-  /** The queue that is worked with, if any. */
-  #queue: UploadQueue | undefined;
+  /** What is worked with, if anything. */
+  #store: Store | undefined;
   /** Held across reloads, so that no other agent begins in between. */
   #held: { path: string; lock: ProcessLock } | undefined;
 
@@ -64,19 +72,33 @@ class Service {
     if (Deno.env.has("NOTIFY_SOCKET") && !this.#notifier.connected) {
       this.#log("warn", "Cannot tell the service manager how it goes");
     }
+    await this.#token.read();
+    let waitsFor: string | undefined;
     try {
       while (!signal.aborted) {
         this.#round = new AbortController();
         this.#log = this.#createLog();
         const stop = AbortSignal.any([signal, this.#round.signal]);
         await this.#deliver(stop).catch((error) => {
-          if (error !== stop.reason) throw error;
+          if (error === stop.reason) return;
+          if (!this.#notifier.connected || !canHeal(error)) throw error;
+          const { message } = error;
+          if (message !== waitsFor) this.#log("warn", WAITING + message);
+          waitsFor = message;
+          return this.#wait(WAITING + message, stop);
         });
       }
     } finally {
       this.#held?.lock[Symbol.dispose]();
     }
     this.#log("info", "Stopped");
+  }
+
+  /** A service that ended would reach its start limit, and stay down when all is well again. */
+  async #wait(status: string, signal: AbortSignal): Promise<void> {
+    this.#notifier.beat(() => status);
+    this.#notifier.ready();
+    await delay(AGAIN_MS, { signal }).catch(() => {});
   }
 
   /** Makes this process the agent of a queue, unless it is already. */
@@ -93,15 +115,10 @@ class Service {
     const settings = this.#settings;
     const log = this.#log;
     // The agent waits between attempts, not the uploader.
-    await using uploader = createUploader({
-      ...settings,
-      // A reload may bring another one.
-      token: {
-        get: () => this.#settings.token.get(),
-        reload: () => this.#settings.token.reload(),
-        renew: (refused) => this.#settings.token.renew(refused),
-      },
-    }, { maxRetries: 1, log });
+    await using uploader = createUploader(
+      { ...settings, token: this.#token },
+      { maxRetries: 1, log },
+    );
     using store = await openStore(settings, {
       log,
       // Whoever looks at all of the queue holds the lock meanwhile.
@@ -114,7 +131,9 @@ class Service {
       onAttempt: (attempt) => monitoring?.metrics.count(attempt),
       lock: await this.#hold(store.queue),
       onTurn: () => {
-        this.#notifier.beat(() => statusOf(store));
+        this.#token.turn();
+        this.#problems.tell(store.queue);
+        this.#notifier.beat(() => this.#status());
         this.#memory.turn(() => {
           store.queue.freeMemory();
           releaseMemory();
@@ -123,11 +142,9 @@ class Service {
       onDelivered: () => this.#memory.worked(),
     });
     this.#agent = agent;
-    this.#queue = store.queue;
-    this.#tell((queue) => {
-      queue.setAgentProblem(null);
-      queue.setTimetables(timetablesOf(settings));
-    });
+    this.#store = store;
+    this.#tell((queue) => queue.setTimetables(timetablesOf(settings)));
+    this.#problems.tell(store.queue);
     const { pending } = store.queue.getStats();
     const ended = new AbortController();
     const until = AbortSignal.any([signal, ended.signal]);
@@ -149,20 +166,15 @@ class Service {
         this.#notifier.ready();
       },
     }).finally(async () => {
+      this.#agent = this.#store = undefined;
       ended.abort();
       await shown;
     });
-    this.#agent = this.#queue = undefined;
-  }
-
-  /** Tells `status` what a person has to mend. */
-  #tellProblem(problem: string | null): void {
-    this.#tell((queue) => queue.setAgentProblem(problem));
   }
 
   #tell(tell: (queue: UploadQueue) => void): void {
     try {
-      if (this.#queue) tell(this.#queue);
+      if (this.#store) tell(this.#store.queue);
     } catch (error) {
       this.#log("warn", `Cannot tell status: ${(error as Error).message}`);
     }
@@ -181,7 +193,7 @@ class Service {
     try {
       const { settings, changed, needRestart } = await this.#reloader.reload();
       this.#settings = settings;
-      this.#tellProblem(null);
+      this.#problems.mended("reload", "token");
       this.#log("info", `The ${this.#reloader.what} was read again`);
       for (const name of needRestart) {
         this.#log("warn", `A new ${name} takes a restart to have an effect`);
@@ -194,9 +206,15 @@ class Service {
       const { message } = error as Error;
       const problem = `${message}; going on with what held before`;
       this.#log("error", problem, { event: "reload_refused" });
-      this.#tellProblem(`A reload was refused: ${problem}`);
+      this.#problems.found("reload", `A reload was refused: ${problem}`);
     }
+    if (this.#store) this.#problems.tell(this.#store.queue);
+    this.#notifier.status(this.#status());
     this.#notifier.ready();
+  }
+
+  #status(): string {
+    return statusOf(this.#problems.text, this.#store);
   }
 
   #createLog(): Log {
@@ -216,17 +234,4 @@ function timetablesOf({ schedule, bandwidth }: Settings) {
     schedule: schedule?.text ?? null,
     bandwidth: isLimited ? bandwidth.text : null,
   };
-}
-
-/** Says in one line what there is to do, and whether it can be done. */
-function statusOf({ queue }: Store): string {
-  const { pending, uploading, failed } = queue.getStats();
-  const { serverState, serverReason, schedule } = queue.getAgentState();
-  const states = [queue.agentProblem(), outsideSchedule(schedule)];
-  return [
-    ...states.filter((state) => state !== null),
-    `${pending + uploading} captures waiting`,
-    ...(failed > 0 ? [`${failed} failed`] : []),
-    `server ${serverState}${serverReason ? `: ${serverReason}` : ""}`,
-  ].join(", ");
 }

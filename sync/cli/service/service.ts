@@ -4,6 +4,7 @@ import { dirname } from "@std/path";
 import { createPrivateDir, prepareDataDir } from "../../host/data_dir.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { inspectServer } from "../doctor/server.ts";
+import { WAITING } from "../service_status.ts";
 import {
   isFolder,
   readEnvFile,
@@ -49,9 +50,8 @@ export async function install(context: CommandContext): Promise<number> {
     );
     started = await start();
   }
-  await report(started, context);
-  if (!started) return ExitCode.failure;
-  return await probe(settings, context);
+  const code = await report(started, context);
+  return code === ExitCode.ok ? await probe(settings, context) : code;
 }
 
 /** Says what keeps the service that was just installed from delivering. */
@@ -90,9 +90,7 @@ export async function print(context: CommandContext): Promise<number> {
 /** Restarts the service, and waits until it is ready. */
 export async function restart(context: CommandContext): Promise<number> {
   await assertManager();
-  const started = await start();
-  await report(started, context);
-  return started ? ExitCode.ok : ExitCode.failure;
+  return await report(await start(), context);
 }
 
 /** Shows how the service is doing. */
@@ -164,6 +162,8 @@ function program(): string {
 
 /** (Re)starts the unit; returns whether it got ready, which systemd waits for. */
 async function start(): Promise<boolean> {
+  // Whoever asks for it wants it started, however often it was before.
+  await systemctl("reset-failed", UNIT);
   return (await systemctl("restart", UNIT)).code === 0;
 }
 
@@ -175,22 +175,33 @@ async function lacksNamespaces(): Promise<boolean> {
 async function report(
   started: boolean,
   context: CommandContext,
-): Promise<void> {
-  const { StatusText, Result, ExecMainStatus } = await properties(
-    UNIT,
-    "StatusText",
-    "Result",
-    "ExecMainStatus",
-  );
+): Promise<number> {
+  const { ActiveState, StatusText = "", Result, ExecMainStatus } =
+    await properties(
+      UNIT,
+      "ActiveState",
+      "StatusText",
+      "Result",
+      "ExecMainStatus",
+    );
+  if (started && StatusText.startsWith(WAITING)) {
+    context.err(`jarvis-agent: The service cannot begin yet. ${StatusText}`);
+    return ExitCode.temporary;
+  }
   if (started) {
     context.out(`The service runs: ${StatusText}`);
-    return await warnOfLogout(context);
+    await warnOfLogout(context);
+    return ExitCode.ok;
   }
   const reason = StatusText || `${Result}, exit status ${ExecMainStatus}`;
+  const next = ActiveState === "failed"
+    ? 'mend that, then "jarvis-agent service restart"'
+    : "it is tried again";
   context.err(
     `jarvis-agent: Cannot start the service: ${reason}; ` +
-      `"jarvis-agent service logs" tells more, and it is tried again`,
+      `"jarvis-agent service logs" tells more, and ${next}`,
   );
+  return ExitCode.failure;
 }
 
 async function warnOfLogout({ err }: CommandContext): Promise<void> {

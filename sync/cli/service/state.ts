@@ -1,3 +1,4 @@
+import { WAITING } from "../service_status.ts";
 import { readIfThere, servicePaths } from "./files.ts";
 import { properties } from "./systemd.ts";
 import { UNIT } from "./unit.ts";
@@ -6,7 +7,7 @@ import { UNIT } from "./unit.ts";
 export interface ServiceState {
   /** Like `active (running)`. */
   state: string;
-  /** Why it does not run; `null` if it runs, or was stopped. */
+  /** Why it does not run, or does no work; `null` if it works, or was stopped. */
   reason: string | null;
 }
 
@@ -25,9 +26,10 @@ export async function serviceState(): Promise<ServiceState | null> {
     const { ActiveState: active, SubState: sub, Result: result } = found;
     if (!active) return null;
     const hasFailed = active !== "active" && result !== "success";
-    const { StatusText: text, ExecMainStatus: code } = found;
+    const { StatusText: text = "", ExecMainStatus: code } = found;
+    const isIdle = hasFailed || text.startsWith(WAITING);
     const reason = text || `${result}, exit status ${code}`;
-    return { state: `${active} (${sub})`, reason: hasFailed ? reason : null };
+    return { state: `${active} (${sub})`, reason: isIdle ? reason : null };
   } catch {
     return null;
   }

@@ -50,7 +50,7 @@ export async function unitText(options: UnitOptions): Promise<string> {
   const control = /[\0-\x1f\x7f]/;
   assertNone(control, [program, envFile, ...writable], "control characters");
   const body = [
-    ...unit(),
+    ...unit(options),
     ...service(options),
     ...limits(options),
     ...hardening(),
@@ -82,12 +82,13 @@ async function sumOf(text: string): Promise<string> {
     .map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function unit(): string[] {
+function unit({ systemdVersion }: UnitOptions): string[] {
   return [
     "[Unit]",
     "Description=Deliver captures to the capture server",
-    "# However often it fails: nobody is there to start it by hand.",
-    "StartLimitIntervalSec=0",
+    "# What fails for some minutes does not heal by itself: it stays down, and OnFailure= may tell somebody.",
+    "StartLimitIntervalSec=20min",
+    `StartLimitBurst=${systemdVersion >= 254 ? 10 : 100}`,
   ];
 }
 
@@ -110,6 +111,8 @@ function service(options: UnitOptions): string[] {
     "# Else each thread keeps memory of its own: 8 MB in all.",
     "Environment=MALLOC_ARENA_MAX=1",
     "Restart=always",
+    "# Settings that it cannot use: only a person can mend them.",
+    "RestartPreventExitStatus=2",
     ...(systemdVersion >= 254
       ? ["RestartSec=1s", "RestartSteps=8", "RestartMaxDelaySec=5min"]
       : ["RestartSec=5s"]),

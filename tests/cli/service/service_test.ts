@@ -8,6 +8,9 @@ import {
   type ReferenceServer,
   startReferenceServer,
 } from "../../../scripts/server/reference_server.ts";
+import { exists } from "../../../sync/host/files.ts";
+import { SCHEMA_VERSION } from "../../../sync/queue/schema.ts";
+import { openDatabase } from "../../../sync/queue/sqlite.ts";
 import { parseEnvFile } from "../../../sync/cli/service/env_file.ts";
 import { type Ended, runCli } from "../../helpers/cli.ts";
 import { eventually } from "../../helpers/eventually.ts";
@@ -213,7 +216,7 @@ Deno.test({
       const pid = await host.kill("SIGKILL");
       server.misbehave({ latencyMs: 0 });
       await host.replaced(pid);
-      await host.delivered("c.png");
+      for (const name of ["b.png", "c.png"]) await host.delivered(name);
       assertEquals(host.received, ["a.png", "b.png", "c.png", "door.png"]);
     });
 
@@ -336,7 +339,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "service install says why the service does not get ready",
+  name: "service install says why the service cannot begin its work",
   ignore,
   async fn() {
     await using host = await Host.start();
@@ -345,17 +348,109 @@ Deno.test({
     });
     await other.said("Delivering to");
     const { code, stderr } = await host.install();
-    assertEquals(code, 1);
+    assertEquals(code, 75);
     assertMatch(
       stderr,
-      /^jarvis-agent: Cannot start the service: Cannot be the agent of .*: process \d+ is its agent already; /,
+      /^jarvis-agent: The service cannot begin yet\. Waiting: Cannot be the agent of .*: process \d+ is its agent already\n/,
     );
+    const { stdout } = await host.agent("status", "--json");
+    assertMatch(JSON.parse(stdout).service.reason, /^Waiting: Cannot be the/);
     // It goes on trying, so that nobody has to come back.
     other.kill("SIGTERM");
     await eventually(
-      "it is active",
-      async () => await host.property("ActiveState") === "active",
+      "it does its work",
+      async () => /^0 captures/.test(await host.property("StatusText")),
     );
+  },
+});
+
+Deno.test({
+  name:
+    "what cannot heal stops the service for good, with its reason, and OnFailure= tells somebody",
+  ignore,
+  async fn(t) {
+    await using host = await Host.start();
+    const { manager } = host;
+    manager.write(
+      ".config/systemd/user/tell.service",
+      "[Service]\nType=oneshot\nExecStart=/bin/touch %h/told\n",
+    );
+    host.dropIn(
+      "tell.conf",
+      "RestartSec=100ms\n[Unit]\nOnFailure=tell.service\nStartLimitBurst=3",
+    );
+    assertEquals((await host.install()).code, 0);
+    const env = manager.home(".config/jarvis/agent.env");
+    const good = Deno.readTextFileSync(env);
+
+    /** Waits until somebody was told, and returns what `systemctl status` says. */
+    const told = async () => {
+      const file = manager.home("told");
+      await eventually("somebody is told", () => exists(file), 60_000);
+      Deno.removeSync(file);
+      const { stdout } = await manager.systemctl("status", UNIT);
+      assertMatch(stdout, /Active: failed \(Result: exit-code\)/);
+      return /Status: "(.*)"/.exec(stdout)![1]!;
+    };
+
+    await t.step("settings that cannot be used, at once", async () => {
+      Deno.writeTextFileSync(env, `${good}JARVIS_CONCURRENCY=many\n`);
+      const { code, stderr } = await host.agent("service", "restart");
+      assertEquals(code, 1);
+      assertMatch(
+        stderr,
+        /Cannot start the service: Cannot use JARVIS_CONCURRENCY "many": .*mend that, then "jarvis-agent service restart"/,
+      );
+      const reason = await told();
+      assertMatch(reason, /^Cannot use JARVIS_CONCURRENCY "many"/);
+      assertEquals(await host.property("NRestarts"), "0");
+      const bare = await host.agent("status", "--check", "--data-dir", "none");
+      assertEquals(bare.code, 2);
+      assertStringIncludes(bare.stdout, `no agent runs: ${reason}`);
+      Deno.writeTextFileSync(env, good);
+    });
+
+    const setVersion = (version: number) => {
+      const queue = manager.home(".local/share/jarvis/queue.db");
+      using database = openDatabase(queue);
+      database.exec(`PRAGMA user_version = ${version}`);
+    };
+    await t.step("a queue of a newer version, after some tries", async () => {
+      setVersion(9999);
+      await host.agent("service", "restart");
+      assertMatch(await told(), /it has version 9999 and this program knows/);
+      assertEquals(await host.property("NRestarts"), "3");
+      setVersion(SCHEMA_VERSION);
+    });
+
+    await t.step("it is started again once that is mended", async () => {
+      assertEquals((await host.agent("service", "restart")).code, 0);
+      assertEquals(await host.property("ActiveState"), "active");
+    });
+  },
+});
+
+Deno.test({
+  name: "what can heal does not end the service: it waits, and goes on",
+  ignore,
+  async fn() {
+    await using host = await Host.start({ token: "right" });
+    const { manager } = host;
+    const token = manager.write("token", "right\n");
+    const folder = manager.home("captures");
+    await host.install("--token-file", "token", "--watch", "captures");
+    Deno.removeSync(token);
+    Deno.removeSync(folder);
+    assertEquals((await host.agent("service", "restart")).code, 0);
+    await eventually("it says both", async () => {
+      const text = await host.property("StatusText");
+      return text.includes(`Cannot read the token file "${token}"`) &&
+        text.includes(`the folder "${folder}" is missing`);
+    });
+    manager.write("token", "right\n");
+    manager.write("captures/door.png", "door");
+    await host.delivered("door.png");
+    assertEquals(await host.property("NRestarts"), "0");
   },
 });
 

@@ -11,6 +11,11 @@ import {
   unitText,
   writableFolders,
 } from "../../../sync/cli/service/unit.ts";
+import { hasProgram } from "../../helpers/has_program.ts";
+import { TempDir } from "../../helpers/temp_dir.ts";
+
+/** As low as it goes for a user's unit. */
+const MAX_EXPOSURE = 1.7;
 
 const OPTIONS: UnitOptions = {
   program: "/home/u/.local/bin/jarvis-agent",
@@ -62,6 +67,30 @@ Deno.test("unitText() lets delays between restarts grow where systemd can", asyn
   );
 });
 
+Deno.test("unitText() stops what fails again and again, after some minutes", async () => {
+  // Of the delays of this version, and of growing ones.
+  for (const [systemdVersion, starts] of [[252, 100], [254, 10]] as const) {
+    const text = await unitText({ ...OPTIONS, systemdVersion });
+    assertStringIncludes(text, "\nStartLimitIntervalSec=20min\n");
+    assertStringIncludes(text, `\nStartLimitBurst=${starts}\n`);
+    assertStringIncludes(text, "\nRestartPreventExitStatus=2\n");
+  }
+});
+
+Deno.test("systemd finds little exposure in the unit", {
+  ignore: !canAnalyzeFiles(),
+}, async () => {
+  await using dir = new TempDir();
+  const file = dir.write("jarvis-agent.service", await unitText(OPTIONS));
+  const { stdout } = await new Deno.Command("systemd-analyze", {
+    args: ["--no-pager", "security", "--offline=true", file],
+    stderr: "null",
+  }).output();
+  const text = new TextDecoder().decode(stdout);
+  const [, exposure] = /Overall exposure level .*: ([\d.]+)/.exec(text) ?? [];
+  assert(Number(exposure) <= MAX_EXPOSURE, text);
+});
+
 Deno.test("unitText() lets uploads under way end before systemd kills", async () => {
   const text = await unitText({ ...OPTIONS, graceMs: 90_500 });
   assertStringIncludes(text, "\nTimeoutStopSec=111s\n");
@@ -101,3 +130,11 @@ Deno.test("writableFolders() lets files be linked into the queue, not copied, wi
     ["/home/u", "/srv/in", "/home/user2"],
   );
 });
+
+/** Whether systemd can judge a unit that is not installed: from version 250. */
+function canAnalyzeFiles(): boolean {
+  if (!hasProgram("systemd-analyze")) return false;
+  const { stdout } = new Deno.Command("systemd-analyze", { args: ["--help"] })
+    .outputSync();
+  return new TextDecoder().decode(stdout).includes("--offline");
+}
