@@ -1,4 +1,5 @@
 import { dirname, join } from "@std/path";
+import { isFolder } from "./files.ts";
 
 /** Whether this system has POSIX permissions. */
 const POSIX = Deno.build.os !== "windows";
@@ -82,14 +83,14 @@ function naming<T>(path: string, act: () => T): T {
  * a power cut; one that exists stays as it is.
  */
 export function createPrivateDir(path: string): void {
-  if (isDirectory(path)) return;
+  if (isFolder(path)) return;
   const parent = dirname(path);
   if (parent !== path) createPrivateDir(parent);
   try {
     Deno.mkdirSync(path, { mode: 0o700 });
   } catch (error) {
     // Another process may have been faster.
-    if (!isDirectory(path)) throw error;
+    if (!isFolder(path)) throw error;
   }
   syncDir(parent);
 }
@@ -161,7 +162,7 @@ function ourPathsIn(path: string): string[] {
   const inSpool = join(path, "spool");
   return [
     ...matching(path, OUR_NAMES),
-    ...isDirectory(inSpool) ? matching(inSpool, SPOOL_NAMES) : [],
+    ...isFolder(inSpool) ? matching(inSpool, SPOOL_NAMES) : [],
   ];
 }
 
@@ -174,12 +175,4 @@ function matching(path: string, names: RegExp): string[] {
 function isElsewhere(path: string): boolean {
   const { isFile, isDirectory } = Deno.lstatSync(path);
   return !isFile && !isDirectory;
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
-  }
 }

@@ -130,32 +130,25 @@ export function statAt(folder: number, name: string): Stat | undefined {
 function toStat(bytes: Uint8Array<ArrayBuffer>): Stat {
   const view = new DataView(bytes.buffer);
   const mode = view.getUint16(28, true);
-  const birthtimeMs = timeAt(view, 80);
   const device = [136, 140].map((at) => view.getUint32(at, true).toString(16));
   return {
-    kind: kindOf(mode),
+    kind: KINDS[mode & 0o170000] ?? "other",
     fileId: `${device.join(".")}:${view.getBigUint64(32, true).toString(16)}`,
     mode: mode & 0o7777,
     uid: view.getUint32(20, true),
     size: Number(view.getBigUint64(40, true)),
     mtimeMs: timeAt(view, 112),
     ctimeMs: timeAt(view, 96),
-    birthtimeMs: birthtimeMs === 0 ? null : birthtimeMs,
+    birthtimeMs: timeAt(view, 80) || null,
   };
 }
 
-function kindOf(mode: number): Stat["kind"] {
-  switch (mode & 0o170000) {
-    case 0o100000:
-      return "file";
-    case 0o040000:
-      return "folder";
-    case 0o120000:
-      return "link";
-    default:
-      return "other";
-  }
-}
+/** By the type in a file's mode. */
+const KINDS: Readonly<Record<number, Stat["kind"]>> = {
+  0o100000: "file",
+  0o040000: "folder",
+  0o120000: "link",
+};
 
 function timeAt(view: DataView, at: number): number {
   const seconds = Number(view.getBigInt64(at, true));
@@ -179,11 +172,9 @@ export async function readAtAside(
 ): Promise<number> {
   const bytes = into as Uint8Array<ArrayBuffer>;
   const length = BigInt(into.length);
-  const read = Number(
-    await libc!.preadAside(fd, bytes, length, BigInt(offset)),
-  );
-  // The other thread's reason is not to be had: this one finds the same.
-  return read < 0 ? readAt(fd, into, offset) : read;
+  const read = await libc!.preadAside(fd, bytes, length, BigInt(offset));
+  // Why it failed only the other thread knows; this one will fail alike.
+  return read < 0 ? readAt(fd, into, offset) : Number(read);
 }
 
 /**
@@ -223,22 +214,16 @@ export function renameAt(
   name: string,
   to: { folder: number; name: string },
 ): void {
-  const names = [cString(name), cString(to.name)] as const;
-  const renamed = libc!.renameat2(
-    SYS_RENAMEAT2,
-    folder,
-    names[0],
-    to.folder,
-    names[1],
-    RENAME_NOREPLACE,
-  );
+  const doing = `rename "${name}" to "${to.name}"`;
+  const ways = [folder, cString(name), to.folder, cString(to.name)] as const;
+  const { renameat2, linkat } = libc!;
+  const renamed = renameat2(SYS_RENAMEAT2, ...ways, RENAME_NOREPLACE);
   // Some network file systems rename only with replacing.
   if (Number(renamed) < 0 && [EINVAL, ENOSYS].includes(lastErrno())) {
-    const linked = libc!.linkat(folder, names[0], to.folder, names[1], 0);
-    checked(linked, `rename "${name}" to "${to.name}"`);
+    checked(linkat(...ways, 0), doing);
     return unlinkAt(folder, name);
   }
-  checked(Number(renamed), `rename "${name}" to "${to.name}"`);
+  checked(Number(renamed), doing);
 }
 
 /** Reads on in an open folder; returns how many bytes of entries, 0 at the end. */
@@ -246,12 +231,8 @@ export function readEntries(
   folder: number,
   into: Uint8Array<ArrayBuffer>,
 ): number {
-  const read = libc!.getdents64(
-    SYS_GETDENTS64,
-    folder,
-    into,
-    BigInt(into.length),
-  );
+  const length = BigInt(into.length);
+  const read = libc!.getdents64(SYS_GETDENTS64, folder, into, length);
   return checked(Number(read), "list the folder");
 }
 

@@ -48,6 +48,15 @@ export function statIfThere(path: string): Deno.FileInfo | undefined {
   }
 }
 
+/** Whether a folder has this name, or a link to one. */
+export function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether something has this name, be it a link that leads nowhere. */
 export function exists(path: string): boolean {
   try {

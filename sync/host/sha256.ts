@@ -64,7 +64,8 @@ async function readInPieces(
   return { sha256: hash.digest("hex"), size };
 }
 
-function hexOf(bytes: Uint8Array): string {
+/** Bytes in lower-case hexadecimal. */
+export function hexOf(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0"))
     .join("");
 }

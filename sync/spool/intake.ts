@@ -48,9 +48,6 @@ import type { Described } from "./record_log.ts";
 import { asNoRoom, Room, type RoomOptions } from "./room.ts";
 import type { Spool, SpoolRecord } from "./spool.ts";
 
-export type { WatchedFile } from "./copies.ts";
-export { NoRoomError } from "./room.ts";
-
 /** Options for {@linkcode Intake}. */
 export interface IntakeOptions extends RoomOptions {
   /** Is told what a person should know. @default {nothing is logged} */

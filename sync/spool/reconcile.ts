@@ -6,19 +6,23 @@ import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
 import { openCapture } from "./private_copy.ts";
 import type { Spool, SpoolRecord } from "./spool.ts";
 
-/** What was found and done. */
-export interface Reconciled {
+/** How often each thing was found, and done. */
+const NOTHING = {
   /** Spool entries that were taken up again, for want of a row. */
-  requeued: number;
+  requeued: 0,
   /** Spool entries of captures that are delivered, removed. */
-  delivered: number;
+  delivered: 0,
   /** Spool entries that belong to no capture, set aside. */
-  orphaned: number;
+  orphaned: 0,
   /** Captures without their copy that got a new one, for the original is still there. */
-  restored: number;
+  restored: 0,
   /** Captures whose copy and original are gone: they are `failed` now. */
-  lost: number;
-}
+  lost: 0,
+  sound: 0,
+};
+
+type Reconciled = typeof NOTHING;
+type Found = keyof Reconciled;
 
 /** Options for {@linkcode reconcileSpool}. */
 export interface ReconcileOptions {
@@ -70,17 +74,6 @@ export async function reconcileSpool(
   report(found, log);
   return found;
 }
-
-type Found = keyof typeof NOTHING;
-
-const NOTHING = {
-  requeued: 0,
-  delivered: 0,
-  orphaned: 0,
-  restored: 0,
-  lost: 0,
-  sound: 0,
-};
 
 /** What is to be done for one entry. */
 interface Step {

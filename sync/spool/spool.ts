@@ -18,19 +18,12 @@ export type { SpoolRecord } from "./record_log.ts";
 
 /** Directory of what may be an only copy but belongs to no capture. */
 const ORPHANS = "orphans";
-/** Directory in which processes say that they work in the spool. */
-const IN_USE = "in-use";
-/** The file with the records of all entries. */
-const RECORDS = "records.jsonl";
 /** How the name of what is not wholly copied ends. */
 const PART = ".part";
-
 /** What is not larger is removed sooner than another thread would begin to, in bytes. */
 const SMALL_BYTES = 1024 * 1024;
-
 /** What is younger may still be in the making, by an `enqueue` under way: in milliseconds. */
 const IN_THE_MAKING_MS = 600_000;
-
 /** The ids that entries can have. No other text becomes part of a path. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -46,9 +39,7 @@ const SHARD = /^[0-9a-f]{2}$/;
  * that is not in the log is not whole.
  */
 export class Spool implements Disposable {
-  /** Where it is. */
   readonly dir: string;
-  /** Who works in it. */
   readonly occupants: Occupants;
   readonly #log: RecordLog;
 
@@ -58,8 +49,8 @@ export class Spool implements Disposable {
    */
   constructor(dir: string) {
     this.dir = dir;
-    this.#log = new RecordLog(join(dir, RECORDS));
-    this.occupants = new Occupants(join(dir, IN_USE));
+    this.#log = new RecordLog(join(dir, "records.jsonl"));
+    this.occupants = new Occupants(join(dir, "in-use"));
     createPrivateDir(dir);
     assertOwn(dir);
   }
@@ -98,13 +89,21 @@ export class Spool implements Disposable {
   ): Promise<string> {
     const path = this.pathOf(id);
     createPrivateDir(dirname(path));
-    if (exists(path)) throw twice(id);
+    if (exists(path)) {
+      throw new TypeError(
+        `Cannot keep a capture as "${id}" twice in the spool`,
+      );
+    }
     // The agent may send what has the entry's own name at any time.
     const part = path + PART;
     removeIfThere(part);
     try {
       const sha256 = await copyPrivately(file, part, options);
-      assertHash(file.path, sha256, options.sha256);
+      if (sha256 !== (options.sha256 ?? sha256)) {
+        throw new CaptureFileError(
+          `Cannot copy "${file.path}": it was changed after it was handed over`,
+        );
+      }
       Deno.renameSync(part, path);
       return sha256;
     } catch (error) {
@@ -211,12 +210,11 @@ export class Spool implements Disposable {
   setAside(id: string, record?: SpoolRecord): void {
     const dir = join(this.dir, ORPHANS);
     createPrivateDir(dir);
-    const path = this.pathOf(id);
     if (record) {
       const text = new TextEncoder().encode(JSON.stringify(record));
       writeFileDurably(join(dir, `${id}.json`), text);
     }
-    Deno.renameSync(path, join(dir, id));
+    Deno.renameSync(this.pathOf(id), join(dir, id));
   }
 
   /** How many files were set aside. */
@@ -239,23 +237,12 @@ export class Spool implements Disposable {
   }
 }
 
-function assertHash(path: string, is: string, expected = is): void {
-  if (is === expected) return;
-  throw new CaptureFileError(
-    `Cannot copy "${path}": it was changed after it was handed over`,
-  );
-}
-
 /** By the time of its last change that nobody can set: the other one is the original's. */
 function isYoung(path: string, nowMs: number): boolean {
   const info = statIfThere(path);
   const changedMs = (info?.ctime ?? info?.mtime)?.getTime() ?? 0;
   // A clock that was set back makes nothing young.
   return Math.abs(nowMs - changedMs) <= IN_THE_MAKING_MS;
-}
-
-function twice(id: string): TypeError {
-  return new TypeError(`Cannot keep a capture as "${id}" twice in the spool`);
 }
 
 function shardOf(id: string): string {

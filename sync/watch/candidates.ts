@@ -3,7 +3,7 @@ import { CaptureFileError } from "../capture/errors.ts";
 import { isSameVersion } from "../host/opened_file.ts";
 import { readHashed } from "../host/sha256.ts";
 import type { WatchedState } from "../queue/queue.ts";
-import type { WatchedFile } from "../spool/intake.ts";
+import type { WatchedFile } from "../spool/copies.ts";
 import type { CaptureFilter } from "./capture_filter.ts";
 import { fileSystemOf } from "./file_system.ts";
 import { FinishedFiles, type SeenFile } from "./finished_files.ts";

@@ -1,4 +1,4 @@
-import type { WatchedFile } from "../spool/intake.ts";
+import type { WatchedFile } from "../spool/copies.ts";
 import type { Taker } from "./candidates.ts";
 
 /** A file of a watched folder, as it was seen. */

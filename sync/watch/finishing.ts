@@ -8,7 +8,7 @@ import {
   NotRegularFileError,
   type OpenedFile,
 } from "../host/opened_file.ts";
-import type { WatchedFile } from "../spool/intake.ts";
+import type { WatchedFile } from "../spool/copies.ts";
 import type { CaptureFilter } from "./capture_filter.ts";
 import type { FileSystem } from "./file_system.ts";
 import {
@@ -40,7 +40,7 @@ export interface FinishingOptions {
   stability: Stability;
   log: OnceLog;
   /** By default as the file system needs it. */
-  settleMs: number | undefined;
+  settleMs?: number | undefined;
   aloneMs: number;
 }
 

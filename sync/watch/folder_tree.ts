@@ -4,6 +4,7 @@ import { fileSystemOf } from "./file_system.ts";
 import { type FolderEvents, sayOddName } from "./folder_events.ts";
 import type { CaptureFilter } from "./capture_filter.ts";
 import {
+  type FolderStanding,
   pathOf,
   type Place,
   type WatchedRoot,
@@ -69,9 +70,14 @@ export class FolderTree {
     return this.#polled.size > 0;
   }
 
-  /** Whether a watched folder, or one below it, has to be polled. */
-  isPolled(root: WatchedRoot): boolean {
-    return [...this.#polled.values()].some((place) => place.root === root);
+  /** How a watched folder, with those below it, stands. */
+  standing(root: WatchedRoot): FolderStanding {
+    const { path, trouble } = root;
+    if (trouble) {
+      return { path, watchedBy: trouble.kind, reason: trouble.reason };
+    }
+    const isPolled = this.#polled.values().some((place) => place.root === root);
+    return { path, watchedBy: isPolled ? "polling" : "events", reason: null };
   }
 
   /**
@@ -87,7 +93,7 @@ export class FolderTree {
   /** Looks through a folder and those below it, for as long as it is asked to. */
   *walk(start: Place, options: WalkOptions = {}): Generator<FoundFiles> {
     using root = start.root.open();
-    if (!root) return this.drop({ ...start, name: "" });
+    if (!root) return this.drop(start.root.place);
     const waiting = [start.name];
     for (let name; (name = waiting.pop()) !== undefined;) {
       const place = { root: start.root, name };

@@ -1,11 +1,3 @@
-/** How often folders are looked through, in milliseconds. */
-export interface RescanOptions {
-  /** Those whose list of names has changed. */
-  everyMs: number;
-  /** All of them, to find files that were overwritten in place. */
-  fullEveryMs: number;
-}
-
 /** The least pause after a rescan, as a multiple of its duration. */
 const REST = { quick: 50, full: 500 };
 /** The same after events were lost, with an upper limit. */
@@ -13,15 +5,21 @@ const SOON = { rest: 20, maxMs: 60_000 };
 
 /** When folders are looked through again: now and then, but not so often that it costs much. */
 export class RescanSchedule {
-  readonly #options: RescanOptions;
+  readonly #everyMs: number;
+  readonly #fullEveryMs: number;
   #at: number;
   #fullAt: number;
   #tookMs = 0;
 
-  constructor(options: RescanOptions) {
-    this.#options = options;
-    this.#at = performance.now() + options.everyMs;
-    this.#fullAt = performance.now() + options.fullEveryMs;
+  /**
+   * @param everyMs How often folders are looked through whose list of names has changed.
+   * @param fullEveryMs How often all are, to find files that were overwritten in place.
+   */
+  constructor(everyMs: number, fullEveryMs: number) {
+    this.#everyMs = everyMs;
+    this.#fullEveryMs = fullEveryMs;
+    this.#at = performance.now() + everyMs;
+    this.#fullAt = performance.now() + fullEveryMs;
   }
 
   /** When the next time is, by `performance.now()`. */
@@ -38,12 +36,11 @@ export class RescanSchedule {
 
   /** A rescan has ended that took so long. */
   ended(kind: keyof typeof REST, tookMs: number): void {
-    const { everyMs, fullEveryMs } = this.#options;
     const now = performance.now();
     this.#tookMs = tookMs;
-    this.#at = now + Math.max(everyMs, tookMs * REST.quick);
+    this.#at = now + Math.max(this.#everyMs, tookMs * REST.quick);
     if (kind === "quick") return;
-    this.#fullAt = now + Math.max(fullEveryMs, tookMs * REST.full);
+    this.#fullAt = now + Math.max(this.#fullEveryMs, tookMs * REST.full);
   }
 
   /** Brings a full rescan forward, because events were lost. */

@@ -13,7 +13,7 @@ export interface Place {
 /** How one watched folder stands. */
 export interface FolderStanding {
   path: string;
-  /** How its files are noticed; `missing` and `refused` ones are waited for. */
+  /** How its files are noticed; `missing` and `refused` folders are waited for. */
   watchedBy: "events" | "polling" | "missing" | "refused";
   reason: string | null;
 }
@@ -48,6 +48,8 @@ const RESTART = "start the agent again if that is right";
  */
 export class WatchedRoot {
   readonly path: string;
+  /** The folder itself. */
+  readonly place: Place = { root: this, name: "" };
   /** Why it is waited for; `undefined` while it is not. */
   trouble: { kind: "missing" | "refused"; reason: string } | undefined;
   readonly #log: Log;

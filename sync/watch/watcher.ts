@@ -4,7 +4,7 @@ import { Agenda } from "./agenda.ts";
 import { Candidates } from "./candidates.ts";
 import { CaptureFilter } from "./capture_filter.ts";
 import { type FolderListener, listenToFolders } from "./folder_events.ts";
-import { FolderTree } from "./folder_tree.ts";
+import { FolderTree, type WalkOptions } from "./folder_tree.ts";
 import { RescanSchedule } from "./rescan_schedule.ts";
 import { Stability } from "./stability.ts";
 import {
@@ -67,15 +67,11 @@ export class FolderWatcher {
       filter: this.#filter,
       stability: this.#stability,
       log: this.#log,
-      settleMs: options.settleMs,
       aloneMs: options.aloneMs ?? 60_000,
     });
     const { rescanMs = 300_000, pollMs = 3_000 } = options;
-    this.#rescans = new RescanSchedule({
-      everyMs: rescanMs,
-      fullEveryMs: rescanMs * FULL_RESCAN,
-    });
-    this.#polls = new RescanSchedule({ everyMs: pollMs, fullEveryMs: pollMs });
+    this.#rescans = new RescanSchedule(rescanMs, rescanMs * FULL_RESCAN);
+    this.#polls = new RescanSchedule(pollMs, pollMs);
   }
 
   /**
@@ -84,9 +80,7 @@ export class FolderWatcher {
    * @throws whatever prevents that for some files, after the others.
    */
   async scan(): Promise<void> {
-    for (const root of this.roots) {
-      this.#agenda.walk({ root, name: "" }, { unchanged: true });
-    }
+    this.#walkRoots({ unchanged: true });
     await this.#look(new AbortController().signal);
   }
 
@@ -134,14 +128,7 @@ export class FolderWatcher {
 
   /** How each watched folder stands. */
   standing(): FolderStanding[] {
-    return this.roots.map((root) => {
-      const { path, trouble } = root;
-      if (trouble) {
-        return { path, watchedBy: trouble.kind, reason: trouble.reason };
-      }
-      const watchedBy = this.#tree.isPolled(root) ? "polling" : "events";
-      return { path, watchedBy, reason: null };
-    });
+    return this.roots.map((root) => this.#tree.standing(root));
   }
 
   get #nextAt(): number {
@@ -153,14 +140,15 @@ export class FolderWatcher {
     );
   }
 
+  #walkRoots(options: WalkOptions): void {
+    for (const { place } of this.roots) this.#agenda.walk(place, options);
+  }
+
   /** Decides which folders are to be looked through now; returns what to call when it is done. */
   #begin(): ((tookMs: number) => void) | undefined {
     const rescan = this.#rescans.due();
     if (rescan) {
-      const options = { unchanged: rescan === "full" };
-      for (const root of this.roots) {
-        this.#agenda.walk({ root, name: "" }, options);
-      }
+      this.#walkRoots({ unchanged: rescan === "full" });
       return (tookMs) => this.#rescans.ended(rescan, tookMs);
     }
     const poll = this.#tree.hasPolled ? this.#polls.due() : undefined;
@@ -181,8 +169,8 @@ export class FolderWatcher {
       const identity = folder && `${folderId} ${birthtimeMs}`;
       if (this.#identities.get(root) === identity) continue;
       this.#identities.set(root, identity);
-      this.#tree.drop({ root, name: "" });
-      if (folder) this.#agenda.walk({ root, name: "" }, { unchanged: true });
+      this.#tree.drop(root.place);
+      if (folder) this.#agenda.walk(root.place, { unchanged: true });
     }
   }
 
@@ -246,8 +234,8 @@ export class FolderWatcher {
       using folder = root.open();
       if (!folder) continue;
       if (signal.aborted) return;
-      const place = { root, name: "" };
-      await this.#candidates.consider({ place, folder, names }, renamed);
+      const found = { place: root.place, folder, names };
+      await this.#candidates.consider(found, renamed);
       hasLooked = true;
     }
     if (hasLooked) await this.#flush();

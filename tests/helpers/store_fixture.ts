@@ -5,11 +5,8 @@ import {
   type Engine,
   openDatabase,
 } from "../../sync/queue/sqlite.ts";
-import {
-  Intake,
-  type IntakeOptions,
-  type WatchedFile,
-} from "../../sync/spool/intake.ts";
+import type { WatchedFile } from "../../sync/spool/copies.ts";
+import { Intake, type IntakeOptions } from "../../sync/spool/intake.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
 import { Spool } from "../../sync/spool/spool.ts";
 import { TempDir } from "./temp_dir.ts";

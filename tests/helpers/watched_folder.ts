@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { WatchedFile } from "../../sync/spool/intake.ts";
+import type { WatchedFile } from "../../sync/spool/copies.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
 import { FolderWatcher } from "../../sync/watch/watcher.ts";
 import type { FolderWatcherOptions } from "../../sync/watch/watcher_options.ts";

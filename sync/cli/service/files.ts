@@ -2,7 +2,7 @@
 
 import { dirname, join } from "@std/path";
 import { assertOwn, createPrivateDir } from "../../host/data_dir.ts";
-import { exists } from "../../host/files.ts";
+import { exists, isFolder } from "../../host/files.ts";
 import { UsageError } from "../arguments.ts";
 import { configDir } from "../settings_file.ts";
 import { updateEnvFile } from "./env_file.ts";
@@ -114,13 +114,5 @@ export function removeIfThere(path: string): boolean {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || isFolder(path)) return false;
     throw error;
-  }
-}
-
-export function isFolder(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
   }
 }

@@ -2,11 +2,11 @@
 
 import { dirname } from "@std/path";
 import { createPrivateDir, prepareDataDir } from "../../host/data_dir.ts";
+import { isFolder } from "../../host/files.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { inspectServer } from "../doctor/server.ts";
 import { WAITING } from "../service_status.ts";
 import {
-  isFolder,
   readEnvFile,
   readIfThere,
   removeIfThere,

@@ -5,6 +5,7 @@
  */
 
 import { isAbsolute, relative } from "@std/path";
+import { hexOf } from "../../host/sha256.ts";
 import { VERSION } from "../../host/version.ts";
 import { UsageError } from "../arguments.ts";
 
@@ -77,9 +78,8 @@ async function sealOf(body: string): Promise<string> {
 
 async function sumOf(text: string): Promise<string> {
   const bytes = new TextEncoder().encode(text);
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return [...digest.slice(0, 8)]
-    .map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
+  return hexOf(new Uint8Array(digest, 0, 8));
 }
 
 function unit({ systemdVersion }: UnitOptions): string[] {
