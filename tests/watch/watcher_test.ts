@@ -46,7 +46,7 @@ Deno.test("FolderWatcher hands large files over before it looks at many more", a
   const handedOver: number[] = [];
   folder.onFinished = (files) => void handedOver.push(files.length);
   await folder.watcher({ settleMs: 0 }).scan();
-  assertEquals(handedOver, [100, 200]);
+  assertEquals(handedOver, [32, 268]);
 });
 
 Deno.test("FolderWatcher takes nothing twice after a restart", async () => {
