@@ -3,20 +3,10 @@ import { join } from "@std/path";
 import { randomBytes } from "node:crypto";
 import { findPeers } from "./peers.ts";
 import { compileAgent, Receiver } from "./programs.ts";
-import { formatNumber } from "./report.ts";
+import { type Finding, formatNumber } from "./report.ts";
 import type { Scale } from "./scale.ts";
 
-/** One line of the table. */
-export interface Finding {
-  what: string;
-  value: number;
-  unit: string;
-  /** The target, if there is one. */
-  atLeast?: number;
-  atMost?: number;
-  /** The figures that it comes from. */
-  detail: string;
-}
+export type { Finding } from "./report.ts";
 
 /** The surroundings of a run; disposing of it ends the server and removes the folder. */
 export type Bench = Awaited<ReturnType<typeof openBench>>;

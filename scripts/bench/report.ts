@@ -1,5 +1,16 @@
 /** The findings of a run, as a table in Markdown. */
-import type { Finding } from "./bench.ts";
+
+/** One line of the table. */
+export interface Finding {
+  what: string;
+  value: number;
+  unit: string;
+  /** The target, if there is one. */
+  atLeast?: number;
+  atMost?: number;
+  /** The figures that it comes from. */
+  detail: string;
+}
 
 /** Whether the target was reached; `undefined` where there is none. */
 export function isReached(finding: Finding): boolean | undefined {

@@ -1,12 +1,11 @@
 /** The file `SHA256SUMS` of a folder, in the form that `sha256sum --check` takes. */
 
 import { join } from "@std/path";
+import { hexOf } from "../../sync/host/sha256.ts";
 
 /** Returns the SHA-256 of bytes, in hexadecimal. */
 export async function sha256(bytes: BufferSource): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", bytes);
-  return [...new Uint8Array(digest)]
-    .map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hexOf(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
 }
 
 /**

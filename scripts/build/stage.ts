@@ -1,7 +1,7 @@
 /** Lays out the sources of an executable in a folder of their own. */
 
 import { dirname, join } from "@std/path";
-import { type Binding, projectPath } from "../task/bindings.ts";
+import { type Binding, flagsOf, projectPath } from "../task/bindings.ts";
 
 /** What of the project an executable is made of. */
 const SOURCES = ["main.ts", "deno.json", "deno.lock", "sync", "scripts/npm"];
@@ -39,14 +39,7 @@ export class Stage implements Disposable {
 
   /** The flags that make `deno` use the binding with what is in here. */
   flagsOf(binding: Binding): string[] {
-    if (binding === "npm") {
-      const map = this.join("scripts/npm/import_map.json");
-      const lock = this.join("scripts/npm/deno.lock");
-      return [`--import-map=${map}`, `--lock=${lock}`, "--frozen"];
-    }
-    // Another registry's packages are the same files under other hashes.
-    if (Deno.env.get("JSR_URL")) return ["--no-lock"];
-    return [`--lock=${this.join("deno.lock")}`, "--frozen"];
+    return flagsOf(binding, (path) => this.join(path));
   }
 
   [Symbol.dispose](): void {

@@ -1,4 +1,5 @@
 /** The rules of `sync/` that no type checker knows: who imports whom, and who may do what. */
+import { sourceFiles } from "../task/source_files.ts";
 
 /** Which rooms each room may import from, besides itself. */
 const MAY_IMPORT: Readonly<Record<string, string>> = {
@@ -48,17 +49,9 @@ const COMMENT_LINE = /^\s*(\/\/|\/\*|\*)/;
 
 /** Tells every breach of the rules below `root`, in words; empty when there is none. */
 export function checkImports(root: string): string[] {
-  return sources(root).flatMap((file) => checkFile(root, file)).sort();
-}
-
-/** The product's files, by their path below the root. */
-function sources(root: string): string[] {
-  const below = (folder: string): string[] =>
-    [...Deno.readDirSync(`${root}/${folder}`)].flatMap(
-      ({ name, isDirectory }) =>
-        isDirectory ? below(`${folder}/${name}`) : [`${folder}/${name}`],
-    );
-  return ["main.ts", ...below("sync")].filter((path) => path.endsWith(".ts"));
+  return ["main.ts", "sync"]
+    .flatMap((name) => [...sourceFiles(`${root}/${name}`)])
+    .flatMap((path) => checkFile(root, path.slice(root.length + 1))).sort();
 }
 
 function checkFile(root: string, file: string): string[] {

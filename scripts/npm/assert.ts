@@ -8,7 +8,6 @@ export { AssertionError };
 type Constructor<T> = abstract new (...args: any[]) => T;
 /** The class and a part of the message that an error is to have, and the caller's message. */
 type Expected = [(Constructor<Error> | string)?, string?, string?];
-type Ordered = number | bigint | string;
 type Check<T, U = T> = (actual: T, expected: U, message?: string) => void;
 
 /** Fails unless the value is truthy. */
@@ -67,15 +66,6 @@ export const assertMatch: Check<string, RegExp> = (actual, pattern, message) =>
     explain(`Expected actual: "${actual}" to match: ${pattern}`, message),
   );
 
-/** Fails if the value is null or undefined. */
-export function assertExists<T>(
-  actual: T,
-  message?: string,
-): asserts actual is NonNullable<T> {
-  const isThere = actual !== undefined && actual !== null;
-  assert(isThere, explain(`Expected a value, got ${actual}`, message));
-}
-
 /** Fails unless the value is an instance of the class. */
 export function assertInstanceOf<T>(
   actual: unknown,
@@ -86,23 +76,6 @@ export function assertInstanceOf<T>(
   const isOne = actual instanceof expected;
   assert(isOne, explain(said + Deno.inspect(actual), message));
 }
-
-function comparison(sign: string, holds: (a: Ordered, b: Ordered) => boolean) {
-  return <T extends Ordered>(
-    actual: T,
-    expected: T,
-    message = `Expect ${actual} ${sign} ${expected}`,
-  ): void => assert(holds(actual, expected), message);
-}
-
-/** Fails unless `actual > expected`. */
-export const assertGreater = comparison(">", (a, b) => a > b);
-/** Fails unless `actual >= expected`. */
-export const assertGreaterOrEqual = comparison(">=", (a, b) => a >= b);
-/** Fails unless `actual < expected`. */
-export const assertLess = comparison("<", (a, b) => a < b);
-/** Fails unless `actual <= expected`. */
-export const assertLessOrEqual = comparison("<=", (a, b) => a <= b);
 
 /** Fails unless the function throws; returns what it threw. */
 export function assertThrows(fn: () => unknown, message?: string): unknown;

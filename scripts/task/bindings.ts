@@ -18,19 +18,20 @@ export function projectPath(path: string): string {
     : decoded;
 }
 
-/** Returns the flags that make any `deno` command use the binding, from any folder. */
-export function flagsOf(binding: Binding): string[] {
+/**
+ * Returns the flags that make any `deno` command use the binding, from any folder.
+ *
+ * @param at Makes an absolute path of one inside the project, or a copy of it.
+ */
+export function flagsOf(binding: Binding, at = projectPath): string[] {
   if (binding === "npm") {
-    const importMap = projectPath("scripts/npm/import_map.json");
-    return [
-      `--import-map=${importMap}`,
-      `--lock=${projectPath("scripts/npm/deno.lock")}`,
-      "--frozen",
-    ];
+    const importMap = at("scripts/npm/import_map.json");
+    const lock = at("scripts/npm/deno.lock");
+    return [`--import-map=${importMap}`, `--lock=${lock}`, "--frozen"];
   }
   // Another registry's packages are the same files under other hashes.
   if (Deno.env.get("JSR_URL")) return ["--no-lock"];
-  return [`--lock=${projectPath("deno.lock")}`, "--frozen"];
+  return [`--lock=${at("deno.lock")}`, "--frozen"];
 }
 
 /** Tells which binding this very process runs on. */

@@ -149,17 +149,16 @@ async function runCommand(command: string): Promise<string> {
       `Cannot run ${what} on Windows: expected --token-file`,
     );
   }
-  const signal = AbortSignal.timeout(COMMAND_LIMIT_MS);
   let said: Deno.CommandOutput;
   try {
     const child = new Deno.Command("/bin/sh", {
       args: ["-c", command],
       ...childEnvironment(),
       stdin: "null",
-      signal,
+      signal: AbortSignal.timeout(COMMAND_LIMIT_MS),
     });
     // What the command has started may keep its output open.
-    said = await deadline(child.output(), COMMAND_LIMIT_MS, { signal });
+    said = await deadline(child.output(), COMMAND_LIMIT_MS);
   } catch (cause) {
     throw new UsageError(`Cannot run ${what}: ${(cause as Error).message}`, {
       cause,

@@ -6,13 +6,8 @@ import { Busboy } from "@fastify/busboy";
 import {
   assert,
   assertEquals,
-  assertExists,
-  assertGreater,
-  assertGreaterOrEqual,
   assertInstanceOf,
   AssertionError,
-  assertLess,
-  assertLessOrEqual,
   assertMatch,
   assertNotEquals,
   assertRejects,
@@ -39,15 +34,10 @@ function failing(fn: () => unknown): Error {
 
 Deno.test("assertions pass for what they say", async () => {
   assert(1);
-  assertExists("");
   assertNotEquals([1], [2]);
   assertStringIncludes("capture", "apt");
   assertMatch("capture", /^c.*e$/);
   assertInstanceOf(new RangeError("x"), Error);
-  assertGreater(2, 1);
-  assertGreaterOrEqual(2, 2);
-  assertLess(1, 2);
-  assertLessOrEqual(2, 2);
   const thrown: TypeError = assertThrows(
     () => {
       throw new TypeError("a bad thing");
@@ -69,15 +59,10 @@ Deno.test("assertions fail for the opposite, with the caller's message", async (
   assertStringIncludes(failing(() => assert(0, "why")).message, "why");
   assertStringIncludes(failing(() => fail("why")).message, "why");
   assertStringIncludes(failing(() => assertEquals(1, 2, "why")).message, "why");
-  assertStringIncludes(failing(() => assertExists(null, "why")).message, "why");
   failing(() => assertNotEquals([1], [1]));
   failing(() => assertStringIncludes("capture", "x"));
   failing(() => assertMatch("capture", /x/));
   failing(() => assertInstanceOf("x", Error));
-  failing(() => assertGreater(1, 1));
-  failing(() => assertGreaterOrEqual(1, 2));
-  failing(() => assertLess(1, 1));
-  failing(() => assertLessOrEqual(2, 1));
   failing(() => assertThrows(() => {}));
   await assertRejects(
     () => assertRejects(() => Promise.resolve()),
@@ -155,15 +140,6 @@ Deno.test("deadline() settles with the promise, or with a TimeoutError", async (
   resolve();
 });
 
-Deno.test("deadline() ends with the signal's reason", async () => {
-  const controller = new AbortController();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const waiting = deadline(promise, 60_000, { signal: controller.signal });
-  controller.abort("enough");
-  assertEquals(await assertRejects(() => waiting), "enough");
-  resolve();
-});
-
 /** Calls retry() with a function that always fails; tells when it was called. */
 async function callTimes(options: RetryOptions): Promise<number[]> {
   using time = new FakeTime(0);
@@ -198,9 +174,8 @@ Deno.test("retry() with jitter waits some part of the time", async () => {
     const [, wait] = await callTimes({ ...options, maxTimeout: 1_000_000 });
     waits.push(wait ?? 0);
   }
-  assertGreaterOrEqual(Math.min(...waits), 500_000);
-  assertLess(Math.min(...waits), 1_000_000);
-  assertLessOrEqual(Math.max(...waits), 1_000_000);
+  assert(waits.every((ms) => ms >= 500_000 && ms <= 1_000_000));
+  assert(Math.min(...waits) < 1_000_000);
 });
 
 Deno.test("retry() returns the first success", async () => {
@@ -457,7 +432,7 @@ Deno.test("FakeTime gives the real clock and timers back", async () => {
     assertThrows(() => new FakeTime());
   }
   assertEquals([Date, setTimeout, setInterval, AbortSignal.timeout], real);
-  assertGreater(Date.now(), 1_700_000_000_000);
+  assert(Date.now() > 1_700_000_000_000);
   await delay(1);
 });
 

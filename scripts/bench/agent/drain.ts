@@ -5,7 +5,6 @@
  * @module
  */
 import { CaptureUploader, SyncAgent } from "../../../sync/mod.ts";
-import { peakBytes, resetPeak } from "../memory.ts";
 import { readInput } from "../programs.ts";
 import { Store } from "./store.ts";
 
@@ -24,6 +23,19 @@ export interface Drained {
   ms: number;
   /** The most memory that was held above what an idle agent holds. */
   grownBytes: number;
+}
+
+/** Forgets the most that this process held so far; known on Linux alone. */
+function resetPeak(): void {
+  if (Deno.build.os !== "linux") return;
+  Deno.writeTextFileSync("/proc/self/clear_refs", "5");
+}
+
+/** The most that it held since, in bytes; elsewhere what it holds. */
+function peakBytes(): number {
+  if (Deno.build.os !== "linux") return Deno.memoryUsage().rss;
+  const status = Deno.readTextFileSync("/proc/self/status");
+  return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)![1]) * 1024;
 }
 
 async function drain(input: DrainInput): Promise<Drained> {
