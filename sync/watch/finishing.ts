@@ -1,6 +1,6 @@
 import { dirname, extname } from "@std/path";
 import { CaptureFileError } from "../capture/errors.ts";
-import type { Folder } from "../host/folder.ts";
+import type { Folder, FolderEntry } from "../host/folder.ts";
 import type { OnceLog } from "../host/log.ts";
 import {
   type FileIdentity,
@@ -13,7 +13,7 @@ import type { CaptureFilter } from "./capture_filter.ts";
 import type { FileSystem } from "./file_system.ts";
 import {
   captureOf,
-  fileAt,
+  lookAt,
   readSidecar,
   SidecarError,
   sidecarOf,
@@ -52,6 +52,13 @@ const CLOCKS_APART_MS = 60_000;
 /** How long to wait after a file could not be read. */
 const UNREADABLE_MS = 30_000;
 
+/** What a sidecar may not be, which is not opened: a pipe might block. */
+const WRONG: Partial<Record<FolderEntry["kind"], string>> = {
+  link: "it is a link, expected a file",
+  folder: "it is a folder, expected a file",
+  other: "it is a pipe, a socket or a device, expected a file",
+};
+
 /** Decides when a file is finished, and reads its sidecar. */
 export class Finishing {
   readonly #options: FinishingOptions;
@@ -65,7 +72,8 @@ export class Finishing {
     const { place, folder, name, identity } = candidate;
     const { filter, stability } = this.#options;
     const alone = filter.takesJson(place.name) ? undefined : captureOf(name);
-    const sidecar = fileAt(folder, sidecarOf(name));
+    const beside = lookAt(folder, sidecarOf(name));
+    const sidecar = beside?.kind === "file" ? beside : undefined;
     const isAlone = alone !== undefined;
     if (!this.#isQuiet(candidate, { sidecar, isAlone })) return undefined;
     if (alone !== undefined && extname(alone) !== "") {
@@ -83,6 +91,7 @@ export class Finishing {
         return undefined;
       }
       stability.forget(place);
+      if (beside && !sidecar) this.#sayUnusable(candidate, WRONG[beside.kind]!);
       const open = () => openSame(place, identity);
       return { path: candidate.path, identity, metadataJson, open };
     } catch (error) {
@@ -120,20 +129,24 @@ export class Finishing {
   }
 
   /** Reads the metadata of a file; `undefined` while somebody writes it. */
-  #metadataOf({ folder, name, path }: Candidate): string | undefined {
+  #metadataOf(candidate: Candidate): string | undefined {
+    const { folder, name } = candidate;
     try {
       return readSidecar(folder, sidecarOf(name))?.metadataJson;
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return "{}";
       if (!(error instanceof SidecarError)) throw error;
-      this.#options.log.warn(
-        sidecarOf(path),
-        `Cannot use "${
-          sidecarOf(path)
-        }", the capture goes without it: ${error.message}`,
-      );
+      this.#sayUnusable(candidate, error.message);
       return "{}";
     }
+  }
+
+  #sayUnusable({ path }: Candidate, reason: string): void {
+    const sidecar = sidecarOf(path);
+    this.#options.log.warn(
+      sidecar,
+      `Cannot use "${sidecar}", the capture goes without it: ${reason}`,
+    );
   }
 
   #sayAlone({ place, path }: Candidate, capture: string): void {

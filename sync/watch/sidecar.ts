@@ -24,15 +24,23 @@ export function captureOf(name: string): string | undefined {
   return /[^/]\.json$/.test(name) ? name.slice(0, -".json".length) : undefined;
 }
 
-/** The file of this name in a folder; `undefined` if there is none, or something else. */
-export function fileAt(folder: Folder, name: string): FileIdentity | undefined {
+/** What has this name in a folder; `undefined` if nothing has, or it cannot be reached. */
+export function lookAt(
+  folder: Folder,
+  name: string,
+): ReturnType<Folder["look"]> {
   try {
-    const info = folder.look(name);
-    return info?.kind === "file" ? info : undefined;
+    return folder.look(name);
   } catch {
     // A link, or a folder that is closed to this user, is on the way.
     return undefined;
   }
+}
+
+/** The file of this name in a folder; `undefined` if there is none, or something else. */
+export function fileAt(folder: Folder, name: string): FileIdentity | undefined {
+  const info = lookAt(folder, name);
+  return info?.kind === "file" ? info : undefined;
 }
 
 /** A sidecar that no further attempt would make usable. */

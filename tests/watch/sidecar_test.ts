@@ -191,7 +191,8 @@ Deno.test("a capture goes without a sidecar that cannot be used, which is told o
 });
 
 Deno.test({
-  name: "a sidecar that is a link, a pipe or a folder is none, and is not read",
+  name:
+    "a sidecar that is a link, a pipe or a folder is none, is not read, and is reported",
   ignore: Deno.build.os === "windows",
   async fn() {
     await using folder = new WatchedFolder();
@@ -203,6 +204,11 @@ Deno.test({
     Deno.mkdirSync(folder.join("c.png.json"));
     await folder.watcher({ settleMs: 0 }).scan();
     assertEquals(folder.names, ["a.png", "b.png", "c.png"]);
+    const logged = folder.logged.toSorted();
+    assertEquals(logged.length, 3);
+    ["a link", "a pipe", "a folder"].forEach((what, n) => {
+      assertStringIncludes(logged[n]!, `it is ${what}`);
+    });
     assertEquals(folder.taken.map((file) => file.metadataJson), [
       "{}",
       "{}",
