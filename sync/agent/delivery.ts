@@ -106,14 +106,16 @@ export class Delivery {
     const { queue, outcomes, uploader, pause } = this.#options;
     const signal = AbortSignal.any([abort, pause.signal]);
     let metadata: string;
+    let path: string;
     try {
       metadata = checkMetadata(capture.metadataJson);
+      path = this.#pathOf(capture);
     } catch (error) {
       return outcomes.discard(capture, (error as Error).message);
     }
     try {
       const startedMs = performance.now();
-      const result = await uploader.upload(this.#pathOf(capture), metadata, {
+      const result = await uploader.upload(path, metadata, {
         idempotencyKey: capture.id,
         filename: basename(capture.filepath),
         signal,

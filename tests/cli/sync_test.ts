@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { CaptureServer, created, deadUrl } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { HeldAnswer } from "../helpers/held_answer.ts";
@@ -69,6 +70,27 @@ Deno.test("sync exits 75 when the server takes some only, and 1 when the rest is
   const { delivered, failed, left } = JSON.parse(last.stdout);
   assertEquals([delivered, failed, left], [0, 1, 0]);
   assertEquals((await host.run("sync")).code, 0, "nothing failed this time");
+});
+
+Deno.test("a row with a copy and an id that no copy can have is set aside as failed", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  await enqueue(host, 2);
+  for (const odd of ["../0.png", "no UUID"]) {
+    const [id] = await host.enqueue(host.write("odd.png"));
+    using database = openDatabase(`${host.dataDir}/queue.db`);
+    database.exec(`UPDATE captures SET id = '${odd}' WHERE id = '${id}'`);
+  }
+  const { stdout } = await host.run("doctor");
+  assertStringIncludes(stdout, "the copies of 2 captures are not there");
+  const { code, stdout: done } = await host.run("sync");
+  // What is in the spool has lost its rows, and is taken up again.
+  assertEquals([code, done], [1, "4 delivered, 2 failed, 0 left\n"]);
+  for (
+    const { lastError } of await host.json<{ lastError: string }[]>("list")
+  ) {
+    assertStringIncludes(lastError, "in the spool: expected a UUID");
+  }
 });
 
 Deno.test("sync asks the agent that runs, and waits for it", async () => {

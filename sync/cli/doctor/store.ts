@@ -88,8 +88,9 @@ function inspectSpool({ queue, spool }: Look): Finding[] {
   let missing = 0;
   for (const captures of queue.spooled()) {
     for (const { id } of captures) {
+      const isThere = spool.canHold(id) && exists(spool.pathOf(id));
       // One that is being delivered may just have left.
-      if (!exists(spool.pathOf(id)) && queue.get(id)) missing++;
+      if (!isThere && queue.get(id)) missing++;
     }
   }
   return [
