@@ -41,7 +41,7 @@ export interface OpenedFile extends Disposable {
   isOpenForWriting(): boolean | undefined;
   /**
    * Makes a new file, for this user alone, that shares this one's bytes as they
-   * are now; returns whether the file system can.
+   * are now, or is empty where the file system cannot do that; returns whether it can.
    *
    * @throws {Deno.errors.AlreadyExists} if something has that name.
    */
@@ -145,7 +145,6 @@ class DescriptorFile extends ClosableFile implements OpenedFile {
     const fd = descriptor.createNew(path);
     const isDone = descriptor.clone(this.#fd, fd);
     descriptor.close(fd);
-    if (!isDone) Deno.removeSync(path);
     return isDone;
   }
 
@@ -208,7 +207,9 @@ class PortableFile extends ClosableFile implements OpenedFile {
     return undefined;
   }
 
-  cloneTo(): boolean {
+  cloneTo(path: string): boolean {
+    const options = { createNew: true, write: true, mode: 0o600 };
+    Deno.openSync(path, options).close();
     return false;
   }
 

@@ -70,9 +70,15 @@ export async function copyPrivately(
   const isClone = file.cloneTo(path);
   if (!isClone) options.beforeCopy?.();
   try {
-    const read = isClone ? await readClone(path) : await writeCopy(file, path);
+    using copy = Deno.openSync(path, { read: true, write: true });
+    const read = isClone
+      ? await readClone(path)
+      : await readHashed(file, (piece) => writeAll(copy, piece));
     await assertUnchanged(file, read, { sinceMs });
-    await finish(path, file.identity.mtimeMs);
+    // The server is told the time of the original.
+    const modified = new Date(file.identity.mtimeMs);
+    copy.utimeSync(modified, modified);
+    await copy.sync();
     return read.sha256;
   } catch (error) {
     const isSpools = error instanceof Deno.errors.AlreadyExists ||
@@ -84,15 +90,6 @@ export async function copyPrivately(
 async function readClone(path: string): Promise<HashedBytes> {
   using clone = openRegularFile(path, { noFollow: true });
   return await readHashed(clone);
-}
-
-async function writeCopy(file: OpenedFile, path: string): Promise<HashedBytes> {
-  using copy = Deno.openSync(path, {
-    createNew: true,
-    write: true,
-    mode: 0o600,
-  });
-  return await readHashed(file, (piece) => writeAll(copy, piece));
 }
 
 /**
@@ -122,12 +119,4 @@ export async function assertUnchanged(
   if (isDoubtful && (await readHashed(file)).sha256 !== read.sha256) {
     throw new UnfinishedFileError(path);
   }
-}
-
-/** Gives a copy the time of the original, which the server is told, and brings it to the disk. */
-async function finish(path: string, mtimeMs: number): Promise<void> {
-  using copy = Deno.openSync(path, { read: true, write: true });
-  const modified = new Date(mtimeMs);
-  copy.utimeSync(modified, modified);
-  await copy.sync();
 }
