@@ -53,7 +53,7 @@ export interface KnownCapture {
   isPrivate?: boolean;
 }
 
-/** Files up to this size are read at once when they are opened. */
+/** Files up to this size are read at once, without another thread. */
 const IN_MEMORY_BYTES = 1024 * 1024;
 
 /** Within this time two changes of a file can have the same time: file systems keep it to 2 s at worst. */
@@ -114,10 +114,11 @@ async function identified(
   if (expected && !sha256 && !isStill(identity, expected)) {
     throw otherThanHandedOver(path);
   }
+  if (sha256 && isExpected) {
+    return onDisk(file, sha256.toLowerCase(), { isPrivate });
+  }
   const bytes = size <= IN_MEMORY_BYTES ? readWhole(file) : null;
-  const actual = sha256 && isExpected
-    ? sha256.toLowerCase()
-    : bytes
+  const actual = bytes
     ? await hashOf(bytes)
     : (await readHashed(file, () => signal?.throwIfAborted())).sha256;
   if (!isSame(file.stat(), { size, mtimeMs })) throw changed(file);
@@ -178,11 +179,16 @@ function onDisk(
     sha256,
     identity,
     async read(into, offset) {
-      const read = await file.read(into, offset).catch((error) => {
+      const isSmall = identity.size <= IN_MEMORY_BYTES;
+      try {
+        const read = isSmall
+          ? file.readSync(into, offset)
+          : await file.read(into, offset);
+        if (read > 0) return read;
+      } catch (error) {
         throw readError(path, error);
-      });
-      if (read === 0) throw changed(file);
-      return read;
+      }
+      throw changed(file);
     },
     async assertUnchanged() {
       const now = file.stat();

@@ -90,62 +90,62 @@ export class FileBody extends Blob {
     this.#ended.resolve();
   }
 
-  /** A chunk may be used until the next one is asked for. */
   override stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    let before: Uint8Array = this.#envelope.head;
-    let at = 0;
-    let chunk = new Uint8Array();
+    const chunks = this.chunks();
     return new ReadableStream({
-      pull: async (controller) => {
-        this.#onProgress();
-        // The connection has it. Left to the garbage collector, 70 MB would pile up.
-        chunk.buffer.transfer(0);
-        if (this.#isHeld) await this.#ended.promise;
-        try {
-          if (this.#isStopped) throw new Error("The request is over");
-          const count = this.#countAt(at);
-          await this.#pace?.take(before.length + count);
-          if (this.#isStopped) throw new Error("The request is over");
-          chunk = await this.#read(before, at, count);
-          at += chunk.length - before.length;
-          before = new Uint8Array();
-          if (at < this.#capture.size) return controller.enqueue(chunk);
-          await this.#capture.assertUnchanged();
-          controller.enqueue(concat(chunk, this.#envelope.tail));
-          controller.close();
-          this.isWhole = true;
-        } catch (error) {
-          if (!this.#isStopped) this.failure = error as Error;
-          controller.error(error);
-        }
-        this.stop();
+      async pull(controller) {
+        const { done, value } = await chunks.next();
+        if (done) controller.close();
+        else controller.enqueue(value);
       },
       cancel: () => this.stop(),
     }, { highWaterMark: 0 });
   }
 
-  #countAt(at: number): number {
-    const pieceBytes = this.#pace?.pieceBytes() ?? CHUNK_BYTES;
-    return Math.min(this.#capture.size - at, pieceBytes);
+  /** All of it, in order; a chunk may be used until the next one is asked for. */
+  async *chunks(): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
+    const { head, tail } = this.#envelope;
+    const { size } = this.#capture;
+    try {
+      let at = 0;
+      do {
+        const before = at === 0 ? head.length : 0;
+        const count = Math.min(size - at, this.#pieceBytes);
+        const after = at + count === size ? tail.length : 0;
+        await this.#turn(before + count);
+        const chunk = new Uint8Array(before + count + after);
+        if (before > 0) chunk.set(head);
+        const content = chunk.subarray(before, before + count);
+        const read = count && await this.#capture.read(content, at);
+        at += read;
+        if (at < size) {
+          yield chunk.subarray(0, before + read);
+          // The connection has it. Left to the garbage collector, 70 MB would pile up.
+          chunk.buffer.transfer(0);
+          continue;
+        }
+        await this.#capture.assertUnchanged();
+        chunk.set(tail, before + count);
+        this.isWhole = true;
+        yield chunk;
+      } while (at < size);
+    } catch (error) {
+      if (!this.#isStopped) this.failure = error as Error;
+      throw error;
+    } finally {
+      this.stop();
+    }
   }
 
-  /** The file's next chunk, after `before`. */
-  async #read(
-    before: Uint8Array,
-    at: number,
-    count: number,
-  ): Promise<Uint8Array<ArrayBuffer>> {
-    const chunk = new Uint8Array(before.length + count);
-    chunk.set(before);
-    if (count === 0) return chunk;
-    const read = await this.#capture.read(chunk.subarray(before.length), at);
-    return chunk.subarray(0, before.length + read);
+  get #pieceBytes(): number {
+    return this.#pace?.pieceBytes() ?? CHUNK_BYTES;
   }
-}
 
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
+  /** Waits until so many bytes may leave; throws if none may any more. */
+  async #turn(bytes: number): Promise<void> {
+    this.#onProgress();
+    if (this.#isHeld) await this.#ended.promise;
+    if (!this.#isStopped) await this.#pace?.take(bytes);
+    if (this.#isStopped) throw new Error("The request is over");
+  }
 }

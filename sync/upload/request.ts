@@ -39,14 +39,15 @@ export async function contentOf(
   body: FileBody,
 ): Promise<FileBody | Uint8Array<ArrayBuffer>> {
   if (body.size > CHUNK_BYTES) return body;
-  const bytes = new Uint8Array(body.size);
+  let bytes: Uint8Array<ArrayBuffer> | undefined;
   let at = 0;
-  // A chunk may be used until the next one is asked for.
-  for await (const chunk of body.stream()) {
+  for await (const chunk of body.chunks()) {
+    if (chunk.length === body.size) return chunk;
+    bytes ??= new Uint8Array(body.size);
     bytes.set(chunk, at);
     at += chunk.length;
   }
-  return bytes;
+  return bytes!;
 }
 
 /** Makes the request and reads the answer; the body is over afterwards in any case. */
