@@ -1,24 +1,45 @@
 import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
 
-/** The captures that are claimed and not begun: a transaction costs the same for some. */
+/** While what was claimed is begun within this time, twice as much is claimed: in milliseconds. */
+const AHEAD_MS = 100;
+/** So many are claimed together at most, unless still more are sent at a time. */
+const MAX_CLAIM = 128;
+
+/**
+ * The captures that are claimed and not begun. A claim costs a commit for however
+ * many: the faster they are begun, the more are claimed together.
+ */
 export class Prefetch {
   readonly #queue: Pick<UploadQueue, "claim" | "complete">;
+  readonly #now: () => number;
   #claimed: QueuedCapture[] = [];
+  #count = 0;
+  #claimedMs = -Infinity;
 
-  constructor(queue: Pick<UploadQueue, "claim" | "complete">) {
+  /** @param now A clock that never jumps, in milliseconds. */
+  constructor(
+    queue: Pick<UploadQueue, "claim" | "complete">,
+    now: () => number = () => performance.now(),
+  ) {
     this.#queue = queue;
+    this.#now = now;
   }
 
   /**
    * Returns the next capture to send, or `undefined` if none is due.
    *
-   * @param concurrency How many are sent at a time; twice as many are claimed, for
-   * what is claimed counts as uploading.
+   * @param concurrency How many are sent at a time; where each takes a while, twice
+   * as many are claimed, for what is claimed counts as uploading.
    * @throws {DatabaseError} if the queue cannot be used.
    */
   next(concurrency: number): QueuedCapture | undefined {
     if (this.#claimed.length === 0) {
-      this.#claimed = this.#queue.claim(2 * concurrency);
+      const now = this.#now();
+      const isFast = now - this.#claimedMs < AHEAD_MS;
+      const more = isFast ? Math.min(2 * this.#count, MAX_CLAIM) : 0;
+      this.#count = Math.max(more, 2 * concurrency);
+      this.#claimedMs = now;
+      this.#claimed = this.#queue.claim(this.#count);
     }
     return this.#claimed.shift();
   }

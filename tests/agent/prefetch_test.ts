@@ -16,3 +16,27 @@ Deno.test("Prefetch hands out what is due, oldest first, and gives back what was
   assertEquals([pending, uploading], [3, 2]);
   assertEquals(prefetch.next(2)?.id, ids[2]);
 });
+
+Deno.test("Prefetch claims the more together the faster they are begun, and few where each takes long", async () => {
+  await using fixture = new AgentFixture("http://127.0.0.1:9");
+  fixture.enqueue(...Array.from({ length: 100 }, (_, i) => `${i}`));
+  let nowMs = 0;
+  const prefetch = new Prefetch(fixture.queue, () => nowMs);
+  const claimed = () => {
+    const { uploading } = fixture.queue.getStats();
+    for (let i = 0; i < uploading; i++) {
+      fixture.queue.complete([
+        { id: prefetch.next(2)!.id, kind: "delivered" },
+      ]);
+    }
+    assertEquals(fixture.queue.getStats().uploading, 0);
+    return uploading;
+  };
+  const counts: number[] = [];
+  for (const passedMs of [0, 10, 10, 500, 10]) {
+    nowMs += passedMs;
+    fixture.queue.complete([{ id: prefetch.next(2)!.id, kind: "delivered" }]);
+    counts.push(1 + claimed());
+  }
+  assertEquals(counts, [4, 8, 16, 4, 8]);
+});
