@@ -1,4 +1,5 @@
 import { delay } from "@std/async/delay";
+import type { Pace } from "./multipart.ts";
 
 /** What was not used within this time is lost, in milliseconds. */
 const BURST_MS = 250;
@@ -52,24 +53,24 @@ export class Bandwidth {
   }
 
   /**
-   * Waits until these bytes may leave.
+   * Returns how fast one body may leave.
    *
-   * @param options `onWait` is called every `waitMs` milliseconds meanwhile.
-   * @throws the signal's reason, if it aborts.
+   * @param options While it waits for its turn `onWait` is called every `waitMs`
+   * milliseconds; `signal` ends the wait, which then throws its reason.
    */
-  async take(
-    bytes: number,
-    { signal, onWait, waitMs }: {
-      signal: AbortSignal;
-      onWait: () => void;
-      waitMs: number;
-    },
-  ): Promise<void> {
-    const left = this.reserve(bytes);
-    for (let ms = left(); ms > 0; ms = left()) {
-      await delay(Math.min(ms, waitMs, LOOK_MS), { signal });
-      onWait();
-    }
+  pace({ signal, onWait, waitMs }: {
+    signal: AbortSignal;
+    onWait: () => void;
+    waitMs: number;
+  }): Pace {
+    const take = async (bytes: number) => {
+      const left = this.reserve(bytes);
+      for (let ms = left(); ms > 0; ms = left()) {
+        await delay(Math.min(ms, waitMs, LOOK_MS), { signal });
+        onWait();
+      }
+    };
+    return { pieceBytes: () => this.pieceBytes, take };
   }
 
   /** Allows what has become due since the last time; returns the rate. */

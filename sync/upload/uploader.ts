@@ -1,14 +1,8 @@
 import { retry, RetryError } from "@std/async/retry";
 import { typeByExtension } from "@std/media-types/type-by-extension";
 import { basename, extname } from "@std/path";
-import { CaptureReadError } from "../capture/errors.ts";
-import {
-  checkMetadata,
-  encodeMetadata,
-  type Metadata,
-  withHostMetadata,
-} from "../capture/metadata.ts";
-import type { FileIdentity } from "../host/opened_file.ts";
+import type { Metadata } from "../capture/metadata.ts";
+import { Attempts, type Sent } from "./attempts.ts";
 import { Bandwidth } from "./bandwidth.ts";
 import {
   type KnownCapture,
@@ -18,12 +12,7 @@ import {
 } from "./capture_file.ts";
 import { createHttpClient } from "./http_client.ts";
 import { envelopeOf, FileBody } from "./multipart.ts";
-import {
-  type Outcome,
-  outcomeOfAnswer,
-  outcomeOfError,
-  type UploadResult,
-} from "./outcome.ts";
+import { type Outcome, outcomeOfAnswer, type UploadResult } from "./outcome.ts";
 import {
   askReadiness,
   type Readiness,
@@ -43,11 +32,8 @@ import {
 export type { CaptureUploaderOptions, Readiness, UploadOptions, UploadResult };
 
 /** What goes with a capture's bytes in one attempt. */
-interface Attempt {
+interface Attempt extends Sent {
   name: string;
-  /** As JSON text. */
-  metadata: string;
-  token: string | undefined;
   idempotencyKey: string;
   signal: AbortSignal | undefined;
 }
@@ -182,44 +168,20 @@ export class CaptureUploader implements AsyncDisposable {
     open: (known: KnownCapture) => Promise<OpenCapture>,
     given: UploadOptions & { name: string; metadata: Metadata | string },
   ): Promise<UploadResult> {
-    const { name, expected, sha256, isPrivate = false, signal } = given;
-    const { idempotencyKey = crypto.randomUUID() } = given;
-    const own = typeof given.metadata === "string"
-      ? checkMetadata(given.metadata)
-      : encodeMetadata(given.metadata);
-    let known: KnownCapture = { expected, sha256, isPrivate };
-    let metadata: string | undefined;
-    let attempts = 0;
-    let elapsedMs = 0;
-    let sent: FileIdentity | null = null;
-    let outcome!: Outcome;
-
+    const { name, signal, idempotencyKey = crypto.randomUUID() } = given;
+    const { token: readToken, renewToken } = this.#options;
+    const attempts = new Attempts(open, given);
     const attempt = async (mayRenew: boolean): Promise<void> => {
       if (this.#closed) {
         throw new TypeError("Cannot upload: the uploader is closed");
       }
-      attempts++;
-      sent = null;
-      const startedMs = performance.now();
-      let token: string | undefined;
-      try {
-        token = this.#options.token();
-        using capture = await open(known);
-        sent = capture.identity;
-        // One key, one content: a later attempt sends the same or nothing.
-        const { sha256 } = capture;
-        if (known.sha256 === undefined) tellContent(sha256, given);
-        known = { expected: sent ?? undefined, sha256, isPrivate };
-        metadata ??= withHostMetadata(own, { name, ...capture });
-        const rest = { name, metadata, token, idempotencyKey, signal };
-        outcome = await this.#post(capture, rest);
-      } catch (error) {
-        outcome = outcomeOfError(error, { token });
-      }
-      if (outcome.kind !== "delivered") signal?.throwIfAborted();
-      elapsedMs = performance.now() - startedMs;
+      const { outcome, token } = await attempts.make(
+        readToken,
+        (capture, sent) =>
+          this.#post(capture, { ...sent, name, idempotencyKey, signal }),
+      );
       const isRenewed = mayRenew && outcome.status === 401 &&
-        await this.#options.renewToken?.(token);
+        await renewToken?.(token);
       if (isRenewed) return attempt(false);
       if (outcome.isTransient) throw new TransientFailure();
     };
@@ -233,16 +195,7 @@ export class CaptureUploader implements AsyncDisposable {
     }).catch((error) => {
       if (!(error instanceof RetryError)) throw error;
     });
-    const { isTransient: _, kind, ...rest } = outcome;
-    return {
-      ...rest,
-      success: kind === "delivered",
-      outcome: kind,
-      attempts,
-      elapsedMs,
-      sha256: known.sha256 ?? null,
-      sent,
-    };
+    return attempts.result;
   }
 
   async #post(
@@ -253,13 +206,9 @@ export class CaptureUploader implements AsyncDisposable {
     const envelope = await envelopeOf(formOf(name, metadata));
     const onProgress = () => guard.progress();
     const { signal } = guard;
-    const bandwidth = this.#bandwidth;
     // To wait for one's turn is no silence of the server's.
     const waiting = { signal, onWait: onProgress, waitMs: guard.limitMs / 4 };
-    const pace = {
-      pieceBytes: () => bandwidth.pieceBytes,
-      take: (bytes: number) => bandwidth.take(bytes, waiting),
-    };
+    const pace = this.#bandwidth.pace(waiting);
     const body = new FileBody(envelope, capture, { onProgress, pace });
     const headers = {
       ...commonHeaders(token),
@@ -267,34 +216,18 @@ export class CaptureUploader implements AsyncDisposable {
       "idempotency-key": keyHeader(idempotencyKey),
     };
     const content = await contentOf(body);
-    const answer = await exchange(
-      body,
-      signal,
-      () =>
-        fetch(`${this.serverUrl}/api/captures`, {
-          method: "POST",
-          headers,
-          body: content,
-          signal,
-          ...this.#connection,
-        }),
-    );
+    const post = () =>
+      fetch(`${this.serverUrl}/api/captures`, {
+        method: "POST",
+        headers,
+        body: content,
+        signal,
+        ...this.#connection,
+      });
+    const answer = await exchange(body, signal, post);
     const { proof } = this.#options;
     const sent = { ...capture, metadata };
     return outcomeOfAnswer(answer, { sent, token, proof });
-  }
-}
-
-/** Without a record of what leaves now, other bytes might leave after a crash. */
-function tellContent(sha256: string, { onContent }: UploadOptions): void {
-  try {
-    onContent?.(sha256);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CaptureReadError(
-      `Cannot record what is about to be sent: ${reason}`,
-      { cause },
-    );
   }
 }
 

@@ -1,0 +1,117 @@
+import { CaptureReadError } from "../capture/errors.ts";
+import {
+  checkMetadata,
+  encodeMetadata,
+  type Metadata,
+  withHostMetadata,
+} from "../capture/metadata.ts";
+import type { FileIdentity } from "../host/opened_file.ts";
+import type { KnownCapture, OpenCapture } from "./capture_file.ts";
+import { type Outcome, outcomeOfError, type UploadResult } from "./outcome.ts";
+import type { UploadOptions } from "./upload_options.ts";
+
+/** What an attempt sends besides the bytes. */
+export interface Sent {
+  /** As JSON text. */
+  metadata: string;
+  token: string | undefined;
+}
+
+/**
+ * The attempts to deliver one capture: all send the same bytes and metadata, and
+ * each is counted.
+ */
+export class Attempts {
+  readonly #open: (known: KnownCapture) => Promise<OpenCapture>;
+  readonly #name: string;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onContent: UploadOptions["onContent"];
+  readonly #ownMetadata: string;
+  #known: KnownCapture;
+  #metadata: string | undefined;
+  #count = 0;
+  #elapsedMs = 0;
+  #sent: FileIdentity | null = null;
+  #outcome: Outcome | undefined;
+
+  /**
+   * @throws {TypeError} if the metadata is not a JSON object.
+   * @throws {RangeError} if the metadata is larger than 1 MiB.
+   */
+  constructor(
+    open: (known: KnownCapture) => Promise<OpenCapture>,
+    given: UploadOptions & { name: string; metadata: Metadata | string },
+  ) {
+    const { name, metadata, expected, sha256, isPrivate = false } = given;
+    this.#open = open;
+    this.#name = name;
+    this.#signal = given.signal;
+    this.#onContent = given.onContent;
+    this.#ownMetadata = typeof metadata === "string"
+      ? checkMetadata(metadata)
+      : encodeMetadata(metadata);
+    this.#known = { expected, sha256, isPrivate };
+  }
+
+  /**
+   * Makes an attempt. What goes wrong is its outcome.
+   *
+   * @throws the signal's reason, if it aborts before the capture is delivered.
+   */
+  async make(
+    readToken: () => string | undefined,
+    post: (capture: OpenCapture, sent: Sent) => Promise<Outcome>,
+  ): Promise<{ outcome: Outcome; token: string | undefined }> {
+    this.#count++;
+    this.#sent = null;
+    const startedMs = performance.now();
+    let token: string | undefined;
+    let outcome: Outcome;
+    try {
+      token = readToken();
+      using capture = await this.#open(this.#known);
+      const { sha256, identity } = capture;
+      this.#sent = identity;
+      if (this.#known.sha256 === undefined) this.#tellContent(sha256);
+      // One key, one content: a later attempt sends the same or nothing.
+      const expected = identity ?? undefined;
+      this.#known = { ...this.#known, expected, sha256 };
+      const about = { name: this.#name, ...capture };
+      this.#metadata ??= withHostMetadata(this.#ownMetadata, about);
+      outcome = await post(capture, { metadata: this.#metadata, token });
+    } catch (error) {
+      outcome = outcomeOfError(error, { token });
+    }
+    if (outcome.kind !== "delivered") this.#signal?.throwIfAborted();
+    this.#elapsedMs = performance.now() - startedMs;
+    this.#outcome = outcome;
+    return { outcome, token };
+  }
+
+  /** How the last attempt went, and how many there were: at least one. */
+  get result(): UploadResult {
+    const { isTransient: _, kind, ...rest } = this.#outcome!;
+    return {
+      ...rest,
+      success: kind === "delivered",
+      outcome: kind,
+      attempts: this.#count,
+      elapsedMs: this.#elapsedMs,
+      sha256: this.#known.sha256 ?? null,
+      sent: this.#sent,
+    };
+  }
+
+  /** Without a record of what leaves now, other bytes might leave after a crash. */
+  #tellContent(sha256: string): void {
+    try {
+      this.#onContent?.(sha256);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new CaptureReadError(
+        `Cannot record what is about to be sent: ${reason}`,
+        { cause },
+      );
+    }
+  }
+}
