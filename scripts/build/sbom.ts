@@ -1,6 +1,5 @@
 /** What is in an executable, as CycloneDX: each package with its version, hash and licence. */
 
-import { hexOf } from "../../sync/host/sha256.ts";
 import { licenceOf, type LockedPackage, packagesOf } from "../check/audit.ts";
 import type { LockFile } from "../check/audit.ts";
 import { projectPath } from "../task/bindings.ts";
@@ -101,9 +100,7 @@ function componentOf(
 ): Component {
   const [, algorithm = "sha256", base64] = /^(sha\d+)-(.+)$/.exec(integrity) ??
     [];
-  const content = base64 === undefined
-    ? integrity
-    : hexOf(Uint8Array.from(atob(base64), (byte) => byte.charCodeAt(0)));
+  const content = base64 === undefined ? integrity : hexOf(base64);
   return {
     type: "library",
     name,
@@ -112,4 +109,9 @@ function componentOf(
     hashes: [{ alg: algorithm.replace("sha", "SHA-"), content }],
     licenses: licence ? [{ license: { id: licence } }] : [],
   };
+}
+
+function hexOf(base64: string): string {
+  return [...atob(base64)]
+    .map((c) => c.charCodeAt(0).toString(16).padStart(2, "0")).join("");
 }
