@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { moduleGraph, sbomOf } from "../../../scripts/build/sbom.ts";
 import { auditDependencies, importsOf } from "../../../scripts/check/audit.ts";
 import { bindingFlags, projectPath } from "../../../scripts/task/bindings.ts";
@@ -71,4 +71,14 @@ Deno.test("the list of what is in an executable names each package with version,
     assert(licenses[0]!.license.id, name);
     assert(!name.startsWith("@types/"), name);
   }
+});
+
+Deno.test("workflows name every action by its commit", () => {
+  const folder = projectPath(".github/workflows");
+  const actions = [...Deno.readDirSync(folder)].flatMap(({ name }) => {
+    const text = Deno.readTextFileSync(`${folder}/${name}`);
+    return [...text.matchAll(/\buses:\s*(.*)/g)].map(([, action]) => action!);
+  });
+  assert(actions.length > 0);
+  for (const action of actions) assertMatch(action, /@[0-9a-f]{40} # v/);
 });
