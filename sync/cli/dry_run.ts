@@ -26,7 +26,7 @@ export function dryRun({ settings, out }: CommandContext): number {
   for (const path of settings.watch) {
     using folder = new WatchedRoot(path, (_, reason) => out(`later  ${reason}`))
       .open();
-    if (folder) survey.folder(folder, { root: path, name: "" });
+    if (folder) survey.all(folder, path);
   }
   const { take, later, pass } = survey.counts;
   out(`${take} would be taken now, ${later} later, ${pass} not`);
@@ -54,24 +54,41 @@ class Survey {
     this.#options = options;
   }
 
-  /** Judges all that is in an open folder. */
-  folder(folder: Folder, at: Place): void {
-    for (const entries of folder.list()) {
-      for (const { name, kind, isUtf8 } of entries) {
-        const place = { ...at, name: at.name ? `${at.name}/${name}` : name };
-        const reason = isUtf8
-          ? this.#options.filter.objection(place.name, kind)
-          : "its name is not valid UTF-8";
-        try {
-          if (reason !== undefined) this.#say(place, { verb: "pass", reason });
-          else if (kind === "folder") {
-            using inner = folder.openFolder(name);
-            this.folder(inner, place);
-          } else this.#say(place, this.#judge(folder, place, name));
-        } catch (error) {
-          this.#say(place, { verb: "later", reason: (error as Error).message });
-        }
+  /** Judges all that is in a watched folder, at any depth. */
+  all(top: Folder, root: string): void {
+    const waiting = [""];
+    for (let name; (name = waiting.pop()) !== undefined;) {
+      this.#trying({ root, name }, () => {
+        using folder = top.openFolder(name || ".");
+        waiting.push(...this.#folder(folder, { root, name }).toReversed());
+      });
+    }
+  }
+
+  /** Judges the files in an open folder, and returns the names of the folders. */
+  #folder(folder: Folder, at: Place): string[] {
+    const folders: string[] = [];
+    for (const { name, kind, isUtf8 } of folder.list().flatMap((all) => all)) {
+      const place = { ...at, name: at.name ? `${at.name}/${name}` : name };
+      const reason = isUtf8
+        ? this.#options.filter.objection(place.name, kind)
+        : "its name is not valid UTF-8";
+      if (reason !== undefined) this.#say(place, { verb: "pass", reason });
+      else if (kind === "folder") folders.push(place.name);
+      else {
+        this.#trying(place, () => {
+          this.#say(place, this.#judge(folder, place, name));
+        });
       }
+    }
+    return folders;
+  }
+
+  #trying(place: Place, act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#say(place, { verb: "later", reason: (error as Error).message });
     }
   }
 

@@ -49,6 +49,9 @@ const OF_SYSTEMS = new Set([
   "temporary items",
 ]);
 
+/** No program opens a longer path; who nests folders could lead the way on for ever. */
+const MAX_PATH = 4096;
+
 /** Tells which files of watched folders are no captures, and why. */
 export class CaptureFilter {
   readonly #include: Glob[] | undefined;
@@ -70,6 +73,7 @@ export class CaptureFilter {
    * @param name Its path in the watched folder, with slashes.
    */
   objection(name: string, kind: string): string | undefined {
+    if (name.length > MAX_PATH) return "its path is too long";
     if (kind === "link") return "a symbolic link";
     if (kind === "folder") return this.#refusal(name);
     if (kind !== "file") return "not a regular file";

@@ -48,11 +48,13 @@ const BATCH = 100;
  * The folders below the watched ones, at any depth: looks through them for files,
  * and listens to each before it lists it, so that nothing comes in between. Links
  * are not followed. What cannot be looked through is said once, and holds up
- * nothing else. A folder is read in pieces, however many names it has.
+ * nothing else. A folder is read in pieces, however many names it has, and after
+ * each folder others get their turn, however many there are.
  */
 export class FolderTree {
   readonly #filter: CaptureFilter;
   readonly #log: OnceLog;
+  readonly #maxFolders: number;
   /** By path. */
   readonly #known = new Map<string, KnownFolder>();
   readonly #polled = new Map<string, Place>();
@@ -60,9 +62,11 @@ export class FolderTree {
   /** What tells of the folders; without it all of them have to be polled. */
   events: FolderEvents | undefined;
 
-  constructor(filter: CaptureFilter, log: OnceLog) {
+  /** @param maxFolders How many are held in memory; others are left, which is said. */
+  constructor(filter: CaptureFilter, log: OnceLog, maxFolders = 200_000) {
     this.#filter = filter;
     this.#log = log;
+    this.#maxFolders = maxFolders;
   }
 
   /** Whether there is a folder of which not everything is told. */
@@ -98,7 +102,7 @@ export class FolderTree {
     for (let name; (name = waiting.pop()) !== undefined;) {
       const place = { root: start.root, name };
       using folder = this.#open(root, place);
-      if (!folder) continue;
+      if (!folder || this.#isTooMany(place)) continue;
       const known = this.#meet(place, folder);
       const { mtimeMs } = folder.look(".")!;
       if (options.unchanged || known.listedMs !== mtimeMs) {
@@ -106,7 +110,7 @@ export class FolderTree {
         // What changed within the clock's grain may change again unnoticed.
         const isSure = isWhole && Date.now() - mtimeMs > GRAIN_MS;
         known.listedMs = isSure ? mtimeMs : undefined;
-      }
+      } else yield { place, folder, names: [] };
       for (const name of known.folders.toReversed()) {
         const inside = within(place, name);
         const isKnown = this.#known.has(pathOf(inside));
@@ -145,6 +149,18 @@ export class FolderTree {
       }
       return undefined;
     }
+  }
+
+  #isTooMany(place: Place): boolean {
+    if (this.#known.size < this.#maxFolders) return false;
+    if (this.#known.has(pathOf(place))) return false;
+    this.#log.warn(
+      `folders of ${place.root.path}`,
+      `Cannot look through all folders in "${place.root.path}": there are more than ${this.#maxFolders}, "${
+        pathOf(place)
+      }" is one of the others; remove some`,
+    );
+    return true;
   }
 
   /** Listens to a folder, which may be another one than had its name before. */
@@ -195,6 +211,7 @@ export class FolderTree {
 }
 
 function* inBatches({ names, ...found }: FoundFiles): Generator<FoundFiles> {
+  if (names.length === 0) yield { ...found, names };
   // Names in their order stand side by side in the queue as well.
   names.sort();
   for (let at = 0; at < names.length; at += BATCH) {

@@ -61,7 +61,7 @@ export class FolderWatcher {
     this.#log = new OnceLog(options.log);
     this.roots = folders.map((path) => new WatchedRoot(path, options.log));
     this.#filter = new CaptureFilter(options);
-    this.#tree = new FolderTree(this.#filter, this.#log);
+    this.#tree = new FolderTree(this.#filter, this.#log, options.maxFolders);
     this.#candidates = new Candidates({
       ...options,
       filter: this.#filter,

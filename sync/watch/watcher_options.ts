@@ -32,6 +32,13 @@ export interface FolderWatcherOptions extends Taker, FilterOptions {
    * @default {60000}
    */
   aloneMs?: number;
+  /**
+   * How many folders are looked through, all in all: each takes a kilobyte or two
+   * of memory.
+   *
+   * @default {200000}
+   */
+  maxFolders?: number;
   /** Is called every two seconds, and waited for. */
   onTurn?: () => Promise<void>;
   log: Log;

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { openRegularFile } from "../../sync/host/opened_file.ts";
 import { CaptureServer, created, deadUrl } from "../helpers/capture_server.ts";
-import type { RunningCli } from "../helpers/cli.ts";
+import { runCli, type RunningCli } from "../helpers/cli.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { HeldAnswer } from "../helpers/held_answer.ts";
 import { Host } from "../helpers/host.ts";
@@ -215,6 +215,27 @@ Deno.test("run --dry-run lists what would be taken and why not the rest, and mak
     ].sort(),
   );
   assert(!names(host.join(".")).includes("data"));
+});
+
+Deno.test({
+  name: "run --dry-run looks into folders at any depth with few open files",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using host = new Host(deadUrl());
+    const path = host.write(`in/${"d/".repeat(200)}a.png`);
+    Deno.utimeSync(path, 0, 0);
+    const { stdout } = await runCli(
+      ["run", "--dry-run", "--watch", host.join("in")],
+      {
+        env: host.env,
+        through: ["sh", "-c", 'ulimit -n 100; exec "$@"', "sh"],
+      },
+    );
+    assertEquals(
+      stdout,
+      `take   ${path}\n1 would be taken now, 0 later, 0 not\n`,
+    );
+  },
 });
 
 Deno.test("run forgets old deliveries, but not of files that are still there, or may be", async () => {

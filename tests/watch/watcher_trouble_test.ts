@@ -1,4 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { setImmediate } from "node:timers";
 import { eventually } from "../helpers/eventually.ts";
 import { WatchedFolder } from "../helpers/watched_folder.ts";
 
@@ -120,4 +121,46 @@ Deno.test("FolderWatcher ends at once when it is stopped amid many files", async
   stopped.resolve();
   await Promise.all([running, stopping]);
   assert(folder.taken.length < 2_000, `${folder.taken.length} were taken`);
+});
+
+Deno.test("FolderWatcher leaves folders that are nested deeper than any path may be long", async () => {
+  await using folder = new WatchedFolder(IN_MEMORY);
+  const level = `${"d".repeat(250)}/`;
+  folder.writeOutside(`${level.repeat(10)}deep.png`);
+  folder.write(`${level.repeat(9)}a.png`);
+  Deno.renameSync(
+    folder.outside(level),
+    folder.join(level.repeat(9), level),
+  );
+  await folder.watcher({ settleMs: 0 }).scan();
+  assertEquals(folder.names, [`${level.repeat(9)}a.png`]);
+});
+
+Deno.test("FolderWatcher lets others have their turn after each of very many folders", async () => {
+  await using folder = new WatchedFolder(IN_MEMORY);
+  for (let n = 0; n < 500; n++) Deno.mkdirSync(folder.join(`${n}`));
+  const watcher = folder.watcher();
+  await watcher.scan();
+  let isOver = false;
+  const scan = watcher.scan().then(() => isOver = true);
+  let turns = 0;
+  for (; !isOver; turns++) {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+  await scan;
+  assert(turns > 500);
+});
+
+Deno.test("FolderWatcher looks through so many folders that its memory is bounded, and says so once", async () => {
+  await using folder = new WatchedFolder();
+  folder.write("a.png");
+  for (const name of ["b", "c", "d", "e"]) folder.write(`${name}/x.png`);
+  const watcher = folder.watcher({ settleMs: 0, maxFolders: 3 });
+  await watcher.scan();
+  await watcher.scan();
+  assertEquals([folder.names.length, folder.logged.length], [3, 1]);
+  assertMatch(
+    folder.logged[0]!,
+    /^warn Cannot look through all folders in ".*": there are more than 3, ".*" is one of the others; remove some$/,
+  );
 });
