@@ -24,14 +24,14 @@ const TELL_EVERY_MS = 2_000;
 /**
  * Returns the uploader that the settings ask for.
  *
- * @param options `log` is told what the settings give up.
+ * @param options `log` is told what the settings give up; `onSent` as for the uploader.
  * @throws {UsageError} if they name no server.
  */
 export function createUploader(
   settings: Omit<Settings, "token"> & {
     token: Pick<TokenSource, "get" | "renew">;
   },
-  options: { maxRetries: number; log?: Log },
+  options: { maxRetries: number; log?: Log; onSent?: (bytes: number) => void },
 ): CaptureUploader {
   const { server, token, tls, proof, allowInsecure, timeoutMs } = settings;
   if (server === null) {
@@ -54,6 +54,7 @@ export function createUploader(
   return new CaptureUploader(server, {
     maxRetries: options.maxRetries,
     timeout: timeoutMs,
+    ...(options.onSent && { onSent: options.onSent }),
     bandwidth: () => settings.bandwidth.at(Date.now()),
     token: () => token.get(),
     renewToken: (refused) => token.renew(refused),

@@ -6,13 +6,13 @@ import {
   SERVER,
   SPOOL,
   STORE,
+  TALK,
   TURNS,
   UPLOADS,
 } from "./options.ts";
 
-const NAMES =
-  "PREFIX is the beginning of an id, four characters or more, that no other has.";
-const VERBOSE = { "-v": "--verbose" };
+const NAMES = "PREFIX is how only this id begins, in four characters or more.";
+const SHORT = { "-v": "--verbose", "-q": "--quiet" };
 
 /** Every command, in the order of the help. */
 export const COMMANDS: Record<string, Command> = {
@@ -22,7 +22,7 @@ export const COMMANDS: Record<string, Command> = {
     max: 0,
     options: [...RUN_OPTIONS, "dry-run"],
     readsToken: false,
-    aliases: VERBOSE,
+    aliases: SHORT,
     example:
       "jarvis-agent run --server https://captures.example.org --watch ~/Captures",
     notes:
@@ -51,7 +51,8 @@ export const COMMANDS: Record<string, Command> = {
     summary: "Send files at once; what cannot be delivered now is queued",
     args: "FILE...",
     min: 1,
-    options: [...UPLOADS, ...STORE, ...SPOOL, ...METADATA, "json"],
+    options: [...UPLOADS, ...STORE, ...SPOOL, ...METADATA, ...TALK],
+    aliases: SHORT,
     example:
       "jarvis-agent upload door.png --server https://captures.example.org",
     notes:
@@ -61,7 +62,8 @@ export const COMMANDS: Record<string, Command> = {
   sync: {
     summary: "Try every pending capture once, due or not, then exit",
     max: 0,
-    options: [...UPLOADS, ...STORE, ...TURNS, "keep-history", "json"],
+    options: [...UPLOADS, ...STORE, ...TURNS, "keep-history", ...TALK],
+    aliases: SHORT,
     example: "jarvis-agent sync --server https://captures.example.org",
     notes:
       "Exits 0 when all was delivered, 75 when some are left to try later, 1 when some failed for good. A running agent does the work.",
@@ -194,7 +196,7 @@ ${NAMES}`,
     summary: "Show the settings of this host, and where each comes from",
     max: 0,
     options: [...RUN_OPTIONS, "json"],
-    aliases: VERBOSE,
+    aliases: SHORT,
     example: "jarvis-agent config",
     notes:
       "Options come first, then the environment, then the settings file, then defaults.",
@@ -229,7 +231,7 @@ fish  jarvis-agent completions fish > ~/.config/fish/completions/jarvis-agent.fi
     min: 1,
     max: 1,
     options: RUN_OPTIONS,
-    aliases: VERBOSE,
+    aliases: SHORT,
     readsSettingsFile: false,
     example:
       "jarvis-agent service install --server https://captures.example.org --watch ~/Captures",

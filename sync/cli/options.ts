@@ -82,6 +82,9 @@ export const OPTIONS = {
     help:
       "Only list what would be done: taken of the watched folders, and why not the rest, or removed",
   },
+  "quiet": {
+    help: "Say nothing but what went wrong (-q does the same)",
+  },
   "json": { help: "Print JSON" },
 } as const satisfies Record<string, OptionSpec>;
 
@@ -110,6 +113,9 @@ export const METADATA = [
 
 /** What commands that upload take. */
 export const UPLOADS = [...SERVER, "proof", "bandwidth"] as const;
+
+/** What commands say of themselves that a person waits for. */
+export const TALK = ["quiet", "verbose", "json"] as const;
 
 /** What decides which captures are sent first, and how many at a time. */
 export const TURNS = ["order", "concurrency"] as const;

@@ -53,24 +53,33 @@ export class Bandwidth {
   }
 
   /**
-   * Returns how fast one body may leave.
+   * Returns what lets the bytes of one request leave, until it is disposed of.
    *
-   * @param options While it waits for its turn `onWait` is called every `waitMs`
-   * milliseconds; `signal` ends the wait, which then throws its reason.
+   * @param options `onWait` is called at least every `waitMs` milliseconds while they
+   * wait, `onSent` with how many may leave, and with minus as many in the end.
    */
-  pace({ signal, onWait, waitMs }: {
-    signal: AbortSignal;
-    onWait: () => void;
-    waitMs: number;
-  }): Pace {
-    const take = async (bytes: number) => {
-      const left = this.reserve(bytes);
-      for (let ms = left(); ms > 0; ms = left()) {
-        await delay(Math.min(ms, waitMs, LOOK_MS), { signal });
-        onWait();
-      }
+  pace(
+    { signal, onWait, waitMs, onSent }: {
+      signal: AbortSignal;
+      onWait: () => void;
+      waitMs: number;
+      onSent?: ((bytes: number) => void) | undefined;
+    },
+  ): Pace & Disposable {
+    let sent = 0;
+    return {
+      pieceBytes: () => this.pieceBytes,
+      take: async (bytes) => {
+        const left = this.reserve(bytes);
+        for (let ms = left(); ms > 0; ms = left()) {
+          await delay(Math.min(ms, waitMs, LOOK_MS), { signal });
+          onWait();
+        }
+        sent += bytes;
+        onSent?.(bytes);
+      },
+      [Symbol.dispose]: () => onSent?.(-sent),
     };
-    return { pieceBytes: () => this.pieceBytes, take };
   }
 
   /** Allows what has become due since the last time; returns the rate. */

@@ -26,6 +26,11 @@ export interface CaptureUploaderOptions {
    * @default {Infinity}
    */
   bandwidth?: number | (() => number);
+  /**
+   * Is called with how many bytes of a request leave, and with minus as many once it
+   * is over: their sum is what is under way.
+   */
+  onSent?: (bytes: number) => void;
   /** The bearer token, or a function that is asked for it before each attempt. */
   token?: string | (() => string | undefined);
   /**

@@ -208,7 +208,8 @@ export class CaptureUploader implements AsyncDisposable {
     const { signal } = guard;
     // To wait for one's turn is no silence of the server's.
     const waiting = { signal, onWait: onProgress, waitMs: guard.limitMs / 4 };
-    const pace = this.#bandwidth.pace(waiting);
+    const { onSent } = this.#options;
+    using pace = this.#bandwidth.pace({ ...waiting, onSent });
     const body = new FileBody(envelope, capture, { onProgress, pace });
     const headers = {
       ...commonHeaders(token),

@@ -13,51 +13,59 @@ import {
 import type { Settings } from "../config.ts";
 import { QUEUE_FILE } from "../../host/data_dir.ts";
 import { ProcessLock } from "../../host/lock.ts";
-import { createLog, type Log } from "../../host/log.ts";
-import type { UploadQueue } from "../../queue/queue.ts";
+import type { QueueStats, UploadQueue } from "../../queue/queue.ts";
 import { createAgent, createUploader, reconcile } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
-import { Progress } from "../progress.ts";
+import { showQueue } from "../queue_progress.ts";
+import { type Talk, talkOf } from "../talk.ts";
 import { tellOutside } from "../timetable.ts";
 import { openStore, type Store } from "../store.ts";
 import { describePause } from "./pause.ts";
 
-/** How often the queue is looked at for the progress, in milliseconds. */
+/** How often it is looked whether the agent is done, in milliseconds. */
 const LOOK_MS = 200;
 /** How long an agent that seems to hang has for a turn, in milliseconds: a clock may have jumped. */
 const ANSWER_MS = 6_000;
 
 /** Tries every pending capture once: by itself, or by asking the agent that runs. */
 export async function run(context: CommandContext): Promise<number> {
-  const { settings, given, out } = context;
+  const { settings } = context;
+  const talk = talkOf(context);
   const signal = context.stopSignal();
-  const log = createLog({ write: context.err });
   const lockPath = agentLockPath(join(settings.dataDir, QUEUE_FILE));
   if (!await ProcessLock.isHeld(lockPath)) {
     // What is wrong with the settings is said before a queue is made.
     createUploader(settings, { maxRetries: 1 }).close();
   }
   // Where no agent ever runs nobody else would find all that is damaged.
-  using store = await openStore(settings, { log, thorough: true });
+  using store = await openStore(settings, { log: talk.log, thorough: true });
   const { queue } = store;
-  tellOutside(queue, context.err);
+  if (!talk.isQuiet) tellOutside(queue, talk.err);
   const before = queue.getStats();
-  const progress = new Progress(context.err, before.pending + before.uploading);
   const stop = new AbortController();
   const paused = new AbortController();
-  const showing = show(queue, progress, {
+  const showing = showQueue(queue, talk, {
     signal: stop.signal,
     onPause: () => paused.abort(),
   });
   try {
     if (!queue.getPause() && !await askAgent(queue, signal)) {
       const either = AbortSignal.any([signal, paused.signal]);
-      await deliver(settings, store, { log, signal: either });
+      await deliver(settings, store, { talk, signal: either });
     }
   } finally {
     stop.abort();
     await showing;
   }
+  return conclude(talk, queue, before);
+}
+
+/** Says what became of the captures, and returns what the process exits with. */
+function conclude(
+  { isJson, out, say }: Talk,
+  queue: UploadQueue,
+  before: QueueStats,
+): number {
   const after = queue.getStats();
   const left = after.pending + after.uploading;
   const delivered = after.delivered - before.delivered;
@@ -66,14 +74,17 @@ export async function run(context: CommandContext): Promise<number> {
   const { serverState: state, serverReason } = queue.getAgentState();
   const pause = queue.getPause();
   const reason = pause ? describePause(pause) : serverReason;
-  out(
-    given.has("json")
-      ? JSON.stringify({ delivered, failed, left, server: { state, reason } })
-      : `${delivered} delivered, ${failed} failed, ${left} left` +
-        ((left > 0 || pause) && reason ? `: ${reason}` : ""),
-  );
-  if (left > 0 || pause) return ExitCode.temporary;
-  return failed > 0 ? ExitCode.failure : ExitCode.ok;
+  const code = left > 0 || pause
+    ? ExitCode.temporary
+    : failed > 0
+    ? ExitCode.failure
+    : ExitCode.ok;
+  const why = code === ExitCode.temporary && reason ? `: ${reason}` : "";
+  const text = `${delivered} delivered, ${failed} failed, ${left} left${why}`;
+  if (isJson) {
+    out(JSON.stringify({ delivered, failed, left, server: { state, reason } }));
+  } else say(text, code === ExitCode.ok);
+  return code;
 }
 
 /**
@@ -114,9 +125,13 @@ function assertAlive(queue: UploadQueue): void {
 async function deliver(
   settings: Settings,
   store: Store,
-  { log, signal }: { log: Log; signal: AbortSignal },
+  { talk: { log, progress }, signal }: { talk: Talk; signal: AbortSignal },
 ): Promise<void> {
-  await using uploader = createUploader(settings, { maxRetries: 1, log });
+  await using uploader = createUploader(settings, {
+    maxRetries: 1,
+    log,
+    onSent: (bytes) => progress.inFlight += bytes,
+  });
   const agent = createAgent({ ...settings, watch: [] }, store, uploader, log);
   const onLocked = async () => {
     await reconcile(store, { log, signal });
@@ -130,19 +145,4 @@ async function deliver(
     if (!(error instanceof AgentRunningError)) throw error;
     await askAgent(store.queue, signal);
   }
-}
-
-async function show(
-  queue: UploadQueue,
-  progress: Progress,
-  { signal, onPause }: { signal: AbortSignal; onPause: () => void },
-): Promise<void> {
-  while (!signal.aborted) {
-    if (queue.getPause()) onPause();
-    const { pending, uploading } = queue.getStats();
-    progress.left(pending + uploading);
-    await delay(LOOK_MS, { signal }).catch(() => {});
-  }
-  const { pending, uploading } = queue.getStats();
-  progress.end(pending + uploading);
 }

@@ -1,7 +1,7 @@
 import { nudgeAgent } from "../../agent/agent_lock.ts";
 import { CaptureFileError } from "../../capture/errors.ts";
 import { newCaptureId } from "../../capture/capture_id.ts";
-import { createLog } from "../../host/log.ts";
+import { statIfThere } from "../../host/files.ts";
 import type { CaptureUploader, UploadResult } from "../../upload/uploader.ts";
 import type { OutcomeKind } from "../../upload/outcome.ts";
 import { openCapture } from "../../spool/private_copy.ts";
@@ -9,6 +9,9 @@ import { createUploader } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { eachFile } from "../each_file.ts";
 import { readMetadata } from "../metadata.ts";
+import type { Progress } from "../progress.ts";
+import { deliveredText } from "../queue_progress.ts";
+import { type Talk, talkOf } from "../talk.ts";
 import { tellOutside } from "../timetable.ts";
 import { openStore, type Store } from "../store.ts";
 
@@ -37,38 +40,62 @@ const PAUSED: Sent = {
   outcome: "unavailable",
 };
 
+/** How often the progress is drawn, in milliseconds. */
+const DRAW_MS = 200;
+
 /** Sends files at once. What cannot be delivered now goes into the queue. */
 export async function run(context: CommandContext): Promise<number> {
-  const { settings, given, out, stopSignal } = context;
-  const signal = stopSignal();
+  const { settings, given, args } = context;
+  const talk = talkOf(context);
+  const { log, err, progress } = talk;
+  const signal = context.stopSignal();
   const metadata = await readMetadata(given);
-  const log = createLog({ write: context.err });
-  await using uploader = createUploader(settings, { maxRetries: 3, log });
+  const onSent = (bytes: number) => progress.inFlight += bytes;
+  const options = { maxRetries: 3, log, onSent };
+  await using uploader = createUploader(settings, options);
   using store = await openStore(settings, { log });
-  tellOutside(store.queue, context.err);
+  if (!talk.isQuiet) tellOutside(store.queue, err);
   let unusable: Sent | undefined = store.queue.getPause() ? PAUSED : undefined;
-  return await eachFile(context, async (filepath) => {
+  const sizes = args.map(sizeOf);
+  using _shown = shown(progress, sizes);
+  return await eachFile({ ...context, err }, async (filepath) => {
+    using _size = { [Symbol.dispose]: () => void sizes.shift() };
     openCapture(filepath)[Symbol.dispose]();
-    let id = newCaptureId();
+    const id = newCaptureId();
     const request = { idempotencyKey: id, signal };
     const sent = unusable ?? await send(uploader, filepath, metadata, request);
     // To try it with each of a hundred files would take minutes.
     if (UNUSABLE.includes(sent.outcome)) {
       unusable = { ...sent, attempts: 0, sha256: null };
     }
-    // Without an answer it was rejected because it changed while it was sent.
-    const queued = !sent.success &&
-      (sent.outcome !== "rejected" || sent.status === null);
-    if (queued) {
-      const { sha256 } = sent;
-      id = await enqueue(store, { filepath, metadata, id, sha256 });
-      nudgeAgent(store.queue.path);
-    }
-    const describe = given.has("json") ? forScript : forPerson;
-    out(describe(filepath, id, sent, queued));
-    if (sent.success) return ExitCode.ok;
-    return queued ? ExitCode.temporary : ExitCode.failure;
+    return await conclude({ filepath, metadata, id, sent }, { store, talk });
   });
+}
+
+/** Shows until it is disposed of how much of the files whose sizes these are is left. */
+function shown(progress: Progress, sizes: number[]): Disposable {
+  const draw = () => {
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    progress.left({ captures: sizes.length, bytes });
+  };
+  draw();
+  const drawing = setInterval(draw, DRAW_MS);
+  return {
+    [Symbol.dispose]() {
+      clearInterval(drawing);
+      draw();
+      progress.end();
+    },
+  };
+}
+
+function sizeOf(path: string): number {
+  try {
+    return statIfThere(path)?.size ?? 0;
+  } catch {
+    // What is wrong with it is said when it is its turn.
+    return 0;
+  }
 }
 
 async function send(
@@ -108,27 +135,36 @@ async function enqueue(
   }
 }
 
-function forScript(
-  filepath: string,
-  id: string,
-  sent: Sent,
-  queued: boolean,
-): string {
-  const { success, captureId, error, attempts } = sent;
-  const shown = { id, filepath, queued, success, captureId, error, attempts };
-  return JSON.stringify(shown);
-}
-
-function forPerson(
-  filepath: string,
-  id: string,
-  { success, captureId, error }: Sent,
-  queued: boolean,
-): string {
-  if (success) {
-    return `${filepath}: delivered as ${captureId ?? "(no id given)"}`;
+/** Queues what was not delivered, and says what became of it; returns what the process would exit with. */
+async function conclude(
+  { filepath, metadata, id, sent }: {
+    filepath: string;
+    metadata: string;
+    id: string;
+    sent: Sent;
+  },
+  { store, talk }: { store: Store; talk: Talk },
+): Promise<number> {
+  const { success, captureId, error, attempts, sha256 } = sent;
+  // Without an answer it was rejected because it changed while it was sent.
+  const queued = !success &&
+    (sent.outcome !== "rejected" || sent.status === null);
+  if (queued) {
+    id = await enqueue(store, { filepath, metadata, id, sha256 });
+    nudgeAgent(store.queue.path);
   }
-  return queued
-    ? `${filepath}: queued as ${id}, not delivered yet: ${error}`
-    : `${filepath}: refused: ${error}`;
+  if (talk.isJson) {
+    const shown = { id, filepath, queued, success, captureId, error, attempts };
+    talk.out(JSON.stringify(shown));
+  } else if (success) talk.say(deliveredText(filepath, captureId), true);
+  else {
+    talk.say(
+      queued
+        ? `${filepath}: queued as ${id}, not delivered yet: ${error}`
+        : `${filepath}: refused: ${error}`,
+      false,
+    );
+  }
+  if (success) return ExitCode.ok;
+  return queued ? ExitCode.temporary : ExitCode.failure;
 }
