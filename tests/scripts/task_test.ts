@@ -5,7 +5,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { projectPath, runningBinding } from "../../scripts/task/bindings.ts";
-import { countTests } from "../../scripts/task/run_tests.ts";
+import { countTests, PROCESSES } from "../../scripts/task/run_tests.ts";
 import { type Ended, RunningCli } from "../helpers/cli.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
@@ -147,8 +147,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
       await using dir = new TempDir();
       const running = dir.join("running");
       Deno.mkdirSync(running);
-      const atATime = 2 * navigator.hardwareConcurrency;
-      for (let n = 0; n <= atATime; n++) {
+      for (let n = 0; n <= PROCESSES; n++) {
         dir.write(
           `n${n}_test.ts`,
           `Deno.test("waits", async () => {
@@ -159,11 +158,11 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
       }
       const pids = () => [...Deno.readDirSync(running)].map(({ name }) => name);
       await using task = new RunningCli(command(["test", dir.path]).spawn());
-      await eventually("the tests run", () => pids().length === atATime);
+      await eventually("the tests run", () => pids().length === PROCESSES);
       task.kill(signal);
       const { code } = await task.ended();
       assertEquals(code, signal === "SIGINT" ? 130 : 143);
-      assertEquals(pids().length, atATime);
+      assertEquals(pids().length, PROCESSES);
       for (const pid of pids()) {
         assertThrows(() => Deno.statSync(`/proc/${pid}`));
       }
