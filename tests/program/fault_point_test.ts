@@ -1,6 +1,6 @@
 /** A process killed at every step that `intake.ts` names, and what the next start makes of it. */
 
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
 import {
   type ReferenceServer,
@@ -218,5 +218,4 @@ Deno.test("a step reaches whoever waits for it, and nobody else", () => {
   onReached(() => {});
   reached("completed");
   assertEquals(steps, ["row"]);
-  assertNotEquals(steps, []);
 });
