@@ -256,6 +256,8 @@ Deno.test("status --json is what scripts were promised", async () => {
     waitingBytes: 0,
     nextAttemptAt: null,
     rate: null,
+    schedule: null,
+    bandwidth: null,
     failedByReason: [],
     paused: null,
     server: {
