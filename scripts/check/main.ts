@@ -7,7 +7,7 @@ import { moduleGraph, npmFoldersOf } from "../build/sbom.ts";
 import { auditDependencies, importsOf } from "./audit.ts";
 import { checkImports } from "./imports.ts";
 
-const ROOTS = ["main.ts", "sync", "scripts", "tests"];
+const ROOTS = ["main.ts", "sync", "scripts", "tests", "docs"];
 
 /** Runs every check, also after one has failed; returns 0 when all are passed. */
 export async function runChecks(

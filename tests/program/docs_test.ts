@@ -55,7 +55,8 @@ Deno.test("the pages for users name no option that there is not", () => {
     "tests/fuzz/main.ts",
   ].map(text).join("\n");
   // Of Deno, curl, systemctl, and every program.
-  const foreign = /^(allow-(read|write|net|ffi)|parallel|user|help|version)$/;
+  const foreign =
+    /^(allow-(read|write|net|ffi|env)|parallel|user|help|version)$/;
   for (const page of PAGES.filter((page) => page !== "CONTRIBUTING.md")) {
     for (const [, name] of text(page).matchAll(/(?<![\w-])--([a-z][a-z-]*)/g)) {
       const isKnown = name! in OPTIONS || foreign.test(name!) ||
