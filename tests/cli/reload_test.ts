@@ -111,6 +111,25 @@ Deno.test("a reload that the agent could not begin anew with is refused", {
   );
 });
 
+Deno.test("a reload is refused while the file that --config names is gone", {
+  ignore,
+}, async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const file = host.write("mine.env", "JARVIS_CONCURRENCY=2\n");
+  await using agent = await host.startAgent("--config", file);
+  Deno.removeSync(file);
+  agent.kill("SIGHUP");
+  const reason = `Cannot read the settings file "${file}": `;
+  await agent.said(`error ${reason}`);
+  await eventually("status says so", async () => {
+    const { problem } = (await host.json<StatusReport>("status")).agent;
+    return problem?.startsWith(`A reload was refused: ${reason}`);
+  });
+  await host.enqueue(host.write("a.png"));
+  await eventually("it arrives", () => server.uploads.length === 1);
+});
+
 Deno.test(
   "a reload brings another data directory into effect, and gives up the first",
   {
