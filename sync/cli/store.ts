@@ -1,7 +1,9 @@
-import { dirname, join } from "@std/path";
+import { join } from "@std/path";
 import { agentLockPath } from "../agent/agent_lock.ts";
 import {
   assertOwnDataDir,
+  assertWritable,
+  holdsQueue,
   prepareDataDir,
   QUEUE_FILE,
 } from "../host/data_dir.ts";
@@ -45,7 +47,7 @@ export async function openStore(
   const path = queuePath(settings);
   const { order } = settings;
   prepare(settings, (closed) => options.log("warn", closed));
-  if (!options.thorough && hasQueue(path)) {
+  if (!options.thorough && hasQueue(settings)) {
     try {
       const queue = new UploadQueue(path, { ...RESERVE, ...options, order });
       return storeOf(queue, settings, options);
@@ -77,10 +79,9 @@ export function openStoreIfThere(
   settings: Settings,
   err: (line: string) => void,
 ): Store | undefined {
-  const path = queuePath(settings);
-  if (!naming(() => hasQueue(path))) return undefined;
+  if (!hasQueue(settings)) return undefined;
   prepare(settings, (closed) => err(`jarvis-agent: ${closed}`));
-  return storeOf(new UploadQueue(path, RESERVE), settings);
+  return storeOf(new UploadQueue(queuePath(settings), RESERVE), settings);
 }
 
 /** What can be looked at. */
@@ -97,10 +98,9 @@ export interface Look extends Disposable {
  * @throws {Error} if the data directory, or the queue in it, cannot be used.
  */
 export function lookInto(settings: Settings): Look | undefined {
-  const path = queuePath(settings);
-  if (!naming(() => hasQueue(path))) return undefined;
+  if (!hasQueue(settings)) return undefined;
   naming(() => assertOwnDataDir(settings.dataDir));
-  const queue = new UploadQueue(path);
+  const queue = openToLook(settings);
   const dir = spoolPath(settings);
   return {
     queue,
@@ -130,15 +130,17 @@ function naming<T>(act: () => T): T {
   }
 }
 
-function hasQueue(path: string): boolean {
+function hasQueue({ dataDir }: Settings): boolean {
+  return naming(() => holdsQueue(dataDir));
+}
+
+/** Even to be read a queue needs a directory that can be written to. */
+function openToLook(settings: Settings): UploadQueue {
   try {
-    return (statIfThere(path)?.size ?? 0) > 0;
-  } catch (cause) {
-    const { message } = cause as Error;
-    throw new Error(
-      `Cannot use the data directory "${dirname(path)}": ${message}`,
-      { cause },
-    );
+    return new UploadQueue(queuePath(settings));
+  } catch (error) {
+    naming(() => assertWritable(settings.dataDir));
+    throw error;
   }
 }
 

@@ -1,5 +1,5 @@
 import { dirname, join } from "@std/path";
-import { isFolder } from "./files.ts";
+import { isFolder, statIfThere } from "./files.ts";
 
 /** Whether this system has POSIX permissions. */
 const POSIX = Deno.build.os !== "windows";
@@ -26,10 +26,35 @@ export function prepareDataDir(path: string): string[] {
   return naming(path, () => {
     createPrivateDir(path);
     const closed = closeToOthers(path);
-    const probe = join(path, `.probe-${Deno.pid}`);
-    Deno.writeTextFileSync(probe, "", { mode: 0o600 });
-    Deno.removeSync(probe);
+    probe(path);
     return closed;
+  });
+}
+
+/** @throws {Error} if a data directory cannot be written to. The message says why. */
+export function assertWritable(path: string): void {
+  naming(path, () => probe(path));
+}
+
+function probe(path: string): void {
+  const file = join(path, `.probe-${Deno.pid}`);
+  Deno.writeTextFileSync(file, "", { mode: 0o600 });
+  Deno.removeSync(file);
+}
+
+/**
+ * Whether a data directory holds a queue; changes nothing.
+ *
+ * @throws {Error} if it may not be looked into, or something else has its name.
+ */
+export function holdsQueue(path: string): boolean {
+  return naming(path, () => {
+    const size = statIfThere(join(path, QUEUE_FILE))?.size ?? 0;
+    if (size > 0) return true;
+    const found = nearest(path);
+    assertDirectory(found);
+    if (found.path === path) assertOwn(path);
+    return false;
   });
 }
 
@@ -54,28 +79,65 @@ export function assertOwn(path: string): void {
 
 /** What has a name, or what the link leads to, if both are this user's. */
 function ownInfo(path: string): Deno.FileInfo {
-  const uid = POSIX ? Deno.uid() : null;
-  const asOwn = (info: Deno.FileInfo) => {
-    if (uid === null || info.uid === null || info.uid === uid) return info;
-    throw new Error(
-      `"${path}" belongs to another user (uid ${info.uid}, you are ${uid}), expected your own`,
-    );
-  };
-  const info = asOwn(Deno.lstatSync(path));
-  return info.isSymlink ? asOwn(Deno.statSync(path)) : info;
+  const info = assertMine(path, Deno.lstatSync(path));
+  return info.isSymlink ? assertMine(path, Deno.statSync(path)) : info;
 }
 
-/** Says of whatever goes wrong that it is about the data directory. */
+function assertMine(path: string, info: Deno.FileInfo): Deno.FileInfo {
+  const uid = POSIX ? Deno.uid() : null;
+  if (uid === null || info.uid === null || info.uid === uid) return info;
+  throw new Error(
+    `"${path}" belongs to another user (uid ${info.uid}, you are ${uid}), expected your own`,
+  );
+}
+
+/** Says of whatever goes wrong that it is about the data directory, and what is in its way. */
 function naming<T>(path: string, act: () => T): T {
   try {
     return act();
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
     throw new Error(
-      `Cannot use the data directory "${path}": ${reason}`,
+      `Cannot use the data directory "${path}": ${reasonOf(path, cause)}`,
       { cause },
     );
   }
+}
+
+/** What a person can do something about, where the system's own words do not say it. */
+function reasonOf(path: string, error: unknown): string {
+  try {
+    const found = nearest(path);
+    assertDirectory(found);
+    if (error instanceof Deno.errors.PermissionDenied) {
+      assertMine(found.path, found.info);
+      return `this user may not read and write "${found.path}", expected mode 700`;
+    }
+  } catch (obstacle) {
+    return (obstacle as Error).message;
+  }
+  const { message, code } = error as Error & { code?: string };
+  return code === "EROFS"
+    ? "Read-only file system, expected one that can be written to"
+    : message;
+}
+
+/** A path, or the lowest folder on the way to it that there is, as far as this user can see. */
+function nearest(path: string): { path: string; info: Deno.FileInfo } {
+  try {
+    return { path, info: Deno.lstatSync(path) };
+  } catch (error) {
+    const parent = dirname(path);
+    if (parent === path) throw error;
+    return nearest(parent);
+  }
+}
+
+function assertDirectory(
+  { path, info }: { path: string; info: Deno.FileInfo },
+): void {
+  if (isFolder(path)) return;
+  const what = info.isSymlink ? "a link that leads to none" : "a file";
+  throw new Error(`"${path}" is ${what}, expected a directory`);
 }
 
 /**

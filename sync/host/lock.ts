@@ -1,7 +1,7 @@
 import { deadline } from "@std/async/deadline";
 import { dirname } from "@std/path";
 import { assertOwn } from "./data_dir.ts";
-import { exists, statIfThere } from "./files.ts";
+import { statIfThere } from "./files.ts";
 
 /** How long Deno before 2.7 waits for a lock before it counts as held, in milliseconds. */
 const OLD_DENO_WAIT_MS = 100;
@@ -48,11 +48,15 @@ export class ProcessLock implements Disposable {
     return file && new ProcessLock(file);
   }
 
-  /** Whether some process holds the lock. Creates nothing. */
+  /** Whether some process of this user holds the lock. Creates nothing. */
   static async isHeld(path: string): Promise<boolean> {
-    if (!exists(lockable(path))) return false;
-    using file = await tryLock(openLockable(path));
-    return file === undefined;
+    try {
+      using file = await tryLock(openLockable(path));
+      return file === undefined;
+    } catch {
+      // There is no such directory, or it is another user's.
+      return false;
+    }
   }
 
   /** Waits until nobody holds the lock, and does not take it. */

@@ -1,9 +1,4 @@
-import {
-  assert,
-  assertEquals,
-  assertMatch,
-  assertStringIncludes,
-} from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
 import type { StatusReport } from "../../sync/monitor/status_report.ts";
 import { runCli } from "../helpers/cli.ts";
@@ -81,17 +76,20 @@ Deno.test(
 Deno.test("a data directory that cannot be used is named, with the option that names another", async () => {
   await using host = new Host(deadUrl());
   const file = host.write("file", "");
-  for (const command of ["enqueue", "upload", "run", "status"]) {
-    const args = ["enqueue", "upload"].includes(command) ? [file] : [];
+  const commands = [
+    ["enqueue", file],
+    ...["run", "status", "list", "sync", "pause"].map((name) => [name]),
+  ];
+  for (const args of commands) {
+    const path = `${file}/data`;
     const { code, stdout, stderr } = await host.run(
-      ...[command, ...args, "--data-dir", `${file}/data`],
+      ...[...args, "--data-dir", path],
     );
     assertEquals([code, stdout], [1, ""]);
-    assertStringIncludes(
+    assertEquals(
       stderr,
-      `Cannot use the data directory "${file}/data": `,
+      `jarvis-agent: Cannot use the data directory "${path}": "${file}" is a file, expected a directory (--data-dir names it)\n`,
     );
-    assertMatch(stderr, /\(--data-dir names it\)\n$/);
   }
   const doctor = await host.run("doctor", "--data-dir", `${file}/data`);
   assertEquals(doctor.code, 1);
@@ -192,6 +190,10 @@ Deno.test(
       assertEquals(modes(host.join(".")), before);
       Deno.chownSync(path, 0, 0);
     }
+    const empty = host.makeDir("empty");
+    Deno.chownSync(empty, 65534, 65534);
+    const looked = await host.run("list", "--data-dir", empty);
+    assertStringIncludes(looked.stderr, `"${empty}" belongs to another user`);
     const link = host.join("link");
     Deno.symlinkSync(data, link);
     await new Deno.Command("chown", { args: ["-h", "65534", link] }).output();

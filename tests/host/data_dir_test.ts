@@ -3,6 +3,7 @@ import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
 import {
   createPrivateDir,
   createPrivateFile,
+  holdsQueue,
   prepareDataDir,
 } from "../../sync/host/data_dir.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
@@ -58,15 +59,37 @@ Deno.test({
   },
 });
 
-Deno.test("prepareDataDir() says which directory cannot be written, and why", async () => {
+Deno.test("what is in the place of a data directory is named", {
+  ignore: !POSIX,
+}, async () => {
   await using dir = new TempDir();
-  const path = dir.join("file", "jarvis");
-  dir.write("file", "");
-  assertThrows(
-    () => prepareDataDir(path),
-    Error,
-    `Cannot use the data directory "${path}": `,
-  );
+  const file = dir.write("file", "");
+  const link = dir.join("link");
+  Deno.symlinkSync(dir.join("nowhere"), link);
+  for (
+    const [path, obstacle] of [
+      [file, `"${file}" is a file`],
+      [`${file}/below`, `"${file}" is a file`],
+      [link, `"${link}" is a link that leads to none`],
+      [`${link}/below`, `"${link}" is a link that leads to none`],
+    ] as const
+  ) {
+    const reason =
+      `Cannot use the data directory "${path}": ${obstacle}, expected a directory`;
+    assertThrows(() => prepareDataDir(path), Error, reason);
+    assertThrows(() => holdsQueue(path), Error, reason);
+  }
+  assertEquals(holdsQueue(dir.join("new", "data")), false);
+});
+
+Deno.test("a data directory that its user may not look into is named", {
+  // To root nothing is closed.
+  ignore: !POSIX || Deno.uid() === 0,
+}, async () => {
+  await using dir = new TempDir();
+  const path = dir.join("closed");
+  Deno.mkdirSync(path, { mode: 0 });
+  assertThrows(() => holdsQueue(path), Error, "expected mode 700");
 });
 
 Deno.test({
