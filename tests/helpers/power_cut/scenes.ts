@@ -1,5 +1,8 @@
 import { join } from "@std/path";
-import { startReferenceServer } from "../../../scripts/server/reference_server.ts";
+import {
+  type ReferenceServer,
+  startReferenceServer,
+} from "../../../scripts/server/reference_server.ts";
 import { Child } from "../../chaos/child.ts";
 import { Maker } from "../../chaos/maker.ts";
 import { type Capture, Oracle, sha256Of } from "../../chaos/oracle.ts";
@@ -90,10 +93,7 @@ export class Scene implements AsyncDisposable {
 
   /** Runs an agent until all is delivered, or to the power cut; returns whether there was one. */
   async deliver(cutAt?: number): Promise<boolean> {
-    await using server = startReferenceServer({
-      dir: this.#received,
-      fsync: false,
-    });
+    await using server = this.#startServer();
     await using agent = this.#spawn(
       this.#command("run", "--server", server.url, "--watch", this.watched)
         .concat("--settle", "0.05", "--after-upload", "delete"),
@@ -130,7 +130,9 @@ export class Scene implements AsyncDisposable {
     Deno.removeSync(this.#received, { recursive: true });
     copyTree(this.#dir.join("received-before"), this.#received);
     const faults: string[] = [];
-    await this.deliver().catch((error) => faults.push(error.message));
+    const isWatching = [...Deno.readDirSync(this.watched)].length > 0;
+    const delivered = isWatching ? this.deliver() : this.#sync();
+    await delivered.catch((error) => faults.push(error.message));
     const received = new ReceivedFolder(this.#received).read();
     const missing = this.oracle.missing(received);
     if (missing.length > 0) faults.push(`lost: ${missing.join(", ")}`);
@@ -140,6 +142,19 @@ export class Scene implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#dir[Symbol.asyncDispose]();
+  }
+
+  /** @throws {Error} if not all is delivered. */
+  async #sync(): Promise<void> {
+    await using server = this.#startServer();
+    const { code, stdout, stderr } = await runInProcess(
+      this.#command("sync", "--server", server.url),
+    );
+    if (code !== 0) throw new Error(`${stdout}${stderr}`);
+  }
+
+  #startServer(): ReferenceServer {
+    return startReferenceServer({ dir: this.#received, fsync: false });
   }
 
   get #received(): string {
