@@ -39,6 +39,11 @@ export async function acquireAgentLock(queue: {
   throw new AgentRunningError(queue.path, queue.getAgentState().pid);
 }
 
+/** Whether a process is the agent of a queue. */
+export function isAgentRunning(queuePath: string): Promise<boolean> {
+  return ProcessLock.isHeld(agentLockPath(queuePath));
+}
+
 /** Tells a running agent that its queue has changed; it would notice within two seconds. */
 export function nudgeAgent(queuePath: string): void {
   try {

@@ -1,7 +1,7 @@
 import type { Log } from "../host/log.ts";
 import { hasFault } from "../queue/sqlite.ts";
 
-/** A trouble that was last met so long ago is a new one, in milliseconds. */
+/** After this long without trouble it is logged anew, in milliseconds. */
 const NEW_AFTER_MS = 60_000;
 
 /** Whether a queue that cannot be used now may be usable later without anybody mending it. */
@@ -34,7 +34,7 @@ export class Patience {
     }
   }
 
-  /** Says what was met, unless it was said already. */
+  /** Logs the trouble, unless it was logged already. */
   met(trouble: unknown): void {
     const isNew = performance.now() - this.#metAtMs > NEW_AFTER_MS;
     this.#metAtMs = performance.now();

@@ -88,7 +88,7 @@ export class Suspects {
   ): Promise<void> {
     const [first] = this.#suspects;
     if (!first || performance.now() - first.endedMs < afterMs) return;
-    // What was begun before and delivered after still shows something.
+    // A delivery that ended after a failure shows that the server was up.
     this.#acquitServer(({ endedMs }) => endedMs < this.#deliveredMs);
     await this.#blameServer(signal);
   }

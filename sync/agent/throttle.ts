@@ -101,7 +101,7 @@ export class Throttle {
     return this.#standing;
   }
 
-  /** What is done with captures; see above. */
+  /** Whether captures are sent; see above. */
   get mode(): "flowing" | "waiting" | "trying" {
     return this.#mode;
   }

@@ -37,7 +37,7 @@ export function readError(path: string, cause: unknown): Error {
   return new CaptureReadError(message + reason, { cause });
 }
 
-/** What an error says, without what was done to which file. */
+/** An error's message without the operation and the path. */
 function reasonOf(error: unknown): string {
   const { message } = error instanceof Error ? error : { message: `${error}` };
   const end = message.startsWith("Cannot ") ? message.lastIndexOf('": ') : -1;

@@ -70,24 +70,21 @@ export class Given {
   }
 
   /**
-   * The value of a number from `min` to `max`, or `standard` if none was given.
+   * The value of a whole number from `min` to `max`, or `standard` if none was given.
    *
    * @throws {UsageError} if it is anything else.
    */
   number(
     name: OptionName,
     standard: number,
-    range: { min: number; max: number; whole?: boolean },
+    range: { min: number; max: number },
   ): number {
     const text = this.text(name);
     if (text === undefined) return standard;
-    const { min, max, whole = false } = range;
-    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
-    if (value >= min && value <= max && (!whole || Number.isInteger(value))) {
-      return value;
-    }
-    const kind = whole ? "a whole number" : "a number";
-    throw this.wrong(name, `${kind} from ${min} to ${max}`);
+    const { min, max } = range;
+    const value = /^\d+(\.0+)?$/.test(text) ? Number(text) : NaN;
+    if (value >= min && value <= max) return value;
+    throw this.wrong(name, `a whole number from ${min} to ${max}`);
   }
 
   /**

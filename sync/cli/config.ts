@@ -91,11 +91,7 @@ export function readSettings(
     proof: given.oneOf("proof", ["id", "status"]),
     allowInsecure: given.has("allow-insecure"),
     timeoutMs: given.durationMs("timeout", "30s", { min: "100ms", max: "24h" }),
-    concurrency: given.number("concurrency", 32, {
-      min: 1,
-      max: 64,
-      whole: true,
-    }),
+    concurrency: given.number("concurrency", 32, { min: 1, max: 64 }),
     order: given.oneOf("order", ["oldest", "newest"]),
     bandwidth: readBandwidth(given),
     schedule: readSchedule(given),

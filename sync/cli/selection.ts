@@ -19,7 +19,7 @@ export function readSelection(given: Given): Selection {
   const glob = readGlobs(given, "path").at(-1);
   return {
     sinceMs: since === undefined ? -Infinity : readTime(given, since),
-    limit: given.number("limit", 100, { min: 1, max: 1e9, whole: true }),
+    limit: given.number("limit", 100, { min: 1, max: 1e9 }),
     isAll: [since, reason, glob].every((value) => value === undefined),
     admits({ filepath, lastError = null }) {
       if (reason !== undefined) {

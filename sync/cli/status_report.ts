@@ -1,14 +1,14 @@
 import { join } from "@std/path";
-import { agentLockPath } from "../agent/agent_lock.ts";
+import { isAgentRunning } from "../agent/agent_lock.ts";
 import { HANGING_MS, lastBeatMs } from "../agent/heartbeat.ts";
 import { QUEUE_FILE } from "../host/data_dir.ts";
 import { freeBytes } from "../host/disk_space.ts";
-import { ProcessLock } from "../host/lock.ts";
 import { VERSION } from "../host/version.ts";
 import { adviceOn } from "../monitor/advice.ts";
 import type { StatusReport } from "../monitor/status_report.ts";
 import { verdictOf } from "../monitor/verdict.ts";
 import { engineInUse } from "../queue/sqlite.ts";
+import { isoTime } from "../queue/capture_row.ts";
 import type { UploadQueue } from "../queue/queue.ts";
 import { queuesSetAside } from "../queue/repair/queue_files.ts";
 import type { Spool } from "../spool/spool.ts";
@@ -124,7 +124,7 @@ async function agentOf(
   queue: UploadQueue | undefined,
   nowMs: number,
 ): Promise<StatusReport["agent"]> {
-  const running = await ProcessLock.isHeld(agentLockPath(path));
+  const running = await isAgentRunning(path);
   const beatMs = running ? lastBeatMs(path) : null;
   return {
     running,
@@ -179,8 +179,4 @@ function leftovers(path: string, spool: Spool | undefined): string[] {
       ]
       : []),
   ];
-}
-
-function isoTime(ms: number | null | undefined): string | null {
-  return ms === null || ms === undefined ? null : new Date(ms).toISOString();
 }

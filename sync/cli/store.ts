@@ -84,6 +84,20 @@ export function openStoreIfThere(
   return storeOf(new UploadQueue(queuePath(settings), RESERVE), settings);
 }
 
+/**
+ * Opens a data directory that holds a queue, as {@linkcode openStoreIfThere} does.
+ *
+ * @throws {Error} also if there is none.
+ */
+export function openExistingStore(
+  settings: Settings,
+  err: (line: string) => void,
+): Store {
+  const store = openStoreIfThere(settings, err);
+  if (store) return store;
+  throw new Error(noQueue(settings));
+}
+
 /** What can be looked at. */
 export interface Look extends Disposable {
   queue: UploadQueue;

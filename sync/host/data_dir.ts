@@ -18,7 +18,7 @@ const SPOOL_NAMES = /^(records\.jsonl.*|orphans|[0-9a-f]{2})$/;
  * A directory that was there before is closed to others only if it is empty or
  * already holds a queue, so that naming `/tmp` by mistake locks nobody out.
  *
- * @returns What other users could open, and no longer can: a sentence for each.
+ * @returns A sentence for each file or folder that was open to other users until now.
  * @throws {Error} if it cannot be created or written, belongs to another user, or
  * holds other things and is open to other users. The message says which.
  */
@@ -186,7 +186,7 @@ export function syncDir(path: string): void {
   directory.syncSync();
 }
 
-/** Returns what was open to other users. */
+/** Closes the data directory; returns a sentence for each path that was open to other users. */
 function closeToOthers(path: string): string[] {
   if (!POSIX) return [];
   assertOwn(path);

@@ -58,7 +58,7 @@ export interface OpenAtOptions {
   noFollow?: boolean;
 }
 
-/** Opens for reading, without waiting for whoever is at the other end of a pipe. */
+/** Opens for reading; a pipe is not waited for. */
 export function openAt(
   folder: number,
   path: string,
@@ -116,12 +116,12 @@ export function statOf(fd: number): Stat {
   return toStat(bytes);
 }
 
-/** Looks at what has a name in a folder, without following it; `undefined` if nothing has. */
+/** Looks at a name in a folder without following links; `undefined` if there is none. */
 export function statAt(folder: number, name: string): Stat | undefined {
   const bytes = new Uint8Array(256);
   const flags = AT_SYMLINK_NOFOLLOW;
   const result = libc!.statx(folder, cString(name), flags, STATX_ALL, bytes);
-  // Often nothing is expected there: an error would cost more than the look.
+  // No error: most names that are asked for do not exist.
   if (result < 0 && lastErrno() === ENOENT) return undefined;
   checked(result, `look at "${name}"`);
   return toStat(bytes);
@@ -182,8 +182,8 @@ export async function readAtAside(
  * does not tell (another user's file, a network file system).
  */
 export function isOpenForWriting(fd: number): boolean | undefined {
-  // Who opens it for writing in this moment makes the system send a signal, by
-  // default SIGIO, which would end this process.
+  // A program that opens the file meanwhile makes the kernel send a signal, by default
+  // SIGIO, which would end this process.
   libc!.fcntl(fd, F_SETSIG, SIGURG);
   if (libc!.fcntl(fd, F_SETLEASE, F_RDLCK) === 0) {
     libc!.fcntl(fd, F_SETLEASE, F_UNLCK);
@@ -198,7 +198,7 @@ export function clone(from: number, to: number): boolean {
   return libc!.ioctl(to, FICLONE, BigInt(from)) === 0;
 }
 
-/** Brings what was written to a file, or the names in a folder, to the disk. */
+/** Makes a file's bytes, or a folder's names, durable. */
 export function sync(fd: number): void {
   checked(libc!.fsync(fd), "write to the disk");
 }

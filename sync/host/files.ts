@@ -15,7 +15,7 @@ export function writeAll(file: Deno.FsFile, data: Uint8Array): void {
   for (let at = 0; at < data.length;) at += file.writeSync(data.subarray(at));
 }
 
-/** Brings what was written to a file, by whomever, to the disk. */
+/** Makes a file's bytes durable, whichever program wrote them. */
 export function syncFile(path: string): void {
   // Windows syncs only what may be written to.
   const write = Deno.build.os === "windows";
@@ -38,7 +38,7 @@ export function isOutOfRoom(error: unknown): boolean {
   return code === "ENOSPC" || code === "EDQUOT";
 }
 
-/** Looks at what has a name, following links; `undefined` if nothing has. */
+/** Looks at a path, following links; `undefined` if nothing is there. */
 export function statIfThere(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.statSync(path);
@@ -57,7 +57,7 @@ export function isFolder(path: string): boolean {
   }
 }
 
-/** Whether something has this name, be it a link that leads nowhere. */
+/** Whether anything is at this path, even a link that leads nowhere. */
 export function exists(path: string): boolean {
   try {
     Deno.lstatSync(path);

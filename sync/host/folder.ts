@@ -28,8 +28,8 @@ export interface FolderIdentity {
 }
 
 /**
- * A folder, held open: what is opened, listed, removed or moved through it lies
- * below it, with no link on the way, whatever is renamed or exchanged meanwhile.
+ * A folder, held open: everything opened, listed, removed or moved through it lies
+ * below it, with no link on the way, even if folders are renamed or exchanged meanwhile.
  * Names are relative to it, like `b/c.png`.
  *
  * Without Linux's calls each use looks for links first, which somebody who may
@@ -45,7 +45,7 @@ export interface Folder extends Disposable {
    * @throws as {@linkcode openRegularFile} does, and if a link is on the way.
    */
   openFile(name: string): OpenedFile;
-  /** Looks at what has a name, without following it; `undefined` if nothing has. */
+  /** Looks at a name without following links; `undefined` if there is none. */
   look(
     name: string,
   ): (FileIdentity & { kind: FolderEntry["kind"] }) | undefined;
@@ -183,7 +183,7 @@ class DescriptorFolder implements Folder {
   }
 }
 
-// A name may begin with what is a byte order mark elsewhere.
+// A file name keeps its byte order mark.
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const lenientUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const KINDS: Readonly<Record<number, FolderEntry["kind"]>> = {

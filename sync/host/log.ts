@@ -88,13 +88,13 @@ export class OnceLog {
   }
 }
 
-/** What a terminal would obey, and what reorders or hides what a person sees. */
+/** Characters that control a terminal, or that reorder or hide text. */
 const UNPRINTABLE =
   /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
 /**
- * Returns the text with every character that is not to be seen written as in
- * JSON: it stays on its line, and a terminal or a log's reader does not obey it.
+ * Returns the text with every unprintable character escaped as in JSON: it stays on
+ * one line, and cannot control a terminal.
  */
 export function oneLine(text: string): string {
   return text.replace(

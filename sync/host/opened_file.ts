@@ -79,7 +79,7 @@ export function openDescriptor(path: string, open: () => number): OpenedFile {
   }
 }
 
-/** What is closed amid a read is closed when the read has ended: its number may be another file's then. */
+/** A close during a read takes effect at its end: the descriptor could be another file's by then. */
 abstract class ClosableFile {
   #isOpen = true;
   #isReading = false;

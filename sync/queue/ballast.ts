@@ -3,9 +3,9 @@ import { createPrivateFile } from "../host/data_dir.ts";
 import { freeBytes } from "../host/disk_space.ts";
 import { writeAll } from "../host/files.ts";
 
-/** So many times the reserve must be free for it to be taken. */
+/** The file is made only where this many times its size is free. */
 const PLENTY = 4;
-/** How long after it was given up it is first tried to be taken again, in milliseconds. */
+/** How long after giving it up it is not taken again, in milliseconds. */
 const WAIT_MS = 60_000;
 const CHUNK_BYTES = 64 * 1024;
 
@@ -15,7 +15,7 @@ const CHUNK_BYTES = 64 * 1024;
  * delivered and removed.
  */
 export class Ballast {
-  /** How much it is when it is taken. */
+  /** The size of the file. */
   readonly bytes: number;
   readonly #path: string;
   #notBefore = 0;
@@ -25,7 +25,7 @@ export class Ballast {
     this.#path = path;
   }
 
-  /** Takes the room, unless it is taken, was given up a moment ago, or the disk is rather full. */
+  /** Takes the room, unless it is held, was given up in the last minute, or little is free. */
   take(): void {
     if (performance.now() < this.#notBefore) return;
     this.#notBefore = performance.now() + WAIT_MS;
@@ -33,7 +33,7 @@ export class Ballast {
     try {
       if (this.#freeBytes >= PLENTY * this.bytes) this.#fill();
     } catch {
-      // Without it everything works until the disk is full, which it may be now.
+      // Everything works without it until the disk is full.
       this.drop();
     }
   }
@@ -58,12 +58,12 @@ export class Ballast {
     }
   }
 
-  /** Whether the disk is as good as full. */
+  /** Whether less is free than the size of the reserve. */
   get isNeeded(): boolean {
     return this.#freeBytes < this.bytes;
   }
 
-  /** The file itself may not be there. */
+  // Of the folder: the file itself may not exist.
   get #freeBytes(): number {
     return freeBytes(dirname(resolve(this.#path)));
   }

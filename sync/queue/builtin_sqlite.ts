@@ -35,7 +35,7 @@ function prepared(database: DatabaseSync, sql: string): StatementSync {
   try {
     return database.prepare(sql);
   } catch (error) {
-    // All that older Denos say. This does nothing but to say why.
+    // Older Denos say no more than that; EXPLAIN throws the reason.
     const says = error instanceof Error ? error.message : "";
     if (says === "failed to prepare statement") database.exec(`EXPLAIN ${sql}`);
     throw error;

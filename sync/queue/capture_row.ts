@@ -37,7 +37,7 @@ export interface QueuedCapture {
   watched: boolean;
 }
 
-/** What is known of a file: which it is, or no more than its size and time. */
+/** A file's identity, or only its size and time where the rest is not known. */
 export type KnownIdentity = FileIdentity | { size: number; mtimeMs: number };
 
 /** How a capture is put into the queue. */
@@ -68,7 +68,7 @@ const ofType = (types: string, columns: string) =>
 const texts = (columns: string) => ofType("'text', 'null'", columns);
 const numbers = (columns: string) => ofType("'integer', 'null'", columns);
 
-/** Whether a row holds only what its table allows: who gets round the checks can write anything. */
+/** Whether a row holds only what its table allows: a program can write past the checks. */
 export const IS_SOUND = {
   captures: [
     ...ofType("'text'", "id filepath metadata_json status"),
@@ -90,8 +90,8 @@ export const IS_SOUND = {
 };
 
 /**
- * What is read of a row. Texts come as bytes: one that is no text, or not UTF-8,
- * shows, and is not taken for another one.
+ * The columns that are read. Texts are read as bytes, so that a value that is no
+ * text, or not UTF-8, is detected.
  */
 export const CAPTURE_COLUMNS = `rowid,
   CAST(id AS BLOB) AS id, CAST(filepath AS BLOB) AS filepath,
@@ -177,8 +177,8 @@ const UNREADABLE =
   "Cannot read its row in the queue: expected id, path and metadata as text, times and sizes as whole numbers";
 
 /** A time for people and programs, as far as it is known. */
-export function isoTime(ms: number | null): string | null {
-  if (ms === null) return null;
-  // Beyond what a Date can hold: written by something else; still shown.
+export function isoTime(ms: number | null | undefined): string | null {
+  if (ms === null || ms === undefined) return null;
+  // Another program may have written a time that no Date can hold.
   return new Date(Math.abs(ms) <= 8.64e15 ? ms : 0).toISOString();
 }

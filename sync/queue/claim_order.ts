@@ -4,7 +4,7 @@ import type { Row } from "./sqlite.ts";
 import { setAside } from "./odd_rows.ts";
 import { MAX_BACKOFF_MS } from "./transitions.ts";
 
-/** Of so many places one is for captures that were snoozed, as long as some are due. */
+/** One place in this many is for captures that were snoozed, as long as some are due. */
 const SNOOZED_SHARE = 8;
 
 /** Which of two captures goes first, where nothing else decides. */

@@ -29,7 +29,7 @@ const SWITCH_WAIT_MS = 10;
 export function assertQueue(database: Connection): void {
   // All from one moment: another process may be making the tables.
   database.exec("BEGIN");
-  // If this fails, whoever opened the database closes it.
+  // If this fails, the caller closes the database.
   versionOf(database);
   database.exec("COMMIT");
 }
@@ -42,7 +42,7 @@ export function assertQueue(database: Connection): void {
 export function prepareSchema(database: Connection): void {
   switchToWal(database);
   database.exec(
-    // On macOS nothing else reaches the disk. Behind a large transaction the -wal
+    // On macOS only a full sync reaches the disk. After a large transaction the -wal
     // is cut back to 16 MiB.
     "PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA journal_size_limit = 16777216",
   );
@@ -60,7 +60,7 @@ export function prepareSchema(database: Connection): void {
 }
 
 /**
- * Returns what tells a queue from others, or `null` if it is no queue. Reads only.
+ * Returns the queue's own id, or `null` if it is no queue. Reads only.
  *
  * @throws {DatabaseError} if it cannot be read.
  */
@@ -89,7 +89,7 @@ export function findDamage(database: Connection): string | null {
   }
 }
 
-/** Statements would say so too, but in many words, and triggers not at all. */
+/** A missing trigger would not be noticed otherwise. */
 function assertComplete(database: Connection): void {
   const objects = database.prepare("SELECT sql FROM sqlite_master").all()
     .map(({ sql }) => sql);

@@ -1,6 +1,6 @@
 /**
- * Rows that hold what the schema forbids, written by somebody who got round it: they
- * are set aside, so that they hold up no other.
+ * Rows with values that the schema forbids, written by a program that bypassed its
+ * checks: they are set aside as `failed`, so that they hold up no other.
  *
  * @module
  */

@@ -65,10 +65,10 @@ export class QueueFile implements Disposable {
 
   /**
    * Runs a transaction that takes something into the queue. It gets none of the
-   * ballast's room, which is for what is in the queue already.
+   * ballast's room, which is for the captures in the queue.
    *
-   * @throws {DatabaseError} if another file took this one's name meanwhile: whoever
-   * opens the queue now would not find what was put into this one.
+   * @throws {DatabaseError} if another file took this one's name meanwhile: a process
+   * that opens the queue now would not find these captures.
    */
   append<T>(body: (sql: Statements) => T): T {
     const result = this.#transaction(body);
@@ -87,7 +87,7 @@ export class QueueFile implements Disposable {
   }
 
   /**
-   * Runs a transaction on what is in the queue already, on a full disk and among odd rows too.
+   * Runs a transaction on captures in the queue, on a full disk and among odd rows too.
    *
    * @throws {DatabaseError} if the file was removed or replaced: the spool beside it
    * may be another one, whose lack of a copy says nothing of this queue's captures.
@@ -121,18 +121,17 @@ export class QueueFile implements Disposable {
     }
     if (!hasFault(error, "full")) return false;
     try {
-      // What the -wal holds beyond need is room as well.
+      // Cutting the -wal back frees room too.
       this.sql.truncateWal.get();
     } catch {
-      // The next attempt says what is the matter.
+      // The next attempt reports why.
     }
     return true;
   }
 
   /**
-   * Makes the file and its -wal own room that nothing else can take: whatever has
-   * filled the disk would fill what the ballast has left. The -wal is begun anew as
-   * often as can be.
+   * Makes the file and its -wal grow before another program takes the room that the
+   * ballast has left, and checkpoints often to keep the -wal small.
    */
   #seizeRoom(ballast: Ballast): void {
     const bytes = Math.floor(ballast.bytes / 4);
@@ -142,7 +141,7 @@ export class QueueFile implements Disposable {
         INSERT INTO room VALUES (zeroblob(${bytes})); DELETE FROM room`,
       );
     } catch {
-      // Then what is left must do.
+      // Go on with the room that is left.
     }
   }
 
@@ -156,10 +155,10 @@ export class QueueFile implements Disposable {
 
   [Symbol.dispose](): void {
     try {
-      // As if its agent had not ended as it should: the next one looks at all of it.
+      // Makes the next agent check all of it, as after a crash.
       if (this.database.sawDamage) this.sql.suspect.run();
     } catch {
-      // Then it will show that it is damaged when it is opened.
+      // The damage will show when it is opened.
     }
     this.database.close();
   }
@@ -192,7 +191,7 @@ function open(
 
 /** Refuses a file that must stay as it is, before anything of it is changed. */
 function inspect(path: string, options: OpenDatabaseOptions): void {
-  // Whoever closes a database last brings its -wal in, unless it may only read.
+  // Closing a writable database last merges its -wal.
   const readonly = sizeOf(`${path}-wal`) > 0;
   using database = openDatabase(path, { ...options, readonly });
   assertQueue(database);

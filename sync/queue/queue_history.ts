@@ -52,7 +52,7 @@ export function oldestMs(sql: Statements): number | null {
 /**
  * The captures of one status, or all, oldest first.
  *
- * @param options `sinceMs` leaves out what was handed over before.
+ * @param options `sinceMs` leaves out captures that were handed over before.
  */
 export function* capturesByAge(
   sql: Statements,
@@ -97,7 +97,7 @@ function isOlder(one: Row, other: Row): boolean {
     Number(one.rowid) - Number(other.rowid)) < 0;
 }
 
-/** What was delivered since a time, the latest first. */
+/** The deliveries since a time, the latest first. */
 export function* deliveriesByTime(
   sql: Statements,
   sinceMs: number,
@@ -139,7 +139,7 @@ export function findById(sql: Statements, start: string): Found {
     : find(`${start}\u{10ffff}`);
 }
 
-/** What was handed over as this file. */
+/** Captures and deliveries of this file. */
 export function findByPath(sql: Statements, path: string): Found {
   return {
     queued: sql.capturesByPath.all(path, MAX_FOUND).map(toCapture),

@@ -24,7 +24,7 @@ import { MAX_BACKOFF_MS } from "./transitions.ts";
 /** How many captures there are by status; `delivered` are all that ever were. */
 export type QueueStats = Record<CaptureStatus | "delivered", number>;
 
-/** What can be asked of a queue, without changing anything. */
+/** The queries of a queue, which change nothing. */
 export class QueueReader implements Disposable {
   /** The database file. */
   readonly path: string;
@@ -86,7 +86,7 @@ export class QueueReader implements Disposable {
    * All captures, or those of one status, oldest first; some hundreds are in memory
    * at a time.
    *
-   * @param options `sinceMs` leaves out what was handed over before.
+   * @param options `sinceMs` leaves out captures that were handed over before.
    */
   captures(
     options: { status?: CaptureStatus | undefined; sinceMs?: number } = {},
@@ -94,7 +94,7 @@ export class QueueReader implements Disposable {
     return capturesByAge(this.sql, options);
   }
 
-  /** What was delivered and is remembered, the latest first. */
+  /** The deliveries that are remembered, the latest first. */
   deliveries(sinceMs = -Infinity): Generator<DeliveredEntry> {
     return deliveriesByTime(this.sql, sinceMs);
   }
@@ -116,7 +116,7 @@ export class QueueReader implements Disposable {
     return findById(this.sql, start);
   }
 
-  /** What was handed over as this file; some of it if there is much. Reads all of the queue. */
+  /** Captures of this file, some of them if there are many. Reads all of the queue. */
   findByPath(path: string): Found {
     return findByPath(this.sql, path);
   }
@@ -149,15 +149,15 @@ export class QueueReader implements Disposable {
   /**
    * A number that changes when another process has changed the queue.
    *
-   * @throws {DatabaseError} if the file was removed or replaced: whoever opens the
-   * queue now gets another one, whose captures nobody here would ever see.
+   * @throws {DatabaseError} if the file was removed or replaced: other processes then
+   * use another queue, whose captures this one would never see.
    */
   dataVersion(): number {
     this.file.assertInPlace();
     return Number(this.sql.dataVersion.get()!.data_version);
   }
 
-  /** Gives back the memory in which SQLite keeps what it has read: up to 4 MB. */
+  /** Frees SQLite's page cache, up to 4 MB. */
   freeMemory(): void {
     this.sql.shrinkMemory.get();
   }

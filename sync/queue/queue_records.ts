@@ -9,7 +9,7 @@ import {
   type WatchedState,
 } from "./watched_files.ts";
 
-/** What was delivered of a watched file. */
+/** The delivery of a watched file. */
 export interface DeliveredCapture {
   id: string;
   /** Of its bytes, in hexadecimal; `null` if that is not known. */
@@ -83,7 +83,7 @@ export class QueueRecords extends AgentRow {
     return this.file.write((sql) => stateByContent(sql, file, sha256));
   }
 
-  /** What was delivered of a file that is known as delivered; `undefined` if none was. */
+  /** The delivery of a watched file; `undefined` if it is not known as delivered. */
   deliveredFile(file: SeenFile): DeliveredCapture | undefined {
     const row = this.sql.deliveredWatched.get(fileKey(file));
     return row && {

@@ -1,8 +1,8 @@
 /**
  * The queue's tables, indexes and triggers, and the first design's table.
  *
- * - `captures`: what is still to be delivered.
- * - `delivered`: the ledger of what was.
+ * - `captures`: those that are still to be delivered.
+ * - `delivered`: the ledger of those that were.
  * - `attempts`: how the last attempts for each capture went, but for the one that
  *   delivered it.
  * - `watched_files`: each file of a watched folder as it was last taken over, so
@@ -11,7 +11,7 @@
  *   that asking costs the same with a million rows.
  * - `samples`: how many captures waited and were delivered, every few minutes of the
  *   last day.
- * - `room`: empty; whatever goes in and out leaves room in the file.
+ * - `room`: empty; inserting into it and deleting leaves free pages in the file.
  * - `agent`: one row, with what tells this queue from others, and what the running
  *   agent says of itself and of the server.
  *
@@ -42,8 +42,7 @@ const VERSION = `${whole("size")}, ${whole("mtime_ms")}, ${
 const IDENTITY = `file_id TEXT, ${VERSION}`;
 
 const TABLES = [
-  // `turn` says when its turn is: 0 now, 1 now but after those that never were
-  // snoozed, 2 when it is due.
+  // `turn`: 0 is ready, 1 is ready after having been snoozed, 2 waits until it is due.
   `CREATE TABLE captures (
   id TEXT PRIMARY KEY NOT NULL,
   filepath TEXT NOT NULL,
@@ -133,7 +132,7 @@ const TABLES = [
 ];
 
 const INDEXES = [
-  // Whatever waits stands apart: it is not gone through to find what is ready.
+  // By turn, so that waiting captures are not read to find those that are ready.
   "CREATE INDEX captures_by_turn ON captures (status, turn, created_at)",
   `CREATE INDEX captures_waiting ON captures (due_at)
   WHERE status = 'pending' AND due_at IS NOT NULL`,
@@ -147,7 +146,7 @@ const INDEXES = [
   "CREATE INDEX watched_by_path ON watched_files (filepath)",
 ];
 
-/** Counts a row in, or out, by what it is; it may hold a value of any type. */
+/** Adds a row to the counts, or takes it off; it may hold values of any type. */
 function counting(row: "new" | "old"): string {
   const sign = row === "new" ? "+" : "-";
   const bytes = (name: string, condition: string) =>
@@ -184,7 +183,7 @@ WHEN (old.status = 'failed') <> (new.status = 'failed') BEGIN
   UPDATE counts SET waiting_bytes = coalesce(CAST(waiting_bytes
     + iif(old.status = 'failed', 1, -1) * coalesce(new.size, 0) AS INTEGER), 0);
 END`,
-  // All that ever were delivered: what is pruned from the ledger still counts.
+  // Of all time: pruning the ledger does not change it.
   `CREATE TRIGGER count_delivered AFTER INSERT ON delivered BEGIN
   UPDATE counts SET delivered = delivered + 1;
 END`,

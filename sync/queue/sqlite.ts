@@ -17,7 +17,7 @@ export type Engine = "ffi" | "builtin";
 /** A value that SQLite keeps and gives back unchanged on either engine. */
 export type SqlValue = string | number | null;
 
-/** One row, by column name; what others have written may be of any type. */
+/** One row, by column name; another program may have written values of any type. */
 export type Row = Record<string, SqlValue | bigint | Uint8Array>;
 
 /** A prepared statement; must not be used once its database is closed. */
@@ -56,7 +56,7 @@ export interface OpenDatabaseOptions {
   readonly?: boolean;
   /**
    * Whether a file that is shorter than it says, or has an unreadable schema, is
-   * opened all the same, to read what is left of it.
+   * opened all the same, to read the rows that are left.
    *
    * @default {false}
    */
@@ -70,15 +70,15 @@ export interface OpenDatabaseOptions {
   busyTimeoutMs?: number;
 }
 
-/** What is wrong, as far as somebody can act on it. */
+/** The kinds of failure that a caller handles differently. */
 export type DatabaseFault = "damaged" | "full" | "busy" | "other";
 
-/** SQLite could not do what it was asked to. */
+/** A call to SQLite failed. */
 export class DatabaseError extends Error {
   override name = "DatabaseError";
   /**
    * `damaged` if the file is not a sound database, `full` if the disk has no
-   * room for what was to be written, `busy` if another process did not let go.
+   * room, `busy` if another process held the lock for too long.
    */
   readonly fault: DatabaseFault;
 
@@ -106,7 +106,7 @@ export function damagedError(
   return new DatabaseError(message, { fault: "damaged", cause });
 }
 
-/** SQLite's own words of a damage, if that is what an error tells. */
+/** SQLite's own message, if the error says that the database is damaged. */
 export function damageOf(error: unknown): string | undefined {
   if (!hasFault(error, "damaged")) return undefined;
   let innermost = error as Error;
@@ -234,7 +234,7 @@ function translated<T>(call: () => T): T {
   }
 }
 
-/** The engines have only SQLite's words in common. */
+/** By the message, which is all that the two engines' errors have in common. */
 function faultOf({ message }: Error): DatabaseFault {
   if (/malformed|not a database|unsupported file format/.test(message)) {
     return "damaged";

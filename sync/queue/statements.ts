@@ -27,7 +27,6 @@ const DELIVERED =
 
 const WATCHED = "n, filepath, file_id, size, mtime_ms, ctime_ms, state, sha256";
 
-/** Their texts. */
 const STATEMENTS = {
   sqliteVersion: "SELECT sqlite_version() AS version",
   shrinkMemory: "PRAGMA shrink_memory",
@@ -131,7 +130,6 @@ const STATEMENTS = {
   watchedFile: `SELECT ${WATCHED} FROM watched_files WHERE file_id = ?`,
   watchedPath:
     `SELECT ${WATCHED} FROM watched_files WHERE filepath = ? ORDER BY n DESC LIMIT 1`,
-  // A file that is taken over again replaces what was known of it.
   addWatched: `INSERT OR REPLACE INTO watched_files
        (capture_id, filepath, file_id, size, mtime_ms, ctime_ms, sha256, state, since)
      VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?)`,

@@ -39,7 +39,7 @@ export function addWatched(
   sql.addWatched.run(id, filepath, ...known, sha256, nowMs);
 }
 
-/** What is known of a file. */
+/** The result of looking a file up. */
 export interface Known {
   /** `"in doubt"` if its content must be known; `undefined` if it is new. */
   state: WatchedState | "in doubt" | undefined;
@@ -84,13 +84,13 @@ export function fileKey({ path, identity }: SeenFile): SqlValue {
   return knownValues(path, identity)[0]!;
 }
 
-/** The values of an identity; what no number tells apart is told apart by its name. */
+/** The values of an identity; a file without device and inode number is told apart by its path. */
 function knownValues(path: string, identity?: KnownIdentity): SqlValue[] {
   const [fileId, ...version] = identityValues(identity);
   return [fileId ?? `path:${path}`, ...version];
 }
 
-/** What is known of this file, and what is known of the last one of this name. */
+/** The rows of this file, and of the last file with this path. */
 function* candidates(sql: Statements, file: SeenFile): Generator<Row> {
   const [key] = knownValues(file.path, file.identity);
   const byFile = sql.watchedFile.get(key!);
@@ -111,11 +111,11 @@ function compare(
   const isSameFile = row.file_id === key || (isUnnumbered && isSameName);
   const isUntouched = ctimeMs === null || row.ctime_ms === null ||
     whole(row.ctime_ms) === ctimeMs;
-  // Nobody can set a ctime, and device numbers may change with a mount.
+  // A ctime cannot be set by a program; device numbers may change with a mount.
   const isSame = isSameFile
     ? isUntouched || row.sha256 === null
     : isUntouched && isSameName && ctimeMs !== null && row.ctime_ms !== null;
   if (isSame && whole(row.mtime_ms) === mtimeMs) return "same";
-  // Without its hash nobody can tell by the content.
+  // Without a hash the content cannot be compared.
   return row.sha256 === null ? "other" : "in doubt";
 }

@@ -24,7 +24,7 @@ export interface WatchedFile {
   metadataJson: string;
   /** As it was when it was found to be finished. */
   identity: FileIdentity;
-  /** Opens what is there now. */
+  /** Opens the file of this path as it is now. */
   open: () => OpenedFile;
 }
 
@@ -42,7 +42,6 @@ export interface CopyWatchedOptions {
 /** The default of {@linkcode CopyWatchedOptions.copyUpToBytes}: 8 MiB. */
 export const COPY_UP_TO_BYTES = 8 * 1024 * 1024;
 
-/** What is logged once. */
 const NO_ROOM = "no room";
 
 /** How long to wait before a file is tried again that changed while it was copied, in milliseconds. */
@@ -134,7 +133,7 @@ export class Copies {
           `Watched files are sent from where they are, and must stay there until then: ${message}`,
         );
       } else if (!(error instanceof CaptureReadError)) throw error;
-      // What cannot be read now must show, and must not hold up the others.
+      // An unreadable file is queued where it is: that shows it, and holds up no other.
     }
     return { ...capture, identity };
   }

@@ -145,8 +145,8 @@ export class Intake {
         else left.push(file);
       }
     } finally {
-      // What is in the spool by now must get its rows, or it would be in there once
-      // more with every further attempt.
+      // Copies already made must get their rows, or each further attempt would add
+      // them to the spool again.
       this.#commit(taken);
     }
     return left;
@@ -219,7 +219,7 @@ export class Intake {
     reached("row");
   }
 
-  /** What is not taken over must not be delivered later, besides what is tried again. */
+  /** Removes copies without a row, so that they are not delivered beside the caller's next try. */
   #takeBack(copied: SpoolRecord[]): void {
     try {
       const ids = copied.map(({ id }) => id);
@@ -234,8 +234,8 @@ export class Intake {
     try {
       return this.#queue.get(id) !== undefined;
     } catch {
-      // The queue is damaged. Nobody was told that this capture is in it, and
-      // whoever handed it over has the file still.
+      // The queue is damaged. The caller was not told that the capture is kept, and
+      // still has the file.
       return false;
     }
   }

@@ -113,7 +113,7 @@ function giveBack(
     const expected = shard.look(id);
     if (expected) shard.move(id, { to: folder, as: name, expected });
   } catch {
-    // Something has its name by now: rather delivered than lost.
+    // Another file has its name by now: it stays, to be delivered, not lost.
     spool.occupants.leaveUnfinished();
   }
 }

@@ -4,9 +4,9 @@ import { exists, isOutOfRoom, removeIfThere } from "../host/files.ts";
 import { openLocked, tryOpenLocked } from "../host/lock.ts";
 
 /**
- * Who works in the spool: each process has a file in a folder, locked as long as it
- * lives and removed when it is done. One that is left behind tells that its process
- * was killed and may have left something unfinished.
+ * The processes that work in the spool: each has a file, locked as long as it lives
+ * and removed when it is done. A file without a lock shows that its process was
+ * killed and may have left something unfinished.
  */
 export class Occupants implements Disposable {
   readonly #dir: string;
@@ -26,7 +26,7 @@ export class Occupants implements Disposable {
       createPrivateFile(path);
       this.#own = { path, file: openLocked(path) };
     } catch (error) {
-      // A full disk must not keep anybody from making room.
+      // A full disk must not prevent removing captures.
       if (!isOutOfRoom(error)) throw error;
     }
   }

@@ -23,7 +23,7 @@ export class UnfinishedFileError extends CaptureReadError {
   }
 }
 
-/** The clock of files ticks at least this often; Deno itself tells whole seconds: in milliseconds. */
+/** The resolution of file times, in milliseconds; Deno itself reports whole seconds. */
 const CLOCK_TICK_MS = libc ? 20 : 1_020;
 
 /**
@@ -59,7 +59,7 @@ export function openCapture(
  * @throws {UnfinishedFileError} if the file changes meanwhile.
  * @throws {Deno.errors.AlreadyExists} if something has the copy's name.
  * @throws {CaptureFileError | CaptureReadError} if it cannot be copied. Whatever
- * is thrown, what was copied is left.
+ * is thrown, the caller removes the copy.
  */
 export async function copyPrivately(
   file: OpenedFile,
@@ -95,7 +95,7 @@ async function readClone(path: string): Promise<HashedBytes> {
 /**
  * @param read What was read of the file.
  * @param options `sinceMs` is when reading began, in milliseconds since 1970.
- * @throws {UnfinishedFileError} if that may be neither what it was nor what it is.
+ * @throws {UnfinishedFileError} if the file may have changed since then.
  */
 export async function assertUnchanged(
   file: OpenedFile,

@@ -26,7 +26,6 @@ type Found = keyof Reconciled;
 
 /** Options for {@linkcode reconcileSpool}. */
 export interface ReconcileOptions {
-  /** Is told what was found, and what could not be done. */
   log: Log;
   /**
    * Whether the last agent ended in order. Then queue and spool are gone through
@@ -75,7 +74,7 @@ export async function reconcileSpool(
   return found;
 }
 
-/** What is to be done for one entry. */
+/** The work on one entry. */
 interface Step {
   id: string;
   act: () => Found | Promise<Found>;
@@ -127,7 +126,7 @@ function isUsable({ metadataJson }: SpoolRecord): boolean {
     checkMetadata(metadataJson);
     return true;
   } catch {
-    // Not as it was written: a person must look at it.
+    // The record was changed since: a person must look at it.
     return false;
   }
 }

@@ -4,7 +4,7 @@ import { removeIfThere, statIfThere, writeAll } from "../host/files.ts";
 import { lockNow, openLocked } from "../host/lock.ts";
 import type { FileIdentity } from "../host/opened_file.ts";
 
-/** What a spool entry knows of itself, so that a lost queue can be rebuilt. */
+/** The record of a spool entry, from which a lost queue can be rebuilt. */
 export interface SpoolRecord {
   id: string;
   /** Where the capture was handed over. */
@@ -138,7 +138,7 @@ function parseRecord(text: string): SpoolRecord | undefined {
   }
 }
 
-/** What the log holds when nobody is amid adding to it, in bytes. */
+/** The size of the log while no process is appending, in bytes. */
 function lockedSize(file: Deno.FsFile, path: string): number {
   lockNow(file, path);
   const { size } = file.statSync();
@@ -153,7 +153,7 @@ function copyRest(from: Deno.FsFile, to: Deno.FsFile): void {
   }
 }
 
-/** What is not UTF-8 spoils its own line only. */
+/** Invalid UTF-8 spoils only its own line. */
 function utf8(): TransformStream<BufferSource, string> {
   return new TextDecoderStream();
 }

@@ -28,7 +28,7 @@ export interface RoomOptions {
 /** The default of {@linkcode RoomOptions.minFreeBytes}: 256 MiB. */
 export const MIN_FREE_BYTES = 256 * 1024 * 1024;
 
-/** Copies of watched files may take one part in so many of what is free without them. */
+/** Copies of watched files take at most one part in this many of the disk's free room. */
 const WATCHED_SHARE = 10;
 
 /** Decides what there is room for, in the spool and on its disk. */
@@ -72,8 +72,8 @@ export class Room {
   }
 
   /**
-   * Looks at what is free without the copies that are there, so that a large folder
-   * does not fill the disk by a tenth of what is left each time.
+   * The copies that exist count as free room, so that the share does not shrink with
+   * each copy, nor is taken anew each time.
    *
    * @throws {NoRoomError} if copies of watched files would take more than their share.
    */
@@ -103,7 +103,7 @@ export class Room {
   }
 }
 
-/** Throws an error again, as a {@linkcode NoRoomError} if that is what it means. */
+/** Throws an error again, as a {@linkcode NoRoomError} if the disk is full. */
 export function asNoRoom(error: unknown): never {
   if (!isOutOfRoom(error) && !hasFault(error, "full")) throw error;
   throw new NoRoomError("Cannot take a capture: the disk is full", {

@@ -16,13 +16,13 @@ import { RecordLog, type SpoolRecord } from "./record_log.ts";
 
 export type { SpoolRecord } from "./record_log.ts";
 
-/** Directory of what may be an only copy but belongs to no capture. */
+/** Directory of files that belong to no capture but may be the only copy. */
 const ORPHANS = "orphans";
-/** How the name of what is not wholly copied ends. */
+/** The suffix of copies that are not complete. */
 const PART = ".part";
-/** What is not larger is removed sooner than another thread would begin to, in bytes. */
+/** Up to this size removing is faster than starting another thread, in bytes. */
 const SMALL_BYTES = 1024 * 1024;
-/** What is younger may still be in the making, by an `enqueue` under way: in milliseconds. */
+/** Younger entries may belong to an `enqueue` under way, in milliseconds. */
 const IN_THE_MAKING_MS = 600_000;
 /** The ids that entries can have. No other text becomes part of a path. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -94,7 +94,7 @@ export class Spool implements Disposable {
         `Cannot keep a capture as "${id}" twice in the spool`,
       );
     }
-    // The agent may send what has the entry's own name at any time.
+    // Under another name, as the agent may send an entry at any time.
     const part = path + PART;
     removeIfThere(part);
     try {
@@ -141,7 +141,7 @@ export class Spool implements Disposable {
 
   /**
    * Removes the entry of a delivered capture. A large one is removed on another
-   * thread: a disk may take long to free what it holds.
+   * thread, because a disk may take long to free it.
    *
    * @param size In bytes, as far as it is known.
    */
@@ -205,7 +205,7 @@ export class Spool implements Disposable {
   /**
    * Sets an entry aside that belongs to no capture, for a person to look at.
    *
-   * @param record What is known of it, kept beside it.
+   * @param record Kept beside it, if it is known.
    */
   setAside(id: string, record?: SpoolRecord): void {
     const dir = join(this.dir, ORPHANS);

@@ -16,7 +16,7 @@ const TOGETHER = 100;
 /** How many are remembered. */
 const MAX_NAMED = 10_000;
 
-/** What is to be looked at next: folders, and single files. */
+/** The folders and single files to look at next. */
 export class Agenda {
   /** By path. */
   readonly #walks = new Map<string, { place: Place; options: WalkOptions }>();

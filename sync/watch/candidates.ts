@@ -85,7 +85,7 @@ export class Candidates {
   /**
    * Hands over what was found to be finished.
    *
-   * @returns whether all of it was what it had been when it was found.
+   * @returns whether no file had changed since it was found.
    * @throws {Error} if some files could not be taken over since the last time.
    */
   async flush(): Promise<boolean> {

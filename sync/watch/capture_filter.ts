@@ -67,8 +67,8 @@ export class CaptureFilter {
   }
 
   /**
-   * Why what has a name is neither a capture nor a folder that captures are in;
-   * `undefined` if nothing speaks against it.
+   * Why a file is no capture, or a folder is not entered; `undefined` if it is or it
+   * is entered.
    *
    * @param name Its path in the watched folder, with slashes.
    */

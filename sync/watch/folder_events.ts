@@ -4,11 +4,11 @@ import type { OnceLog } from "../host/log.ts";
 import { InotifyEvents } from "./inotify.ts";
 import { pathOf, type Place, type WatchedRoot } from "./watched_root.ts";
 
-/** What is told of folders. */
+/** Is told of changes in folders. */
 export interface FolderListener {
   /** A file came, was closed after writing, or was renamed to this name. */
   onFile(place: Place, options: { renamed: boolean }): void;
-  /** A folder came: nothing was told of what is in it. */
+  /** A folder came; there were no events for its content. */
   onFolder(place: Place): void;
   /** A folder has this name no more. */
   onFolderLeft(place: Place): void;

@@ -53,7 +53,7 @@ export class MoveTarget {
   }
 }
 
-/** A name that nothing has yet; what is always called the same is told apart by its time. */
+/** A free name: the file's own, else with its time, else with a number too. */
 function freeName(target: Folder, file: Departing): string {
   const extension = extname(file.name);
   const stem = basename(file.name, extension);
@@ -69,7 +69,7 @@ function freeName(target: Folder, file: Departing): string {
   }
 }
 
-/** As much of a text as there is room for before what is to follow it. */
+/** The start of a text that, together with `end`, is short enough for a name. */
 function shortened(text: string, end: string): string {
   const encoder = new TextEncoder();
   const characters = [...text];
@@ -125,7 +125,7 @@ async function copy(
   }
 }
 
-/** Removes what earlier moves left behind when they were cut off, and nobody writes any more. */
+/** Removes incomplete copies of earlier moves that no process writes to any more. */
 function removeLeftovers(target: Folder): void {
   for (const { name } of [...target.list()].flat()) {
     if (!TEMPORARY.test(name)) continue;

@@ -122,7 +122,7 @@ export class WatchedRoot {
     if (!first || link) this.#first = { uid, link };
   }
 
-  /** @throws {Error} if a link may be somebody's who has no business in what it leads to. */
+  /** @throws {Error} if another user may have placed the link. */
   #assertMayLead(link: Link, uid: number | null): void {
     const first = this.#first;
     if (first && !first.link) {

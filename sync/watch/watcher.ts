@@ -20,7 +20,7 @@ const FULL_RESCAN = 12;
 const CHECK_MS = 2_000;
 /** How long to wait after a failure to hand over, in milliseconds; twice as long after each further one. */
 const RETRY_MS = { first: 10_000, most: 600_000 };
-/** When to look again for what was missed, in milliseconds. */
+/** How long after lost events the folders are looked through, in milliseconds. */
 const MISSED_MS = 1_000;
 
 /**
@@ -75,7 +75,7 @@ export class FolderWatcher {
   }
 
   /**
-   * Looks through all folders once, and hands over what is finished.
+   * Looks through all folders once, and hands over the finished files.
    *
    * @throws whatever prevents that for some files, after the others.
    */
@@ -85,8 +85,8 @@ export class FolderWatcher {
   }
 
   /**
-   * Watches until the signal aborts: hands over what is there and what comes. A
-   * folder that goes is waited for.
+   * Watches until the signal aborts, and hands over each finished file. A folder that
+   * goes is waited for.
    *
    * @param onReady Is called when all folders were looked through once.
    */
@@ -174,7 +174,7 @@ export class FolderWatcher {
     }
   }
 
-  /** What could not be taken, and what was not reached for it, has to be found again. */
+  /** Has the files found again that were not taken, or not reached. */
   #tryAgain({ message }: Error): void {
     const waitMs = RETRY_MS.first * 2 ** this.#failures++;
     this.#tree.forget();
@@ -197,7 +197,7 @@ export class FolderWatcher {
       },
       onFolder: (place) => {
         if (!isWanted(place, "folder")) return;
-        // Nothing was told of what is in it.
+        // There were no events for its content.
         this.#agenda.walk(place, { unchanged: true });
         wake();
       },
@@ -213,7 +213,7 @@ export class FolderWatcher {
     };
   }
 
-  /** Looks at whatever there is to be looked at, and hands over what is finished. */
+  /** Works off the agenda, and hands over the finished files. */
   async #look(signal: AbortSignal): Promise<void> {
     await this.#lookAtNamed(signal);
     for (const { place, options } of this.#agenda.takeWalks()) {

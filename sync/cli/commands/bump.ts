@@ -1,12 +1,11 @@
 import { nudgeAgent } from "../../agent/agent_lock.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { queuedByName } from "../named_captures.ts";
-import { noQueue, openStoreIfThere } from "../store.ts";
+import { openExistingStore } from "../store.ts";
 
 /** Makes captures the next ones, in the order given, and prints their ids. */
 export function run({ settings, args, out, err }: CommandContext): number {
-  using store = openStoreIfThere(settings, err);
-  if (!store) throw new Error(noQueue(settings));
+  using store = openExistingStore(settings, err);
   const { queue } = store;
   const named = queuedByName(queue, args, { verb: "bump", err });
   const bumped = queue.bump(named.captures.map(({ id }) => id));

@@ -9,11 +9,7 @@ import { readMetadata } from "../metadata.ts";
 export async function run(context: CommandContext): Promise<number> {
   const { settings, given, out, err } = context;
   const metadataJson = await readMetadata(given);
-  const priority = given.number("priority", 0, {
-    min: 0,
-    max: 100,
-    whole: true,
-  });
+  const priority = given.number("priority", 0, { min: 0, max: 100 });
   using store = await openStore(settings, {
     log: createLog({ write: err }),
   });

@@ -1,7 +1,7 @@
 import { nudgeAgent } from "../../agent/agent_lock.ts";
 import type { Pause } from "../../queue/queue.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
-import { noQueue, openStoreIfThere } from "../store.ts";
+import { openExistingStore } from "../store.ts";
 
 /** Stops deliveries, also those of agents to come. */
 export function run({ settings, given, out, err }: CommandContext): number {
@@ -9,8 +9,7 @@ export function run({ settings, given, out, err }: CommandContext): number {
   const forMs = given.text("for") === undefined
     ? null
     : given.durationMs("for", "1h", range);
-  using store = openStoreIfThere(settings, err);
-  if (!store) throw new Error(noQueue(settings));
+  using store = openExistingStore(settings, err);
   const { queue } = store;
   queue.pause(forMs === null ? null : Date.now() + forMs);
   nudgeAgent(queue.path);
@@ -20,8 +19,7 @@ export function run({ settings, given, out, err }: CommandContext): number {
 
 /** Lets deliveries go on. */
 export function resume({ settings, out, err }: CommandContext): number {
-  using store = openStoreIfThere(settings, err);
-  if (!store) throw new Error(noQueue(settings));
+  using store = openExistingStore(settings, err);
   const wasPaused = store.queue.resume();
   nudgeAgent(store.queue.path);
   out(wasPaused ? "Deliveries go on" : "Deliveries were not paused");

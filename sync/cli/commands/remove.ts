@@ -2,14 +2,13 @@ import { exists } from "../../host/files.ts";
 import type { QueuedCapture } from "../../queue/queue.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { queuedByName } from "../named_captures.ts";
-import { noQueue, openStoreIfThere } from "../store.ts";
+import { openExistingStore } from "../store.ts";
 
 /** Removes captures, prints their ids, and says what becomes of the bytes. */
 export function run(
   { settings, given, args, out, err }: CommandContext,
 ): number {
-  using store = openStoreIfThere(settings, err);
-  if (!store) throw new Error(noQueue(settings));
+  using store = openExistingStore(settings, err);
   const { queue, intake } = store;
   const named = queuedByName(queue, args, { verb: "remove", err });
   const found = named.captures;

@@ -4,7 +4,7 @@ import { UsageError } from "../arguments.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { queuedByName } from "../named_captures.ts";
 import { readSelection } from "../selection.ts";
-import { noQueue, openStoreIfThere } from "../store.ts";
+import { openExistingStore } from "../store.ts";
 
 /** Makes captures due now, lets the agent ask the server at once, and prints their ids. */
 export function run(context: CommandContext): number {
@@ -21,8 +21,7 @@ export function run(context: CommandContext): number {
       "Cannot retry nothing: expected captures, --failed, --all or --reason",
     );
   }
-  using store = openStoreIfThere(settings, err);
-  if (!store) throw new Error(noQueue(settings));
+  using store = openExistingStore(settings, err);
   const { queue } = store;
   const named = queuedByName(queue, args, { verb: "retry", err });
   const ids = named.captures.map(({ id }) => id);

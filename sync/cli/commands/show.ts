@@ -1,8 +1,5 @@
-import { join } from "@std/path";
-import { agentLockPath } from "../../agent/agent_lock.ts";
-import { QUEUE_FILE } from "../../host/data_dir.ts";
+import { isAgentRunning } from "../../agent/agent_lock.ts";
 import { statIfThere } from "../../host/files.ts";
-import { ProcessLock } from "../../host/lock.ts";
 import type {
   Attempt,
   DeliveredEntry,
@@ -28,8 +25,7 @@ export async function run(context: CommandContext): Promise<number> {
   if (queued.length + delivered.length !== 1) {
     return explain(text, found, err);
   }
-  const lock = agentLockPath(join(settings.dataDir, QUEUE_FILE));
-  const isRunning = await ProcessLock.isHeld(lock);
+  const isRunning = await isAgentRunning(look.queue.path);
   const shown = queued[0]
     ? ofQueued(queued[0], look, isRunning)
     : ofDelivered(delivered[0]!);

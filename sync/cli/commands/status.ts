@@ -48,11 +48,7 @@ async function check(context: CommandContext): Promise<number> {
     min: "1s",
     max: "36500d",
   });
-  const maxFailed = given.number("max-failed", 0, {
-    min: 0,
-    max: 1e9,
-    whole: true,
-  });
+  const maxFailed = given.number("max-failed", 0, { min: 0, max: 1e9 });
   const { report } = await look(context);
   const limits = { maxAgeSeconds: maxAgeMs / 1000, maxFailed };
   const verdict = verdictOf(report, limits);

@@ -7,7 +7,7 @@ import {
   type SqlValue,
 } from "../sqlite.ts";
 
-/** What was found in one database. */
+/** The result of reading one database. */
 export interface CopiedRows {
   /** How many captures were not in the queue yet. */
   captures: number;
@@ -15,13 +15,13 @@ export interface CopiedRows {
   complete: boolean;
 }
 
-/** What is worth to be kept, of a queue and of the first design. */
+/** The tables that are copied, of a queue and of the first design. */
 const TABLES = ["delivered", "watched_files", "captures"];
 const FIRST_DESIGN = ["queue"];
 
 /** How many rows are read at a time, as long as that works. */
 const PAGE = 200;
-/** So many rows a damaged page may hold; after that many the steps get larger. */
+/** After this many unreadable rows in a row, as a damaged page may hold, the steps get larger. */
 const MAX_SINGLE = 100;
 
 /**
@@ -32,7 +32,6 @@ const MAX_SINGLE = 100;
  * @param damaged Opened `tolerant` and for reading.
  */
 export function copyRows(damaged: Connection, queue: Connection): CopiedRows {
-  // Where the schema itself cannot be read, there is nothing to be found either.
   const isFirst = tryTo(() => damaged.prepare("SELECT 1 FROM queue"));
   let complete = true;
   const captures = queue.transaction(() => {
@@ -58,7 +57,7 @@ function countCaptures(queue: Connection): number {
   return Number(queue.prepare("SELECT count(*) AS n FROM captures").get()!.n);
 }
 
-/** Returns what puts a row into the queue, unless it is none that was ever written. */
+/** Returns a function that inserts a row, if its values are of types that were ever written. */
 function keeperOf(queue: Connection, table: string, columns: string[]) {
   const places = columns.map(() => "?").join(", ");
   const insert = queue.prepare(
@@ -102,7 +101,7 @@ function readAll(
     } else if (limit > 1) {
       limit = 1;
     } else {
-      // What cannot be read is lost, but for its entry in the spool.
+      // The row is lost; the spool may still have its capture.
       complete = false;
       from += 2 ** Math.max(failures - MAX_SINGLE, 0);
       failures++;

@@ -1,7 +1,7 @@
 /**
  * A damaged queue does not stop the agent. It is set aside under a dated name,
- * never deleted; what can be read of it goes into a new queue, and what is in the
- * spool is taken up again when the agent looks through that.
+ * never deleted; the rows that can be read go into a new queue, and the agent takes
+ * up the captures in the spool when it reconciles.
  *
  * All of it is done by the process that holds the agent's lock, in steps that a
  * crash may separate:
@@ -9,10 +9,10 @@
  * 1. the queue is renamed to `queue.db.repair-DATE`, its -wal and -shm first,
  *    so that no new queue can get hold of them;
  * 2. a new queue is made;
- * 3. what can be read is copied into it, in one transaction;
+ * 3. the rows that can be read are copied into it, in one transaction;
  * 4. the old one is renamed to `queue.db.corrupt-DATE`.
  *
- * Whoever finds something of the name in 1 goes on from there.
+ * A process that finds files with the name of step 1 goes on from there.
  *
  * @module
  */
@@ -30,11 +30,10 @@ import { QueueFiles } from "./queue_files.ts";
 export interface OpenQueueOptions extends UploadQueueOptions {
   /** The lock that makes a process the agent of this queue. */
   lockPath: string;
-  /** Is told what was set aside and copied. */
   log: Log;
   /**
    * Whether the queue is looked at for damage first: all of it, unless the last agent
-   * ended as it should. For whoever is going to be its agent.
+   * ended in order. For the process that is going to be its agent.
    *
    * @default {false}
    */
@@ -47,7 +46,7 @@ export interface OpenQueueOptions extends UploadQueueOptions {
   patienceMs?: number;
 }
 
-/** How often the lock is tried to be had before it counts as an agent's. */
+/** After this many tries the lock counts as held by an agent. */
 const MIN_TRIES = 3;
 /** How many milliseconds apart. */
 const TRY_AGAIN_MS = 50;
@@ -58,8 +57,8 @@ export class QueueInUseError extends Error {
 }
 
 /**
- * Opens a queue; one that is damaged is set aside first, and what can be read of
- * it is copied into a new one.
+ * Opens a queue; a damaged one is set aside first, and the rows that can be read are
+ * copied into a new one.
  *
  * @throws {QueueInUseError} if it is damaged and its agent runs.
  * @throws {Error} as `new UploadQueue()` does, but for damage.
@@ -125,7 +124,7 @@ function repair(files: QueueFiles, open: () => UploadQueue): UploadQueue {
   }
 }
 
-/** Returns what is damaged, in words, if that keeps the queue from being opened. */
+/** Opens the queue, or returns in words what is damaged. */
 function unlessDamaged(open: () => UploadQueue): UploadQueue | string {
   try {
     return open();

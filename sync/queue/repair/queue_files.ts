@@ -16,7 +16,7 @@ import { copyRows } from "./copy_rows.ts";
 const COMPANIONS = ["-wal", "-shm", "-journal"];
 const ENDS = /-(wal|shm|journal)$/;
 
-/** The files of a queue that may be damaged. For whoever holds the agent's lock. */
+/** The files of a queue that may be damaged. Only for the process that holds the agent's lock. */
 export class QueueFiles {
   readonly #path: string;
   readonly #wasUsed: boolean;
@@ -28,13 +28,13 @@ export class QueueFiles {
     options: { lockPath: string; engine: Engine | undefined; log: Log },
   ) {
     this.#path = resolve(path);
-    // Whoever takes the lock first has made the queue before: it was not empty.
+    // The lock is taken only after the queue was made: then it was not empty.
     this.#wasUsed = sizeOf(options.lockPath) !== undefined;
     this.#engine = options.engine ? { engine: options.engine } : {};
     this.#log = options.log;
   }
 
-  /** What says that the file has lost everything, if something does. Opens nothing. */
+  /** Says why the file seems to have lost everything, if it does. Opens nothing. */
   findLoss(): string | undefined {
     const size = sizeOf(this.#path);
     if (size) return undefined;
@@ -55,7 +55,7 @@ export class QueueFiles {
       using view = this.#view(this.#path, { tolerant: false });
       return endedWell(view) ? undefined : findDamage(view) ?? undefined;
     } catch (error) {
-      // What else keeps it from being read shows when it is opened.
+      // Any other reason shows when the queue is opened.
       return damageOf(error);
     }
   }
@@ -76,7 +76,7 @@ export class QueueFiles {
     if (stamp !== undefined) this.#moveTo(stamp);
   }
 
-  /** Copies what can be read of the files that were moved into the queue that is there now. */
+  /** Copies the readable rows of files that were moved away into the new queue. */
   finish(): void {
     for (const stamp of this.#unfinished()) {
       const from = this.#moved(stamp);
@@ -99,7 +99,7 @@ export class QueueFiles {
     syncDir(dirname(this.#path));
   }
 
-  /** Stamps of what was moved and not finished, the oldest first. */
+  /** The stamps of moved files whose rows are not copied yet, the oldest first. */
   #unfinished(): string[] {
     const prefix = basename(this.#moved(""));
     const stamps = namesBeside(this.#path)
@@ -118,7 +118,7 @@ export class QueueFiles {
       complete = found.complete;
     };
     if (!this.#hasForeignWal(from)) this.#look(from, copy);
-    // What the -wal has spoilt may be sound without it.
+    // The -wal may be the damaged part.
     if (!complete) this.#lookAlone(from, copy);
     return count;
   }
@@ -135,7 +135,7 @@ export class QueueFiles {
 
   /** Looks at a database without its -wal. */
   #lookAlone(path: string, act: (view: Connection) => void): void {
-    // Always the same name: what a crash has left goes with the next look.
+    // Always the same name, so that the next call removes a crash's leftovers.
     const alone = `${this.#path}.alone`;
     const clean = () =>
       ["", ...COMPANIONS].forEach((end) => removeIfThere(alone + end));
@@ -163,7 +163,7 @@ export class QueueFiles {
     }
   }
 
-  /** For reading: whoever closes a database last would bring its -wal in. */
+  /** Read-only: closing a writable database merges its -wal. */
   #view(path: string, { tolerant }: { tolerant: boolean }): Connection {
     return openDatabase(path, { ...this.#engine, readonly: true, tolerant });
   }
