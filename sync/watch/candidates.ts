@@ -2,11 +2,11 @@ import { setImmediate } from "node:timers";
 import { CaptureFileError } from "../capture/errors.ts";
 import { isSameVersion } from "../host/opened_file.ts";
 import { readHashed } from "../host/sha256.ts";
-import type { WatchedState } from "../queue/queue.ts";
+import type { SeenFile, WatchedState } from "../queue/queue.ts";
 import type { WatchedFile } from "../spool/copies.ts";
 import type { CaptureFilter } from "./capture_filter.ts";
 import { fileSystemOf } from "./file_system.ts";
-import { FinishedFiles, type SeenFile } from "./finished_files.ts";
+import { FinishedFiles } from "./finished_files.ts";
 import {
   type Candidate,
   Finishing,
@@ -15,22 +15,7 @@ import {
 import type { FoundFiles } from "./folder_tree.ts";
 import { captureOf, fileAt } from "./sidecar.ts";
 import { pathOf, within } from "./watched_root.ts";
-
-/** Who knows files, and takes finished ones over. */
-export interface Taker {
-  /** Tells of each whether it was taken over before, or could have been. */
-  known: (files: SeenFile[]) => (WatchedState | "in doubt" | undefined)[];
-  /** Tells of a file in doubt whether it was taken over with this content. */
-  knownContent: (file: SeenFile, sha256: string) => WatchedState | undefined;
-  /**
-   * Takes files over, or throws: some of them may be known then all the same.
-   *
-   * @returns Those that were not taken, because they are gone or others by now.
-   */
-  onFinished: (files: WatchedFile[]) => Promise<WatchedFile[]>;
-  /** Is told of each file that was delivered and is still there, and waited for. */
-  onDelivered?: (file: SeenFile) => void | Promise<void>;
-}
+import type { Taker } from "./watcher_options.ts";
 
 /** How many files in doubt are collected. */
 const MAX_DOUBTFUL = 500;

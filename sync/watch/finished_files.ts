@@ -1,8 +1,5 @@
 import type { WatchedFile } from "../spool/copies.ts";
-import type { Taker } from "./candidates.ts";
-
-/** A file of a watched folder, as it was seen. */
-export type SeenFile = Pick<WatchedFile, "path" | "identity">;
+import type { Taker } from "./watcher_options.ts";
 
 /** How many files are collected. */
 const BATCH = 500;

@@ -5,19 +5,13 @@ import { pathOf, type Place } from "./watched_root.ts";
 export interface StabilityOptions {
   /** How long it must stay as it is, in milliseconds. */
   waitMs: number;
-  /**
-   * Its files that are not known to be finished.
-   *
-   * @default {all of them}
-   */
-  unproven?: FileIdentity[];
+  /** Its files that are not known to be finished. */
+  unproven: FileIdentity[];
   /**
    * When it is seen first, it need not stay if the files' own times say that
    * they have not changed for so long, in milliseconds.
-   *
-   * @default {waitMs}
    */
-  trustMs?: number;
+  trustMs: number;
 }
 
 interface Waiting {
@@ -76,7 +70,7 @@ export class Stability {
   isStable(
     place: Place,
     files: FileIdentity[],
-    { unproven = files, waitMs, trustMs = waitMs }: StabilityOptions,
+    { unproven, waitMs, trustMs }: StabilityOptions,
   ): boolean {
     const before = this.#waiting.get(pathOf(place));
     const look = files

@@ -1,6 +1,23 @@
 import type { Log } from "../host/log.ts";
-import type { Taker } from "./candidates.ts";
+import type { SeenFile, WatchedState } from "../queue/queue.ts";
+import type { WatchedFile } from "../spool/copies.ts";
 import type { FilterOptions } from "./capture_filter.ts";
+
+/** Who knows files, and takes finished ones over. */
+export interface Taker {
+  /** Tells of each whether it was taken over before, or could have been. */
+  known: (files: SeenFile[]) => (WatchedState | "in doubt" | undefined)[];
+  /** Tells of a file in doubt whether it was taken over with this content. */
+  knownContent: (file: SeenFile, sha256: string) => WatchedState | undefined;
+  /**
+   * Takes files over, or throws: some of them may be known then all the same.
+   *
+   * @returns Those that were not taken, because they are gone or others by now.
+   */
+  onFinished: (files: WatchedFile[]) => Promise<WatchedFile[]>;
+  /** Is told of each file that was delivered and is still there, and waited for. */
+  onDelivered?: (file: SeenFile) => void | Promise<void>;
+}
 
 /** Options for `FolderWatcher`. */
 export interface FolderWatcherOptions extends Taker, FilterOptions {
