@@ -33,7 +33,7 @@ Deno.test("show tells of every attempt, also those before a retry, what comes ne
   assertMatch(stdout, /^Status {6}failed/m);
   assertMatch(stdout, /^Metadata {4}\{"door":"3"\}$/m);
   assertMatch(stdout, /^Source {6}handed over \(enqueue or upload\)$/m);
-  assertMatch(stdout, /^Bytes {7}the agent's copy, \/.*\d$/m);
+  assertMatch(stdout, /^Bytes {7}the agent's copy, \/.*[\da-f]$/m);
   assertMatch(stdout, /^ {2}\d{4}-\S+Z {2}HTTP 422 {2}\d+ ms {2}.*picture/m);
 
   await host.run("retry", id);
