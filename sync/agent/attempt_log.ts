@@ -27,29 +27,33 @@ export class AttemptLog {
   }
 
   /** Each capture's first time is told to everybody. */
-  postponed({ capture, error, result }: Attempt, delayMs: number): void {
+  postponed({ capture, reason, result }: Attempt, delayMs: number): void {
     const again = formatDuration(delayMs, { ignoreZero: true });
     this.#log(
       capture.snoozes === 0 ? "warn" : "debug",
-      `${nameOf(capture)} will be tried again in ${again}: ${error}`,
+      `${nameOf(capture)} will be tried again in ${again}: ${reason}`,
       fieldsOf("postponed", capture, result),
     );
   }
 
-  charged(capture: QueuedCapture, error: string, result?: UploadResult): void {
+  charged({ capture, reason, result }: Attempt): void {
     this.#log(
       "warn",
-      `${nameOf(capture)} was not taken, will be tried again: ${error}`,
+      `${nameOf(capture)} was not taken, will be tried again: ${reason}`,
       fieldsOf("postponed", capture, result),
     );
   }
 
-  failed(capture: QueuedCapture, error: string, result?: UploadResult): void {
+  /** The server's own words may repeat what is private: they stay in the queue. */
+  failed({ capture, error, reason, result }: Omit<Attempt, "endedMs">): void {
+    const more = error === reason
+      ? ""
+      : `; "jarvis-agent show ${capture.id}" has the server's words`;
     this.#log(
       "error",
       `${
         nameOf(capture)
-      } failed and is kept until it is retried or removed: ${error}`,
+      } failed and is kept until it is retried or removed: ${reason}${more}`,
       fieldsOf("failed", capture, result),
     );
   }

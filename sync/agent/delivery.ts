@@ -111,7 +111,8 @@ export class Delivery {
       metadata = checkMetadata(capture.metadataJson);
       path = this.#pathOf(capture);
     } catch (error) {
-      return outcomes.discard(capture, (error as Error).message);
+      const { message } = error as Error;
+      return outcomes.discard({ capture, error: message, reason: message });
     }
     try {
       const startedMs = performance.now();

@@ -90,7 +90,9 @@ export class OutcomeHandler {
     options: { startedMs: number; signal: AbortSignal },
   ): Promise<void> {
     const error = result.error ?? "no reason given";
-    const attempt = { capture, result, error, endedMs: performance.now() };
+    const reason = result.reason ?? error;
+    const endedMs = performance.now();
+    const attempt = { capture, result, error, reason, endedMs };
     const { outcome, elapsedMs } = result;
     this.#options.onAttempt?.({
       outcome,
@@ -102,12 +104,12 @@ export class OutcomeHandler {
         this.#deliver(capture, result);
         return this.#suspects.delivered(options.startedMs);
       case "rejected":
-        this.discard(capture, error, result);
+        this.discard(attempt);
         // Without an answer the server was not asked.
         if (result.status !== null) this.#throttle.delivered();
         return;
       case "busy":
-        this.#throttle.busy(error, result.retryAfterMs);
+        this.#throttle.busy(reason, result.retryAfterMs);
         return this.#postpone(attempt, this.#throttle.waitMs);
       case "in_progress":
       case "unreadable":
@@ -128,7 +130,10 @@ export class OutcomeHandler {
     this.#log.unforeseen(capture, cause);
     const error = cause instanceof Error ? cause.message : String(cause);
     const endedMs = performance.now();
-    await this.#suspects.add({ capture, error, endedMs }, signal);
+    await this.#suspects.add(
+      { capture, error, reason: error, endedMs },
+      signal,
+    );
   }
 
   /** The attempt was broken off, and counts for nothing. */
@@ -137,11 +142,11 @@ export class OutcomeHandler {
   }
 
   /** No further attempt would change anything. */
-  discard(capture: QueuedCapture, error: string, result?: UploadResult): void {
-    const { id } = capture;
+  discard(attempt: Omit<Attempt, "endedMs">): void {
+    const { capture: { id }, error, result } = attempt;
     this.#options.completer.add({
       completion: { id, kind: "discard", error, ...recordOf(result) },
-      after: () => this.#fail(capture, error, result),
+      after: () => this.#fail(attempt),
     });
   }
 
@@ -188,15 +193,15 @@ export class OutcomeHandler {
     });
   }
 
-  #charge({ capture, error, result }: Attempt): void {
-    const { id } = capture;
+  #charge(attempt: Attempt): void {
+    const { capture: { id }, error, result } = attempt;
     this.#options.completer.add({
       completion: { id, kind: "charge", error, ...recordOf(result) },
       after: () => {
         const isFailed = this.#options.queue.get(id)?.status === "failed";
-        if (isFailed) return this.#fail(capture, error, result);
+        if (isFailed) return this.#fail(attempt);
         this.#report.postponed++;
-        this.#log.charged(capture, error, result);
+        this.#log.charged(attempt);
       },
     });
   }
@@ -219,10 +224,10 @@ export class OutcomeHandler {
     this.#log.delivered(capture, result);
   }
 
-  #fail(capture: QueuedCapture, error: string, result?: UploadResult): void {
+  #fail(attempt: Omit<Attempt, "endedMs">): void {
     this.#report.failed++;
-    this.#log.failed(capture, error, result);
-    this.#options.onFailed?.(capture);
+    this.#log.failed(attempt);
+    this.#options.onFailed?.(attempt.capture);
   }
 }
 

@@ -1,12 +1,16 @@
 import type { QueuedCapture } from "../queue/queue.ts";
 import type { Readiness, UploadResult } from "../upload/uploader.ts";
 import type { SyncAgentOptions } from "./agent_options.ts";
+import { statusText } from "../upload/status_text.ts";
 import type { Throttle } from "./throttle.ts";
 
 /** A capture that was not delivered. */
 export interface Attempt {
   capture: QueuedCapture;
+  /** Why, with the server's words. */
   error: string;
+  /** Why, without them. */
+  reason: string;
   /** `undefined` if an unforeseen error ended it. */
   result?: UploadResult;
   /** When it ended (`performance.now`). */
@@ -56,7 +60,7 @@ export class Suspects {
     if (this.#throttle.mode !== "flowing") {
       const { state } = this.#throttle.standing;
       const isDown = state === "down";
-      this.#throttle.failed(isDown ? "down" : "paused", attempt.error);
+      this.#throttle.failed(isDown ? "down" : "paused", attempt.reason);
       // The next trials are made with others.
       return this.#options.onServersFault(attempt, true);
     }
@@ -100,8 +104,9 @@ export class Suspects {
     const readiness = await this.#probing;
     if (readiness.ready) return null;
     const { status, reason } = readiness;
+    if (status === null) return reason;
     // Without a health page there is nothing to be learnt from it.
-    return status !== null && NO_HEALTH_PAGE.includes(status) ? null : reason;
+    return NO_HEALTH_PAGE.includes(status) ? null : statusText(status);
   }
 
   async #isReady(signal: AbortSignal): Promise<boolean> {
@@ -118,9 +123,9 @@ export class Suspects {
     const last = this.#suspects.at(-1);
     if (!last) return;
     // At once: the answer may take its time.
-    if (!signal.aborted) this.#throttle.failed("paused", last.error);
+    if (!signal.aborted) this.#throttle.failed("paused", last.reason);
     const isReady = ready ?? await this.#isReady(signal);
-    if (!signal.aborted && !isReady) this.#throttle.failed("down", last.error);
+    if (!signal.aborted && !isReady) this.#throttle.failed("down", last.reason);
     for (const attempt of this.#suspects.splice(0)) {
       this.#options.onServersFault(attempt, isReady);
     }

@@ -21,6 +21,7 @@ import type { FileIdentity } from "../host/opened_file.ts";
 import { type Answer, proofIn, type SentCapture } from "./answer.ts";
 import { reasonOf } from "./fetch_error.ts";
 import { redact, type Secrets } from "./redact.ts";
+import { statusText } from "./status_text.ts";
 
 /** What became of an attempt. */
 export type OutcomeKind =
@@ -38,8 +39,10 @@ export interface Outcome {
   kind: OutcomeKind;
   /** The server's id of a delivered capture; `null` if it named none. */
   captureId: string | null;
-  /** What went wrong, for a person: one line, bounded, without secrets. `null` if delivered. */
+  /** What went wrong, with the server's words: one line, bounded, without secrets. `null` if delivered. */
   error: string | null;
+  /** The same without the server's own words, for the log; `null` if delivered. */
+  reason: string | null;
   /** Whether the next attempt, seconds from now, may do better. */
   isTransient: boolean;
   /** How long the server asked to be left alone, in milliseconds, at most an hour. */
@@ -92,7 +95,7 @@ export function outcomeOfAnswer(answer: Answer, judging: Judging): Outcome {
     if ("captureId" in found) return delivered(status, found.captureId);
   }
   const error = describeAnswer(answer, { token, metadata: sent.metadata });
-  const outcome = { ...FAILURE, status, error };
+  const outcome = { ...FAILURE, status, error, reason: statusText(status) };
   if (status === 409) return { ...outcome, kind: "in_progress", retryAfterMs };
   if (BUSY.includes(status) || (status === 503 && retryAfterMs !== null)) {
     return { ...outcome, kind: "busy", retryAfterMs };
@@ -121,23 +124,23 @@ function outcomeOfSuccess(
   if (answer.isEarly) {
     const error =
       `HTTP ${status} before the whole capture was sent: not taken as delivered`;
-    return { ...outcome, error };
+    return { ...outcome, error, reason: error };
   }
   const found = proofIn(answer, sent);
   if ("captureId" in found) return delivered(status, found.captureId);
   if (found.isContrary) {
     const error =
       `HTTP ${status} for something else than was sent: ${found.instead}`;
-    return { ...outcome, error };
+    return { ...outcome, error, reason: error };
   }
   if (proof === "status") return delivered(status, null);
   const secrets = { token, metadata: sent.metadata };
   const instead = redact(found.instead, secrets);
   const words = found.isJson && redact(answer.body, secrets);
-  const error =
-    `HTTP ${status} with ${instead} instead of a JSON object with an id: ` +
-    (words || "this is not the capture server");
-  return { ...outcome, error };
+  const what =
+    `HTTP ${status} with ${instead} instead of a JSON object with an id`;
+  const reason = `${what}: this is not the capture server`;
+  return { ...outcome, error: words ? `${what}: ${words}` : reason, reason };
 }
 
 /** Returns what an error means that came instead of an answer. */
@@ -147,7 +150,7 @@ export function outcomeOfError(
 ): Outcome {
   const text = redact(messageOf(error), { token }) ||
     "It failed without a reason";
-  const outcome = { ...FAILURE, error: text };
+  const outcome = { ...FAILURE, error: text, reason: text };
   if (error instanceof CaptureFileError) {
     return { ...outcome, kind: "rejected" };
   }
@@ -160,6 +163,7 @@ export function outcomeOfError(
 const FAILURE = {
   captureId: null,
   error: null,
+  reason: null,
   isTransient: false,
   retryAfterMs: null,
   status: null,

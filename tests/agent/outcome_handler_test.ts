@@ -84,10 +84,10 @@ Deno.test("Ten syncs charge nothing while every upload gets a 502 and the health
 
   assertEquals(fixture.attempts(ids), [0, 0, 0]);
   const { serverState, serverReason } = fixture.queue.getAgentState();
-  assertEquals([serverState, serverReason], ["paused", "HTTP 502: no backend"]);
+  assertEquals([serverState, serverReason], ["paused", "HTTP 502 Bad Gateway"]);
   assertEquals(
     fixture.logged.at(-1),
-    "warn The server cannot be used, 3 captures wait: HTTP 502: no backend",
+    "warn The server cannot be used, 3 captures wait: HTTP 502 Bad Gateway",
   );
 });
 
@@ -310,7 +310,7 @@ Deno.test("A capture that the server refuses for good fails at once, with the se
   assertEquals(server.uploads.length, 1);
   assertMatch(
     fixture.logged.at(-1)!,
-    /error Capture "a" .* failed and is kept/,
+    /error Capture "a" .* failed and is kept .*: HTTP 422 Unprocessable Content; "jarvis-agent show .*" has the server's words$/,
   );
 });
 

@@ -50,7 +50,7 @@ Deno.test("status shows the agent that runs, and how the server stands", async (
   await agent.said("The server cannot be used");
   const paused = await host.json<StatusReport>("status");
   assertEquals(paused.server.state, "paused");
-  assertEquals(paused.server.reason, "HTTP 401: not you");
+  assertEquals(paused.server.reason, "HTTP 401 Unauthorized");
   assertStringIncludes(
     (await host.run("status")).stdout,
     `Agent     running, process ${agent.pid}\n`,

@@ -41,6 +41,7 @@ Deno.test("a 2xx with an id is delivered", () => {
       kind: "delivered",
       captureId: "x",
       error: null,
+      reason: null,
       isTransient: false,
       retryAfterMs: null,
       status,
@@ -193,11 +194,28 @@ Deno.test("the server's words stand behind the status", () => {
   assertEquals(judge(422, { body: " \n " }).error, "HTTP 422");
 });
 
+Deno.test("the reason for the log is the status and what it means, without the server's words", () => {
+  for (
+    const [status, body, reason] of [
+      [422, "no size", "HTTP 422 Unprocessable Content"],
+      [413, "", "HTTP 413 Content Too Large"],
+      [503, "db-1 is down", "HTTP 503 Service Unavailable"],
+      [599, "odd", "HTTP 599"],
+      [
+        200,
+        '{"error": "no such user"}',
+        "HTTP 200 with an object without an id instead of a JSON object with an id: this is not the capture server",
+      ],
+    ] as const
+  ) assertEquals(judge(status, { body }).reason, reason);
+});
+
 Deno.test("a capture's file that will not do is rejected, one that cannot be read now is not", () => {
   assertEquals(outcomeOfError(new CaptureFileError('Cannot read "a": gone')), {
     kind: "rejected",
     captureId: null,
     error: 'Cannot read "a": gone',
+    reason: 'Cannot read "a": gone',
     isTransient: false,
     retryAfterMs: null,
     status: null,

@@ -68,6 +68,7 @@ Deno.test("upload() sends the request of the contract", async () => {
     success: true,
     captureId: "capture-1",
     error: null,
+    reason: null,
     attempts: 1,
     outcome: "delivered",
     retryAfterMs: null,

@@ -1,0 +1,130 @@
+import { assert, assertStringIncludes } from "@std/assert";
+import { CaptureServer } from "../helpers/capture_server.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { Host } from "../helpers/host.ts";
+import { NotifySocket } from "../helpers/notify_socket.ts";
+
+/** What the server says by itself, and what it repeats of the capture. */
+const WORDS = "words of its own";
+const PRIVATE = "Canary in metadata";
+const BODY = `${WORDS}: ${PRIVATE}`;
+
+/** Answers that are no delivery, and what the log must call them. */
+const REFUSALS: Record<string, { answer: () => Response; reason: string }> = {
+  "a refusal for good": {
+    answer: () => Response.json({ detail: BODY }, { status: 422 }),
+    reason: "HTTP 422 Unprocessable Content",
+  },
+  "a capture that is too large": {
+    answer: () => new Response(BODY, { status: 413 }),
+    reason: "HTTP 413 Content Too Large",
+  },
+  "a server's error": {
+    answer: () => new Response(BODY, { status: 500 }),
+    reason: "HTTP 500 Internal Server Error",
+  },
+  "a token that is refused": {
+    answer: () => new Response(BODY, { status: 401 }),
+    reason: "HTTP 401 Unauthorized",
+  },
+  "a captive portal": {
+    answer: () =>
+      new Response(`<title>${BODY}</title>`, {
+        headers: { "content-type": "text/html" },
+      }),
+    reason:
+      "HTTP 200 with text/html instead of a JSON object with an id: this is not the capture server",
+  },
+  "an error that says 200": {
+    answer: () => Response.json({ error: BODY }),
+    reason: "HTTP 200 with an object without an id instead",
+  },
+  "a server that is busy": {
+    answer: () =>
+      new Response(BODY, { status: 429, headers: { "retry-after": "60" } }),
+    reason: "HTTP 429 Too Many Requests",
+  },
+};
+
+/** Lets an agent meet a refusal, and looks at everything that it says. */
+async function assertKept(
+  { answer, reason }: (typeof REFUSALS)[string],
+): Promise<void> {
+  await using manager = new NotifySocket();
+  await using server = new CaptureServer();
+  await using host = new Host(server.url, { NOTIFY_SOCKET: manager.path });
+  server.answer = answer;
+  await using agent = await host.startAgent(
+    ...["--listen", "0", "--log-level", "debug", "--log-format", "json"],
+  );
+  await agent.said("Showing how it goes");
+  const at = /(http:\/\/127[^/]+)\//.exec(agent.stderr)![1]!;
+  const page = async (path: string) => await (await fetch(at + path)).text();
+  const file = host.write("a.png");
+  const queued = await host.run(
+    "enqueue",
+    file,
+    "--metadata",
+    `t=${PRIVATE}`,
+  );
+  await agent.said(reason);
+  if (reason.includes("401")) {
+    // It is told every few seconds: once is enough.
+    await manager.told(
+      /^STATUS=1 captures waiting, server paused: HTTP 401/,
+    );
+  }
+
+  const outputs = {
+    log: agent.stderr,
+    manager: manager.lines.join("\n"),
+    metrics: await page("/metrics"),
+    health: await page("/healthz"),
+  };
+  for (const [name, text] of Object.entries(outputs)) {
+    assert(!text.includes(WORDS), `${name}: ${text}`);
+  }
+  const list = (await host.run("list")).stdout;
+  const shown = (await host.run("show", queued.stdout.trim())).stdout;
+  if (reason.includes("text/html")) {
+    // The title of a page says nothing of a capture.
+    assert(!list.includes(WORDS));
+  } else {
+    assertStringIncludes(list, WORDS);
+    assertStringIncludes(shown, WORDS);
+  }
+  const others = [list, await page("/status.json"), await page("/")];
+  for (const text of [...Object.values(outputs), ...others]) {
+    assert(!text.includes(PRIVATE), text);
+  }
+}
+
+Deno.test(
+  "a refusal reaches log, service manager and metrics without the server's words, and list has them",
+  { ignore: Deno.build.os !== "linux" },
+  async () => {
+    // They wait most of the time.
+    await Promise.all(Object.values(REFUSALS).map(assertKept));
+  },
+);
+
+Deno.test(
+  "what a health page says reaches the log without its words, and check has them",
+  { ignore: Deno.build.os !== "linux" },
+  async () => {
+    await using health = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      () => new Response(WORDS, { status: 503 }),
+    );
+    await using host = new Host(`http://127.0.0.1:${health.addr.port}`);
+    await using agent = await host.startAgent();
+    await host.enqueue(host.write("a.png"));
+    await agent.said("The server cannot be used");
+    await eventually("it is down", async () => {
+      const { stdout } = await host.run("status");
+      return stdout.includes("down") && stdout.includes("HTTP 503 Service");
+    });
+    assert(!agent.stderr.includes(WORDS), agent.stderr);
+    assertStringIncludes((await host.run("check")).stdout, WORDS);
+  },
+);
