@@ -76,9 +76,9 @@ Deno.test("the agent task runs in the folder that it was called in", async () =>
 
 Deno.test("the test task ends with the count, and with the runner's exit code", async () => {
   await using dir = new TempDir();
-  const passing = dir.write("good_test.ts", 'Deno.test("a", () => {});');
+  const passing = dir.write("good_test.js", 'Deno.test("a", () => {});');
   const failing = dir.write(
-    "bad_test.ts",
+    "bad_test.js",
     `Deno.test("b", () => { throw new Error("no"); });
      Deno.test.ignore("c", () => {});
      Deno.test("d", () => console.log("ok | 9 passed | 9 failed"));`,
@@ -172,7 +172,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 
 Deno.test("the test task fails when no test ran", async () => {
   await using dir = new TempDir();
-  const file = dir.write("good_test.ts", 'Deno.test("a", () => {});');
+  const file = dir.write("good_test.js", 'Deno.test("a", () => {});');
   for (
     const args of [[file, "--filter", "nothing"], [dir.join("missing_test.ts")]]
   ) {
