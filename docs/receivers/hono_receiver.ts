@@ -8,7 +8,6 @@
  * listens on. A capture is the file ID, its metadata are ID.json. ID is made from the
  * key, so that a key is stored once, also after a restart. For one process at a time.
  */
-
 import { Busboy } from "npm:@fastify/busboy@3.2.6";
 import { Hono } from "npm:hono@4.13.19";
 import { HTTPException } from "npm:hono@4.13.19/http-exception";
@@ -28,9 +27,7 @@ if (existsSync(incoming)) Deno.removeSync(incoming, { recursive: true });
 Deno.mkdirSync(incoming, { recursive: true, mode: 0o700 });
 
 const app = new Hono();
-
 app.get("/health/ready", (c) => c.json({ status: "ready" }));
-
 app.post("/api/captures", async (c) => {
   if (token && c.req.header("authorization") !== `Bearer ${token}`) {
     throw refusal(401, "expected the right token");

@@ -2,7 +2,7 @@
 import { sourceFiles } from "../task/source_files.ts";
 
 /** Which rooms each room may import from, besides itself. */
-const MAY_IMPORT: Readonly<Record<string, string>> = {
+export const MAY_IMPORT: Readonly<Record<string, string>> = {
   main: "cli",
   mod: "agent watch spool queue upload capture host",
   cli: "monitor agent watch spool queue upload capture host",
