@@ -1,9 +1,9 @@
 /**
  * What a program may import to deliver captures by itself.
  *
- * @example
+ * @example Deliver files that stay where they are
  * ```ts
- * import { CaptureUploader, SyncAgent, UploadQueue } from "./sync/mod.ts";
+ * import { CaptureUploader, SyncAgent, UploadQueue } from "./mod.ts";
  *
  * using queue = new UploadQueue("queue.db");
  * queue.enqueue("/captures/door.png", { door: 3 });
@@ -12,6 +12,19 @@
  * });
  * const agent = new SyncAgent({ queue, uploader });
  * console.log(await agent.runOnce());
+ * ```
+ *
+ * @example Keep a copy of what is handed over, whatever becomes of the file
+ * ```ts
+ * import { Intake, Spool, UploadQueue } from "./mod.ts";
+ *
+ * using queue = new UploadQueue("data/queue.db");
+ * using spool = new Spool("data/spool");
+ * const intake = new Intake(queue, spool);
+ * await Deno.writeTextFile("door.png", "a picture");
+ * const id = await intake.add("door.png", '{"door": 3}');
+ * // It is on the disk. An agent with this queue and this spool delivers it.
+ * console.log(id, queue.getStats());
  * ```
  *
  * @module
