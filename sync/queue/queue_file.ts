@@ -82,7 +82,7 @@ export class QueueFile implements Disposable {
     const found = `"${this.path}" was removed or replaced meanwhile`;
     throw new DatabaseError(
       `Cannot go on with this queue: ${found}; open it again`,
-      { fault: "other", cause: found },
+      { fault: "replaced", cause: found },
     );
   }
 

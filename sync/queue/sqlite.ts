@@ -71,14 +71,20 @@ export interface OpenDatabaseOptions {
 }
 
 /** The kinds of failure that a caller handles differently. */
-export type DatabaseFault = "damaged" | "full" | "busy" | "other";
+export type DatabaseFault =
+  | "damaged"
+  | "full"
+  | "busy"
+  | "replaced"
+  | "other";
 
 /** A call to SQLite failed. */
 export class DatabaseError extends Error {
   override name = "DatabaseError";
   /**
    * `damaged` if the file is not a sound database, `full` if the disk has no
-   * room, `busy` if another process held the lock for too long.
+   * room, `busy` if another process held the lock for too long, `replaced` if the
+   * file was removed or another one has its name.
    */
   readonly fault: DatabaseFault;
 

@@ -99,7 +99,7 @@ Deno.test(
 );
 
 Deno.test(
-  "an agent whose queue was removed ends and says so, and the next one delivers",
+  "an agent whose queue was removed goes on with another one, and has lost nothing",
   {
     // An open file cannot be removed there.
     ignore: Deno.build.os === "windows",
@@ -108,20 +108,35 @@ Deno.test(
     await using server = new CaptureServer();
     await using host = new Host(server.url);
     await using agent = await host.startAgent();
+    const [delivered] = await host.enqueue(host.write("delivered"));
+    await eventually("it arrives", () => server.uploads.length === 1);
+    server.answer = () => new Response(null, { status: 500 });
+    const path = host.write("in its place");
+    const ids = [
+      ...await host.enqueue(host.write("copied")),
+      (await host.run("enqueue", "--no-copy", path)).stdout.trim(),
+    ];
+    await eventually("all were tried", () => server.uploads.length >= 3);
     for (const end of ["", "-wal", "-shm"]) {
       await Deno.remove(`${host.dataDir}/queue.db${end}`);
     }
-    const [id] = await host.enqueue(host.write("a.png"));
-    await agent.said('queue.db" was removed or replaced meanwhile');
-    assertEquals((await agent.ended()).code, 1);
-    await using _next = await host.startAgent();
-    await eventually("it arrives", () => server.uploads.length === 1);
-    assertEquals(server.uploads[0]!.key, id);
+    ids.push(...await host.enqueue(host.write("after")));
+    await agent.said("was removed or replaced: going on with another one");
+    await agent.said("captures of the lost queue are in the new one");
+    server.answer = created;
+    assertEquals((await host.run("sync")).code, 0);
+    const history = await host.json<{ id: string }[]>("history");
+    assertEquals(
+      history.map(({ id }) => id).sort(),
+      [delivered!, ...ids].sort(),
+    );
+    const { pid } = (await host.json<StatusReport>("status")).agent;
+    assertEquals(pid, agent.pid);
   },
 );
 
 Deno.test(
-  "an agent whose data directory was moved away ends, and no capture of it has failed",
+  "an agent whose data directory was moved away begins another one, and no capture has failed",
   {
     // What is open there cannot be moved.
     ignore: Deno.build.os === "windows",
@@ -140,8 +155,9 @@ Deno.test(
     const moved = host.join("moved");
     Deno.renameSync(host.dataDir, moved);
     held.release();
-    await agent.said('queue.db" was removed or replaced meanwhile');
-    assertEquals((await agent.ended()).code, 1);
+    await agent.said("was removed or replaced: going on with another one");
+    await host.enqueue(host.write("c.png"));
+    await eventually("it arrives", () => server.names.includes("c.png"));
     host.env.JARVIS_DATA_DIR = moved;
     assertEquals(
       (await host.run("sync")).stdout,
@@ -150,7 +166,7 @@ Deno.test(
     const contents = new Map(
       server.uploads.map(({ key, filename }) => [key, filename]),
     );
-    assertEquals([...contents.values()], ["a.png", "b.png"]);
+    assertEquals([...contents.values()].sort(), ["a.png", "b.png", "c.png"]);
   },
 );
 

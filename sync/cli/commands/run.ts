@@ -13,6 +13,7 @@ import { AgentProblems } from "../agent_problems.ts";
 import { AwaitedToken } from "../awaited_token.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { dryRun } from "../dry_run.ts";
+import { isQueueLost, saveLostQueue } from "../lost_queue.ts";
 import { MemoryKeeper, releaseMemory } from "../memory.ts";
 import type { Monitoring } from "../monitoring.ts";
 import { isMonitored } from "../monitor_settings.ts";
@@ -89,7 +90,7 @@ class Service {
         });
       }
     } finally {
-      this.#held?.lock[Symbol.dispose]();
+      this.#release();
     }
     this.#log("info", "Stopped");
   }
@@ -105,9 +106,14 @@ class Service {
   async #hold(queue: UploadQueue): Promise<ProcessLock> {
     if (this.#held?.path === queue.path) return this.#held.lock;
     const lock = await acquireAgentLock(queue);
-    this.#held?.lock[Symbol.dispose]();
+    this.#release();
     this.#held = { path: queue.path, lock };
     return lock;
+  }
+
+  #release(): void {
+    this.#held?.lock[Symbol.dispose]();
+    this.#held = undefined;
   }
 
   /** Is the agent with the settings as they are now. */
@@ -165,6 +171,13 @@ class Service {
         for (const dir of settings.watch) log("info", `Watching "${dir}"`);
         this.#notifier.ready();
       },
+    }).catch((error) => {
+      if (!isQueueLost(error)) throw error;
+      return saveLostQueue(store, {
+        settings,
+        log,
+        release: () => this.#release(),
+      });
     }).finally(async () => {
       this.#agent = this.#store = undefined;
       ended.abort();

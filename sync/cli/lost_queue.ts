@@ -1,0 +1,40 @@
+import { agentLockPath } from "../agent/agent_lock.ts";
+import { ProcessLock } from "../host/lock.ts";
+import type { Log } from "../host/log.ts";
+import { hasFault } from "../queue/sqlite.ts";
+import type { Settings } from "./config.ts";
+import { openStore, type Store } from "./store.ts";
+
+/** Whether an agent ended because its queue was removed, or another one took its name. */
+export function isQueueLost(error: unknown): boolean {
+  const { cause } = error as Error;
+  return hasFault(error, "replaced") || hasFault(cause, "replaced");
+}
+
+/** What {@linkcode saveLostQueue} needs. */
+export interface LostQueueOptions {
+  settings: Settings;
+  log: Log;
+  /** Gives back the agent's lock. */
+  release: () => void;
+}
+
+/**
+ * Puts what a queue had whose file was removed into the one that is there now, which
+ * is made if need be: as long as it is open it can be read. A queue that was moved
+ * away with its directory keeps what it has, and its copies with it.
+ */
+export async function saveLostQueue(
+  lost: Store,
+  { settings, log, release }: LostQueueOptions,
+): Promise<void> {
+  const { path } = lost.queue;
+  log("error", `"${path}" was removed or replaced: going on with another one`);
+  // This process holds the lock of the directory that it began with.
+  const isSameDir = await ProcessLock.isHeld(agentLockPath(path));
+  release();
+  if (!isSameDir) return;
+  using found = await openStore(settings, { log, thorough: true });
+  const count = found.queue.takeOver(lost.queue);
+  log("warn", `${count} captures of the lost queue are in the new one`);
+}
