@@ -42,6 +42,17 @@ export class Given {
     return new Given(this.#names, new Map([...taken, ...this.#values]));
   }
 
+  /** The same, as if this option had not been given. */
+  without(name: OptionName): Given {
+    const others = [...this.#values].filter(([other]) => other !== name);
+    return new Given(this.#names, new Map(others));
+  }
+
+  /** What was given. */
+  names(): OptionName[] {
+    return [...this.#values.keys()];
+  }
+
   /** Whether the command takes the option at all. */
   takes(name: OptionName): boolean {
     return this.#names.includes(name);

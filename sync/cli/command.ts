@@ -24,6 +24,8 @@ export interface CommandContext extends Surroundings {
   given: Given;
   /** The settings file, where the command reads one. */
   settingsFile: SettingsFile | undefined;
+  /** Why some settings were left out. */
+  wrongSettings: string[];
   /** The arguments that are not options. */
   args: string[];
   /**
@@ -56,6 +58,8 @@ export interface Command {
   options: readonly OptionName[];
   /** Whether the token is read before the command begins. @default {true} */
   readsToken?: boolean;
+  /** Whether settings that cannot be used are left out, and told by the command. @default {false} */
+  toleratesWrong?: boolean;
   /** Other ways to write some options. */
   aliases?: Readonly<Record<string, string>>;
   /** Whether the service's settings are its settings, too. @default {true} */

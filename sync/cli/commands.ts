@@ -185,8 +185,10 @@ ${NAMES}`,
   doctor: {
     summary: "Look for what is wrong with this installation",
     max: 0,
-    options: [...SERVER, ...STORE, ...SPOOL, "watch", "after-upload", "json"],
+    options: [...RUN_OPTIONS, "json"],
+    aliases: SHORT,
     readsToken: false,
+    toleratesWrong: true,
     example: "jarvis-agent doctor",
     notes:
       "Exits 0 if nothing keeps captures from being taken and delivered, else 1.",

@@ -1,6 +1,7 @@
 import { AgentRunningError } from "../agent/agent_lock.ts";
 import { oneLine } from "../host/log.ts";
 import { hasFault } from "../queue/sqlite.ts";
+import { readAllSettings } from "./all_settings.ts";
 import { type Given, UsageError } from "./arguments.ts";
 import { closest } from "./closest.ts";
 import {
@@ -12,14 +13,9 @@ import {
 } from "./command.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { COMMANDS } from "./commands.ts";
-import { readSettings } from "./config.ts";
 import { exitCodeOf } from "./exit_code.ts";
 import { commandHelp } from "./help.ts";
-import {
-  readSettingsFile,
-  warnOfUnknown,
-  withSettingsFile,
-} from "./settings_file.ts";
+import { warnOfUnknown } from "./settings_file.ts";
 
 /**
  * Runs one command and returns the exit code. Whatever goes wrong is told on
@@ -68,15 +64,12 @@ async function dispatch(
   const out = (text: string) => around.out(oneLine(text));
   const err = (text: string) => around.err(oneLine(text));
   const read = async (env: Surroundings["env"], given: Given) => {
-    const file = given.takes("config")
-      ? readSettingsFile(given, { env, err })
-      : undefined;
-    const all = file ? withSettingsFile(given, env, file) : { given, env };
-    const settings = readSettings(all.given, { env: all.env, err });
-    if (command.readsToken ?? true) await settings.token.reload();
-    return { settings, given: all.given, file };
+    const { toleratesWrong: tolerant = false } = command;
+    const all = readAllSettings(given, { env, err }, { tolerant });
+    if (command.readsToken ?? true) await all.settings.token.reload();
+    return all;
   };
-  const { file, ...now } = await read(around.env, given);
+  const { file, wrong, ...now } = await read(around.env, given);
   warnOfUnknown(around.envNames(), "the environment", err);
   warnOfUnknown(file?.variables.keys() ?? [], `"${file?.path}"`, err);
   const context: CommandContext = {
@@ -85,6 +78,7 @@ async function dispatch(
     out,
     err,
     settingsFile: file,
+    wrongSettings: wrong,
     args: positionals,
     reread: async (env) =>
       (await read(env, parseCommandLine(spelled, names, env).given)).settings,

@@ -46,13 +46,21 @@ export function configDir(env: Ambient["env"]): string | undefined {
  */
 export function readSettingsFile(given: Given, around: Ambient): SettingsFile {
   const named = given.text("config");
-  const dir = configDir(around.env);
-  const path = named ?? (dir && join(dir, "jarvis", "agent.env"));
+  const path = namedSettingsFile(given, around);
   const none = { path, variables: new Map() };
   if (path === undefined) return none;
   if (named === undefined && !isThere(path)) return none;
   const text = readSecret(path, "the settings file", around.err);
   return { path, variables: parseEnvFile(text) };
+}
+
+/** Where the settings file would be; `undefined` if nobody knows. */
+export function namedSettingsFile(
+  given: Given,
+  { env }: Ambient,
+): string | undefined {
+  const dir = configDir(env);
+  return given.text("config") ?? (dir && join(dir, "jarvis", "agent.env"));
 }
 
 /** Fills in what neither the command line nor the environment says. */

@@ -1,4 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { exists } from "../../sync/host/files.ts";
 import type { Finding } from "../../sync/cli/doctor/finding.ts";
 import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
 import { Host } from "../helpers/host.ts";
@@ -124,5 +125,124 @@ Deno.test("doctor goes on after a failure, and looks at everything", {
   assertEquals(code, 1);
   for (const what of ["database", "queue", "limits", "server", "token"]) {
     assert(looked.includes(what), what);
+  }
+});
+
+Deno.test(
+  "doctor names settings that cannot be used, and goes on with the rest",
+  {
+    ignore,
+  },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host();
+    host.env.JARVIS_ENV_FILE = host.write(
+      "agent.env",
+      `JARVIS_SERVER_URL=${server.url}\nJARVIS_CONCURRENCY=many\nJARVIS_TIMEOUT=soon\n`,
+    );
+    Deno.chmodSync(host.env.JARVIS_ENV_FILE, 0o600);
+    const { code, wrong, looked } = await wrongOn(host);
+    assertEquals(code, 1);
+    const expected = [
+      /^failure settings: Cannot use JARVIS_CONCURRENCY in ".*agent.env" "many": expected/,
+      /^failure settings: Cannot use JARVIS_TIMEOUT in ".*" "soon": expected/,
+    ];
+    for (const pattern of expected) {
+      assert(wrong.some((line) => pattern.test(line)), wrong.join("\n"));
+    }
+    for (const what of ["database", "limits", "server", "token", "clock"]) {
+      assert(looked.includes(what), what);
+    }
+    host.env.JARVIS_ENV_FILE = host.join("none");
+    const without = await wrongOn(host);
+    assertEquals(without.code, 1);
+    assert(
+      without.wrong.some((line) => /Cannot read the settings file/.test(line)),
+      without.wrong.join("\n"),
+    );
+  },
+);
+
+/** Runs doctor where a folder cannot be written, and returns what it says of folders. */
+async function foldersWithout(host: Host, folder: string, ...args: string[]) {
+  // Root may write whatever the mode says.
+  const script = Deno.uid() === 0
+    ? `exec unshare --mount sh -c '
+        mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"
+      ' '${folder}' "$@"`
+    : `chmod 500 '${folder}'; "$@"; chmod 700 '${folder}'`;
+  const { stdout } = await host.inShell(script, "doctor", "--json", ...args);
+  const findings: Finding[] = JSON.parse(stdout);
+  return findings.filter(({ what }) => what === "folder")
+    .map(({ level, text }) => `${level}: ${text}`);
+}
+
+Deno.test(
+  "doctor tries whether delivered files can be taken out of a folder, and leaves nothing there",
+  {
+    ignore,
+  },
+  async () => {
+    await using host = new Host(deadUrl());
+    const folder = host.makeDir("captures");
+    const done = host.join("done", "today");
+    for (const after of ["delete", `move:${done}`]) {
+      const { wrong } = await wrongOn(
+        host,
+        ...["--watch", folder, "--after-upload", after],
+      );
+      assertEquals(wrong.filter((line) => line.includes("folder")), []);
+    }
+    assertEquals([...Deno.readDirSync(folder)], []);
+    assertEquals(exists(host.join("done")), false);
+
+    const watching = ["--watch", folder, "--after-upload"];
+    assertEquals(await foldersWithout(host, folder, ...watching, "keep"), [
+      `ok: "${folder}" can be read`,
+    ]);
+    const [taken] = await foldersWithout(host, folder, ...watching, "delete");
+    assertMatch(
+      taken!,
+      /^failure: delivered files cannot be taken out of ".*": /,
+    );
+    const other = host.makeDir("other");
+    const move = `move:${other}/done`;
+    const [, moved] = await foldersWithout(host, other, ...watching, move);
+    assertMatch(
+      moved!,
+      /^failure: delivered files cannot be moved to ".*done": /,
+    );
+  },
+);
+
+Deno.test("doctor tells of limits and proxies, and of no password", {
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const doctor = async (script: string): Promise<Finding[]> => {
+    const { stdout } = await host.inShell(script, "doctor", "--json");
+    assert(!stdout.includes("hush"), stdout);
+    return JSON.parse(stdout);
+  };
+  const few = await doctor('ulimit -n 128; exec "$@"');
+  assert(
+    few.some(({ level, text }) =>
+      level === "warning" && /^128 open/.test(text)
+    ),
+  );
+  for (
+    const [proxy, level, text] of [
+      [
+        "http://me:hush@proxy.example:3128",
+        "ok",
+        "proxy.example:3128 (HTTP_PROXY), but for what NO_PROXY names",
+      ],
+      ["http://me:hush hush@:x", "failure", "HTTP_PROXY is no address"],
+    ] as const
+  ) {
+    const found = await doctor(`export HTTP_PROXY='${proxy}'; exec "$@"`);
+    const about = found.find(({ what }) => what === "proxy")!;
+    assertEquals([about.level, about.text], [level, text]);
   }
 });

@@ -46,6 +46,7 @@ function read(args: string[], env: (name: string) => string | undefined): {
     given,
     args: [],
     settingsFile: undefined,
+    wrongSettings: [],
     envNames: () => [],
     stopSignal: () => new AbortController().signal,
     onReload() {},

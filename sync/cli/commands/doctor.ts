@@ -1,16 +1,14 @@
 import { type CommandContext, ExitCode } from "../command.ts";
-import {
-  inspectAgent,
-  inspectFolders,
-  inspectLimits,
-} from "../doctor/agent.ts";
-import { failure, type Finding } from "../doctor/finding.ts";
+import { inspectAgent, inspectLimits } from "../doctor/agent.ts";
+import { failure, type Finding, ok } from "../doctor/finding.ts";
+import { inspectFolders } from "../doctor/folders.ts";
 import { inspectServer } from "../doctor/server.ts";
 import { inspectEngine, inspectStore } from "../doctor/store.ts";
 
 type Inspection = (context: CommandContext) => Finding[] | Promise<Finding[]>;
 
 const INSPECTIONS: Record<string, Inspection> = {
+  settings: inspectSettings,
   database: inspectEngine,
   queue: inspectStore,
   agent: inspectAgent,
@@ -36,6 +34,21 @@ export async function run(context: CommandContext): Promise<number> {
   else findings.map(lineOf).forEach((line) => out(line));
   const isWell = findings.every(({ level }) => level !== "failure");
   return isWell ? ExitCode.ok : ExitCode.failure;
+}
+
+/** Looks whether the agent could begin with the settings. */
+function inspectSettings(
+  { settingsFile, wrongSettings }: CommandContext,
+): Finding[] {
+  const remedy = "mend it: an agent does not begin with it";
+  if (wrongSettings.length > 0) {
+    return wrongSettings.map((text) => failure("settings", text, remedy));
+  }
+  return [
+    settingsFile && settingsFile.variables.size > 0
+      ? ok("settings", `also from "${settingsFile.path}"`)
+      : ok("settings", "from options and the environment alone"),
+  ];
 }
 
 function lineOf({ level, what, text, remedy }: Finding): string {

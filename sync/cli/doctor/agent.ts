@@ -1,4 +1,3 @@
-import { openFolder } from "../../host/folder.ts";
 import { readLimits } from "../../host/limits.ts";
 import type { CommandContext } from "../command.ts";
 import { serviceState } from "../service/state.ts";
@@ -13,7 +12,7 @@ const INOTIFY_WATCHES = 8192;
 
 /** Looks at the agent that runs, and at the service that runs it. */
 export async function inspectAgent(
-  { settings, settingsFile }: CommandContext,
+  { settings }: CommandContext,
 ): Promise<Finding[]> {
   using look = lookInto(settings);
   const service = await serviceState();
@@ -50,11 +49,6 @@ export async function inspectAgent(
       ),
     );
   }
-  findings.push(
-    settingsFile && settingsFile.variables.size > 0
-      ? ok("settings", `also from "${settingsFile.path}"`)
-      : ok("settings", "from options and the environment alone"),
-  );
   if (service) findings.push(...await inspectService(service));
   return findings;
 }
@@ -77,25 +71,6 @@ async function inspectService(
       )
       : ok("linger", lingers ? "on" : "not known"),
   ];
-}
-
-/** Looks at each watched folder. */
-export function inspectFolders({ settings }: CommandContext): Finding[] {
-  return settings.watch.map((path) => {
-    try {
-      using folder = openFolder(path);
-      folder.list().next();
-      return ok("folder", `"${path}" can be read`);
-    } catch (error) {
-      const isMissing = error instanceof Deno.errors.NotFound;
-      const { message } = error as Error;
-      return failure(
-        "folder",
-        `"${path}" cannot be read: ${message}`,
-        isMissing ? "make it, or mount it" : "let this user read it",
-      );
-    }
-  });
 }
 
 /** Looks at what the system allows. */

@@ -65,10 +65,16 @@ function proxyOf(
     .find((name) => env(name));
   if (found === undefined) return ok("proxy", "none");
   // Whatever else is in it may be a password.
-  const address = env(found)!;
-  const { host } = new URL(
-    address.includes("://") ? address : `http://${address}`,
-  );
+  const text = env(found)!;
+  const address = text.includes("://") ? text : `http://${text}`;
+  if (!URL.canParse(address)) {
+    return failure(
+      "proxy",
+      `${found} is no address`,
+      `set it to one like http://proxy.example.org:3128, or unset it`,
+    );
+  }
+  const { host } = new URL(address);
   return ok("proxy", `${host} (${found}), but for what NO_PROXY names`);
 }
 
