@@ -12,6 +12,7 @@ const MASKS: [RegExp, string][] = [
   [/(\d+[hms] )*\d+[hms] old/g, "SPAN old"],
   [/for (\d+[hms] )*\d+[hms],/g, "for SPAN,"],
   // The agent may be faster than the command.
+  [/^\/\S+: .*\n/gm, ""],
   [/^\d+ delivered, \d+ failed, (\d+) left/gm, "$1 left"],
   [/process \d+/g, "process N"],
   [/[\d.]+ [kMGT]?B free/g, "SIZE free"],
