@@ -14,16 +14,16 @@ const FULL = {
   ],
   /** The captures that a warm program delivers, after `warmUp` others. */
   warm: [
-    { bytes: 2 * KIB, captures: 8000, warmUp: 500 },
-    { bytes: 100 * KIB, captures: 6000, warmUp: 300 },
-    { bytes: 300 * KIB, captures: 3000, warmUp: 250 },
+    { bytes: 2 * KIB, captures: 4000, warmUp: 500 },
+    { bytes: 100 * KIB, captures: 3000, warmUp: 300 },
+    { bytes: 300 * KIB, captures: 1500, warmUp: 250 },
   ],
   /** How many captures a turn of a slow contender sends. */
   slowCaptures: 200,
   /** How many are sent at a time to a server that takes its time. */
   concurrencies: [1, 4, 16, 32],
   /** How many seconds a turn with such a server takes, about. */
-  latencySeconds: 3,
+  latencySeconds: 2,
   largeBytes: 4096 * MIB,
   /** How many files are copied into the spool. */
   copies: 1000,
