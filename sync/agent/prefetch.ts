@@ -13,6 +13,7 @@ export class Prefetch {
   readonly #queue: Pick<UploadQueue, "claim" | "complete">;
   readonly #now: () => number;
   #claimed: QueuedCapture[] = [];
+  /** How many were claimed together the last time, and when. */
   #count = 0;
   #claimedMs = -Infinity;
 
@@ -37,9 +38,9 @@ export class Prefetch {
       const now = this.#now();
       const isFast = now - this.#claimedMs < AHEAD_MS;
       const more = isFast ? Math.min(2 * this.#count, MAX_CLAIM) : 0;
-      this.#count = Math.max(more, 2 * concurrency);
+      this.#claimed = this.#queue.claim(Math.max(more, 2 * concurrency));
+      this.#count = this.#claimed.length;
       this.#claimedMs = now;
-      this.#claimed = this.#queue.claim(this.#count);
     }
     return this.#claimed.shift();
   }

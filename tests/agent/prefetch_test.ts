@@ -22,21 +22,25 @@ Deno.test("Prefetch claims the more together the faster they are begun, and few 
   fixture.enqueue(...Array.from({ length: 100 }, (_, i) => `${i}`));
   let nowMs = 0;
   const prefetch = new Prefetch(fixture.queue, () => nowMs);
-  const claimed = () => {
+  const deliver = (id: string) =>
+    fixture.queue.complete([{ id, kind: "delivered" }]);
+  /** Delivers all that is claimed together with the next one, and returns how many that are. */
+  const deliverClaimed = () => {
+    deliver(prefetch.next(2)!.id);
     const { uploading } = fixture.queue.getStats();
-    for (let i = 0; i < uploading; i++) {
-      fixture.queue.complete([
-        { id: prefetch.next(2)!.id, kind: "delivered" },
-      ]);
-    }
+    for (let i = 0; i < uploading; i++) deliver(prefetch.next(2)!.id);
     assertEquals(fixture.queue.getStats().uploading, 0);
-    return uploading;
+    return 1 + uploading;
   };
-  const counts: number[] = [];
-  for (const passedMs of [0, 10, 10, 500, 10]) {
+  const counts = [0, 10, 10, 500, 10].map((passedMs) => {
     nowMs += passedMs;
-    fixture.queue.complete([{ id: prefetch.next(2)!.id, kind: "delivered" }]);
-    counts.push(1 + claimed());
-  }
+    return deliverClaimed();
+  });
   assertEquals(counts, [4, 8, 16, 4, 8]);
+
+  // Where there was nothing to claim, nothing was fast.
+  fixture.queue.claim(100).forEach(({ id }) => deliver(id));
+  for (let i = 0; i < 9; i++) assertEquals(prefetch.next(2), undefined);
+  fixture.enqueue("later 1", "later 2", "later 3", "later 4", "later 5");
+  assertEquals(deliverClaimed(), 4);
 });
