@@ -91,10 +91,18 @@ export function findDamage(database: Connection): string | null {
 
 /** A missing trigger would not be noticed otherwise. */
 function assertComplete(database: Connection): void {
-  const objects = database.prepare("SELECT sql FROM sqlite_master").all()
-    .map(({ sql }) => sql);
-  const missing = OBJECTS.find((sql) => !objects.includes(sql));
+  const objects = database.prepare("SELECT type, sql FROM sqlite_master").all();
+  const missing = OBJECTS.find((own) =>
+    !objects.some(({ sql }) => sql === own)
+  );
   if (missing) throw damagedError(`it lacks ${missing.split("\n")[0]}`);
+  // They would run with each statement.
+  const foreign = objects.find(({ type, sql }) =>
+    (type === "trigger" || type === "view") && !OBJECTS.includes(String(sql))
+  );
+  if (foreign) {
+    throw damagedError(`it has a ${foreign.type} of another program`);
+  }
 }
 
 /**

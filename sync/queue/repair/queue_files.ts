@@ -226,9 +226,13 @@ function namesBeside(path: string): string[] {
 
 /** In bytes; `undefined` if there is no such file. */
 function sizeOf(path: string): number | undefined {
+  let info: Deno.FileInfo;
   try {
-    return Deno.statSync(path).size;
+    info = Deno.statSync(path);
   } catch {
     return undefined;
   }
+  // Opening a pipe would wait for ever.
+  if (!info.isFile) throw new Error(`Cannot open "${path}": it is not a file`);
+  return info.size;
 }

@@ -300,6 +300,45 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
+  "what another program has put into a queue to run with it is set aside, and nothing of its own is lost",
+  async (engine) => {
+    const planted = {
+      trigger:
+        "CREATE TRIGGER x AFTER UPDATE ON captures BEGIN DELETE FROM captures; END",
+      view: "CREATE VIEW x AS SELECT id FROM captures",
+    };
+    for (const [kind, sql] of Object.entries(planted)) {
+      await using scene = new Scene(engine);
+      await scene.fill();
+      {
+        using database = openDatabase(scene.path, { engine });
+        database.exec(sql);
+      }
+      assertEquals(
+        [...await scene.repair()].sort(),
+        [...scene.inPlace, ...scene.spooled].sort(),
+      );
+      assertStringIncludes(
+        scene.logged[0]!,
+        `is damaged: it has a ${kind} of another program`,
+      );
+    }
+  },
+);
+
+Deno.test({
+  name: "a pipe in a queue's place is refused, and not waited for",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    for (const end of ["", "-wal"]) {
+      await using scene = new Scene("builtin");
+      await new Deno.Command("mkfifo", { args: [scene.path + end] }).output();
+      await assertRejects(() => scene.open(), Error, "it is not a file");
+    }
+  },
+});
+
+testOnEachEngine(
   "a queue that has become empty is rebuilt from the spool",
   async (engine) => {
     await using scene = new Scene(engine);
