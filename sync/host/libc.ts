@@ -92,29 +92,29 @@ export function lastErrno(): number {
   return new Deno.UnsafePointerView(libc!.__errno_location()!).getInt32();
 }
 
-/** What systems call the errors that somebody acts on. */
-const CODES: Readonly<Record<number, string>> = {
-  1: "EPERM",
-  2: "ENOENT",
-  5: "EIO",
-  6: "ENXIO",
-  11: "EAGAIN",
-  13: "EACCES",
-  17: "EEXIST",
-  18: "EXDEV",
-  20: "ENOTDIR",
-  21: "EISDIR",
-  22: "EINVAL",
-  23: "ENFILE",
-  24: "EMFILE",
-  28: "ENOSPC",
-  30: "EROFS",
-  36: "ENAMETOOLONG",
-  38: "ENOSYS",
-  40: "ELOOP",
-  95: "EOPNOTSUPP",
-  116: "ESTALE",
-  122: "EDQUOT",
+/** The errors that a caller acts on: their names, and what they mean to a person. */
+const ERRORS: Readonly<Record<number, [code: string, meaning?: string]>> = {
+  1: ["EPERM", "permission denied"],
+  2: ["ENOENT", "no such file or folder"],
+  5: ["EIO", "the disk reports an error"],
+  6: ["ENXIO", "it is a socket, or a device that is not there"],
+  11: ["EAGAIN"],
+  13: ["EACCES", "permission denied"],
+  17: ["EEXIST", "something has this name"],
+  18: ["EXDEV", "it is on another file system, or outside the folder"],
+  20: ["ENOTDIR", "a file is on the way where a folder is expected"],
+  21: ["EISDIR", "it is a folder"],
+  22: ["EINVAL"],
+  23: ["ENFILE", "too many files are open on this system"],
+  24: ["EMFILE", "too many files are open"],
+  28: ["ENOSPC", "the disk is full"],
+  30: ["EROFS", "the file system is read-only"],
+  36: ["ENAMETOOLONG", "the name is too long"],
+  38: ["ENOSYS"],
+  40: ["ELOOP", "a symbolic link is on the way"],
+  95: ["EOPNOTSUPP"],
+  116: ["ESTALE"],
+  122: ["EDQUOT", "this user's share of the disk is used up"],
 };
 
 /**
@@ -127,8 +127,8 @@ export function systemError(
   errno: number,
   doing: string,
 ): Error & { code: string } {
-  const code = CODES[errno] ?? `errno ${errno}`;
-  const message = `Cannot ${doing}: ${MEANINGS[code] ?? code}`;
+  const [code, meaning = code] = ERRORS[errno] ?? [`errno ${errno}`];
+  const message = `Cannot ${doing}: ${meaning}`;
   const error = code === "ENOENT"
     ? new Deno.errors.NotFound(message)
     : code === "EEXIST"
@@ -138,25 +138,6 @@ export function systemError(
     : new Error(message);
   return Object.assign(error, { code });
 }
-
-const MEANINGS: Readonly<Record<string, string>> = {
-  ENOENT: "no such file or folder",
-  EACCES: "permission denied",
-  EPERM: "permission denied",
-  EEXIST: "something has this name",
-  ENOTDIR: "a file is on the way where a folder is expected",
-  EISDIR: "it is a folder",
-  ELOOP: "a symbolic link is on the way",
-  EXDEV: "it is on another file system, or outside the folder",
-  ENOSPC: "the disk is full",
-  EDQUOT: "this user's share of the disk is used up",
-  EMFILE: "too many files are open",
-  ENFILE: "too many files are open on this system",
-  EIO: "the disk reports an error",
-  ENXIO: "it is a socket, or a device that is not there",
-  EROFS: "the file system is read-only",
-  ENAMETOOLONG: "the name is too long",
-};
 
 function load(): Libc | undefined {
   if (Deno.build.os !== "linux") return undefined;

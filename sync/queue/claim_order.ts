@@ -30,8 +30,13 @@ export class ClaimOrder {
     this.#order = order;
   }
 
-  /** Returns the next captures. */
+  /**
+   * Returns the next captures.
+   *
+   * @throws {RangeError} if `limit` is not a whole number from 0.
+   */
   peek(limit: number): QueuedCapture[] {
+    assertLimit(limit);
     this.#promoteDue();
     const captures = this.#next(limit, 0).map(toCapture);
     if (captures.every(isUsable)) return captures;
@@ -40,6 +45,7 @@ export class ClaimOrder {
 
   /** Returns the next captures, some snoozed ones among them, and marks them. */
   claim(limit: number): QueuedCapture[] {
+    assertLimit(limit);
     this.#promoteDue();
     // Nothing is written while there is nothing to do.
     if (this.#next(Math.min(limit, 1), 0).length === 0) return [];
@@ -110,4 +116,11 @@ export class ClaimOrder {
 /** Of rows that are pending only those that cannot be read show as something else. */
 function isUsable({ status }: QueuedCapture): boolean {
   return status === "pending";
+}
+
+function assertLimit(limit: number): void {
+  if (Number.isSafeInteger(limit) && limit >= 0) return;
+  throw new RangeError(
+    `Cannot return ${limit} captures: expected a whole number from 0`,
+  );
 }

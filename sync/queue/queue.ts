@@ -8,7 +8,6 @@ import {
 } from "./capture_row.ts";
 import { ClaimOrder, type Order } from "./claim_order.ts";
 import { QueueFile, type QueueFileOptions } from "./queue_file.ts";
-import { assertLimit } from "./queue_reader.ts";
 import { QueueRecords } from "./queue_records.ts";
 import { copyRows } from "./repair/copy_rows.ts";
 import {
@@ -133,7 +132,6 @@ export class UploadQueue extends QueueRecords {
    * @throws {RangeError} if it is something else.
    */
   getPending(limit = 10): QueuedCapture[] {
-    assertLimit(limit);
     return this.#order.peek(limit);
   }
 
@@ -142,7 +140,6 @@ export class UploadQueue extends QueueRecords {
    * at least one place in eight is for those that were snoozed.
    */
   claim(limit: number): QueuedCapture[] {
-    assertLimit(limit);
     return this.#order.claim(limit);
   }
 
@@ -150,17 +147,6 @@ export class UploadQueue extends QueueRecords {
   markUploading(id: string): boolean {
     const nowMs = this.now();
     return this.file.write((sql) => sql.markUploading.run(nowMs, id) > 0);
-  }
-
-  /**
-   * Says what the bytes are of a capture that was not copied, before the first of
-   * them leaves: other bytes are never sent for it then.
-   */
-  setContent(id: string, sha256: string): void {
-    this.file.write(() => {
-      this.sql.setContent.run(sha256, id);
-      this.sql.setWatchedContent.run(sha256, id);
-    });
   }
 
   /** Moves a delivered capture to the ledger. Returns whether it was in the queue. */

@@ -171,15 +171,3 @@ export class QueueReader implements Disposable {
     this.close();
   }
 }
-
-/**
- * Checks how many captures are to be returned.
- *
- * @throws {RangeError} if it is not a whole number from 0.
- */
-export function assertLimit(limit: number): void {
-  if (Number.isSafeInteger(limit) && limit >= 0) return;
-  throw new RangeError(
-    `Cannot return ${limit} captures: expected a whole number from 0`,
-  );
-}

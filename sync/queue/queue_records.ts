@@ -49,6 +49,19 @@ export class QueueRecords extends AgentRow {
     }));
   }
 
+  /**
+   * Records the hash of a capture that was not copied, before its first byte leaves:
+   * from then on no other bytes are sent for it.
+   *
+   * @param sha256 Of its bytes, in hexadecimal.
+   */
+  setContent(id: string, sha256: string): void {
+    this.file.write((sql) => {
+      sql.setContent.run(sha256, id);
+      sql.setWatchedContent.run(sha256, id);
+    });
+  }
+
   /** Whether a capture with this id was delivered. */
   wasDelivered(id: string): boolean {
     return this.sql.wasDelivered.get(id) !== undefined;

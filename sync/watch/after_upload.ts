@@ -4,6 +4,7 @@ import type { Folder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
 import { type FileIdentity, isSameVersion } from "../host/opened_file.ts";
 import { readHashed } from "../host/sha256.ts";
+import type { KnownIdentity } from "../queue/capture_row.ts";
 import type { DeliveredCapture } from "../queue/queue_records.ts";
 import { MoveTarget } from "./move_target.ts";
 import { fileAt, readSidecar, SidecarError, sidecarOf } from "./sidecar.ts";
@@ -19,7 +20,7 @@ export type AfterUpload =
 export interface DeliveredFile extends DeliveredCapture {
   path: string;
   /** As it was taken over, as far as that is known. */
-  identity: FileIdentity | Pick<FileIdentity, "size" | "mtimeMs">;
+  identity: KnownIdentity;
 }
 
 /** Options for {@linkcode TidyUp}. */
