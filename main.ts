@@ -12,6 +12,9 @@ if (!Deno.env.get("DENO_TLS_CA_STORE")) {
 // Windows has no other signals that can be listened to.
 const stopSignals: Deno.Signal[] = windows ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
 
+// Else a limit on the size of files would end the program without a word.
+if (!windows) Deno.addSignalListener("SIGXFSZ", () => {});
+
 /** Aborts at the first of them. */
 function stopSignal(): AbortSignal {
   const stopping = new AbortController();

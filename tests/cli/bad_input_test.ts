@@ -205,3 +205,22 @@ Deno.test("an agent goes on when its log's reader has gone", {
   Deno.kill(pid!, "SIGTERM");
   await running;
 });
+
+Deno.test({
+  name:
+    "a file larger than this process may write is refused in words, and nothing of it stays",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using host = new Host();
+    const large = host.write("large.bin", new Uint8Array(20_000_000));
+    // Some shells count by 512 bytes, others by 1024.
+    const { code, stderr } = await host.inShell(
+      'ulimit -f 18000; exec "$@"',
+      ...["enqueue", large],
+    );
+    assertEquals(code, 75, stderr);
+    assertStringIncludes(stderr, "File too large");
+    using queue = host.queue();
+    assertEquals(queue.getStats().pending, 0);
+  },
+});

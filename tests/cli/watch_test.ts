@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { openRegularFile } from "../../sync/host/opened_file.ts";
 import { CaptureServer, created, deadUrl } from "../helpers/capture_server.ts";
-import { runCli, type RunningCli } from "../helpers/cli.ts";
+import type { RunningCli } from "../helpers/cli.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { HeldAnswer } from "../helpers/held_answer.ts";
 import { Host } from "../helpers/host.ts";
@@ -224,12 +224,9 @@ Deno.test({
     await using host = new Host(deadUrl());
     const path = host.write(`in/${"d/".repeat(200)}a.png`);
     Deno.utimeSync(path, 0, 0);
-    const { stdout } = await runCli(
-      ["run", "--dry-run", "--watch", host.join("in")],
-      {
-        env: host.env,
-        through: ["sh", "-c", 'ulimit -n 100; exec "$@"', "sh"],
-      },
+    const { stdout } = await host.inShell(
+      'ulimit -n 100; exec "$@"',
+      ...["run", "--dry-run", "--watch", host.join("in")],
     );
     assertEquals(
       stdout,
