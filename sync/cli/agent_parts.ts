@@ -89,8 +89,8 @@ export function createAgent(
   const clean = cleaner(settings, store, log);
   const tellFolders = folderTeller(queue, () => watcher.standing());
   const { onTurn, onDelivered, ...rest } = options;
-  // While a file is sent from where it is, nobody can tell by its content whether
-  // it was written over.
+  // While a file is sent from where it is, its content does not tell whether it was
+  // written over.
   const lookAgain = ({ filepath, watched, spooled }: QueuedCapture) => {
     if (watched && !spooled) watcher.lookAgain(filepath);
   };
@@ -155,7 +155,7 @@ function cleaner(
     if (performance.now() < notBefore) return;
     notBefore = performance.now() + CLEAN_EVERY_MS;
     spool.compactRecords().catch(failed);
-    // What is in a folder that is not mounted is not gone.
+    // Files of a folder that is not mounted are not gone.
     const away = watch.filter(isEmpty).map((root) => join(root, SEPARATOR));
     const isThere = (path: string) =>
       exists(path) || away.some((root) => path.startsWith(root));

@@ -13,7 +13,7 @@ export interface Ambient {
   err: (line: string) => void;
 }
 
-/** What was given for one option, and by what: `--NAME` or a variable. */
+/** The values of one option, and their source: `--NAME` or a variable. */
 export interface GivenValue {
   source: string;
   texts: string[];
@@ -22,7 +22,7 @@ export interface GivenValue {
 const YES = ["true", "yes", "on", "1"];
 const NO = ["false", "no", "off", "0"];
 
-/** What was given for the options of one command, by the command line or the environment. */
+/** The values of one command's options, from the command line or the environment. */
 export class Given {
   readonly #names: readonly OptionName[];
   readonly #values: ReadonlyMap<OptionName, GivenValue>;
@@ -36,7 +36,7 @@ export class Given {
     this.#values = values;
   }
 
-  /** The same, with these values for what was not given. */
+  /** The same, with these values for options that were not given. */
   withDefaults(values: ReadonlyMap<OptionName, GivenValue>): Given {
     const taken = [...values].filter(([name]) => this.takes(name));
     return new Given(this.#names, new Map([...taken, ...this.#values]));

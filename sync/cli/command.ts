@@ -3,7 +3,7 @@ import type { Ambient, Given } from "./arguments.ts";
 import type { OptionName } from "./options.ts";
 import type { SettingsFile } from "./settings_file.ts";
 
-/** What the program has around it. */
+/** The program's surroundings: its streams, environment and signals. */
 export interface Surroundings extends Ambient {
   /** Writes one line to standard output. */
   out: (line: string) => void;
@@ -18,7 +18,7 @@ export interface Surroundings extends Ambient {
   onReload: (reload: () => void) => void;
 }
 
-/** What a command is given to work with. */
+/** The settings, arguments and streams that a command works with. */
 export interface CommandContext extends Surroundings {
   settings: Settings;
   given: Given;
@@ -47,7 +47,7 @@ export const ExitCode = {
   temporary: 75,
 } as const;
 
-/** One command: what it takes, and what its help says. */
+/** One command: its arguments and options, and its help. */
 export interface Command {
   summary: string;
   /** The arguments after its name. */
@@ -65,9 +65,9 @@ export interface Command {
   /** Whether the service's settings are its settings, too. @default {true} */
   readsSettingsFile?: boolean;
   example: string;
-  /** What else a person must know. */
+  /** Further help. */
   notes?: string;
-  /** Loads what does it: only then, as to load all takes longer than a short command. */
+  /** Loads its module: only when it runs, as loading all takes longer than a short command. */
   load: () => Promise<CommandModule>;
 }
 

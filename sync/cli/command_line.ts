@@ -50,7 +50,7 @@ export function parseCommandLine(
     if (value) values.set(name, value);
   }
   const given = new Given(names, values);
-  // Throws on what is neither yes nor no.
+  // Throws if a value is neither yes nor no.
   switches.forEach((name) => given.has(name));
   return {
     given,
@@ -59,7 +59,7 @@ export function parseCommandLine(
   };
 }
 
-/** Spells out what the parser would misread, and takes out what it would lose. */
+/** Rewrites arguments that the parser would misread, and takes out those that it would lose. */
 function spell(
   args: string[],
   valued: readonly string[],
@@ -95,7 +95,7 @@ function textsOf(name: OptionName, found: unknown): string[] | undefined {
   );
 }
 
-/** What a variable says for an option, if it says anything. */
+/** An option's value in its variable, if that is set. */
 export function valueOf(
   { env: variable, repeatable }: OptionSpec,
   env: (name: string) => string | undefined,

@@ -35,7 +35,7 @@ import {
 import { readTls } from "./tls.ts";
 import { readToken, type TokenSource } from "./token.ts";
 
-/** What the commands work with; only the options that a command takes can differ from the defaults. */
+/** The settings of a command; options that it does not take have their defaults. */
 export interface Settings {
   /** `null` if none was given. */
   server: string | null;

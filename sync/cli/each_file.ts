@@ -5,8 +5,8 @@ import { exitCodeOf } from "./exit_code.ts";
  * Calls `act` with every file of the command line, one after the other, and
  * tells what goes wrong with one; the others go on.
  *
- * @param act Returns what the process would exit with for this file alone.
- * @returns What it exits with: 1 outweighs 75, which may change by itself.
+ * @param act Returns the exit code for this file alone.
+ * @returns The exit code for all: 1 outweighs 75, which may change by itself.
  */
 export async function eachFile(
   { args, err }: CommandContext,
@@ -31,7 +31,7 @@ function reasonOf(error: unknown, filepath: string): string {
     return `Cannot read "${filepath}": nothing below /dev, /proc and /sys can be read, expected a copy elsewhere`;
   }
   const reason = error.message;
-  // What is not UTF-8 arrives with a replacement character.
+  // A name that is not UTF-8 arrives with replacement characters.
   return filepath.includes("\ufffd")
     ? `${reason}; a name that is not valid UTF-8 cannot be used, rename the file`
     : reason;

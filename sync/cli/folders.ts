@@ -65,7 +65,7 @@ export function readGlobs(
 /**
  * Reads the folders to watch, each once.
  *
- * @throws {UsageError} on what can never be watched; a folder that is missing may
+ * @throws {UsageError} if one can never be watched; a folder that is missing may
  * still come.
  */
 export function readWatch(
@@ -83,7 +83,7 @@ export function readWatch(
         text,
       );
     }
-    // What is not there yet is waited for; a relative path would only be a slip.
+    // A missing folder is waited for; a relative path to one is most likely a mistake.
     if (kind === "other" || (kind === "nothing" && !isAbsolute(text))) {
       throw given.wrong(
         "watch",
@@ -98,7 +98,7 @@ export function readWatch(
     if (contains(dir, dataDir) || contains(dataDir, dir)) {
       throw wrong(`a folder apart from the data directory "${dataDir}"`);
     }
-    // What was moved would be found again, and for ever.
+    // Moved files would be found again, for ever.
     if (afterUpload.kind === "move" && contains(dir, afterUpload.dir)) {
       throw given.wrong(
         "after-upload",

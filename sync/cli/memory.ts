@@ -1,11 +1,11 @@
 import { libc } from "../host/libc.ts";
 
-/** Within a burst of work, to collect would only cost time. */
+/** How long after the last work memory is given back, in milliseconds. */
 const QUIET_MS = 5000;
 
 /**
- * Gives memory back once after each burst of work. By itself V8 leaves its garbage
- * where it is for as long as nothing new comes.
+ * Gives memory back once after each burst of work: V8 by itself does not collect
+ * garbage while the program is idle.
  */
 export class MemoryKeeper {
   readonly #now: () => number;
@@ -15,7 +15,7 @@ export class MemoryKeeper {
   /** @param now A clock in milliseconds. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
-    // To start is work, too.
+    // The start counts as work.
     this.#workedAt = now();
   }
 
@@ -34,13 +34,13 @@ export class MemoryKeeper {
 }
 
 /**
- * Collects all garbage and gives the system back what is free then. Where V8's
+ * Collects all garbage and returns free memory to the system. Where V8's
  * `--expose-gc` is missing, or the C library is another than glibc, it does less.
  */
 export function releaseMemory(): void {
   const { gc } = globalThis as { gc?: (options: object) => void };
-  // Without "last-resort" V8 keeps the pages for what may come.
+  // Without "last-resort" V8 keeps the pages.
   gc?.({ type: "major", flavor: "last-resort" });
-  // glibc itself gives back only what is at the heap's end.
+  // By itself glibc returns only memory at the end of the heap.
   libc?.malloc_trim(0n);
 }

@@ -56,7 +56,7 @@ function entryOf(text: string): [key: string, value: string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** What is in a file, or in standard input for `-`; of what is too long only the beginning. */
+/** The content of a file, or of standard input for `-`; only the beginning if it is too long. */
 async function readBytes(path: string): Promise<Uint8Array> {
   using file = path === "-" ? undefined : await Deno.open(path);
   const chunks: Uint8Array<ArrayBuffer>[] = [];

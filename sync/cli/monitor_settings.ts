@@ -2,7 +2,7 @@ import { resolve } from "@std/path";
 import { isLoopback } from "../upload/server_url.ts";
 import type { Ambient, Given } from "./arguments.ts";
 
-/** By which ways the agent shows how it is doing, besides the log. */
+/** The ways of monitoring, besides the log. */
 export interface MonitorSettings {
   listen: { hostname: string; port: number } | null;
   metricsFile: string | null;
@@ -10,7 +10,7 @@ export interface MonitorSettings {
   otlp: OtlpSettings | null;
 }
 
-/** Whether somebody wants to be shown how the agent is doing. */
+/** Whether any way of monitoring is asked for. */
 export function isMonitored(settings: MonitorSettings): boolean {
   return Object.values(settings).some((way) => way !== null);
 }
@@ -86,7 +86,7 @@ function readOtlp(env: Ambient["env"]): OtlpSettings | null {
   };
 }
 
-/** Reads `a=1,b=2`, in which what is special is percent-encoded. */
+/** Reads `a=1,b=2`, with special characters percent-encoded. */
 function pairs(text = ""): Record<string, string> {
   return Object.fromEntries(
     text.split(",").filter((pair) => pair.includes("=")).map((pair) => {

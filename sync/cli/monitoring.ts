@@ -22,7 +22,7 @@ const HEARTBEAT_MS = 60_000;
 export class Monitoring {
   readonly metrics = new AgentMetrics();
   readonly #startMs = Date.now();
-  /** What was wrong when it was tried last, by what it is about. */
+  /** The last failure of each activity, by its name. */
   readonly #wrong = new Map<string, string>();
 
   /** Shows it by all ways that the settings name, until the signal aborts. */
@@ -119,7 +119,7 @@ export class Monitoring {
   }
 }
 
-/** What the queue was like in the last 24 hours. */
+/** The samples of the last 24 hours. */
 class Day {
   readonly #queue: Store["queue"];
   #delivered: number;

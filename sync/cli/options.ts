@@ -1,6 +1,6 @@
 import { SETTING_OPTIONS } from "./setting_options.ts";
 
-/** How one option is written and what it says of itself. */
+/** One option: its value, its variable and its help. */
 export interface OptionSpec {
   /** The environment variable that stands in for it. */
   env?: string;

@@ -6,7 +6,7 @@ import type { CommandContext } from "./command.ts";
 import { readSecret } from "./secret_file.ts";
 import { parseEnvFile } from "./service/env_file.ts";
 
-/** What a reload found. */
+/** The result of a reload. */
 export interface Reloaded {
   settings: Settings;
   /** Whether anything but the token may be another than before. */
@@ -20,7 +20,7 @@ export interface Reloaded {
  * file that its environment came from.
  */
 export class Reloader {
-  /** What is read again. */
+  /** The source that is read again. */
   readonly what: "settings file" | "token";
   readonly #context: CommandContext;
   readonly #file: string | undefined;
@@ -44,7 +44,7 @@ export class Reloader {
   async reload(): Promise<Reloaded> {
     const before = this.#settings;
     const now = this.#read();
-    // What the file put into the environment is read from the file.
+    // Variables that came from the file are read from the file again.
     const env = (name: string) => {
       const value = Deno.env.get(name);
       const isFromFile = name.startsWith("JARVIS_") &&

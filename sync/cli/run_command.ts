@@ -60,7 +60,7 @@ async function dispatch(
     return ExitCode.ok;
   }
   assertCount(name, command, positionals);
-  // A file's name may hold line breaks, or what a terminal would obey.
+  // A file's name may hold line breaks, or characters that control a terminal.
   const out = (text: string) => around.out(oneLine(text));
   const err = (text: string) => around.err(oneLine(text));
   const read = async (env: Surroundings["env"], given: Given) => {

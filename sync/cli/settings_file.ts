@@ -14,9 +14,9 @@ import { type OptionName, OPTIONS, type OptionSpec } from "./options.ts";
 import { readSecret } from "./secret_file.ts";
 import { parseEnvFile } from "./service/env_file.ts";
 
-/** What is given besides the command line. */
+/** The settings file, as it was read. */
 export interface SettingsFile {
-  /** `undefined` if nobody knows where it would be. */
+  /** `undefined` if it is not known where it would be. */
   path: string | undefined;
   /** Its variables; none if there is no such file. */
   variables: ReadonlyMap<string, string>;
@@ -29,7 +29,7 @@ const TOKEN_VARIABLES = [
   "JARVIS_TOKEN",
 ];
 
-/** The folder of this user's settings; `undefined` if nobody knows. */
+/** The folder of this user's settings; `undefined` if it is not known. */
 export function configDir(env: Ambient["env"]): string | undefined {
   const base = env("XDG_CONFIG_HOME");
   // The standard says to ignore a relative one.
@@ -54,7 +54,7 @@ export function readSettingsFile(given: Given, around: Ambient): SettingsFile {
   return { path, variables: parseEnvFile(text) };
 }
 
-/** Where the settings file would be; `undefined` if nobody knows. */
+/** Where the settings file would be; `undefined` if that is not known. */
 export function namedSettingsFile(
   given: Given,
   { env }: Ambient,
@@ -91,7 +91,7 @@ export function withSettingsFile(
   };
 }
 
-/** Warns of each variable that nobody reads: most likely its name is misspelt. */
+/** Warns of each variable that is not read: most likely its name is misspelt. */
 export function warnOfUnknown(
   names: Iterable<string>,
   where: string,

@@ -16,7 +16,7 @@ import type { Settings } from "./config.ts";
 import { parseBandwidth, parseSchedule } from "./timetable.ts";
 import type { ServiceState } from "./service/state.ts";
 
-/** What a report is made from. */
+/** The sources of a report. */
 export interface ReportSources {
   settings: Settings;
   /** Nothing, where there is no queue. */
@@ -142,7 +142,7 @@ function serverOf(
 ): StatusReport["server"] {
   const state = queue?.getAgentState();
   const known = state?.serverUrl ?? null;
-  // Nobody knows how it stands while no agent looks.
+  // Without an agent the server's state is not known.
   const now = isAgentRunning ? state : undefined;
   return {
     url: isAgentRunning ? known : settings.server ?? known,
@@ -166,7 +166,7 @@ function rateOf(queue: UploadQueue, waiting: number): StatusReport["rate"] {
   };
 }
 
-/** What was kept for a person to look at. */
+/** Files that were kept for a person to look at. */
 function leftovers(path: string, spool: Spool | undefined): string[] {
   const orphans = spool?.orphans() ?? 0;
   return [

@@ -3,7 +3,7 @@ import { format as formatDuration } from "@std/fmt/duration";
 import { clockText, outsideText } from "../host/week_table.ts";
 import type { StatusReport } from "../monitor/status_report.ts";
 
-/** Says in one screen of text what a report says. */
+/** Writes a report as one screen of text. */
 export function statusLines(report: StatusReport): string[] {
   const { pending, uploading, failed, delivered, rate, paused } = report;
   const { server, spool, agent, service, database } = report;

@@ -21,7 +21,7 @@ export interface Store extends Disposable {
   intake: Intake;
 }
 
-/** What is kept free on the disk for the queue itself. */
+/** The room on the disk that is kept for the queue itself. */
 const RESERVE = { reserveBytes: 8 * 1024 * 1024 };
 
 /**
@@ -32,10 +32,10 @@ const SHORT_WAIT = { busyTimeoutMs: 500 };
 
 /**
  * Opens the data directory, which is made if need be. A damaged queue is set aside
- * first, and what can be read of it carried over: for commands that take captures
+ * first, and its readable rows are carried over: for commands that take captures
  * or deliver them.
  *
- * @param options `thorough` looks at all of the queue: for whoever delivers
+ * @param options `thorough` checks all of the queue: for a process that delivers
  * all that is in it. `busyTimeoutMs` as for `UploadQueue`.
  * @throws {QueueInUseError} if the queue is damaged and its agent runs.
  * @throws {Error} if the data directory, or the queue in it, cannot be used.
@@ -52,7 +52,7 @@ export async function openStore(
       const queue = new UploadQueue(path, { ...RESERVE, ...options, order });
       return storeOf(queue, settings, options);
     } catch {
-      // It is repaired, or what is wrong is said, below.
+      // It is repaired, or the reason is thrown, below.
     }
   }
   // Rarely needed, and not small.
@@ -72,7 +72,7 @@ export async function openStore(
  * Opens a data directory that holds a queue, or returns `undefined`: for commands
  * that have nothing to do where there is none.
  *
- * @param err Is told what other users could open until now.
+ * @param err Is told which files were open to other users until now.
  * @throws {Error} if the data directory, or the queue in it, cannot be used.
  */
 export function openStoreIfThere(
@@ -98,7 +98,7 @@ export function openExistingStore(
   throw new Error(noQueue(settings));
 }
 
-/** What can be looked at. */
+/** A queue and its spool, open to be looked at. */
 export interface Look extends Disposable {
   queue: UploadQueue;
   /** `undefined` if nothing was ever copied. */

@@ -157,7 +157,7 @@ async function runCommand(command: string): Promise<string> {
       stdin: "null",
       signal: AbortSignal.timeout(COMMAND_LIMIT_MS),
     });
-    // What the command has started may keep its output open.
+    // A process that the command has started may keep its output open.
     said = await deadline(child.output(), COMMAND_LIMIT_MS);
   } catch (cause) {
     throw new UsageError(`Cannot run ${what}: ${(cause as Error).message}`, {

@@ -1,6 +1,6 @@
 import { delay } from "@std/async/delay";
 
-/** What is answered to one path. */
+/** The answer to one path. */
 export interface Answer {
   status: number;
   /** The media type. */
@@ -13,7 +13,7 @@ export interface MonitorServerOptions {
   hostname: string;
   /** From 0 to 65535; 0 takes a free one. */
   port: number;
-  /** What is answered to a path; `undefined` for one that there is not. */
+  /** Answers a path; `undefined` if there is none. */
   answer: (path: string) => Promise<Answer | undefined>;
 }
 

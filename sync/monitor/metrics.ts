@@ -15,8 +15,8 @@ const PREFIX = "jarvis_agent_";
 const SERVER_STATES = ["ready", "down", "paused", "unknown"];
 
 /**
- * Counts what the agent does, once for both ways out: a scrape by Prometheus, and
- * a push by OTLP. What only has to be looked at is taken from the status report.
+ * The agent's metrics, for both a scrape by Prometheus and a push by OTLP. Attempts are
+ * counted, gauges come from the status report.
  */
 export class AgentMetrics {
   readonly registry = new Registry();
@@ -87,7 +87,7 @@ export class AgentMetrics {
     this.#seconds.observe(elapsedMs / 1000);
   }
 
-  /** Takes over what the report says. */
+  /** Sets the gauges from a report. */
   observe(report: StatusReport): void {
     for (
       const status of ["pending", "uploading", "failed", "delivered"] as const

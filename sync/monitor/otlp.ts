@@ -1,6 +1,6 @@
 /**
  * The metrics in OTLP's JSON encoding (opentelemetry-proto 1.x), for hosts that
- * nobody can scrape.
+ * cannot be scraped.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export interface OtlpRequest {
 }
 
 /**
- * Encodes what a registry holds.
+ * Encodes the metrics of a registry.
  *
  * @param options `startMs` is when counting began, `nowMs` now, both in
  * milliseconds since 1970; `attributes` tell this host from others.

@@ -13,9 +13,9 @@ export interface StatusReport {
   uploading: number;
   failed: number;
   delivered: number;
-  /** Of what is pending or being sent; `null` if nothing waits. */
+  /** Of the captures that are pending or being sent; `null` if there are none. */
   oldestPendingAgeSeconds: number | null;
-  /** The size of what is pending or being sent, as far as it is known. */
+  /** The size of the captures that are pending or being sent, as far as it is known. */
   waitingBytes: number;
   /** When the next capture that waits for its retry is due. */
   nextAttemptAt: string | null;
@@ -25,7 +25,7 @@ export interface StatusReport {
     bytesPerSecond: number;
     secondsLeft: number | null;
   } | null;
-  /** Failed captures by what the last attempt has met, the most frequent first. */
+  /** Failed captures by their last error, the most frequent first. */
   failedByReason: { reason: string; count: number }[];
   /** Whether a person has stopped deliveries; `until` is `null` for until told otherwise. */
   paused: { since: string; until: string | null } | null;
@@ -60,7 +60,7 @@ export interface StatusReport {
     /** What keeps it from doing what it was told to, like settings that it refused. */
     problem: string | null;
   };
-  /** The service that runs it, in systemd's words; `null` if there is none, or nobody asked. */
+  /** The service that runs it, in systemd's words; `null` if there is none, or it was not asked. */
   service: {
     state: string;
     /** Why it is down. */

@@ -15,7 +15,7 @@ export interface Answer {
   isEarly: boolean;
 }
 
-/** What was sent, for an answer to be held against. */
+/** The capture that was sent, to compare an answer with. */
 export interface SentCapture {
   /** In bytes. */
   size: number;
@@ -135,7 +135,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** The file's size, and what the caller's metadata calls so, which a server may repeat. */
+/** The file's size, and the `size` of the caller's metadata, which a server may repeat. */
 function sizesOf({ size, metadata }: SentCapture): unknown[] {
   return [size, JSON.parse(metadata).size];
 }

@@ -28,7 +28,7 @@ export interface OpenCapture extends Disposable {
   assertUnchanged(): Promise<void>;
 }
 
-/** What is known of a capture before it is opened. */
+/** The facts that a capture must still meet when it is opened. */
 export interface KnownCapture {
   /**
    * Which file it must still be, and which version of it. One that differs is

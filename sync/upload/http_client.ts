@@ -1,6 +1,6 @@
 import { isLoopback } from "./server_url.ts";
 
-/** Common servers close what was idle for 5 s; a request that crosses that is lost. */
+/** Common servers close a connection that was idle for 5 s; a request sent at that moment is lost. */
 const MAX_IDLE_MS = 4_000;
 
 /** Certificates of one's own, each as PEM. */

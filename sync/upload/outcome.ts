@@ -76,7 +76,7 @@ const REFUSED = [401, 403, 404, 405, 407, 421];
 /** These ask to come back later: the whole destination waits. */
 const BUSY = [408, 425, 429];
 
-/** What an answer is held against. */
+/** The facts to judge an answer by. */
 export interface Judging {
   sent: SentCapture;
   token?: string | undefined;
@@ -120,7 +120,7 @@ function outcomeOfSuccess(
 ): Outcome {
   const { status } = answer;
   const outcome: Outcome = { ...FAILURE, status, kind: "unavailable" };
-  // Whoever answers before it has the capture cannot have kept it.
+  // A server that answers before it has the whole capture cannot have kept it.
   if (answer.isEarly) {
     const error =
       `HTTP ${status} before the whole capture was sent: not taken as delivered`;

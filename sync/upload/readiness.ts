@@ -11,7 +11,7 @@ export type Readiness =
 
 const TIMEOUT_MS = 5_000;
 
-/** Returns what the server says of itself: it is ready with HTTP 200 only. Never throws. */
+/** Asks the server whether it is ready, which is HTTP 200 only. Never throws. */
 export async function askReadiness(
   get: (init: RequestInit) => Promise<Response>,
   token: () => string | undefined,
@@ -36,7 +36,7 @@ export async function askReadiness(
   }
 }
 
-/** What a server said to a capture that it cannot keep. */
+/** The server's answer to a capture that it cannot keep. */
 export interface TokenTrial {
   /** The HTTP status; `null` if there was no answer. */
   status: number | null;

@@ -1,6 +1,6 @@
 import { oneLine } from "../host/log.ts";
 
-/** What a person must not be shown. */
+/** Texts that must not be shown. */
 export interface Secrets {
   /** The bearer token. */
   token?: string | undefined;
@@ -21,10 +21,10 @@ const RUN = 8;
 /** Shorter words are taken out only in quotes: they stand in many others. */
 const SHORT = 4;
 
-/** What no private text is: the name of a field. */
+/** The names of fields, which are not private. */
 const FIELD_NAME = /^[\w.-]{1,40}$/;
 
-/** Top-level keys whose values are facts of the file, which help whoever reads the message. */
+/** Top-level keys whose values are facts of the file, which help the reader of the message. */
 const FACTS = ["size", "sha256"];
 
 /** How JSON, Python, addresses and HTML write a character. */

@@ -2,7 +2,7 @@ import { VERSION } from "../host/version.ts";
 import { type Answer, readAnswer } from "./answer.ts";
 import { CHUNK_BYTES, type FileBody } from "./multipart.ts";
 
-/** What a header can carry as it is. */
+/** Values that a header can carry as they are. */
 const PRINTABLE = /^[\x21-\x7e]+$/;
 
 /**

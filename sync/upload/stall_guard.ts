@@ -27,7 +27,7 @@ export class StallGuard implements Disposable {
     }, tickMs);
   }
 
-  /** What the request listens to. */
+  /** Aborts the request. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }

@@ -132,7 +132,7 @@ function flagsOf(command: Command): string[] {
   return optionsOf(command).map((name) => `--${name}`);
 }
 
-/** What a value or an argument can be, where it is one of some words. */
+/** The words that a value or an argument is one of, if it is. */
 function wordsIn(text = ""): string[] {
   return text.includes("|") || text === text.toLowerCase()
     ? text.split("|").filter((word) => /^[a-z]+$/.test(word))

@@ -29,7 +29,7 @@ export function run({ settings, given, settingsFile, out }: CommandContext) {
   return ExitCode.ok;
 }
 
-/** What holds where nothing is given, as the help has it. */
+/** An option's default, as its help has it. */
 function standardOf({ value, help }: OptionSpec): string | null {
   if (value === undefined) return "false";
   return /\(default: (.*)\)$/.exec(help)?.[1] ?? null;

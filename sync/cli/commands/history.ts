@@ -4,7 +4,7 @@ import { moreText, readSelection, select } from "../selection.ts";
 import { lookInto, noQueue } from "../store.ts";
 import { alignedLines, sizeText } from "../table.ts";
 
-/** Shows what was delivered, the latest first. */
+/** Shows the deliveries, the latest first. */
 export function run({ settings, given, out, err }: CommandContext): number {
   const selection = readSelection(given);
   using look = lookInto(settings);

@@ -7,7 +7,7 @@ import { run as showHistory } from "./history.ts";
 
 const STATUSES: readonly string[] = ["pending", "uploading", "failed"];
 
-/** Shows what is in the queue. */
+/** Shows the captures in the queue. */
 export function run(context: CommandContext): number {
   const { settings, given, out, err } = context;
   const status = given.text("status") as CaptureStatus | undefined;

@@ -127,7 +127,7 @@ class Service {
     );
     using store = await openStore(settings, {
       log,
-      // Whoever looks at all of the queue holds the lock meanwhile.
+      // Checking all of the queue needs the lock, which is held across reloads.
       thorough: dirname(this.#held?.path ?? "") !== settings.dataDir,
       // The agent waits for a locked queue by itself, and hears signals meanwhile.
       busyTimeoutMs: 1_000,
@@ -164,7 +164,7 @@ class Service {
         // Before the folders: a watched file whose entry a crash left without a
         // row would be taken over a second time.
         await reconcile(store, { log, signal });
-        // What was taken up again should not wait for the next turn.
+        // Captures that were taken up again should not wait for the next turn.
         agent.wake();
       },
       onReady: () => {

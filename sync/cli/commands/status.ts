@@ -73,5 +73,5 @@ async function follow(context: CommandContext): Promise<number> {
   return ExitCode.ok;
 }
 
-/** Goes to the first place of a terminal, and clears what is below. */
+/** Moves the cursor to the top left of a terminal, and clears everything below. */
 const CLEAR = "\x1b[H\x1b[J";

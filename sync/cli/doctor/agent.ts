@@ -6,7 +6,7 @@ import { readReport } from "../status_report.ts";
 import { lookInto } from "../store.ts";
 import { failure, type Finding, ok, warning } from "./finding.ts";
 
-/** What a busy agent with watched folders needs. */
+/** The limits that a busy agent with watched folders needs. */
 const OPEN_FILES = 512;
 const INOTIFY_WATCHES = 8192;
 
@@ -73,7 +73,7 @@ async function inspectService(
   ];
 }
 
-/** Looks at what the system allows. */
+/** Checks the system's limits. */
 export function inspectLimits({ settings }: CommandContext): Finding[] {
   const { openFiles, inotifyWatches } = readLimits();
   const findings: Finding[] = [];

@@ -1,7 +1,7 @@
-/** What was found at one place. */
+/** The result of one inspection. */
 export interface Finding {
   level: "ok" | "warning" | "failure";
-  /** What was looked at, in a word or two. */
+  /** The subject, in a word or two. */
   what: string;
   text: string;
   /** What a person should do; `null` if nothing. */

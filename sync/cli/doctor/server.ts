@@ -64,7 +64,7 @@ function proxyOf(
   const found = [name, name.toLowerCase(), "ALL_PROXY", "all_proxy"]
     .find((name) => env(name));
   if (found === undefined) return ok("proxy", "none");
-  // Whatever else is in it may be a password.
+  // Only the host: the address may hold a password.
   const text = env(found)!;
   const address = text.includes("://") ? text : `http://${text}`;
   if (!URL.canParse(address)) {

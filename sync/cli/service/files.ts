@@ -17,7 +17,7 @@ const HEADER =
 /**
  * Where the service's files belong.
  *
- * @throws {UsageError} if nobody knows.
+ * @throws {UsageError} if HOME is not set.
  */
 export function servicePaths(): {
   home: string;
@@ -36,7 +36,7 @@ export function servicePaths(): {
   };
 }
 
-/** Brings the environment file up to date; what else is in it stays. */
+/** Brings the environment file up to date; its other lines stay. */
 export function writeEnvFile(
   path: string,
   changes: ReadonlyMap<string, string>,
@@ -57,7 +57,7 @@ export function writeEnvFile(
   out(`Wrote "${path}"`);
 }
 
-/** Writes the unit; one that somebody has edited is kept under another name. */
+/** Writes the unit; an edited one is kept under another name. */
 export async function writeUnit(
   path: string,
   text: string,

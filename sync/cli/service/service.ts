@@ -101,7 +101,7 @@ export async function status(context: CommandContext): Promise<number> {
   return code;
 }
 
-/** Shows what the service said last. */
+/** Shows the service's last log lines. */
 export async function logs(): Promise<number> {
   return await show("journalctl", `--unit=${UNIT}`, "--lines=200");
 }

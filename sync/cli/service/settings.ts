@@ -5,10 +5,10 @@ import type { Settings } from "../config.ts";
 import { type OptionName, OPTIONS, RUN_OPTIONS } from "../options.ts";
 import { parseEnvFile, updateEnvFile } from "./env_file.ts";
 
-/** What a service is to run with. */
+/** The settings of a service. */
 export interface ServiceSettings {
   settings: Settings;
-  /** What the environment file must say for it, by variable. */
+  /** The variables to set in the environment file. */
   changes: Map<string, string>;
 }
 

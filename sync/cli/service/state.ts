@@ -11,7 +11,7 @@ export interface ServiceState {
   reason: string | null;
 }
 
-/** Asks systemd how the service stands; `null` if there is none, or nobody knows. */
+/** Asks systemd for the state of the service; `null` if there is none, or it cannot be asked. */
 export async function serviceState(): Promise<ServiceState | null> {
   try {
     if (readIfThere(servicePaths().unit) === "") return null;

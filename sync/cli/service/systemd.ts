@@ -7,7 +7,7 @@
 
 import { childEnvironment } from "../child_environment.ts";
 
-/** What a program said. */
+/** The exit code and output of a program. */
 export interface Said {
   code: number;
   stdout: string;
@@ -15,7 +15,7 @@ export interface Said {
 }
 
 /**
- * Runs `systemctl --user` and returns what it said.
+ * Runs `systemctl --user` and returns its output.
  *
  * @throws {Error} if there is no systemd on this host.
  */
@@ -79,7 +79,7 @@ export async function properties(
   );
 }
 
-/** Whether the user's services outlive the login; `null` if nobody knows. */
+/** Whether the user's services outlive the login; `null` if it cannot be told. */
 export async function isLingering(): Promise<boolean | null> {
   const { code, stdout, stderr } = await capture("loginctl", [
     "show-user",

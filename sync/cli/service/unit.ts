@@ -12,18 +12,18 @@ import { UsageError } from "../arguments.ts";
 /** The unit's name. */
 export const UNIT = "jarvis-agent.service";
 
-/** What the unit depends on. */
+/** The parts of the unit that differ between hosts. */
 export interface UnitOptions {
   /** The executable. */
   program: string;
   /** The environment file. */
   envFile: string;
-  /** What the agent may write, folder by folder. */
+  /** The folders that the agent may write to. */
   writable: readonly string[];
   /** `--grace`, in milliseconds. */
   graceMs: number;
   concurrency: number;
-  /** Of systemd; what it does not know it would complain about. */
+  /** Settings that this version of systemd does not know are left out. */
   systemdVersion: number;
   /**
    * Whether the manager can give the unit a view of its own on users and file
@@ -34,7 +34,7 @@ export interface UnitOptions {
 
 /** A hung loop is killed after this long. Flushing a capture of gigabytes takes minutes. */
 const WATCHDOG_S = 180;
-/** Time to put back what was under way, and to close the queue. */
+/** Time to release the uploads under way, and to close the queue. */
 const STOP_S = 20;
 
 /**
