@@ -34,7 +34,8 @@ export interface ReferenceServerOptions extends CaptureApiOptions {
  * @example
  * ```ts
  * await using server = startReferenceServer({ dir: "./received" });
- * await fetch(`${server.url}/health/ready`);
+ * const response = await fetch(`${server.url}/health/ready`);
+ * console.log(await response.json());
  * server.misbehave({ dropRate: 1, dropAt: "after" });
  * ```
  */

@@ -113,7 +113,8 @@ Deno.test("the operating guide has each advice of status, and no other", async (
 });
 
 Deno.test("the operating guide has each subject of doctor, and no other", () => {
-  const doctor = sourcesOf(projectPath("sync/cli/doctor"));
+  const doctor = sourcesOf(projectPath("sync/cli/doctor")) +
+    Deno.readTextFileSync(projectPath("sync/cli/commands/doctor.ts"));
   const calls = doctor.matchAll(/\b(?:ok|warning|failure)\(\s*"([^"]+)",/g);
   assertEquals(
     messages("What `doctor` looks at").toSorted(),

@@ -17,7 +17,10 @@ const MASKS: [RegExp, string][] = [
   [/process \d+/g, "process N"],
   [/[\d.]+ [kMGT]?B free/g, "SIZE free"],
   [/\(SQLite .*\)/g, "(SQLite)"],
-  [/: [^:\n]*: [^:\n]*: Connection refused \(os error \d+\)/g, ": refused"],
+  [
+    /(Cannot reach the server): .*?(: Connection refused \(os error \d+\))+/g,
+    "$1",
+  ],
   [/^Version .*$/gm, "Version"],
   [/ {2,}/g, " "],
 ];
