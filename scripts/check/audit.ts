@@ -20,6 +20,7 @@ export interface LockedPackage {
 const ALLOWED_LICENCES = [
   "0BSD",
   "Apache-2.0",
+  "(Apache-2.0 AND BSD-3-Clause)",
   "BSD-2-Clause",
   "BSD-3-Clause",
   "BlueOak-1.0.0",
@@ -80,7 +81,9 @@ export function auditDependencies(
   lock: LockFile,
   npmFolders: ReadonlyMap<string, string>,
 ): string[] {
-  const remote = Object.values(imports).filter((to) => /^(jsr|npm):/.test(to));
+  const remote = Object.values(imports).filter((to) => /^(jsr|npm):/.test(to))
+    // Without the path of a module within the package.
+    .map((to) => to.replace(/^(\w+:(?:@[^/]+\/)?[^/@]+@[^/]+)\/.*/, "$1"));
   const unlocked = remote
     .filter((to) => lock.specifiers?.[to] === undefined)
     .map((to) => `"${to}" has no version in the lock file`);

@@ -4,6 +4,7 @@ import { CaptureServer } from "../helpers/capture_server.ts";
 import type { RunningCli } from "../helpers/cli.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { Host } from "../helpers/host.ts";
+import { attributesOf, decodeOtlp } from "../helpers/otlp_schema.ts";
 
 const ignore = Deno.build.os === "windows";
 
@@ -226,23 +227,22 @@ Deno.test("metrics are pushed by OTLP to where OpenTelemetry's variables say", {
   });
   await host.enqueue(host.write("a.png", "12345"));
   await using _agent = await host.startAgent();
+  const deliveredBytes = (body: string) => {
+    const { scopeMetrics } = decodeOtlp(body).resourceMetrics[0]!;
+    return scopeMetrics[0]!.metrics
+      .find(({ name }) => name === "jarvis_agent_delivered_bytes_total")!
+      .data.value.dataPoints[0]?.value.value;
+  };
   const { path, headers, body } = await eventually(
     "the delivery is pushed",
-    () =>
-      receiver.posts.find(({ body }) =>
-        body.includes('"jarvis_agent_delivered_bytes_total"') &&
-        /"asDouble":5\b|"asInt":"5"/.test(body)
-      ),
+    () => receiver.posts.find(({ body }) => deliveredBytes(body) === 5),
   );
   assertEquals(path, "/otlp/v1/metrics");
   assertEquals(headers.get("x-key"), "a b");
   assertEquals(headers.get("content-type"), "application/json");
-  const [{ resource }] = JSON.parse(body).resourceMetrics;
-  const attributes = Object.fromEntries(
-    resource.attributes.map((
-      { key, value }: { key: string; value: { stringValue: string } },
-    ) => [key, value.stringValue]),
-  );
+  const { resource } = decodeOtlp(body).resourceMetrics[0]!;
+  const attributes = attributesOf(resource);
+  assertEquals(attributes["service.name"], "jarvis-agent");
   assertEquals(attributes.site, "north");
   assertEquals(attributes["host.name"], Deno.hostname());
 });

@@ -1,7 +1,8 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { AgentMetrics } from "../../sync/monitor/metrics.ts";
 import { encodeOtlp } from "../../sync/monitor/otlp.ts";
 import { hasProgram } from "../helpers/has_program.ts";
+import { attributesOf, decodeOtlp } from "../helpers/otlp_schema.ts";
 import { reportWith } from "../helpers/status_report.ts";
 
 function sample(): AgentMetrics {
@@ -60,53 +61,58 @@ Deno.test({
   },
 });
 
-Deno.test("OTLP carries the same counts: sums, gauges, and buckets each by itself", async () => {
+Deno.test("OTLP carries the same counts, as the published schema has them: sums, gauges, and buckets each by itself", async () => {
   const request = await encodeOtlp(sample().registry, {
     startMs: 1_000,
     nowMs: 2_500,
     attributes: { "host.name": "kiosk-3" },
   });
-  const { resource, scopeMetrics } = request.resourceMetrics[0] as {
-    resource: { attributes: unknown[] };
-    scopeMetrics: { metrics: Record<string, unknown>[] }[];
-  };
-  assert(
-    JSON.stringify(resource.attributes).includes(
-      '{"key":"host.name","value":{"stringValue":"kiosk-3"}}',
-    ),
-  );
-  const { metrics } = scopeMetrics[0]!;
+  const { resourceMetrics: [decoded] } = decodeOtlp(JSON.stringify(request));
+  assertEquals(attributesOf(decoded!.resource)["host.name"], "kiosk-3");
+  const { metrics } = decoded!.scopeMetrics[0]!;
   const named = (name: string) =>
-    metrics.find((metric) => metric.name === `jarvis_agent_${name}`)!;
-  assertEquals(named("delivered_bytes_total").sum, {
-    aggregationTemporality: 2,
-    isMonotonic: true,
-    dataPoints: [{
-      startTimeUnixNano: "1000000000",
-      timeUnixNano: "2500000000",
-      attributes: [],
-      asDouble: 1500,
-    }],
-  });
-  const { dataPoints: [point] } = named("upload_seconds").histogram as {
-    dataPoints: {
-      count: string;
-      sum: number;
-      bucketCounts: string[];
-      explicitBounds: number[];
-    }[];
-  };
-  assertEquals(point!.count, "2");
-  assertEquals(point!.sum, 0.77);
-  assertEquals(point!.bucketCounts.length, point!.explicitBounds.length + 1);
+    metrics.find((metric) => metric.name === `jarvis_agent_${name}`)!.data;
+
+  const bytes = named("delivered_bytes_total");
+  assertEquals([bytes.case, bytes.value.isMonotonic], ["sum", true]);
+  const CUMULATIVE = 2;
+  assertEquals(bytes.value.aggregationTemporality, CUMULATIVE);
+  const [point] = bytes.value.dataPoints;
+  assertEquals(point!.value, { case: "asDouble", value: 1500 });
+  assertEquals(point!.startTimeUnixNano, 1_000_000_000n);
+  assertEquals(point!.timeUnixNano, 2_500_000_000n);
+
+  const attempts = named("attempts_total").value.dataPoints;
   assertEquals(
-    point!.bucketCounts.reduce((sum, count) => sum + Number(count), 0),
-    2,
+    attempts.map((point) => [attributesOf(point).outcome, point.value.value]),
+    [["delivered", 2], ["server_error", 1]],
   );
-  assertEquals(
-    (named("oldest_pending_age_seconds").gauge as {
-      dataPoints: { asDouble: number }[];
-    }).dataPoints[0]!.asDouble,
-    90,
-  );
+
+  const seconds = named("upload_seconds");
+  const [histogram] = seconds.value.dataPoints;
+  const { count, sum, bucketCounts, explicitBounds } = histogram!;
+  assertEquals([seconds.case, count, sum], ["histogram", 2n, 0.77]);
+  assertEquals(seconds.value.aggregationTemporality, CUMULATIVE);
+  assertEquals(bucketCounts.length, explicitBounds.length + 1);
+  const counted = explicitBounds.filter((_, n) => bucketCounts[n]! > 0n);
+  assertEquals(counted, [0.1, 1]);
+
+  const oldest = named("oldest_pending_age_seconds");
+  assertEquals(oldest.case, "gauge");
+  assertEquals(oldest.value.dataPoints[0]!.value.value, 90);
+});
+
+Deno.test("a receiver that goes by the published schema refuses what is not in it", () => {
+  for (
+    const metric of [
+      { name: "a", gauge: { points: [] } },
+      { name: "a", sum: { isMonotonic: "yes" } },
+      { name: "a", histogram: { dataPoints: [{ bucketCounts: ["1.5"] }] } },
+    ]
+  ) {
+    const request = {
+      resourceMetrics: [{ scopeMetrics: [{ metrics: [metric] }] }],
+    };
+    assertThrows(() => decodeOtlp(JSON.stringify(request)));
+  }
 });
