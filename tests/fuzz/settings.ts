@@ -141,7 +141,10 @@ const settings = target(
             .test(error.message);
         assert(isClear, error.message);
         const token = env.JARVIS_TOKEN?.trim() ?? "";
-        assert(token.length < 12 || !error.message.includes(token));
+        // What stands in an argument too is known to whoever sees the message.
+        const isSecret = token.length >= 12 &&
+          !args.some((argument) => argument.includes(token));
+        assert(!isSecret || !error.message.includes(token));
       }
     }),
 );
