@@ -82,7 +82,7 @@ export function createAgent(
 ): SyncAgent {
   const { queue, spool } = store;
   const { watch, concurrency, graceMs, schedule } = settings;
-  const { watcher, tidy } = createWatcher(settings, store, {
+  const { watcher, delivered } = createWatcher(settings, store, {
     log,
     onQueued: () => agent.wake(),
   });
@@ -112,7 +112,7 @@ export function createAgent(
       const { filepath: path, watched, identity } = capture;
       reached("spool-removed");
       onDelivered?.();
-      if (watched && identity) await tidy({ path, identity });
+      if (watched && identity) await delivered({ path, identity });
       lookAgain(capture);
     },
     onFailed: lookAgain,
@@ -182,7 +182,7 @@ function createWatcher(
   { watch, settleMs, filter, copyUpToBytes, afterUpload }: Settings,
   { queue, intake }: Store,
   { log, onQueued }: { log: Log; onQueued: () => void },
-): { watcher: FolderWatcher; tidy: (file: SeenFile) => Promise<void> } {
+): { watcher: FolderWatcher; delivered: (file: SeenFile) => Promise<void> } {
   const watcher: FolderWatcher = new FolderWatcher(watch, {
     ...filter,
     settleMs,
@@ -190,7 +190,7 @@ function createWatcher(
     known: (files) => queue.knownWatched(files),
     knownContent: (file, sha256) => queue.knownContent(file, sha256),
     // The agent may have ended between the delivery and tidying up.
-    onDelivered: (file) => tidy(file),
+    onDelivered: (file) => whenDelivered(file, "tidy"),
     onTurn: () => tidyUp.retry(),
     onFinished: async (files) => {
       const left = await intake.addWatched(files, { copyUpToBytes });
@@ -210,11 +210,11 @@ function createWatcher(
       }
     },
   });
-  const tidy = async (file: SeenFile) => {
+  const whenDelivered = async (file: SeenFile, act: "tidy" | "delivered") => {
     const delivered = queue.deliveredFile(file);
-    if (delivered) await tidyUp.tidy({ ...file, ...delivered });
+    if (delivered) await tidyUp[act]({ ...file, ...delivered });
   };
-  return { watcher, tidy };
+  return { watcher, delivered: (file) => whenDelivered(file, "delivered") };
 }
 
 /** Brings queue and spool into line; what goes wrong is told, and holds up nothing. */

@@ -2,11 +2,15 @@ import { dirname } from "@std/path";
 import { metadataHash } from "../capture/metadata_hash.ts";
 import type { Folder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
-import { type FileIdentity, isSameVersion } from "../host/opened_file.ts";
+import {
+  type FileIdentity,
+  isSameFile,
+  isSameVersion,
+} from "../host/opened_file.ts";
 import { readHashed } from "../host/sha256.ts";
 import type { KnownIdentity } from "../queue/capture_row.ts";
 import type { DeliveredCapture } from "../queue/queue_records.ts";
-import { MoveTarget } from "./move_target.ts";
+import { type Departing, MoveTarget } from "./move_target.ts";
 import { fileAt, readSidecar, SidecarError, sidecarOf } from "./sidecar.ts";
 import type { Place, WatchedRoot } from "./watched_root.ts";
 
@@ -80,6 +84,18 @@ export class TidyUp {
     this.#now = options.now ?? (() => performance.now());
   }
 
+  /** Tidies up a file that was delivered just now; says if its sidecar came too late for that. */
+  async delivered(file: DeliveredFile): Promise<void> {
+    if (this.#hasLateSidecar(file)) {
+      const sidecar = sidecarOf(file.path);
+      this.#options.log(
+        "warn",
+        `"${sidecar}" came or changed when its capture had been taken, and was not sent: hand the capture over again with --metadata-file`,
+      );
+    }
+    await this.tidy(file);
+  }
+
   /** Tidies a file up after those before it; never throws. */
   async tidy(file: DeliveredFile): Promise<void> {
     const failed = this.#failed.get(dirname(file.path));
@@ -146,15 +162,40 @@ export class TidyUp {
     name: string,
     file: DeliveredFile,
   ): Promise<boolean> {
+    const found = sidecarNow(root, name, file);
+    const sidecar = found?.isSent ? found.identity : undefined;
+    if (sidecar && !root.look(name)) {
+      // Whoever took the capture away left it; it would go with the next of that name.
+      const alone = { name: sidecarOf(name), identity: sidecar };
+      await this.#take(root, { ...alone, sidecar: undefined });
+      return false;
+    }
     const identity = await identityNow(root, name, file);
     if (!identity) return false;
-    const sidecar = sidecarNow(root, name, file);
-    if (this.#target) {
-      return await this.#target.take(root, { name, identity, sidecar });
-    }
+    return await this.#take(root, { name, identity, sidecar });
+  }
+
+  async #take(root: Folder, file: Departing): Promise<boolean> {
+    if (this.#target) return await this.#target.take(root, file);
     // The sidecar goes first: alone it would wait for its capture for ever.
-    if (sidecar) root.remove(sidecarOf(name), sidecar);
-    return root.remove(name, identity);
+    if (file.sidecar) root.remove(sidecarOf(file.name), file.sidecar);
+    return root.remove(file.name, file.identity);
+  }
+
+  /** Whether a file that is there as it was taken has a sidecar that was not sent. */
+  #hasLateSidecar(file: DeliveredFile): boolean {
+    const { path, identity } = file;
+    const place = this.#placeOf(path);
+    if (!place || !("fileId" in identity)) return false;
+    try {
+      using root = place.root.open();
+      const now = root && fileAt(root, place.name);
+      return now !== undefined && isSameFile(now, identity) &&
+        sidecarNow(root!, place.name, file)?.isSent === false;
+    } catch {
+      // It cannot be read: whoever tidies up says so.
+      return false;
+    }
   }
 
   #placeOf(path: string): Place | undefined {
@@ -187,20 +228,20 @@ async function identityNow(
   return isSame ? file.identity : undefined;
 }
 
-/** A file's sidecar as it is now, if it is what was delivered as metadata. */
+/** A file's sidecar as it is now, and whether it is what was delivered as metadata. */
 function sidecarNow(
   root: Folder,
   name: string,
   { metadataSha256 }: DeliveredFile,
-): FileIdentity | undefined {
+): { identity: FileIdentity; isSent: boolean } | undefined {
   if (metadataSha256 === null || !fileAt(root, sidecarOf(name))) {
     return undefined;
   }
   try {
     const sidecar = readSidecar(root, sidecarOf(name));
     if (!sidecar) return undefined;
-    const isSame = metadataHash(sidecar.metadataJson) === metadataSha256;
-    return isSame ? sidecar.identity : undefined;
+    const { metadataJson, identity } = sidecar;
+    return { identity, isSent: metadataHash(metadataJson) === metadataSha256 };
   } catch (error) {
     if (error instanceof SidecarError) return undefined;
     throw error;

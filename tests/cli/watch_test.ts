@@ -303,3 +303,52 @@ Deno.test("run refuses folders that it must not watch, and says which", async ()
     assert(stderr.includes('Try "jarvis-agent run --help".'));
   }
 });
+
+for (
+  const [afterUpload, left] of [
+    ["keep", [
+      "kept.png",
+      "kept.png.json",
+      "late.png",
+      "late.png.json",
+      "taken.png.json",
+    ]],
+    ["delete", ["late.png.json"]],
+  ] as const
+) {
+  Deno.test(`a sidecar that comes while its capture is sent is reported and stays, one whose capture was taken away goes as it would with it (${afterUpload})`, async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    using held = new HeldAnswer();
+    server.answer = async (upload) => {
+      await held.released;
+      return created(upload);
+    };
+    const dir = host.makeDir("watched");
+    const write = (name: string, text = name) =>
+      host.write(`watched/${name}`, text);
+    for (const name of ["kept.png", "taken.png"]) {
+      write(`${name}.json`, `{"of": "${name}"}`);
+      write(name);
+    }
+    write("late.png");
+    await using agent = host.start(
+      ...["run", "--watch", dir, "--after-upload", afterUpload],
+      ...["--settle", "100ms"],
+    );
+    await eventually("all are sent", () => server.uploads.length === 3);
+    write("late.png.json", '{"of": "late.png"}');
+    Deno.removeSync(`${dir}/taken.png`);
+    held.release();
+    await agent.said(
+      'late.png.json" came or changed when its capture had been',
+    );
+    await eventually(
+      "the others are gone",
+      () => [...Deno.readDirSync(dir)].length === left.length,
+    );
+    const names = [...Deno.readDirSync(dir)].map(({ name }) => name);
+    assertEquals(names.sort(), [...left]);
+    assertEquals(agent.stderr.match(/came or changed/g)?.length, 1);
+  });
+}
