@@ -1,5 +1,6 @@
 /** The pages about metrics and alerts, held against what the program counts. */
 
+import { parser } from "@prometheus-io/lezer-promql";
 import { assert, assertEquals } from "@std/assert";
 import { projectPath } from "../../scripts/task/bindings.ts";
 import { AgentMetrics } from "../../sync/monitor/metrics.ts";
@@ -9,7 +10,8 @@ import { TempDir } from "../helpers/temp_dir.ts";
 
 const METRICS = "docs/metrics.md";
 const RULES = "docs/prometheus.rules.yml";
-const PAGES = ["README.md", METRICS, "docs/alerts.md", RULES];
+const DASHBOARD = "docs/grafana.json";
+const PAGES = ["README.md", METRICS, "docs/alerts.md", RULES, DASHBOARD];
 
 const text = (path: string) => Deno.readTextFileSync(projectPath(path));
 
@@ -59,13 +61,100 @@ Deno.test("the page about metrics has each with its type, its unit and its label
   );
 });
 
-Deno.test("the pages and the alert rules name no metric that there is not", () => {
+Deno.test("pages, alert rules and dashboard name no metric that there is not", () => {
   const known = new AgentMetrics().registry.getMetricsAsArray()
     .map(({ name }) => name);
   for (const path of PAGES) {
     for (const [name] of text(path).matchAll(/jarvis_agent_[a-z_]*[a-z]/g)) {
       const base = name.replace(/_seconds_(bucket|count|sum)$/, "_seconds");
       assert(known.includes(base), `${path}: ${name}`);
+    }
+  }
+});
+
+/** What of a Grafana dashboard is looked at. */
+interface Dashboard {
+  templating: {
+    list: { name: string; type: string; query: string | { query: string } }[];
+  };
+  panels: {
+    id: number;
+    title: string;
+    datasource: { uid: string };
+    gridPos: { x: number; y: number; w: number; h: number };
+    targets: { expr: string; datasource: { uid: string } }[];
+  }[];
+}
+
+const dashboard: Dashboard = JSON.parse(text(DASHBOARD));
+
+/** A query with what Grafana puts in the place of its variables. */
+function queryOf(expr: string): string {
+  return expr.replaceAll("$__rate_interval", "5m").replaceAll(
+    "$instance",
+    ".*",
+  );
+}
+
+/** What is wrong with a query, as Prometheus's own grammar has it; `null` if nothing. */
+function faultIn(query: string): string | null {
+  let fault: string | null = null;
+  parser.parse(query).iterate({
+    enter: ({ type, from, to }) => {
+      if (type.isError) {
+        fault ??= `${query.slice(0, from)}>>>${query.slice(from, to)}`;
+      }
+    },
+  });
+  return fault;
+}
+
+Deno.test("the dashboard's queries are PromQL, for the chosen hosts of the chosen source", () => {
+  assertEquals(
+    faultIn("sum by (le) (rate(a[5m])"),
+    "sum by (le) (rate(a[5m])>>>",
+  );
+  const seen = new Set<string>();
+  for (const { title, targets, datasource } of dashboard.panels) {
+    assert(targets.length > 0, title);
+    for (const { expr, ...target } of targets) {
+      assertEquals(
+        [datasource.uid, target.datasource.uid],
+        Array(2).fill("${datasource}"),
+      );
+      assertEquals(faultIn(queryOf(expr)), null, title);
+      for (
+        const [, name, labels] of expr.matchAll(/(jarvis_\w+)(\{[^}]*\})?/g)
+      ) {
+        assert(labels?.includes('instance=~"$instance"'), `${title}: ${name}`);
+        seen.add(name!.replace(/_seconds_bucket$/, "_seconds"));
+      }
+      // Nothing else is asked for, and no variable that there is not.
+      const unknown = queryOf(expr).match(/\$\w+/);
+      assertEquals(unknown, null, title);
+    }
+  }
+  const known = new AgentMetrics().registry.getMetricsAsArray()
+    .map(({ name }) => name);
+  assertEquals([...seen].toSorted(), known.toSorted(), "a panel for each");
+});
+
+Deno.test("the dashboard chooses source and host, and no panel lies on another", () => {
+  const variables = dashboard.templating.list;
+  assertEquals(variables.map(({ name, type }) => [name, type]), [
+    ["datasource", "datasource"],
+    ["instance", "query"],
+  ]);
+  const taken = new Set<string>();
+  const ids = dashboard.panels.map(({ id }) => id);
+  assertEquals(new Set(ids).size, ids.length);
+  for (const { title, gridPos: { x, y, w, h } } of dashboard.panels) {
+    assert(x + w <= 24, title);
+    for (let column = x; column < x + w; column++) {
+      for (let row = y; row < y + h; row++) {
+        assert(!taken.has(`${column},${row}`), title);
+        taken.add(`${column},${row}`);
+      }
     }
   }
 });
