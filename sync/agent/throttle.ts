@@ -1,4 +1,5 @@
 import { Concurrency } from "./concurrency.ts";
+import { Acceptance, Spacing } from "./refusals.ts";
 import { changed, type ServerStanding, unknownNow } from "./server_standing.ts";
 
 /** Options for {@linkcode Throttle}. */
@@ -15,11 +16,7 @@ export interface ThrottleOptions {
   random?: () => number;
 }
 
-/**
- * What one delivery weighs against one wait. A fleet whose server comes back with
- * room for a few of them must wait long although each agent gets something
- * through now and then (see `scripts/bench/fleet_simulation.ts`).
- */
+/** What one delivery weighs against one wait; `scripts/bench/fleet_simulation.ts` shows why so little. */
 const TRUST = 1 / 8;
 
 /** How many trials a wait of the shortest length earns, and how many run at a time. */
@@ -31,10 +28,7 @@ const MAX_FAILURES = 128;
 /** Of so many probes in a row that fail one is followed by a trial: a server may have no health page. */
 const PROBES_PER_TRIAL = 4;
 
-/** While a busy server takes so much of about so many captures, its refusals do not lengthen the wait … */
-const ENOUGH = 1 / 3;
-const ANSWERS = 48;
-/** … unless it is longer than this already: two to the power of it. */
+/** A wait that is longer than this, as a power of two, is lengthened also by a server that takes enough. */
 const HELD_LEVEL = 3;
 /** A wait up to this, in milliseconds, is no outage. */
 export const SHORT_WAIT_MS = 5_000;
@@ -59,7 +53,8 @@ export const SHORT_WAIT_MS = 5_000;
  * that happened to be first, others get through soon.
  *
  * A server that is busy is left alone for as long as it asks. While it takes a
- * good part of what it is sent all the same, the wait does not grow.
+ * good part of what it is sent all the same, the wait does not grow. To one that
+ * takes them singly captures are sent one by one ({@linkcode Spacing}).
  */
 export class Throttle {
   readonly #now: () => number;
@@ -67,6 +62,8 @@ export class Throttle {
   readonly #minWaitMs: number;
   readonly #maxWaitMs: number;
   readonly #concurrency: Concurrency;
+  readonly #acceptance = new Acceptance();
+  readonly #spacing = new Spacing();
   #mode: "flowing" | "waiting" | "trying" = "flowing";
   #standing: ServerStanding = unknownNow();
   #waitMs = 0;
@@ -84,8 +81,6 @@ export class Throttle {
   #allowed = Infinity;
   #trials = 0;
   #failures = 0;
-  /** How much of the last captures the server has taken: neither much nor little at first. */
-  #share = 0.6;
 
   constructor(options: ThrottleOptions = {}) {
     const { concurrency = 32, now = () => performance.now() } = options;
@@ -122,6 +117,7 @@ export class Throttle {
     if (this.#mode === "trying") {
       return Math.min(this.#trials, TRIALS_AT_A_TIME);
     }
+    if (this.#spacing.ms > 0) return 1;
     return Math.min(this.#concurrency.limit, Math.floor(this.#allowed));
   }
 
@@ -139,7 +135,7 @@ export class Throttle {
   /** The server took a capture, or judged it. */
   delivered(): void {
     this.#concurrency.delivered();
-    this.#share += (1 - this.#share) / ANSWERS;
+    this.#acceptance.taken();
     // One that was in flight when another failed proves nothing about now.
     if (this.#mode === "waiting") return;
     if (this.#mode === "trying") {
@@ -152,6 +148,8 @@ export class Throttle {
     this.#allowed += TRUST;
     this.#failures = Math.max(this.#failures - 1, 0);
     this.#become("ready", null);
+    this.#spacing.delivered();
+    if (this.#spacing.ms > 0) this.#wait(this.#spacing.ms, false);
   }
 
   /**
@@ -160,12 +158,12 @@ export class Throttle {
    * @param retryAfterMs For how long, if it says so.
    */
   busy(reason: string, retryAfterMs: number | null): void {
-    this.#share -= this.#share / ANSWERS;
+    this.#acceptance.refused();
     if (this.#mode !== "waiting") {
-      const isHeld = this.#level < HELD_LEVEL && this.#share >= ENOUGH;
-      if (isHeld) this.#wait(this.#minWaitMs);
-      else this.#waitLonger();
-      this.#probes = false;
+      const isHeld = this.#level < HELD_LEVEL && this.#acceptance.isEnough;
+      if (isHeld) this.#wait(this.#minWaitMs, false);
+      else this.#waitLonger(false);
+      this.#spacing.refused();
     }
     const asked = this.#now() + (retryAfterMs ?? 0);
     this.#notBefore = Math.max(this.#notBefore, asked);
@@ -187,8 +185,7 @@ export class Throttle {
     this.#become(state, reason);
     if (this.#mode === "waiting") return;
     if (this.#mode === "trying" && this.#trials > 0) return;
-    this.#waitLonger();
-    this.#probes = true;
+    this.#waitLonger(true);
   }
 
   /**
@@ -204,7 +201,9 @@ export class Throttle {
     this.#failedProbes = problem === null ? 0 : this.#failedProbes + 1;
     if (problem !== null && !this.#healthIsWrong) {
       this.#become("down", problem);
-      if (this.#failedProbes % PROBES_PER_TRIAL > 0) return this.#waitLonger();
+      if (this.#failedProbes % PROBES_PER_TRIAL > 0) {
+        return this.#waitLonger(true);
+      }
       this.#trials = 1;
     } else {
       const earned = this.#waitMs / this.#minWaitMs * TRIALS_PER_WAIT;
@@ -227,18 +226,19 @@ export class Throttle {
     this.#concurrency.starved();
   }
 
-  #waitLonger(): void {
+  #waitLonger(probes: boolean): void {
     const maxLevel = Math.log2(this.#maxWaitMs / this.#minWaitMs);
     const longestMs = this.#minWaitMs * 2 ** this.#level;
     const waitMs = longestMs * (1 - this.#random() / 2);
-    this.#wait(Math.max(waitMs, this.#minWaitMs));
+    this.#wait(Math.max(waitMs, this.#minWaitMs), probes);
     this.#level = Math.min(this.#level + 1, maxLevel);
     this.#allowed = 1;
     this.#concurrency.refused();
   }
 
-  #wait(ms: number): void {
+  #wait(ms: number, probes: boolean): void {
     this.#mode = "waiting";
+    this.#probes = probes;
     this.#waitMs = ms;
     this.#notBefore = this.#now() + ms;
     this.#endsAt = Math.round(Date.now() + ms);

@@ -252,6 +252,26 @@ Deno.test("Throttle meets a limit of ten captures a second at nine or more", () 
   }
 });
 
+/** Takes a capture if the last one was so long ago, in milliseconds. */
+function spacedBy(ms: number): Server {
+  let notBefore = 0;
+  return (nowMs) => {
+    if (nowMs < notBefore) return false;
+    notBefore = nowMs + ms;
+    return true;
+  };
+}
+
+Deno.test("Throttle comes near to the rate of a server that takes a capture every 100 ms and refuses those between", () => {
+  for (const retryAfterMs of [SECOND, null]) {
+    const { delivered } = deliverTo(spacedBy(100), {
+      seconds: 60,
+      retryAfterMs,
+    });
+    assert(delivered >= 5 * 60, `${delivered / 60} a second`);
+  }
+});
+
 Deno.test("Throttle leaves a server alone that refuses everything", () => {
   const { asked, throttle } = deliverTo(() => false, { seconds: 3600 });
   assert(asked < 150, `${asked} in an hour`);
