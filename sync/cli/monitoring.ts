@@ -1,5 +1,5 @@
 import { delay } from "@std/async/delay";
-import { writeFileDurably } from "../host/files.ts";
+import { replaceFile } from "../host/files.ts";
 import type { Log } from "../host/log.ts";
 import { AgentMetrics } from "../monitor/metrics.ts";
 import { startMonitor } from "../monitor/monitor.ts";
@@ -13,6 +13,8 @@ import type { Store } from "./store.ts";
 /** How often a sample is taken for the chart of the last day, in milliseconds. */
 const SAMPLE_MS = 300_000;
 const METRICS_FILE_MS = 15_000;
+/** The metrics' mode: whoever collects them is another user. */
+const READABLE = 0o644;
 const HEARTBEAT_MS = 60_000;
 
 /**
@@ -42,7 +44,8 @@ export class Monitoring {
       metricsFile && every(
         METRICS_FILE_MS,
         `write "${metricsFile}"`,
-        async () => replaceFile(metricsFile, await this.#text(report)),
+        async () =>
+          replaceFile(metricsFile, await this.#text(report), READABLE),
       ),
       heartbeatUrl && every(HEARTBEAT_MS, "send the heartbeat", async () => {
         const { level } = (await report()).verdict;
@@ -146,14 +149,6 @@ class Day {
       delivered: delivered - this.#delivered,
     };
   }
-}
-
-/** Replaces a file as a whole, readable by whoever collects metrics. */
-function replaceFile(path: string, text: string): void {
-  const temporary = `${path}.${Deno.pid}.tmp`;
-  writeFileDurably(temporary, new TextEncoder().encode(text));
-  if (Deno.build.os !== "windows") Deno.chmodSync(temporary, 0o644);
-  Deno.renameSync(temporary, path);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -10,6 +10,24 @@ export function writeFileDurably(path: string, data: Uint8Array): void {
   file.syncSync();
 }
 
+/**
+ * Replaces a file as a whole, or not at all. Others may write in its folder: nobody
+ * can foretell the name under which it is written, and no link is followed there.
+ *
+ * @param mode Its mode, whatever the umask.
+ */
+export function replaceFile(path: string, text: string, mode: number): void {
+  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
+  try {
+    Deno.writeTextFileSync(temporary, text, { mode: 0o600, createNew: true });
+    if (Deno.build.os !== "windows") Deno.chmodSync(temporary, mode);
+    Deno.renameSync(temporary, path);
+  } catch (error) {
+    removeIfThere(temporary);
+    throw error;
+  }
+}
+
 /** Writes all of some bytes to an open file. */
 export function writeAll(file: Deno.FsFile, data: Uint8Array): void {
   for (let at = 0; at < data.length;) at += file.writeSync(data.subarray(at));

@@ -21,7 +21,7 @@ export interface MonitorServerOptions {
 const CLIENT_MS = 5_000;
 /** How large a request may be, in bytes. */
 const MAX_REQUEST_BYTES = 8 * 1024;
-/** How many clients are served at a time; further ones wait. */
+/** How many clients are served at a time; for a further one the oldest is let go. */
 const MAX_CLIENTS = 16;
 
 /** Names by which this machine alone is reached. */
@@ -40,12 +40,13 @@ const SECURITY_HEADERS = [
  * Answers `GET` and `HEAD`, one request a connection, to clients that name this
  * server as its host. A web page elsewhere that has its own name lead here
  * (DNS rebinding) is refused, and a slow client costs a place for five seconds at
- * most: `Deno.serve` bounds neither the time nor the number of connections.
+ * most, and no other client its answer: `Deno.serve` bounds neither the time nor the number of connections.
  */
 export class MonitorServer implements AsyncDisposable {
   readonly #listener: Deno.TcpListener;
   readonly #options: MonitorServerOptions;
-  readonly #clients = new Set<Promise<void>>();
+  /** The oldest first. */
+  readonly #clients = new Map<Deno.TcpConn, Promise<void>>();
   readonly #accepting: Promise<void>;
   #isClosed = false;
 
@@ -82,12 +83,15 @@ export class MonitorServer implements AsyncDisposable {
     while (!this.#isClosed) {
       try {
         const connection = await this.#listener.accept();
-        const serving = this.#serve(connection)
-          .finally(() => this.#clients.delete(serving));
-        this.#clients.add(serving);
-        if (this.#clients.size >= MAX_CLIENTS) {
-          await Promise.race(this.#clients);
+        const [oldest] = this.#clients.keys();
+        if (oldest && this.#clients.size >= MAX_CLIENTS) {
+          // One that asks is answered at once: this one does not.
+          close(oldest);
+          this.#clients.delete(oldest);
         }
+        const serving = this.#serve(connection)
+          .finally(() => this.#clients.delete(connection));
+        this.#clients.set(connection, serving);
       } catch {
         // Closed, or no descriptor left: then one may be free a little later.
         if (!this.#isClosed) await delay(100);
@@ -145,7 +149,7 @@ export class MonitorServer implements AsyncDisposable {
     this.#isClosed = true;
     this.#listener.close();
     await this.#accepting;
-    await Promise.all(this.#clients);
+    await Promise.all(this.#clients.values());
   }
 }
 
@@ -163,7 +167,8 @@ async function readHead(connection: Deno.TcpConn): Promise<string | undefined> {
     if (read === null) return undefined;
     end += read;
     const text = new TextDecoder("latin1").decode(bytes.subarray(0, end));
-    if (text.includes("\r\n\r\n")) return text;
+    const headEnd = text.indexOf("\r\n\r\n");
+    if (headEnd !== -1) return text.slice(0, headEnd + 2);
   }
   return undefined;
 }

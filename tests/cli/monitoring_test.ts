@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { exists } from "../../sync/host/files.ts";
 import type { HistoryPoint } from "../../sync/monitor/status_report.ts";
 import { CaptureServer } from "../helpers/capture_server.ts";
-import type { RunningCli } from "../helpers/cli.ts";
+import { type RunningCli, startCli } from "../helpers/cli.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { Host } from "../helpers/host.ts";
 import { attributesOf, decodeOtlp } from "../helpers/otlp_schema.ts";
@@ -169,6 +170,54 @@ Deno.test(
     assertMatch(text, /^jarvis_agent_build_info{version="/m);
     assert(text.endsWith("\n"));
     assertEquals(Deno.statSync(file).mode! & 0o777, 0o644);
+  },
+);
+
+Deno.test(
+  "--metrics-file follows no link that was planted under its temporary name",
+  { ignore },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    const file = host.join("jarvis.prom");
+    const precious = host.write("precious");
+    Deno.chmodSync(precious, 0o600);
+    // The process keeps its id when it becomes the agent.
+    await using _agent = startCli(["run", "--metrics-file", file], {
+      env: host.env,
+      through: [
+        ...[
+          "sh",
+          "-c",
+          'f="$1" p="$2"; shift 2; ln -s "$p" "$f.$$.tmp"; exec "$@"',
+        ],
+        ...["sh", file, precious],
+      ],
+    });
+    await eventually("it is written", () => exists(file));
+    assertEquals(Deno.readTextFileSync(precious), "precious");
+    assertEquals(Deno.statSync(precious).mode! & 0o777, 0o600);
+  },
+);
+
+Deno.test(
+  "a heartbeat that is never answered holds up neither deliveries nor the end",
+  { ignore },
+  async () => {
+    using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const accepted = silent.accept();
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    const url = `http://127.0.0.1:${silent.addr.port}/ping`;
+    await using agent = await host.startAgent("--heartbeat-url", url);
+    using _connection = await accepted;
+    await host.enqueue(host.write("a.png"));
+    await eventually("it arrives", () => server.uploads.length === 1);
+    agent.kill("SIGTERM");
+    const { code, stderr } = await agent.ended();
+    assertEquals(code, 0);
+    // It was under way until then.
+    assert(!stderr.includes("did not answer in time"), stderr);
   },
 );
 

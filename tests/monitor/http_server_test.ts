@@ -58,16 +58,32 @@ Deno.test("MonitorServer refuses other methods, other hosts and what is no HTTP"
   assertEquals(long.split(" ")[1], "400");
 });
 
-Deno.test("MonitorServer serves others while some say nothing, and lets these go", async () => {
+Deno.test("MonitorServer takes no host from behind the head of a request", async () => {
   await using server = start();
-  const silent = await Promise.all(
-    Array.from(
-      { length: 40 },
-      () => Deno.connect({ hostname: "127.0.0.1", port: server.port }),
-    ),
+  const answer = await ask(
+    server.port,
+    `GET / HTTP/1.1\r\nX: y\r\n\r\n${host}\r\n`,
   );
-  const answer = await ask(server.port, `GET / HTTP/1.1\r\n${host}\r\n`);
+  assertEquals(answer.split(" ")[1], "421");
+});
+
+Deno.test("MonitorServer serves others while some say nothing, and lets the oldest of these go", async () => {
+  await using server = start();
+  const silent: Deno.TcpConn[] = [];
+  // As many as have a place.
+  for (let n = 0; n < 16; n++) {
+    const { port } = server;
+    silent.push(await Deno.connect({ hostname: "127.0.0.1", port }));
+  }
+  const request = `GET / HTTP/1.1\r\n${host}\r\n`;
+  const answer = await ask(server.port, request);
   assert(answer.endsWith("hello"), answer);
+  assertEquals(await silent[0]!.read(new Uint8Array(1)), null);
+  // It was not held up until they all had had their time.
+  using last = silent.pop()!;
+  await last.write(new TextEncoder().encode(request));
+  const late = await new Response(last.readable).text();
+  assert(late.endsWith("hello"), late);
   for (const connection of silent) connection.close();
 });
 

@@ -2,7 +2,7 @@
 
 import { dirname, join } from "@std/path";
 import { assertOwn, createPrivateDir } from "../../host/data_dir.ts";
-import { exists, isFolder } from "../../host/files.ts";
+import { exists, isFolder, replaceFile } from "../../host/files.ts";
 import { UsageError } from "../arguments.ts";
 import { configDir } from "../settings_file.ts";
 import { updateEnvFile } from "./env_file.ts";
@@ -53,7 +53,7 @@ export function writeEnvFile(
     return out(`"${path}" is up to date`);
   }
   createPrivateDir(dirname(path));
-  replace(path, after, 0o600);
+  replaceFile(path, after, 0o600);
   out(`Wrote "${path}"`);
 }
 
@@ -71,19 +71,11 @@ export async function writeUnit(
   }
   if (before !== text) {
     createPrivateDir(dirname(path));
-    replace(path, text, 0o644);
+    replaceFile(path, text, 0o644);
     out(`Wrote "${path}"`);
   } else {
     out(`"${path}" is up to date`);
   }
-}
-
-/** Replaces a file as a whole, or not at all. */
-function replace(path: string, text: string, mode: number): void {
-  const temporary = `${path}.tmp`;
-  removeIfThere(temporary);
-  Deno.writeTextFileSync(temporary, text, { mode, createNew: true });
-  Deno.renameSync(temporary, path);
 }
 
 /**
