@@ -59,6 +59,7 @@ function reports(): StatusReport[] {
   const folder = (watchedBy: "missing" | "refused") => ({
     folders: [{ path: "/x", watchedBy, reason: "it is a link" }],
   });
+  const unread = "Cannot read it; captures wait until it can be read";
   const problem = "A reload was refused: no; going on with what held before";
   return [
     { agent: stopped },
@@ -67,6 +68,7 @@ function reports(): StatusReport[] {
     { agent: hanging },
     { agent: hanging, service },
     { agent: { ...agent, problem } },
+    { agent: { ...agent, problem: unread } },
     { paused: { since: "then", until: null } },
     down("HTTP 401: no"),
     down("HTTP 407"),
@@ -127,6 +129,7 @@ Deno.test("the operating guide quotes errors as the program writes them", () => 
     ...messages("Failed captures").filter((text) => !text.startsWith("HTTP")),
     ...messages("Why it does not start"),
     "A reload was refused: …; going on with what held before",
+    "…; captures wait until it can be read",
   ];
   for (const message of quoted) {
     const parts = fixedParts(message);
