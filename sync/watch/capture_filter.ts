@@ -49,8 +49,8 @@ const OF_SYSTEMS = new Set([
   "temporary items",
 ]);
 
-/** No program opens a longer path; who nests folders could lead the way on for ever. */
-const MAX_PATH = 4096;
+/** Twice what a program can open at once; without a bound, nested folders could use up memory. */
+const MAX_PATH = 8192;
 
 /** Tells which files of watched folders are no captures, and why. */
 export class CaptureFilter {

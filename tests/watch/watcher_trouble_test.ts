@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { join } from "@std/path";
 import { setImmediate } from "node:timers";
 import { eventually } from "../helpers/eventually.ts";
 import { WatchedFolder } from "../helpers/watched_folder.ts";
@@ -126,12 +127,16 @@ Deno.test("FolderWatcher ends at once when it is stopped amid many files", async
 Deno.test("FolderWatcher leaves folders that are nested deeper than any path may be long", async () => {
   await using folder = new WatchedFolder(IN_MEMORY);
   const level = `${"d".repeat(250)}/`;
-  folder.writeOutside(`${level.repeat(10)}deep.png`);
   folder.write(`${level.repeat(9)}a.png`);
-  Deno.renameSync(
-    folder.outside(level),
-    folder.join(level.repeat(9), level),
-  );
+  let inner = folder.outside("0");
+  folder.writeOutside(`0/${level.repeat(10)}deep.png`);
+  for (const n of [1, 2, 3]) {
+    const outer = folder.outside(`${n}`);
+    Deno.mkdirSync(join(outer, level.repeat(9)), { recursive: true });
+    Deno.renameSync(inner, join(outer, level.repeat(9), level));
+    inner = outer;
+  }
+  Deno.renameSync(inner, folder.join(level.repeat(9), level));
   await folder.watcher({ settleMs: 0 }).scan();
   assertEquals(folder.names, [`${level.repeat(9)}a.png`]);
 });
