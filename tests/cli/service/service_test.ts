@@ -307,6 +307,16 @@ Deno.test({
       );
     });
 
+    await t.step("doctor looks at it, and at what becomes of it", async () => {
+      const { stdout } = await host.agent("doctor");
+      assertMatch(stdout, /^ok +service: active \(running\)$/m);
+      assertMatch(stdout, / linger: /);
+      assertMatch(
+        stdout,
+        /^ok +folder: ".*captures" can be read and written$/m,
+      );
+    });
+
     await t.step("uninstall leaves the queue and nothing else", async () => {
       const { code, stdout } = await host.agent("service", "uninstall");
       assertEquals(code, 0);
