@@ -173,14 +173,15 @@ Deno.test("metadata that is no object, too deep or too large is refused before a
 
 Deno.test("plain http:// to another machine needs to be allowed", async () => {
   await using host = new Host("http://captures.example.org");
-  for (const args of [["check"], ["run"], ["upload", "x"], ["doctor"]]) {
+  const expected = "(JARVIS_SERVER_URL; --allow-insecure allows it)";
+  for (const args of [["check"], ["run"], ["upload", "x"]]) {
     const { code, stderr } = await host.run(...args);
     assertEquals(code, 2);
-    assertStringIncludes(
-      stderr,
-      "(JARVIS_SERVER_URL; --allow-insecure allows it)",
-    );
+    assertStringIncludes(stderr, expected);
   }
+  const doctor = await host.run("doctor");
+  assertEquals(doctor.code, 1);
+  assertStringIncludes(doctor.stdout, expected);
   // A proxy that nobody listens at: nothing leaves this machine.
   host.env.HTTP_PROXY = deadUrl();
   assertEquals((await host.run("check", "--allow-insecure")).code, 75);
