@@ -28,10 +28,15 @@ export interface DeliveryOptions
 /** The longest time between two turns of a loop, in milliseconds. */
 export const TURN_MS = 5_000;
 
+/** Larger captures leave one place to the others, in bytes: each may take hours. */
+const LARGE_BYTES = 100 * 1024 * 1024;
+
 /** Claims captures, uploads several at a time, and hands each one's outcome on. */
 export class Delivery {
   readonly #options: DeliveryOptions;
   readonly #prefetch: Prefetch;
+  /** How many large captures are on their way. */
+  #large = 0;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
@@ -89,9 +94,16 @@ export class Delivery {
     const { throttle, patience, wakeup, pause } = this.#options;
     if (pause.isOn) return false;
     while (!stop.aborted && running.size < throttle.limit) {
-      const capture = patience.try(() => this.#prefetch.next(throttle.limit));
+      const { limit } = throttle;
+      const mayBeLarge = this.#large < Math.max(limit - 1, 1);
+      const admits = (capture: QueuedCapture) =>
+        mayBeLarge || !isLarge(capture);
+      const capture = patience.try(() => this.#prefetch.next(limit, admits));
       if (!capture) break;
+      const large = Number(isLarge(capture));
+      this.#large += large;
       const upload = this.#upload(capture, abort).finally(() => {
+        this.#large -= large;
         running.delete(upload);
         wakeup.wake();
       });
@@ -150,4 +162,8 @@ export class Delivery {
       isPrivate: spooled,
     };
   }
+}
+
+function isLarge({ size }: QueuedCapture): boolean {
+  return (size ?? 0) > LARGE_BYTES;
 }

@@ -31,18 +31,24 @@ export class Prefetch {
    *
    * @param concurrency How many are sent at a time; where each takes a while, twice
    * as many are claimed, for what is claimed counts as uploading.
+   * @param admits Whether one may be sent now; some others are claimed and wait.
    * @throws {DatabaseError} if the queue cannot be used.
    */
-  next(concurrency: number): QueuedCapture | undefined {
-    if (this.#claimed.length === 0) {
+  next(
+    concurrency: number,
+    admits: (capture: QueuedCapture) => boolean = () => true,
+  ): QueuedCapture | undefined {
+    if (!this.#claimed.some(admits) && this.#claimed.length < MAX_CLAIM) {
       const now = this.#now();
       const isFast = now - this.#claimedMs < AHEAD_MS;
       const more = isFast ? Math.min(2 * this.#count, MAX_CLAIM) : 0;
-      this.#claimed = this.#queue.claim(Math.max(more, 2 * concurrency));
-      this.#count = this.#claimed.length;
+      const claimed = this.#queue.claim(Math.max(more, 2 * concurrency));
+      this.#claimed.push(...claimed);
+      this.#count = claimed.length;
       this.#claimedMs = now;
     }
-    return this.#claimed.shift();
+    const at = this.#claimed.findIndex(admits);
+    return at < 0 ? undefined : this.#claimed.splice(at, 1)[0];
   }
 
   /**

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { openRegularFile } from "../../sync/host/opened_file.ts";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { AgentFixture } from "../helpers/agent_fixture.ts";
 import { CaptureServer, created } from "../helpers/capture_server.ts";
@@ -118,6 +119,27 @@ Deno.test("The agent goes on with others after a failure though a slow upload is
   );
   assertEquals(server.inFlight, 1);
   slow.resolve();
+});
+
+Deno.test("The agent leaves a place to small captures, however many large ones there are", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url, { timeout: 20_000 });
+  const large = ["large 1", "large 2"].map((name) => {
+    const path = fixture.dir.write(name, "");
+    Deno.truncateSync(path, 100 * 1024 * 1024 + 1);
+    using file = openRegularFile(path);
+    return { filepath: path, metadataJson: "{}", identity: file.identity };
+  });
+  fixture.queue.enqueueMany(large);
+  fixture.enqueue("small");
+  const small = Promise.withResolvers<void>();
+  server.answer = async (upload) => {
+    if (upload.filename === "small") small.resolve();
+    else await small.promise;
+    return created(upload);
+  };
+  await fixture.agent({ concurrency: 2 }).runOnce();
+  assertEquals(server.names.toSorted(), ["large 1", "large 2", "small"]);
 });
 
 Deno.test("The agent calls back only when a delivery is recorded", async () => {

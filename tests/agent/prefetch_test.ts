@@ -17,6 +17,17 @@ Deno.test("Prefetch hands out what is due, oldest first, and gives back what was
   assertEquals(prefetch.next(2)?.id, ids[2]);
 });
 
+Deno.test("Prefetch passes by what may not be sent now, and keeps it for later", async () => {
+  await using fixture = new AgentFixture("http://127.0.0.1:9");
+  const ids = fixture.enqueue(...Array.from({ length: 9 }, (_, i) => `${i}`));
+  const prefetch = new Prefetch(fixture.queue);
+  const isLast = ({ id }: { id: string }) => id === ids[8];
+  const found = Array.from({ length: 4 }, () => prefetch.next(1, isLast)?.id);
+  assertEquals(found.filter((id) => id !== undefined), [ids[8]]);
+  assertEquals(prefetch.next(1, isLast), undefined);
+  assertEquals(prefetch.next(1)?.id, ids[0]);
+});
+
 Deno.test("Prefetch claims the more together the faster they are begun, and few where each takes long", async () => {
   await using fixture = new AgentFixture("http://127.0.0.1:9");
   fixture.enqueue(...Array.from({ length: 100 }, (_, i) => `${i}`));
