@@ -50,11 +50,10 @@ export const ExitCode = {
 /** One command: its arguments and options, and its help. */
 export interface Command {
   summary: string;
-  /** The arguments after its name. */
+  /** The arguments after its name: none, one, or with `...` any number. */
   args?: string;
-  /** How many arguments that are not options it takes. */
+  /** How many of them it needs. @default {1, if it takes any} */
   min?: number;
-  max?: number;
   options: readonly OptionName[];
   /** Whether the token is read before the command begins. @default {true} */
   readsToken?: boolean;

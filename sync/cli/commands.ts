@@ -19,7 +19,6 @@ export const COMMANDS: Record<string, Command> = {
   run: {
     summary:
       "Be the agent: deliver what is queued and what comes, until told to stop",
-    max: 0,
     options: [...RUN_OPTIONS, "dry-run"],
     readsToken: false,
     aliases: SHORT,
@@ -32,7 +31,6 @@ export const COMMANDS: Record<string, Command> = {
   enqueue: {
     summary: "Queue files; prints an id for each as soon as it is safe",
     args: "FILE...",
-    min: 1,
     options: [
       ...STORE,
       ...SPOOL,
@@ -50,7 +48,6 @@ export const COMMANDS: Record<string, Command> = {
   upload: {
     summary: "Send files at once; what cannot be delivered now is queued",
     args: "FILE...",
-    min: 1,
     options: [...UPLOADS, ...STORE, ...SPOOL, ...METADATA, ...TALK],
     aliases: SHORT,
     example:
@@ -61,7 +58,6 @@ export const COMMANDS: Record<string, Command> = {
   },
   sync: {
     summary: "Try every pending capture once, due or not, then exit",
-    max: 0,
     options: [...UPLOADS, ...STORE, ...TURNS, "keep-history", ...TALK],
     aliases: SHORT,
     example: "jarvis-agent sync --server https://captures.example.org",
@@ -71,7 +67,6 @@ export const COMMANDS: Record<string, Command> = {
   },
   status: {
     summary: "Show the queue, the agent and the server",
-    max: 0,
     options: [
       "server",
       "allow-insecure",
@@ -89,14 +84,12 @@ export const COMMANDS: Record<string, Command> = {
   },
   list: {
     summary: "Show the captures in the queue, oldest first",
-    max: 0,
     options: [...STORE, "status", ...SELECTION, "reason", "group", "json"],
     example: "jarvis-agent list --status failed --since 2d",
     load: () => import("./commands/list.ts"),
   },
   history: {
     summary: "Show what was delivered, the latest first",
-    max: 0,
     options: [...STORE, ...SELECTION, "json"],
     example: "jarvis-agent history --since 1h --path '*.png'",
     load: () => import("./commands/history.ts"),
@@ -104,8 +97,6 @@ export const COMMANDS: Record<string, Command> = {
   show: {
     summary: "Show all that is known of one capture",
     args: "ID|PREFIX|FILE",
-    min: 1,
-    max: 1,
     options: [...STORE, "json"],
     example: "jarvis-agent show 0192f3",
     notes: NAMES,
@@ -114,6 +105,7 @@ export const COMMANDS: Record<string, Command> = {
   retry: {
     summary: "Make captures due now, with no attempt charged",
     args: "ID|PREFIX|FILE...",
+    min: 0,
     options: [...STORE, "failed", "all", "reason"],
     example: "jarvis-agent retry --failed",
     notes: NAMES,
@@ -122,7 +114,6 @@ export const COMMANDS: Record<string, Command> = {
   bump: {
     summary: "Let captures be sent next",
     args: "ID|PREFIX|FILE...",
-    min: 1,
     options: [...STORE],
     example: "jarvis-agent bump 0192f3ab",
     notes: NAMES,
@@ -131,7 +122,6 @@ export const COMMANDS: Record<string, Command> = {
   remove: {
     summary: "Remove captures from the queue, undelivered",
     args: "ID|PREFIX|FILE...",
-    min: 1,
     options: [...STORE, "yes"],
     example: "jarvis-agent remove door.png",
     notes: NAMES,
@@ -141,7 +131,6 @@ export const COMMANDS: Record<string, Command> = {
     summary:
       "Copy captures with their metadata out of the queue, as NAME and NAME.json",
     args: "ID|PREFIX|FILE... DIR",
-    min: 1,
     options: [...STORE, "failed"],
     example: "jarvis-agent export --failed ./rescued",
     notes:
@@ -151,14 +140,12 @@ ${NAMES}`,
   },
   cleanup: {
     summary: "Remove captures that failed some days ago",
-    max: 0,
     options: [...STORE, "days", "dry-run"],
     example: "jarvis-agent cleanup --days 30",
     load: () => import("./commands/cleanup.ts"),
   },
   pause: {
     summary: "Send nothing until told otherwise; captures are still taken over",
-    max: 0,
     options: [...STORE, "for"],
     example: "jarvis-agent pause --for 2h",
     notes:
@@ -167,7 +154,6 @@ ${NAMES}`,
   },
   resume: {
     summary: "End a pause",
-    max: 0,
     options: [...STORE],
     example: "jarvis-agent resume",
     load: async () => ({
@@ -176,7 +162,6 @@ ${NAMES}`,
   },
   check: {
     summary: "Ask the server whether it is ready",
-    max: 0,
     options: [...SERVER],
     example: "jarvis-agent check --server https://captures.example.org",
     notes: "Exits 0 if it is, 75 if not.",
@@ -184,7 +169,6 @@ ${NAMES}`,
   },
   doctor: {
     summary: "Look for what is wrong with this installation",
-    max: 0,
     options: [...RUN_OPTIONS, "json"],
     aliases: SHORT,
     readsToken: false,
@@ -196,7 +180,6 @@ ${NAMES}`,
   },
   config: {
     summary: "Show the settings of this host, and where each comes from",
-    max: 0,
     options: [...RUN_OPTIONS, "json"],
     aliases: SHORT,
     example: "jarvis-agent config",
@@ -207,8 +190,6 @@ ${NAMES}`,
   completions: {
     summary: "Print what lets a shell complete commands and options",
     args: "bash|zsh|fish",
-    min: 1,
-    max: 1,
     options: [],
     readsSettingsFile: false,
     example: "jarvis-agent completions bash",
@@ -220,7 +201,6 @@ fish  jarvis-agent completions fish > ~/.config/fish/completions/jarvis-agent.fi
   },
   man: {
     summary: "Print the manual page",
-    max: 0,
     options: [],
     readsSettingsFile: false,
     example: "jarvis-agent man",
@@ -230,8 +210,6 @@ fish  jarvis-agent completions fish > ~/.config/fish/completions/jarvis-agent.fi
   service: {
     summary: "Let systemd run the agent, for this user",
     args: "install|uninstall|status|print|restart|logs",
-    min: 1,
-    max: 1,
     options: RUN_OPTIONS,
     aliases: SHORT,
     readsSettingsFile: false,

@@ -112,9 +112,10 @@ function commandOf(name: string): Command {
 }
 
 function assertCount(name: string, command: Command, args: string[]): void {
-  const { min = 0, max = Infinity } = command;
+  const { args: expected = "", min = expected === "" ? 0 : 1 } = command;
+  const max = expected.includes("...") ? Infinity : expected === "" ? 0 : 1;
   if (args.length < min) {
-    throw new UsageError(`Cannot ${name} nothing: expected ${command.args}`);
+    throw new UsageError(`Cannot ${name} nothing: expected ${expected}`);
   }
   if (args.length > max) {
     throw new UsageError(

@@ -9,7 +9,6 @@ import {
 import { ClaimOrder, type Order } from "./claim_order.ts";
 import { QueueFile, type QueueFileOptions } from "./queue_file.ts";
 import { QueueRecords } from "./queue_records.ts";
-import { copyRows } from "./repair/copy_rows.ts";
 import {
   chargeAtOnce,
   completeOne,
@@ -224,14 +223,6 @@ export class UploadQueue extends QueueRecords {
   /** Makes every waiting capture due now; what was charged stays. */
   makeAllDue(): void {
     this.file.write((sql) => sql.makeAllDue.run());
-  }
-
-  /**
-   * Takes over what another queue has, its history too, and returns how many captures
-   * that were: of one whose file was removed, which nobody else can read any more.
-   */
-  takeOver(lost: UploadQueue): number {
-    return copyRows(lost.file.database, this.file.database).captures;
   }
 
   /**

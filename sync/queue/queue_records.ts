@@ -1,5 +1,6 @@
 import { AgentRow } from "./agent_row.ts";
 import { idOf, whole } from "./capture_row.ts";
+import { copyRows } from "./repair/copy_rows.ts";
 import type { Attempt } from "./transitions.ts";
 import {
   fileKey,
@@ -178,5 +179,13 @@ export class QueueRecords extends AgentRow {
       // A clock that was set back leaves none in the future.
       sql.forgetSamples.run(timeMs - DAY_MS, timeMs);
     });
+  }
+
+  /**
+   * Takes over the captures and the history of another queue, and returns how many
+   * captures that were: of one whose file was removed, which no other process can read.
+   */
+  takeOver(lost: QueueRecords): number {
+    return copyRows(lost.file.database, this.file.database).captures;
   }
 }
