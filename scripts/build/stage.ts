@@ -49,7 +49,7 @@ export class Stage implements Disposable {
 
 /** The npm packages that only tests and tools import. */
 const TOOLS =
-  /^(npm:)?(@fastify|@seriousme|@sinonjs|@types|ajv|axe-core|fast-|fsevents|hono|json-schema-traverse|playwright-core|pure-rand|require-from-string|type-detect|undici-types|yaml)\b/;
+  /^(npm:)?(@bufbuild|@fastify|@lezer|@prometheus-io|@seriousme|@sinonjs|@types|@xmldom|ajv|axe-core|fast-|fsevents|hono|json-schema-traverse|playwright-core|plist|pure-rand|require-from-string|type-detect|undici-types|xmlbuilder|yaml)\b/;
 
 /** Takes these out of a lock file: every package in it would go into the executable. */
 function dropTools(path: string): void {
