@@ -45,7 +45,9 @@ export interface UploadQueueOptions extends QueueFileOptions {
 
 /**
  * The persistent queue of captures, in one SQLite file that several processes
- * may use at once.
+ * may use at once. This class changes captures; the classes below it query them
+ * (`QueueReader`), keep the agent's state (`AgentRow`), and history and watched files
+ * (`QueueRecords`).
  *
  * ```text
  *                 claim                  delivered
