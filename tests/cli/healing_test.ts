@@ -1,5 +1,4 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { StatusReport } from "../../sync/monitor/status_report.ts";
 import { CaptureServer } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { Host } from "../helpers/host.ts";
@@ -28,7 +27,7 @@ async function advised(host: Host, text: string | null): Promise<void> {
   const { NOTIFY_SOCKET: _, ...env } = host.env;
   const observer = new Host(undefined, env);
   await eventually(`status advises ${text}`, async () => {
-    const { advice } = await observer.json<StatusReport>("status");
+    const { advice } = await observer.status();
     return text === null
       ? advice.length === 0
       : advice.some((line) => line.includes(text));
@@ -55,7 +54,7 @@ Deno.test(
     await advised(host, problem);
     host.write("captures/door.png");
     await eventually("it is taken over", async () => {
-      const { pending } = await host.json<StatusReport>("status");
+      const { pending } = await host.status();
       return pending === 1;
     });
     assertEquals(server.uploads.length, 0);

@@ -46,7 +46,7 @@ Deno.test("--proof status takes any 2xx for a delivery, and the log says what th
   await using agent = await host.startAgent("--proof=status");
   await host.enqueue(host.write("b.png"));
   await eventually("it counts as delivered", async () => {
-    const { delivered } = await host.json<{ delivered: number }>("status");
+    const { delivered } = await host.status();
     return delivered === 1;
   });
   assertStringIncludes(agent.stderr, "a captive portal too: what that got is");

@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { StatusReport } from "../../sync/monitor/status_report.ts";
 import { ProcessLock } from "../../sync/host/lock.ts";
 import { CaptureServer } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
@@ -95,7 +94,7 @@ Deno.test("a reload that the agent could not begin anew with is refused", {
     agent.kill("SIGHUP");
     await agent.said(RegExp(`error ${reason}.*; going on with what held befo`));
     await eventually("status says so", async () => {
-      const { agent, verdict } = await host.json<StatusReport>("status");
+      const { agent, verdict } = await host.status();
       return verdict.level === "warning" &&
         agent.problem?.startsWith(`A reload was refused: ${reason}`);
     });
@@ -106,8 +105,7 @@ Deno.test("a reload that the agent could not begin anew with is refused", {
   agent.kill("SIGHUP");
   await eventually(
     "status says that it is over",
-    async () =>
-      (await host.json<StatusReport>("status")).agent.problem === null,
+    async () => (await host.status()).agent.problem === null,
   );
 });
 
@@ -123,7 +121,7 @@ Deno.test("a reload is refused while the file that --config names is gone", {
   const reason = `Cannot read the settings file "${file}": `;
   await agent.said(`error ${reason}`);
   await eventually("status says so", async () => {
-    const { problem } = (await host.json<StatusReport>("status")).agent;
+    const { problem } = (await host.status()).agent;
     return problem?.startsWith(`A reload was refused: ${reason}`);
   });
   await host.enqueue(host.write("a.png"));

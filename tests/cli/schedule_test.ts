@@ -109,7 +109,7 @@ Deno.test("a reload brings another schedule into effect, and none", {
   write("");
   agent.kill("SIGHUP");
   await eventually("it has none", async () => {
-    const { schedule } = await host.json<StatusReport>("status");
+    const { schedule } = await host.status();
     return schedule === null;
   });
 });
@@ -152,7 +152,7 @@ Deno.test("status says how much may leave now, and until when", async () => {
   const timetable = `${from},512K ${to},off`;
   await using host = new Host(server.url, { JARVIS_BANDWIDTH: timetable });
   await using agent = await host.startAgent();
-  const { bandwidth } = await host.json<StatusReport>("status");
+  const { bandwidth } = await host.status();
   assertEquals(
     [bandwidth?.text, bandwidth?.bytesPerSecond],
     [timetable, 524_288],

@@ -1,5 +1,7 @@
+import type { StatusReport } from "../../sync/monitor/status_report.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
 import { type Ended, runCli, type RunningCli, startCli } from "./cli.ts";
+import { runInProcess } from "./in_process.ts";
 import { TempDir } from "./temp_dir.ts";
 
 /** A capture host of a test's own: files, a data directory, and the program on it. */
@@ -81,6 +83,17 @@ export class Host implements AsyncDisposable {
     } catch {
       throw new Error(`${args.join(" ")} printed no JSON: ${stdout}${stderr}`);
     }
+  }
+
+  /**
+   * What `status --json` says, by the program in this process: whoever asks again and
+   * again would else keep the machine busy with starts.
+   */
+  async status(): Promise<StatusReport> {
+    const args = ["status", "--json"];
+    const { stdout, stderr } = await runInProcess(args, this.env);
+    if (stdout === "") throw new Error(`status printed no JSON: ${stderr}`);
+    return JSON.parse(stdout);
   }
 
   /** Opens the queue past the program. */
