@@ -98,7 +98,7 @@ for (const [name, wrong] of Object.entries(WRONG)) {
   Deno.test(`a wrong value of --${option} ends with 2, naming it and what was expected`, async () => {
     const { env } = OPTIONS[option] as OptionSpec;
     const command = commandWith(option);
-    const args = COMMANDS[command]!.min ? [command, "file"] : [command];
+    const args = COMMANDS[command]!.args ? [command, "file"] : [command];
     for (const value of values) {
       const both = await Promise.all([
         runInProcess([...args, `--${option}=${value}`], { HOME }),
