@@ -131,9 +131,12 @@ Deno.test("an agent sends as soon as a clock that jumps says so, and breaks off 
 
   clock.set(2.5 * 3600);
   await eventually("it is being sent", () => server.inFlight === 1);
-  const check = await host.run("status", "--check", "--max-age=2h");
-  // It could have been sent for half an hour only.
-  assertEquals([check.code, check.stdout.slice(0, 3)], [0, "ok:"]);
+  // It could have been sent for half an hour only. Before its next beat the agent
+  // seems to hang.
+  await eventually("nobody is alarmed", async () => {
+    const check = await host.run("status", "--check", "--max-age=2h");
+    return check.code === 0 && check.stdout.startsWith("ok:");
+  });
 
   clock.set(4 * 3600);
   await eventually(
