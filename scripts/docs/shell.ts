@@ -46,6 +46,7 @@ export class Shell implements AsyncDisposable {
         HOME: home,
         PATH: `${bin}:${Deno.env.get("PATH")}`,
         DENO_DIR: denoDir(),
+        ...dependencies(),
       },
       stdin: "piped",
       stdout: "piped",
@@ -111,4 +112,15 @@ function denoDir(): string {
     args: ["info", "--json", "--no-config"],
   }).outputSync();
   return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
+}
+
+/** Where the dependencies come from, if that was chosen. */
+function dependencies(): Record<string, string> {
+  const names = ["JSR_URL", "DENO_SQLITE_PATH"];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = Deno.env.get(name);
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 }

@@ -55,8 +55,11 @@ class Scene implements AsyncDisposable {
     return stdout.trim();
   }
 
-  /** Starts an agent, hands it one more capture, and stops it when that has arrived. */
-  async deliverAll(args: string[] = []): Promise<void> {
+  /**
+   * Starts an agent, hands it one more capture, and stops it when that has arrived and
+   * a watched folder is empty.
+   */
+  async deliverAll(args: string[] = [], folder?: string): Promise<void> {
     const fresh = `fresh ${crypto.randomUUID()}.png`;
     await using agent = startCli([
       "run",
@@ -76,7 +79,8 @@ class Scene implements AsyncDisposable {
       const { pending, uploading } = JSON.parse(
         await this.run("status", "--json"),
       );
-      return pending + uploading === 0;
+      return pending + uploading === 0 &&
+        (!folder || [...Deno.readDirSync(folder)].length === 0);
     });
     agent.kill("SIGTERM");
     const { code, stderr } = await agent.ended();
@@ -180,14 +184,14 @@ for (
   Deno.test(`a crash of a watching agent at ${step} loses nothing, and nothing arrives twice`, async () => {
     await using scene = new Scene();
     const watched = scene.dir.write("watched/door.png", "bytes of the door");
-    const watch = ["--watch", scene.dir.join("watched"), "--settle", "0"];
+    const folder = scene.dir.join("watched");
+    const watch = ["--watch", folder, "--settle", "0"];
     const args = [...watch, "--after-upload", "delete"];
     await scene.crash(step, ["run", "--server", scene.server.url, ...args]);
     // The original goes last of all.
     assertEquals(Deno.readTextFileSync(watched), "bytes of the door");
-    await scene.deliverAll(args);
+    await scene.deliverAll(args, folder);
     assertEquals(scene.arrivals, 1);
-    assertEquals([...Deno.readDirSync(scene.dir.join("watched"))], []);
     assertEquals(scene.spooled, step === "spool-file" ? 1 : 0);
   });
 }
