@@ -148,10 +148,13 @@ function hasQueue({ dataDir }: Settings): boolean {
   return naming(() => holdsQueue(dataDir));
 }
 
-/** Even to be read a queue needs a directory that can be written to. */
+/** Even to be read a queue needs a directory that can be written to, and some room. */
 function openToLook(settings: Settings): UploadQueue {
   try {
-    return new UploadQueue(queuePath(settings));
+    return new UploadQueue(queuePath(settings), {
+      ...RESERVE,
+      looksOnly: true,
+    });
   } catch (error) {
     naming(() => assertWritable(settings.dataDir));
     throw error;

@@ -151,8 +151,9 @@ export function createPrivateDir(path: string): void {
   try {
     Deno.mkdirSync(path, { mode: 0o700 });
   } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     // Another process may have been faster.
-    if (!isFolder(path)) throw error;
+    assertDirectory({ path, info: Deno.lstatSync(path) });
   }
   syncDir(parent);
 }

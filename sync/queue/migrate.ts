@@ -16,8 +16,7 @@ import {
   SCHEMA_VERSION,
 } from "./schema.ts";
 
-/** How often, and how many milliseconds apart, the journal's mode is tried to be set. */
-const MAX_SWITCH_TRIES = 1000;
+/** How many milliseconds apart the journal's mode is tried to be set. */
 const SWITCH_WAIT_MS = 10;
 
 /**
@@ -153,15 +152,17 @@ function readPragma(
 }
 
 /**
- * Several processes that do this at once are told that the database is locked,
+ * Several processes that do this at once may be told that the database is locked,
  * without the wait that `busy_timeout` gives them everywhere else.
  */
 function switchToWal(database: Connection): void {
-  for (let tries = 1; readPragma(database, "journal_mode") !== "wal"; tries++) {
+  const { timeout } = database.prepare("PRAGMA busy_timeout").get()!;
+  const until = performance.now() + Number(timeout);
+  while (readPragma(database, "journal_mode") !== "wal") {
     try {
       database.exec("PRAGMA journal_mode = WAL");
     } catch (error) {
-      if (!hasFault(error, "busy") || tries === MAX_SWITCH_TRIES) throw error;
+      if (!hasFault(error, "busy") || performance.now() > until) throw error;
       Atomics.wait(
         new Int32Array(new SharedArrayBuffer(4)),
         0,

@@ -24,6 +24,13 @@ export interface QueueFileOptions
    * @default {0}
    */
   reserveBytes?: number;
+  /**
+   * Whether that room is only given up, where there is none on the disk even to read,
+   * and not taken: to look at a queue.
+   *
+   * @default {false}
+   */
+  looksOnly?: boolean;
 }
 
 /** A queue's database file, open: its statements, and transactions for which there is room. */
@@ -44,19 +51,14 @@ export class QueueFile implements Disposable {
    * written by a newer version; then it is left untouched.
    */
   constructor(path: string, options: QueueFileOptions) {
-    const { reserveBytes = 0 } = options;
+    const { reserveBytes = 0, looksOnly = false } = options;
     this.path = path;
     if (reserveBytes > 0) {
       this.#ballast = new Ballast(`${path}-reserve`, reserveBytes);
     }
-    try {
-      [this.database, this.sql] = open(path, options);
-    } catch (error) {
-      // Even to be opened a database needs a little room.
-      if (!this.#dropBallast(error)) throw error;
-      [this.database, this.sql] = open(path, options);
-    }
+    [this.database, this.sql] = this.#open(options);
     this.#identity = identityOf(path);
+    if (looksOnly) return;
     this.#ballast?.take();
     if (this.#ballast?.isHeld === false && this.#ballast.isNeeded) {
       this.#seizeRoom(this.#ballast);
@@ -104,6 +106,18 @@ export class QueueFile implements Disposable {
     }
   }
 
+  #open(options: QueueFileOptions): [Connection, Statements] {
+    try {
+      return open(this.path, options);
+    } catch (error) {
+      // Even to be opened a database needs a little room.
+      if (this.#dropBallast(error)) return open(this.path, options);
+      if (!this.#isFull(error)) throw error;
+      const message = `${(error as Error).message}: the disk is full`;
+      throw new DatabaseError(message, { fault: "full", cause: error });
+    }
+  }
+
   #transaction<T>(body: (sql: Statements) => T): T {
     return this.database.transaction(() => body(this.sql));
   }
@@ -146,11 +160,13 @@ export class QueueFile implements Disposable {
   }
 
   #dropBallast(error: unknown): boolean {
-    if (!this.#ballast) return false;
+    return this.#isFull(error) && this.#ballast?.drop() === true;
+  }
+
+  #isFull(error: unknown): boolean {
     // Without room for its -shm SQLite speaks of an I/O error.
-    const isFull = hasFault(error, "full") ||
-      (hasFault(error, "other") && this.#ballast.isNeeded);
-    return isFull && this.#ballast.drop();
+    return hasFault(error, "full") ||
+      (hasFault(error, "other") && this.#ballast?.isNeeded === true);
   }
 
   [Symbol.dispose](): void {

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { SmallDisk } from "../chaos/small_disk.ts";
 import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
 import type { StatusReport } from "../../sync/monitor/status_report.ts";
 import { runCli } from "../helpers/cli.ts";
@@ -219,3 +220,47 @@ Deno.test("what other users could open is closed, and reported", {
     }
   }
 });
+
+Deno.test("a file in the place of the spool is told by every command", async () => {
+  await using host = new Host(deadUrl());
+  const file = host.write("a.png");
+  await host.enqueue(file);
+  const spool = `${host.dataDir}/spool`;
+  Deno.renameSync(spool, host.join("spool"));
+  Deno.writeTextFileSync(spool, "");
+  for (const args of [["enqueue", file], ["status"], ["sync"], ["doctor"]]) {
+    const { code, stdout, stderr } = await host.run(...args);
+    assertEquals(code, 1, args[0]);
+    assertStringIncludes(
+      stdout + stderr,
+      `"${spool}" is a file, expected a directory`,
+    );
+  }
+});
+
+const canMount = await SmallDisk.canMount();
+
+Deno.test(
+  "on a full disk commands that look at the queue still can, or say that it is full",
+  {
+    ignore: !canMount,
+  },
+  async () => {
+    await using host = new Host(deadUrl());
+    await using disk = (await SmallDisk.mount(host.makeDir("data"), 48))!;
+    await host.enqueue(host.write("a.png"), "--min-free-bytes", "0");
+    const looks = { status: "1 pending", list: "a.png", doctor: "1 wait" };
+    disk.fill();
+    for (const [name, expected] of Object.entries(looks)) {
+      const { stdout, stderr } = await host.run(name);
+      assertStringIncludes(stdout, expected, stderr);
+    }
+    // Something else takes what was kept for that.
+    disk.fill();
+    for (const name of Object.keys(looks)) {
+      const { code, stdout, stderr } = await host.run(name);
+      assertStringIncludes(stdout + stderr, "the disk is full", name);
+      assertEquals(code, name === "doctor" ? 1 : 75, name);
+    }
+  },
+);

@@ -291,6 +291,21 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
+  "a queue whose file was emptied under another process is busy as soon as any other",
+  async (engine) => {
+    await using dir = new TempDir();
+    const path = dir.join("queue.db");
+    Deno.writeFileSync(path, new Uint8Array());
+    using other = openDatabase(path, { engine });
+    // As an agent does for as long as it has the queue open.
+    other.exec("BEGIN");
+    other.prepare("SELECT * FROM sqlite_master").all();
+    const open = () => new UploadQueue(path, { engine, busyTimeoutMs: 500 });
+    assertEquals(assertThrows(open, DatabaseError).fault, "busy");
+  },
+);
+
+testOnEachEngine(
   "a queue that has given its memory back goes on",
   async (engine) => {
     await using dir = new TempDir();
