@@ -234,8 +234,8 @@ export class SyncAgent {
       await delay(1000, { signal }).catch(() => {});
       interrupted = recover();
     }
-    const what = "captures were under way when the last agent ended";
-    if (interrupted) this.#log("info", `${interrupted} ${what}: pending again`);
+    const what = "Captures under way when the last agent ended, pending again";
+    if (interrupted) this.#log("info", `${what}: ${interrupted}`);
     this.#patience.try(() => this.#pause.look());
     this.#patience.try(() => this.#report.tell());
   }

@@ -1,5 +1,6 @@
 import { format as formatDuration } from "@std/fmt/duration";
 import { basename } from "@std/path";
+import { counted } from "../host/counted.ts";
 import type { Log } from "../host/log.ts";
 import type { QueuedCapture } from "../queue/queue.ts";
 import type { UploadResult } from "../upload/uploader.ts";
@@ -19,9 +20,9 @@ export class AttemptLog {
     const { captureId } = result;
     this.#log(
       "info",
-      `${
-        nameOf(capture)
-      } is delivered: ${bytes} bytes in ${ms} ms, the server's id is ${captureId}`,
+      `${nameOf(capture)} is delivered: ${
+        counted(bytes, "byte")
+      } in ${ms} ms, the server's id is ${captureId}`,
       { ...fields, serverId: captureId },
     );
   }

@@ -1,4 +1,5 @@
 import { delay } from "@std/async/delay";
+import { counted } from "../host/counted.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
 import type { Completion, UploadQueue } from "../queue/queue.ts";
@@ -24,9 +25,9 @@ export class UnrecordedError extends Error {
 
   constructor(ids: string[], cause: unknown) {
     super(
-      `Cannot record what became of ${ids.length} captures, which will be sent again with the same keys: ${
-        reasonOf(cause)
-      }`,
+      `Cannot record what became of ${
+        counted(ids.length, "capture")
+      }, to be sent again with the same keys: ${reasonOf(cause)}`,
       { cause },
     );
     this.ids = ids;

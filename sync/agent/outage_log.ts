@@ -1,4 +1,5 @@
 import { format as formatDuration } from "@std/fmt/duration";
+import { capturesWait } from "../host/counted.ts";
 import type { Log } from "../host/log.ts";
 import type { ServerStanding } from "./server_standing.ts";
 import { SHORT_WAIT_MS } from "./throttle.ts";
@@ -58,7 +59,9 @@ export class OutageLog {
     const since = isNew ? "" : ` for ${this.#duration(sinceMs)} now`;
     this.#log(
       "warn",
-      `The server cannot be used${since}, ${waiting()} captures wait: ${reason}`,
+      `The server cannot be used${since}, ${
+        capturesWait(waiting())
+      }: ${reason}`,
       { event: "outage" },
     );
   }
@@ -69,9 +72,9 @@ export class OutageLog {
     if (outage?.saidMs === undefined) return;
     this.#log(
       "info",
-      `The server is usable again after ${
-        this.#duration(outage.sinceMs)
-      }, ${waiting()} captures wait to be delivered`,
+      `The server is usable again after ${this.#duration(outage.sinceMs)}, ${
+        capturesWait(waiting())
+      } to be delivered`,
       { event: "recovered" },
     );
   }

@@ -1,5 +1,5 @@
 import { type CommandContext, ExitCode } from "./command.ts";
-import { exitCodeOf } from "./exit_code.ts";
+import { exitCodeOf, remedies } from "./exit_code.ts";
 
 /**
  * Calls `act` with every file of the command line, one after the other, and
@@ -18,6 +18,7 @@ export async function eachFile(
       codes.add(await act(filepath));
     } catch (error) {
       err(`jarvis-agent: ${reasonOf(error, filepath)}`);
+      remedies(error).forEach(err);
       codes.add(exitCodeOf(error));
     }
   }

@@ -16,3 +16,15 @@ export function exitCodeOf(error: unknown): number {
     hasFault(error, "full") || hasFault(error, "busy");
   return isTemporary ? ExitCode.temporary : ExitCode.failure;
 }
+
+/** What to do about an error whose message does not say it, in one sentence or none. */
+export function remedies(error: unknown): string[] {
+  if (hasFault(error, "full")) {
+    return [
+      "Make room on the disk that the data directory is on, then try again.",
+    ];
+  }
+  return hasFault(error, "busy")
+    ? ["Another process holds the queue locked: try again later."]
+    : [];
+}

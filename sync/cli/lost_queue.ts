@@ -1,3 +1,4 @@
+import { counted } from "../host/counted.ts";
 import { agentLockPath } from "../agent/agent_lock.ts";
 import { ProcessLock } from "../host/lock.ts";
 import type { Log } from "../host/log.ts";
@@ -36,5 +37,5 @@ export async function saveLostQueue(
   if (!isSameDir) return;
   using found = await openStore(settings, { log, thorough: true });
   const count = found.queue.takeOver(lost.queue);
-  log("warn", `${count} captures of the lost queue are in the new one`);
+  log("warn", `${counted(count, "capture")} of the lost queue taken over`);
 }

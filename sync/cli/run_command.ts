@@ -1,6 +1,5 @@
 import { AgentRunningError } from "../agent/agent_lock.ts";
 import { oneLine } from "../host/log.ts";
-import { hasFault } from "../queue/sqlite.ts";
 import { readAllSettings } from "./all_settings.ts";
 import { type Given, UsageError } from "./arguments.ts";
 import { closest } from "./closest.ts";
@@ -13,7 +12,7 @@ import {
 } from "./command.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { COMMANDS } from "./commands.ts";
-import { exitCodeOf } from "./exit_code.ts";
+import { exitCodeOf, remedies } from "./exit_code.ts";
 import { commandHelp } from "./help.ts";
 import { warnOfUnknown } from "./settings_file.ts";
 
@@ -115,7 +114,9 @@ function assertCount(name: string, command: Command, args: string[]): void {
   const { args: expected = "", min = expected === "" ? 0 : 1 } = command;
   const max = expected.includes("...") ? Infinity : expected === "" ? 0 : 1;
   if (args.length < min) {
-    throw new UsageError(`Cannot ${name} nothing: expected ${expected}`);
+    throw new UsageError(
+      `"${name}" lacks an argument: expected ${expected}`,
+    );
   }
   if (args.length > max) {
     throw new UsageError(
@@ -132,10 +133,8 @@ function explain(name: string, error: unknown, { err }: Surroundings): number {
     err(`Try "jarvis-agent ${topic}".`);
   } else if (error instanceof AgentRunningError) {
     err('"jarvis-agent status" shows it; end it before starting another one.');
-  } else if (hasFault(error, "full")) {
-    err("Make room on the disk that the data directory is on, then try again.");
-  } else if (hasFault(error, "busy")) {
-    err("Another process holds the queue locked: try again later.");
+  } else {
+    remedies(error).forEach(err);
   }
   return exitCodeOf(error);
 }

@@ -1,3 +1,4 @@
+import { counted } from "../host/counted.ts";
 import type { Given } from "./arguments.ts";
 import { readGlobs } from "./folders.ts";
 
@@ -48,7 +49,9 @@ export function select<T extends { filepath: string }>(
 
 /** Says how many are not shown. */
 export function moreText(more: number): string {
-  return `jarvis-agent: ${more} more are not shown (--limit shows more of them)`;
+  return `jarvis-agent: ${
+    counted(more, "more is", "more are")
+  } not shown (--limit shows more of them)`;
 }
 
 function readTime(given: Given, text: string): number {

@@ -1,3 +1,4 @@
+import { counted } from "../host/counted.ts";
 import { AgentRunningError } from "../agent/agent_lock.ts";
 import type { FolderStanding } from "../watch/watched_root.ts";
 import { ExitCode } from "./command.ts";
@@ -34,7 +35,7 @@ export function statusOf(
     ...(quiet === null ? [] : [quiet]),
     ...folders.filter(({ watchedBy }) => LOST.includes(watchedBy))
       .map(({ path, watchedBy }) => `the folder "${path}" is ${watchedBy}`),
-    `${pending + uploading} captures waiting`,
+    `${counted(pending + uploading, "capture")} waiting`,
     ...(failed > 0 ? [`${failed} failed`] : []),
     `server ${serverState}${serverReason ? `: ${serverReason}` : ""}`,
   ].join(", ");

@@ -12,7 +12,7 @@ import { closest } from "./closest.ts";
 import { valueOf } from "./command_line.ts";
 import { type OptionName, OPTIONS, type OptionSpec } from "./options.ts";
 import { readSecret } from "./secret_file.ts";
-import { parseEnvFile } from "./service/env_file.ts";
+import { linesNotRead, parseEnvFile } from "./service/env_file.ts";
 
 /** The settings file, as it was read. */
 export interface SettingsFile {
@@ -51,6 +51,11 @@ export function readSettingsFile(given: Given, around: Ambient): SettingsFile {
   if (path === undefined) return none;
   if (named === undefined && !isThere(path)) return none;
   const text = readSecret(path, "the settings file", around.err);
+  for (const line of linesNotRead(text)) {
+    around.err(
+      `jarvis-agent: Nothing reads line ${line} of "${path}": expected NAME=value, with nothing before NAME`,
+    );
+  }
   return { path, variables: parseEnvFile(text) };
 }
 

@@ -1,6 +1,7 @@
 import { join } from "@std/path";
 import { isAgentRunning } from "../agent/agent_lock.ts";
 import { HANGING_MS, lastBeatMs } from "../agent/heartbeat.ts";
+import { counted } from "../host/counted.ts";
 import { QUEUE_FILE } from "../host/data_dir.ts";
 import { freeBytes } from "../host/disk_space.ts";
 import { VERSION } from "../host/version.ts";
@@ -175,7 +176,9 @@ function leftovers(path: string, spool: Spool | undefined): string[] {
     ),
     ...(orphans > 0
       ? [
-        `${orphans} files in the spool's folder "orphans" belong to no capture: hand them over again, or remove them`,
+        `${
+          counted(orphans, "file")
+        } in the spool's folder "orphans" without a capture: hand over again, or remove`,
       ]
       : []),
   ];

@@ -1,3 +1,4 @@
+import { capturesWait, counted } from "../host/counted.ts";
 import { outsideText } from "../host/week_table.ts";
 import type { StatusReport } from "./status_report.ts";
 
@@ -36,13 +37,15 @@ export function verdictOf(
   }
   if (paused) {
     const until = paused.until === null ? "" : ` until ${paused.until}`;
-    return warning(`deliveries are paused${until}, ${waiting} captures wait`);
+    return warning(`deliveries are paused${until}, ${capturesWait(waiting)}`);
   }
   const isUnusable = server.state === "down" || server.state === "paused";
   if (isUnusable && !isOutside) {
     const since = server.since === null ? "" : ` since ${server.since}`;
     return failure(
-      `the server cannot be used${since}, ${waiting} captures wait: ${server.reason}`,
+      `the server cannot be used${since}, ${
+        capturesWait(waiting)
+      }: ${server.reason}`,
     );
   }
   const age = isOutside ? 0 : ageOf(report);
@@ -51,7 +54,11 @@ export function verdictOf(
       `a capture waits for ${age} s, expected at most ${maxAgeSeconds}`,
     );
   }
-  if (failed > maxFailed) return warning(`${failed} captures have failed`);
+  if (failed > maxFailed) {
+    return warning(
+      counted(failed, "capture has failed", "captures have failed"),
+    );
+  }
   const lost = folders.find(({ watchedBy }) =>
     watchedBy === "missing" || watchedBy === "refused"
   );
@@ -60,8 +67,8 @@ export function verdictOf(
   const text = waiting === 0
     ? "everything is delivered"
     : isOutside
-    ? `${outsideOf(report)}, ${waiting} captures wait`
-    : `${waiting} captures wait to be delivered`;
+    ? `${outsideOf(report)}, ${capturesWait(waiting)}`
+    : `${capturesWait(waiting)} to be delivered`;
   return { level: "ok", text };
 }
 

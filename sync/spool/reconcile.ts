@@ -1,4 +1,5 @@
 import { delay } from "@std/async/delay";
+import { counted } from "../host/counted.ts";
 import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
 import { checkMetadata } from "../capture/metadata.ts";
 import type { Log } from "../host/log.ts";
@@ -202,17 +203,16 @@ async function copyAgain(
 }
 
 function report(found: Reconciled, log: Log): void {
-  const say = (count: number, what: string) => {
-    if (count > 0) log("warn", `${count} ${what}`);
+  const say = (count: number, noun: string, text: string) => {
+    if (count > 0) log("warn", `${counted(count, noun)} ${text}`);
   };
-  say(found.requeued, "captures in the spool were not in the queue: queued");
+  const { requeued, orphaned, restored, lost } = found;
+  say(requeued, "capture", "in the spool, but not in the queue: queued");
   say(
-    found.orphaned,
-    'files in the spool belong to no capture: moved to its folder "orphans"',
+    orphaned,
+    "file",
+    'in the spool without a capture: moved to its folder "orphans"',
   );
-  say(
-    found.restored,
-    "captures had lost their copy in the spool: copied again",
-  );
-  say(found.lost, "captures have lost their copy in the spool: failed");
+  say(restored, "capture", "without a copy in the spool: copied again");
+  say(lost, "capture", "without a copy in the spool: failed");
 }

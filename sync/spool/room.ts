@@ -1,3 +1,4 @@
+import { counted } from "../host/counted.ts";
 import { isOutOfRoom } from "../host/files.ts";
 import { hasFault } from "../queue/sqlite.ts";
 import type { UploadQueue } from "../queue/queue.ts";
@@ -56,17 +57,23 @@ export class Room {
     const used = this.#usedBytes();
     if (used + size <= this.#maxSpoolBytes) return;
     throw new NoRoomError(
-      `Cannot take a capture of ${size} bytes: the spool holds ${used} bytes ` +
+      `Cannot take a capture of ${
+        counted(size, "byte")
+      }: the spool holds ${used} bytes ` +
         `and at most ${this.#maxSpoolBytes} are allowed`,
     );
   }
 
-  /** @throws {NoRoomError} if the disk would have too little left. */
+  /**
+   * @param size 0 for what takes no room of its own, or may not.
+   * @throws {NoRoomError} if the disk would have too little left.
+   */
   assertOnDisk(size: number): void {
     const free = this.#spool.freeBytes();
     if (free - size >= this.#minFreeBytes) return;
+    const taken = size === 0 ? "" : ` of ${counted(size, "byte")}`;
     throw new NoRoomError(
-      `Cannot take a capture of ${size} bytes: the disk has ${free} bytes left ` +
+      `Cannot take a capture${taken}: the disk has ${free} bytes left ` +
         `and ${this.#minFreeBytes} must stay free`,
     );
   }
@@ -82,7 +89,9 @@ export class Room {
     const share = (this.#spool.freeBytes() + used) / WATCHED_SHARE;
     if (used + size <= share) return;
     throw new NoRoomError(
-      `Cannot copy a watched file of ${size} bytes: copies may take ${
+      `Cannot copy a watched file of ${
+        counted(size, "byte")
+      }: copies may take ${
         Math.floor(share)
       } bytes of the disk and have ${used}`,
     );

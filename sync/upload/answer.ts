@@ -1,3 +1,4 @@
+import { counted } from "../host/counted.ts";
 import { oneLine } from "../host/log.ts";
 
 /** An answer as far as it was read. */
@@ -113,7 +114,7 @@ export function proofIn(answer: Answer, sent: SentCapture): Proof {
     return { instead: "another sha256", isContrary: true };
   }
   if (typeof size === "number" && !sizesOf(sent).includes(size)) {
-    const instead = `${size} bytes, expected ${sent.size}`;
+    const instead = `${counted(size, "byte")}, expected ${sent.size}`;
     return { instead, isContrary: true };
   }
   const captureId = typeof id === "number" ? digitsOfId(answer.body, id) : id;

@@ -37,7 +37,7 @@ Deno.test("OutageLog tells of an outage once, reminds every ten minutes, and tel
   note(25, null);
   note(25, null);
   assertEquals(logged, [
-    "warn The server cannot be used, 1 captures wait: Connection refused",
+    "warn The server cannot be used, 1 capture waits: Connection refused",
     "warn The server cannot be used for 10m now, 11 captures wait: Connection refused",
     "warn The server cannot be used for 20m now, 21 captures wait: Connection refused",
     "info The server is usable again after 25m, 26 captures wait to be delivered",
@@ -51,7 +51,7 @@ Deno.test("OutageLog tells of another cause, but not each time that causes take 
     if (minute > 2) note(minute, "HTTP 401");
   }
   assertEquals(logged, [
-    "warn The server cannot be used, 1 captures wait: Connection refused",
+    "warn The server cannot be used, 1 capture waits: Connection refused",
     "warn The server cannot be used for 3m now, 4 captures wait: HTTP 401",
   ]);
 });

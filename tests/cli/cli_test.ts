@@ -153,9 +153,9 @@ Deno.test("after -- nothing is a short option: a file may have its name", async 
 
 Deno.test("too few and too many arguments end with 2", async () => {
   const cases: [string[], string][] = [
-    [["enqueue"], "Cannot enqueue nothing: expected FILE..."],
-    [["upload", "--json"], "Cannot upload nothing: expected FILE..."],
-    [["remove"], "Cannot remove nothing: expected ID|PREFIX|FILE..."],
+    [["enqueue"], '"enqueue" lacks an argument: expected FILE...'],
+    [["upload", "--json"], '"upload" lacks an argument: expected FILE...'],
+    [["remove"], '"remove" lacks an argument: expected ID|PREFIX|FILE...'],
     [["retry"], "Cannot retry nothing: expected captures, --failed, --all or"],
     [
       ["retry", "x", "--all"],

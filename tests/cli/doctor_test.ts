@@ -80,7 +80,7 @@ const BROKEN: Record<
       spooled: true,
     }]);
     return {
-      expected: /^failure spool: the copies of 1 captures are not there/,
+      expected: /^failure spool: 1 capture without a copy/,
       code: 1,
     };
   },

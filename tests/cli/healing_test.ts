@@ -83,10 +83,10 @@ Deno.test(
     await host.enqueue(host.write("door.png"));
     await stands(
       manager,
-      /^STATUS=1 captures waiting, server down: Cannot reach/,
+      /^STATUS=1 capture waiting, server down: Cannot reach/,
     );
     await agent.said(
-      "The server cannot be used, 1 captures wait: Cannot reach",
+      "The server cannot be used, 1 capture waits: Cannot reach",
     );
     await advised(host, "https://captures.invalid answers");
   },

@@ -43,7 +43,7 @@ Deno.test("list filters by time, reason, name and status, and says how many more
   assertEquals(await names("--path", "/cam/n*", "--status=failed"), "new");
   const some = await host.run("list", "--path=*.png", "--limit=1");
   assertStringIncludes(some.stdout, "day.png");
-  assertStringIncludes(some.stderr, "1 more are not shown");
+  assertStringIncludes(some.stderr, "1 more is not shown");
   assertEquals((await host.run("list", "--since=soon")).code, 2);
   assertEquals((await host.run("list", "--status=lost")).code, 2);
 });
@@ -55,7 +55,7 @@ Deno.test("list stands in columns, with age, size and next try", async () => {
   assertEquals(new Set(lines.map((line) => line.indexOf("/cam/"))).size, 1);
   assertMatch(
     lines[0]!,
-    /^\S{36} {2}failed \(1 attempts\) {2,}1d \S+ old +1\.5 kB +\/cam\/day\.png$/,
+    /^\S{36} {2}failed \(1 attempt\) {2,}1d \S+ old +1\.5 kB +\/cam\/day\.png$/,
   );
   assertStringIncludes(lines[3]!, "pending, due now");
 });

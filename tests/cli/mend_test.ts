@@ -42,7 +42,7 @@ Deno.test("remove asks on a terminal, and says what becomes of the bytes", async
       ...args,
     );
   const no = await answer("n", "remove", kept!);
-  assertStringIncludes(no.stdout, "Remove 1 captures, undelivered?");
+  assertStringIncludes(no.stdout, "Remove 1 capture, undelivered?");
   assertStringIncludes(no.stdout, "Nothing was removed");
   const yes = await answer("y", "remove", gone!);
   assertStringIncludes(

@@ -24,7 +24,7 @@ Deno.test("run delivers what is enqueued while it runs, and ends with 0 when tol
   assertEquals([code, stdout], [0, ""]);
   assertMatch(
     stderr,
-    /^\S+Z info {2}Delivering to http:\S+, 1 captures waiting$/m,
+    /^\S+Z info {2}Delivering to http:\S+, 1 capture waitsing$/m,
   );
   assertMatch(stderr, /info {2}Stopped\n$/);
 });
@@ -122,7 +122,7 @@ Deno.test(
     }
     ids.push(...await host.enqueue(host.write("after")));
     await agent.said("was removed or replaced: going on with another one");
-    await agent.said("captures of the lost queue are in the new one");
+    await agent.said("of the lost queue taken over");
     server.answer = created;
     assertEquals((await host.run("sync")).code, 0);
     const history = await host.json<{ id: string }[]>("history");

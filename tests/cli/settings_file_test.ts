@@ -104,22 +104,30 @@ Deno.test("a wrong value in the settings file is told with the file's name", {
   );
 });
 
-Deno.test("a variable that nothing reads is told of, with the nearest name", {
-  ignore,
-}, async () => {
-  await using dir = new TempDir();
-  const { file, env } = homeWith(dir, "JARVIS_DATADIR=/x\nOTHER=1\n");
-  const { code, stderr } = await runInProcess(
-    ["status"],
-    { ...env, JARVIS_SERVER_ULR: "x", JARVIS_TOKEN: "t" },
-  );
-  assertEquals(code, 0);
-  assertEquals(stderr.split("\n"), [
-    "jarvis-agent: Nothing reads the variable JARVIS_SERVER_ULR in the environment; did you mean JARVIS_SERVER_URL?",
-    `jarvis-agent: Nothing reads the variable JARVIS_DATADIR in "${file}"; did you mean JARVIS_DATA_DIR?`,
-    "",
-  ]);
-});
+Deno.test(
+  "a variable or line that nothing reads is told of, with the nearest name",
+  {
+    ignore,
+  },
+  async () => {
+    await using dir = new TempDir();
+    const { file, env } = homeWith(
+      dir,
+      "JARVIS_DATADIR=/x\nOTHER=1\nexport JARVIS_GRACE=3\n",
+    );
+    const { code, stderr } = await runInProcess(
+      ["status"],
+      { ...env, JARVIS_SERVER_ULR: "x", JARVIS_TOKEN: "t" },
+    );
+    assertEquals(code, 0);
+    assertEquals(stderr.split("\n"), [
+      `jarvis-agent: Nothing reads line 3 of "${file}": expected NAME=value, with nothing before NAME`,
+      "jarvis-agent: Nothing reads the variable JARVIS_SERVER_ULR in the environment; did you mean JARVIS_SERVER_URL?",
+      `jarvis-agent: Nothing reads the variable JARVIS_DATADIR in "${file}"; did you mean JARVIS_DATA_DIR?`,
+      "",
+    ]);
+  },
+);
 
 Deno.test("a token of the environment takes the place of the file's", {
   ignore,

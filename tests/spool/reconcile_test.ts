@@ -75,7 +75,7 @@ Deno.test("an entry without a row is queued again, as it was", async () => {
   assertEquals(scene.queue.get(id), before);
   assertEquals(Deno.readTextFileSync(scene.spool.pathOf(id)), "bytes");
   assertEquals(scene.logged, [
-    "warn 1 captures in the spool were not in the queue: queued",
+    "warn 1 capture in the spool, but not in the queue: queued",
   ]);
   assertEquals(await scene.reconcile(), NOTHING);
 });

@@ -58,11 +58,12 @@ Deno.test("a disk with less room than must stay free refuses with a NoRoomError,
   const { intake } = fixture;
   const path = fixture.dir.write("door.png", "bytes");
   for (const mode of ["copy", "move"] as const) {
-    await assertRejects(
+    const { message } = await assertRejects(
       () => intake.add(path, "{}", { mode }),
       NoRoomError,
       `and ${2 ** 60} must stay free`,
     );
+    assertStringIncludes(message, "Cannot take a capture: the disk has");
   }
   fixture.assertSpooled([]);
   assertEquals(fixture.queue.getStats().pending, 0);

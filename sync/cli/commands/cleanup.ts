@@ -1,3 +1,4 @@
+import { counted } from "../../host/counted.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { noQueue, openStoreIfThere } from "../store.ts";
 
@@ -12,9 +13,12 @@ export function run({ settings, given, out, err }: CommandContext): number {
   if (given.has("dry-run")) {
     const ids = store?.queue.oldFailed(days) ?? [];
     ids.forEach((id) => out(id));
-    err(`jarvis-agent: ${ids.length} failed captures would be removed`);
+    err(
+      `jarvis-agent: ${counted(ids.length, "failed capture")} would be removed`,
+    );
     return ExitCode.ok;
   }
-  out(`${store?.intake.cleanup(days).length ?? 0} failed captures removed`);
+  const removed = store?.intake.cleanup(days).length ?? 0;
+  out(`${counted(removed, "failed capture")} removed`);
   return ExitCode.ok;
 }

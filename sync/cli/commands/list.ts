@@ -1,3 +1,4 @@
+import { counted } from "../../host/counted.ts";
 import type { CaptureStatus, QueuedCapture } from "../../queue/queue.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { moreText, readSelection, select } from "../selection.ts";
@@ -90,7 +91,7 @@ export function standingOf(capture: QueuedCapture): string {
     : waitMs > 0
     ? `, next try in ${span(waitMs)}`
     : ", due now";
-  const tried = attempts > 0 ? ` (${attempts} attempts)` : "";
+  const tried = attempts > 0 ? ` (${counted(attempts, "attempt")})` : "";
   return `${status}${next}${tried}`;
 }
 

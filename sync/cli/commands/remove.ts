@@ -1,3 +1,4 @@
+import { counted } from "../../host/counted.ts";
 import { exists } from "../../host/files.ts";
 import type { QueuedCapture } from "../../queue/queue.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
@@ -16,7 +17,7 @@ export function run(
     Deno.stdin.isTerminal();
   if (asks) {
     found.forEach((capture) => err(fateOf(capture)));
-    const what = `Remove ${found.length} captures, undelivered?`;
+    const what = `Remove ${counted(found.length, "capture")}, undelivered?`;
     if (!confirm(what)) {
       err("jarvis-agent: Nothing was removed");
       return ExitCode.failure;

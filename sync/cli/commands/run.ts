@@ -1,5 +1,6 @@
 import { delay } from "@std/async/delay";
 import { dirname } from "@std/path";
+import { counted } from "../../host/counted.ts";
 import type { SyncAgent } from "../../agent/agent.ts";
 import { acquireAgentLock } from "../../agent/agent_lock.ts";
 import type { ProcessLock } from "../../host/lock.ts";
@@ -159,7 +160,9 @@ class Service {
       onLocked: async () => {
         log(
           "info",
-          `Delivering to ${uploader.serverUrl}, ${pending} captures waiting`,
+          `Delivering to ${uploader.serverUrl}, ${
+            counted(pending, "capture")
+          } waiting`,
         );
         // Before the folders: a watched file whose entry a crash left without a
         // row would be taken over a second time.

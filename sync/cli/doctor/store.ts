@@ -1,4 +1,5 @@
 import { format as formatBytes } from "@std/fmt/bytes";
+import { counted } from "../../host/counted.ts";
 import { exists } from "../../host/files.ts";
 import { freeBytes } from "../../host/disk_space.ts";
 import { NEARLY_FULL } from "../../monitor/advice.ts";
@@ -96,13 +97,13 @@ function inspectSpool({ queue, spool }: Look): Finding[] {
   return [
     missing === 0 ? ok("spool", "it has each capture's copy") : failure(
       "spool",
-      `the copies of ${missing} captures are not there`,
+      `${counted(missing, "capture")} without a copy`,
       "hand them over again; the agent marks them failed",
     ),
     ...(orphans === 0 ? [] : [
       warning(
         "spool",
-        `${orphans} files in its folder "orphans" belong to no capture`,
+        `${counted(orphans, "file")} in its folder "orphans" without a capture`,
         "hand them over again, or remove them",
       ),
     ]),

@@ -27,6 +27,15 @@ export function parseEnvFile(text: string): Map<string, string> {
   return variables;
 }
 
+/** The numbers of the lines, from 1, that are neither read nor meant for people alone. */
+export function linesNotRead(text: string): number[] {
+  return text.split(LINE_END).flatMap((line, at) => {
+    if (/^[ \t]*([#;]|$)/.test(line)) return [];
+    const found = assignment(line);
+    return found && !UNFIT.test(found.value) ? [] : [at + 1];
+  });
+}
+
 /**
  * Returns the file with these variables set. Every other line stays as it is: a
  * comment, a variable, the order.

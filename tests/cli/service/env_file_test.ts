@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
+  linesNotRead,
   parseEnvFile,
   updateEnvFile,
 } from "../../../sync/cli/service/env_file.ts";
@@ -43,6 +44,12 @@ Deno.test("parseEnvFile() reads every kind of line end, and no value that system
     parseEnvFile("A=1\r\nB=2\rC=\u2028\nC=\x1b\n\ufeffD=4\n"),
     new Map([["A", "1"], ["B", "2"], ["C", "\u2028"]]),
   );
+});
+
+Deno.test("linesNotRead() finds what parseEnvFile() passes over, but for comments and blank lines", () => {
+  const text =
+    "\ufeffA=1\n# no\n\n ; no\r\nexport B=2\nC: 3\n{}\nD=\x1b\n E = 5\n  \n";
+  assertEquals(linesNotRead(text), [1, 5, 6, 7, 8]);
 });
 
 Deno.test("updateEnvFile() changes what is another, and leaves every other line as it is", () => {
