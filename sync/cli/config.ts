@@ -126,8 +126,8 @@ function readBandwidth(given: Given): WeekTable<number> {
 }
 
 function readSchedule(given: Given): WeekTable<boolean> | null {
-  const text = given.text("schedule");
-  if (text === undefined) return null;
+  const text = given.text("schedule") ?? "always";
+  if (text === "always") return null;
   const schedule = parseSchedule(text);
   if (schedule) return schedule;
   throw given.wrong("schedule", SCHEDULE_FORM);

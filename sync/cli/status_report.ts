@@ -50,8 +50,8 @@ export async function readReport(
   const server = serverOf(settings, queue, agent.running);
   const paused = pauseOf(queue);
   const timetables = timetablesOf(agent.running ? queue : undefined, nowMs);
-  const isStopped = STOPPED.includes(server.state) || paused !== null ||
-    timetables.schedule?.open === false;
+  const isStopped = !agent.running || STOPPED.includes(server.state) ||
+    paused !== null || timetables.schedule?.open === false;
   const report = {
     version: VERSION,
     time: new Date(nowMs).toISOString(),

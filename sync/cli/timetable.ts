@@ -11,7 +11,7 @@ import { parseBytes } from "./arguments.ts";
 
 /** How a schedule is written. */
 export const SCHEDULE_FORM =
-  "times like 22:00-06:00 or Mon-Fri 18:00-08:00,Sat,Sun";
+  "always, or times like 22:00-06:00 or Mon-Fri 18:00-08:00,Sat,Sun";
 /** How a bandwidth is written. */
 export const BANDWIDTH_FORM =
   "bytes a second, 1K or more, like 500K or 2M, off, or a timetable like 08:00,512K 18:00,10M 23:00,off";

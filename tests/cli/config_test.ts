@@ -193,6 +193,8 @@ Deno.test("the command line outweighs the environment, and the environment the d
   assertEquals(settings(["--concurrency", "2"], env).concurrency, 2);
   assertEquals(settings(["--verbose=false"], env).logLevel, "info");
   assertEquals(settings([], { JARVIS_CONCURRENCY: "" }).concurrency, 32);
+  const night = { JARVIS_SCHEDULE: "22:00-06:00" };
+  assertEquals(settings(["--schedule", "always"], night).schedule, null);
 });
 
 Deno.test("numbers of bytes take units of 1024", () => {

@@ -34,12 +34,12 @@ Deno.test("status counts what is being sent as waiting, with its age and bytes",
   assertEquals((await host.json<StatusReport>("status")).waitingBytes, 8);
 });
 
-Deno.test("status tells a rate while captures are delivered, and none in an outage", async () => {
+Deno.test("status tells a rate while captures are delivered, and none in an outage or without an agent", async () => {
   await using host = new Host(NOBODY);
   await host.enqueue(host.write("a.png"), host.write("b.png"));
   using queue = host.queue();
   // As the agent that runs.
-  using _lock = await ProcessLock.tryAcquire(agentLockPath(queue.path));
+  const lock = await ProcessLock.tryAcquire(agentLockPath(queue.path));
   const [first] = queue.getPending();
   queue.markUploading(first!.id);
   queue.markCompleted(first!.id);
@@ -49,6 +49,8 @@ Deno.test("status tells a rate while captures are delivered, and none in an outa
   };
   assert(await rateWhile("ready"));
   assertEquals(await rateWhile("down"), null);
+  lock![Symbol.dispose]();
+  assertEquals(await rateWhile("ready"), null);
 });
 
 Deno.test("status says what a person should do, for each problem", {

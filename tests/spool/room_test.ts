@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { libc } from "../../sync/host/libc.ts";
 import { Intake } from "../../sync/spool/intake.ts";
 import { MIN_FREE_BYTES, NoRoomError, Room } from "../../sync/spool/room.ts";
