@@ -18,11 +18,12 @@ export class AttemptLog {
     const fields = fieldsOf("delivered", capture, result);
     const { bytes, ms } = fields;
     const { captureId } = result;
+    const size = bytes === null ? "" : `${counted(bytes, "byte")} `;
     this.#log(
       "info",
-      `${nameOf(capture)} is delivered: ${
-        counted(bytes, "byte")
-      } in ${ms} ms, the server's id is ${captureId}`,
+      `${
+        nameOf(capture)
+      } is delivered: ${size}in ${ms} ms, the server's id is ${captureId}`,
       { ...fields, serverId: captureId },
     );
   }

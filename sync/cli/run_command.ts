@@ -118,6 +118,10 @@ function assertCount(name: string, command: Command, args: string[]): void {
       `"${name}" lacks an argument: expected ${expected}`,
     );
   }
+  // Most likely of a variable that is not set; as a path it would be this folder.
+  if (args.includes("")) {
+    throw new UsageError(`Cannot use an empty argument: expected ${expected}`);
+  }
   if (args.length > max) {
     throw new UsageError(
       `Cannot use "${args[max]}": "${name}" takes no arguments but options`,

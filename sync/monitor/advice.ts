@@ -76,7 +76,10 @@ function serverAdvice({ server, agent }: Part, names: AdviceNames): string[] {
   if (status === 407) {
     return [`${what}: HTTPS_PROXY or HTTP_PROXY lacks the proxy's password`];
   }
-  if ([404, 405, 421].includes(status) || status >= 300 && status < 400) {
+  if (
+    [404, 405, 421].includes(status) || status >= 300 && status < 400 ||
+    reason.includes("this is not the capture server")
+  ) {
     return [`${what}: ${url} may not be the capture server's address`];
   }
   if (/certificate/i.test(reason)) {

@@ -14,6 +14,8 @@ export interface Answer {
   retryAfterMs: number | null;
   /** Whether it came before the whole request had left. */
   isEarly: boolean;
+  /** Where a redirect leads, which is not followed. */
+  location?: string | undefined;
 }
 
 /** The capture that was sent, to compare an answer with. */
@@ -55,6 +57,7 @@ export async function readAnswer(
 ): Promise<Answer> {
   const { status, headers } = response;
   const type = headers.get("content-type") ?? "";
+  const location = headers.get("location");
   const serverMs = Date.parse(headers.get("date") ?? "") || Date.now();
   return {
     status,
@@ -62,6 +65,7 @@ export async function readAnswer(
     ...await readBody(response),
     retryAfterMs: parseRetryAfter(headers.get("retry-after"), serverMs),
     isEarly,
+    ...(location !== null && status >= 300 && status < 400 && { location }),
   };
 }
 

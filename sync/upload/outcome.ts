@@ -109,8 +109,10 @@ export function outcomeOfAnswer(answer: Answer, judging: Judging): Outcome {
 
 /** Returns the status with the server's words, for a person. */
 export function describeAnswer(answer: Answer, secrets: Secrets): string {
-  const words = redact(answer.body, secrets);
-  return `HTTP ${answer.status}${words && `: ${words}`}`;
+  const { status, body, location } = answer;
+  const text = location === undefined ? body : `it redirects to ${location}`;
+  const words = redact(text, secrets);
+  return `HTTP ${status}${words && `: ${words}`}`;
 }
 
 /** Only proof counts: whatever else answers 200 to everything is not the capture server. */

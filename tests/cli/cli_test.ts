@@ -155,6 +155,7 @@ Deno.test("too few and too many arguments end with 2", async () => {
   const cases: [string[], string][] = [
     [["enqueue"], '"enqueue" lacks an argument: expected FILE...'],
     [["upload", "--json"], '"upload" lacks an argument: expected FILE...'],
+    [["enqueue", ""], "Cannot use an empty argument: expected FILE..."],
     [["remove"], '"remove" lacks an argument: expected ID|PREFIX|FILE...'],
     [["retry"], "Cannot retry nothing: expected captures, --failed, --all or"],
     [

@@ -24,7 +24,7 @@ Deno.test("run delivers what is enqueued while it runs, and ends with 0 when tol
   assertEquals([code, stdout], [0, ""]);
   assertMatch(
     stderr,
-    /^\S+Z info {2}Delivering to http:\S+, 1 capture waitsing$/m,
+    /^\S+Z info {2}Delivering to http:\S+, 1 capture waiting$/m,
   );
   assertMatch(stderr, /info {2}Stopped\n$/);
 });

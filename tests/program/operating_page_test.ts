@@ -73,6 +73,7 @@ function reports(): StatusReport[] {
     down("HTTP 401: no"),
     down("HTTP 407"),
     down("HTTP 404"),
+    down("HTTP 204 with an empty body: this is not the capture server"),
     down("certificate has expired"),
     down(null),
     { spool: { bytes: 95, maxBytes: 100, freeBytes: 1e9 } },

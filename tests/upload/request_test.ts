@@ -175,7 +175,8 @@ Deno.test("a redirect is not followed: captures and token go nowhere else", asyn
     const location = `${elsewhere.url}/api/captures`;
     const result = await attemptAt(answering(status, "", { location }));
     assertEquals(result.outcome, "refused");
-    assertEquals(result.error, `HTTP ${status}`);
+    assertEquals(result.error, `HTTP ${status}: it redirects to ${location}`);
+    assertEquals(result.reason?.includes(location), false);
   }
   assertEquals(elsewhere.accepted, 0);
 });
