@@ -12,7 +12,12 @@ import {
   isSameFile,
   type OpenedFile,
 } from "../host/opened_file.ts";
-import { openCapture, UnfinishedFileError } from "./private_copy.ts";
+import { readHashed } from "../host/sha256.ts";
+import {
+  assertUnchanged,
+  openCapture,
+  UnfinishedFileError,
+} from "./private_copy.ts";
 import type { Described } from "./record_log.ts";
 import { asNoRoom, NoRoomError, type Room } from "./room.ts";
 import type { Spool, SpoolRecord } from "./spool.ts";
@@ -119,23 +124,36 @@ export class Copies {
       using file = openWatched(watched);
       if (!isSameFile(file.identity, identity)) return undefined;
       if (identity.size <= copyUpToBytes) {
-        const record = await this.of(capture, file);
-        this.#log.forget(NO_ROOM);
-        return record;
+        return await this.#copyOrHash(capture, file);
       }
     } catch (error) {
       if (error instanceof CaptureFileError) return undefined;
       if (error instanceof UnfinishedFileError) return undefined;
-      if (error instanceof NoRoomError) {
-        const { message } = error;
-        this.#log.warn(
-          NO_ROOM,
-          `Watched files are sent from where they are, and must stay there until then: ${message}`,
-        );
-      } else if (!(error instanceof CaptureReadError)) throw error;
+      if (!(error instanceof CaptureReadError)) throw error;
       // An unreadable file is queued where it is: that shows it, and holds up no other.
     }
-    return { ...capture, identity };
+    return { ...capture, identity, spooled: false as const };
+  }
+
+  /** Without room for a copy the hash tells a file that is only touched from another version. */
+  async #copyOrHash(capture: Described, file: OpenedFile) {
+    try {
+      const record = await this.of(capture, file);
+      this.#log.forget(NO_ROOM);
+      return record;
+    } catch (error) {
+      if (!(error instanceof NoRoomError)) throw error;
+      const { identity } = file;
+      this.#log.warn(
+        NO_ROOM,
+        `Watched files are sent from where they are, and must stay there until then: ${error.message}`,
+      );
+      const sinceMs = Date.now();
+      const read = await readHashed(file);
+      await assertUnchanged(file, read, { sinceMs });
+      const { sha256 } = read;
+      return { ...capture, identity, sha256, spooled: false as const };
+    }
   }
 }
 

@@ -176,7 +176,8 @@ export class Intake {
     using file = openCapture(capture.filepath);
     // Not by a link, which may lead elsewhere later.
     const filepath = Deno.realPathSync(capture.filepath);
-    this.#commit([{ ...capture, filepath, identity: file.identity }]);
+    const { identity } = file;
+    this.#commit([{ ...capture, filepath, identity, spooled: false }]);
   }
 
   async #move(capture: Described): Promise<void> {
@@ -242,8 +243,8 @@ export class Intake {
 }
 
 /** A capture as it is queued: with a copy in the spool, or where it is. */
-type Taken = SpoolRecord | NewCapture & { sha256?: never };
+type Taken = SpoolRecord | NewCapture & { spooled: false };
 
 function isCopied(capture: Taken): capture is SpoolRecord {
-  return capture.sha256 !== undefined;
+  return !("spooled" in capture);
 }

@@ -58,6 +58,35 @@ for (const after of ["keep", "delete"]) {
   });
 }
 
+Deno.test("a file that waits without a copy, as there is no room for one, stays one capture when it is touched", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const args = ["--max-spool-bytes=1", "--after-upload=delete"];
+  await using agent = await watch(host, ...args);
+  const queued = (count: number) =>
+    eventually(`${count} are queued`, async () => {
+      return (await host.json<unknown[]>("list")).length >= count;
+    });
+  await host.run("pause");
+  const path = host.write("in/frame.raw", "frame 1");
+  await queued(1);
+  Deno.utimeSync(path, TIME, TIME);
+  // What is touched before this one is seen before it.
+  host.write("in/other.raw", "frame 2");
+  await queued(2);
+  await host.run("resume");
+  await eventually(
+    "both go",
+    () => [...Deno.readDirSync(host.join("in"))].length === 0,
+  );
+  await eventually("nothing is left", async () => {
+    return (await host.status()).pending === 0;
+  });
+  assertEquals(await host.json("list"), []);
+  assertEquals((await host.json<unknown[]>("history")).length, 2);
+  await stop(agent);
+});
+
 for (const status of [201, 503]) {
   Deno.test(`a file written over with its old time while it is sent is delivered as well, after a ${status}`, async () => {
     await using server = new CaptureServer();
