@@ -80,7 +80,7 @@ Deno.test("a row with a copy and an id that no copy can have is set aside as fai
     database.exec(`UPDATE captures SET id = '${odd}' WHERE id = '${id}'`);
   }
   const { stdout } = await host.run("doctor");
-  assertStringIncludes(stdout, "the copies of 2 captures are not there");
+  assertStringIncludes(stdout, "2 captures without a copy");
   const { code, stdout: done } = await host.run("sync");
   // What is in the spool has lost its rows, and is taken up again.
   assertEquals([code, done], [1, "4 delivered, 2 failed, 0 left\n"]);
