@@ -32,5 +32,6 @@ export function assertShown(
 
 /** The letters and digits: what makes a text known again. */
 function fold(text: string): string {
-  return text.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, "");
+  return text.normalize("NFKD").toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}]/gu, "");
 }
