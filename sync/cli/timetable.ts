@@ -87,6 +87,18 @@ export function outsideSchedule(text: string | null): string | null {
   return outsideText(schedule.until(nowMs), nowMs);
 }
 
+/** What holds at which times, as a person wrote it; `null` for what always holds. */
+export function timetablesOf({ schedule, bandwidth }: {
+  schedule: WeekTable<boolean> | null | undefined;
+  bandwidth: WeekTable<number>;
+}) {
+  const isLimited = bandwidth.until(0) !== null || bandwidth.at(0) < Infinity;
+  return {
+    schedule: schedule?.text ?? null,
+    bandwidth: isLimited ? bandwidth.text : null,
+  };
+}
+
 /** Says that what a person asks for is sent, whatever the agent's schedule says. */
 export function tellOutside(
   queue: Pick<UploadQueue, "getAgentState">,

@@ -21,6 +21,7 @@ import { isMonitored } from "../monitor_settings.ts";
 import { Reloader } from "../reload.ts";
 import { canHeal, statusOf, WAITING } from "../service_status.ts";
 import { openStore, type Store } from "../store.ts";
+import { timetablesOf } from "../timetable.ts";
 
 /** How often it is tried again to begin, in milliseconds. */
 const AGAIN_MS = 5_000;
@@ -241,13 +242,4 @@ class Service {
       format: this.#settings.logFormat,
     });
   }
-}
-
-/** What holds at which times, as a person wrote it. */
-function timetablesOf({ schedule, bandwidth }: Settings) {
-  const isLimited = bandwidth.until(0) !== null || bandwidth.at(0) < Infinity;
-  return {
-    schedule: schedule?.text ?? null,
-    bandwidth: isLimited ? bandwidth.text : null,
-  };
 }
