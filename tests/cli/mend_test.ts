@@ -28,6 +28,9 @@ Deno.test("retry --reason takes what failed for that reason, and nothing else", 
   using queue = host.queue();
   assertEquals(queue.getStats().failed, 1);
   assertEquals((await host.run("retry", a!, "--reason=x")).code, 2);
+  const none = await host.run("retry", "--reason", "HTTP 599");
+  assertEquals(none.code, 0);
+  assertStringIncludes(none.stderr, "There is no such capture to retry");
 });
 
 Deno.test("remove asks on a terminal, and says what becomes of the bytes", async () => {

@@ -145,10 +145,7 @@ Deno.test(
     await using server = new CaptureServer();
     await using host = new Host(server.url);
     using held = new HeldAnswer();
-    server.answer = async (upload) => {
-      await held.released;
-      return created(upload);
-    };
+    server.answer = held.delivery;
     await host.enqueue(host.write("a.png"), host.write("b.png"));
     await using agent = await host.startAgent("--concurrency", "1");
     await eventually("it sends the first", () => server.inFlight === 1);
@@ -174,10 +171,7 @@ Deno.test("SIGTERM gives an upload under way its time", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);
   using held = new HeldAnswer();
-  server.answer = async (upload) => {
-    await held.released;
-    return created(upload);
-  };
+  server.answer = held.delivery;
   await host.enqueue(host.write("slow"), host.write("next"));
   await using agent = await host.startAgent("--concurrency=1", "--grace=60");
   await eventually("it has begun", () => server.inFlight === 1);

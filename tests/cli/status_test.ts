@@ -173,6 +173,21 @@ Deno.test(
   },
 );
 
+Deno.test("status refuses options that would have no effect together", async () => {
+  await using host = new Host(NOBODY);
+  for (
+    const [args, expected] of [
+      [["--max-age", "soon"], "expected --check with it"],
+      [["--max-failed", "1"], "expected --check with it"],
+      [["--check", "--json"], "expected one of them"],
+    ] as const
+  ) {
+    const { code, stderr } = await host.run("status", ...args);
+    assertEquals(code, 2);
+    assertStringIncludes(stderr, expected);
+  }
+});
+
 Deno.test("status --watch shows it again until it is told to stop", {
   ignore,
 }, async () => {

@@ -66,10 +66,7 @@ Deno.test("--after-upload delete deletes a file with its sidecar once it is deli
   await using server = new CaptureServer();
   await using host = new Host(server.url);
   using held = new HeldAnswer();
-  server.answer = async (upload) => {
-    await held.released;
-    return created(upload);
-  };
+  server.answer = held.delivery;
   await using _agent = await watch(host, "--after-upload=delete");
   host.write("in/a.png");
   host.write("in/a.png.json", "{}");
@@ -320,10 +317,7 @@ for (
     await using server = new CaptureServer();
     await using host = new Host(server.url);
     using held = new HeldAnswer();
-    server.answer = async (upload) => {
-      await held.released;
-      return created(upload);
-    };
+    server.answer = held.delivery;
     const dir = host.makeDir("watched");
     const write = (name: string, text = name) =>
       host.write(`watched/${name}`, text);

@@ -30,7 +30,7 @@ export function run(context: CommandContext): number {
   if (found.length > 0) {
     queue.requestProbe();
     nudgeAgent(queue.path);
-  }
+  } else if (isByKind) err("jarvis-agent: There is no such capture to retry");
   const underWay = ids.filter((id) => !found.includes(id));
   for (const id of underWay) {
     err(`jarvis-agent: Cannot retry "${id}": it is being sent`);

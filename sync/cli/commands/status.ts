@@ -1,5 +1,6 @@
 import { delay } from "@std/async/delay";
 import { type Verdict, verdictOf } from "../../monitor/verdict.ts";
+import { UsageError } from "../arguments.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { OPTIONS } from "../options.ts";
 import { serviceState } from "../service/state.ts";
@@ -21,6 +22,12 @@ const CHECK_CODES: Record<Verdict["level"], number> = {
 export async function run(context: CommandContext): Promise<number> {
   const { given, out, err } = context;
   if (given.has("check")) return await check(context);
+  for (const name of ["max-age", "max-failed"] as const) {
+    if (given.text(name) === undefined) continue;
+    throw new UsageError(
+      `Cannot use --${name} alone: expected --check with it`,
+    );
+  }
   if (given.has("follow")) return await follow(context);
   const { report, isThere } = await look(context);
   const nothing = isThere ? undefined : noQueue(context.settings);
@@ -44,6 +51,11 @@ async function look({ settings, env, settingsFile }: CommandContext) {
 /** Says in one line, and by the exit code, whether all is well. */
 async function check(context: CommandContext): Promise<number> {
   const { given, out } = context;
+  if (given.has("json")) {
+    throw new UsageError(
+      "Cannot use --check and --json at once: expected one of them",
+    );
+  }
   const maxAgeMs = given.durationMs("max-age", "1h", {
     min: "1s",
     max: "36500d",
