@@ -6,6 +6,7 @@ import {
   fileKey,
   lookUp,
   type SeenFile,
+  setNow,
   stateByContent,
   type WatchedState,
 } from "./watched_files.ts";
@@ -80,7 +81,7 @@ export class QueueRecords extends AgentRow {
     const changes = known.flatMap(({ change }) => change ? [change] : []);
     if (changes.length > 0) {
       this.file.write((sql) =>
-        changes.forEach((one) => sql.watchedIsNow.run(...one))
+        changes.forEach((change) => setNow(sql, change))
       );
     }
     return known.map(({ state }) => state);

@@ -135,6 +135,12 @@ const STATEMENTS = {
      VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?)`,
   watchedIsNow: `UPDATE OR REPLACE watched_files
      SET filepath = ?, file_id = ?, size = ?, mtime_ms = ?, ctime_ms = ? WHERE n = ?`,
+  // One that was looked for under its old name has failed.
+  uncopiedIsAt: `UPDATE captures SET filepath = ?1,
+       due_at = CASE status WHEN 'failed' THEN NULL ELSE due_at END,
+       status = CASE status WHEN 'failed' THEN 'pending' ELSE status END
+     WHERE id = (SELECT capture_id FROM watched_files WHERE n = ?2)
+       AND spooled = 0 AND filepath <> ?1`,
   watchedIsDelivered:
     `UPDATE OR REPLACE watched_files SET state = 'delivered', since = ?,
        file_id = coalesce(?, file_id), size = coalesce(?, size),

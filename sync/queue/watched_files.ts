@@ -43,7 +43,7 @@ export function addWatched(
 export interface Known {
   /** `"in doubt"` if its content must be known; `undefined` if it is new. */
   state: WatchedState | "in doubt" | undefined;
-  /** What `watchedIsNow` needs, if the file has another name or number than before. */
+  /** What `setNow` needs, if the file has another name or number than before. */
   change?: SqlValue[];
 }
 
@@ -65,6 +65,12 @@ export function lookUp(sql: Statements, file: SeenFile): Known {
   return { state: undefined };
 }
 
+/** Knows a file by another name or number from now on; if it waits without a copy, it is sent from there. */
+export function setNow(sql: Statements, change: SqlValue[]): void {
+  sql.watchedIsNow.run(...change);
+  sql.uncopiedIsAt.run(change[0]!, change.at(-1)!);
+}
+
 /** Where a file stands whose content is known; from then on it is that file. */
 export function stateByContent(
   sql: Statements,
@@ -74,7 +80,7 @@ export function stateByContent(
   for (const row of candidates(sql, file)) {
     if (row.sha256 !== sha256) continue;
     const now = knownValues(file.path, file.identity);
-    sql.watchedIsNow.run(file.path, ...now, whole(row.n));
+    setNow(sql, [file.path, ...now, whole(row.n)]);
     return row.state as WatchedState;
   }
 }

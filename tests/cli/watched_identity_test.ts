@@ -87,6 +87,40 @@ Deno.test("a file that waits without a copy, as there is no room for one, stays 
   await stop(agent);
 });
 
+for (const limits of [["--max-spool-bytes=1"], ["--copy-up-to=1"]]) {
+  Deno.test(`a file that waits without a copy is delivered from its new name (${limits})`, async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    await using agent = await watch(host, ...limits, "--after-upload=delete");
+    await host.run("pause");
+    host.write("in/frame.raw", "frame 1");
+    host.write("in/day/frame.raw", "frame 2");
+    await eventually("both are queued", async () => {
+      return (await host.status()).pending === 2;
+    });
+    Deno.renameSync(host.join("in/frame.raw"), host.join("in/renamed.raw"));
+    Deno.renameSync(host.join("in/day"), host.join("in/night"));
+    const paths = async () =>
+      (await host.json<{ filepath: string }[]>("list"))
+        .map(({ filepath }) => filepath).sort();
+    const now = ["in/night/frame.raw", "in/renamed.raw"].map((name) =>
+      host.join(name)
+    );
+    await eventually(
+      "they are found again",
+      async () => (await paths()).join() === now.join(),
+    );
+    await host.run("resume");
+    await eventually("both arrive", () => server.uploads.length === 2);
+    await eventually(
+      "nothing is left",
+      async () => (await paths()).length === 0,
+    );
+    assertEquals(arrived(server).sort(), ["frame 1", "frame 2"]);
+    await stop(agent);
+  });
+}
+
 for (const status of [201, 503]) {
   Deno.test(`a file written over with its old time while it is sent is delivered as well, after a ${status}`, async () => {
     await using server = new CaptureServer();
