@@ -100,3 +100,26 @@ Deno.test("pause ends a sync in the midst of an upload, which is put back", asyn
   const { status, attempts } = queue.get(id!)!;
   assertEquals([status, attempts], ["pending", 0]);
 });
+
+Deno.test(
+  "a pause outlives the queue's file that is removed under the agent",
+  {
+    // An open file cannot be removed there.
+    ignore: Deno.build.os === "windows",
+  },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    await using agent = await host.startAgent();
+    await host.run("pause", "--for=2h");
+    await host.enqueue(host.write("a"));
+    for (const end of ["", "-wal", "-shm"]) {
+      Deno.removeSync(`${host.dataDir}/queue.db${end}`);
+    }
+    await agent.said("1 capture of the lost queue taken over");
+    const { code, stdout } = await host.run("sync");
+    assertEquals(code, 75);
+    assertStringIncludes(stdout, "1 left: Deliveries are paused until ");
+    assertEquals(server.uploads, []);
+  },
+);

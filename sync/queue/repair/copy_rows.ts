@@ -48,9 +48,22 @@ export function copyRows(damaged: Connection, queue: Connection): CopiedRows {
       DELETE FROM queue WHERE id IN (SELECT id FROM captures UNION ALL SELECT id FROM delivered);
       ${MIGRATE_FIRST_DESIGN}
       DELETE FROM captures WHERE id IN (SELECT id FROM delivered)`);
-    return countCaptures(queue) - before;
+    keepPause(damaged, queue);
+    // Some may be known as delivered by now.
+    return Math.max(countCaptures(queue) - before, 0);
   });
   return { captures, complete };
+}
+
+/** What a person has paused stays so, unless the queue has a pause of its own. */
+function keepPause(damaged: Connection, queue: Connection): void {
+  const pause = tryTo(() =>
+    damaged.prepare("SELECT paused_since, paused_until FROM agent").get()
+  );
+  const values = [pause?.paused_since ?? null, pause?.paused_until ?? null];
+  if (typeof values[0] !== "number" || !values.every(isUsable)) return;
+  queue.prepare(`UPDATE agent SET paused_since = ?, paused_until = ?
+    WHERE paused_since IS NULL`).run(...values as SqlValue[]);
 }
 
 function countCaptures(queue: Connection): number {
