@@ -73,12 +73,15 @@ Deno.test("the list of what is in an executable names each package with version,
   }
 });
 
-Deno.test("workflows name every action by its commit", () => {
+Deno.test("workflows name every action by its commit, every image by its digest", () => {
   const folder = projectPath(".github/workflows");
-  const actions = [...Deno.readDirSync(folder)].flatMap(({ name }) => {
-    const text = Deno.readTextFileSync(`${folder}/${name}`);
-    return [...text.matchAll(/\buses:\s*(.*)/g)].map(([, action]) => action!);
-  });
+  const workflows = [...Deno.readDirSync(folder)]
+    .map(({ name }) => Deno.readTextFileSync(`${folder}/${name}`)).join("\n");
+  const actions = [...workflows.matchAll(/\buses:\s*(.*)/g)];
   assert(actions.length > 0);
-  for (const action of actions) assertMatch(action, /@[0-9a-f]{40} # v/);
+  for (const [, action] of actions) assertMatch(action!, /@[0-9a-f]{40} # v/);
+
+  const images = [...workflows.matchAll(/\bimage: *(\S+)|\b(debian:\S+)/g)];
+  assert(images.length > 0);
+  for (const [image] of images) assertMatch(image, /@sha256:[0-9a-f]{64}$/);
 });
