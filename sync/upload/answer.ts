@@ -30,12 +30,17 @@ export interface SentCapture {
 
 /** What an answer's body says of the capture: its id, or what came instead. */
 export type Proof = { captureId: string } | {
+  /** What there is in place of an id. */
   instead: string;
   /** Whether it is the JSON object of a server that could say more. */
   isJson?: true;
-  /** Whether it shows that something else arrived than was sent. */
-  isContrary?: true;
+} | {
+  /** What shows that the server does not have what was sent. */
+  contrary: string;
+  isJson?: true;
 };
+
+const SOMETHING_ELSE = "for something else than was sent";
 
 /** The longest that a server's `Retry-After` is honoured, in milliseconds: an hour. */
 export const MAX_RETRY_AFTER_MS = 3_600_000;
@@ -113,13 +118,17 @@ export function proofIn(answer: Answer, sent: SentCapture): Proof {
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
     return { instead: "JSON that is no object" };
   }
-  const { id, size, sha256 } = parsed as Record<string, unknown>;
+  const object = parsed as Record<string, unknown>;
+  const { id, size, sha256 } = object;
+  if (answer.status < 300 && isFailure(object)) {
+    return { contrary: "with an object that says it failed", isJson: true };
+  }
   if (typeof sha256 === "string" && sha256.toLowerCase() !== sent.sha256) {
-    return { instead: "another sha256", isContrary: true };
+    return { contrary: `${SOMETHING_ELSE}: another sha256` };
   }
   if (typeof size === "number" && !sizesOf(sent).includes(size)) {
-    const instead = `${counted(size, "byte")}, expected ${sent.size}`;
-    return { instead, isContrary: true };
+    const other = `${counted(size, "byte")}, expected ${sent.size}`;
+    return { contrary: `${SOMETHING_ELSE}: ${other}` };
   }
   const captureId = typeof id === "number" ? digitsOfId(answer.body, id) : id;
   const isUsable = typeof captureId === "string" && captureId.trim() !== "" &&
@@ -129,6 +138,13 @@ export function proofIn(answer: Answer, sent: SentCapture): Proof {
     ? "an object without an id"
     : "an object with an unusable id";
   return { instead: what, isJson: true };
+}
+
+/** Some servers give an id to every answer, also to one that reports an error. */
+function isFailure({ success, ok, error }: Record<string, unknown>): boolean {
+  const isEmpty = typeof error === "object" && error !== null &&
+    Object.keys(error).length === 0;
+  return success === false || ok === false || (Boolean(error) && !isEmpty);
 }
 
 /** `undefined` if the text is not JSON. */

@@ -130,18 +130,17 @@ function outcomeOfSuccess(
   }
   const found = proofIn(answer, sent);
   if ("captureId" in found) return delivered(status, found.captureId);
-  if (found.isContrary) {
-    const error =
-      `HTTP ${status} for something else than was sent: ${found.instead}`;
-    return { ...outcome, error, reason: error };
-  }
-  if (proof === "status") return delivered(status, null);
+  if (proof === "status" && "instead" in found) return delivered(status, null);
   const secrets = { token, metadata: sent.metadata };
-  const instead = redact(found.instead, secrets);
+  const what = "contrary" in found
+    ? `HTTP ${status} ${found.contrary}`
+    : `HTTP ${status} with ${
+      redact(found.instead, secrets)
+    } instead of a JSON object with an id`;
+  const reason = "contrary" in found
+    ? what
+    : `${what}: this is not the capture server`;
   const words = found.isJson && redact(answer.body, secrets);
-  const what =
-    `HTTP ${status} with ${instead} instead of a JSON object with an id`;
-  const reason = `${what}: this is not the capture server`;
   return { ...outcome, error: words ? `${what}: ${words}` : reason, reason };
 }
 

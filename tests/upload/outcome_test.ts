@@ -63,11 +63,11 @@ Deno.test("a 2xx that proves nothing is not the capture server, and says what ca
     [{ body: '"id"' }, "with JSON that is no object instead of"],
     [
       { body: '{"success":false,"error":"quota"}' },
-      'with an object without an id instead of a JSON object with an id: {"success":false,"error":"quota"}',
+      'with an object that says it failed: {"success":false,"error":"quota"}',
     ],
     [
-      { body: '{"id":null,"error":"quota"}' },
-      'with an object with an unusable id instead of a JSON object with an id: {"id":null,"error":"quota"}',
+      { body: '{"id":null,"detail":"quota"}' },
+      'with an object with an unusable id instead of a JSON object with an id: {"id":null,"detail":"quota"}',
     ],
     [
       { defect: "an answer that was cut off", body: '{"id":"x"}' },
@@ -125,6 +125,30 @@ Deno.test("an answer that names another size or hash proves that something else 
       assertEquals(error, what + expected);
     }
     assertEquals(judge(409, { body }).kind, "in_progress");
+  }
+});
+
+Deno.test("a 2xx that says itself that it failed is no delivery, whatever id it has", () => {
+  const failures = [
+    '{"id":"r-1","success":false}',
+    '{"id":7,"ok":false}',
+    '{"id":"r-1","error":"quota"}',
+    '{"jsonrpc":"2.0","id":1,"error":{"code":-32601}}',
+  ];
+  for (const body of failures) {
+    for (const proof of ["id", "status"] as const) {
+      const { kind, captureId, error } = judge(200, { body }, { proof });
+      assertEquals([kind, captureId], ["unavailable", null], body);
+      const expected = "HTTP 200 with an object that says it failed";
+      assertStringIncludes(error!, expected);
+      assertStringIncludes(error!, body);
+    }
+    // There it says why the key was refused: it is stored already.
+    assertEquals(judge(409, { body }).kind, "delivered", body);
+  }
+  for (const error of ["null", '""', "false", "{}", "[]"]) {
+    const body = `{"id":1,"success":true,"error":${error}}`;
+    assertEquals(judge(200, { body }).kind, "delivered", body);
   }
 });
 
@@ -203,8 +227,13 @@ Deno.test("the reason for the log is the status and what it means, without the s
       [599, "odd", "HTTP 599"],
       [
         200,
-        '{"error": "no such user"}',
+        '{"detail": "no such user"}',
         "HTTP 200 with an object without an id instead of a JSON object with an id: this is not the capture server",
+      ],
+      [
+        200,
+        '{"error": "no such user"}',
+        "HTTP 200 with an object that says it failed",
       ],
     ] as const
   ) assertEquals(judge(status, { body }).reason, reason);
