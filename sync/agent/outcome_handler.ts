@@ -5,6 +5,7 @@ import type { UploadResult } from "../upload/uploader.ts";
 import type { SyncAgentOptions } from "./agent_options.ts";
 import { AttemptLog } from "./attempt_log.ts";
 import type { BatchCompleter } from "./batch_completer.ts";
+import { postponed, recordOf, SNOOZE_MS, snoozeMs } from "./postponement.ts";
 import { type Attempt, Suspects } from "./suspects.ts";
 import type { Throttle } from "./throttle.ts";
 
@@ -34,8 +35,6 @@ export interface OutcomeHandlerOptions extends
   log: Log;
 }
 
-/** How long a capture is snoozed the first time whose connection failed: most often the next one does not. */
-const RECONNECT_MS = 1_000;
 /** The longest that a capture is snoozed for a reason of its own, in milliseconds. */
 const MAX_SNOOZE_MS = 3_600_000;
 /** The same where it may be the server's: once that is mended it should not take long. */
@@ -54,7 +53,7 @@ export class OutcomeHandler {
     this.#options = options;
     this.#throttle = options.throttle;
     this.#log = new AttemptLog(options.log);
-    this.#snoozeMs = options.snoozeMs ?? 60_000;
+    this.#snoozeMs = options.snoozeMs ?? SNOOZE_MS;
     this.#suspects = new Suspects({
       ...options,
       onOwnFault: (attempt) => this.#blame(attempt),
@@ -173,24 +172,17 @@ export class OutcomeHandler {
 
   /** Postpones by twice as long each time, and returns by how long. */
   #snooze(attempt: Attempt, maxMs: number): number {
-    const firstMs = attempt.result?.outcome === "unavailable"
-      ? Math.min(RECONNECT_MS, this.#snoozeMs)
-      : this.#snoozeMs;
-    const backoffMs = firstMs * 2 ** attempt.capture.snoozes;
-    const askedMs = attempt.result?.retryAfterMs ?? backoffMs;
-    const delayMs = Math.min(askedMs, maxMs);
+    const { capture: { snoozes }, result } = attempt;
+    const waitMs = snoozeMs(result, { snoozes, firstMs: this.#snoozeMs });
+    const delayMs = Math.min(waitMs, maxMs);
     this.#postpone(attempt, delayMs);
     return delayMs;
   }
 
   #postpone({ capture, error, result }: Attempt, delayMs: number): void {
     this.#report.postponed++;
-    const record = { id: capture.id, error, ...recordOf(result) };
-    this.#options.completer.add({
-      completion: delayMs > 0
-        ? { kind: "snooze", delayMs, ...record }
-        : { kind: "release", ...record },
-    });
+    const completion = postponed(capture.id, { error, result, delayMs });
+    this.#options.completer.add({ completion });
   }
 
   #charge(attempt: Attempt): void {
@@ -229,12 +221,4 @@ export class OutcomeHandler {
     this.#log.failed(attempt);
     this.#options.onFailed?.(attempt.capture);
   }
-}
-
-/** What the queue keeps of an attempt. */
-function recordOf(result: UploadResult | undefined) {
-  if (!result) return {};
-  const { elapsedMs, status, error, sha256 } = result;
-  const startedMs = Date.now() - elapsedMs;
-  return { attempt: { startedMs, elapsedMs, status, error, sha256 } };
 }

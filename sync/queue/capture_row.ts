@@ -1,5 +1,6 @@
 import type { FileIdentity } from "../host/opened_file.ts";
 import type { Row, SqlValue } from "./sqlite.ts";
+import type { Completion } from "./transitions.ts";
 
 /** Where a queued capture stands. A delivered one has left the queue. */
 export type CaptureStatus = "pending" | "uploading" | "failed";
@@ -61,6 +62,8 @@ export interface NewCapture extends EnqueueOptions {
   filepath: string;
   /** A JSON object as text; it is carried, not looked at. */
   metadataJson: string;
+  /** What became of an attempt that was made before; of this capture, by its id. */
+  tried?: Completion | undefined;
 }
 
 const ofType = (types: string, columns: string) =>

@@ -12,6 +12,7 @@ import { QueueRecords } from "./queue_records.ts";
 import {
   chargeAtOnce,
   completeOne,
+  completeTried,
   type Completion,
   insertOne,
 } from "./transitions.ts";
@@ -120,6 +121,7 @@ export class UploadQueue extends QueueRecords {
       for (const capture of identified) {
         const isNew = insertOne(sql, capture, nowMs);
         if (isNew && capture.watched) addWatched(sql, capture, nowMs);
+        if (isNew && capture.tried) completeTried(sql, capture.tried, nowMs);
       }
     });
     return identified.map(({ id }) => id);

@@ -101,6 +101,17 @@ export function completeOne(
   }
 }
 
+/** Records one completion of a capture that was sent before it was queued. */
+export function completeTried(
+  sql: Statements,
+  completion: Completion,
+  nowMs: number,
+): void {
+  const { id, attempt } = completion;
+  sql.markUploading.run(attempt ? Math.round(attempt.startedMs) : null, id);
+  completeOne(sql, completion, nowMs);
+}
+
 /** Charges an attempt as the first design does: the tenth is the last, however soon it comes. */
 export function chargeAtOnce(
   sql: Statements,

@@ -40,7 +40,7 @@ import { newCaptureId } from "../capture/capture_id.ts";
 import { checkMetadata } from "../capture/metadata.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
-import type { NewCapture, UploadQueue } from "../queue/queue.ts";
+import type { Completion, NewCapture, UploadQueue } from "../queue/queue.ts";
 import { Copies, type CopyWatchedOptions, type WatchedFile } from "./copies.ts";
 import { moveIn, openGiven, removeGiven } from "./move_in.ts";
 import { openCapture } from "./private_copy.ts";
@@ -68,6 +68,8 @@ export interface AddOptions {
   id?: string;
   /** What the bytes must have that are copied, if some were sent under this id before. */
   sha256?: string | undefined;
+  /** What became of an attempt under this id, made before the file was copied. */
+  tried?: Completion | undefined;
 }
 
 /** Takes captures over: what it returned an id for is kept. */
@@ -102,7 +104,7 @@ export class Intake {
     metadataJson: string,
     options: AddOptions = {},
   ): Promise<string> {
-    const { id = newCaptureId(), mode = "copy" } = options;
+    const { id = newCaptureId(), mode = "copy", tried } = options;
     const capture = {
       id,
       filepath: resolve(path),
@@ -113,7 +115,7 @@ export class Intake {
     this.#spool.occupants.enter();
     switch (mode) {
       case "copy":
-        this.#commit([await this.#copies.ofFinished(capture, options)]);
+        this.#commit([await this.#copies.ofFinished(capture, options)], tried);
         break;
       case "move":
         await this.#move(capture);
@@ -167,11 +169,6 @@ export class Intake {
     return removed;
   }
 
-  /** Removes captures that failed more than `days` days ago, with their copies. */
-  cleanup(days: number): string[] {
-    return this.remove(this.#queue.oldFailed(days));
-  }
-
   #reference(capture: Described): void {
     using file = openCapture(capture.filepath);
     // Not by a link, which may lead elsewhere later.
@@ -198,13 +195,13 @@ export class Intake {
   }
 
   /** Queues captures, all or none; those with a copy in the spool get their records first. */
-  #commit(captures: Taken[]): void {
+  #commit(captures: Taken[], tried?: Completion): void {
     if (captures.length === 0) return;
     const copied = captures.filter(isCopied);
     try {
       if (copied.length > 0) this.#spool.commit(copied);
       reached("spool-record");
-      this.#enqueue(captures);
+      this.#enqueue(captures, tried);
     } catch (error) {
       this.#takeBack(copied);
       return asNoRoom(error);
@@ -213,9 +210,9 @@ export class Intake {
     }
   }
 
-  #enqueue(captures: Taken[]): void {
+  #enqueue(captures: Taken[], tried?: Completion): void {
     const rows = captures
-      .map((capture) => ({ ...capture, spooled: isCopied(capture) }));
+      .map((capture) => ({ ...capture, spooled: isCopied(capture), tried }));
     this.#queue.enqueueMany(rows);
     reached("row");
   }

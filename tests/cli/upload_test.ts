@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { QueuedCapture } from "../../sync/queue/queue.ts";
 import { CaptureServer, created, deadUrl } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { HeldAnswer } from "../helpers/held_answer.ts";
@@ -165,4 +166,55 @@ Deno.test("upload queues a file that changes while it is sent as another capture
   assertEquals(rest.map(({ text }) => text), ["second, and longer"]);
   assert(rest[0]!.key !== first!.key, "another key");
   assertStringIncludes(stdout, rest[0]!.key);
+});
+
+Deno.test("upload keeps with what it queues why it was not delivered, and for how long the server asks to be left alone", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  server.answer = () =>
+    new Response("too many", { status: 429, headers: { "retry-after": "90" } });
+  const paths = ["a.png", "b.png"].map((name) => host.write(name));
+  const before = Date.now();
+  assertEquals((await host.run("upload", ...paths)).code, 75);
+  const queued = await host.json<QueuedCapture[]>("list");
+  for (const { lastError, nextAttemptAt, attempts } of queued) {
+    assertEquals([lastError, attempts], ["HTTP 429: too many", 0]);
+    const waitMs = Date.parse(nextAttemptAt!) - before;
+    assert(waitMs >= 90_000 && waitMs < 180_000, nextAttemptAt!);
+  }
+  const [a, b] = await Promise.all(
+    paths.map((path) =>
+      host.json<{ history: { status: number }[] }>("show", path)
+    ),
+  );
+  assertEquals(a!.history.map(({ status }) => status), [429]);
+  // It was not sent: the first answer held for both.
+  assertEquals(b!.history, []);
+});
+
+Deno.test("upload keeps why a capture waits that is sent again at once, and nothing of one that a person held up", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  server.answer = () => new Response("who are you", { status: 401 });
+  await host.run("upload", host.write("refused"));
+  server.answer = created;
+  assertEquals((await host.run("pause")).code, 0);
+  await host.run("upload", host.write("paused"));
+  const queued = await host.json<QueuedCapture[]>("list");
+  assertEquals(
+    queued.map((
+      { status, lastError, nextAttemptAt },
+    ) => [status, lastError, nextAttemptAt]),
+    [["pending", "HTTP 401: who are you", null], ["pending", null, null]],
+  );
+});
+
+Deno.test("upload lets the agent wait with a capture that the server has in progress", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  server.answer = () => new Response("in progress", { status: 409 });
+  assertEquals((await host.run("upload", host.write("a.png"))).code, 75);
+  const [queued] = await host.json<QueuedCapture[]>("list");
+  assertEquals(queued!.lastError, "HTTP 409: in progress");
+  assert(Date.parse(queued!.nextAttemptAt!) > Date.now() + 30_000);
 });

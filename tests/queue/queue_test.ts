@@ -83,6 +83,35 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
+  "UploadQueue.enqueueMany() keeps what became of an attempt before, but for what is queued already",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const [queued] = fixture.enqueue("queued");
+    queue.markUploading(queued!);
+    const attempt = { startedMs: 1_000.5, elapsedMs: 5.25, status: 429 };
+    queue.enqueueMany([queued!, "new"].map((id) => ({
+      id,
+      filepath: "/captures/again",
+      metadataJson: "{}",
+      tried: {
+        id,
+        kind: "snooze",
+        error: "busy",
+        delayMs: 90_000,
+        attempt: { ...attempt, error: "busy" },
+      },
+    })));
+    const one = queue.get("new")!;
+    assertEquals([one.status, one.lastError], ["pending", "busy"]);
+    assertEquals(queue.attempts("new").map(({ status }) => status), [429]);
+    assert(queue.nextDueMs()! > 60_000);
+    assertEquals(queue.get(queued!)?.status, "uploading");
+    assertEquals(queue.attempts(queued!), []);
+  },
+);
+
+testOnEachEngine(
   "UploadQueue.enqueueMany() carries metadata to the letter",
   async (engine) => {
     await using fixture = new QueueFixture(engine);

@@ -235,7 +235,7 @@ Deno.test("Intake.remove() removes a capture whose id is another program's, and 
   assertEquals(Deno.readTextFileSync(path), "bytes");
 });
 
-Deno.test("Intake.cleanup() removes what failed long ago, with its copies", async () => {
+Deno.test("Intake.remove() of what failed long ago takes its copies, too", async () => {
   await using fixture = new StoreFixture();
   const { intake, queue } = fixture;
   const [failed, pending] = [
@@ -243,10 +243,10 @@ Deno.test("Intake.cleanup() removes what failed long ago, with its copies", asyn
     await fixture.take("two"),
   ];
   queue.complete([{ id: failed, kind: "discard", error: "HTTP 422" }]);
-  assertEquals(intake.cleanup(7), []);
+  assertEquals(intake.remove(queue.oldFailed(7)), []);
   fixture.assertSpooled([failed, pending]);
   fixture.aheadMs = 8 * 86_400_000;
-  assertEquals(intake.cleanup(7), [failed]);
+  assertEquals(intake.remove(queue.oldFailed(7)), [failed]);
   fixture.assertSpooled([pending]);
 });
 

@@ -10,15 +10,15 @@ export function run({ settings, given, out, err }: CommandContext): number {
   const days = given.durationMs("days", "7d", range) / DAY_MS;
   using store = openStoreIfThere(settings, err);
   if (!store) err(`jarvis-agent: ${noQueue(settings)}`);
+  const ids = store?.queue.oldFailed(days) ?? [];
   if (given.has("dry-run")) {
-    const ids = store?.queue.oldFailed(days) ?? [];
     ids.forEach((id) => out(id));
     err(
       `jarvis-agent: ${counted(ids.length, "failed capture")} would be removed`,
     );
     return ExitCode.ok;
   }
-  const removed = store?.intake.cleanup(days).length ?? 0;
+  const removed = store?.intake.remove(ids).length ?? 0;
   out(`${counted(removed, "failed capture")} removed`);
   return ExitCode.ok;
 }

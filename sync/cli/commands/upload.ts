@@ -1,9 +1,15 @@
 import { nudgeAgent } from "../../agent/agent_lock.ts";
+import {
+  type FailedAttempt,
+  isOfAll,
+  postponed,
+  snoozeMs,
+} from "../../agent/postponement.ts";
 import { CaptureFileError } from "../../capture/errors.ts";
 import { newCaptureId } from "../../capture/capture_id.ts";
 import { statIfThere } from "../../host/files.ts";
 import type { CaptureUploader, UploadResult } from "../../upload/uploader.ts";
-import type { OutcomeKind } from "../../upload/outcome.ts";
+import type { Completion } from "../../queue/queue.ts";
 import { openCapture } from "../../spool/private_copy.ts";
 import { createUploader } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
@@ -15,19 +21,11 @@ import { type Talk, talkOf } from "../talk.ts";
 import { tellOutside } from "../timetable.ts";
 import { openStore, type Store } from "../store.ts";
 
-type Sent = Pick<
-  UploadResult,
-  | "success"
-  | "captureId"
-  | "error"
-  | "attempts"
-  | "outcome"
-  | "sha256"
-  | "status"
->;
-
-/** What holds for every other file as well. */
-const UNUSABLE: OutcomeKind[] = ["unavailable", "busy", "refused"];
+type Sent =
+  & FailedAttempt
+  & Pick<UploadResult, "success" | "captureId" | "attempts">
+  /** Whether a person held it up: that says nothing of capture and server. */
+  & { isHeldUp?: boolean };
 
 /** What becomes of a file while a person has paused deliveries. */
 const PAUSED: Sent = {
@@ -37,7 +35,10 @@ const PAUSED: Sent = {
   attempts: 0,
   sha256: null,
   status: null,
+  elapsedMs: 0,
+  retryAfterMs: null,
   outcome: "unavailable",
+  isHeldUp: true,
 };
 
 /** How often the progress is drawn, in milliseconds. */
@@ -65,7 +66,7 @@ export async function run(context: CommandContext): Promise<number> {
     const request = { idempotencyKey: id, signal };
     const sent = unusable ?? await send(uploader, filepath, metadata, request);
     // To try it with each of a hundred files would take minutes.
-    if (UNUSABLE.includes(sent.outcome)) {
+    if (isOfAll(sent)) {
       unusable = { ...sent, attempts: 0, sha256: null };
     }
     return await conclude({ filepath, metadata, id, sent }, { store, talk });
@@ -119,20 +120,33 @@ async function send(
  */
 async function enqueue(
   { intake }: Store,
-  { filepath, metadata, id, sha256 }: {
+  { filepath, metadata, id, sent }: {
     filepath: string;
     metadata: string;
     id: string;
-    sha256: string | null;
+    sent: Sent;
   },
 ): Promise<string> {
-  if (sha256 === null) return await intake.add(filepath, metadata, { id });
+  const { sha256 } = sent;
+  const tried = standingAfter(id, sent);
+  if (sha256 === null) {
+    return await intake.add(filepath, metadata, { id, tried });
+  }
   try {
-    return await intake.add(filepath, metadata, { id, sha256 });
+    return await intake.add(filepath, metadata, { id, tried, sha256 });
   } catch (error) {
     if (!(error instanceof CaptureFileError)) throw error;
     return await intake.add(filepath, metadata);
   }
+}
+
+/** When it is sent again, as the agent would have it, and why it was not delivered. */
+function standingAfter(id: string, sent: Sent): Completion | undefined {
+  const { error, attempts } = sent;
+  if (error === null || sent.isHeldUp) return undefined;
+  const delayMs = isOfAll(sent) ? sent.retryAfterMs ?? 0 : snoozeMs(sent);
+  const result = attempts > 0 ? sent : undefined;
+  return postponed(id, { error, result, delayMs });
 }
 
 /** Queues what was not delivered, and says what became of it; returns what the process would exit with. */
@@ -145,12 +159,12 @@ async function conclude(
   },
   { store, talk }: { store: Store; talk: Talk },
 ): Promise<number> {
-  const { success, captureId, error, attempts, sha256 } = sent;
+  const { success, captureId, error, attempts } = sent;
   // Without an answer it was rejected because it changed while it was sent.
   const queued = !success &&
     (sent.outcome !== "rejected" || sent.status === null);
   if (queued) {
-    id = await enqueue(store, { filepath, metadata, id, sha256 });
+    id = await enqueue(store, { filepath, metadata, id, sent });
     nudgeAgent(store.queue.path);
   }
   if (talk.isJson) {

@@ -1,0 +1,61 @@
+/** When a capture is sent again that was not delivered, and what is recorded of the attempt. */
+
+import type { Completion } from "../queue/queue.ts";
+import type { OutcomeKind, UploadResult } from "../upload/outcome.ts";
+
+/** How an attempt ended that delivered nothing, as far as the queue keeps it. */
+export type FailedAttempt = Pick<
+  UploadResult,
+  "outcome" | "retryAfterMs" | "elapsedMs" | "status" | "error" | "sha256"
+>;
+
+/** How long a capture is snoozed the first time, in milliseconds. */
+export const SNOOZE_MS = 60_000;
+/** The same for one whose connection failed: most often the next one does not. */
+const RECONNECT_MS = 1_000;
+
+/** These hold for every other capture as well. */
+const OF_ALL: readonly OutcomeKind[] = ["unavailable", "busy", "refused"];
+
+/** Whether an outcome says that no other capture would be taken now either. */
+export function isOfAll({ outcome }: Pick<FailedAttempt, "outcome">): boolean {
+  return OF_ALL.includes(outcome);
+}
+
+/**
+ * How long a capture waits for a reason of its own, in milliseconds: as long as the
+ * server asks, else twice as long each time.
+ */
+export function snoozeMs(
+  result: FailedAttempt | undefined,
+  { snoozes = 0, firstMs = SNOOZE_MS }: { snoozes?: number; firstMs?: number } =
+    {},
+): number {
+  const leastMs = result?.outcome === "unavailable"
+    ? Math.min(RECONNECT_MS, firstMs)
+    : firstMs;
+  return result?.retryAfterMs ?? leastMs * 2 ** snoozes;
+}
+
+/** What is recorded of a capture that is sent again after so many milliseconds. */
+export function postponed(
+  id: string,
+  { error, result, delayMs }: {
+    error: string;
+    result: FailedAttempt | undefined;
+    delayMs: number;
+  },
+): Completion {
+  const record = { id, error, ...recordOf(result) };
+  return delayMs > 0
+    ? { kind: "snooze", delayMs, ...record }
+    : { kind: "release", ...record };
+}
+
+/** What the queue keeps of an attempt that has just ended. */
+export function recordOf(result: FailedAttempt | undefined) {
+  if (!result) return {};
+  const { elapsedMs, status, error, sha256 } = result;
+  const startedMs = Date.now() - elapsedMs;
+  return { attempt: { startedMs, elapsedMs, status, error, sha256 } };
+}
