@@ -104,7 +104,7 @@ export class Intake {
     metadataJson: string,
     options: AddOptions = {},
   ): Promise<string> {
-    const { id = newCaptureId(), mode = "copy", tried } = options;
+    const { id = newCaptureId(), mode = "copy" } = options;
     const capture = {
       id,
       filepath: resolve(path),
@@ -115,7 +115,10 @@ export class Intake {
     this.#spool.occupants.enter();
     switch (mode) {
       case "copy":
-        this.#commit([await this.#copies.ofFinished(capture, options)], tried);
+        this.#commit(
+          [await this.#copies.ofFinished(capture, options)],
+          options.tried,
+        );
         break;
       case "move":
         await this.#move(capture);

@@ -58,7 +58,8 @@ export const MUTANTS = {
   },
   "the id as the proof of a delivery": {
     file: "sync/upload/outcome.ts",
-    find: 'if (proof === "status") return delivered(status, null);',
+    find:
+      'if (proof === "status" && "instead" in found) return delivered(status, null);',
     replace: "return delivered(status, null);",
   },
   "the sync of a capture's bytes": {
