@@ -1,6 +1,7 @@
 import type { ProcessLock } from "../host/lock.ts";
 import type { Log } from "../host/log.ts";
 import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
+import type { OpenOriginal } from "../spool/private_copy.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { OutcomeKind } from "../upload/outcome.ts";
 import type { CaptureUploader, UploadResult } from "../upload/uploader.ts";
@@ -27,6 +28,12 @@ export interface SyncAgentOptions {
   uploader: CaptureUploader;
   /** Where captures lie that are `spooled`; those that are delivered leave it. */
   spool?: Pick<Spool, "pathOf" | "discard">;
+  /**
+   * Opens the file of a capture that is not `spooled`.
+   *
+   * @default {by its path; where it is a watched file, a link is not followed}
+   */
+  openOriginal?: OpenOriginal;
   watcher?: AgentWatcher;
   /** @default {nothing is logged} */
   log?: Log;

@@ -3,6 +3,7 @@ import { checkMetadata } from "../capture/metadata.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Wakeup } from "../host/wakeup.ts";
 import type { QueuedCapture } from "../queue/queue.ts";
+import { openByPath } from "../spool/private_copy.ts";
 import type { KnownCapture } from "../upload/capture_file.ts";
 import type { SyncAgentOptions } from "./agent_options.ts";
 import type { BatchCompleter } from "./batch_completer.ts";
@@ -14,7 +15,8 @@ import type { Throttle } from "./throttle.ts";
 
 /** What {@linkcode Delivery} needs. */
 export interface DeliveryOptions
-  extends Pick<SyncAgentOptions, "queue" | "uploader" | "spool"> {
+  extends
+    Pick<SyncAgentOptions, "queue" | "uploader" | "spool" | "openOriginal"> {
   throttle: Throttle;
   outcomes: OutcomeHandler;
   completer: BatchCompleter;
@@ -150,6 +152,7 @@ export class Delivery {
 
   /** What must be sent, if anything: other bytes would be another capture. */
   #knownOf(capture: QueuedCapture): KnownCapture {
+    const { openOriginal = openByPath } = this.#options;
     const { spooled, size, mtimeMs } = capture;
     const identity = capture.identity ??
       (size !== null && mtimeMs !== null ? { size, mtimeMs } : undefined);
@@ -160,6 +163,7 @@ export class Delivery {
         ? { size, mtimeMs }
         : identity,
       isPrivate: spooled,
+      open: spooled ? undefined : () => openOriginal(capture),
     };
   }
 }

@@ -1,5 +1,4 @@
 import { SyncAgent, type SyncAgentOptions } from "../agent/agent.ts";
-import { TidyUp } from "../watch/after_upload.ts";
 import { isServerUrl, type Settings } from "./config.ts";
 import { join, SEPARATOR } from "@std/path";
 import { exists } from "../host/files.ts";
@@ -7,13 +6,14 @@ import { openFolder } from "../host/folder.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
 import { UsageError } from "./arguments.ts";
-import type { QueuedCapture, SeenFile, UploadQueue } from "../queue/queue.ts";
+import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
 import { reconcileSpool } from "../spool/reconcile.ts";
 import { CaptureUploader, type Readiness } from "../upload/uploader.ts";
-import type { FolderStanding } from "../watch/watched_root.ts";
-import { FolderWatcher } from "../watch/watcher.ts";
+import { type FolderStanding, openerIn } from "../watch/watched_root.ts";
+import { originals } from "./originals.ts";
 import type { Store } from "./store.ts";
 import type { TokenSource } from "./token.ts";
+import { createWatcher } from "./watching.ts";
 
 /** How often old history and dead records are looked for, in milliseconds. */
 const CLEAN_EVERY_MS = 60_000;
@@ -70,7 +70,11 @@ export function describeReadiness(url: string, readiness: Readiness): string {
     : `${url} is not ready: ${readiness.reason}`;
 }
 
-/** Puts the agent together from its parts. */
+/**
+ * Puts the agent together from its parts.
+ *
+ * @param options `watches` is whether it looks through the watched folders.
+ */
 export function createAgent(
   settings: Settings,
   store: Store,
@@ -78,17 +82,20 @@ export function createAgent(
   log: Log,
   options: Pick<SyncAgentOptions, "lock" | "onTurn" | "onAttempt"> & {
     onDelivered?: () => void;
+    watches?: boolean;
   } = {},
 ): SyncAgent {
   const { queue, spool } = store;
   const { watch, concurrency, graceMs, schedule } = settings;
+  const { onTurn, onDelivered, watches = true, ...rest } = options;
   const { watcher, delivered } = createWatcher(settings, store, {
     log,
     onQueued: () => agent.wake(),
   });
   const clean = cleaner(settings, store, log);
-  const tellFolders = folderTeller(queue, () => watcher.standing());
-  const { onTurn, onDelivered, ...rest } = options;
+  const tellFolders = watches
+    ? folderTeller(queue, () => watcher.standing())
+    : () => {};
   // While a file is sent from where it is, its content does not tell whether it was
   // written over.
   const lookAgain = ({ filepath, watched, spooled }: QueuedCapture) => {
@@ -108,6 +115,7 @@ export function createAgent(
     graceMs,
     schedule: schedule ?? undefined,
     spool,
+    openOriginal: watches ? openerIn(watcher.roots) : originals(queue),
     onDelivered: async (capture) => {
       const { filepath: path, watched, identity } = capture;
       reached("spool-removed");
@@ -116,7 +124,7 @@ export function createAgent(
       lookAgain(capture);
     },
     onFailed: lookAgain,
-    ...(watch.length > 0 && { watcher }),
+    ...(watches && watch.length > 0 && { watcher }),
   });
   return agent;
 }
@@ -177,46 +185,6 @@ function isEmpty(path: string): boolean {
   }
 }
 
-/** Returns what watches the folders, and what tidies up a file of them that is delivered. */
-function createWatcher(
-  { watch, settleMs, filter, copyUpToBytes, afterUpload }: Settings,
-  { queue, intake }: Store,
-  { log, onQueued }: { log: Log; onQueued: () => void },
-): { watcher: FolderWatcher; delivered: (file: SeenFile) => Promise<void> } {
-  const watcher: FolderWatcher = new FolderWatcher(watch, {
-    ...filter,
-    settleMs,
-    log,
-    known: (files) => queue.knownWatched(files),
-    knownContent: (file, sha256) => queue.knownContent(file, sha256),
-    // The agent may have ended between the delivery and tidying up.
-    onDelivered: (file) => whenDelivered(file, "tidy"),
-    onTurn: () => tidyUp.retry(),
-    onFinished: async (files) => {
-      const left = await intake.addWatched(files, { copyUpToBytes });
-      onQueued();
-      return left;
-    },
-  });
-  const tidyUp = new TidyUp(afterUpload, {
-    roots: watcher.roots,
-    log,
-    onGone: (id) => {
-      try {
-        queue.markRemoved(id);
-      } catch (error) {
-        // It may be taken for the next file of its name and content, no more.
-        log("warn", `Cannot record that a file is gone: ${error}`);
-      }
-    },
-  });
-  const whenDelivered = async (file: SeenFile, act: "tidy" | "delivered") => {
-    const delivered = queue.deliveredFile(file);
-    if (delivered) await tidyUp[act]({ ...file, ...delivered });
-  };
-  return { watcher, delivered: (file) => whenDelivered(file, "delivered") };
-}
-
 /** Brings queue and spool into line; what goes wrong is told, and holds up nothing. */
 export async function reconcile(
   { queue, spool }: Store,
@@ -227,7 +195,12 @@ export async function reconcile(
   // place of a damaged one.
   const endedInOrder = pid === null && serverUrl !== null;
   try {
-    await reconcileSpool(queue, spool, { ...options, endedInOrder });
+    const openOriginal = originals(queue);
+    await reconcileSpool(queue, spool, {
+      ...options,
+      endedInOrder,
+      openOriginal,
+    });
   } catch (error) {
     options.log(
       "error",

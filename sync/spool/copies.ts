@@ -1,10 +1,6 @@
 import { delay } from "@std/async/delay";
 import { newCaptureId } from "../capture/capture_id.ts";
-import {
-  CaptureFileError,
-  CaptureReadError,
-  readError,
-} from "../capture/errors.ts";
+import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
 import { reached } from "../host/fault_point.ts";
 import { type Log, OnceLog } from "../host/log.ts";
 import {
@@ -16,6 +12,7 @@ import { readHashed } from "../host/sha256.ts";
 import {
   assertUnchanged,
   openCapture,
+  opened,
   UnfinishedFileError,
 } from "./private_copy.ts";
 import type { Described } from "./record_log.ts";
@@ -121,7 +118,7 @@ export class Copies {
     const createdAtMs = Date.now();
     const capture = { id, filepath, metadataJson, createdAtMs, watched: true };
     try {
-      using file = openWatched(watched);
+      using file = opened(filepath, watched.open);
       if (!isSameFile(file.identity, identity)) return undefined;
       if (identity.size <= copyUpToBytes) {
         return await this.#copyOrHash(capture, file);
@@ -154,13 +151,5 @@ export class Copies {
       const { sha256 } = read;
       return { ...capture, identity, sha256, spooled: false as const };
     }
-  }
-}
-
-function openWatched({ path, open }: WatchedFile): OpenedFile {
-  try {
-    return open();
-  } catch (error) {
-    throw readError(path, error);
   }
 }

@@ -23,6 +23,28 @@ export class UnfinishedFileError extends CaptureReadError {
   }
 }
 
+/**
+ * Opens a file.
+ *
+ * @throws {CaptureFileError | CaptureReadError} as {@linkcode readError} says.
+ */
+export function opened(path: string, open: () => OpenedFile): OpenedFile {
+  try {
+    return open();
+  } catch (error) {
+    throw readError(path, error);
+  }
+}
+
+/** Opens the file that a capture was handed over as. */
+export type OpenOriginal = (
+  capture: { filepath: string; watched: boolean },
+) => OpenedFile;
+
+/** Opens it by its path. No link is followed that has taken a watched file's place. */
+export const openByPath: OpenOriginal = ({ filepath, watched }) =>
+  openRegularFile(filepath, { noFollow: watched });
+
 /** The resolution of file times, in milliseconds; Deno itself reports whole seconds. */
 const CLOCK_TICK_MS = libc ? 20 : 1_020;
 

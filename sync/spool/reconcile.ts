@@ -4,7 +4,7 @@ import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
 import { checkMetadata } from "../capture/metadata.ts";
 import type { Log } from "../host/log.ts";
 import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
-import { openCapture } from "./private_copy.ts";
+import { openByPath, opened, type OpenOriginal } from "./private_copy.ts";
 import type { Spool, SpoolRecord } from "./spool.ts";
 
 /** How often each thing was found, and done. */
@@ -35,6 +35,12 @@ export interface ReconcileOptions {
    * @default {false}
    */
   endedInOrder?: boolean;
+  /**
+   * Opens the file that a capture was, for a copy that is gone.
+   *
+   * @default {by its path; where it is a watched file, a link is not followed}
+   */
+  openOriginal?: OpenOriginal;
   /** Ends it early; the rest is for the next time. */
   signal?: AbortSignal;
   /** The wall clock, in milliseconds since 1970. @default {Date.now} */
@@ -52,6 +58,7 @@ export async function reconcileSpool(
   options: ReconcileOptions,
 ): Promise<Reconciled> {
   const { log, endedInOrder = false, signal, now = Date.now } = options;
+  const { openOriginal = openByPath } = options;
   const found = { ...NOTHING };
   spool.occupants.enter();
   if (!await spool.occupants.forgetKilled() && endedInOrder) return found;
@@ -62,7 +69,7 @@ export async function reconcileSpool(
       log("error", `Cannot bring "${id}" in the spool into line: ${error}`);
     }
   };
-  for await (const step of stepsOf(queue, spool, now)) {
+  for await (const step of stepsOf(queue, spool, { now, openOriginal })) {
     for (const { id, act } of step) await tryFor(id, act);
     // Deliveries go on in between.
     await delay(0);
@@ -84,7 +91,9 @@ interface Step {
 async function* stepsOf(
   queue: UploadQueue,
   spool: Spool,
-  now: () => number,
+  { now, openOriginal }: Required<
+    Pick<ReconcileOptions, "now" | "openOriginal">
+  >,
 ): AsyncGenerator<Step[]> {
   for await (const records of spool.records()) {
     yield records.map((record) => ({
@@ -98,7 +107,7 @@ async function* stepsOf(
   for (const captures of queue.spooled()) {
     yield captures.map((capture) => ({
       id: capture.id,
-      act: () => restore(capture, queue, spool),
+      act: () => restore(capture, { queue, spool, openOriginal }),
     }));
   }
 }
@@ -152,8 +161,11 @@ function tidy(
 /** Brings a row into line whose entry has lost its bytes, or some of them. */
 async function restore(
   { id, size }: QueuedCapture,
-  queue: UploadQueue,
-  spool: Spool,
+  { queue, spool, openOriginal }: {
+    queue: UploadQueue;
+    spool: Spool;
+    openOriginal: OpenOriginal;
+  },
 ): Promise<Found> {
   if (!spool.canHold(id)) return "sound";
   const left = spool.sizeOf(id);
@@ -162,7 +174,7 @@ async function restore(
   const capture = queue.get(id);
   if (!capture || capture.status === "uploading") return "sound";
   if (left !== undefined) spool.setAside(id);
-  const record = await copyAgain(capture, spool);
+  const record = await copyAgain(capture, spool, openOriginal);
   if (record) {
     if (queue.get(id)) {
       spool.commit([record]);
@@ -184,11 +196,12 @@ async function restore(
 async function copyAgain(
   capture: QueuedCapture,
   spool: Spool,
+  openOriginal: OpenOriginal,
 ): Promise<SpoolRecord | undefined> {
   const { id, filepath, metadataJson, createdAt, watched, sha256 } = capture;
   if (sha256 === null) return undefined;
   try {
-    using file = openCapture(filepath);
+    using file = opened(filepath, () => openOriginal(capture));
     const { identity } = file;
     if (identity.size !== capture.size) return undefined;
     await spool.addFile(id, file, { sha256 });

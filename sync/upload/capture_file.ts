@@ -51,6 +51,8 @@ export interface KnownCapture {
    * @default {false}
    */
   isPrivate?: boolean;
+  /** Opens the file. @default {by its path, through links too} */
+  open?: (() => OpenedFile) | undefined;
 }
 
 /** Files up to this size are read at once, without another thread. */
@@ -94,7 +96,7 @@ export async function openCapture(
 ): Promise<OpenCapture> {
   let file: OpenedFile | undefined;
   try {
-    file = openRegularFile(path);
+    file = known.open?.() ?? openRegularFile(path);
     return await identified(file, known, signal);
   } catch (error) {
     file?.[Symbol.dispose]();

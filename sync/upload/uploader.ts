@@ -94,8 +94,9 @@ export class CaptureUploader implements AsyncDisposable {
     options: UploadOptions = {},
   ): Promise<UploadResult> {
     const name = basename(options.filename ?? path);
-    const { signal } = options;
-    const open = (known: KnownCapture) => openCapture(path, known, signal);
+    const { signal, open: openFile } = options;
+    const open = (known: KnownCapture) =>
+      openCapture(path, { ...known, open: openFile }, signal);
     return this.#deliver(open, { ...options, name, metadata });
   }
 

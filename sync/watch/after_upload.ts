@@ -12,7 +12,7 @@ import type { KnownIdentity } from "../queue/capture_row.ts";
 import type { DeliveredCapture } from "../queue/queue_records.ts";
 import { type Departing, MoveTarget } from "./move_target.ts";
 import { fileAt, readSidecar, SidecarError, sidecarOf } from "./sidecar.ts";
-import type { Place, WatchedRoot } from "./watched_root.ts";
+import { type Place, placeIn, type WatchedRoot } from "./watched_root.ts";
 
 /** What becomes of a watched file once it is delivered. */
 export type AfterUpload =
@@ -122,7 +122,7 @@ export class TidyUp {
   }
 
   #tidyNext(file: DeliveredFile): Promise<void> {
-    const place = this.#placeOf(file.path);
+    const place = placeIn(this.#options.roots, file.path);
     if (this.#policy.kind === "keep" || !place) return Promise.resolve();
     this.#last = this.#last.then(() => this.#tidy(file, place));
     return this.#last;
@@ -185,7 +185,7 @@ export class TidyUp {
   /** Whether a file that is there as it was taken has a sidecar that was not sent. */
   #hasLateSidecar(file: DeliveredFile): boolean {
     const { path, identity } = file;
-    const place = this.#placeOf(path);
+    const place = placeIn(this.#options.roots, path);
     if (!place || !("fileId" in identity)) return false;
     try {
       using root = place.root.open();
@@ -195,13 +195,6 @@ export class TidyUp {
     } catch {
       // It cannot be read: whoever tidies up says so.
       return false;
-    }
-  }
-
-  #placeOf(path: string): Place | undefined {
-    for (const root of this.#options.roots) {
-      const name = root.nameOf(path);
-      if (name !== undefined) return { root, name };
     }
   }
 }

@@ -1,7 +1,9 @@
 import { dirname, join } from "@std/path";
+import { CaptureReadError } from "../capture/errors.ts";
 import { type Folder, openFolder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
 import type { OpenedFile } from "../host/opened_file.ts";
+import { openByPath, type OpenOriginal } from "../spool/private_copy.ts";
 
 /** A folder below a watched one, or that one itself; or a file in it. */
 export interface Place {
@@ -26,6 +28,38 @@ export function within({ root, name }: Place, below: string): Place {
 /** The absolute path of a place. */
 export function pathOf({ root, name }: Place): string {
   return join(root.path, name);
+}
+
+/** Where a path lies in the first of these folders that has it; `undefined` if none has. */
+export function placeIn(
+  roots: readonly WatchedRoot[],
+  path: string,
+): Place | undefined {
+  for (const root of roots) {
+    const name = root.nameOf(path);
+    if (name !== undefined) return { root, name };
+  }
+}
+
+/**
+ * Returns what opens the files of captures. One that lies in a watched folder is
+ * opened from there, with no link on the way: what such a link leads to may have been
+ * moved out of the folder, or never have been in it.
+ */
+export function openerIn(roots: readonly WatchedRoot[]): OpenOriginal {
+  return (capture) => {
+    const { filepath, watched } = capture;
+    const place = watched ? placeIn(roots, filepath) : undefined;
+    if (!place) return openByPath(capture);
+    using folder = place.root.open();
+    if (folder) return folder.openFile(place.name);
+    throw new CaptureReadError(
+      `Cannot read the capture "${filepath}": its watched folder is ${
+        place.root
+          .trouble!.kind
+      }`,
+    );
+  };
 }
 
 /** Which link it is, and whose it and the folder that it lies in are. */

@@ -10,6 +10,7 @@ import { Stability } from "./stability.ts";
 import {
   type FolderStanding,
   type Place,
+  placeIn,
   WatchedRoot,
 } from "./watched_root.ts";
 import type { FolderWatcherOptions } from "./watcher_options.ts";
@@ -119,10 +120,8 @@ export class FolderWatcher {
 
   /** Looks at a file again about which events may have come too early to decide. */
   lookAgain(path: string): void {
-    for (const root of this.roots) {
-      const name = root.nameOf(path);
-      if (name !== undefined) this.#agenda.look({ root, name });
-    }
+    const place = placeIn(this.roots, path);
+    if (place) this.#agenda.look(place);
     this.#wakeup.wake();
   }
 

@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { openRegularFile } from "../../sync/host/opened_file.ts";
+import type { QueuedCapture } from "../../sync/queue/queue.ts";
 import { reconcileSpool } from "../../sync/spool/reconcile.ts";
 import { Spool } from "../../sync/spool/spool.ts";
-import { StoreFixture } from "../helpers/store_fixture.ts";
+import { StoreFixture, watchedFile } from "../helpers/store_fixture.ts";
 
 const NOTHING = {
   requeued: 0,
@@ -222,6 +223,23 @@ for (
     assertEquals(await scene.reconcile(), NOTHING);
   });
 }
+
+Deno.test({
+  name:
+    "a watched file's copy that has gone is not made anew through a link in the file's place",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using scene = new Scene();
+    const path = scene.dir.write("in/door.png", "bytes");
+    await scene.intake.addWatched([watchedFile(path)]);
+    const [{ id }] = scene.queue.captures().toArray() as [QueuedCapture];
+    scene.spool.remove([id]);
+    Deno.renameSync(path, scene.dir.join("elsewhere"));
+    Deno.symlinkSync(scene.dir.join("elsewhere"), path);
+    assertEquals(await scene.reconcile(), { ...NOTHING, lost: 1 });
+    assertEquals(scene.spooled(), []);
+  },
+});
 
 Deno.test("a capture whose copy and original have gone is failed, and says so", async () => {
   await using scene = new Scene();

@@ -2,10 +2,16 @@ import { basename, join, parse } from "@std/path";
 import { syncDir } from "../../host/data_dir.ts";
 import { exists, removeIfThere, writeAll } from "../../host/files.ts";
 import type { QueuedCapture } from "../../queue/queue.ts";
-import { copyPrivately, openCapture } from "../../spool/private_copy.ts";
+import {
+  copyPrivately,
+  openCapture,
+  opened,
+  type OpenOriginal,
+} from "../../spool/private_copy.ts";
 import { UsageError } from "../arguments.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { queuedByName } from "../named_captures.ts";
+import { originals } from "../originals.ts";
 import { type Look, lookInto, noQueue } from "../store.ts";
 
 /**
@@ -29,10 +35,11 @@ export async function run(context: CommandContext): Promise<number> {
   const captures = given.has("failed")
     ? look.queue.captures({ status: "failed" })
     : named.captures;
+  const openOriginal = originals(look.queue);
   let code: number = named.isComplete ? ExitCode.ok : ExitCode.failure;
   for (const capture of captures) {
     try {
-      out(await exportOne(capture, look, dir));
+      out(await exportOne(capture, { look, openOriginal, dir }));
     } catch (error) {
       const { message } = error as Error;
       err(`jarvis-agent: Cannot export "${capture.id}": ${message}`);
@@ -45,11 +52,16 @@ export async function run(context: CommandContext): Promise<number> {
 /** Returns where the bytes are then. */
 async function exportOne(
   capture: QueuedCapture,
-  { spool }: Look,
-  dir: string,
+  { look: { spool }, openOriginal, dir }: {
+    look: Look;
+    openOriginal: OpenOriginal;
+    dir: string;
+  },
 ): Promise<string> {
   const { id, filepath, spooled, sha256 } = capture;
-  using file = openCapture(spooled && spool ? spool.pathOf(id) : filepath);
+  using file = spooled && spool
+    ? openCapture(spool.pathOf(id))
+    : opened(filepath, () => openOriginal(capture));
   const path = freePath(dir, basename(filepath) || id);
   // Whatever goes wrong before it is made is another's file.
   let isOurs = false;

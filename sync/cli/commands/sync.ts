@@ -132,7 +132,9 @@ async function deliver(
     log,
     onSent: (bytes) => progress.inFlight += bytes,
   });
-  const agent = createAgent({ ...settings, watch: [] }, store, uploader, log);
+  const agent = createAgent(settings, store, uploader, log, {
+    watches: false,
+  });
   const onLocked = async () => {
     await reconcile(store, { log, signal });
     store.queue.makeAllDue();

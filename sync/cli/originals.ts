@@ -1,0 +1,15 @@
+import type { UploadQueue } from "../queue/queue.ts";
+import type { OpenOriginal } from "../spool/private_copy.ts";
+import {
+  type FolderStanding,
+  openerIn,
+  WatchedRoot,
+} from "../watch/watched_root.ts";
+
+/** Returns what opens the files of captures where nothing is watched: in the folders that the last agent has watched. */
+export function originals(
+  queue: Pick<UploadQueue, "watchedFolders">,
+): OpenOriginal {
+  const folders: FolderStanding[] = JSON.parse(queue.watchedFolders());
+  return openerIn(folders.map(({ path }) => new WatchedRoot(path, () => {})));
+}

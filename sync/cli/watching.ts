@@ -1,0 +1,46 @@
+import type { Log } from "../host/log.ts";
+import type { SeenFile } from "../queue/queue.ts";
+import { TidyUp } from "../watch/after_upload.ts";
+import { FolderWatcher } from "../watch/watcher.ts";
+import type { Settings } from "./config.ts";
+import type { Store } from "./store.ts";
+
+/** Returns what watches the folders, and what tidies up a file of them that is delivered. */
+export function createWatcher(
+  { watch, settleMs, filter, copyUpToBytes, afterUpload }: Settings,
+  { queue, intake }: Store,
+  { log, onQueued }: { log: Log; onQueued: () => void },
+): { watcher: FolderWatcher; delivered: (file: SeenFile) => Promise<void> } {
+  const watcher: FolderWatcher = new FolderWatcher(watch, {
+    ...filter,
+    settleMs,
+    log,
+    known: (files) => queue.knownWatched(files),
+    knownContent: (file, sha256) => queue.knownContent(file, sha256),
+    // The agent may have ended between the delivery and tidying up.
+    onDelivered: (file) => whenDelivered(file, "tidy"),
+    onTurn: () => tidyUp.retry(),
+    onFinished: async (files) => {
+      const left = await intake.addWatched(files, { copyUpToBytes });
+      onQueued();
+      return left;
+    },
+  });
+  const tidyUp = new TidyUp(afterUpload, {
+    roots: watcher.roots,
+    log,
+    onGone: (id) => {
+      try {
+        queue.markRemoved(id);
+      } catch (error) {
+        // It may be taken for the next file of its name and content, no more.
+        log("warn", `Cannot record that a file is gone: ${error}`);
+      }
+    },
+  });
+  const whenDelivered = async (file: SeenFile, act: "tidy" | "delivered") => {
+    const delivered = queue.deliveredFile(file);
+    if (delivered) await tidyUp[act]({ ...file, ...delivered });
+  };
+  return { watcher, delivered: (file) => whenDelivered(file, "delivered") };
+}

@@ -1,0 +1,130 @@
+/** Watched files that are too large to be copied, and what is handed over with `--no-copy`. */
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { CaptureServer } from "../helpers/capture_server.ts";
+import type { RunningCli } from "../helpers/cli.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { Host } from "../helpers/host.ts";
+
+interface Listed {
+  id: string;
+  filepath: string;
+  status: string;
+  lastError: string | null;
+}
+
+const list = (host: Host) => host.json<Listed[]>("list");
+
+/** What has arrived, by name, sorted. */
+function arrived(server: CaptureServer): string[] {
+  return server.uploads
+    .map(({ filename, bytes }) =>
+      `${filename}: ${new TextDecoder().decode(bytes)}`
+    ).sort();
+}
+
+/** Starts an agent that copies nothing; what a test writes into `in` then waits there. */
+async function watch(host: Host, ...args: string[]): Promise<RunningCli> {
+  const dir = host.makeDir("in");
+  const limits = ["--copy-up-to=1", "--settle=0.1"];
+  const agent = await host.startAgent("--watch", dir, ...limits, ...args);
+  await host.run("pause");
+  return agent;
+}
+
+const queued = (host: Host, count = 1) =>
+  eventually(`${count} wait`, async () => {
+    return (await host.status()).pending === count;
+  });
+
+const failed = (host: Host, count = 1) =>
+  eventually(`${count} failed`, async () => {
+    return (await host.status()).failed === count;
+  });
+
+const stop = async (agent: RunningCli) => {
+  agent.kill("SIGTERM");
+  assertEquals((await agent.ended()).code, 0, agent.stderr);
+};
+
+for (const [what, moved] of [["file", "in/day/a.raw"], ["folder", "in/day"]]) {
+  for (const by of ["the agent", "sync"]) {
+    Deno.test({
+      name:
+        `a watched file is not sent through a link that has taken its place, nor exported (${what}, ${by})`,
+      ignore: Deno.build.os === "windows",
+      fn: async () => {
+        await using server = new CaptureServer();
+        await using host = new Host(server.url);
+        await using agent = await watch(host);
+        host.write("in/day/a.raw", "private by now");
+        await queued(host);
+        if (by === "sync") await stop(agent);
+        const path = host.join(moved!);
+        Deno.renameSync(path, host.join("elsewhere"));
+        Deno.symlinkSync(host.join("elsewhere"), path);
+        await host.run("resume");
+        if (by === "sync") assertEquals((await host.run("sync")).code, 1);
+        await failed(host);
+        const [{ lastError }] = await list(host) as [Listed];
+        assertStringIncludes(lastError!, "link");
+        const exported = await host.run("export", "--failed", host.join("out"));
+        assertEquals(exported.code, 1, exported.stdout);
+        assertEquals([...Deno.readDirSync(host.join("out"))], []);
+        Deno.removeSync(path);
+        Deno.renameSync(host.join("elsewhere"), path);
+        assertEquals(server.uploads.length, 0);
+        await host.run("retry", "--failed");
+        if (by === "sync") assertEquals((await host.run("sync")).code, 0);
+        await eventually("it arrives", () => server.uploads.length === 1);
+      },
+    });
+  }
+}
+
+Deno.test("a watched file waits while its folder is away, and is delivered when that is back", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  await using agent = await watch(host);
+  host.write("in/a.raw", "frame 1");
+  await queued(host);
+  Deno.renameSync(host.join("in"), host.join("away"));
+  await host.run("resume");
+  await eventually("it was tried", async () => {
+    return (await list(host))[0]!.lastError !== null;
+  });
+  const [{ status, lastError }] = await list(host) as [Listed];
+  assertEquals(status, "pending");
+  assertStringIncludes(lastError!, "its watched folder is missing");
+  Deno.renameSync(host.join("away"), host.join("in"));
+  await host.run("sync");
+  assertEquals(arrived(server), ["a.raw: frame 1"]);
+  await stop(agent);
+});
+
+Deno.test({
+  name:
+    "of a file that was handed over with --no-copy only the very same is sent through a link that takes its place later",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    for (const name of ["same.raw", "other.raw"]) {
+      host.write(name, `bytes of ${name}`);
+      assertEquals(
+        (await host.run("enqueue", "--no-copy", host.join(name))).code,
+        0,
+      );
+      Deno.renameSync(host.join(name), host.join(`moved ${name}`));
+    }
+    const { mtime } = Deno.statSync(host.join("moved other.raw"));
+    const secret = host.write("secret", "SECRET of othe.raw");
+    Deno.utimeSync(secret, mtime!, mtime!);
+    Deno.symlinkSync(host.join("moved same.raw"), host.join("same.raw"));
+    Deno.symlinkSync(secret, host.join("other.raw"));
+    assertEquals((await host.run("sync")).code, 1);
+    assertEquals(arrived(server), ["same.raw: bytes of same.raw"]);
+    const [{ filepath, lastError }] = await list(host) as [Listed];
+    assertEquals(filepath, host.join("other.raw"));
+    assertStringIncludes(lastError!, "changed after it was handed over");
+  },
+});
