@@ -1,3 +1,4 @@
+import { either } from "./closest.ts";
 import type { OptionName } from "./options.ts";
 
 /** The command line or the environment cannot be used as it is. */
@@ -145,7 +146,7 @@ export class Given {
     const text = this.text(name) ?? words[0];
     const found = words.find((word) => word === text);
     if (found !== undefined) return found;
-    throw this.wrong(name, words.join(" or "));
+    throw this.wrong(name, either(words));
   }
 
   /** What an option was given by: `--NAME`, or a variable and the file that it is in. */

@@ -1,12 +1,30 @@
-/** Returns the word that differs from `word` by at most two letters, if any. */
-export function closest(
+/** At most so many words are offered. */
+const MAX_WORDS = 3;
+
+/** Asks whether one of the words was meant that are near to another; nothing if none is. */
+export function didYouMean(
   word: string,
   words: readonly string[],
-): string | undefined {
-  const [best] = words
+  write: (word: string) => string,
+): string {
+  const near = words
     .map((other) => ({ other, letters: distance(word, other) }))
-    .sort((a, b) => a.letters - b.letters);
-  return best && best.letters <= 2 ? best.other : undefined;
+    .filter(({ other, letters }) => letters <= 2 || isPart(word, other))
+    .sort((a, b) => a.letters - b.letters)
+    .slice(0, MAX_WORDS)
+    .map(({ other }) => write(other));
+  return near.length > 0 ? `; did you mean ${either(near)}?` : "";
+}
+
+/** `a, b or c`. */
+export function either(words: readonly string[]): string {
+  return words.join(", ").replace(/, (?=[^,]*$)/, " or ");
+}
+
+/** Whether one word has the other in it, but for one that is too short to tell. */
+function isPart(a: string, b: string): boolean {
+  const [short, long] = a.length < b.length ? [a, b] : [b, a];
+  return short.length >= 3 && long.includes(short);
 }
 
 /** How many letters to insert, delete or replace to turn one word into the other. */

@@ -2,7 +2,12 @@ import { parseArgs } from "@std/cli/parse-args";
 import { DELIMITER } from "@std/path";
 import { Given, type GivenValue, UsageError } from "./arguments.ts";
 import { type OptionName, OPTIONS, type OptionSpec } from "./options.ts";
-import { closest } from "./closest.ts";
+import { didYouMean, either } from "./closest.ts";
+import { optionsOf } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
+
+/** The options of a command that takes no more are listed where another was given. */
+const MAX_LISTED = 6;
 
 /** A command line, taken apart. */
 export interface CommandLine {
@@ -116,9 +121,31 @@ function unknownOption(arg: string, names: readonly string[]): UsageError {
         "expected --token-file FILE, or JARVIS_TOKEN",
     );
   }
-  const near = closest(name, names);
-  const hint = near ? `; did you mean --${near}?` : "";
-  return new UsageError(`Unknown option "${option}"${hint}`);
+  const near = didYouMean(name, names, (other) => `--${other}`);
+  return new UsageError(
+    `Unknown option "${option}"${near || expectedInstead(option, names)}`,
+  );
+}
+
+/** What was expected where nothing is near; nothing if that is more than a line. */
+function expectedInstead(option: string, names: readonly string[]): string {
+  if (!option.startsWith("--")) {
+    return ": expected two dashes and a name, or -- before an argument that begins with one";
+  }
+  const takers = commandsThatTake(option.slice(2));
+  if (takers.length > 0) {
+    const some = takers.length > 3 ? [...takers.slice(0, 2), "others"] : takers;
+    return `: expected it with ${either(some)}`;
+  }
+  if (names.length > MAX_LISTED) return "";
+  return `: expected ${either(names.map((name) => `--${name}`))}`;
+}
+
+/** The names of the commands that take an option. */
+export function commandsThatTake(option: string): string[] {
+  return Object.entries(COMMANDS)
+    .filter(([_, command]) => optionsOf(command).some((one) => one === option))
+    .map(([name]) => name);
 }
 
 function specOf(name: OptionName): OptionSpec {

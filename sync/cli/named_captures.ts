@@ -1,5 +1,6 @@
 import { resolve } from "@std/path";
-import type { Found, QueuedCapture, UploadQueue } from "../queue/queue.ts";
+import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
+import { type Found, MAX_FOUND, MIN_START } from "../queue/queue_history.ts";
 import { alignedLines } from "./table.ts";
 
 /** What a person names a capture by: its id, the beginning of it, or the file that was handed over. */
@@ -38,26 +39,36 @@ export function queuedByName(
       continue;
     }
     isComplete = false;
-    const reason = capture
-      ? ambiguity(queued.length)
-      : delivered.length > 0
-      ? "it is delivered already"
-      : "no such capture is in the queue, expected an id, the first characters of one, or the path of a file";
-    err(`jarvis-agent: Cannot ${verb} "${name}": ${reason}`);
-    if (capture) candidates({ queued, delivered: [] }).forEach(err);
+    if (!capture && delivered.length > 0) {
+      err(`jarvis-agent: Cannot ${verb} "${name}": it is delivered already`);
+    } else explainName(name, { queued, delivered: [] }, { verb, err });
   }
   return { captures: [...captures.values()], isComplete };
 }
 
-/** Says that a name stands for several captures. */
-export function ambiguity(count: number): string {
-  return `${count} captures match, expected more of the id`;
-}
-
-/** A line for each capture that a name may stand for. */
-export function candidates({ queued, delivered }: Found): string[] {
-  return alignedLines([
+/** Says why a name does not stand for one capture, with those that it may stand for. */
+export function explainName(
+  name: string,
+  { queued, delivered }: Found,
+  { verb, err }: { verb: string; err: (line: string) => void },
+): void {
+  const lines = alignedLines([
     ...queued.map(({ id, status, filepath }) => [id, status, filepath]),
     ...delivered.map(({ id, filepath }) => [id, "delivered", filepath]),
-  ]).map((line) => `  ${line}`);
+  ]);
+  err(
+    `jarvis-agent: Cannot ${verb} "${name}": ${reasonFor(name, lines.length)}`,
+  );
+  lines.forEach((line) => err(`  ${line}`));
+}
+
+function reasonFor(name: string, count: number): string {
+  if (count > 0) {
+    const more = count >= MAX_FOUND ? " or more" : "";
+    return `${count}${more} captures match, expected more of the id`;
+  }
+  const what = name.length < MIN_START
+    ? "too short for the beginning of an id, and no file of this name was handed over"
+    : "no such capture";
+  return `${what}: expected an id, its first ${MIN_START} characters or more, or the path of a file; "jarvis-agent list" shows them`;
 }

@@ -2,7 +2,7 @@ import { AgentRunningError } from "../agent/agent_lock.ts";
 import { oneLine } from "../host/log.ts";
 import { readAllSettings } from "./all_settings.ts";
 import { type Given, UsageError } from "./arguments.ts";
-import { closest } from "./closest.ts";
+import { didYouMean } from "./closest.ts";
 import {
   type Command,
   type CommandContext,
@@ -10,7 +10,7 @@ import {
   optionsOf,
   type Surroundings,
 } from "./command.ts";
-import { parseCommandLine } from "./command_line.ts";
+import { commandsThatTake, parseCommandLine } from "./command_line.ts";
 import { COMMANDS } from "./commands.ts";
 import { exitCodeOf, remedies } from "./exit_code.ts";
 import { commandHelp } from "./help.ts";
@@ -46,7 +46,7 @@ async function dispatch(
   args: string[],
   around: Surroundings,
 ): Promise<number> {
-  const command = commandOf(name);
+  const command = commandOf(name, args);
   const names = optionsOf(command);
   const spelled = spellOut(args, command);
   const { given, positionals, help } = parseCommandLine(
@@ -94,20 +94,21 @@ function spellOut(args: string[], { aliases = {} }: Command): string[] {
   );
 }
 
-function commandOf(name: string): Command {
+function commandOf(name: string, args: string[]): Command {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command) return command;
   if (name.startsWith("-")) {
     // What follows the name may be a secret.
     const option = name.replace(/=.*$/s, "");
+    const takers = commandsThatTake(option.slice(2));
+    const taker = takers.find((one) => args.includes(one)) ?? takers[0];
+    const example = taker === undefined ? "status" : `${taker} ${option}`;
     throw new UsageError(
-      `Cannot begin with the option "${option}": expected a command before it, like "status ${option}"`,
+      `Cannot begin with the option "${option}": expected a command before it, like "${example}"`,
     );
   }
-  const near = closest(name, Object.keys(COMMANDS));
-  throw new UsageError(
-    `Unknown command "${name}"${near ? `; did you mean "${near}"?` : ""}`,
-  );
+  const near = didYouMean(name, Object.keys(COMMANDS), (one) => `"${one}"`);
+  throw new UsageError(`Unknown command "${name}"${near}`);
 }
 
 function assertCount(name: string, command: Command, args: string[]): void {
@@ -123,8 +124,11 @@ function assertCount(name: string, command: Command, args: string[]): void {
     throw new UsageError(`Cannot use an empty argument: expected ${expected}`);
   }
   if (args.length > max) {
+    const taken = max > 0
+      ? `only one, ${expected}`
+      : "no arguments but options";
     throw new UsageError(
-      `Cannot use "${args[max]}": "${name}" takes no arguments but options`,
+      `Cannot use "${args[max]}": "${name}" takes ${taken}`,
     );
   }
 }

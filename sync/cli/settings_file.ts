@@ -8,7 +8,7 @@
 import { isAbsolute, join } from "@std/path";
 import { statIfThere } from "../host/files.ts";
 import { type Ambient, type Given, UsageError } from "./arguments.ts";
-import { closest } from "./closest.ts";
+import { didYouMean } from "./closest.ts";
 import { valueOf } from "./command_line.ts";
 import { type OptionName, OPTIONS, type OptionSpec } from "./options.ts";
 import { readSecret } from "./secret_file.ts";
@@ -109,11 +109,8 @@ export function warnOfUnknown(
   ];
   for (const name of names) {
     if (!name.startsWith("JARVIS_") || known.includes(name)) continue;
-    const near = closest(name, known);
-    err(
-      `jarvis-agent: Nothing reads the variable ${name} in ${where}` +
-        (near ? `; did you mean ${near}?` : ""),
-    );
+    const near = didYouMean(name, known, (other) => other);
+    err(`jarvis-agent: Nothing reads the variable ${name} in ${where}${near}`);
   }
 }
 

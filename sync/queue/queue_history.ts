@@ -121,10 +121,10 @@ export interface Found {
 }
 
 /** At most so many of each kind are found. */
-const MAX_FOUND = 20;
+export const MAX_FOUND = 20;
 
 /** A shorter text is no beginning of an id: an empty one would be that of all. */
-const MIN_START = 4;
+export const MIN_START = 4;
 
 /** What has this id, else what has ids that begin so. */
 export function findById(sql: Statements, start: string): Found {

@@ -101,14 +101,34 @@ Deno.test("a command that is not known ends with 2, and with a suggestion if one
   }
 });
 
+/** What is expected in the place of an argument that begins with one dash. */
+const DASHES =
+  "two dashes and a name, or -- before an argument that begins with one";
+
 Deno.test("an option that is not known ends with 2, and with a suggestion if one is near", async () => {
   const cases: [string[], string][] = [
     [["list", "--limt", "3"], 'Unknown option "--limt"; did you mean --limit?'],
     [["list", "--stat=x"], 'Unknown option "--stat"; did you mean --status?'],
-    [["list", "-x"], 'Unknown option "-x"'],
-    [["list", "--no-json"], 'Unknown option "--no-json"'],
-    [["enqueue", "-5.png"], 'Unknown option "-5.png"'],
-    [["check", "--data-dir", "x"], 'Unknown option "--data-dir"'],
+    [["list", "--no-json"], 'Unknown option "--no-json"; did you mean --json?'],
+    [
+      ["enqueue", "--meta"],
+      'Unknown option "--meta"; did you mean --metadata, --metadata-json or --metadata-file?',
+    ],
+    [["list", "-x"], `Unknown option "-x": expected ${DASHES}`],
+    [["enqueue", "-5.png"], `Unknown option "-5.png": expected ${DASHES}`],
+    [
+      ["check", "--data-dir", "x"],
+      'Unknown option "--data-dir": expected it with run, enqueue or others',
+    ],
+    [
+      ["status", "--limit", "3"],
+      'Unknown option "--limit": expected it with list or history',
+    ],
+    [
+      ["pause", "--until", "3"],
+      'Unknown option "--until": expected --data-dir, --for or --config',
+    ],
+    [["run", "--constructor"], 'Unknown option "--constructor"'],
   ];
   for (const [args, message] of cases) {
     const { code, stderr } = await runInProcess(args);
@@ -120,12 +140,18 @@ Deno.test("an option that is not known ends with 2, and with a suggestion if one
 });
 
 Deno.test("an option before the command is told to come behind it", async () => {
-  const { code, stderr } = await runInProcess(["--json=x", "status"]);
-  assertEquals(code, 2);
-  assertStringIncludes(
-    stderr,
-    'Cannot begin with the option "--json": expected a command before it',
-  );
+  const cases = {
+    "--json=x":
+      'option "--json": expected a command before it, like "status --json"',
+    "--quiet":
+      'option "--quiet": expected a command before it, like "upload --quiet"',
+    "--foo": 'option "--foo": expected a command before it, like "status"',
+  };
+  for (const [option, message] of Object.entries(cases)) {
+    const { code, stderr } = await runInProcess([option, "status"]);
+    assertEquals(code, 2);
+    assertStringIncludes(stderr, `Cannot begin with the ${message}\n`);
+  }
 });
 
 Deno.test("a token is refused as an argument, and not repeated", async () => {
@@ -164,6 +190,11 @@ Deno.test("too few and too many arguments end with 2", async () => {
     ],
     [["status", "now"], 'Cannot use "now": "status" takes no arguments'],
     [["run", "007"], 'Cannot use "007": "run" takes no arguments'],
+    [
+      ["show", "0192f3ab", "b"],
+      'Cannot use "b": "show" takes only one, ID|PREFIX|FILE',
+    ],
+    [["completions", "zsh", "sh"], "takes only one, bash|zsh|fish"],
   ];
   await using dir = new TempDir();
   for (const [args, message] of cases) {

@@ -124,7 +124,7 @@ Deno.test("enqueue --priority and bump decide what is sent first", async () => {
   assertEquals(urgent.code, 0);
   const { code, stdout, stderr } = await host.run("bump", b!, "nonsense");
   assertEquals([code, stdout], [1, `${b}\n`]);
-  assertStringIncludes(stderr, 'Cannot bump "nonsense": no such capture is');
+  assertStringIncludes(stderr, 'Cannot bump "nonsense": no such capture:');
   assertEquals((await host.run("sync", "--concurrency=1")).code, 0);
   assertEquals(server.names, ["b", "c", "a"]);
 });

@@ -47,19 +47,38 @@ Deno.test("what may be several captures changes none of them, and says how many 
   assertEquals(await listed(host), ["aaaa-1", "aaaa-2"]);
 });
 
+const COMMANDS = ["show", "retry", "bump", "remove", "export"];
+
 Deno.test("the beginning of an id has four characters at least: an empty variable of a script removes nothing", async () => {
   await using host = hostWith("aaaa-1");
-  assertEquals((await host.run("remove", "")).code, 2);
-  for (const name of ["a", "aaa", "aaaa-1x", "%", "*"]) {
-    const { code, stderr } = await host.run("remove", name);
-    assertEquals(code, 1);
-    assertStringIncludes(
-      stderr,
-      `Cannot remove "${name}": no such capture is in the queue, expected an id, the first characters of one, or the path of a file`,
-    );
-    assertEquals((await host.run("show", name)).code, 1);
+  const more = { export: [host.join("out")] } as Record<string, string[]>;
+  const unknown = "no such capture: expected an id,";
+  const short =
+    "too short for the beginning of an id, and no file of this name was handed over: expected an id, its first 4 characters or more, or the path of a file";
+  const cases = { a: short, aaa: short, "%": short, "aaaa-1x": unknown };
+  for (const command of COMMANDS) {
+    const empty = await host.run(command, "", ...more[command] ?? []);
+    assertEquals(empty.code, 2);
+    for (const [name, reason] of Object.entries(cases)) {
+      const { code, stdout, stderr } = await host.run(
+        ...[command, name, ...more[command] ?? []],
+      );
+      assertEquals([code, stdout], [1, ""]);
+      assertStringIncludes(stderr, `Cannot ${command} "${name}": ${reason}`);
+      assertStringIncludes(stderr, '"jarvis-agent list" shows them\n');
+    }
   }
   assertEquals(await listed(host), ["aaaa-1"]);
+});
+
+Deno.test("more captures than are told are said to be more", async () => {
+  const ids = Array.from({ length: 25 }, (_, n) => `aaaa-${n + 10}`);
+  await using host = hostWith(...ids);
+  for (const command of ["show", "bump"]) {
+    const { code, stderr } = await host.run(command, "aaaa");
+    assertEquals([code, stderr.trimEnd().split("\n").length], [1, 21]);
+    assertStringIncludes(stderr, ": 20 or more captures match, expected more");
+  }
 });
 
 Deno.test("what is under way, has failed or is delivered is named as that", async () => {

@@ -59,7 +59,7 @@ Deno.test("show lists the candidates of what is ambiguous, and says what it does
   ids.forEach((id) => assertStringIncludes(twice.stderr, id));
   const none = await host.run("show", "ffff");
   assertEquals(none.code, 1);
-  assertStringIncludes(none.stderr, 'Cannot show "ffff": no capture has');
+  assertStringIncludes(none.stderr, 'Cannot show "ffff": no such capture');
   const one = await host.json<Shown>("show", ids[0]!.toUpperCase());
   assertEquals(one.id, ids[0]);
   assertStringIncludes(one.next, "no agent runs");

@@ -3,11 +3,10 @@ import { statIfThere } from "../../host/files.ts";
 import type {
   Attempt,
   DeliveredEntry,
-  Found,
   QueuedCapture,
 } from "../../queue/queue.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
-import { ambiguity, candidates, findNamed } from "../named_captures.ts";
+import { explainName, findNamed } from "../named_captures.ts";
 import { type Look, lookInto, noQueue } from "../store.ts";
 import { alignedLines, sizeText } from "../table.ts";
 import { outsideSchedule } from "../timetable.ts";
@@ -23,7 +22,8 @@ export async function run(context: CommandContext): Promise<number> {
   const found = findNamed(look.queue, text);
   const { queued, delivered } = found;
   if (queued.length + delivered.length !== 1) {
-    return explain(text, found, err);
+    explainName(text, found, { verb: "show", err });
+    return ExitCode.failure;
   }
   const isRunning = await isAgentRunning(look.queue.path);
   const shown = queued[0]
@@ -38,20 +38,6 @@ export async function run(context: CommandContext): Promise<number> {
   if (attempts.length > 0) out("Attempts, the last 20 at most:");
   alignedLines(attempts.map(forPerson)).forEach((line) => out(`  ${line}`));
   return ExitCode.ok;
-}
-
-function explain(
-  text: string,
-  found: Found,
-  err: (line: string) => void,
-): number {
-  const lines = candidates(found);
-  const reason = lines.length === 0
-    ? "no capture has this id, nor one that begins so, nor this file"
-    : ambiguity(lines.length);
-  err(`jarvis-agent: Cannot show "${text}": ${reason}`);
-  lines.forEach(err);
-  return ExitCode.failure;
 }
 
 interface Shown {
