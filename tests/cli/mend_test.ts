@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { CaptureServer } from "../helpers/capture_server.ts";
+import { exists } from "../../sync/host/files.ts";
 import { Host } from "../helpers/host.ts";
 
 /** Queues files and lets them fail, each for a reason. */
@@ -113,6 +114,31 @@ Deno.test("export --failed leaves out what waits, and refuses bytes that are not
   assertEquals((await host.run("export", "--failed", good!, dir)).code, 2);
   assertEquals((await host.run("export", dir)).code, 2);
   assert(good);
+});
+
+Deno.test("export that copies nothing leaves no folder behind", async () => {
+  await using host = new Host();
+  const [bad] = await failing(host, { bad: "no" });
+  Deno.writeTextFileSync(
+    `${host.dataDir}/spool/${bad!.slice(-2)}/${bad}`,
+    "rotten",
+  );
+  const dir = host.join("out/into/this");
+  for (const which of ["nonsense", bad!, "--failed"]) {
+    const { code, stdout } = await host.run("export", which, dir);
+    assertEquals([code, stdout], [1, ""]);
+    assert(!exists(host.join("out")), which);
+  }
+  assertEquals((await host.run("remove", "--yes", bad!)).code, 0);
+  const { code, stderr } = await host.run("export", "--failed", dir);
+  assertEquals(code, 0);
+  assertStringIncludes(stderr, "There is no failed capture to export");
+  assert(!exists(host.join("out")));
+  // What was there before stays.
+  host.makeDir("mine");
+  await host.run("export", "--failed", host.join("mine"));
+  await host.run("export", "nonsense", host.join("mine"));
+  assert(exists(host.join("mine")));
 });
 
 Deno.test("enqueue --priority and bump decide what is sent first", async () => {

@@ -1,4 +1,4 @@
-import { basename, join, parse } from "@std/path";
+import { basename, dirname, join, parse, resolve } from "@std/path";
 import { syncDir } from "../../host/data_dir.ts";
 import { exists, removeIfThere, writeAll } from "../../host/files.ts";
 import type { QueuedCapture } from "../../queue/queue.ts";
@@ -30,39 +30,44 @@ export async function run(context: CommandContext): Promise<number> {
   }
   using look = lookInto(settings);
   if (!look) throw new Error(noQueue(settings));
-  makeFolder(dir);
   const named = queuedByName(look.queue, ids, { verb: "export", err });
   const captures = given.has("failed")
     ? look.queue.captures({ status: "failed" })
     : named.captures;
-  const openOriginal = originals(look.queue);
   let code: number = named.isComplete ? ExitCode.ok : ExitCode.failure;
+  const openOriginal = originals(look.queue);
+  let target: Target | undefined;
   for (const capture of captures) {
+    target ??= new Target(dir);
     try {
-      out(await exportOne(capture, { look, openOriginal, dir }));
+      out(await exportOne(capture, { look, openOriginal, target }));
     } catch (error) {
       const { message } = error as Error;
       err(`jarvis-agent: Cannot export "${capture.id}": ${message}`);
       code = ExitCode.failure;
     }
   }
+  if (!target && given.has("failed")) {
+    err("jarvis-agent: There is no failed capture to export");
+  }
+  target?.removeIfEmpty();
   return code;
 }
 
 /** Returns where the bytes are then. */
 async function exportOne(
   capture: QueuedCapture,
-  { look: { spool }, openOriginal, dir }: {
+  { look: { spool }, openOriginal, target }: {
     look: Look;
     openOriginal: OpenOriginal;
-    dir: string;
+    target: Target;
   },
 ): Promise<string> {
   const { id, filepath, spooled, sha256 } = capture;
   using file = spooled && spool
     ? openCapture(spool.pathOf(id))
     : opened(filepath, () => openOriginal(capture));
-  const path = freePath(dir, basename(filepath) || id);
+  const path = target.freePath(basename(filepath) || id);
   // Whatever goes wrong before it is made is another's file.
   let isOurs = false;
   try {
@@ -81,17 +86,7 @@ async function exportOne(
     if (isOurs) removeIfThere(path);
     throw error;
   }
-  syncDir(dir);
-  return path;
-}
-
-/** A name that neither the bytes nor the metadata of anything have. */
-function freePath(dir: string, wanted: string): string {
-  const { name, ext } = parse(wanted);
-  let path = join(dir, wanted);
-  for (let n = 2; exists(path) || exists(`${path}.json`); n++) {
-    path = join(dir, `${name}-${n}${ext}`);
-  }
+  syncDir(target.dir);
   return path;
 }
 
@@ -105,14 +100,51 @@ function writeNew(path: string, text: string): void {
   file.syncSync();
 }
 
-function makeFolder(dir: string): void {
-  try {
-    Deno.mkdirSync(dir, { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    const { message } = cause as Error;
-    throw new Error(
-      `Cannot export into "${dir}": ${message}; expected a folder, or a place where one can be made`,
-      { cause },
-    );
+/** The folder that captures are copied into. */
+class Target {
+  readonly dir: string;
+  /** The folders that were made for it, the innermost first. */
+  readonly #made: string[] = [];
+  /** From which number on a name may be free, for those that are taken. */
+  readonly #next = new Map<string, number>();
+
+  /** @throws {Error} if there can be no such folder. */
+  constructor(dir: string) {
+    this.dir = dir;
+    try {
+      let path = resolve(dir);
+      // A drive of Windows may be missing.
+      for (; !exists(path) && dirname(path) !== path; path = dirname(path)) {
+        this.#made.push(path);
+      }
+      Deno.mkdirSync(dir, { recursive: true, mode: 0o700 });
+    } catch (cause) {
+      const { message } = cause as Error;
+      throw new Error(
+        `Cannot export into "${dir}": ${message}; expected a folder, or a place where one can be made`,
+        { cause },
+      );
+    }
+  }
+
+  /** A path that neither the bytes nor the metadata of anything have. */
+  freePath(wanted: string): string {
+    const { name, ext } = parse(wanted);
+    let path = join(this.dir, wanted);
+    while (exists(path) || exists(`${path}.json`)) {
+      const n = this.#next.get(wanted) ?? 2;
+      this.#next.set(wanted, n + 1);
+      path = join(this.dir, `${name}-${n}${ext}`);
+    }
+    return path;
+  }
+
+  /** Removes what was made, if nothing is in it. */
+  removeIfEmpty(): void {
+    try {
+      this.#made.forEach((path) => Deno.removeSync(path));
+    } catch {
+      // Something is in it.
+    }
   }
 }
