@@ -27,7 +27,7 @@ import {
   readMonitorSettings,
 } from "./monitor_settings.ts";
 import {
-  BANDWIDTH_FORM,
+  expectedBandwidth,
   parseBandwidth,
   parseSchedule,
   SCHEDULE_FORM,
@@ -120,9 +120,10 @@ export function readSettings(
 }
 
 function readBandwidth(given: Given): WeekTable<number> {
-  const bandwidth = parseBandwidth(given.text("bandwidth") ?? "off");
+  const text = given.text("bandwidth") ?? "off";
+  const bandwidth = parseBandwidth(text);
   if (bandwidth) return bandwidth;
-  throw given.wrong("bandwidth", BANDWIDTH_FORM);
+  throw given.wrong("bandwidth", expectedBandwidth(text));
 }
 
 function readSchedule(given: Given): WeekTable<boolean> | null {

@@ -52,32 +52,82 @@ export function parseSchedule(text: string): WeekTable<boolean> | undefined {
 /**
  * Reads how many bytes may leave a second: one number, `off`, or a timetable as rclone
  * has it, of points separated by spaces, each `08:00,512K` or `Mon-08:00,512K`. The
- * last point of the week holds until the first.
+ * last point of the week holds until the first; a point of some days takes the place
+ * of one of every day.
  *
- * @returns `undefined` if it is written otherwise.
+ * @returns `undefined` if it is written otherwise, or has two rates for a time.
  */
 export function parseBandwidth(text: string): WeekTable<number> | undefined {
   if (!text.includes(",")) {
     const rate = rateOf(text);
     return rate === undefined ? undefined : new WeekTable(text, [rate]);
   }
-  const points: number[] = [];
-  for (const point of text.trim().split(/\s+/)) {
-    const [, range, time = "", written = ""] = POINT.exec(point) ?? [];
-    const [days, minute, rate] = [
-      daysOf(range),
-      minuteOf(time),
-      rateOf(written),
-    ];
-    if (!days || !(minute < DAY_MINUTES) || rate === undefined) return;
-    for (const day of days) points[day * DAY_MINUTES + minute] = rate;
+  const points = parsePoints(text);
+  if (!points || timeWithTwoRates(points)) return;
+  const rates: number[] = [];
+  for (const { minute, rate } of points.sort(byGenerality)) {
+    rates[minute] = rate;
   }
-  let rate = points.at(-1)!;
+  let rate = rates.at(-1)!;
   const values = { length: WEEK_MINUTES };
   return new WeekTable(
     text,
-    Array.from(values, (_, minute) => rate = points[minute] ?? rate),
+    Array.from(values, (_, minute) => rate = rates[minute] ?? rate),
   );
+}
+
+/** What would do in the place of a bandwidth that cannot be used. */
+export function expectedBandwidth(text: string): string {
+  const twice = timeWithTwoRates(parsePoints(text) ?? []);
+  return twice === undefined
+    ? BANDWIDTH_FORM
+    : `one rate for each time, and ${twice} has two`;
+}
+
+/** A rate from one minute of the week on. */
+interface Point {
+  minute: number;
+  rate: number;
+  /** As it was written, without the rate. */
+  time: string;
+  ofSomeDays: boolean;
+}
+
+const byGenerality = (a: Point, b: Point) =>
+  Number(a.ofSomeDays) - Number(b.ofSomeDays);
+
+function parsePoints(text: string): Point[] | undefined {
+  const points: Point[] = [];
+  for (const point of text.trim().split(/\s+/)) {
+    const [, range, clock = "", written = ""] = POINT.exec(point) ?? [];
+    const [days, ofDay, rate] = [
+      daysOf(range),
+      minuteOf(clock),
+      rateOf(written),
+    ];
+    if (!days || !(ofDay < DAY_MINUTES) || rate === undefined) return;
+    const ofSomeDays = range !== undefined;
+    const time = point.slice(0, -written.length - 1);
+    for (const day of days) {
+      points.push({
+        minute: day * DAY_MINUTES + ofDay,
+        rate,
+        time,
+        ofSomeDays,
+      });
+    }
+  }
+  return points;
+}
+
+function timeWithTwoRates(points: Point[]): string | undefined {
+  const seen = new Map<string, number>();
+  for (const { minute, rate, time, ofSomeDays } of points) {
+    const key = `${minute} ${ofSomeDays}`;
+    if ((seen.get(key) ?? rate) !== rate) return time;
+    seen.set(key, rate);
+  }
+  return undefined;
 }
 
 /** Says until when an agent with this schedule sends nothing; `null` if it sends now. */

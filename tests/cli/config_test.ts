@@ -52,7 +52,7 @@ const WRONG: Partial<Record<OptionName, [values: string[], expected: string]>> =
     "grace": [["-1", "NaN", "99999"], SECONDS],
     "after-upload": [["keep it", "move", "move:"], "keep, delete or move:DIR"],
     "order": [["first", "OLDEST"], "oldest or newest"],
-    "log-level": [["loud"], "info or debug or warn or error"],
+    "log-level": [["loud"], "info, debug, warn or error"],
     "log-format": [["xml"], "text or json"],
     "proof": [["ID", "body"], "id or status"],
     "listen": [

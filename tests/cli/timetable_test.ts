@@ -1,6 +1,10 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { clockText, outsideText } from "../../sync/host/week_table.ts";
-import { parseBandwidth, parseSchedule } from "../../sync/cli/timetable.ts";
+import {
+  expectedBandwidth,
+  parseBandwidth,
+  parseSchedule,
+} from "../../sync/cli/timetable.ts";
 
 /** Calls `act` where the clocks on the walls show the time of this zone. */
 function inZone(zone: string, act: () => void): void {
@@ -94,6 +98,26 @@ Deno.test("a bandwidth is one number, or has points of every day or of some", ()
     ], [SAT]),
     [1_048_576, Infinity, 1024, 1024, 10_485_760, 1_048_576],
   );
+});
+
+Deno.test("a bandwidth has one rate for each time, and points of some days before those of every day", () => {
+  for (
+    const [text, time] of [
+      ["08:00,512K 08:00,10M", "08:00"],
+      ["Mon-Fri-8:00,1M 12:00,2M Wed-08:00,off", "Wed-08:00"],
+    ] as const
+  ) {
+    assertEquals(parseBandwidth(text), undefined, text);
+    assertStringIncludes(expectedBandwidth(text), `${time} has two`);
+  }
+  assertEquals(rates("08:00,1M 08:00,1024K", [MON]), [1_048_576]);
+  for (const text of ["08:00,1M Sat-08:00,off", "Sat-08:00,off 08:00,1M"]) {
+    assertEquals(rates(text, [FRI], [SAT], [SUN]), [
+      1_048_576,
+      Infinity,
+      1_048_576,
+    ]);
+  }
 });
 
 Deno.test("what is no schedule, or no bandwidth, is none", () => {
