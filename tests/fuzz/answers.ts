@@ -102,7 +102,8 @@ type Given = typeof answer extends fc.Arbitrary<infer T> ? T : never;
 /** The id in a body that proves a delivery; `undefined` if it proves none. */
 function idIn(body: string): unknown {
   try {
-    const { id, size, sha256 } = JSON.parse(body);
+    const { id, size, sha256, success, ok, error } = JSON.parse(body);
+    if (success === false || ok === false || error) return undefined;
     const isOther = (typeof size === "number" && size !== 5) ||
       (typeof sha256 === "string" && sha256.toLowerCase() !== SHA256);
     return isOther ? undefined : id;

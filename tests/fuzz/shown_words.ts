@@ -19,7 +19,9 @@ export function assertShown(
   assert(error !== null && error !== "");
   assert(error.length <= 700, "long");
   assert(!UNPRINTABLE.test(error), "unprintable");
-  const told = error.split(/\[(?:token|metadata)\]/).map(fold);
+  // How a direction mark is shown has letters of its own.
+  const told = error.replaceAll(/\\u[0-9a-f]{4}/g, " ")
+    .split(/\[(?:token|metadata)\]/).map(fold);
   // What consists of escapes may be shorter than it looks.
   const plain = secrets.filter((text) => !/[\\%&]/.test(text));
   for (const text of plain.map(fold).filter(({ length }) => length >= 8)) {
