@@ -43,6 +43,8 @@ export interface Settings {
   dataDir: string;
   /** Not read yet; see {@linkcode readToken}. */
   token: TokenSource;
+  /** `null` if the token comes from elsewhere, or the command takes none. */
+  tokenFile: string | null;
   tls: TlsOptions;
   proof: ProofKind;
   allowInsecure: boolean;
@@ -87,6 +89,7 @@ export function readSettings(
     server: readServer(given),
     dataDir,
     token: readToken(given, around),
+    tokenFile: given.text("token-file") ?? null,
     tls: readTls(given, around.err),
     proof: given.oneOf("proof", ["id", "status"]),
     allowInsecure: given.has("allow-insecure"),

@@ -1,10 +1,11 @@
-import { counted } from "../host/counted.ts";
 import { AgentRunningError } from "../agent/agent_lock.ts";
-import type { FolderStanding } from "../watch/watched_root.ts";
+import { judge } from "../monitor/judge.ts";
+import { standingOf } from "../monitor/verdict.ts";
 import { ExitCode } from "./command.ts";
+import type { Settings } from "./config.ts";
 import { exitCodeOf } from "./exit_code.ts";
+import { readFacts } from "./status_report.ts";
 import type { Store } from "./store.ts";
-import { outsideSchedule } from "./timetable.ts";
 
 /** How the status begins of a service that cannot begin its work yet. */
 export const WAITING = "Waiting: ";
@@ -16,29 +17,22 @@ export function canHeal(error: unknown): boolean {
 }
 
 /**
- * Says in one line what there is to do, and whether it can be done.
+ * Says in one line what is wrong, or what there is to do.
  *
  * @param problem What a person has to mend, or `null`.
  */
 export function statusOf(
   problem: string | null,
-  store: Store | undefined,
+  settings: Settings,
+  look: Store | undefined,
 ): string {
-  const parts = problem === null ? [] : [problem];
-  if (!store) return parts.join(", ");
-  const { pending, uploading, failed } = store.queue.getStats();
-  const { serverState, serverReason, schedule } = store.queue.getAgentState();
-  const quiet = outsideSchedule(schedule);
-  const folders: FolderStanding[] = JSON.parse(store.queue.watchedFolders());
-  return [
-    ...parts,
-    ...(quiet === null ? [] : [quiet]),
-    ...folders.filter(({ watchedBy }) => LOST.includes(watchedBy))
-      .map(({ path, watchedBy }) => `the folder "${path}" is ${watchedBy}`),
-    `${counted(pending + uploading, "capture")} waiting`,
-    ...(failed > 0 ? [`${failed} failed`] : []),
-    `server ${serverState}${serverReason ? `: ${serverReason}` : ""}`,
-  ].join(", ");
+  if (!look) return problem ?? "";
+  try {
+    const facts = readFacts({ settings, look }, true);
+    const agent = { ...facts.agent, problem };
+    return standingOf(facts, judge({ ...facts, agent }));
+  } catch (error) {
+    // The folder may have been removed: to say so is no reason to end.
+    return problem ?? (error as Error).message;
+  }
 }
-
-const LOST = ["missing", "refused"];

@@ -49,6 +49,8 @@ export interface StatusReport {
     since: string | null;
     nextProbeAt: string | null;
     lastDeliveryAt: string | null;
+    /** The file with its token, where that is known. */
+    tokenFile: string | null;
   };
   agent: {
     running: boolean;
@@ -72,6 +74,10 @@ export interface StatusReport {
     maxBytes: number | null;
     /** What its disk has left for this user. */
     freeBytes: number | null;
+    /** What the disk must have left to take captures. */
+    minFreeBytes: number;
+    /** How many files it has that belong to no capture. */
+    orphans: number;
   };
   folders: {
     path: string;
@@ -79,12 +85,31 @@ export interface StatusReport {
     watchedBy: "events" | "polling" | "missing" | "refused";
     reason: string | null;
   }[];
-  database: { path: string; engine: string | null; sqlite: string | null };
+  database: {
+    path: string;
+    engine: string | null;
+    sqlite: string | null;
+    /** Damaged ones that are kept beside it, by their names. */
+    setAside: string[];
+  };
   /** Whether all is well, in one line. */
   verdict: Verdict;
   /** What a person should do, a line for each problem; empty if nothing is wrong. */
   advice: string[];
 }
+
+/** What of a report is judged; to find it out costs the same for any number of captures. */
+export type Facts = Omit<
+  StatusReport,
+  | "version"
+  | "waitingBytes"
+  | "nextAttemptAt"
+  | "rate"
+  | "failedByReason"
+  | "bandwidth"
+  | "verdict"
+  | "advice"
+>;
 
 /** One point of the last day. */
 export interface HistoryPoint {

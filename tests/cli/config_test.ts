@@ -158,6 +158,7 @@ Deno.test("settings have the defaults that the help names", () => {
   assertEquals(rest, {
     server: null,
     dataDir: join(HOME, ".local", "share", "jarvis"),
+    tokenFile: null,
     tls: {},
     proof: "id",
     allowInsecure: false,

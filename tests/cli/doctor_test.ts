@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { exists } from "../../sync/host/files.ts";
-import type { Finding } from "../../sync/cli/doctor/finding.ts";
+import type { Finding } from "../../sync/monitor/finding.ts";
 import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
 import { Host } from "../helpers/host.ts";
 
@@ -106,7 +106,7 @@ for (const [what, spoil] of Object.entries(BROKEN)) {
     // Without an answer the token cannot be tried; a pause is told of, and that the
     // agent has found a copy gone.
     const follows =
-      /^warning (token: not|deliveries|captures: 0 wait, 1 failed)/;
+      /^warning (token: not|deliveries|captures: 1 capture has failed)/;
     const others = found.wrong
       .filter((line) => line !== named && !follows.test(line));
     assertEquals(others, []);

@@ -78,19 +78,6 @@ Deno.test(
   },
 );
 
-Deno.test("/healthz answers 503 with the reason while nothing is delivered", {
-  ignore,
-}, async () => {
-  await using host = new Host("http://127.0.0.1:9");
-  await host.enqueue(host.write("a.png"));
-  await using agent = await host.startAgent("--listen", "0");
-  const at = await shownAt(agent);
-  await eventually("it says so", async () => {
-    const { status, text } = await get(`${at}/healthz`);
-    return status === 503 && text.includes("the server cannot be used since ");
-  });
-});
-
 Deno.test(
   "the last day is kept in the queue across restarts, and one row counts what was delivered",
   {

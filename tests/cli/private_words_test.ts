@@ -71,7 +71,7 @@ async function assertKept(
   if (reason.includes("401")) {
     // It is told every few seconds: once is enough.
     await manager.told(
-      /^STATUS=1 capture waiting, server paused: HTTP 401/,
+      /^STATUS=the server cannot be used since .*HTTP 401.*1 capture waits/,
     );
   }
 

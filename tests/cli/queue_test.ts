@@ -270,6 +270,7 @@ Deno.test("status --json is what scripts were promised", async () => {
       since: null,
       nextProbeAt: null,
       lastDeliveryAt: null,
+      tokenFile: null,
     },
     agent: {
       running: false,
@@ -279,14 +280,20 @@ Deno.test("status --json is what scripts were promised", async () => {
       problem: null,
     },
     service: null,
-    spool: { bytes: 0, maxBytes: null, freeBytes: null },
+    spool: {
+      bytes: 0,
+      maxBytes: null,
+      freeBytes: null,
+      minFreeBytes: 256 * 1024 * 1024,
+      orphans: 0,
+    },
     folders: [],
     advice: [
       'No agent runs: "jarvis-agent service install" keeps one running, "jarvis-agent run" is one',
     ],
     verdict: { level: "failure", text: "no agent runs" },
   });
-  assertEquals(Object.keys(database), ["path", "engine", "sqlite"]);
+  assertEquals(Object.keys(database), ["path", "engine", "sqlite", "setAside"]);
   assert(["ffi", "builtin"].includes(database.engine ?? ""));
   await host.enqueue(host.write("a"));
   const status = await host.json<{ pending: number }>("status");
@@ -327,31 +334,4 @@ Deno.test("check and whatever else needs a server ask for one", async () => {
   }
   // Each says so before it makes anything.
   assertEquals(names(host.join(".")), []);
-});
-
-Deno.test("doctor says what is well and what is wrong, and exits 1 then", async () => {
-  await using server = new CaptureServer();
-  await using host = new Host(server.url);
-  const [id] = await host.enqueue(host.write("a"));
-  {
-    using queue = host.queue();
-    queue.complete([{ id: id!, kind: "discard", error: "no" }]);
-  }
-  server.ready = false;
-  const { code, stdout } = await host.run("doctor");
-  assertEquals(code, 1);
-  const wrong = stdout.trimEnd().split("\n")
-    .filter((line) => !line.startsWith("ok"))
-    .map((line) => line.split(";")[0]);
-  assertEquals(wrong, [
-    "warning  captures: 0 wait, 1 failed",
-    "failure  agent: no agent runs",
-    `failure  server: ${server.url} is not ready: HTTP 503`,
-  ]);
-  server.ready = true;
-  await host.run("remove", id!);
-  await using _agent = await host.startAgent();
-  const well = await host.run("doctor");
-  assertEquals(well.code, 0, well.stdout);
-  assert(!/^(warning|failure)/m.test(well.stdout), well.stdout);
 });

@@ -1,7 +1,15 @@
 import type { StatusReport } from "../../sync/monitor/status_report.ts";
 
+/** Some things of a report, at any depth. */
+export type Changes = {
+  [K in keyof StatusReport]?: K extends
+    "server" | "agent" | "spool" | "database" ? Partial<StatusReport[K]>
+    : StatusReport[K];
+};
+
 /** A report of an agent that has nothing to do, with some things changed. */
-export function reportWith(changes: Partial<StatusReport> = {}): StatusReport {
+export function reportWith(changes: Changes = {}): StatusReport {
+  const { server, agent, spool, database, ...others } = changes;
   return {
     version: "1.2.3",
     time: "2026-01-02T03:04:05.000Z",
@@ -24,6 +32,8 @@ export function reportWith(changes: Partial<StatusReport> = {}): StatusReport {
       since: null,
       nextProbeAt: null,
       lastDeliveryAt: null,
+      tokenFile: null,
+      ...server,
     },
     agent: {
       running: true,
@@ -31,13 +41,27 @@ export function reportWith(changes: Partial<StatusReport> = {}): StatusReport {
       heartbeatAt: null,
       hanging: false,
       problem: null,
+      ...agent,
     },
     service: null,
-    spool: { bytes: 0, maxBytes: null, freeBytes: null },
+    spool: {
+      bytes: 0,
+      maxBytes: null,
+      freeBytes: null,
+      minFreeBytes: 0,
+      orphans: 0,
+      ...spool,
+    },
     folders: [],
-    database: { path: "queue.db", engine: "ffi", sqlite: "3.46.0" },
+    database: {
+      path: "queue.db",
+      engine: "ffi",
+      sqlite: "3.46.0",
+      setAside: [],
+      ...database,
+    },
     verdict: { level: "ok", text: "everything is delivered" },
     advice: [],
-    ...changes,
+    ...others,
   };
 }

@@ -177,9 +177,10 @@ Deno.test({
     const env = surroundings(dir, manager, server.url);
     await using agent = startCli(["run"], { env });
     await manager.told("READY=1");
-    await manager.told(/^STATUS=0 captures waiting, server /);
+    await manager.told("STATUS=everything is delivered");
+    server.answer = () => new Response("no", { status: 422 });
     await runCli(["enqueue", dir.write("door.png", "bytes")], { env });
-    await manager.told("STATUS=0 captures waiting, server ready");
+    await manager.told("STATUS=1 capture has failed");
     agent.kill("SIGTERM");
     assertEquals((await agent.ended()).code, 0);
     assertEquals(manager.lines.at(-1), "STOPPING=1");

@@ -87,6 +87,7 @@ const fullReport = reportWith({
   bandwidth: { text: "2M", bytesPerSecond: 2_097_152, until: null },
   service: { state: "active", reason: null },
   folders: [{ path: "/x", watchedBy: "events", reason: null }],
+  database: { setAside: ["queue.db.corrupt-20260102"] },
   advice: ["do"],
 });
 

@@ -1,20 +1,24 @@
+import { failure, type Finding, ok } from "../../monitor/finding.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { inspectAgent, inspectLimits } from "../doctor/agent.ts";
-import { failure, type Finding, ok } from "../doctor/finding.ts";
 import { inspectFolders } from "../doctor/folders.ts";
 import { inspectServer } from "../doctor/server.ts";
 import { inspectEngine, inspectStore } from "../doctor/store.ts";
 
-type Inspection = (context: CommandContext) => Finding[] | Promise<Finding[]>;
+/** Looks at one thing; `found` is what was found before. */
+type Inspection = (
+  context: CommandContext,
+  found: Finding[],
+) => Finding[] | Promise<Finding[]>;
 
 const INSPECTIONS: Record<string, Inspection> = {
   settings: inspectSettings,
   database: inspectEngine,
   queue: inspectStore,
-  agent: inspectAgent,
   folders: inspectFolders,
   limits: inspectLimits,
   server: inspectServer,
+  agent: inspectAgent,
 };
 
 /** Looks at everything that a delivery needs, and goes on after a failure; exits 1 if something is wrong. */
@@ -23,7 +27,7 @@ export async function run(context: CommandContext): Promise<number> {
   const findings: Finding[] = [];
   for (const [what, inspect] of Object.entries(INSPECTIONS)) {
     try {
-      findings.push(...await inspect(context));
+      findings.push(...await inspect(context, findings));
     } catch (error) {
       findings.push(
         failure(what, (error as Error).message, "mend that, then look again"),

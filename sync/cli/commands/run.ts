@@ -231,7 +231,7 @@ class Service {
   }
 
   #status(): string {
-    return statusOf(this.#problems.text, this.#store);
+    return statusOf(this.#problems.text, this.#settings, this.#store);
   }
 
   #createLog(): Log {

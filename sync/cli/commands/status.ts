@@ -1,4 +1,5 @@
 import { delay } from "@std/async/delay";
+import { judge } from "../../monitor/judge.ts";
 import { type Verdict, verdictOf } from "../../monitor/verdict.ts";
 import { UsageError } from "../arguments.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
@@ -43,8 +44,12 @@ async function look({ settings, env, settingsFile }: CommandContext) {
   using look = lookInto(settings);
   const service = await serviceState();
   const { env: variable } = OPTIONS["token-file"];
-  const tokenFile = env(variable) ?? settingsFile?.variables.get(variable);
-  const report = await readReport({ settings, look, service, tokenFile });
+  const tokenFile = env(variable) || settingsFile?.variables.get(variable);
+  const report = await readReport({
+    settings: { ...settings, tokenFile: tokenFile ?? null },
+    look,
+    service,
+  });
   return { report, isThere: look !== undefined };
 }
 
@@ -63,7 +68,7 @@ async function check(context: CommandContext): Promise<number> {
   const maxFailed = given.number("max-failed", 0, { min: 0, max: 1e9 });
   const { report } = await look(context);
   const limits = { maxAgeSeconds: maxAgeMs / 1000, maxFailed };
-  const verdict = verdictOf(report, limits);
+  const verdict = verdictOf(report, judge(report, limits));
   out(`${verdict.level}: ${verdict.text}`);
   return CHECK_CODES[verdict.level];
 }

@@ -1,76 +1,37 @@
 import { readLimits } from "../../host/limits.ts";
+import { type Finding, ok, warning } from "../../monitor/finding.ts";
+import { judge } from "../../monitor/judge.ts";
 import type { CommandContext } from "../command.ts";
 import { serviceState } from "../service/state.ts";
 import { isLingering } from "../service/systemd.ts";
 import { readReport } from "../status_report.ts";
 import { lookInto } from "../store.ts";
-import { failure, type Finding, ok, warning } from "./finding.ts";
 
 /** The limits that a busy agent with watched folders needs. */
 const OPEN_FILES = 512;
 const INOTIFY_WATCHES = 8192;
+/** What doctor tries itself: where that has failed, what the agent met is the same again. */
+const TRIED = ["server", "folder"];
 
-/** Looks at the agent that runs, and at the service that runs it. */
+/** Looks at what `status` judges, and at the service. */
 export async function inspectAgent(
   { settings }: CommandContext,
+  found: Finding[],
 ): Promise<Finding[]> {
   using look = lookInto(settings);
   const service = await serviceState();
-  const { agent, paused } = await readReport({ settings, look, service });
-  const findings: Finding[] = [];
-  if (!agent.running) {
-    findings.push(
-      failure(
-        "agent",
-        "no agent runs",
-        '"jarvis-agent service install" keeps one running',
-      ),
-    );
-  } else if (agent.hanging) {
-    findings.push(
-      failure(
-        "agent",
-        `process ${agent.pid} hangs, its last turn was at ${agent.heartbeatAt}`,
-        `"kill -CONT ${agent.pid}" if somebody stopped it, else end it`,
-      ),
-    );
-  } else findings.push(ok("agent", `it runs, process ${agent.pid}`));
-  if (agent.problem) {
-    findings.push(
-      warning("agent", agent.problem, "mend that, then reload it"),
-    );
-  }
-  if (paused) {
-    findings.push(
-      warning(
-        "deliveries",
-        `they are paused since ${paused.since}`,
-        '"jarvis-agent resume"',
-      ),
-    );
-  }
-  if (service) findings.push(...await inspectService(service));
-  return findings;
+  const failed = found.filter(({ level }) => level === "failure")
+    .map(({ what }) => what).filter((what) => TRIED.includes(what));
+  const told = judge(await readReport({ settings, look, service }))
+    .filter(({ what }) => !failed.includes(what));
+  return service ? [...told, await inspectLinger()] : told;
 }
 
-async function inspectService(
-  { state, reason }: { state: string; reason: string | null },
-): Promise<Finding[]> {
+async function inspectLinger(): Promise<Finding> {
   const lingers = await isLingering();
-  return [
-    reason === null ? ok("service", state) : failure(
-      "service",
-      `${state}: ${reason}`,
-      '"jarvis-agent service logs" tells more',
-    ),
-    lingers === false
-      ? warning(
-        "linger",
-        "the service ends when this user logs out",
-        "loginctl enable-linger",
-      )
-      : ok("linger", lingers ? "on" : "not known"),
-  ];
+  if (lingers !== false) return ok("linger", lingers ? "on" : "not known");
+  const text = "the service ends when this user logs out";
+  return warning("linger", text, "loginctl enable-linger");
 }
 
 /** Checks the system's limits. */

@@ -1,9 +1,9 @@
 import { dirname, join } from "@std/path";
 import { isFolder } from "../../host/files.ts";
 import { openFolder } from "../../host/folder.ts";
+import { failure, type Finding, ok } from "../../monitor/finding.ts";
 import type { AfterUpload } from "../../watch/after_upload.ts";
 import type { CommandContext } from "../command.ts";
-import { failure, type Finding, ok } from "./finding.ts";
 
 /** Looks at each watched folder, and whether delivered files can be taken out of it. */
 export function inspectFolders(

@@ -1,6 +1,9 @@
-import { createUploader } from "../agent_parts.ts";
+import { type Finding, ok, outage, warning } from "../../monitor/finding.ts";
+import { remedyOf } from "../../monitor/judge.ts";
+import type { TokenTrial } from "../../upload/readiness.ts";
+import { createUploader, describeReadiness } from "../agent_parts.ts";
 import type { CommandContext } from "../command.ts";
-import { failure, type Finding, ok, warning } from "./finding.ts";
+import type { Settings } from "../config.ts";
 
 /** From so much on a clock is wrong, in milliseconds: tokens and certificates expire by it. */
 const CLOCK_MS = 60_000;
@@ -11,7 +14,7 @@ export async function inspectServer(
 ): Promise<Finding[]> {
   if (settings.server === null) {
     return [
-      failure(
+      outage(
         "server",
         "no server is given",
         "give --server URL, or set JARVIS_SERVER_URL",
@@ -25,24 +28,24 @@ export async function inspectServer(
   const { serverUrl } = uploader;
   const readiness = await uploader.probe();
   const trial = await uploader.tryToken();
-  const token = settings.token.get() ? "the token" : "a request without token";
+  const standing = describeReadiness(serverUrl, readiness);
   return [
-    readiness.ready ? ok("server", `${serverUrl} is ready`) : failure(
+    readiness.ready ? ok("server", standing) : outage(
       "server",
-      `${serverUrl} is not ready: ${readiness.reason}`,
+      standing,
       readiness.status === null
         ? "see that its name, port, network and certificate are right"
         : "have the server's own log say why",
     ),
     tlsOf(serverUrl, trial.status),
     proxyOf(serverUrl, env),
-    ...unread.length > 0 ? unread : [tokenOf(token, trial)],
+    ...unread.length > 0 ? unread : [tokenOf(trial, settings)],
     clockOf(trial.serverTimeMs),
   ];
 }
 
 function unreadable({ message }: Error): Finding[] {
-  return [failure("token", message, "mend that, then look again")];
+  return [outage("token", message, "mend that, then look again")];
 }
 
 function tlsOf(serverUrl: string, status: number | null): Finding {
@@ -68,7 +71,7 @@ function proxyOf(
   const text = env(found)!;
   const address = text.includes("://") ? text : `http://${text}`;
   if (!URL.canParse(address)) {
-    return failure(
+    return outage(
       "proxy",
       `${found} is no address`,
       `set it to one like http://proxy.example.org:3128, or unset it`,
@@ -78,34 +81,21 @@ function proxyOf(
   return ok("proxy", `${host} (${found}), but for what NO_PROXY names`);
 }
 
-function tokenOf(
-  token: string,
-  { status, reason }: { status: number | null; reason: string },
-): Finding {
-  if (status === null) {
-    return warning(
-      "token",
-      "not tried, nothing answers",
-      "mend the server first",
-    );
+function tokenOf(trial: TokenTrial, settings: Settings): Finding {
+  const { status, reason } = trial;
+  const { token, server: url, tokenFile } = settings;
+  if (status === null || status >= 500) {
+    const text = status === null ? "not tried, nothing answers" : reason;
+    return warning("token", text, "mend the server first");
   }
-  if (status === 401 || status === 403) {
-    return failure(
-      "token",
-      `the server refuses ${token}: ${reason}`,
-      "put a valid token into the file that --token-file names",
-    );
-  }
-  if ([404, 405, 407, 421].includes(status) || status >= 300 && status < 400) {
-    return failure(
-      "token",
-      `nobody takes captures there: ${reason}`,
-      "see that --server is the capture server's address",
-    );
-  }
-  return status >= 500
-    ? warning("token", `not known: ${reason}`, "mend the server first")
-    : ok("token", `the server accepts ${token}`);
+  const sent = token.get() ? "the token" : "a request without token";
+  const text = [401, 403].includes(status)
+    ? `the server refuses ${sent}: ${reason}`
+    : [404, 405, 407, 421].includes(status) || status >= 300 && status < 400
+    ? `nobody takes captures there: ${reason}`
+    : undefined;
+  if (text === undefined) return ok("token", `the server accepts ${sent}`);
+  return outage("token", text, remedyOf({ reason, url, tokenFile }));
 }
 
 function clockOf(serverTimeMs: number | null): Finding {

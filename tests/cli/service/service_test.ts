@@ -152,7 +152,7 @@ Deno.test({
           stderr,
           /The service is installed, but the server refuses the token: HTTP 401/,
         );
-        assertMatch(stdout, /The service runs: 0 captures waiting, server /);
+        assertMatch(stdout, /The service runs: everything is delivered/);
         assertStringIncludes(stderr, "loginctl enable-linger");
         assertEquals(await host.property("ActiveState"), "active");
         assertEquals(await host.property("UnitFileState"), "enabled");
@@ -196,7 +196,7 @@ Deno.test({
       manager.write("captures/door.png", "door");
       await eventually(
         "the server refuses it",
-        async () => /paused/.test(await host.property("StatusText")),
+        async () => /cannot be used/.test(await host.property("StatusText")),
       );
       manager.write("token", "right\n");
       assertEquals((await manager.systemctl("reload", UNIT)).code, 0);
@@ -265,7 +265,7 @@ Deno.test({
         await eventually(
           "nothing waits",
           async () =>
-            /^0 captures/.test(await host.property("StatusText")) &&
+            /^everything/.test(await host.property("StatusText")) &&
             JSON.parse((await host.agent("status", "--json")).stdout)
                 .pending ===
               0,
@@ -369,7 +369,7 @@ Deno.test({
     other.kill("SIGTERM");
     await eventually(
       "it does its work",
-      async () => /^0 captures/.test(await host.property("StatusText")),
+      async () => /^everything/.test(await host.property("StatusText")),
     );
   },
 });
@@ -455,7 +455,7 @@ Deno.test({
     await eventually("it says both", async () => {
       const text = await host.property("StatusText");
       return text.includes(`Cannot read the token file "${token}"`) &&
-        text.includes(`the folder "${folder}" is missing`);
+        text.includes(`folder "${folder}" is missing`);
     });
     manager.write("token", "right\n");
     manager.write("captures/door.png", "door");

@@ -1,4 +1,4 @@
-/** The result of one inspection. */
+/** One thing that was judged or tried. Scripts read it: no name in it may change. */
 export interface Finding {
   level: "ok" | "warning" | "failure";
   /** The subject, in a word or two. */
@@ -6,6 +6,8 @@ export interface Finding {
   text: string;
   /** What a person should do; `null` if nothing. */
   remedy: string | null;
+  /** Nothing is delivered because of it. */
+  outage?: true;
 }
 
 /** It is as it should be. */
@@ -21,4 +23,9 @@ export function warning(what: string, text: string, remedy: string): Finding {
 /** It keeps captures from being taken or delivered. */
 export function failure(what: string, text: string, remedy: string): Finding {
   return { level: "failure", what, text, remedy };
+}
+
+/** It keeps all captures from being delivered. */
+export function outage(what: string, text: string, remedy: string): Finding {
+  return { ...failure(what, text, remedy), outage: true };
 }

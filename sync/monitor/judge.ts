@@ -1,0 +1,211 @@
+/**
+ * What is wrong with an agent and its queue, and what to do about it: the only place
+ * where that is decided. `status`, `doctor`, the page, the metrics, the heartbeat and
+ * the service manager show what stands here.
+ *
+ * @module
+ */
+
+import { format as formatBytes } from "@std/fmt/bytes";
+import { capturesWait, counted } from "../host/counted.ts";
+import { failure, type Finding, ok, outage, warning } from "./finding.ts";
+import type { Facts } from "./status_report.ts";
+
+/** What still counts as well. */
+export interface Limits {
+  /** How long a capture may wait, in seconds. @default {Infinity} */
+  maxAgeSeconds?: number;
+  /** How many captures may have failed. @default {0} */
+  maxFailed?: number;
+}
+
+/** So much of the spool's limit is as good as all of it. */
+const NEARLY_FULL = 0.9;
+
+/** Judges each subject, what is well included. */
+export function judge(facts: Facts, limits: Limits = {}): Finding[] {
+  return [
+    ...judgeAgent(facts),
+    ...judgeDeliveries(facts, limits),
+    ...judgeRoom(facts.spool),
+    ...judgeFolders(facts),
+    ...judgeRemains(facts, limits),
+  ];
+}
+
+/** How many captures are not delivered and have not failed. */
+export function waitingIn({ pending, uploading }: Facts): number {
+  return pending + uploading;
+}
+
+/** Whether nothing is sent at this time of the week. */
+export function isOutside({ schedule }: Facts): boolean {
+  return schedule?.open === false;
+}
+
+function* judgeAgent({ agent, service }: Facts): Generator<Finding> {
+  const { running, hanging, heartbeatAt, pid, problem } = agent;
+  if (!running && !service) {
+    yield outage(
+      "agent",
+      "no agent runs",
+      '"jarvis-agent service install" keeps one running, "jarvis-agent run" is one',
+    );
+  } else if (!running) {
+    yield outage(
+      "agent",
+      `no agent runs: ${service?.reason ?? "the service is stopped"}`,
+      '"jarvis-agent service logs" tells more, then "jarvis-agent service restart"',
+    );
+  } else if (hanging) {
+    yield outage(
+      "agent",
+      `the agent hangs, its last turn was at ${heartbeatAt}`,
+      `"kill -CONT ${pid}" if somebody stopped it, else end it and start it again`,
+    );
+  } else yield ok("agent", `it runs, process ${pid}`);
+  if (problem) yield warning("agent", problem, "mend what it names");
+  if (running && service?.reason) {
+    yield warning(
+      "service",
+      `the service delivers nothing: ${service.reason}`,
+      '"jarvis-agent service logs" tells more',
+    );
+  } else if (service) yield ok("service", service.state);
+}
+
+function* judgeDeliveries(
+  facts: Facts,
+  { maxAgeSeconds = Infinity }: Limits,
+): Generator<Finding> {
+  const { paused, server, schedule, time, oldestPendingAgeSeconds } = facts;
+  const waiting = capturesWait(waitingIn(facts));
+  if (paused) {
+    const until = paused.until === null ? "" : ` until ${paused.until}`;
+    yield warning(
+      "deliveries",
+      `deliveries are paused${until}, ${waiting}`,
+      '"jarvis-agent resume" lets them go on',
+    );
+  }
+  // While nothing is sent anyway, what is known of the server is from before.
+  if (paused || isOutside(facts)) return;
+  if (server.state === "down" || server.state === "paused") {
+    yield outage(
+      "server",
+      `the server cannot be used since ${server.since} (${server.reason}), ${waiting}`,
+      remedyOf(server),
+    );
+  }
+  // It could not have been sent before the schedule opened.
+  const sinceMs = schedule?.since ? Date.parse(schedule.since) : -Infinity;
+  const openSeconds = Math.round((Date.parse(time) - sinceMs) / 1000);
+  const age = Math.min(oldestPendingAgeSeconds ?? 0, Math.max(openSeconds, 0));
+  if (age > maxAgeSeconds) {
+    yield outage(
+      "captures",
+      `a capture waits for ${age} s, expected at most ${maxAgeSeconds}`,
+      '"jarvis-agent doctor" looks for the cause',
+    );
+  }
+}
+
+/** What a person should do about a server that takes nothing, by what it said. */
+export function remedyOf(
+  { reason, url, tokenFile }: Pick<
+    Facts["server"],
+    "reason" | "url" | "tokenFile"
+  >,
+): string {
+  const [status] = /\b[345]\d\d\b/.exec(reason ?? "") ?? [];
+  const file = tokenFile ?? "the file that --token-file names";
+  const remedies: [RegExp, string][] = [
+    [
+      /^40[13] /,
+      `put a valid token into ${file}; the agent reads it again by itself`,
+    ],
+    [/^407 /, "put the proxy's password into HTTPS_PROXY or HTTP_PROXY"],
+    [
+      /^(3\d\d|40[45]|421) |this is not the capture server/,
+      `see whether ${url} is the capture server's address`,
+    ],
+    [
+      /certificate/i,
+      "have the server's certificate mended, or name its authority with --ca-file",
+    ],
+    [
+      /^/,
+      `nothing is lost, deliveries go on by themselves once ${url} answers; "jarvis-agent doctor" looks for the cause`,
+    ],
+  ];
+  return remedies.find(([cause]) => cause.test(`${status} ${reason}`))![1];
+}
+
+function* judgeRoom(spool: Facts["spool"]): Generator<Finding> {
+  const { maxBytes, freeBytes, minFreeBytes, orphans } = spool;
+  const used = formatBytes(spool.bytes);
+  if (maxBytes !== null && spool.bytes >= maxBytes * NEARLY_FULL) {
+    yield failure(
+      "spool",
+      `the spool is full (${used} of ${
+        formatBytes(maxBytes)
+      }), captures are refused`,
+      "get the server to take some, or raise --max-spool-bytes",
+    );
+  } else yield ok("spool", `${used} in it`);
+  const free = formatBytes(freeBytes ?? 0);
+  if (freeBytes !== null && freeBytes < minFreeBytes) {
+    yield failure(
+      "disk",
+      `the disk has ${free} left and ${
+        formatBytes(minFreeBytes)
+      } are kept free, captures are refused`,
+      "make room on it, or lower --min-free-bytes",
+    );
+  } else if (freeBytes !== null) yield ok("disk", `${free} free`);
+  if (orphans > 0) {
+    const files = counted(orphans, "file");
+    yield warning(
+      "spool",
+      `${files} in the spool's folder "orphans" without a capture`,
+      "hand over again, or remove",
+    );
+  }
+}
+
+function* judgeFolders({ folders }: Facts): Generator<Finding> {
+  for (const { path, watchedBy, reason } of folders) {
+    const name = `the watched folder "${path}"`;
+    if (watchedBy === "missing") {
+      yield failure("folder", `${name} is missing`, "make or mount it");
+    } else if (watchedBy === "refused") {
+      yield failure(
+        "folder",
+        `${name} is not looked into: ${reason}`,
+        "give it to this user, or name another one with --watch",
+      );
+    }
+  }
+}
+
+/** What stays until a person has looked at it. */
+function* judgeRemains(
+  facts: Facts,
+  { maxFailed = 0 }: Limits,
+): Generator<Finding> {
+  const { failed, database } = facts;
+  if (failed > maxFailed) {
+    yield warning(
+      "captures",
+      counted(failed, "capture has failed", "captures have failed"),
+      '"jarvis-agent list --status failed" says why, "jarvis-agent retry --failed" tries them again once that is mended',
+    );
+  } else yield ok("captures", `${waitingIn(facts)} wait, ${failed} failed`);
+  for (const name of database.setAside) {
+    yield warning(
+      "queue",
+      `a damaged queue was set aside and is kept as "${name}"`,
+      "remove it when it is of no more use",
+    );
+  }
+}
