@@ -204,11 +204,11 @@ export class SyncAgent {
 
   #noticeChange(): void {
     this.#pause.look();
-    const probes = this.#queue.probesRequested();
-    if (probes !== this.#probesRequested) this.#throttle.hurry();
-    this.#probesRequested = probes;
+    const state = this.#queue.getAgentState();
+    const { probesRequested, syncRequested, syncCompleted } = state;
+    if (probesRequested !== this.#probesRequested) this.#throttle.hurry();
+    this.#probesRequested = probesRequested;
     this.#wakeup.wake();
-    const { syncRequested, syncCompleted } = this.#queue.getAgentState();
     if (syncRequested <= Math.max(syncCompleted, this.#syncRequested)) return;
     this.#syncRequested = syncRequested;
     this.hurry();

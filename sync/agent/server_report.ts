@@ -5,10 +5,7 @@ import type { Throttle } from "./throttle.ts";
 
 /** Tells the log, and through the queue other processes, how the server stands. */
 export class ServerReport {
-  readonly #queue: Pick<
-    UploadQueue,
-    "getStats" | "getAgentState" | "setAgentState"
-  >;
+  readonly #queue: UploadQueue;
   readonly #throttle: Throttle;
   readonly #serverUrl: string;
   readonly #outages: OutageLog;
@@ -58,10 +55,6 @@ export class ServerReport {
   end(): void {
     this.tell(true);
     this.#said = undefined;
-    this.#queue.setAgentState({
-      ...this.#queue.getAgentState(),
-      nextProbeAt: null,
-      pid: null,
-    });
+    this.#queue.setAgentState({ nextProbeAt: null, pid: null });
   }
 }

@@ -142,7 +142,7 @@ function folderTeller(
     const now = JSON.stringify(standing());
     if (now === told) return;
     try {
-      queue.setWatchedFolders(now);
+      queue.setAgentState({ folders: now });
       told = now;
     } catch {
       // The queue is locked, or the disk full: the agent says so, and the next turn comes.

@@ -26,7 +26,7 @@ export class AgentProblems {
     const { text } = this;
     if (this.#told?.queue === queue && this.#told.text === text) return;
     try {
-      queue.setAgentProblem(text);
+      queue.setAgentState({ problem: text });
       this.#told = { queue, text };
     } catch {
       // The queue is locked, or the disk full: the agent says so, and the next turn comes.

@@ -1,6 +1,6 @@
 import { resolve } from "@std/path";
 import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
-import { type Found, MAX_FOUND, MIN_START } from "../queue/queue_history.ts";
+import { type Found, MAX_FOUND, MIN_START } from "../queue/queue_records.ts";
 import { alignedLines } from "./table.ts";
 
 /** What a person names a capture by: its id, the beginning of it, or the file that was handed over. */

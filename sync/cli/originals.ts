@@ -7,9 +7,8 @@ import {
 } from "../watch/watched_root.ts";
 
 /** Returns what opens the files of captures where nothing is watched: in the folders that the last agent has watched. */
-export function originals(
-  queue: Pick<UploadQueue, "watchedFolders">,
-): OpenOriginal {
-  const folders: FolderStanding[] = JSON.parse(queue.watchedFolders());
+export function originals(queue: UploadQueue): OpenOriginal {
+  const state = queue.getAgentState();
+  const folders: FolderStanding[] = JSON.parse(state.folders);
   return openerIn(folders.map(({ path }) => new WatchedRoot(path, () => {})));
 }

@@ -58,6 +58,7 @@ export function readFacts(sources: ReportSources, running: boolean): Facts {
   const queue = look?.queue;
   // What an agent said holds while it runs.
   const told = running ? queue : undefined;
+  const said = told?.getAgentState();
   const nowMs = Date.now();
   const path = pathOf(sources);
   const oldestMs = queue?.oldestPendingMs() ?? null;
@@ -75,10 +76,10 @@ export function readFacts(sources: ReportSources, running: boolean): Facts {
     server: serverOf(settings, queue, told),
     agent: {
       running,
-      pid: told?.getAgentState().pid ?? null,
+      pid: said?.pid ?? null,
       heartbeatAt: isoTime(beatMs),
       hanging: beatMs !== null && nowMs - beatMs > HANGING_MS,
-      problem: told?.agentProblem() ?? null,
+      problem: said?.problem ?? null,
     },
     service,
     spool: {
@@ -88,7 +89,7 @@ export function readFacts(sources: ReportSources, running: boolean): Facts {
       minFreeBytes,
       orphans: look?.spool?.orphans() ?? 0,
     },
-    folders: JSON.parse(told?.watchedFolders() ?? "[]"),
+    folders: JSON.parse(said?.folders ?? "[]"),
     database: {
       path,
       engine,

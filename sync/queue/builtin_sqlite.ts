@@ -1,7 +1,12 @@
 /** The SQLite that is built into Deno, `node:sqlite`. */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import type { Driver, OpenDatabaseOptions, Row, Statement } from "./sqlite.ts";
+import type {
+  Driver,
+  OpenDatabaseOptions,
+  SqlValue,
+  Statement,
+} from "./sqlite.ts";
 
 /** Opens a file through the built-in SQLite. */
 export function openBuiltin(
@@ -24,10 +29,8 @@ function prepare(database: DatabaseSync, sql: string): Statement {
   const statement = prepared(database, sql);
   return {
     run: (...parameters) => Number(statement.run(...parameters).changes),
-    get: (...parameters) =>
-      withBigNumbers(statement, () => statement.get(...parameters)) as Row,
-    all: (...parameters) =>
-      withBigNumbers(statement, () => statement.all(...parameters)) as Row[],
+    get: <T>(...parameters: SqlValue[]) => statement.get(...parameters) as T,
+    all: <T>(...parameters: SqlValue[]) => statement.all(...parameters) as T[],
   };
 }
 
@@ -39,20 +42,5 @@ function prepared(database: DatabaseSync, sql: string): StatementSync {
     const says = error instanceof Error ? error.message : "";
     if (says === "failed to prepare statement") database.exec(`EXPLAIN ${sql}`);
     throw error;
-  }
-}
-
-/** Reads once more, every number as a bigint, if one of them is no JavaScript number. */
-function withBigNumbers<T>(statement: StatementSync, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    statement.setReadBigInts(true);
-    try {
-      return read();
-    } finally {
-      statement.setReadBigInts(false);
-    }
   }
 }

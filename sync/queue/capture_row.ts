@@ -66,73 +66,53 @@ export interface NewCapture extends EnqueueOptions {
   tried?: Completion | undefined;
 }
 
-const ofType = (types: string, columns: string) =>
-  columns.split(" ").map((name) => `typeof(${name}) IN (${types})`);
-const texts = (columns: string) => ofType("'text', 'null'", columns);
-const numbers = (columns: string) => ofType("'integer', 'null'", columns);
+/** A row of `captures`, with times in milliseconds since 1970. */
+export interface CaptureRow extends
+  Omit<
+    QueuedCapture,
+    | "createdAt"
+    | "lastAttempt"
+    | "nextAttemptAt"
+    | "identity"
+    | "spooled"
+    | "watched"
+  > {
+  rowid: number;
+  createdAtMs: number;
+  lastAttemptMs: number | null;
+  dueAtMs: number | null;
+  fileId: string | null;
+  ctimeMs: number | null;
+  spooled: 0 | 1;
+  watched: 0 | 1;
+}
 
-/** Whether a row holds only what its table allows: a program can write past the checks. */
-export const IS_SOUND = {
-  captures: [
-    ...ofType("'text'", "id filepath metadata_json status"),
-    ...texts("last_error file_id sha256"),
-    ...numbers("created_at attempts first_charged_at last_charged_at snoozes"),
-    ...numbers(
-      "due_at last_attempt size mtime_ms ctime_ms spooled watched priority",
-    ),
-  ].join(" AND "),
-  attempts: [
-    "nth BETWEEN 0 AND 999999999",
-    ...texts("capture_id error sha256"),
-    ...numbers("nth started_at elapsed_ms http_status"),
-  ].join(" AND "),
-  watched_files: [
-    ...texts("capture_id filepath file_id sha256 state"),
-    ...numbers("size mtime_ms ctime_ms since"),
-  ].join(" AND "),
-};
+/** The columns of a {@linkcode CaptureRow}. */
+export const CAPTURE_COLUMNS = `rowid, id, filepath, status, attempts, snoozes,
+  metadata_json AS metadataJson, created_at AS createdAtMs,
+  last_attempt AS lastAttemptMs, due_at AS dueAtMs, last_error AS lastError,
+  file_id AS fileId, size, mtime_ms AS mtimeMs, ctime_ms AS ctimeMs, sha256,
+  spooled, watched`;
 
-/**
- * The columns that are read. Texts are read as bytes, so that a value that is no
- * text, or not UTF-8, is detected.
- */
-export const CAPTURE_COLUMNS = `rowid,
-  CAST(id AS BLOB) AS id, CAST(filepath AS BLOB) AS filepath,
-  CAST(metadata_json AS BLOB) AS metadata_json,
-  ${IS_SOUND.captures} AS is_sound,
-  created_at, status, attempts, snoozes, due_at, last_attempt,
-  CAST(last_error AS TEXT) AS last_error, CAST(file_id AS TEXT) AS file_id,
-  size, mtime_ms, ctime_ms, CAST(sha256 AS TEXT) AS sha256, spooled, watched`;
-
-/** Reads a capture from its row; one that cannot be used shows as `failed`, with the reason. */
-export function toCapture(row: Row): QueuedCapture {
-  const [id, filepath, metadataJson, fault] = textsOf(row);
-  const [size, mtimeMs, ctimeMs] = [row.size, row.mtime_ms, row.ctime_ms]
-    .map(whole) as [number | null, number | null, number | null];
-  const fileId = row.file_id as string | null;
+/** Reads a capture from its row. */
+export function toCapture(row: CaptureRow): QueuedCapture {
+  const { rowid: _, createdAtMs, lastAttemptMs, dueAtMs, ...rest } = row;
+  const { fileId, ctimeMs, ...capture } = rest;
+  const { size, mtimeMs } = capture;
   const isKnown = fileId !== null && size !== null && mtimeMs !== null &&
     ctimeMs !== null;
   return {
-    id,
-    filepath,
-    metadataJson,
-    createdAt: isoTime(whole(row.created_at) ?? 0)!,
-    attempts: whole(row.attempts) ?? 0,
-    lastAttempt: isoTime(whole(row.last_attempt)),
-    status: fault ? "failed" : row.status as CaptureStatus,
-    nextAttemptAt: isoTime(whole(row.due_at)),
-    lastError: fault ?? row.last_error as string | null,
-    snoozes: whole(row.snoozes) ?? 0,
-    size,
-    mtimeMs,
+    ...capture,
+    createdAt: isoTime(createdAtMs)!,
+    lastAttempt: isoTime(lastAttemptMs),
+    nextAttemptAt: isoTime(dueAtMs),
     identity: isKnown ? { fileId, size, mtimeMs, ctimeMs } : null,
-    sha256: row.sha256 as string | null,
-    spooled: Number(row.spooled) === 1,
-    watched: Number(row.watched) === 1,
+    spooled: capture.spooled === 1,
+    watched: capture.watched === 1,
   };
 }
 
-/** The id in a row in which it is text. */
+/** The id in a row. */
 export function idOf(row: Row): string {
   return String(row.id);
 }
@@ -148,36 +128,17 @@ export function identityValues(
     : [null, size, mtimeMs, null];
 }
 
-/** A whole number that JavaScript can hold; anything else is as good as unknown. */
-export function whole(value: Row[string] | undefined): number | null {
-  if (typeof value !== "number" && typeof value !== "bigint") return null;
-  return Number.isSafeInteger(Number(value)) ? Number(value) : null;
+/**
+ * A watched file's path, what tells the file from others, and its version: one without
+ * device and inode number is told apart by its path.
+ */
+export function watchedValues(
+  path: string,
+  identity: KnownIdentity | undefined,
+): SqlValue[] {
+  const [fileId, ...version] = identityValues(identity);
+  return [path, fileId ?? `path:${path}`, ...version];
 }
-
-const STRICT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const LENIENT = new TextDecoder("utf-8", { ignoreBOM: true });
-
-/** A row's id, path and metadata, and what is wrong with them, if anything. */
-function textsOf(row: Row): [string, string, string, string | null] {
-  const bytes = [row.id, row.filepath, row.metadata_json] as Uint8Array[];
-  try {
-    const texts = bytes.map((text) => STRICT.decode(text));
-    if (!texts.some((text) => text.includes("\0"))) {
-      const isSound = Number(row.is_sound) === 1;
-      const fault = isSound ? null : UNREADABLE;
-      return [...texts as [string, string, string], fault];
-    }
-  } catch {
-    // Not UTF-8, or nothing.
-  }
-  const texts = bytes.map((text) =>
-    text ? LENIENT.decode(text).replaceAll("\0", "\ufffd") : ""
-  );
-  return [...texts as [string, string, string], UNREADABLE];
-}
-
-const UNREADABLE =
-  "Cannot read its row in the queue: expected id, path and metadata as text, times and sizes as whole numbers";
 
 /** A time for people and programs, as far as it is known. */
 export function isoTime(ms: number | null | undefined): string | null {

@@ -1,7 +1,9 @@
-import { type QueuedCapture, toCapture } from "./capture_row.ts";
+import {
+  type CaptureRow,
+  type QueuedCapture,
+  toCapture,
+} from "./capture_row.ts";
 import type { QueueFile } from "./queue_file.ts";
-import type { Row } from "./sqlite.ts";
-import { setAside } from "./odd_rows.ts";
 import { MAX_BACKOFF_MS } from "./transitions.ts";
 
 /** One place in this many is for captures that were snoozed, as long as some are due. */
@@ -38,9 +40,7 @@ export class ClaimOrder {
   peek(limit: number): QueuedCapture[] {
     assertLimit(limit);
     this.#promoteDue();
-    const captures = this.#next(limit, 0).map(toCapture);
-    if (captures.every(isUsable)) return captures;
-    return this.#file.write(() => this.#usable(limit, 0));
+    return this.#next(limit, 0);
   }
 
   /** Returns the next captures, some snoozed ones among them, and marks them. */
@@ -52,12 +52,10 @@ export class ClaimOrder {
     this.#places += limit;
     const snoozed = Math.floor(this.#places / SNOOZED_SHARE);
     this.#places %= SNOOZED_SHARE;
-    return this.#file.write(() => {
-      const captures = this.#usable(limit, snoozed);
-      const { markUploading } = this.#file.sql;
-      for (const { id } of captures) markUploading.run(this.#now(), id);
-      return captures;
-    });
+    return this.#file.write(({ markUploading }) =>
+      this.#next(limit, snoozed)
+        .filter(({ id }) => markUploading.run(this.#now(), id) > 0)
+    );
   }
 
   /**
@@ -75,47 +73,23 @@ export class ClaimOrder {
     });
   }
 
-  /** The next rows: those with a priority, then the others; so many places are for snoozed ones. */
-  #next(limit: number, snoozedPlaces: number): Row[] {
+  /** Those with a priority, then the others; so many places are for snoozed ones. */
+  #next(limit: number, snoozedPlaces: number): QueuedCapture[] {
     const { sql } = this.#file;
-    const [list, first] = this.#order === "oldest"
-      ? [sql.list, sql.first]
-      : [sql.listNewest, sql.firstNewest];
-    const prior = first.all(limit);
+    const [ready, first] = this.#order === "oldest"
+      ? [sql.ready, sql.first]
+      : [sql.readyNewest, sql.firstNewest];
+    const prior = first.all<CaptureRow>(limit);
     const places = limit - prior.length;
-    if (places === 0) return prior;
-    const taken = new Set(prior.map(({ rowid }) => String(rowid)));
-    const others = (turn: number, count: number) =>
-      list.all("pending", turn, count + prior.length)
-        .filter(({ rowid }) => !taken.has(String(rowid))).slice(0, count);
-    const fresh = others(0, places);
+    const fresh = ready.all<CaptureRow>(0, places);
     const left = Math.max(
       Math.min(snoozedPlaces, places),
       places - fresh.length,
     );
-    const snoozed = left > 0 ? others(1, left) : [];
-    return [...prior, ...fresh.slice(0, places - snoozed.length), ...snoozed];
+    const snoozed = left > 0 ? ready.all<CaptureRow>(1, left) : [];
+    const others = fresh.slice(0, places - snoozed.length);
+    return [...prior, ...others, ...snoozed].map(toCapture);
   }
-
-  /** The next captures; rows that cannot be read are set aside on the way. */
-  #usable(limit: number, snoozedPlaces: number): QueuedCapture[] {
-    while (true) {
-      const rows = this.#next(limit, snoozedPlaces);
-      const captures = rows.map(toCapture);
-      const usable = captures.filter(isUsable);
-      if (usable.length === rows.length) return usable;
-      for (const [n, capture] of captures.entries()) {
-        if (isUsable(capture)) continue;
-        setAside(this.#file.sql, rows[n]!, this.#now());
-      }
-      if (usable.length > 0) return usable;
-    }
-  }
-}
-
-/** Of rows that are pending only those that cannot be read show as something else. */
-function isUsable({ status }: QueuedCapture): boolean {
-  return status === "pending";
 }
 
 function assertLimit(limit: number): void {

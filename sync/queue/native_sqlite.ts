@@ -10,7 +10,7 @@
 
 import type { Database } from "@db/sqlite";
 import { join } from "@std/path";
-import type { Driver, Opener, Row } from "./sqlite.ts";
+import type { Driver, Opener, Row, SqlValue } from "./sqlite.ts";
 
 /** The oldest version that has all that the schema needs (STRICT), as SQLite numbers them. */
 const MIN_VERSION = 3_037_000;
@@ -49,8 +49,10 @@ function driverOf(database: Database): Driver {
       statements.push(statement);
       return {
         run: (...parameters) => statement.run(...parameters),
-        get: (...parameters) => statement.get(...parameters),
-        all: (...parameters) => statement.all(...parameters),
+        get: <T>(...parameters: SqlValue[]) =>
+          statement.get(...parameters) as T,
+        all: <T>(...parameters: SqlValue[]) =>
+          statement.all(...parameters) as T[],
       };
     },
     // Statements first: using one after close() crashes the process.

@@ -12,13 +12,11 @@ import { QueueRecords } from "./queue_records.ts";
 import {
   chargeAtOnce,
   completeOne,
-  completeTried,
   type Completion,
   insertOne,
 } from "./transitions.ts";
-import { addWatched } from "./watched_files.ts";
 
-export type { AgentSaying, AgentState, Pause } from "./agent_row.ts";
+export type { AgentState, Pause } from "./agent_row.ts";
 export type {
   CaptureStatus,
   EnqueueOptions,
@@ -26,10 +24,14 @@ export type {
   QueuedCapture,
 } from "./capture_row.ts";
 export type { Order } from "./claim_order.ts";
-export type { DeliveredEntry, Found } from "./queue_history.ts";
 export type { QueueStats } from "./queue_reader.ts";
+export type { DeliveredEntry, Found } from "./queue_records.ts";
 export type { Attempt, Completion } from "./transitions.ts";
-export type { SeenFile, WatchedState } from "./watched_files.ts";
+export type {
+  DeliveredCapture,
+  SeenFile,
+  WatchedState,
+} from "./watched_files.ts";
 
 /** Options for {@linkcode UploadQueue}. */
 export interface UploadQueueOptions extends QueueFileOptions {
@@ -117,13 +119,9 @@ export class UploadQueue extends QueueRecords {
     const nowMs = this.now();
     const identified = captures
       .map((capture) => ({ ...capture, id: capture.id ?? newCaptureId() }));
-    this.file.append((sql) => {
-      for (const capture of identified) {
-        const isNew = insertOne(sql, capture, nowMs);
-        if (isNew && capture.watched) addWatched(sql, capture, nowMs);
-        if (isNew && capture.tried) completeTried(sql, capture.tried, nowMs);
-      }
-    });
+    this.file.append((sql) =>
+      identified.forEach((capture) => insertOne(sql, capture, nowMs))
+    );
     return identified.map(({ id }) => id);
   }
 

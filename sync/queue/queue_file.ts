@@ -10,7 +10,6 @@ import {
   openDatabase,
   type OpenDatabaseOptions,
 } from "./sqlite.ts";
-import { setAllAside } from "./odd_rows.ts";
 import { prepareStatements, type Statements } from "./statements.ts";
 
 /** Options for {@linkcode QueueFile}. */
@@ -89,7 +88,7 @@ export class QueueFile implements Disposable {
   }
 
   /**
-   * Runs a transaction on captures in the queue, on a full disk and among odd rows too.
+   * Runs a transaction on captures in the queue, on a full disk too.
    *
    * @throws {DatabaseError} if the file was removed or replaced: the spool beside it
    * may be another one, whose lack of a copy says nothing of this queue's captures.
@@ -99,7 +98,7 @@ export class QueueFile implements Disposable {
     try {
       return this.#transaction(body);
     } catch (error) {
-      if (!this.#makeRoom(error) && !this.#setAside(error)) throw error;
+      if (!this.#makeRoom(error)) throw error;
       return this.#transaction(body);
     } finally {
       this.#ballast?.take();
@@ -120,12 +119,6 @@ export class QueueFile implements Disposable {
 
   #transaction<T>(body: (sql: Statements) => T): T {
     return this.database.transaction(() => body(this.sql));
-  }
-
-  /** Sets rows aside that may be why a change was refused; returns whether there were any. */
-  #setAside(error: unknown): boolean {
-    return hasFault(error, "other") &&
-      this.#transaction((sql) => setAllAside(sql, Date.now()));
   }
 
   #makeRoom(error: unknown): boolean {

@@ -1,21 +1,11 @@
 import {
+  type CaptureRow,
   type CaptureStatus,
   idOf,
   type QueuedCapture,
   toCapture,
-  whole,
 } from "./capture_row.ts";
 import { findDamage } from "./migrate.ts";
-import {
-  capturesByAge,
-  type DeliveredEntry,
-  deliveriesByTime,
-  findById,
-  findByPath,
-  type Found,
-  oldestMs,
-  PAGE,
-} from "./queue_history.ts";
 import type { QueueFile } from "./queue_file.ts";
 import { damagedError, type Engine } from "./sqlite.ts";
 import type { Statements } from "./statements.ts";
@@ -24,7 +14,21 @@ import { MAX_BACKOFF_MS } from "./transitions.ts";
 /** How many captures there are by status; `delivered` are all that ever were. */
 export type QueueStats = Record<CaptureStatus | "delivered", number>;
 
-/** The queries of a queue, which change nothing. */
+/** How many rows are read at a time. */
+export const PAGE = 500;
+
+/** The status and turn of captures: within each, an index has them by age. */
+const GROUPS: readonly [CaptureStatus, number][] = [
+  ["pending", 0],
+  ["pending", 1],
+  ["pending", 2],
+  ["uploading", 0],
+  ["uploading", 1],
+  ["failed", 0],
+  ["failed", 1],
+];
+
+/** What can be asked of the captures in a queue; changes nothing. */
 export class QueueReader implements Disposable {
   /** The database file. */
   readonly path: string;
@@ -56,14 +60,14 @@ export class QueueReader implements Disposable {
    * watched folder brought; costs the same for any number.
    */
   spooledBytes(which: "all" | "watched" = "all"): number {
-    const row = this.sql.spooledBytes.get()!;
+    const row = this.sql.bytes.get()!;
     const enqueued = which === "all" ? Number(row.enqueued_bytes) : 0;
     return enqueued + Number(row.watched_bytes);
   }
 
   /** How many bytes are pending or being sent, as far as it is known; costs the same for any number. */
   waitingBytes(): number {
-    return Number(this.sql.waitingBytes.get()!.n);
+    return Number(this.sql.bytes.get()!.waiting_bytes);
   }
 
   /**
@@ -71,14 +75,17 @@ export class QueueReader implements Disposable {
    * milliseconds since 1970, or `null`.
    */
   oldestPendingMs(): number | null {
-    return oldestMs(this.sql);
+    const times = GROUPS.filter(([status]) => status !== "failed")
+      .map((group) => this.sql.oldest.get(...group)!.time as number | null)
+      .filter((time) => time !== null);
+    return times.length === 0 ? null : Math.min(...times);
   }
 
   /** In how many milliseconds the next waiting capture is due: `null` if none waits. */
   nextDueMs(): number | null {
     const row = this.sql.firstDue.get();
     if (!row) return null;
-    const waitMs = (whole(row.due_at) ?? 0) - this.now();
+    const waitMs = Number(row.due_at) - this.now();
     return Math.min(Math.max(waitMs, 0), MAX_BACKOFF_MS);
   }
 
@@ -88,42 +95,57 @@ export class QueueReader implements Disposable {
    *
    * @param options `sinceMs` leaves out captures that were handed over before.
    */
-  captures(
+  *captures(
     options: { status?: CaptureStatus | undefined; sinceMs?: number } = {},
   ): Generator<QueuedCapture> {
-    return capturesByAge(this.sql, options);
+    const { status: wanted, sinceMs = -Infinity } = options;
+    const streams = GROUPS.filter(([status]) => status === (wanted ?? status))
+      .map((group) => this.#rowsByAge(group, sinceMs))
+      .map((rows) => ({
+        rows,
+        head: rows.next().value as CaptureRow | undefined,
+      }));
+    while (true) {
+      let first: typeof streams[number] | undefined;
+      for (const stream of streams) {
+        if (!stream.head) continue;
+        if (!first || isOlder(stream.head, first.head!)) first = stream;
+      }
+      if (!first) return;
+      yield toCapture(first.head!);
+      first.head = first.rows.next().value ?? undefined;
+    }
   }
 
-  /** The deliveries that are remembered, the latest first. */
-  deliveries(sinceMs = -Infinity): Generator<DeliveredEntry> {
-    return deliveriesByTime(this.sql, sinceMs);
+  *#rowsByAge(
+    group: [CaptureStatus, number],
+    sinceMs: number,
+  ): Generator<CaptureRow> {
+    let [after, rowid] = [lowest(sinceMs), -Number.MAX_SAFE_INTEGER];
+    while (true) {
+      const place = [...group, after, rowid];
+      const rows = this.sql.listAfter.all<CaptureRow>(...place, PAGE);
+      yield* rows;
+      if (rows.length < PAGE) return;
+      ({ createdAtMs: after, rowid } = rows.at(-1)!);
+    }
   }
 
   /** All captures with a copy in the spool, some hundreds at a time. */
   *spooled(): Generator<QueuedCapture[]> {
-    let after = "0";
+    let after = 0;
     for (
       let rows;
-      (rows = this.sql.spooledAfter.all(after, PAGE)).length > 0;
+      (rows = this.sql.spooledAfter.all<CaptureRow>(after, PAGE)).length > 0;
     ) {
       yield rows.map(toCapture);
-      after = String(rows.at(-1)!.rowid);
+      after = rows.at(-1)!.rowid;
     }
-  }
-
-  /** What has this id, or one that begins so, with four characters at least; 20 of each kind at most. */
-  findById(start: string): Found {
-    return findById(this.sql, start);
-  }
-
-  /** Captures of this file, some of them if there are many. Reads all of the queue. */
-  findByPath(path: string): Found {
-    return findByPath(this.sql, path);
   }
 
   /** Returns one capture, or `undefined`. */
   get(id: string): QueuedCapture | undefined {
-    const row = this.sql.get.get(id);
+    const row = this.sql.get.get<CaptureRow>(id);
     return row && toCapture(row);
   }
 
@@ -170,4 +192,13 @@ export class QueueReader implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** A time as SQLite compares it. */
+export function lowest(sinceMs: number): number {
+  return Math.max(Math.ceil(sinceMs), -Number.MAX_SAFE_INTEGER);
+}
+
+function isOlder(one: CaptureRow, other: CaptureRow): boolean {
+  return (one.createdAtMs - other.createdAtMs || one.rowid - other.rowid) < 0;
 }

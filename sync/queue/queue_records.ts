@@ -1,23 +1,37 @@
-import { AgentRow } from "./agent_row.ts";
-import { idOf, whole } from "./capture_row.ts";
-import { copyRows } from "./repair/copy_rows.ts";
-import type { Attempt } from "./transitions.ts";
 import {
-  fileKey,
-  lookUp,
-  type SeenFile,
-  setNow,
-  stateByContent,
-  type WatchedState,
-} from "./watched_files.ts";
+  type CaptureRow,
+  idOf,
+  isoTime,
+  type QueuedCapture,
+  toCapture,
+} from "./capture_row.ts";
+import { lowest, PAGE } from "./queue_reader.ts";
+import { copyRows } from "./repair/copy_rows.ts";
+import type { Row } from "./sqlite.ts";
+import type { Attempt } from "./transitions.ts";
+import { WatchedFiles } from "./watched_files.ts";
 
-/** The delivery of a watched file. */
-export interface DeliveredCapture {
+/** A capture that was delivered. Times are ISO 8601 in UTC. */
+export interface DeliveredEntry {
   id: string;
-  /** Of its bytes, in hexadecimal; `null` if that is not known. */
+  filepath: string;
+  /** In bytes; `null` if that is not known, as for all below. */
+  size: number | null;
+  /** Of its bytes, in hexadecimal. */
   sha256: string | null;
-  /** The same of its metadata. */
-  metadataSha256: string | null;
+  /** What the server calls it. */
+  serverId: string | null;
+  deliveredAt: string;
+  /** How many attempts were made, the last one included. */
+  attempts: number;
+  /** How long the last attempt took. */
+  elapsedMs: number | null;
+}
+
+/** Captures and deliveries that a text stands for. */
+export interface Found {
+  queued: QueuedCapture[];
+  delivered: DeliveredEntry[];
 }
 
 /** One point of the last day. */
@@ -31,86 +45,61 @@ export interface Sample {
 }
 
 const DAY_MS = 86_400_000;
+/** At most so many of each kind are found. */
+export const MAX_FOUND = 20;
+/** A shorter text is no beginning of an id: an empty one would be that of all. */
+export const MIN_START = 4;
 
-/**
- * What a queue keeps besides its captures: their attempts, those that have left it,
- * and the files of watched folders that they were.
- */
-export class QueueRecords extends AgentRow {
+/** What a queue keeps besides its captures: their attempts, those that have left it, and samples. */
+export class QueueRecords extends WatchedFiles {
   /** Where the next `pruneHistory` goes on among the watched files. */
   #prunedTo = 0;
 
-  /** How the last attempts for a capture went, the oldest first, also when it is delivered. */
-  attempts(id: string): Attempt[] {
-    return this.sql.attempts.all(id, id).map((row) => ({
-      startedMs: whole(row.started_at) ?? 0,
-      elapsedMs: whole(row.elapsed_ms) ?? 0,
-      status: whole(row.http_status),
-      error: row.error as string | null,
-      sha256: row.sha256 as string | null,
-    }));
+  /** The deliveries that are remembered, the latest first; some hundreds are in memory at a time. */
+  *deliveries(sinceMs = -Infinity): Generator<DeliveredEntry> {
+    let [before, rowid] = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
+    const since = lowest(sinceMs);
+    while (true) {
+      const rows = this.sql.deliveredBefore.all(since, before, rowid, PAGE);
+      yield* rows.map(toEntry);
+      if (rows.length < PAGE) return;
+      const last = rows.at(-1)!;
+      [before, rowid] = [Number(last.deliveredAtMs), Number(last.rowid)];
+    }
   }
 
-  /**
-   * Records the hash of a capture that was not copied, before its first byte leaves:
-   * from then on no other bytes are sent for it.
-   *
-   * @param sha256 Of its bytes, in hexadecimal.
-   */
-  setContent(id: string, sha256: string): void {
-    this.file.write((sql) => {
-      sql.setContent.run(sha256, id);
-      sql.setWatchedContent.run(sha256, id);
+  /** What has this id, or one that begins so, with four characters at least; 20 of each kind at most. */
+  findById(start: string): Found {
+    const { capturesById, deliveredById } = this.sql;
+    const find = (last: string): Found => ({
+      queued: capturesById.all<CaptureRow>(start, last, MAX_FOUND)
+        .map(toCapture),
+      delivered: deliveredById.all(start, last, MAX_FOUND).map(toEntry),
     });
+    const exact = find(start);
+    const isFound = exact.queued.length + exact.delivered.length > 0;
+    return isFound || start.length < MIN_START
+      ? exact
+      : find(`${start}\u{10ffff}`);
+  }
+
+  /** Captures of this file, some of them if there are many. Reads all of the queue. */
+  findByPath(path: string): Found {
+    const { capturesByPath, deliveredByPath } = this.sql;
+    return {
+      queued: capturesByPath.all<CaptureRow>(path, MAX_FOUND).map(toCapture),
+      delivered: deliveredByPath.all(path, MAX_FOUND).map(toEntry),
+    };
+  }
+
+  /** How the last attempts for a capture went, the oldest first, also when it is delivered. */
+  attempts(id: string): Attempt[] {
+    return this.sql.attempts.all<Attempt>(id, id);
   }
 
   /** Whether a capture with this id was delivered. */
   wasDelivered(id: string): boolean {
     return this.sql.wasDelivered.get(id) !== undefined;
-  }
-
-  /**
-   * Where each of these files of watched folders stands: `undefined` if it is new,
-   * `"in doubt"` if only its content can tell, see
-   * {@linkcode UploadQueue.knownContent}. Costs the same for any number of captures.
-   */
-  knownWatched(
-    files: SeenFile[],
-  ): (WatchedState | "in doubt" | undefined)[] {
-    const known = files.map((file) => lookUp(this.sql, file));
-    const changes = known.flatMap(({ change }) => change ? [change] : []);
-    if (changes.length > 0) {
-      this.file.write((sql) =>
-        changes.forEach((change) => setNow(sql, change))
-      );
-    }
-    return known.map(({ state }) => state);
-  }
-
-  /**
-   * Where a file of a watched folder stands, by its content: `undefined` if neither
-   * this file nor the last one of its name was taken over with it. If one was, the
-   * file is not in doubt any more.
-   *
-   * @param sha256 Of its bytes, in hexadecimal.
-   */
-  knownContent(file: SeenFile, sha256: string): WatchedState | undefined {
-    return this.file.write((sql) => stateByContent(sql, file, sha256));
-  }
-
-  /** The delivery of a watched file; `undefined` if it is not known as delivered. */
-  deliveredFile(file: SeenFile): DeliveredCapture | undefined {
-    const row = this.sql.deliveredWatched.get(fileKey(file));
-    return row && {
-      id: String(row.capture_id),
-      sha256: row.sha256 as string | null,
-      metadataSha256: row.metadata_sha256 as string | null,
-    };
-  }
-
-  /** Says that the agent has removed or moved a delivered capture's file: what comes in its place is new. */
-  markRemoved(id: string): void {
-    this.file.write((sql) => sql.forgetWatchedCapture.run(id));
   }
 
   /**
@@ -147,30 +136,22 @@ export class QueueRecords extends AgentRow {
 
   /** When a capture was delivered last, in milliseconds since 1970, as far as it is remembered. */
   lastDeliveryMs(): number | null {
-    return whole(this.sql.lastDelivered.get()?.delivered_at);
+    return this.sql.lastDelivered.get()!.time as number | null;
   }
 
   /** How many captures, of how many bytes, were delivered in the last so many milliseconds. */
   deliveredWithin(ms: number): { captures: number; bytes: number } {
-    const row = this.sql.deliveredSince.get(this.now() - ms)!;
-    return { captures: Number(row.n), bytes: Number(row.bytes) };
+    return this.sql.deliveredSince.get(this.now() - ms)!;
   }
 
   /** The failed captures by what their last attempts have met, less their paths, the most frequent first. */
   failedByReason(limit = 20): { reason: string; count: number }[] {
-    return this.sql.failedByReason.all(limit).map((row) => ({
-      reason: String(row.reason ?? "no reason given"),
-      count: Number(row.n),
-    }));
+    return this.sql.failedByReason.all(limit);
   }
 
   /** The samples of the last day, the oldest first. */
   samples(): Sample[] {
-    return this.sql.samples.all().map((row) => ({
-      timeMs: Number(row.at),
-      waiting: Number(row.waiting),
-      delivered: Number(row.delivered),
-    }));
+    return this.sql.samples.all<Sample>();
   }
 
   /** Adds a sample, and forgets those that are older than a day. */
@@ -189,4 +170,11 @@ export class QueueRecords extends AgentRow {
   takeOver(lost: QueueRecords): number {
     return copyRows(lost.file.database, this.file.database).captures;
   }
+}
+
+/** Reads a delivery from its row. */
+function toEntry(row: Row): DeliveredEntry {
+  const { rowid: _, deliveredAtMs, ...entry } = row;
+  const deliveredAt = isoTime(Number(deliveredAtMs))!;
+  return { ...entry, deliveredAt } as DeliveredEntry;
 }

@@ -31,6 +31,10 @@ export const APPLICATION_ID = 0x4a525653;
 const whole = (name: string, more = "") =>
   `${name} INTEGER ${more} CHECK (abs(${name}) <= ${Number.MAX_SAFE_INTEGER})`;
 
+/** A column that counts, from 0: with room to count on. */
+const count = (name: string, more = "") =>
+  `${name} INTEGER NOT NULL ${more} CHECK (${name} BETWEEN 0 AND 1000000000)`;
+
 /** A column that is 0 or 1. */
 const flag = (name: string) =>
   `${name} INTEGER NOT NULL DEFAULT 0 CHECK (${name} IN (0, 1))`;
@@ -50,17 +54,17 @@ const TABLES = [
   ${whole("created_at", "NOT NULL")},
   status TEXT NOT NULL DEFAULT 'pending'
     CHECK (status IN ('pending', 'uploading', 'failed')),
-  ${whole("attempts", "NOT NULL DEFAULT 0")},
+  ${count("attempts", "DEFAULT 0")},
   ${whole("first_charged_at")},
   ${whole("last_charged_at")},
-  ${whole("snoozes", "NOT NULL DEFAULT 0")},
+  ${count("snoozes", "DEFAULT 0")},
   ${whole("due_at")},
   ${whole("last_attempt")},
   last_error TEXT,
   ${IDENTITY},
   ${flag("spooled")},
   ${flag("watched")},
-  ${whole("priority", "NOT NULL DEFAULT 0")},
+  ${count("priority", "DEFAULT 0")},
   turn INTEGER NOT NULL AS (iif(due_at IS NULL, snoozes > 0, 2))
 ) STRICT`,
   `CREATE TABLE delivered (
@@ -70,13 +74,13 @@ const TABLES = [
   server_id TEXT,
   ${whole("delivered_at", "NOT NULL")},
   ${flag("watched")},
-  ${whole("attempts_made", "NOT NULL")},
+  ${count("attempts_made")},
   ${whole("elapsed_ms")},
   ${whole("http_status")}
 ) STRICT`,
   `CREATE TABLE attempts (
   capture_id TEXT NOT NULL,
-  ${whole("nth", "NOT NULL")},
+  ${count("nth")},
   ${whole("started_at", "NOT NULL")},
   ${whole("elapsed_ms", "NOT NULL")},
   ${whole("http_status")},
@@ -106,8 +110,8 @@ const TABLES = [
 ) STRICT`,
   `CREATE TABLE samples (
   ${whole("at", "PRIMARY KEY NOT NULL")},
-  ${whole("waiting", "NOT NULL")},
-  ${whole("delivered", "NOT NULL")}
+  ${count("waiting")},
+  ${count("delivered")}
 ) STRICT`,
   "CREATE TABLE room (filler BLOB NOT NULL) STRICT",
   `CREATE TABLE agent (
@@ -123,9 +127,9 @@ const TABLES = [
   problem TEXT,
   schedule TEXT,
   bandwidth TEXT,
-  ${whole("sync_requested", "NOT NULL DEFAULT 0")},
-  ${whole("sync_completed", "NOT NULL DEFAULT 0")},
-  ${whole("probes_requested", "NOT NULL DEFAULT 0")},
+  ${count("sync_requested", "DEFAULT 0")},
+  ${count("sync_completed", "DEFAULT 0")},
+  ${count("probes_requested", "DEFAULT 0")},
   ${whole("paused_since")},
   ${whole("paused_until")}
 ) STRICT`,
@@ -146,15 +150,14 @@ const INDEXES = [
   "CREATE INDEX watched_by_path ON watched_files (filepath)",
 ];
 
-/** Adds a row to the counts, or takes it off; it may hold values of any type. */
+/** Adds a row to the counts, or takes it off. */
 function counting(row: "new" | "old"): string {
   const sign = row === "new" ? "+" : "-";
   const bytes = (name: string, condition: string) =>
-    `${name} = coalesce(CAST(${name} ${sign} iif(${condition},
-      coalesce(${row}.size, 0), 0) AS INTEGER), 0)`;
+    `${name} = ${name} ${sign} iif(${condition}, coalesce(${row}.size, 0), 0)`;
   return `${byStatus(row)},
-    ${bytes("enqueued_bytes", `${row}.spooled AND ${row}.watched = 0`)},
-    ${bytes("watched_bytes", `${row}.spooled AND ${row}.watched = 1`)},
+    ${bytes("enqueued_bytes", `${row}.spooled AND NOT ${row}.watched`)},
+    ${bytes("watched_bytes", `${row}.spooled AND ${row}.watched`)},
     ${bytes("waiting_bytes", `${row}.status <> 'failed'`)}`;
 }
 
@@ -180,8 +183,8 @@ WHEN old.status <> new.status BEGIN
 END`,
   `CREATE TRIGGER count_failed AFTER UPDATE OF status ON captures
 WHEN (old.status = 'failed') <> (new.status = 'failed') BEGIN
-  UPDATE counts SET waiting_bytes = coalesce(CAST(waiting_bytes
-    + iif(old.status = 'failed', 1, -1) * coalesce(new.size, 0) AS INTEGER), 0);
+  UPDATE counts SET waiting_bytes = waiting_bytes
+    + iif(old.status = 'failed', 1, -1) * coalesce(new.size, 0);
 END`,
   // Of all time: pruning the ledger does not change it.
   `CREATE TRIGGER count_delivered AFTER INSERT ON delivered BEGIN
@@ -230,7 +233,7 @@ export const MIGRATE_FIRST_DESIGN = `
 INSERT INTO captures
   (id, filepath, metadata_json, created_at, attempts, last_attempt, status, due_at)
 SELECT
-  iif(typeof(id) = 'text', id, lower(hex(randomblob(16)))),
+  iif(typeof(id) = 'text' AND instr(id, char(0)) = 0, id, lower(hex(randomblob(16)))),
   coalesce(${text("filepath")}, ''),
   coalesce(${text("metadata_json")}, '{}'),
   coalesce(${

@@ -17,17 +17,17 @@ export type Engine = "ffi" | "builtin";
 /** A value that SQLite keeps and gives back unchanged on either engine. */
 export type SqlValue = string | number | null;
 
-/** One row, by column name; another program may have written values of any type. */
-export type Row = Record<string, SqlValue | bigint | Uint8Array>;
+/** One row, by column name. */
+export type Row = Record<string, SqlValue>;
 
 /** A prepared statement; must not be used once its database is closed. */
 export interface Statement {
   /** Executes it and returns how many rows it changed. */
   run(...parameters: SqlValue[]): number;
   /** Returns the first row, or `undefined`. */
-  get(...parameters: SqlValue[]): Row | undefined;
+  get<T = Row>(...parameters: SqlValue[]): T | undefined;
   /** Returns all rows. */
-  all(...parameters: SqlValue[]): Row[];
+  all<T = Row>(...parameters: SqlValue[]): T[];
 }
 
 /** What an engine offers; its errors carry nothing but SQLite's words. */

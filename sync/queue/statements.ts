@@ -5,7 +5,7 @@
  * @module
  */
 
-import { CAPTURE_COLUMNS, IS_SOUND } from "./capture_row.ts";
+import { CAPTURE_COLUMNS } from "./capture_row.ts";
 import type { Connection, Statement } from "./sqlite.ts";
 
 /** Captures in order of age, by status and turn. SQLite might take another index, and sort. */
@@ -15,6 +15,10 @@ const BY_TURN = "captures INDEXED BY captures_by_turn";
 const WAITING =
   "captures INDEXED BY captures_waiting WHERE status = 'pending' AND due_at IS NOT NULL";
 
+/** Those of one turn but for the ones below. */
+const READY = `SELECT ${CAPTURE_COLUMNS} FROM ${BY_TURN}
+  WHERE status = 'pending' AND turn = ? AND priority <= 0`;
+
 /** Those that a person wants sent before all others, by one of two indexes. */
 const first = (index: string) =>
   `captures INDEXED BY ${index} WHERE status = 'pending' AND priority > 0 AND due_at IS NULL`;
@@ -22,10 +26,11 @@ const FIRST = first("captures_first");
 
 const PROMOTE = `UPDATE ${WAITING.replace("WHERE", "SET due_at = NULL WHERE")}`;
 
-const DELIVERED =
-  "rowid, id, filepath, size, sha256, server_id, delivered_at, attempts_made, elapsed_ms";
+const DELIVERED = `rowid, id, filepath, size, sha256, server_id AS serverId,
+  delivered_at AS deliveredAtMs, attempts_made AS attempts, elapsed_ms AS elapsedMs`;
 
-const WATCHED = "n, filepath, file_id, size, mtime_ms, ctime_ms, state, sha256";
+const WATCHED = `n, filepath AS path, file_id AS fileId, size,
+  mtime_ms AS mtimeMs, ctime_ms AS ctimeMs, state, sha256`;
 
 const STATEMENTS = {
   sqliteVersion: "SELECT sqlite_version() AS version",
@@ -39,32 +44,29 @@ const STATEMENTS = {
      SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM delivered WHERE id = ?)
      ON CONFLICT (id) DO NOTHING`,
   get: `SELECT ${CAPTURE_COLUMNS} FROM captures WHERE id = ?`,
-  list: `SELECT ${CAPTURE_COLUMNS} FROM ${BY_TURN}
-     WHERE status = ? AND turn = ? ORDER BY created_at, rowid LIMIT ?`,
-  listNewest: `SELECT ${CAPTURE_COLUMNS} FROM ${BY_TURN}
-     WHERE status = ? AND turn = ? ORDER BY created_at DESC, rowid DESC LIMIT ?`,
+  ready: `${READY} ORDER BY created_at, rowid LIMIT ?`,
+  readyNewest: `${READY} ORDER BY created_at DESC, rowid DESC LIMIT ?`,
   first: `SELECT ${CAPTURE_COLUMNS} FROM ${FIRST}
      ORDER BY priority DESC, created_at, rowid LIMIT ?`,
   firstNewest: `SELECT ${CAPTURE_COLUMNS} FROM ${first("captures_first_newest")}
      ORDER BY priority DESC, created_at DESC LIMIT ?`,
   setPriority: "UPDATE captures SET priority = ? WHERE id = ?",
   bump: `UPDATE captures SET due_at = NULL,
-       priority = (SELECT min(coalesce(max(priority), 0), 999999) + 1 FROM ${FIRST})
+       priority = (SELECT coalesce(max(priority), 0) + 1 FROM ${FIRST})
      WHERE id = ? AND status = 'pending'`,
   listAfter: `SELECT ${CAPTURE_COLUMNS} FROM ${BY_TURN}
-     WHERE status = ? AND turn = ? AND created_at >= ?
-       AND (created_at > ? OR rowid > CAST(? AS INTEGER))
+     WHERE status = ? AND turn = ? AND (created_at, rowid) > (?, ?)
      ORDER BY created_at, rowid LIMIT ?`,
   capturesById: `SELECT ${CAPTURE_COLUMNS} FROM captures
      WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?`,
   capturesByPath: `SELECT ${CAPTURE_COLUMNS} FROM captures
      WHERE filepath = ? ORDER BY created_at LIMIT ?`,
   spooledAfter: `SELECT ${CAPTURE_COLUMNS} FROM captures
-     WHERE rowid > CAST(? AS INTEGER) AND spooled = 1 ORDER BY rowid LIMIT ?`,
-  oldest: `SELECT created_at FROM ${BY_TURN}
-     WHERE status = ? AND turn = ? ORDER BY created_at LIMIT 1`,
+     WHERE rowid > ? AND spooled = 1 ORDER BY rowid LIMIT ?`,
+  oldest: `SELECT min(created_at) AS time FROM ${BY_TURN}
+     WHERE status = ? AND turn = ?`,
   stats: "SELECT pending, uploading, failed, delivered FROM counts",
-  spooledBytes: "SELECT enqueued_bytes, watched_bytes FROM counts",
+  bytes: "SELECT enqueued_bytes, watched_bytes, waiting_bytes FROM counts",
 
   anyDueUntil: `SELECT 1 FROM ${WAITING} AND due_at <= ? LIMIT 1`,
   anyDueAfter: `SELECT 1 FROM ${WAITING} AND due_at > ? LIMIT 1`,
@@ -81,7 +83,8 @@ const STATEMENTS = {
   recover:
     `UPDATE ${BY_TURN} SET status = 'pending', due_at = NULL WHERE status = 'uploading'`,
   standing:
-    `SELECT status, attempts, first_charged_at, last_charged_at, last_attempt, spooled, watched
+    `SELECT status, attempts, first_charged_at AS firstChargedMs, spooled, watched,
+       last_charged_at AS lastChargedMs, last_attempt AS lastAttemptMs
      FROM captures WHERE id = ?`,
   addAttempt:
     `INSERT INTO attempts (capture_id, nth, started_at, elapsed_ms, http_status, error, sha256)
@@ -89,10 +92,11 @@ const STATEMENTS = {
      RETURNING nth`,
   attemptsMade: "SELECT max(nth) AS n FROM attempts WHERE capture_id = ?",
   forgetAttempts: "DELETE FROM attempts WHERE capture_id = ? AND nth <= ?",
-  attempts: `SELECT nth, started_at, elapsed_ms, http_status, error, sha256
-     FROM attempts WHERE capture_id = ?
-     UNION ALL SELECT attempts_made, delivered_at - elapsed_ms, elapsed_ms, http_status, NULL, sha256
-     FROM delivered WHERE id = ? AND elapsed_ms IS NOT NULL ORDER BY nth`,
+  attempts:
+    `SELECT started_at AS startedMs, elapsed_ms AS elapsedMs, http_status AS status,
+       error, sha256 FROM (SELECT * FROM attempts WHERE capture_id = ?
+     UNION ALL SELECT id, attempts_made, delivered_at - elapsed_ms, elapsed_ms, http_status, NULL, sha256
+     FROM delivered WHERE id = ? AND elapsed_ms IS NOT NULL) ORDER BY nth`,
   deliver:
     `INSERT OR IGNORE INTO delivered (id, filepath, file_id, size, mtime_ms, ctime_ms,
        sha256, server_id, delivered_at, watched, attempts_made, elapsed_ms, http_status)
@@ -101,7 +105,7 @@ const STATEMENTS = {
      FROM captures WHERE id = ?`,
   putBack:
     `UPDATE captures SET status = 'pending', last_error = coalesce(?, last_error),
-       due_at = ?, snoozes = max(min(snoozes, 999999), 0) + ?
+       due_at = ?, snoozes = snoozes + ?
      WHERE id = ? AND status = 'uploading'`,
   charge:
     `UPDATE captures SET status = ?, due_at = ?, attempts = ?, first_charged_at = ?,
@@ -110,12 +114,6 @@ const STATEMENTS = {
     `UPDATE captures SET status = 'pending', due_at = ?, last_error = ?, last_attempt = ?
      WHERE id = ?`,
   remove: "DELETE FROM captures WHERE id = ?",
-  removeRow: "DELETE FROM captures WHERE rowid = CAST(? AS INTEGER)",
-  oddRows:
-    `SELECT ${CAPTURE_COLUMNS} FROM captures WHERE NOT (${IS_SOUND.captures})`,
-  forgetOddAttempts: `DELETE FROM attempts WHERE NOT (${IS_SOUND.attempts})`,
-  forgetOddWatched:
-    `DELETE FROM watched_files WHERE NOT (${IS_SOUND.watched_files})`,
   wasDelivered: "SELECT 1 FROM delivered WHERE id = ?",
 
   oldFailed:
@@ -136,19 +134,19 @@ const STATEMENTS = {
   watchedIsNow: `UPDATE OR REPLACE watched_files
      SET filepath = ?, file_id = ?, size = ?, mtime_ms = ?, ctime_ms = ? WHERE n = ?`,
   // One that was looked for under its old name has failed.
-  uncopiedIsAt: `UPDATE captures SET filepath = ?1,
+  uncopiedIsAt: `UPDATE captures SET filepath = ?,
        due_at = CASE status WHEN 'failed' THEN NULL ELSE due_at END,
        status = CASE status WHEN 'failed' THEN 'pending' ELSE status END
-     WHERE id = (SELECT capture_id FROM watched_files WHERE n = ?2)
-       AND spooled = 0 AND filepath <> ?1`,
+     WHERE id = (SELECT capture_id FROM watched_files WHERE n = ?)
+       AND spooled = 0 AND filepath <> ?`,
   watchedIsDelivered:
     `UPDATE OR REPLACE watched_files SET state = 'delivered', since = ?,
        file_id = coalesce(?, file_id), size = coalesce(?, size),
        mtime_ms = coalesce(?, mtime_ms), ctime_ms = coalesce(?, ctime_ms),
        sha256 = coalesce(?, sha256), metadata_sha256 = ? WHERE capture_id = ?`,
   deliveredWatched:
-    `SELECT capture_id, sha256, metadata_sha256 FROM watched_files
-     WHERE file_id = ? AND state = 'delivered'`,
+    `SELECT capture_id AS id, sha256, metadata_sha256 AS metadataSha256
+     FROM watched_files WHERE file_id = ? AND state = 'delivered'`,
   watchedIsRemoved:
     "UPDATE watched_files SET state = 'removed', since = ? WHERE capture_id = ?",
   forgetWatchedCapture: "DELETE FROM watched_files WHERE capture_id = ?",
@@ -159,8 +157,7 @@ const STATEMENTS = {
   oldDelivered:
     "SELECT id FROM delivered WHERE delivered_at < ? ORDER BY delivered_at LIMIT ?",
   deliveredBefore: `SELECT ${DELIVERED} FROM delivered
-     WHERE delivered_at >= ? AND delivered_at <= ?
-       AND (delivered_at < ? OR rowid < CAST(? AS INTEGER))
+     WHERE delivered_at >= ? AND (delivered_at, rowid) < (?, ?)
      ORDER BY delivered_at DESC, rowid DESC LIMIT ?`,
   deliveredById: `SELECT ${DELIVERED} FROM delivered
      WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?`,
@@ -168,31 +165,31 @@ const STATEMENTS = {
      WHERE filepath = ? ORDER BY delivered_at DESC LIMIT ?`,
   forgetDelivered: "DELETE FROM delivered WHERE id = ?",
 
-  waitingBytes: "SELECT waiting_bytes AS n FROM counts",
-  lastDelivered:
-    "SELECT delivered_at FROM delivered ORDER BY delivered_at DESC LIMIT 1",
-  deliveredSince:
-    "SELECT count(*) AS n, coalesce(sum(size), 0) AS bytes FROM delivered WHERE delivered_at > ?",
+  lastDelivered: "SELECT max(delivered_at) AS time FROM delivered",
+  deliveredSince: `SELECT count(*) AS captures, coalesce(sum(size), 0) AS bytes
+     FROM delivered WHERE delivered_at > ?`,
   failedByReason:
-    `SELECT replace(last_error, filepath, '…') AS reason, count(*) AS n
-     FROM ${BY_TURN}
-     WHERE status = 'failed' GROUP BY reason ORDER BY n DESC LIMIT ?`,
+    `SELECT coalesce(replace(last_error, filepath, '…'), 'no reason given') AS reason,
+       count(*) AS count FROM ${BY_TURN}
+     WHERE status = 'failed' GROUP BY 1 ORDER BY 2 DESC LIMIT ?`,
   addSample:
     "INSERT OR REPLACE INTO samples (at, waiting, delivered) VALUES (?, ?, ?)",
   forgetSamples: "DELETE FROM samples WHERE at < ? OR at > ?",
-  samples: "SELECT at, waiting, delivered FROM samples ORDER BY at",
+  samples: "SELECT at AS timeMs, waiting, delivered FROM samples ORDER BY at",
 
-  agent: "SELECT * FROM agent",
+  agent: `SELECT pid, server_url AS serverUrl, server_state AS serverState,
+       server_reason AS serverReason, server_since AS serverSince,
+       next_probe_at AS nextProbeAt, folders, problem, schedule, bandwidth,
+       sync_requested AS syncRequested, sync_completed AS syncCompleted,
+       probes_requested AS probesRequested FROM agent`,
   setAgent:
-    `UPDATE agent SET pid = ?, server_url = ?, server_state = ?, server_reason = ?, server_since = ?,
-       next_probe_at = ?`,
-  setFolders: "UPDATE agent SET folders = ?",
-  setProblem: "UPDATE agent SET problem = ?",
-  setTimetables: "UPDATE agent SET schedule = ?, bandwidth = ?",
+    `UPDATE agent SET pid = ?, server_url = ?, server_state = ?, server_reason = ?,
+       server_since = ?, next_probe_at = ?, folders = ?, problem = ?, schedule = ?, bandwidth = ?`,
   suspect: "UPDATE agent SET pid = 0 WHERE pid IS NULL",
   requestSync: "UPDATE agent SET sync_requested = sync_requested + 1",
   completeSync: "UPDATE agent SET sync_completed = ?",
   requestProbe: "UPDATE agent SET probes_requested = probes_requested + 1",
+  pause: "SELECT paused_since AS since, paused_until AS until FROM agent",
   setPause: "UPDATE agent SET paused_since = ?, paused_until = ?",
 };
 

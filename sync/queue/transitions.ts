@@ -1,12 +1,12 @@
 /** What becomes of a capture that was claimed: the rules, and the rows that they change. */
 
 import {
+  type CaptureStatus,
   identityValues,
   type KnownIdentity,
   type NewCapture,
-  whole,
+  watchedValues,
 } from "./capture_row.ts";
-import type { Row } from "./sqlite.ts";
 import type { Statements } from "./statements.ts";
 
 /** How one attempt to deliver a capture went. */
@@ -60,18 +60,35 @@ const MIN_SPAN_MS = 86_400_000;
 /** So many attempts are kept of each capture. */
 const KEPT_ATTEMPTS = 20;
 
-/** Puts one capture into the queue; returns whether its id was new. */
+/** What decides what becomes of a capture: times are milliseconds since 1970. */
+interface Standing {
+  status: CaptureStatus;
+  attempts: number;
+  firstChargedMs: number | null;
+  lastChargedMs: number | null;
+  lastAttemptMs: number | null;
+  spooled: 0 | 1;
+  watched: 0 | 1;
+}
+
+/** Puts one capture into the queue, unless its id is known. */
 export function insertOne(
   sql: Statements,
   capture: NewCapture & { id: string },
   nowMs: number,
-): boolean {
+): void {
   const { id, filepath, metadataJson, createdAtMs = nowMs, identity } = capture;
-  const { sha256 = null, spooled = false, watched = false } = capture;
-  return sql.insert.run(
+  const { sha256 = null, spooled = false, watched = false, tried } = capture;
+  const isNew = sql.insert.run(
     ...[id, filepath, metadataJson, createdAtMs, ...identityValues(identity)],
     ...[sha256, Number(spooled), Number(watched), id],
   ) > 0;
+  if (!isNew) return;
+  if (watched) {
+    const known = watchedValues(filepath, identity);
+    sql.addWatched.run(id, ...known, sha256, nowMs);
+  }
+  if (tried) completeTried(sql, tried, nowMs);
 }
 
 /** Records one completion; returns whether there was something to complete. */
@@ -81,16 +98,20 @@ export function completeOne(
   nowMs: number,
 ): boolean {
   const { id, attempt } = completion;
-  const row = sql.standing.get(id);
-  if (!row) return false;
+  const standing = sql.standing.get<Standing>(id);
+  if (!standing) return false;
   if (completion.kind === "delivered") {
-    return deliver(sql, completion, { row, nowMs });
+    return deliver(sql, completion, { standing, nowMs });
   }
   if (attempt) addAttempt(sql, id, attempt);
   switch (completion.kind) {
     case "charge":
     case "discard":
-      return charge(sql, completion, { row, rule: completion.kind, nowMs });
+      return charge(sql, completion, {
+        standing,
+        rule: completion.kind,
+        nowMs,
+      });
     case "snooze": {
       const delayMs = Math.min(Math.max(completion.delayMs, 0), MAX_BACKOFF_MS);
       const dueAt = Math.round(nowMs + delayMs);
@@ -102,7 +123,7 @@ export function completeOne(
 }
 
 /** Records one completion of a capture that was sent before it was queued. */
-export function completeTried(
+function completeTried(
   sql: Statements,
   completion: Completion,
   nowMs: number,
@@ -118,9 +139,9 @@ export function chargeAtOnce(
   failure: { id: string; error: string },
   nowMs: number,
 ): boolean {
-  const row = sql.standing.get(failure.id);
-  return row !== undefined &&
-    charge(sql, failure, { row, rule: "at once", nowMs });
+  const standing = sql.standing.get<Standing>(failure.id);
+  return standing !== undefined &&
+    charge(sql, failure, { standing, rule: "at once", nowMs });
 }
 
 /**
@@ -130,17 +151,16 @@ export function chargeAtOnce(
 function charge(
   sql: Statements,
   { id, error }: { id: string; error: string },
-  { row, rule, nowMs }: {
-    row: Row;
+  { standing, rule, nowMs }: {
+    standing: Standing;
     rule: "charge" | "discard" | "at once";
     nowMs: number;
   },
 ): boolean {
-  if (row.status === "failed") return false;
-  const wasMarked = row.status === "uploading";
-  const begunMs = (wasMarked ? whole(row.last_attempt) : null) ?? nowMs;
-  const lastMs = whole(row.last_charged_at);
-  const before = whole(row.attempts) ?? 0;
+  const { status, attempts: before, lastChargedMs: lastMs } = standing;
+  if (status === "failed") return false;
+  const wasMarked = status === "uploading";
+  const begunMs = (wasMarked ? standing.lastAttemptMs : null) ?? nowMs;
   if (rule === "charge" && lastMs !== null && before > 0) {
     const dueAtMs = lastMs + backoffMs(before);
     // A charge that is still to come was written under another clock.
@@ -149,12 +169,12 @@ function charge(
     }
   }
   const attempts = before + 1;
-  const firstMs = Math.min(whole(row.first_charged_at) ?? nowMs, nowMs);
+  const firstMs = Math.min(standing.firstChargedMs ?? nowMs, nowMs);
   const isOver = rule === "discard" || attempts >= MAX_ATTEMPTS &&
       (rule === "at once" || nowMs - firstMs >= MIN_SPAN_MS);
   const dueAtMs = isOver ? null : nowMs + backoffMs(attempts);
-  const standing = [isOver ? "failed" : "pending", dueAtMs, attempts];
-  return sql.charge.run(...standing, firstMs, nowMs, error, begunMs, id) > 0;
+  const after = [isOver ? "failed" : "pending", dueAtMs, attempts];
+  return sql.charge.run(...after, firstMs, nowMs, error, begunMs, id) > 0;
 }
 
 function backoffMs(attempts: number): number {
@@ -164,17 +184,17 @@ function backoffMs(attempts: number): number {
 function deliver(
   sql: Statements,
   completion: Completion & { kind: "delivered" },
-  { row, nowMs }: { row: Row; nowMs: number },
+  { standing, nowMs }: { standing: Standing; nowMs: number },
 ): boolean {
   const { id, captureId = null, sha256 = null, attempt } = completion;
   // The spool's copy is another file than the one that was handed over.
-  const identity = Number(row.spooled) === 1 ? null : completion.identity;
+  const identity = standing.spooled ? null : completion.identity;
   const content = [...identityValues(identity), sha256];
-  const before = whole(sql.attemptsMade.get(id)?.n) ?? whole(row.attempts) ?? 0;
+  const before = Number(sql.attemptsMade.get(id)?.n ?? standing.attempts);
   const elapsedMs = attempt ? Math.round(attempt.elapsedMs) : null;
   const how = [before + 1, elapsedMs, attempt?.status ?? null];
   sql.deliver.run(...content, captureId, nowMs, ...how, id);
-  if (Number(row.watched) === 1) {
+  if (standing.watched) {
     const { metadataSha256 = null } = completion;
     sql.watchedIsDelivered.run(nowMs, ...content, metadataSha256, id);
   }
@@ -185,6 +205,6 @@ function addAttempt(sql: Statements, id: string, attempt: Attempt): void {
   const { startedMs, elapsedMs, status, error, sha256 = null } = attempt;
   const times = [startedMs, elapsedMs].map(Math.round);
   const added = sql.addAttempt.get(id, ...times, status, error, sha256, id)!;
-  const nth = whole(added.nth)!;
+  const nth = Number(added.nth);
   if (nth > KEPT_ATTEMPTS) sql.forgetAttempts.run(id, nth - KEPT_ATTEMPTS);
 }

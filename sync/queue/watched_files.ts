@@ -10,9 +10,9 @@
  * @module
  */
 
-import { identityValues, type KnownIdentity, whole } from "./capture_row.ts";
-import type { Row, SqlValue } from "./sqlite.ts";
-import type { Statements } from "./statements.ts";
+import { AgentRow } from "./agent_row.ts";
+import { type KnownIdentity, watchedValues } from "./capture_row.ts";
+import type { SqlValue } from "./sqlite.ts";
 
 /** Where a file of a watched folder stands that was taken over. */
 export type WatchedState = "queued" | "delivered" | "removed";
@@ -23,105 +23,139 @@ export interface SeenFile {
   identity: KnownIdentity;
 }
 
-/** Remembers a file that is taken over; replaces what was known of it. */
-export function addWatched(
-  sql: Statements,
-  capture: {
-    id: string;
-    filepath: string;
-    identity?: KnownIdentity;
-    sha256?: string | null;
-  },
-  nowMs: number,
-): void {
-  const { id, filepath, sha256 = null } = capture;
-  const known = knownValues(filepath, capture.identity);
-  sql.addWatched.run(id, filepath, ...known, sha256, nowMs);
+/** The delivery of a watched file. */
+export interface DeliveredCapture {
+  id: string;
+  /** Of its bytes, in hexadecimal; `null` if that is not known. */
+  sha256: string | null;
+  /** The same of its metadata. */
+  metadataSha256: string | null;
 }
 
-/** The result of looking a file up. */
-export interface Known {
-  /** `"in doubt"` if its content must be known; `undefined` if it is new. */
-  state: WatchedState | "in doubt" | undefined;
-  /** What `setNow` needs, if the file has another name or number than before. */
-  change?: SqlValue[];
+/** A row of `watched_files`. */
+interface KnownFile {
+  n: number;
+  path: string;
+  fileId: string;
+  size: number | null;
+  mtimeMs: number | null;
+  ctimeMs: number | null;
+  state: WatchedState;
+  sha256: string | null;
 }
 
-/** Looks a file up by its identity alone. */
-export function lookUp(sql: Statements, file: SeenFile): Known {
-  for (const row of candidates(sql, file)) {
-    const answer = compare(row, file);
-    if (answer === "other") continue;
-    if (answer === "in doubt") return { state: answer };
-    const now = [file.path, ...knownValues(file.path, file.identity)];
-    const { filepath, file_id, size, mtime_ms, ctime_ms } = row;
-    // Until its content is known, a change of it can only be seen by this.
-    if (row.sha256 === null && ctime_ms !== null) now[4] = whole(ctime_ms);
-    const isUpToDate = [filepath, file_id, size, mtime_ms, ctime_ms]
-      .every((value, n) => value === now[n]);
-    const state = row.state as WatchedState;
-    return isUpToDate ? { state } : { state, change: [...now, whole(row.n)] };
+/** What a queue knows of the files of watched folders. */
+export class WatchedFiles extends AgentRow {
+  /**
+   * Records the hash of a capture that was not copied, before its first byte leaves:
+   * from then on no other bytes are sent for it.
+   *
+   * @param sha256 Of its bytes, in hexadecimal.
+   */
+  setContent(id: string, sha256: string): void {
+    this.file.write((sql) => {
+      sql.setContent.run(sha256, id);
+      sql.setWatchedContent.run(sha256, id);
+    });
   }
-  return { state: undefined };
-}
 
-/** Knows a file by another name or number from now on; if it waits without a copy, it is sent from there. */
-export function setNow(sql: Statements, change: SqlValue[]): void {
-  sql.watchedIsNow.run(...change);
-  sql.uncopiedIsAt.run(change[0]!, change.at(-1)!);
-}
-
-/** Where a file stands whose content is known; from then on it is that file. */
-export function stateByContent(
-  sql: Statements,
-  file: SeenFile,
-  sha256: string,
-): WatchedState | undefined {
-  for (const row of candidates(sql, file)) {
-    if (row.sha256 !== sha256) continue;
-    const now = knownValues(file.path, file.identity);
-    setNow(sql, [file.path, ...now, whole(row.n)]);
-    return row.state as WatchedState;
+  /**
+   * Where each of these files stands: `undefined` if it is new, `"in doubt"` if only
+   * its content can tell, see {@linkcode UploadQueue.knownContent}. Costs the same for
+   * any number of captures.
+   */
+  knownWatched(files: SeenFile[]): (WatchedState | "in doubt" | undefined)[] {
+    const known = files.map((file) => this.#lookUp(file));
+    const changes = known.flatMap(({ change }) => change ? [change] : []);
+    if (changes.length > 0) {
+      this.file.write(() => changes.forEach((now) => this.#setNow(now)));
+    }
+    return known.map(({ state }) => state);
   }
-}
 
-/** What tells a file from others. */
-export function fileKey({ path, identity }: SeenFile): SqlValue {
-  return knownValues(path, identity)[0]!;
-}
+  /**
+   * Where a file stands, by its content: `undefined` if neither this file nor the last
+   * one of its name was taken over with it. If one was, the file is not in doubt any more.
+   *
+   * @param sha256 Of its bytes, in hexadecimal.
+   */
+  knownContent(file: SeenFile, sha256: string): WatchedState | undefined {
+    return this.file.write(() => {
+      const known = this.#candidates(file).find((one) => one.sha256 === sha256);
+      if (known) {
+        this.#setNow([...watchedValues(file.path, file.identity), known.n]);
+      }
+      return known?.state;
+    });
+  }
 
-/** The values of an identity; a file without device and inode number is told apart by its path. */
-function knownValues(path: string, identity?: KnownIdentity): SqlValue[] {
-  const [fileId, ...version] = identityValues(identity);
-  return [fileId ?? `path:${path}`, ...version];
-}
+  /** The delivery of a watched file; `undefined` if it is not known as delivered. */
+  deliveredFile(file: SeenFile): DeliveredCapture | undefined {
+    const [, key] = watchedValues(file.path, file.identity);
+    return this.sql.deliveredWatched.get<DeliveredCapture>(key!);
+  }
 
-/** The rows of this file, and of the last file with this path. */
-function* candidates(sql: Statements, file: SeenFile): Generator<Row> {
-  const [key] = knownValues(file.path, file.identity);
-  const byFile = sql.watchedFile.get(key!);
-  if (byFile) yield byFile;
-  const byPath = sql.watchedPath.get(file.path);
-  if (byPath && byPath.n !== byFile?.n) yield byPath;
+  /** Says that the agent has removed or moved a delivered capture's file: what comes in its place is new. */
+  markRemoved(id: string): void {
+    this.file.write((sql) => sql.forgetWatchedCapture.run(id));
+  }
+
+  /** Looks a file up by its identity alone; `change` is for `#setNow`, if it has another name or number than before. */
+  #lookUp(
+    file: SeenFile,
+  ): { state: WatchedState | "in doubt" | undefined; change?: SqlValue[] } {
+    for (const known of this.#candidates(file)) {
+      const answer = compare(known, file);
+      if (answer === "other") continue;
+      if (answer === "in doubt") return { state: answer };
+      const { n, path, fileId, size, mtimeMs, ctimeMs, state } = known;
+      const now = watchedValues(file.path, file.identity);
+      // Until its content is known, a change of it can only be seen by this.
+      if (known.sha256 === null && ctimeMs !== null) now[4] = ctimeMs;
+      const isUpToDate = [path, fileId, size, mtimeMs, ctimeMs]
+        .every((value, at) => value === now[at]);
+      return isUpToDate ? { state } : { state, change: [...now, n] };
+    }
+    return { state: undefined };
+  }
+
+  /** Knows a file by another name or number from now on; if it waits without a copy, it is sent from there. */
+  #setNow(change: SqlValue[]): void {
+    const [path, n] = [change[0]!, change.at(-1)!];
+    this.sql.watchedIsNow.run(...change);
+    this.sql.uncopiedIsAt.run(path, n, path);
+  }
+
+  /** What is known of this file, and of the last file with this path. */
+  #candidates(file: SeenFile): KnownFile[] {
+    const [path, key] = watchedValues(file.path, file.identity);
+    const byFile = this.sql.watchedFile.get<KnownFile>(key!);
+    const byPath = this.sql.watchedPath.get<KnownFile>(path!);
+    const rows = byPath?.n === byFile?.n ? [byFile] : [byFile, byPath];
+    return rows.filter((row) => row !== undefined);
+  }
 }
 
 function compare(
-  row: Row,
-  { path, identity }: SeenFile,
+  known: KnownFile,
+  file: SeenFile,
 ): "same" | "other" | "in doubt" {
+  const [path, key, size, mtimeMs, ctimeMs] = watchedValues(
+    file.path,
+    file.identity,
+  );
   // Another size is another content.
-  if (row.size !== null && whole(row.size) !== identity.size) return "other";
-  const [key, , mtimeMs, ctimeMs] = knownValues(path, identity);
-  const isUnnumbered = [row.file_id, key].includes(`path:${path}`);
-  const isSameName = row.filepath === path;
-  const isSameFile = row.file_id === key || (isUnnumbered && isSameName);
-  const isUntouched = ctimeMs === null || row.ctime_ms === null ||
-    whole(row.ctime_ms) === ctimeMs;
+  if (known.size !== null && known.size !== size) return "other";
+  const isUnnumbered = [known.fileId, key].includes(`path:${path}`);
+  const isSameName = known.path === path;
+  const isSameFile = known.fileId === key || (isUnnumbered && isSameName);
+  const isUntouched = ctimeMs === null || known.ctimeMs === null ||
+    known.ctimeMs === ctimeMs;
   // A ctime cannot be set by a program; device numbers may change with a mount.
   const isSame = isSameFile
-    ? isUntouched || row.sha256 === null
-    : isUntouched && isSameName && ctimeMs !== null && row.ctime_ms !== null;
-  if (isSame && whole(row.mtime_ms) === mtimeMs) return "same";
+    ? isUntouched || known.sha256 === null
+    : isUntouched && isSameName && ctimeMs !== null && known.ctimeMs !== null;
+  if (isSame && known.mtimeMs === mtimeMs) return "same";
   // Without a hash the content cannot be compared.
-  return row.sha256 === null ? "other" : "in doubt";
+  return known.sha256 === null ? "other" : "in doubt";
 }

@@ -9,7 +9,7 @@ import {
 } from "../host/opened_file.ts";
 import { readHashed } from "../host/sha256.ts";
 import type { KnownIdentity } from "../queue/capture_row.ts";
-import type { DeliveredCapture } from "../queue/queue_records.ts";
+import type { DeliveredCapture } from "../queue/queue.ts";
 import { type Departing, MoveTarget } from "./move_target.ts";
 import { fileAt, readSidecar, SidecarError, sidecarOf } from "./sidecar.ts";
 import { type Place, placeIn, type WatchedRoot } from "./watched_root.ts";

@@ -47,7 +47,7 @@ export const MUTANTS = {
   },
   "the look at the content of a file in doubt": {
     file: "sync/queue/watched_files.ts",
-    find: 'return row.sha256 === null ? "other" : "in doubt";',
+    find: 'return known.sha256 === null ? "other" : "in doubt";',
     replace: 'return "same";',
   },
   "the patience of metadata without its capture": {

@@ -97,10 +97,13 @@ testOnEachEngine(
       serverReason: null,
       serverSince: null,
       nextProbeAt: null,
+      folders: "[]",
+      problem: null,
       schedule: null,
       bandwidth: null,
       syncRequested: 0,
       syncCompleted: 0,
+      probesRequested: 0,
     };
     assertEquals(fixture.queue.getAgentState(), nothing as never);
     const saying = {
@@ -113,12 +116,11 @@ testOnEachEngine(
     };
     fixture.queue.setAgentState(saying);
     const times = { schedule: "22:00-06:00", bandwidth: "2M" };
-    fixture.queue.setTimetables(times);
+    fixture.queue.setAgentState(times);
     fixture.restart();
-    const counts = { syncRequested: 0, syncCompleted: 0 };
     assertEquals(
       fixture.queue.getAgentState(),
-      { ...saying, ...times, ...counts },
+      { ...nothing, ...saying, ...times },
     );
   },
 );

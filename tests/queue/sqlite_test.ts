@@ -148,29 +148,6 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
-  "numbers that JavaScript cannot hold are read as bigints, and the others as they are",
-  async (engine) => {
-    await using dir = new TempDir();
-    using database = openDatabase(dir.join("big.db"), { engine });
-    database.exec(
-      "CREATE TABLE t (x); INSERT INTO t VALUES (1), (9223372036854775807), (x'00ff')",
-    );
-    const values = database.prepare("SELECT x FROM t ORDER BY rowid").all();
-    assertEquals(
-      values.map(({ x }) => x instanceof Uint8Array ? [...x] : Number(x)),
-      [
-        1,
-        2 ** 63,
-        [0, 255],
-      ],
-    );
-    const one = database.prepare("SELECT x FROM t WHERE rowid = ?");
-    assertEquals(one.get(2)?.x, 9223372036854775807n);
-    assertEquals(one.get(1)?.x, 1);
-  },
-);
-
-testOnEachEngine(
   "a database that may not grow is full, and works again with room",
   async (engine) => {
     await using dir = new TempDir();

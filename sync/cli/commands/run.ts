@@ -151,7 +151,7 @@ class Service {
     });
     this.#agent = agent;
     this.#store = store;
-    this.#tell((queue) => queue.setTimetables(timetablesOf(settings)));
+    this.#tell((queue) => queue.setAgentState(timetablesOf(settings)));
     this.#problems.tell(store.queue);
     const { pending } = store.queue.getStats();
     const ended = new AbortController();

@@ -30,6 +30,7 @@ import { runCli, startCli } from "../../helpers/cli.ts";
 import { testOnEachEngine } from "../../helpers/engines.ts";
 import { eventually } from "../../helpers/eventually.ts";
 import { makeByConnection } from "../../helpers/first_design.ts";
+import { writePastSchema } from "../../helpers/past_schema.ts";
 import { TempDir } from "../../helpers/temp_dir.ts";
 
 const PAGE = 4096;
@@ -233,6 +234,25 @@ testOnEachEngine(
     // One page holds a part of them at most, but for the schema's own.
     const share = copied / (scene.inPlace.length * pages);
     assert(share > 0.8, `${share} of the rows were copied`);
+  },
+);
+
+testOnEachEngine(
+  "rows that hold what the schema forbids are damage: all others go on, and theirs that the spool has",
+  async (engine) => {
+    await using scene = new Scene(engine);
+    await scene.fill();
+    const [odd, ...others] = scene.inPlace;
+    writePastSchema(scene.path, {
+      engine,
+      sql: `UPDATE captures SET filepath = x'00ff' WHERE id = '${odd}';
+        UPDATE captures SET size = 9223372036854775807
+        WHERE id = '${scene.spooled[0]}'`,
+    });
+    const found = await scene.repair();
+    assertHasAll(found, [...others, ...scene.spooled], "all others");
+    assert(!found.has(odd!));
+    scene.setAside;
   },
 );
 
