@@ -24,9 +24,7 @@ export function statusLines(report: StatusReport): string[] {
       rate &&
       `${rate.capturesPerSecond.toFixed(1)} captures/s, ${
         bytes(rate.bytesPerSecond)
-      }/s${
-        rate.secondsLeft === null ? "" : `, ${duration(rate.secondsLeft)} left`
-      }`,
+      }/s, ${duration(rate.secondsLeft)} left`,
     ],
     [
       "Paused",
@@ -82,27 +80,20 @@ export function statusLines(report: StatusReport): string[] {
 function scheduleText({ schedule, time }: StatusReport): string | null {
   if (!schedule) return null;
   const { open, text, until } = schedule;
-  const untilMs = until === null ? null : Date.parse(until);
-  const nowMs = Date.parse(time);
+  const [untilMs, nowMs] = [until && Date.parse(until), Date.parse(time)];
   const state = !open
-    ? outsideText(untilMs, nowMs)
-    : untilMs === null
-    ? "sends always"
-    : `sends until ${clockText(untilMs, nowMs)}`;
+    ? outsideText(untilMs || null, nowMs)
+    : `sends ${untilMs ? `until ${clockText(untilMs, nowMs)}` : "always"}`;
   return `${state} (${text})`;
 }
 
 function bandwidthText({ bandwidth, time }: StatusReport): string | null {
   if (!bandwidth) return null;
   const { bytesPerSecond, text, until } = bandwidth;
-  const rate = bytesPerSecond === null
-    ? "no limit"
-    : `${bytes(bytesPerSecond)}/s`;
-  return until === null
-    ? rate
-    : `${rate} until ${
-      clockText(Date.parse(until), Date.parse(time))
-    } (${text})`;
+  const rate = bytesPerSecond ? `${bytes(bytesPerSecond)}/s` : "no limit";
+  if (until === null) return rate;
+  const end = clockText(Date.parse(until), Date.parse(time));
+  return `${rate} until ${end} (${text})`;
 }
 
 const FOLDER = {

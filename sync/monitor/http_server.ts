@@ -106,8 +106,8 @@ export class MonitorServer implements AsyncDisposable {
       const answer = head === undefined
         ? plain(400, "Cannot read the request")
         : await this.#answer(head);
-      const isHead = head?.startsWith("HEAD ") ?? false;
-      await writeAll(connection, encode(answer, { isHead }));
+      const bytes = encode(answer, head?.startsWith("HEAD ") ?? false);
+      await connection.writable.getWriter().write(bytes);
       await connection.closeWrite();
     } catch {
       // The client has gone, or was too slow.
@@ -177,27 +177,19 @@ function plain(status: number, text: string): Answer {
   return { status, type: "text/plain; charset=utf-8", body: `${text}\n` };
 }
 
-function encode(
-  { status, type, body }: Answer,
-  { isHead }: { isHead: boolean },
-): Uint8Array {
+/** @param isHead Whether only the head is asked for. */
+function encode({ status, type, body }: Answer, isHead: boolean): Uint8Array {
   const encoder = new TextEncoder();
-  const content = encoder.encode(body);
   const head = [
     `HTTP/1.1 ${status} ${REASONS[status] ?? "Answer"}`,
     `Content-Type: ${type}`,
-    `Content-Length: ${content.length}`,
+    `Content-Length: ${encoder.encode(body).length}`,
     ...SECURITY_HEADERS,
     "Connection: close",
     "",
     "",
   ].join("\r\n");
-  const start = encoder.encode(head);
-  if (isHead) return start;
-  const all = new Uint8Array(start.length + content.length);
-  all.set(start);
-  all.set(content, start.length);
-  return all;
+  return encoder.encode(isHead ? head : head + body);
 }
 
 const REASONS: Readonly<Record<number, string>> = {
@@ -209,15 +201,6 @@ const REASONS: Readonly<Record<number, string>> = {
   500: "Internal Server Error",
   503: "Service Unavailable",
 };
-
-async function writeAll(
-  connection: Deno.TcpConn,
-  bytes: Uint8Array,
-): Promise<void> {
-  for (let at = 0; at < bytes.length;) {
-    at += await connection.write(bytes.subarray(at));
-  }
-}
 
 function close(connection: Deno.TcpConn): void {
   try {

@@ -108,11 +108,6 @@ export class AgentMetrics {
     this.#problems.set(report.advice.length);
   }
 
-  /** Everything in Prometheus's text format. */
-  text(): Promise<string> {
-    return this.registry.metrics();
-  }
-
   #gauge(name: string, help: string, labelNames: string[] = []): Gauge {
     const registers = [this.registry];
     return new Gauge({ name: PREFIX + name, help, labelNames, registers });

@@ -1,60 +1,44 @@
 import { join } from "@std/path";
-import { type Answer, MonitorServer } from "./http_server.ts";
+import type { Answer } from "./http_server.ts";
 import type { AgentMetrics } from "./metrics.ts";
 import type { HistoryPoint, StatusReport } from "./status_report.ts";
 
-/** Options for {@linkcode startMonitor}. */
-export interface MonitorOptions {
-  /** Where to listen. */
-  hostname: string;
-  port: number;
+/** What the agent shows over HTTP. */
+export interface Shown {
   /** Finds out how things are. */
   report: () => Promise<StatusReport>;
   /** The last 24 hours. */
-  history: () => HistoryPoint[];
+  points: () => HistoryPoint[];
   metrics: AgentMetrics;
 }
 
-/** The files of the page, by their paths. */
-const PAGE: Readonly<Record<string, { file: string; type: string }>> = {
-  "/": { file: "index.html", type: "text/html; charset=utf-8" },
-  "/style.css": { file: "style.css", type: "text/css; charset=utf-8" },
-  "/page.js": { file: "page.js", type: "text/javascript; charset=utf-8" },
-  "/icon.svg": { file: "icon.svg", type: "image/svg+xml" },
+/** The files of the page, by their paths, each with its media type. */
+const PAGE: Readonly<Record<string, [file: string, type: string]>> = {
+  "/": ["index.html", "text/html; charset=utf-8"],
+  "/style.css": ["style.css", "text/css; charset=utf-8"],
+  "/page.js": ["page.js", "text/javascript; charset=utf-8"],
+  "/icon.svg": ["icon.svg", "image/svg+xml"],
 };
 
 /**
- * Shows how the agent is doing over HTTP, and lets nothing be changed: the page at
- * `/`, `/status.json`, `/history.json`, `/metrics` for Prometheus, and `/healthz`,
- * which answers 503 with the reason while nothing is delivered.
- *
- * @throws {Error} if the address cannot be listened on.
+ * Answers how the agent is doing: the page at `/`, `/status.json`, `/history.json`,
+ * `/metrics` for Prometheus, and `/healthz`, which is 503 with the reason while nothing
+ * is delivered; `undefined` for any other path.
  */
-export function startMonitor(options: MonitorOptions): MonitorServer {
-  const { hostname, port } = options;
-  return new MonitorServer({
-    hostname,
-    port,
-    answer: (path) => answerTo(path, options),
-  });
-}
-
-async function answerTo(
+export async function answerTo(
   path: string,
-  { report, history, metrics }: MonitorOptions,
+  { report, points, metrics }: Shown,
 ): Promise<Answer | undefined> {
   switch (path) {
     case "/status.json":
       return json(await report());
     case "/history.json":
-      return json(history());
-    case "/metrics":
+      return json(points());
+    case "/metrics": {
       metrics.observe(await report());
-      return {
-        status: 200,
-        type: metrics.registry.contentType,
-        body: await metrics.text(),
-      };
+      const { contentType: type } = metrics.registry;
+      return { status: 200, type, body: await metrics.registry.metrics() };
+    }
     case "/healthz": {
       const { level, text } = (await report()).verdict;
       const status = level === "failure" ? 503 : 200;
@@ -62,17 +46,11 @@ async function answerTo(
     }
   }
   if (!Object.hasOwn(PAGE, path)) return undefined;
-  const { file, type } = PAGE[path]!;
-  const body = await Deno.readTextFile(
-    join(import.meta.dirname!, "page", file),
-  );
-  return { status: 200, type, body };
+  const [file, type] = PAGE[path]!;
+  const name = join(import.meta.dirname!, "page", file);
+  return { status: 200, type, body: await Deno.readTextFile(name) };
 }
 
 function json(value: unknown): Answer {
-  return {
-    status: 200,
-    type: "application/json",
-    body: JSON.stringify(value),
-  };
+  return { status: 200, type: "application/json", body: JSON.stringify(value) };
 }

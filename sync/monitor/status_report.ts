@@ -23,7 +23,7 @@ export interface StatusReport {
   rate: {
     capturesPerSecond: number;
     bytesPerSecond: number;
-    secondsLeft: number | null;
+    secondsLeft: number;
   } | null;
   /** Failed captures by their last error, the most frequent first. */
   failedByReason: { reason: string; count: number }[];

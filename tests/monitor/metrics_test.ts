@@ -21,7 +21,7 @@ function sample(): AgentMetrics {
 }
 
 Deno.test("the metrics count attempts, bytes and seconds, and show what the report says", async () => {
-  const lines = (await sample().text()).split("\n");
+  const lines = (await sample().registry.metrics()).split("\n");
   const expected = [
     'jarvis_agent_attempts_total{outcome="delivered"} 2',
     'jarvis_agent_attempts_total{outcome="server_error"} 1',
@@ -54,7 +54,9 @@ Deno.test({
       stderr: "piped",
     }).spawn();
     const writer = child.stdin.getWriter();
-    await writer.write(new TextEncoder().encode(await sample().text()));
+    await writer.write(
+      new TextEncoder().encode(await sample().registry.metrics()),
+    );
     await writer.close();
     const { code, stderr } = await child.output();
     assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);

@@ -52,7 +52,6 @@ function ago(time) {
 function tilesOf(report) {
   const { server, spool, rate } = report;
   const age = report.oldestPendingAgeSeconds;
-  const left = rate?.secondsLeft;
   return [
     [
       "Waiting",
@@ -67,10 +66,9 @@ function tilesOf(report) {
       "Rate",
       rate ? `${rate.capturesPerSecond.toFixed(1)}/s` : "–",
       rate
-        ? `${bytesText(rate.bytesPerSecond)}/s` +
-          (left === null || left === undefined
-            ? ""
-            : `, ${durationText(left)} left`)
+        ? `${bytesText(rate.bytesPerSecond)}/s, ${
+          durationText(rate.secondsLeft)
+        } left`
         : "nothing is being sent",
     ],
     [
