@@ -56,12 +56,13 @@ export async function readReport(
 export function readFacts(sources: ReportSources, running: boolean): Facts {
   const { settings, look, service = null } = sources;
   const queue = look?.queue;
+  const known = queue?.getAgentState();
   // What an agent said holds while it runs.
-  const told = running ? queue : undefined;
-  const said = told?.getAgentState();
+  const said = running ? known : undefined;
   const nowMs = Date.now();
   const path = pathOf(sources);
   const oldestMs = queue?.oldestPendingMs() ?? null;
+  const pause = queue?.getPause() ?? null;
   const beatMs = running ? lastBeatMs(path) : null;
   const { name: engine, sqlite } = queue?.engine ?? engineInUse();
   const { maxSpoolBytes, minFreeBytes } = settings;
@@ -71,9 +72,18 @@ export function readFacts(sources: ReportSources, running: boolean): Facts {
     oldestPendingAgeSeconds: oldestMs === null
       ? null
       : Math.max(Math.round((nowMs - oldestMs) / 1000), 0),
-    paused: pauseOf(queue),
-    schedule: scheduleOf(told, nowMs),
-    server: serverOf(settings, queue, told),
+    paused: pause &&
+      { since: isoTime(pause.since)!, until: isoTime(pause.until) },
+    schedule: scheduleOf(said?.schedule, nowMs),
+    server: {
+      url: said ? said.serverUrl : settings.server ?? known?.serverUrl ?? null,
+      state: said?.serverState ?? "unknown",
+      reason: said?.serverReason ?? null,
+      since: isoTime(said?.serverSince),
+      nextProbeAt: isoTime(said?.nextProbeAt),
+      lastDeliveryAt: isoTime(queue?.lastDeliveryMs()),
+      tokenFile: settings.tokenFile,
+    },
     agent: {
       running,
       pid: said?.pid ?? null,
@@ -106,25 +116,17 @@ function pathOf({ settings, look }: ReportSources): string {
   return look?.queue.path ?? join(settings.dataDir, QUEUE_FILE);
 }
 
-function pauseOf(queue: UploadQueue | undefined): Facts["paused"] {
-  const pause = queue?.getPause() ?? null;
-  return pause &&
-    { since: isoTime(pause.since)!, until: isoTime(pause.until) };
-}
-
 function scheduleOf(
-  queue: UploadQueue | undefined,
+  text: string | null | undefined,
   nowMs: number,
 ): Facts["schedule"] {
-  const schedule = parseSchedule(queue?.getAgentState().schedule ?? "");
-  return schedule
-    ? {
-      text: schedule.text,
-      open: schedule.at(nowMs),
-      since: isoTime(schedule.since(nowMs)),
-      until: isoTime(schedule.until(nowMs)),
-    }
-    : null;
+  const schedule = parseSchedule(text ?? "");
+  return schedule === undefined ? null : {
+    text: schedule.text,
+    open: schedule.at(nowMs),
+    since: isoTime(schedule.since(nowMs)),
+    until: isoTime(schedule.until(nowMs)),
+  };
 }
 
 function bandwidthOf(
@@ -132,32 +134,12 @@ function bandwidthOf(
 ): StatusReport["bandwidth"] {
   const nowMs = Date.now();
   const bandwidth = parseBandwidth(queue?.getAgentState().bandwidth ?? "");
-  const rate = bandwidth?.at(nowMs) ?? Infinity;
-  return bandwidth
-    ? {
-      text: bandwidth.text,
-      bytesPerSecond: rate < Infinity ? rate : null,
-      until: isoTime(bandwidth.until(nowMs)),
-    }
-    : null;
-}
-
-/** @param told The queue, if an agent runs: else the server's state is not known. */
-function serverOf(
-  settings: Settings,
-  queue: UploadQueue | undefined,
-  told: UploadQueue | undefined,
-): Facts["server"] {
-  const known = queue?.getAgentState().serverUrl ?? null;
-  const now = told?.getAgentState();
+  if (!bandwidth) return null;
+  const rate = bandwidth.at(nowMs);
   return {
-    url: told ? known : settings.server ?? known,
-    state: now?.serverState ?? "unknown",
-    reason: now?.serverReason ?? null,
-    since: isoTime(now?.serverSince),
-    nextProbeAt: isoTime(now?.nextProbeAt),
-    lastDeliveryAt: isoTime(queue?.lastDeliveryMs()),
-    tokenFile: settings.tokenFile,
+    text: bandwidth.text,
+    bytesPerSecond: rate < Infinity ? rate : null,
+    until: isoTime(bandwidth.until(nowMs)),
   };
 }
 

@@ -11,13 +11,8 @@ import { VERSION } from "../host/version.ts";
 /** Counters and histograms go on from the start of the process. */
 const CUMULATIVE = 2;
 
-/** An `ExportMetricsServiceRequest`. */
-export interface OtlpRequest {
-  resourceMetrics: unknown[];
-}
-
 /**
- * Encodes the metrics of a registry.
+ * Encodes the metrics of a registry as an `ExportMetricsServiceRequest`.
  *
  * @param options `startMs` is when counting began, `nowMs` now, both in
  * milliseconds since 1970; `attributes` tell this host from others.
@@ -29,46 +24,36 @@ export async function encodeOtlp(
     nowMs: number;
     attributes: Record<string, string>;
   },
-): Promise<OtlpRequest> {
+): Promise<object> {
   const times = {
     startTimeUnixNano: nanos(options.startMs),
     timeUnixNano: nanos(options.nowMs),
   };
   const metrics = (await registry.getMetricsAsJSON()).map((metric) => {
-    const { name, help: description } = metric;
+    const { name, help: description, type } = metric;
     const values = metric.values as Value[];
-    switch (String(metric.type)) {
-      case "histogram":
-        return { name, description, histogram: histogramOf(values, times) };
-      case "counter":
-        return {
-          name,
-          description,
-          sum: {
-            aggregationTemporality: CUMULATIVE,
-            isMonotonic: true,
-            dataPoints: values.map((value) => pointOf(value, times)),
-          },
-        };
-      default:
-        return {
-          name,
-          description,
-          gauge: { dataPoints: values.map((value) => pointOf(value, times)) },
-        };
+    if (String(type) === "histogram") {
+      return { name, description, histogram: histogramOf(values, times) };
     }
+    const dataPoints = values.map(({ value, labels }) => (
+      { ...times, attributes: attributesOf(labels), asDouble: value }
+    ));
+    const monotonic = {
+      aggregationTemporality: CUMULATIVE,
+      isMonotonic: true,
+    };
+    return String(type) === "counter"
+      ? { name, description, sum: { ...monotonic, dataPoints } }
+      : { name, description, gauge: { dataPoints } };
   });
-  const resource = {
-    attributes: attributesOf({
-      "service.name": "jarvis-agent",
-      "service.version": VERSION,
-      ...options.attributes,
-    }),
-  };
+  const attributes = attributesOf({
+    "service.name": "jarvis-agent",
+    "service.version": VERSION,
+    ...options.attributes,
+  });
   const scope = { name: "jarvis-agent", version: VERSION };
-  return {
-    resourceMetrics: [{ resource, scopeMetrics: [{ scope, metrics }] }],
-  };
+  const scopeMetrics = [{ scope, metrics }];
+  return { resourceMetrics: [{ resource: { attributes }, scopeMetrics }] };
 }
 
 /** One value of a metric, as the registry gives it. */
@@ -78,23 +63,9 @@ interface Value {
   metricName?: string;
 }
 
-interface Times {
-  startTimeUnixNano: string;
-  timeUnixNano: string;
-}
-
-function pointOf({ value, labels }: Value, times: Times) {
-  return { ...times, attributes: attributesOf(labels), asDouble: value };
-}
-
 /** The registry has cumulative buckets, a sum and a count; OTLP counts each bucket by itself. */
-function histogramOf(values: Value[], times: Times) {
+function histogramOf(values: Value[], times: object) {
   const buckets = values.filter(({ labels }) => labels.le !== undefined);
-  const bounds = buckets.map(({ labels }) => Number(labels.le))
-    .filter(Number.isFinite);
-  const counts = buckets.map(({ value }, n) =>
-    String(value - (buckets[n - 1]?.value ?? 0))
-  );
   const named = (end: string) =>
     values.find(({ metricName }) => metricName?.endsWith(end))?.value ?? 0;
   return {
@@ -104,8 +75,11 @@ function histogramOf(values: Value[], times: Times) {
       attributes: [],
       count: String(named("_count")),
       sum: named("_sum"),
-      explicitBounds: bounds,
-      bucketCounts: counts,
+      explicitBounds: buckets.map(({ labels }) => Number(labels.le))
+        .filter(Number.isFinite),
+      bucketCounts: buckets.map(({ value }, n) =>
+        String(value - (buckets[n - 1]?.value ?? 0))
+      ),
     }],
   };
 }
