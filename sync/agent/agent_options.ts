@@ -82,6 +82,11 @@ export interface SyncAgentOptions {
     capture: QueuedCapture,
     result: UploadResult,
   ) => void | Promise<void>;
+  /**
+   * Is called when a capture's file is gone, or is another one, and returns whether it
+   * may be found under another name: then the capture waits once before it fails.
+   */
+  onMissed?: (capture: QueuedCapture) => boolean;
   /** Is called when it is recorded that a capture failed. */
   onFailed?: (capture: QueuedCapture) => void;
   /** Is called when an attempt has ended. */

@@ -1,6 +1,6 @@
 import { metadataHash } from "../capture/metadata_hash.ts";
 import type { Log } from "../host/log.ts";
-import type { QueuedCapture } from "../queue/queue.ts";
+import type { Completion, QueuedCapture } from "../queue/queue.ts";
 import type { UploadResult } from "../upload/uploader.ts";
 import type { SyncAgentOptions } from "./agent_options.ts";
 import { AttemptLog } from "./attempt_log.ts";
@@ -18,6 +18,9 @@ export interface PassReport {
   postponed: number;
 }
 
+/** Where the file of a capture was missed that may be found elsewhere. */
+type Missed = Pick<Completion, "missedAt">;
+
 /** What {@linkcode OutcomeHandler} needs. */
 export interface OutcomeHandlerOptions extends
   Pick<
@@ -26,6 +29,7 @@ export interface OutcomeHandlerOptions extends
     | "uploader"
     | "spool"
     | "onDelivered"
+    | "onMissed"
     | "onFailed"
     | "onAttempt"
     | "snoozeMs"
@@ -103,10 +107,10 @@ export class OutcomeHandler {
         this.#deliver(capture, result);
         return this.#suspects.delivered(options.startedMs);
       case "rejected":
-        this.discard(attempt);
         // Without an answer the server was not asked.
-        if (result.status !== null) this.#throttle.delivered();
-        return;
+        if (result.status === null) return this.#miss(attempt);
+        this.discard(attempt);
+        return this.#throttle.delivered();
       case "busy":
         this.#throttle.busy(reason, result.retryAfterMs);
         return this.#postpone(attempt, this.#throttle.waitMs);
@@ -141,11 +145,14 @@ export class OutcomeHandler {
   }
 
   /** No further attempt would change anything. */
-  discard(attempt: Omit<Attempt, "endedMs">): void {
+  discard(attempt: Omit<Attempt, "endedMs">, missed: Missed = {}): void {
     const { capture: { id }, error, result } = attempt;
+    const record = { id, error, ...missed, ...recordOf(result) };
     this.#options.completer.add({
-      completion: { id, kind: "discard", error, ...recordOf(result) },
-      after: () => this.#fail(attempt),
+      completion: { kind: "discard", ...record },
+      after: () => {
+        if (this.#hasFailed(id)) this.#fail(attempt);
+      },
     });
   }
 
@@ -164,6 +171,22 @@ export class OutcomeHandler {
     else this.#setAside(attempt);
   }
 
+  /** The file is gone, or another one: if it was renamed a moment ago, that is found out meanwhile. */
+  #miss(attempt: Attempt): void {
+    const { capture, error } = attempt;
+    const mayBeFound = this.#options.onMissed?.(capture) ?? false;
+    const missed = mayBeFound ? { missedAt: capture.filepath } : {};
+    if (!mayBeFound || capture.lastError === error) {
+      return this.discard(attempt, missed);
+    }
+    this.#postpone(attempt, this.#snoozeMs, missed);
+    this.#log.postponed(attempt, this.#snoozeMs);
+  }
+
+  #hasFailed(id: string): boolean {
+    return this.#options.queue.get(id)?.status === "failed";
+  }
+
   /** This capture alone is tried again later. */
   #setAside(attempt: Attempt): void {
     const delayMs = this.#snooze(attempt, MAX_SNOOZE_MS);
@@ -179,10 +202,14 @@ export class OutcomeHandler {
     return delayMs;
   }
 
-  #postpone({ capture, error, result }: Attempt, delayMs: number): void {
+  #postpone(
+    { capture, error, result }: Attempt,
+    delayMs: number,
+    missed: Missed = {},
+  ): void {
     this.#report.postponed++;
     const completion = postponed(capture.id, { error, result, delayMs });
-    this.#options.completer.add({ completion });
+    this.#options.completer.add({ completion: { ...completion, ...missed } });
   }
 
   #charge(attempt: Attempt): void {
@@ -190,8 +217,7 @@ export class OutcomeHandler {
     this.#options.completer.add({
       completion: { id, kind: "charge", error, ...recordOf(result) },
       after: () => {
-        const isFailed = this.#options.queue.get(id)?.status === "failed";
-        if (isFailed) return this.#fail(attempt);
+        if (this.#hasFailed(id)) return this.#fail(attempt);
         this.#report.postponed++;
         this.#log.charged(attempt);
       },

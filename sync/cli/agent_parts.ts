@@ -123,6 +123,10 @@ export function createAgent(
       if (watched && identity) await delivered({ path, identity });
       lookAgain(capture);
     },
+    onMissed: (capture) => {
+      lookAgain(capture);
+      return capture.watched && !capture.spooled;
+    },
     onFailed: lookAgain,
     ...(watches && watch.length > 0 && { watcher }),
   });

@@ -83,7 +83,7 @@ const STATEMENTS = {
   recover:
     `UPDATE ${BY_TURN} SET status = 'pending', due_at = NULL WHERE status = 'uploading'`,
   standing:
-    `SELECT status, attempts, first_charged_at AS firstChargedMs, spooled, watched,
+    `SELECT status, attempts, first_charged_at AS firstChargedMs, spooled, watched, filepath,
        last_charged_at AS lastChargedMs, last_attempt AS lastAttemptMs
      FROM captures WHERE id = ?`,
   addAttempt:
@@ -133,9 +133,8 @@ const STATEMENTS = {
      VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?)`,
   watchedIsNow: `UPDATE OR REPLACE watched_files
      SET filepath = ?, file_id = ?, size = ?, mtime_ms = ?, ctime_ms = ? WHERE n = ?`,
-  // One that was looked for under its old name has failed.
-  uncopiedIsAt: `UPDATE captures SET filepath = ?,
-       due_at = CASE status WHEN 'failed' THEN NULL ELSE due_at END,
+  // One that was looked for under its old name waits, or has failed.
+  uncopiedIsAt: `UPDATE captures SET filepath = ?, due_at = NULL,
        status = CASE status WHEN 'failed' THEN 'pending' ELSE status END
      WHERE id = (SELECT capture_id FROM watched_files WHERE n = ?)
        AND spooled = 0 AND filepath <> ?`,

@@ -27,6 +27,11 @@ export type Completion =
     id: string;
     /** Is kept, with the last ones before it. */
     attempt?: Attempt;
+    /**
+     * Where its file was missed: if it is known to be elsewhere by now, the capture
+     * is due now, uncharged.
+     */
+    missedAt?: string | undefined;
   }
   & (
     | {
@@ -62,6 +67,7 @@ const KEPT_ATTEMPTS = 20;
 
 /** What decides what becomes of a capture: times are milliseconds since 1970. */
 interface Standing {
+  filepath: string;
   status: CaptureStatus;
   attempts: number;
   firstChargedMs: number | null;
@@ -104,6 +110,8 @@ export function completeOne(
     return deliver(sql, completion, { standing, nowMs });
   }
   if (attempt) addAttempt(sql, id, attempt);
+  const { missedAt = standing.filepath } = completion;
+  if (missedAt !== standing.filepath) return putBack(sql, { id });
   switch (completion.kind) {
     case "charge":
     case "discard":
@@ -118,7 +126,7 @@ export function completeOne(
       return sql.putBack.run(completion.error, dueAt, 1, id) > 0;
     }
     case "release":
-      return sql.putBack.run(completion.error ?? null, null, 0, id) > 0;
+      return putBack(sql, completion);
   }
 }
 
@@ -131,6 +139,14 @@ function completeTried(
   const { id, attempt } = completion;
   sql.markUploading.run(attempt ? Math.round(attempt.startedMs) : null, id);
   completeOne(sql, completion, nowMs);
+}
+
+/** Makes a capture due now, uncharged. */
+function putBack(
+  sql: Statements,
+  { id, error = null }: { id: string; error?: string | null },
+): boolean {
+  return sql.putBack.run(error, null, 0, id) > 0;
 }
 
 /** Charges an attempt as the first design does: the tenth is the last, however soon it comes. */

@@ -294,3 +294,35 @@ testOnEachEngine(
     assertEquals(fixture.query("SELECT * FROM attempts"), []);
   },
 );
+
+testOnEachEngine(
+  "a watched capture whose file was missed is due now if the file is known to be elsewhere by then",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const identity = { fileId: "1:2", size: 5, mtimeMs: 1, ctimeMs: 1 };
+    const filepath = "/watched/a.raw";
+    const file = { filepath, metadataJson: "{}", identity, watched: true };
+    const error = "the file is gone";
+    for (const kind of ["snooze", "discard"] as const) {
+      for (const isRenamed of [true, false]) {
+        const [id] = queue.enqueueMany([file]) as [string];
+        queue.claim(1);
+        if (isRenamed) {
+          queue.knownWatched([{ path: "/watched/b.raw", identity }]);
+        }
+        const record = { id, error, delayMs: 60_000, missedAt: filepath };
+        queue.complete([{ kind, ...record }]);
+        const { status, attempts, lastError } = queue.get(id)!;
+        const isDue = queue.getPending(1).length > 0;
+        const expected = isRenamed
+          ? ["pending", 0, null, true]
+          : kind === "snooze"
+          ? ["pending", 0, error, false]
+          : ["failed", 1, error, false];
+        assertEquals([status, attempts, lastError, isDue], expected);
+        queue.remove([id]);
+      }
+    }
+  },
+);
