@@ -66,8 +66,7 @@ for (const [what, moved] of [["file", "in/day/a.raw"], ["folder", "in/day"]]) {
         const [{ lastError }] = await list(host) as [Listed];
         assertStringIncludes(lastError!, "link");
         const exported = await host.run("export", "--failed", host.join("out"));
-        assertEquals(exported.code, 1, exported.stdout);
-        assertEquals([...Deno.readDirSync(host.join("out"))], []);
+        assertEquals([exported.code, exported.stdout], [1, ""]);
         Deno.removeSync(path);
         Deno.renameSync(host.join("elsewhere"), path);
         assertEquals(server.uploads.length, 0);
