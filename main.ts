@@ -30,9 +30,9 @@ function stopSignal(): AbortSignal {
 
 Deno.exit(
   await runCommandLine(Deno.args, {
-    out: (line) => {
+    out: (line, end = "\n") => {
       try {
-        writeLine(Deno.stdout, line);
+        write(Deno.stdout, line + end);
       } catch (error) {
         // The reader has gone, like in `jarvis-agent list | head`.
         if (error instanceof Deno.errors.BrokenPipe) return;
@@ -42,7 +42,7 @@ Deno.exit(
     },
     err: (line) => {
       try {
-        writeLine(Deno.stderr, line);
+        write(Deno.stderr, line + "\n");
       } catch {
         // Nowhere to say so; the work goes on.
       }
@@ -56,8 +56,8 @@ Deno.exit(
   }),
 );
 
-function writeLine(stream: typeof Deno.stdout, line: string): void {
-  const bytes = encoder.encode(line + "\n");
+function write(stream: typeof Deno.stdout, text: string): void {
+  const bytes = encoder.encode(text);
   for (let at = 0; at < bytes.length;) {
     at += stream.writeSync(bytes.subarray(at));
   }

@@ -5,8 +5,8 @@ import type { SettingsFile } from "./settings_file.ts";
 
 /** The program's surroundings: its streams, environment and signals. */
 export interface Surroundings extends Ambient {
-  /** Writes one line to standard output. */
-  out: (line: string) => void;
+  /** Writes one line to standard output, or with another end a piece of one. */
+  out: (line: string, end?: string) => void;
   /**
    * Returns a signal that aborts when the program is to stop. To be called once;
    * without it the program ends at once.

@@ -60,7 +60,8 @@ async function dispatch(
   }
   assertCount(name, command, positionals);
   // A file's name may hold line breaks, or characters that control a terminal.
-  const out = (text: string) => around.out(oneLine(text));
+  const out: Surroundings["out"] = (text, end) =>
+    around.out(oneLine(text), end);
   const err = (text: string) => around.err(oneLine(text));
   const read = async (env: Surroundings["env"], given: Given) => {
     const { toleratesWrong: tolerant = false } = command;

@@ -31,27 +31,26 @@ export function readSelection(given: Given): Selection {
   };
 }
 
-/** Takes the first ones that are meant and counts the rest, which a `total` spares. */
-export function select<T extends { filepath: string }>(
+/**
+ * The captures that are meant, as many as are shown; tells then how many are not.
+ *
+ * @param options `total` spares counting them.
+ */
+export function* select<T extends { filepath: string }>(
   captures: Iterable<T>,
   selection: Selection,
-  total?: number,
-): { shown: T[]; more: number } {
-  const shown: T[] = [];
+  { total, err }: { total?: number | undefined; err: (line: string) => void },
+): Generator<T> {
   let found = 0;
   for (const capture of captures) {
     if (!selection.admits(capture)) continue;
-    if (found++ < selection.limit) shown.push(capture);
+    if (found++ < selection.limit) yield capture;
     else if (total !== undefined) break;
   }
-  return { shown, more: Math.max((total ?? found) - shown.length, 0) };
-}
-
-/** Says how many are not shown. */
-export function moreText(more: number): string {
-  return `jarvis-agent: ${
-    counted(more, "more is", "more are")
-  } not shown (--limit shows more of them)`;
+  const more = (total ?? found) - Math.min(found, selection.limit);
+  if (more <= 0) return;
+  const text = counted(more, "more is", "more are");
+  err(`jarvis-agent: ${text} not shown (--limit shows more of them)`);
 }
 
 function readTime(given: Given, text: string): number {

@@ -191,7 +191,7 @@ export class UploadQueue extends QueueRecords {
    * @throws {RangeError} if `days` is negative or not a number.
    */
   cleanupOld(days = 7): string[] {
-    return this.remove(this.oldFailed(days));
+    return this.remove([...this.oldFailed(days)].flat());
   }
 
   /**

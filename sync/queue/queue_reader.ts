@@ -149,15 +149,27 @@ export class QueueReader implements Disposable {
     return row && toCapture(row);
   }
 
-  /** The ids of what {@linkcode UploadQueue.cleanupOld} would remove. */
-  oldFailed(days: number): string[] {
+  /**
+   * The ids of what {@linkcode UploadQueue.cleanupOld} would remove, some hundreds at
+   * a time.
+   *
+   * @throws {RangeError} if `days` is negative or not a number.
+   */
+  *oldFailed(days: number): Generator<string[]> {
     if (!(days >= 0)) {
       throw new RangeError(
         `Cannot clean up captures older than ${days} days: expected 0 or more`,
       );
     }
     const before = this.now() - days * 86_400_000;
-    return this.sql.oldFailed.all(before).map(idOf);
+    let after = "0";
+    for (
+      let rows;
+      (rows = this.sql.oldFailed.all(after, before, PAGE)).length > 0;
+    ) {
+      after = String(rows.at(-1)!.rowid);
+      yield rows.map(idOf);
+    }
   }
 
   /** What is damaged in the database file, or `null` if it is sound. Reads all of it. */

@@ -117,7 +117,8 @@ const STATEMENTS = {
   wasDelivered: "SELECT 1 FROM delivered WHERE id = ?",
 
   oldFailed:
-    `SELECT id FROM ${BY_TURN} WHERE status = 'failed' AND coalesce(last_attempt, created_at) < ?`,
+    `SELECT rowid, id FROM captures NOT INDEXED WHERE rowid > CAST(? AS INTEGER)
+       AND status = 'failed' AND coalesce(last_attempt, created_at) < ? ORDER BY rowid LIMIT ?`,
   retryOne:
     `UPDATE captures SET status = 'pending', due_at = NULL, attempts = 0,
        first_charged_at = NULL, last_charged_at = NULL, snoozes = 0, last_error = NULL

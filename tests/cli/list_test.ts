@@ -1,6 +1,13 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import { runCommandLine } from "../../sync/cli/cli.ts";
 import { CaptureServer } from "../helpers/capture_server.ts";
 import { Host } from "../helpers/host.ts";
+import { around } from "../helpers/in_process.ts";
 
 interface Listed {
   filepath: string;
@@ -118,4 +125,87 @@ Deno.test("history shows what was delivered, the latest first, with the server's
   assertEquals(listed, [b!, a!]);
   const named = await host.json<Listed[]>("history", "--path=a.*");
   assertEquals(named, [a!]);
+});
+
+/** A host with many captures that failed, and what it prints piece by piece. */
+function crowded(count: number): { host: Host; run: typeof pieces } {
+  const host = new Host();
+  host.makeDir("data");
+  using queue = host.queue();
+  const ids = queue.enqueueMany(
+    Array.from({ length: count }, (_, n) => ({
+      filepath: `/cam/${n}.png`,
+      metadataJson: "{}",
+    })),
+  );
+  queue.complete(ids.map((id) => ({ id, kind: "discard", error: "no" })));
+  return { host, run: pieces };
+
+  async function pieces(...args: string[]): Promise<string[]> {
+    const { surroundings } = around(host.env);
+    const said: string[] = [];
+    const out = (line: string, end = "\n") => void said.push(line + end);
+    assertEquals(
+      await runCommandLine(args, { ...surroundings, out }),
+      0,
+    );
+    return said;
+  }
+}
+
+Deno.test("list and history print one line of JSON, however many there are, and hold some hundreds of them at a time", async () => {
+  const { host, run } = crowded(1_200);
+  await using _host = host;
+  {
+    using queue = host.queue();
+    const done = queue.captures().take(600).toArray();
+    queue.complete(done.map(({ id }) => ({ id, kind: "delivered" })));
+  }
+  for (
+    const [args, count] of [
+      [["list", "--limit", "5000", "--json"], 600],
+      [["list", "--limit", "550", "--json"], 550],
+      [["history", "--limit", "5000", "--json"], 600],
+    ] as const
+  ) {
+    const pieces = await run(...args);
+    assertEquals(JSON.parse(pieces.join("")).length, count);
+    assertEquals(pieces.join("").trimEnd().split("\n").length, 1);
+    for (const piece of pieces) {
+      assert(piece.split('"filepath"').length <= 501, "too many at a time");
+    }
+  }
+  assertEquals(await run("list", "--path", "nothing", "--json"), ["[]\n"]);
+});
+
+Deno.test("list keeps its columns below each other over many rows", async () => {
+  const { host, run } = crowded(1_200);
+  await using _host = host;
+  const lines = (await run("list", "--limit", "5000"))
+    .filter((line) => line.includes("/cam/"));
+  assertEquals(lines.length, 1_200);
+  assertEquals(new Set(lines.map((line) => line.indexOf("/cam/"))).size, 1);
+});
+
+Deno.test("retry and cleanup reach every capture of many, each once", async () => {
+  const { host, run } = crowded(1_200);
+  await using _host = host;
+  const told = await run("cleanup", "--days", "0", "--dry-run");
+  assertEquals(new Set(told).size, 1_200);
+  const retried = await run("retry", "--reason", "no");
+  assertEquals([retried.length, new Set(retried).size], [1_200, 1_200]);
+  const again = await run("retry", "--all");
+  assertEquals([again.length, new Set(again).size], [1_200, 1_200]);
+  {
+    using queue = host.queue();
+    const failed = queue.captures().take(1_100).toArray();
+    queue.complete(
+      failed.map(({ id }) => ({ id, kind: "discard", error: "no" })),
+    );
+  }
+  assertEquals(await run("cleanup", "--days", "0"), [
+    "1100 failed captures removed\n",
+  ]);
+  using queue = host.queue();
+  assertEquals(queue.getStats().pending, 100);
 });

@@ -11,7 +11,7 @@ export function around(env: Record<string, string>): {
   return {
     said,
     surroundings: {
-      out: (line) => said.stdout += `${line}\n`,
+      out: (line, end = "\n") => said.stdout += line + end,
       err: (line) => said.stderr += `${line}\n`,
       env: (name) => env[name],
       envNames: () => Object.keys(env),

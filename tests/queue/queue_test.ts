@@ -368,7 +368,7 @@ testOnEachEngine(
     fixture.nowMs = failedAt + 7 * DAY_S * 1000;
     assertEquals(queue.cleanupOld(), []);
     fixture.wait(1);
-    assertEquals(queue.oldFailed(7), [old]);
+    assertEquals([...queue.oldFailed(7)], [[old]]);
     assertEquals(queue.cleanupOld(), [old]);
     assertEquals(queue.captures().toArray().map(({ id }) => id).length, 2);
     fixture.wait(YEAR_S);

@@ -10,15 +10,14 @@ export function run({ settings, given, out, err }: CommandContext): number {
   const days = given.durationMs("days", "7d", range) / DAY_MS;
   using store = openStoreIfThere(settings, err);
   if (!store) err(`jarvis-agent: ${noQueue(settings)}`);
-  const ids = store?.queue.oldFailed(days) ?? [];
-  if (given.has("dry-run")) {
-    ids.forEach((id) => out(id));
-    err(
-      `jarvis-agent: ${counted(ids.length, "failed capture")} would be removed`,
-    );
-    return ExitCode.ok;
+  const isDryRun = given.has("dry-run");
+  let count = 0;
+  for (const ids of store?.queue.oldFailed(days) ?? []) {
+    if (isDryRun) ids.forEach((id) => out(id));
+    count += isDryRun ? ids.length : store!.intake.remove(ids).length;
   }
-  const removed = store?.intake.remove(ids).length ?? 0;
-  out(`${counted(removed, "failed capture")} removed`);
+  const text = counted(count, "failed capture");
+  if (isDryRun) err(`jarvis-agent: ${text} would be removed`);
+  else out(`${text} removed`);
   return ExitCode.ok;
 }

@@ -1,8 +1,8 @@
 import type { DeliveredEntry } from "../../queue/queue.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
-import { moreText, readSelection, select } from "../selection.ts";
+import { readSelection, select } from "../selection.ts";
 import { lookInto, noQueue } from "../store.ts";
-import { alignedLines, sizeText } from "../table.ts";
+import { Columns, pages, printJson, sizeText } from "../table.ts";
 
 /** Shows the deliveries, the latest first. */
 export function run({ settings, given, out, err }: CommandContext): number {
@@ -10,10 +10,15 @@ export function run({ settings, given, out, err }: CommandContext): number {
   using look = lookInto(settings);
   if (!look) err(`jarvis-agent: ${noQueue(settings)}`);
   const deliveries = look?.queue.deliveries(selection.sinceMs) ?? [];
-  const { shown, more } = select(deliveries, selection);
-  if (given.has("json")) out(JSON.stringify(shown));
-  else alignedLines(shown.map(forPerson)).forEach((line) => out(line));
-  if (more > 0) err(moreText(more));
+  const shown = select(deliveries, selection, { err });
+  if (given.has("json")) {
+    printJson(shown, { out });
+    return ExitCode.ok;
+  }
+  const columns = new Columns();
+  for (const page of pages(shown)) {
+    columns.lines(page.map(forPerson)).forEach((line) => out(line));
+  }
   return ExitCode.ok;
 }
 

@@ -1,9 +1,16 @@
 import { counted } from "../../host/counted.ts";
 import type { CaptureStatus, QueuedCapture } from "../../queue/queue.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
-import { moreText, readSelection, select } from "../selection.ts";
+import { readSelection, select } from "../selection.ts";
 import { lookInto, noQueue } from "../store.ts";
-import { alignedLines, sizeText, span } from "../table.ts";
+import {
+  alignedLines,
+  Columns,
+  pages,
+  printJson,
+  sizeText,
+  span,
+} from "../table.ts";
 import { run as showHistory } from "./history.ts";
 
 const STATUSES: readonly string[] = ["pending", "uploading", "failed"];
@@ -29,10 +36,9 @@ export function run(context: CommandContext): number {
   const stats = selection.isAll ? look?.queue.getStats() : undefined;
   const total = stats &&
     (status ? stats[status] : stats.pending + stats.uploading + stats.failed);
-  const { shown, more } = select(captures, selection, total);
-  if (given.has("json")) out(JSON.stringify(shown.map(captureForJson)));
+  const shown = select(captures, selection, { total, err });
+  if (given.has("json")) printJson(shown.map(captureForJson), { out });
   else showCaptures(shown, out);
-  if (more > 0) err(moreText(more));
   return ExitCode.ok;
 }
 
@@ -64,20 +70,23 @@ function readable(json: string): unknown {
 }
 
 function showCaptures(
-  captures: QueuedCapture[],
+  captures: Iterable<QueuedCapture>,
   out: (line: string) => void,
 ): void {
-  const lines = alignedLines(captures.map((capture) => [
-    capture.id,
-    standingOf(capture),
-    `${span(Date.now() - Date.parse(capture.createdAt))} old`,
-    sizeText(capture.size),
-    capture.filepath,
-  ]));
-  captures.forEach(({ lastError }, at) => {
-    out(lines[at]!);
-    if (lastError) out(`    ${lastError}`);
-  });
+  const columns = new Columns();
+  for (const page of pages(captures)) {
+    const lines = columns.lines(page.map((capture) => [
+      capture.id,
+      standingOf(capture),
+      `${span(Date.now() - Date.parse(capture.createdAt))} old`,
+      sizeText(capture.size),
+      capture.filepath,
+    ]));
+    page.forEach(({ lastError }, at) => {
+      out(lines[at]!);
+      if (lastError) out(`    ${lastError}`);
+    });
+  }
 }
 
 /** How a capture stands, and when it is tried next. */

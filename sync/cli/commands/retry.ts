@@ -1,10 +1,11 @@
 import { nudgeAgent } from "../../agent/agent_lock.ts";
-import type { UploadQueue } from "../../queue/queue.ts";
+import type { QueuedCapture, UploadQueue } from "../../queue/queue.ts";
 import { UsageError } from "../arguments.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { queuedByName } from "../named_captures.ts";
 import { readSelection } from "../selection.ts";
 import { openExistingStore } from "../store.ts";
+import { pages } from "../table.ts";
 
 /** Makes captures due now, lets the agent ask the server at once, and prints their ids. */
 export function run(context: CommandContext): number {
@@ -24,29 +25,31 @@ export function run(context: CommandContext): number {
   using store = openExistingStore(settings, err);
   const { queue } = store;
   const named = queuedByName(queue, args, { verb: "retry", err });
-  const ids = named.captures.map(({ id }) => id);
-  const found = queue.retry(isByKind ? kindOf(context, queue) : ids);
-  found.forEach((id) => out(id));
-  if (found.length > 0) {
+  const captures = isByKind ? ofKind(context, queue) : named.captures;
+  let count = 0;
+  let underWay = 0;
+  for (const page of pages(captures)) {
+    const found = new Set(queue.retry(page.map(({ id }) => id)));
+    count += found.size;
+    found.forEach((id) => out(id));
+    for (const { id } of isByKind ? [] : page) {
+      if (found.has(id)) continue;
+      underWay++;
+      err(`jarvis-agent: Cannot retry "${id}": it is being sent`);
+    }
+  }
+  if (count > 0) {
     queue.requestProbe();
     nudgeAgent(queue.path);
   } else if (isByKind) err("jarvis-agent: There is no such capture to retry");
-  const underWay = ids.filter((id) => !found.includes(id));
-  for (const id of underWay) {
-    err(`jarvis-agent: Cannot retry "${id}": it is being sent`);
-  }
-  return named.isComplete && underWay.length === 0
-    ? ExitCode.ok
-    : ExitCode.failure;
+  return named.isComplete && underWay === 0 ? ExitCode.ok : ExitCode.failure;
 }
 
-function kindOf(
+function ofKind(
   { given }: CommandContext,
   queue: UploadQueue,
-): string[] | "all" | "failed" {
-  const all = given.has("all");
-  if (given.text("reason") === undefined) return all ? "all" : "failed";
-  const selection = readSelection(given);
-  return [...queue.captures({ status: all ? undefined : "failed" })]
-    .filter((capture) => selection.admits(capture)).map(({ id }) => id);
+): Iterable<QueuedCapture> {
+  const { admits } = readSelection(given);
+  const status = given.has("all") ? undefined : "failed";
+  return queue.captures({ status }).filter(admits);
 }
