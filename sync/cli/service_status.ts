@@ -2,10 +2,8 @@ import { AgentRunningError } from "../agent/agent_lock.ts";
 import { judge } from "../monitor/judge.ts";
 import { standingOf } from "../monitor/verdict.ts";
 import { ExitCode } from "./command.ts";
-import type { Settings } from "./config.ts";
 import { exitCodeOf } from "./exit_code.ts";
-import { readFacts } from "./status_report.ts";
-import type { Store } from "./store.ts";
+import { readFacts, type ReportSources } from "./status_report.ts";
 
 /** How the status begins of a service that cannot begin its work yet. */
 export const WAITING = "Waiting: ";
@@ -23,8 +21,7 @@ export function canHeal(error: unknown): boolean {
  */
 export function statusOf(
   problem: string | null,
-  settings: Settings,
-  look: Store | undefined,
+  { settings, look }: ReportSources,
 ): string {
   if (!look) return problem ?? "";
   try {

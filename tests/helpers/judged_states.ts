@@ -2,197 +2,147 @@ import type { Limits } from "../../sync/monitor/judge.ts";
 import { type Changes, reportWith } from "./status_report.ts";
 
 const THEN = "2026-01-02T03:00:00.000Z";
-const paused = { since: THEN, until: null };
 const agent = { running: false };
 const service = { state: "failed (failed)", reason: null };
-const hanging = { hanging: true, heartbeatAt: THEN };
+const paused = { since: THEN, until: null };
 const down = { state: "down", since: THEN, reason: "HTTP 503" } as const;
 const closed = { text: "Sat", open: false, since: THEN, until: null };
 const old = { pending: 1, oldestPendingAgeSeconds: 9999 };
-
-const unusable = (reason: string): Changes => ({
-  server: { ...down, reason, tokenFile: "/token" },
-});
-const folder = (watchedBy: "polling" | "missing" | "refused"): Changes => ({
+const folder = (watchedBy: "polling" | "missing" | "refused") => ({
   folders: [{ path: "/x", watchedBy, reason: "it is a link" }],
 });
-const refused = (reason: string) =>
-  `outage server: the server cannot be used since ${THEN} (${reason}), 0 captures wait`;
 
 const LOGS = '"jarvis-agent service logs" tells more';
 const RESUME = '"jarvis-agent resume" lets them go on';
-const ADDRESS =
-  "see whether https://captures.example.org is the capture server's address";
 const RETRY =
   '"jarvis-agent list --status failed" says why, "jarvis-agent retry --failed" tries them again once that is mended';
 const DOCTOR = '"jarvis-agent doctor" looks for the cause';
+const ADDRESS =
+  "see whether https://captures.example.org is the capture server's address";
+const TOKEN =
+  "put a valid token into /token; the agent reads it again by itself";
 
-/** All that is judged: in which state and with which limits, and what is said of it, with the remedy. */
-const STATES: [Changes, Limits, ...said: string[]][] = [
+/** What a server says that takes nothing, and the remedy. */
+const REFUSALS: [reason: string, remedy: string][] = [
+  ["HTTP 401: no", TOKEN],
+  ["HTTP 403", TOKEN],
+  ["HTTP 407", "put the proxy's password into HTTPS_PROXY or HTTP_PROXY"],
+  ["HTTP 404", ADDRESS],
+  ["HTTP 302 Found", ADDRESS],
+  ["HTTP 204 with an empty body: this is not the capture server", ADDRESS],
+  [
+    "invalid peer certificate: Expired",
+    "have the server's certificate mended, or name its authority with --ca-file",
+  ],
+  [
+    "HTTP 503: the page has 404 in it",
+    `nothing is lost, deliveries go on by themselves once https://captures.example.org answers; ${DOCTOR}`,
+  ],
+];
+
+type State = [changes: Changes, said?: string, limits?: Limits];
+
+/** All that is judged, and nearly: what is said of it with its remedy, if anything. */
+const STATES: State[] = [
   [
     { agent },
-    {},
-    "outage agent: no agent runs",
-    '"jarvis-agent service install" keeps one running, "jarvis-agent run" is one',
+    'outage agent: no agent runs → "jarvis-agent service install" keeps one running, "jarvis-agent run" is one',
   ],
   [
     { agent, service },
-    {},
-    "outage agent: no agent runs: the service is stopped",
-    `${LOGS}, then "jarvis-agent service restart"`,
+    `outage agent: no agent runs: the service is stopped → ${LOGS}, then "jarvis-agent service restart"`,
   ],
   [
     { agent, service: { ...service, reason: "exit status 1" } },
-    {},
-    "outage agent: no agent runs: exit status 1",
-    `${LOGS}, then "jarvis-agent service restart"`,
+    `outage agent: no agent runs: exit status 1 → ${LOGS}, then "jarvis-agent service restart"`,
   ],
   [
     { service: { ...service, reason: "another one runs" } },
-    {},
-    "warning service: the service delivers nothing: another one runs",
-    LOGS,
+    `warning service: the service delivers nothing: another one runs → ${LOGS}`,
   ],
-  [{ service }, {}],
+  [{ service }],
   [
-    { agent: hanging },
-    {},
-    `outage agent: the agent hangs, its last turn was at ${THEN}`,
-    '"kill -CONT 1" if somebody stopped it, else end it and start it again',
+    { agent: { hanging: true, heartbeatAt: THEN } },
+    `outage agent: the agent hangs, its last turn was at ${THEN} → "kill -CONT 1" if somebody stopped it, else end it and start it again`,
   ],
   ...[
     "A reload was refused: no; going on with what held before",
     "Cannot read it; captures wait until it can be read",
-  ].map((problem): (typeof STATES)[number] => [
+  ].map((problem): State => [
     { agent: { problem } },
-    {},
-    `warning agent: ${problem}`,
-    "mend what it names",
+    `warning agent: ${problem} → mend what it names`,
   ]),
   // What the server did before says nothing of now.
   [
     { ...old, paused, server: down },
+    `warning deliveries: deliveries are paused, 1 capture waits → ${RESUME}`,
     { maxAgeSeconds: 1 },
-    "warning deliveries: deliveries are paused, 1 capture waits",
-    RESUME,
   ],
   [
-    { paused: { ...paused, until: "2026-01-02T04:00:00.000Z" } },
-    {},
-    "warning deliveries: deliveries are paused until 2026-01-02T04:00:00.000Z, 0 captures wait",
-    RESUME,
+    { paused: { since: THEN, until: "2026-01-02T04:00:00.000Z" } },
+    `warning deliveries: deliveries are paused until 2026-01-02T04:00:00.000Z, 0 captures wait → ${RESUME}`,
   ],
-  [{ ...old, schedule: closed, server: down }, { maxAgeSeconds: 1 }],
-  [{ server: { state: "unknown" } }, {}],
-  ...["HTTP 401: no", "HTTP 403"].map((reason): (typeof STATES)[number] => [
-    unusable(reason),
-    {},
-    refused(reason),
-    "put a valid token into /token; the agent reads it again by itself",
+  [{ ...old, schedule: closed, server: down }, , { maxAgeSeconds: 1 }],
+  [{ server: { state: "unknown" } }],
+  ...REFUSALS.map(([reason, remedy]): State => [
+    { server: { ...down, reason, tokenFile: "/token" }, uploading: 2 },
+    `outage server: the server cannot be used since ${THEN} (${reason}), 2 captures wait → ${remedy}`,
   ]),
   [
     { server: { ...down, state: "paused", reason: "HTTP 401" } },
-    {},
-    refused("HTTP 401"),
-    "put a valid token into the file that --token-file names; the agent reads it again by itself",
+    `outage server: the server cannot be used since ${THEN} (HTTP 401), 0 captures wait → ${
+      TOKEN.replace("/token", "the file that --token-file names")
+    }`,
   ],
-  [
-    unusable("HTTP 407"),
-    {},
-    refused("HTTP 407"),
-    "put the proxy's password into HTTPS_PROXY or HTTP_PROXY",
-  ],
-  ...[
-    "HTTP 404",
-    "HTTP 302 Found",
-    "HTTP 204 with an empty body: this is not the capture server",
-  ].map((reason): (typeof STATES)[number] => [
-    unusable(reason),
-    {},
-    refused(reason),
-    ADDRESS,
-  ]),
-  [
-    unusable("invalid peer certificate: Expired"),
-    {},
-    refused("invalid peer certificate: Expired"),
-    "have the server's certificate mended, or name its authority with --ca-file",
-  ],
-  [
-    unusable("HTTP 503: the page has 404 in it"),
-    {},
-    refused("HTTP 503: the page has 404 in it"),
-    `nothing is lost, deliveries go on by themselves once https://captures.example.org answers; ${DOCTOR}`,
-  ],
+  [old],
+  [old, , { maxAgeSeconds: 9999 }],
   [
     old,
+    `outage captures: a capture waits for 9999 s, expected at most 9998 → ${DOCTOR}`,
     { maxAgeSeconds: 9998 },
-    "outage captures: a capture waits for 9999 s, expected at most 9998",
-    DOCTOR,
   ],
-  [old, { maxAgeSeconds: 9999 }],
-  [old, {}],
   // It could be sent since the schedule opened.
   [
     { ...old, schedule: { ...closed, open: true } },
+    `outage captures: a capture waits for 245 s, expected at most 244 → ${DOCTOR}`,
     { maxAgeSeconds: 244 },
-    "outage captures: a capture waits for 245 s, expected at most 244",
-    DOCTOR,
   ],
   [
     { spool: { bytes: 90, maxBytes: 100 } },
-    {},
-    "failure spool: the spool is full (90 B of 100 B), captures are refused",
-    "get the server to take some, or raise --max-spool-bytes",
+    "failure spool: the spool is full (90 B of 100 B), captures are refused → get the server to take some, or raise --max-spool-bytes",
   ],
   [
     { spool: { freeBytes: 999, minFreeBytes: 1000 } },
-    {},
-    "failure disk: the disk has 999 B left and 1 kB are kept free, captures are refused",
-    "make room on it, or lower --min-free-bytes",
+    "failure disk: the disk has 999 B left and 1 kB are kept free, captures are refused → make room on it, or lower --min-free-bytes",
   ],
-  [
-    { spool: { bytes: 89, maxBytes: 100, freeBytes: 5, minFreeBytes: 5 } },
-    {},
-  ],
+  [{ spool: { bytes: 89, maxBytes: 100, freeBytes: 5, minFreeBytes: 5 } }],
   [
     { spool: { orphans: 2 } },
-    {},
-    'warning spool: 2 files in the spool\'s folder "orphans" without a capture',
-    "hand over again, or remove",
+    'warning spool: 2 files in the spool\'s folder "orphans" without a capture → hand over again, or remove',
   ],
   [
     folder("missing"),
-    {},
-    'failure folder: the watched folder "/x" is missing',
-    "make or mount it",
+    'failure folder: the watched folder "/x" is missing → make or mount it',
   ],
   [
     folder("refused"),
-    {},
-    'failure folder: the watched folder "/x" is not looked into: it is a link',
-    "give it to this user, or name another one with --watch",
+    'failure folder: the watched folder "/x" is not looked into: it is a link → give it to this user, or name another one with --watch',
   ],
-  [folder("polling"), {}],
-  [{ failed: 1 }, {}, "warning captures: 1 capture has failed", RETRY],
+  [folder("polling")],
+  [{ failed: 1 }, `warning captures: 1 capture has failed → ${RETRY}`],
   [
     { failed: 3 },
+    `warning captures: 3 captures have failed → ${RETRY}`,
     { maxFailed: 2 },
-    "warning captures: 3 captures have failed",
-    RETRY,
   ],
-  [{ failed: 3 }, { maxFailed: 3 }],
+  [{ failed: 3 }, , { maxFailed: 3 }],
   [
     { database: { setAside: ["queue.db.corrupt-1"] } },
-    {},
-    'warning queue: a damaged queue was set aside and is kept as "queue.db.corrupt-1"',
-    "remove it when it is of no more use",
+    'warning queue: a damaged queue was set aside and is kept as "queue.db.corrupt-1" → remove it when it is of no more use',
   ],
 ];
 
 /** The states, each with its report. */
-export const JUDGED_STATES = STATES.map(([changes, limits, ...said]) => ({
-  report: reportWith(changes),
-  limits,
-  said,
-}));
+export const JUDGED_STATES = STATES.map(([changes, said = "", limits = {}]) => (
+  { report: reportWith(changes), said, limits }
+));

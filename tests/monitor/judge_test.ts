@@ -7,14 +7,11 @@ import { reportWith } from "../helpers/status_report.ts";
 
 Deno.test("the judge names what is wrong in each state, with its remedy, and nothing else", () => {
   for (const { report, limits, said } of JUDGED_STATES) {
-    const wrong = judge(report, limits).filter(({ level }) => level !== "ok");
-    assertEquals(
-      wrong.flatMap(({ outage, level, what, text, remedy }) => [
-        `${outage ? "outage" : level} ${what}: ${text}`,
-        remedy,
-      ]),
-      said,
-    );
+    const wrong = judge(report, limits).filter(({ level }) => level !== "ok")
+      .map(({ outage, level, what, text, remedy }) =>
+        `${outage ? "outage" : level} ${what}: ${text} → ${remedy}`
+      );
+    assertEquals(wrong.join("\n"), said);
   }
 });
 

@@ -231,7 +231,10 @@ class Service {
   }
 
   #status(): string {
-    return statusOf(this.#problems.text, this.#settings, this.#store);
+    return statusOf(this.#problems.text, {
+      settings: this.#settings,
+      look: this.#store,
+    });
   }
 
   #createLog(): Log {
