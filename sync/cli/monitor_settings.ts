@@ -89,10 +89,8 @@ function readOtlp(env: Ambient["env"]): OtlpSettings | null {
 /** Reads `a=1,b=2`, with special characters percent-encoded. */
 function pairs(text = ""): Record<string, string> {
   return Object.fromEntries(
-    text.split(",").filter((pair) => pair.includes("=")).map((pair) => {
-      const at = pair.indexOf("=");
-      return [pair.slice(0, at).trim(), decode(pair.slice(at + 1).trim())];
-    }),
+    [...text.matchAll(/([^,=]+)=([^,]*)/g)]
+      .map(([, name, value]) => [name!.trim(), decode(value!.trim())]),
   );
 }
 

@@ -11,7 +11,6 @@ export interface CountedAttempt {
   bytes: number;
 }
 
-const PREFIX = "jarvis_agent_";
 const SERVER_STATES = ["ready", "down", "paused", "unknown"];
 
 /**
@@ -30,10 +29,8 @@ export class AgentMetrics {
     "Bytes of captures that were delivered",
   );
   readonly #seconds = new Histogram({
-    name: `${PREFIX}upload_seconds`,
-    help: "How long the delivery of a capture took",
+    ...this.#named("upload_seconds", "How long the delivery of a capture took"),
     buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 600],
-    registers: [this.registry],
   });
   readonly #captures = this.#gauge(
     "captures",
@@ -108,13 +105,16 @@ export class AgentMetrics {
     this.#problems.set(report.advice.length);
   }
 
-  #gauge(name: string, help: string, labelNames: string[] = []): Gauge {
-    const registers = [this.registry];
-    return new Gauge({ name: PREFIX + name, help, labelNames, registers });
+  #gauge(name: string, help: string, labels?: string[]): Gauge {
+    return new Gauge(this.#named(name, help, labels));
   }
 
-  #counter(name: string, help: string, labelNames: string[] = []): Counter {
+  #counter(name: string, help: string, labels?: string[]): Counter {
+    return new Counter(this.#named(name, help, labels));
+  }
+
+  #named(name: string, help: string, labelNames: string[] = []) {
     const registers = [this.registry];
-    return new Counter({ name: PREFIX + name, help, labelNames, registers });
+    return { name: `jarvis_agent_${name}`, help, labelNames, registers };
   }
 }

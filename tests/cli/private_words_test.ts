@@ -37,7 +37,7 @@ const REFUSALS: Record<string, { answer: () => Response; reason: string }> = {
   },
   "an error that says 200": {
     answer: () => Response.json({ error: BODY }),
-    reason: "HTTP 200 with an object without an id instead",
+    reason: "HTTP 200 with an object that says it failed",
   },
   "a server that is busy": {
     answer: () =>

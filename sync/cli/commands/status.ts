@@ -30,27 +30,26 @@ export async function run(context: CommandContext): Promise<number> {
     );
   }
   if (given.has("follow")) return await follow(context);
-  const { report, isThere } = await look(context);
-  const nothing = isThere ? undefined : noQueue(context.settings);
+  const { report, nothing, lines } = await look(context);
   if (given.has("json")) {
     if (nothing) err(`jarvis-agent: ${nothing}`);
     out(JSON.stringify(report));
-  } else if (nothing) out(nothing);
-  else statusLines(report).forEach((line) => out(line));
+  } else lines.forEach((line) => out(line));
   return ExitCode.ok;
 }
 
+/** @returns `nothing` says that there is no queue, if so. */
 async function look({ settings, env, settingsFile }: CommandContext) {
   using look = lookInto(settings);
-  const service = await serviceState();
   const { env: variable } = OPTIONS["token-file"];
   const tokenFile = env(variable) || settingsFile?.variables.get(variable);
   const report = await readReport({
     settings: { ...settings, tokenFile: tokenFile ?? null },
     look,
-    service,
+    service: await serviceState(),
   });
-  return { report, isThere: look !== undefined };
+  const nothing = look ? undefined : noQueue(settings);
+  return { report, nothing, lines: nothing ? [nothing] : statusLines(report) };
 }
 
 /** Says in one line, and by the exit code, whether all is well. */
@@ -73,22 +72,18 @@ async function check(context: CommandContext): Promise<number> {
   return CHECK_CODES[verdict.level];
 }
 
+/** Moves the cursor to the top left of a terminal, and clears everything below. */
+const CLEAR = "\x1b[H\x1b[J";
+
 /** Shows it again and again, on a terminal in the same place. */
 async function follow(context: CommandContext): Promise<number> {
-  const { out, settings } = context;
   const signal = context.stopSignal();
   const isTerminal = Deno.stdout.isTerminal();
   while (!signal.aborted) {
-    const { report, isThere } = await look(context);
-    if (isTerminal) {
-      Deno.stdout.writeSync(new TextEncoder().encode(CLEAR));
-    }
-    const lines = isThere ? statusLines(report) : [noQueue(settings)];
-    lines.forEach((line) => out(line));
+    const { lines } = await look(context);
+    if (isTerminal) Deno.stdout.writeSync(new TextEncoder().encode(CLEAR));
+    lines.forEach((line) => context.out(line));
     await delay(LOOK_MS, { signal }).catch(() => {});
   }
   return ExitCode.ok;
 }
-
-/** Moves the cursor to the top left of a terminal, and clears everything below. */
-const CLEAR = "\x1b[H\x1b[J";
