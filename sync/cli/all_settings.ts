@@ -21,13 +21,17 @@ export interface AllSettings {
 /**
  * Reads the settings, also from the settings file.
  *
- * @param options `tolerant` leaves out what cannot be used, and says why.
+ * @param options `tolerant` leaves out what cannot be used, and says why. `onGiven`
+ * is called with all that was given, before it is looked at.
  * @throws {UsageError} on what cannot be used.
  */
 export function readAllSettings(
   given: Given,
   around: Ambient,
-  { tolerant = false }: { tolerant?: boolean },
+  { tolerant = false, onGiven }: {
+    tolerant?: boolean;
+    onGiven: (given: Given) => void;
+  },
 ): AllSettings {
   const wrong: string[] = [];
   const file = given.takes("config")
@@ -40,6 +44,7 @@ export function readAllSettings(
   const all = file
     ? withSettingsFile(given, around.env, file)
     : { given, env: around.env };
+  onGiven(all.given);
   const rest = tolerant
     ? leaveOut(all.given, all.env, (message) => wrong.push(message))
     : all.given;

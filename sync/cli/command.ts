@@ -24,6 +24,8 @@ export interface CommandContext extends Surroundings {
   given: Given;
   /** The settings file, where the command reads one. */
   settingsFile: SettingsFile | undefined;
+  /** Writes a line of the agent's log, as it is, to standard error. */
+  writeLog: (line: string) => void;
   /** Why some settings were left out. */
   wrongSettings: string[];
   /** The arguments that are not options. */
@@ -57,6 +59,8 @@ export interface Command {
   options: readonly OptionName[];
   /** Whether the token is read before the command begins. @default {true} */
   readsToken?: boolean;
+  /** Whether what it says is a log, in the format that `--log-format` names. @default {false} */
+  isAgent?: boolean;
   /** Whether settings that cannot be used are left out, and told by the command. @default {false} */
   toleratesWrong?: boolean;
   /** Other ways to write some options. */

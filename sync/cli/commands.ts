@@ -20,6 +20,7 @@ export const COMMANDS: Record<string, Command> = {
     summary:
       "Be the agent: deliver what is queued and what comes, until told to stop",
     options: [...RUN_OPTIONS, "dry-run"],
+    isAgent: true,
     readsToken: false,
     aliases: SHORT,
     example:

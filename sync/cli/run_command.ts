@@ -15,6 +15,7 @@ import { COMMANDS } from "./commands.ts";
 import { exitCodeOf, remedies } from "./exit_code.ts";
 import { commandHelp } from "./help.ts";
 import { warnOfUnknown } from "./settings_file.ts";
+import { StandardError } from "./standard_error.ts";
 
 /**
  * Runs one command and returns the exit code. Whatever goes wrong is told on
@@ -25,11 +26,13 @@ export async function runCommand(
   args: string[],
   around: Surroundings,
 ): Promise<number> {
+  const standardError = new StandardError(name, args, around);
   try {
-    return await dispatch(name, args, around);
+    return await dispatch(name, args, { around, standardError });
   } catch (error) {
     await tellManager(error, around.env("NOTIFY_SOCKET"));
-    return explain(name, error, around);
+    standardError.begin();
+    return explain(name, error, (line) => standardError.say("error", line));
   }
 }
 
@@ -44,7 +47,10 @@ async function tellManager(error: unknown, socket?: string): Promise<void> {
 async function dispatch(
   name: string,
   args: string[],
-  around: Surroundings,
+  { around, standardError }: {
+    around: Surroundings;
+    standardError: StandardError;
+  },
 ): Promise<number> {
   const command = commandOf(name, args);
   const names = optionsOf(command);
@@ -59,13 +65,14 @@ async function dispatch(
     return ExitCode.ok;
   }
   assertCount(name, command, positionals);
-  // A file's name may hold line breaks, or characters that control a terminal.
+  // As for standard error.
   const out: Surroundings["out"] = (text, end) =>
     around.out(oneLine(text), end);
-  const err = (text: string) => around.err(oneLine(text));
+  const err = (line: string) => standardError.warn(line);
   const read = async (env: Surroundings["env"], given: Given) => {
     const { toleratesWrong: tolerant = false } = command;
-    const all = readAllSettings(given, { env, err }, { tolerant });
+    const onGiven = (all: Given) => standardError.begin(all.text("log-format"));
+    const all = readAllSettings(given, { env, err }, { tolerant, onGiven });
     if (command.readsToken ?? true) await all.settings.token.reload();
     return all;
   };
@@ -77,6 +84,7 @@ async function dispatch(
     ...now,
     out,
     err,
+    writeLog: around.err,
     settingsFile: file,
     wrongSettings: wrong,
     args: positionals,
@@ -135,8 +143,12 @@ function assertCount(name: string, command: Command, args: string[]): void {
 }
 
 /** Tells what went wrong and what to do about it; returns the exit code. */
-function explain(name: string, error: unknown, { err }: Surroundings): number {
-  err(oneLine(`jarvis-agent: ${messageOf(error)}`));
+function explain(
+  name: string,
+  error: unknown,
+  err: (line: string) => void,
+): number {
+  err(`jarvis-agent: ${messageOf(error)}`);
   if (error instanceof UsageError) {
     const topic = Object.hasOwn(COMMANDS, name) ? `${name} --help` : "--help";
     err(`Try "jarvis-agent ${topic}".`);

@@ -1,4 +1,9 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { runInProcess } from "../helpers/in_process.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
@@ -162,4 +167,34 @@ Deno.test("a command that only looks makes nothing", { ignore }, async () => {
   assertEquals([...Deno.readDirSync(dir.join())].map(({ name }) => name), [
     ".config",
   ]);
+});
+
+Deno.test("run says in JSON what is wrong with options and settings, wherever the format was given", async () => {
+  await using dir = new TempDir();
+  const file = dir.write(
+    "agent.env",
+    "JARVIS_LOG_FORMAT=json\nexport NAME=1\nJARVIS_SERVR_URL=x\nJARVIS_CONCURRENCY=many\n",
+  );
+  Deno.chmodSync(file, 0o640);
+  const cases: [string[], Record<string, string>, string[]][] = [
+    [["--log-format", "json", "--foo"], {}, ["error", "error"]],
+    [["--log-format=json"], { JARVIS_TYPO: "1" }, ["warn", "error", "error"]],
+    [["x"], { JARVIS_LOG_FORMAT: "json" }, ["error", "error"]],
+    [["--config", file], {}, ["warn", "warn", "error", "error"]],
+  ];
+  for (const [args, env, levels] of cases) {
+    const { code, stderr } = await runInProcess(["run", ...args], {
+      JARVIS_DATA_DIR: dir.join("data"),
+      ...env,
+    });
+    assertEquals(code, 2);
+    const lines = stderr.trimEnd().split("\n").map((line) => JSON.parse(line));
+    assertEquals(lines.map(({ level }) => level), levels, stderr);
+    for (const { time, event, message } of lines) {
+      assert(Date.parse(time) > 0 && event === "note");
+      assert(!message.startsWith("jarvis-agent: "), message);
+    }
+  }
+  const text = await runInProcess(["config", "--log-format=json", "--foo"]);
+  assertMatch(text.stderr, /^jarvis-agent: Unknown option "--foo"/);
 });

@@ -38,7 +38,7 @@ function read(args: string[], env: (name: string) => string | undefined): {
   context: CommandContext;
 } {
   const { given } = parseCommandLine(args, RUN_OPTIONS, env);
-  const around = { env, err() {}, out() {} };
+  const around = { env, err() {}, writeLog() {}, out() {} };
   const settings = readSettings(given, around);
   const context: CommandContext = {
     ...around,

@@ -64,7 +64,7 @@ class Service {
   constructor(context: CommandContext, notifier: Notifier) {
     this.#reloader = new Reloader(context);
     this.#notifier = notifier;
-    this.#write = context.err;
+    this.#write = context.writeLog;
     this.#settings = context.settings;
     this.#log = this.#createLog();
     let last = Promise.resolve();
