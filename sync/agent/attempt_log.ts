@@ -3,6 +3,7 @@ import { basename } from "@std/path";
 import { counted } from "../host/counted.ts";
 import type { Log } from "../host/log.ts";
 import type { QueuedCapture } from "../queue/queue.ts";
+import { repeats } from "../upload/redact.ts";
 import type { UploadResult } from "../upload/uploader.ts";
 import type { Attempt } from "./suspects.ts";
 
@@ -19,12 +20,17 @@ export class AttemptLog {
     const { bytes, ms } = fields;
     const { captureId } = result;
     const size = bytes === null ? "" : `${counted(bytes, "byte")} `;
+    const isPrivate = captureId !== null &&
+      repeats(captureId, { metadata: capture.metadataJson });
+    const id = isPrivate
+      ? `, which repeats metadata, has "jarvis-agent show ${capture.id}"`
+      : ` is ${captureId}`;
     this.#log(
       "info",
       `${
         nameOf(capture)
-      } is delivered: ${size}in ${ms} ms, the server's id is ${captureId}`,
-      { ...fields, serverId: captureId },
+      } is delivered: ${size}in ${ms} ms, the server's id${id}`,
+      { ...fields, serverId: isPrivate ? null : captureId },
     );
   }
 

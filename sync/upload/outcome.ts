@@ -20,7 +20,7 @@ import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
 import type { FileIdentity } from "../host/opened_file.ts";
 import { type Answer, proofIn, type SentCapture } from "./answer.ts";
 import { reasonOf } from "./fetch_error.ts";
-import { redact, type Secrets } from "./redact.ts";
+import { redact, repeats, type Secrets } from "./redact.ts";
 import { statusText } from "./status_text.ts";
 
 /** What became of an attempt. */
@@ -37,7 +37,10 @@ export type OutcomeKind =
 /** The meaning of one answer or one error. */
 export interface Outcome {
   kind: OutcomeKind;
-  /** The server's id of a delivered capture; `null` if it named none. */
+  /**
+   * The server's id of a delivered capture, with `[token]` for what it repeats of
+   * the token; `null` if it named none.
+   */
   captureId: string | null;
   /** What went wrong, with the server's words: one line, bounded, without secrets. `null` if delivered. */
   error: string | null;
@@ -92,7 +95,7 @@ export function outcomeOfAnswer(answer: Answer, judging: Judging): Outcome {
   if (status === 409) {
     const found = proofIn(answer, sent);
     // The same key was stored before and the server says so.
-    if ("captureId" in found) return delivered(status, found.captureId);
+    if ("captureId" in found) return delivered(status, found.captureId, token);
   }
   const error = describeAnswer(answer, { token, metadata: sent.metadata });
   const outcome = { ...FAILURE, status, error, reason: statusText(status) };
@@ -129,7 +132,7 @@ function outcomeOfSuccess(
     return { ...outcome, error, reason: error };
   }
   const found = proofIn(answer, sent);
-  if ("captureId" in found) return delivered(status, found.captureId);
+  if ("captureId" in found) return delivered(status, found.captureId, token);
   if (proof === "status" && "instead" in found) return delivered(status, null);
   const secrets = { token, metadata: sent.metadata };
   const what = "contrary" in found
@@ -170,7 +173,14 @@ const FAILURE = {
   status: null,
 } as const;
 
-function delivered(status: number, captureId: string | null): Outcome {
+/** A server that gives the token for an id has the capture all the same. */
+function delivered(
+  status: number,
+  id: string | null,
+  token?: string,
+): Outcome {
+  const isToken = id !== null && repeats(id, { token });
+  const captureId = isToken ? redact(id, { token }) : id;
   return { ...FAILURE, kind: "delivered", status, captureId };
 }
 

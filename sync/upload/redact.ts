@@ -1,4 +1,5 @@
 import { oneLine } from "../host/log.ts";
+import { hexOf } from "../host/sha256.ts";
 
 /** Texts that must not be shown. */
 export interface Secrets {
@@ -45,17 +46,14 @@ const MAX_LEVELS = 5;
 /**
  * Returns the start of a text that came from elsewhere, on one line, without what
  * it repeats of the secrets: whole, in part, in another case, escaped, or escaped
- * anew. The names of the metadata's fields stay, so that it can be told what a
+ * anew; of the token also in base64 and in hexadecimal. The names of the metadata's fields stay, so that it can be told what a
  * server did not like. Escapes are undone if there is anything to be taken out.
  */
 export function redact(text: string, secrets: Secrets): string {
   const read = text.slice(0, MAX_READ);
   const plain = unescaped(read);
   const letters = lettersOf(plain);
-  const labels: string[] = [];
-  const strings = stringsOf(secrets.metadata);
-  mark(labels, { plain, letters }, strings, "[metadata]");
-  mark(labels, { plain, letters }, [secrets.token ?? ""], "[token]");
+  const labels = labelsOf({ plain, letters }, secrets);
   let words = "";
   let at = 0;
   for (let i = 0; i < labels.length; i++) {
@@ -68,6 +66,37 @@ export function redact(text: string, secrets: Secrets): string {
   words += text.length > MAX_READ ? rest.slice(0, -MARGIN) : rest;
   const line = oneLine(words.replaceAll(/\s+/g, " ").trim());
   return line.slice(0, MAX_WORDS).toWellFormed();
+}
+
+/** Whether a text repeats something that {@linkcode redact} would take out of it. */
+export function repeats(text: string, secrets: Secrets): boolean {
+  const plain = unescaped(text.slice(0, MAX_READ));
+  const letters = lettersOf(plain);
+  return labelsOf({ plain, letters }, secrets).some(Boolean);
+}
+
+/** What each letter of a text is to be replaced by, if it is part of a secret. */
+function labelsOf(
+  text: { plain: string; letters: Letter[] },
+  { metadata, token = "" }: Secrets,
+): string[] {
+  const labels: string[] = [];
+  mark(labels, text, stringsOf(metadata), "[metadata]");
+  mark(labels, text, [token, ...encodingsOf(token)], "[token]");
+  return labels;
+}
+
+/** A text in hexadecimal and in base64, the url-safe one too: only letters and digits are compared. */
+function encodingsOf(text: string): string[] {
+  const bytes = new TextEncoder().encode(text);
+  const binary = Array.from(bytes, (byte) => String.fromCharCode(byte)).join(
+    "",
+  );
+  // What comes before it decides at which of three offsets it begins.
+  const encoded = ["", "\0", "\0\0"].map((before) =>
+    btoa(before + binary).slice(Math.ceil(before.length * 8 / 6))
+  );
+  return [hexOf(bytes), ...encoded];
 }
 
 /** A letter or digit, in lower case and without its accent, and where its character is in the text. */

@@ -128,3 +128,41 @@ Deno.test(
     assertStringIncludes((await host.run("check")).stdout, WORDS);
   },
 );
+
+Deno.test("an id that repeats the token reaches no output and no queue, one that repeats metadata no log", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url, { JARVIS_TOKEN: "s3cret-token" });
+  const ids: Record<string, string> = {
+    "a.png": "Bearer s3cret-token",
+    "b.png": "Bearer s3cret-token",
+    "c.png": PRIVATE,
+  };
+  server.answer = ({ filename }) => Response.json({ id: ids[filename] });
+  const metadata = ["--metadata", `t=${PRIVATE}`];
+  const [a, b, c] = Object.keys(ids).map((name) => host.write(name));
+  const upload = await host.run("upload", a!, ...metadata);
+  assertStringIncludes(upload.stdout, "delivered as Bearer [token]");
+
+  await using agent = await host.startAgent("--log-format", "json");
+  const queued = await host.run("enqueue", b!, c!, ...metadata);
+  const [, id] = queued.stdout.split("\n");
+  await agent.said("the server's id is Bearer [token]");
+  await agent.said(
+    `the server's id, which repeats metadata, has \\"jarvis-agent show ${id}\\"`,
+  );
+  agent.kill("SIGTERM");
+  assert(!(await agent.ended()).stderr.includes(PRIVATE), agent.stderr);
+
+  const outputs = [upload, await agent.ended()];
+  for (const args of [["history"], ["history", "--json"], ["show", id!]]) {
+    const shown = await host.run(...args);
+    assertStringIncludes(shown.stdout, PRIVATE);
+    outputs.push(shown);
+  }
+  assert(!JSON.stringify(outputs).includes("s3cret"));
+  for (const { name } of Deno.readDirSync(host.dataDir)) {
+    if (!name.startsWith("queue.db")) continue;
+    const bytes = Deno.readFileSync(`${host.dataDir}/${name}`);
+    assert(!new TextDecoder("latin1").decode(bytes).includes("s3cret"), name);
+  }
+});

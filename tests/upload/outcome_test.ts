@@ -49,6 +49,27 @@ Deno.test("a 2xx with an id is delivered", () => {
   }
 });
 
+Deno.test("an id that repeats the token is a delivery, and is kept without it", () => {
+  const token = "s3cret-token";
+  const ids: [string, string][] = [
+    [token, "[token]"],
+    [`Bearer ${token}`, "Bearer [token]"],
+    [btoa(token), "[token]"],
+    // The capture's own name for itself, and whatever else, stays as it is.
+    ["big", "big"],
+    ["a  b ", "a  b "],
+    ["x".repeat(1024), "x".repeat(1024)],
+  ];
+  for (const [id, kept] of ids) {
+    for (const status of [201, 409]) {
+      const outcome = judge(status, { body: JSON.stringify({ id }) }, {
+        token,
+      });
+      assertEquals([outcome.kind, outcome.captureId], ["delivered", kept]);
+    }
+  }
+});
+
 Deno.test("a 2xx that proves nothing is not the capture server, and says what came instead", () => {
   const answers: [Partial<Answer>, string][] = [
     [

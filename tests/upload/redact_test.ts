@@ -1,4 +1,9 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { redact } from "../../sync/upload/redact.ts";
 
 const CANARY = "Divorce papers - Private - Firefox";
@@ -117,6 +122,30 @@ Deno.test("redact() takes out the token, whole or in part", () => {
     const shown = redact(text, { token }).replaceAll("[token]==", "[token]");
     assertEquals(shown, expected);
   }
+});
+
+Deno.test("redact() takes out the token in base64, wherever that begins, and in hexadecimal", () => {
+  const token = "tok>>EN??123456-äx";
+  const bytes = new TextEncoder().encode(token);
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0"));
+  const forms = [hex.join(""), hex.join("").toUpperCase(), hex.join(":")];
+  for (const before of ["", "u", "u:", "us:", "user:"]) {
+    for (const after of ["", "!", "!!"]) {
+      const base64 = btoa(
+        String.fromCharCode(
+          ...new TextEncoder().encode(before + token + after),
+        ),
+      );
+      forms.push(base64, base64.replaceAll("+", "-").replaceAll("/", "_"));
+    }
+  }
+  for (const form of forms) {
+    const text = redact(`bad ${form}, no`, { token });
+    // What is left holds a few bits of its first and last bytes.
+    assertMatch(text, /^bad [\w/+-]{0,7}\[token\][\w/+=-]{0,6}, no$/, form);
+  }
+  const other = `bad ${btoa("another text of this length")}, no`;
+  assertEquals(redact(other, { token }), other);
 });
 
 Deno.test("redact() shows no secret that the end of what it looks at cuts in two", () => {
