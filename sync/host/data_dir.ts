@@ -69,16 +69,11 @@ export function assertOwnDataDir(path: string): void {
 
 /**
  * Makes sure that a file, and the link that leads to it, is this user's: another
- * one could have put there what it likes.
+ * one could have put there what it likes. Returns what there is.
  *
  * @throws {Error} if it belongs to another user.
  */
-export function assertOwn(path: string): void {
-  ownInfo(path);
-}
-
-/** What has a name, or what the link leads to, if both are this user's. */
-function ownInfo(path: string): Deno.FileInfo {
+export function assertOwn(path: string): Deno.FileInfo {
   const info = assertMine(path, Deno.lstatSync(path));
   return info.isSymlink ? assertMine(path, Deno.statSync(path)) : info;
 }
@@ -214,7 +209,7 @@ function closeToOthers(path: string): string[] {
 /** The permissions of what is this user's; none if it is gone by now. */
 function ownMode(path: string): number {
   try {
-    return (ownInfo(path).mode ?? 0) & 0o777;
+    return (assertOwn(path).mode ?? 0) & 0o777;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return 0;
     throw error;

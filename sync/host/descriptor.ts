@@ -38,9 +38,10 @@ export interface Stat {
   kind: "file" | "folder" | "link" | "other";
   /** Device and inode, as `DEV:INO` in hexadecimal. */
   fileId: string;
-  /** Permissions, as `chmod` takes them. */
-  mode: number;
-  uid: number;
+  /** Permissions, as `chmod` takes them; `null` where the system has none. */
+  mode: number | null;
+  /** `null` where the system does not tell. */
+  uid: number | null;
   size: number;
   mtimeMs: number;
   ctimeMs: number;
@@ -94,13 +95,6 @@ function openBeneath(folder: number, path: string, flags: number): number {
   } finally {
     if (parent !== folder) close(parent);
   }
-}
-
-/** Creates a file for this user alone and opens it for writing; there must be none of this name. */
-export function createNew(path: string): number {
-  const flags = O_CREATE_NEW | O_NOFOLLOW | O_CLOEXEC;
-  const fd = libc!.openat(AT_FDCWD, cString(path), flags, 0o600);
-  return checked(fd, `create "${path}"`);
 }
 
 /** Closes a descriptor, once. */
@@ -193,9 +187,17 @@ export function isOpenForWriting(fd: number): boolean | undefined {
   return lastErrno() === EAGAIN ? true : undefined;
 }
 
-/** Makes an empty file share another one's bytes; returns whether the file system can. */
-export function clone(from: number, to: number): boolean {
-  return libc!.ioctl(to, FICLONE, BigInt(from)) === 0;
+/**
+ * Makes a new file, for this user alone, that shares another one's bytes, or is empty
+ * where the file system cannot do that; returns whether it can.
+ */
+export function cloneTo(fd: number, path: string): boolean {
+  const flags = O_CREATE_NEW | O_NOFOLLOW | O_CLOEXEC;
+  const to = libc!.openat(AT_FDCWD, cString(path), flags, 0o600);
+  checked(to, `create "${path}"`);
+  const isDone = libc!.ioctl(to, FICLONE, BigInt(fd)) === 0;
+  close(to);
+  return isDone;
 }
 
 /** Makes a file's bytes, or a folder's names, durable. */

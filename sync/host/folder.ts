@@ -1,21 +1,17 @@
 import { basename, dirname, join } from "@std/path";
-import * as descriptor from "./descriptor.ts";
+import { AT_FDCWD, type Stat } from "./descriptor.ts";
 import { libc } from "./libc.ts";
+import { type FolderEntry, listEntries } from "./listing.ts";
 import {
   type FileIdentity,
   isSameVersion,
   openDescriptor,
   type OpenedFile,
+  system,
 } from "./opened_file.ts";
-import { PortableFolder } from "./portable_folder.ts";
+import * as portable from "./portable_files.ts";
 
-/** One name in a folder. */
-export interface FolderEntry {
-  name: string;
-  kind: "file" | "folder" | "link" | "other";
-  /** Whether the name is valid UTF-8: another one is shown with replacement characters. */
-  isUtf8: boolean;
-}
+export type { FolderEntry } from "./listing.ts";
 
 /** What tells one folder from another that has taken its name. */
 export interface FolderIdentity {
@@ -28,6 +24,25 @@ export interface FolderIdentity {
 }
 
 /**
+ * Opens a folder; a link that is on the way is followed, one that the path itself
+ * is too unless `noFollow` is set.
+ *
+ * @throws {Error} if it is no folder, or cannot be opened.
+ */
+export function openFolder(
+  path: string,
+  options: { noFollow?: boolean } = {},
+): Folder {
+  const how = { ...options, folder: true };
+  return new Folder(path, system.openAt(AT_FDCWD, path, how));
+}
+
+/** A folder's descriptor, for the system's calls; `undefined` without Linux's calls. */
+export function descriptorOf(folder: Folder): number | undefined {
+  return libc && folder.fd;
+}
+
+/**
  * A folder, held open: everything opened, listed, removed or moved through it lies
  * below it, with no link on the way, even if folders are renamed or exchanged meanwhile.
  * Names are relative to it, like `b/c.png`.
@@ -35,31 +50,69 @@ export interface FolderIdentity {
  * Without Linux's calls each use looks for links first, which somebody who may
  * write to the folder can race.
  */
-export interface Folder extends Disposable {
+export class Folder implements Disposable {
   /** What it was opened as. */
   readonly path: string;
   readonly identity: FolderIdentity;
+  readonly fd: number;
+  #isOpen = true;
+
+  /** @param fd An open folder, which is this one's from now on. */
+  constructor(path: string, fd: number) {
+    const { fileId, birthtimeMs, uid } = system.statOf(fd);
+    this.path = path;
+    this.identity = { folderId: fileId, birthtimeMs, uid };
+    this.fd = fd;
+  }
+
   /**
    * Opens a regular file.
    *
    * @throws as {@linkcode openRegularFile} does, and if a link is on the way.
    */
-  openFile(name: string): OpenedFile;
+  openFile(name: string): OpenedFile {
+    const open = () => system.openAt(this.fd, name, { beneath: true });
+    return openDescriptor(join(this.path, name), open);
+  }
+
   /** Looks at a name without following links; `undefined` if there is none. */
-  look(
-    name: string,
-  ): (FileIdentity & { kind: FolderEntry["kind"] }) | undefined;
+  look(name: string): FileIdentity & { kind: Stat["kind"] } | undefined {
+    try {
+      return this.#inParent(name, (fd, last) => system.statAt(fd, last));
+    } catch (error) {
+      // A folder on the way has gone.
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+  }
+
   /** @throws {Error} if it is no folder, or a link is on the way. */
-  openFolder(name: string): Folder;
+  openFolder(name: string): Folder {
+    const options = { folder: true, beneath: true };
+    const fd = system.openAt(this.fd, name, options);
+    return new Folder(join(this.path, name), fd);
+  }
+
   /** Its names in no order, some hundreds at a time. */
-  list(): Generator<FolderEntry[]>;
+  list(): Generator<FolderEntry[]> {
+    return libc ? listEntries(this.fd) : portable.listEntries(this.fd);
+  }
+
   /**
    * Removes a file, if the name still leads to this very version of it. A power cut
    * does not bring it back.
    *
    * @returns whether it did.
    */
-  remove(name: string, expected: FileIdentity): boolean;
+  remove(name: string, expected: FileIdentity): boolean {
+    return this.#inParent(name, (fd, last) => {
+      if (!isSame(system.statAt(fd, last), expected)) return false;
+      system.unlinkAt(fd, last);
+      system.sync(fd);
+      return true;
+    });
+  }
+
   /**
    * Moves a file to a name in another folder that nothing has yet, if it is still
    * this very version of it. A power cut does not undo it.
@@ -70,101 +123,12 @@ export interface Folder extends Disposable {
    */
   move(
     name: string,
-    options: { to: Folder; as: string; expected: FileIdentity },
-  ): boolean;
-}
-
-/**
- * Opens a folder; a link that is on the way is followed, one that the path itself
- * is too unless `noFollow` is set.
- *
- * @throws {Error} if it is no folder, or cannot be opened.
- */
-export function openFolder(
-  path: string,
-  options: { noFollow?: boolean } = {},
-): Folder {
-  if (!libc) return new PortableFolder(path, options);
-  const how = { ...options, folder: true };
-  const fd = descriptor.openAt(descriptor.AT_FDCWD, path, how);
-  return new DescriptorFolder(path, fd);
-}
-
-/** A folder's descriptor, for the system's calls; `undefined` without Linux's calls. */
-export function descriptorOf(folder: Folder): number | undefined {
-  return folder instanceof DescriptorFolder ? folder.fd : undefined;
-}
-
-/** How much of a listing is read at a time, in bytes. */
-const LISTING_BYTES = 32 * 1024;
-
-class DescriptorFolder implements Folder {
-  readonly path: string;
-  readonly identity: FolderIdentity;
-  readonly fd: number;
-  #isOpen = true;
-
-  constructor(path: string, fd: number) {
-    const { fileId, birthtimeMs, uid } = descriptor.statOf(fd);
-    this.path = path;
-    this.identity = { folderId: fileId, birthtimeMs, uid };
-    this.fd = fd;
-  }
-
-  openFile(name: string): OpenedFile {
-    return openDescriptor(
-      join(this.path, name),
-      () => descriptor.openAt(this.fd, name, { beneath: true }),
-    );
-  }
-
-  look(name: string): ReturnType<Folder["look"]> {
-    try {
-      return this.#inParent(name, (fd, last) => descriptor.statAt(fd, last));
-    } catch (error) {
-      // A folder on the way has gone.
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      throw error;
-    }
-  }
-
-  openFolder(name: string): DescriptorFolder {
-    const options = { folder: true, beneath: true };
-    const fd = descriptor.openAt(this.fd, name, options);
-    return new DescriptorFolder(join(this.path, name), fd);
-  }
-
-  *list(): Generator<FolderEntry[]> {
-    // Of its own, because a listing goes on where the last one on it ended.
-    const fd = descriptor.openAt(this.fd, ".", { folder: true, beneath: true });
-    try {
-      const bytes = new Uint8Array(LISTING_BYTES);
-      for (let end; (end = descriptor.readEntries(fd, bytes)) > 0;) {
-        yield [...entriesOf(fd, bytes.subarray(0, end))];
-      }
-    } finally {
-      descriptor.close(fd);
-    }
-  }
-
-  remove(name: string, expected: FileIdentity): boolean {
-    return this.#inParent(name, (fd, last) => {
-      if (!isSame(descriptor.statAt(fd, last), expected)) return false;
-      descriptor.unlinkAt(fd, last);
-      descriptor.sync(fd);
-      return true;
-    });
-  }
-
-  move(
-    name: string,
     { to, as, expected }: { to: Folder; as: string; expected: FileIdentity },
   ): boolean {
-    const target = { folder: (to as DescriptorFolder).fd, name: as };
     return this.#inParent(name, (fd, last) => {
-      if (!isSame(descriptor.statAt(fd, last), expected)) return false;
-      descriptor.renameAt(fd, last, target);
-      [target.folder, fd].forEach(descriptor.sync);
+      if (!isSame(system.statAt(fd, last), expected)) return false;
+      system.renameAt(fd, last, { folder: to.fd, name: as });
+      [to.fd, fd].forEach(system.sync);
       return true;
     });
   }
@@ -178,56 +142,11 @@ class DescriptorFolder implements Folder {
   }
 
   [Symbol.dispose](): void {
-    if (this.#isOpen) descriptor.close(this.fd);
+    if (this.#isOpen) system.close(this.fd);
     this.#isOpen = false;
   }
 }
 
-// A file name keeps its byte order mark.
-const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const lenientUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
-const KINDS: Readonly<Record<number, FolderEntry["kind"]>> = {
-  4: "folder",
-  8: "file",
-  10: "link",
-};
-
-/** Reads what `getdents64` has written. */
-function* entriesOf(fd: number, bytes: Uint8Array): Generator<FolderEntry> {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let at = 0; at < bytes.length; at += view.getUint16(at + 16, true)) {
-    const start = at + 19;
-    const raw = bytes.subarray(start, bytes.indexOf(0, start));
-    const { name, isUtf8 } = nameOf(raw);
-    if (name === "." || name === "..") continue;
-    const type = view.getUint8(at + 18);
-    // Some file systems leave it to be asked for.
-    const kind = type === 0 && isUtf8 ? kindAt(fd, name) : KINDS[type];
-    yield { name, kind: kind ?? "other", isUtf8 };
-  }
-}
-
-/** Reads a name as Linux has it: bytes, in any encoding or none. */
-export function nameOf(raw: Uint8Array): { name: string; isUtf8: boolean } {
-  try {
-    return { name: strictUtf8.decode(raw), isUtf8: true };
-  } catch {
-    return { name: lenientUtf8.decode(raw), isUtf8: false };
-  }
-}
-
-function kindAt(fd: number, name: string): FolderEntry["kind"] | undefined {
-  try {
-    return descriptor.statAt(fd, name)?.kind;
-  } catch {
-    // It has gone since.
-    return undefined;
-  }
-}
-
-function isSame(
-  info: FileIdentity & { kind: FolderEntry["kind"] } | undefined,
-  expected: FileIdentity,
-): boolean {
+function isSame(info: Stat | undefined, expected: FileIdentity): boolean {
   return info?.kind === "file" && isSameVersion(info, expected);
 }

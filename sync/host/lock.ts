@@ -71,13 +71,10 @@ export class ProcessLock implements Disposable {
   }
 }
 
-/** What is locked where a file stands for a lock: Windows opens no directories. */
-function lockable(path: string): string {
-  return Deno.build.os === "windows" ? path : dirname(path);
-}
-
+/** Opens what is locked where a file stands for a lock: Windows opens no directories. */
 function openLockable(path: string): Deno.FsFile {
-  return Deno.openSync(lockable(path), { read: true });
+  const place = Deno.build.os === "windows" ? path : dirname(path);
+  return Deno.openSync(place, { read: true });
 }
 
 /** Opens and locks a file if nobody holds it locked, else returns `undefined` at once. */

@@ -12,6 +12,11 @@ export interface NotifierOptions {
   now?: () => number;
 }
 
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
+/** Nobody who reads is an answer, not a signal. */
+const MSG_NOSIGNAL = 0x4000;
 /** Between two signs of life, in milliseconds: a busy loop has hundreds of turns a second. */
 const BEAT_MS = 1_000;
 /** What a start may take on top of what it took so far, in microseconds. */
@@ -25,7 +30,9 @@ const MORE_START_TIME_US = 120_000_000;
  * arrive in the order of the calls.
  */
 export class Notifier implements AsyncDisposable {
-  readonly #socket: ManagerSocket | undefined;
+  /** A socket without a name of its own; -1 if there is nobody to tell. */
+  readonly #fd: number = -1;
+  readonly #address: Uint8Array<ArrayBuffer> | undefined;
   readonly #now: () => number;
   #sent: Promise<unknown> = Promise.resolve();
   #ready = false;
@@ -34,13 +41,15 @@ export class Notifier implements AsyncDisposable {
 
   constructor(options: NotifierOptions) {
     const { socket, now = () => performance.now() } = options;
-    this.#socket = socket ? ManagerSocket.open(socket) : undefined;
     this.#now = now;
+    this.#address = socket ? socketAddress(socket) : undefined;
+    if (!libc || !this.#address) return;
+    this.#fd = libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   }
 
   /** Whether there is somebody to tell. */
   get connected(): boolean {
-    return this.#socket !== undefined;
+    return this.#fd >= 0;
   }
 
   /** The program does its work from now on; ends a reload, too. */
@@ -87,7 +96,7 @@ export class Notifier implements AsyncDisposable {
   /** Waits until everything is told. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#sent;
-    this.#socket?.close();
+    if (this.connected) libc!.close(this.#fd);
   }
 
   #changed(status: string): string[] {
@@ -97,19 +106,16 @@ export class Notifier implements AsyncDisposable {
   }
 
   #send(...lines: string[]): void {
-    const socket = this.#socket;
-    if (!socket) return;
+    if (!this.connected) return;
     const message = bytesOf(lines.join("\n"));
+    const to = this.#address!;
+    const how = [BigInt(message.length), MSG_NOSIGNAL, to, to.length] as const;
     // One that fails is left out: a manager that restarts asks in its own way.
-    this.#sent = this.#sent.then(() => socket.send(message));
+    this.#sent = this.#sent
+      .then(() => libc!.sendto(this.#fd, message, ...how));
   }
 }
 
-const AF_UNIX = 1;
-const SOCK_DGRAM = 2;
-const SOCK_CLOEXEC = 0o2000000;
-/** Nobody who reads is an answer, not a signal. */
-const MSG_NOSIGNAL = 0x4000;
 /** What a `struct sockaddr_un` has room for, in bytes. */
 const MAX_PATH_BYTES = 108;
 
@@ -126,36 +132,4 @@ export function socketAddress(
   if (!path.startsWith("@")) return Uint8Array.of(...family, ...name);
   // Such a name begins with a zero, and ends where the address does.
   return Uint8Array.of(...family, 0, ...name.subarray(1, -1));
-}
-
-/** The way to a service manager's socket, which has no name of its own. */
-class ManagerSocket {
-  readonly #fd: number;
-  readonly #address: Uint8Array<ArrayBuffer>;
-
-  private constructor(fd: number, address: Uint8Array<ArrayBuffer>) {
-    this.#fd = fd;
-    this.#address = address;
-  }
-
-  /** `undefined` if this system has no such sockets, or none of this name. */
-  static open(path: string): ManagerSocket | undefined {
-    const address = socketAddress(path);
-    if (!libc || !address) return undefined;
-    const fd = libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    return fd < 0 ? undefined : new ManagerSocket(fd, address);
-  }
-
-  /** Sends one message; returns whether it was taken. */
-  async send(message: Uint8Array<ArrayBuffer>): Promise<boolean> {
-    const [fd, to] = [this.#fd, this.#address];
-    const { sendto } = libc!;
-    const length = BigInt(message.length);
-    const sent = await sendto(fd, message, length, MSG_NOSIGNAL, to, to.length);
-    return Number(sent) === message.length;
-  }
-
-  close(): void {
-    libc!.close(this.#fd);
-  }
 }

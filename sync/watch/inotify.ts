@@ -6,7 +6,8 @@
  */
 
 import { close } from "../host/descriptor.ts";
-import { descriptorOf, type Folder, nameOf } from "../host/folder.ts";
+import { descriptorOf, type Folder } from "../host/folder.ts";
+import { nameOf } from "../host/listing.ts";
 import { cString, lastErrno, libc, systemError } from "../host/libc.ts";
 import type { OnceLog } from "../host/log.ts";
 import {

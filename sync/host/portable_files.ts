@@ -1,0 +1,171 @@
+/**
+ * The functions of `descriptor.ts` and `listing.ts` with what Deno has on every system:
+ * a number stands for what was opened under a path. Links are looked for before each
+ * use, which somebody who may write to the folder can race; nobody tells who writes to
+ * a file, and no bytes are shared.
+ *
+ * @module
+ */
+
+import { dirname, join } from "@std/path";
+import { syncDir } from "./data_dir.ts";
+import { AT_FDCWD, type OpenAtOptions, type Stat } from "./descriptor.ts";
+import type { FolderEntry } from "./listing.ts";
+
+/** What a number stands for; only a regular file is open. */
+interface Opened {
+  path: string;
+  stat: Stat;
+  file?: Deno.FsFile;
+}
+
+const opened = new Map<number, Opened>();
+let last = 0;
+
+export function openAt(
+  folder: number,
+  path: string,
+  options: OpenAtOptions = {},
+): number {
+  const { folder: isFolder, beneath, noFollow } = options;
+  const place = folder === AT_FDCWD ? path : below(folder, path);
+  const look = beneath || noFollow ? Deno.lstatSync : Deno.statSync;
+  const stat = toStat(look(place));
+  if (stat.kind === "link" || isFolder && stat.kind !== "folder") {
+    const wanted = isFolder ? "a folder" : "no link";
+    throw new Error(`Cannot open "${place}": expected ${wanted}`);
+  }
+  // Opening a pipe would wait for its writer.
+  if (stat.kind !== "file") return keep({ path: place, stat });
+  const file = Deno.openSync(place, { read: true });
+  if (toStat(file.statSync()).fileId === stat.fileId) {
+    return keep({ path: place, stat, file });
+  }
+  file.close();
+  throw new Error(`Cannot open "${place}": another file has its name now`);
+}
+
+function keep(what: Opened): number {
+  opened.set(++last, what);
+  return last;
+}
+
+export function close(fd: number): void {
+  opened.get(fd)?.file?.close();
+  opened.delete(fd);
+}
+
+export function statOf(fd: number): Stat {
+  const { file, stat } = opened.get(fd)!;
+  return file ? toStat(file.statSync()) : stat;
+}
+
+export function statAt(folder: number, name: string): Stat | undefined {
+  try {
+    return toStat(Deno.lstatSync(below(folder, name)));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+export function readAt(fd: number, into: Uint8Array, offset: number): number {
+  return fileAt(fd, offset).readSync(into) ?? 0;
+}
+
+export async function readAtAside(
+  fd: number,
+  into: Uint8Array,
+  offset: number,
+): Promise<number> {
+  return await fileAt(fd, offset).read(into) ?? 0;
+}
+
+function fileAt(fd: number, offset: number): Deno.FsFile {
+  const file = opened.get(fd)!.file!;
+  file.seekSync(offset, Deno.SeekMode.Start);
+  return file;
+}
+
+export function isOpenForWriting(_fd: number): undefined {
+  return undefined;
+}
+
+export function cloneTo(_fd: number, path: string): boolean {
+  const options = { createNew: true, write: true, mode: 0o600 };
+  Deno.openSync(path, options).close();
+  return false;
+}
+
+export function sync(folder: number): void {
+  syncDir(opened.get(folder)!.path);
+}
+
+export function unlinkAt(folder: number, name: string): void {
+  Deno.removeSync(below(folder, name));
+}
+
+export function renameAt(
+  folder: number,
+  name: string,
+  to: { folder: number; name: string },
+): void {
+  if (statAt(to.folder, to.name)) {
+    const error = new Deno.errors.AlreadyExists(to.name);
+    throw Object.assign(error, { code: "EEXIST" });
+  }
+  Deno.renameSync(below(folder, name), below(to.folder, to.name));
+}
+
+export function* listEntries(folder: number): Generator<FolderEntry[]> {
+  yield [...Deno.readDirSync(below(folder, "."))].map((entry) => ({
+    name: entry.name,
+    kind: kindOf(entry),
+    isUtf8: !entry.name.includes("\ufffd"),
+  }));
+}
+
+/**
+ * A path below an open folder.
+ *
+ * @throws {Error} if a link is on the way, the name leads elsewhere, or something else
+ * has taken the folder's own name.
+ */
+function below(folder: number, name: string): string {
+  const { path, stat: { fileId } } = opened.get(folder)!;
+  if (toStat(Deno.statSync(path)).fileId !== fileId) {
+    throw new Error(`Cannot use "${path}": it is another folder now`);
+  }
+  const parts = name.split(/[\\/]/);
+  if (parts.includes("..")) {
+    throw new Error(`Cannot use "${name}": it is outside "${path}"`);
+  }
+  let parent = path;
+  for (const part of dirname(name).split(/[\\/]/)) {
+    parent = join(parent, part);
+    if (Deno.lstatSync(parent).isDirectory || part === ".") continue;
+    throw new Error(`Cannot use "${parent}": expected a folder, not a link`);
+  }
+  return join(path, name);
+}
+
+function toStat(info: Deno.FileInfo): Stat {
+  return {
+    kind: kindOf(info),
+    fileId: `${info.dev}:${info.ino}`,
+    mode: info.mode && info.mode & 0o7777,
+    uid: info.uid,
+    size: info.size,
+    // A time that the host cannot express counts as none.
+    mtimeMs: info.mtime?.getTime() || 0,
+    ctimeMs: (info.ctime ?? info.mtime)?.getTime() || 0,
+    birthtimeMs: info.birthtime?.getTime() ?? null,
+  };
+}
+
+function kindOf(
+  info: Pick<Deno.DirEntry, "isFile" | "isDirectory" | "isSymlink">,
+): Stat["kind"] {
+  if (info.isSymlink) return "link";
+  return info.isFile ? "file" : info.isDirectory ? "folder" : "other";
+}
