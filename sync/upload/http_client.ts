@@ -1,4 +1,4 @@
-import { isLoopback } from "./server_url.ts";
+import { isThisMachine } from "./server_url.ts";
 
 /** Common servers close a connection that was idle for 5 s; a request sent at that moment is lost. */
 const MAX_IDLE_MS = 4_000;
@@ -34,7 +34,7 @@ export function createHttpClient(
       poolIdleTimeout: MAX_IDLE_MS,
     });
   try {
-    return isLoopback(hostname) ? withoutProxy(hostname, create) : create();
+    return isThisMachine(hostname) ? withoutProxy(hostname, create) : create();
   } catch (cause) {
     const { message } = cause as Error;
     const expected = caCerts || cert

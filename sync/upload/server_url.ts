@@ -16,8 +16,8 @@ export interface ParseServerUrlOptions {
  * A path is kept, so that a server behind a reverse proxy can live below one.
  *
  * @throws {TypeError} if the text is not an `http://` or `https://` address, or
- * carries credentials, a query or a fragment, or is plain `http://` to another
- * machine without `allowInsecure`. The message repeats the host at most: the rest
+ * carries credentials, a query or a fragment, has the host `localhost.`, or is plain
+ * `http://` to another machine without `allowInsecure`. The message repeats the host at most: the rest
  * may hold a secret.
  */
 export function parseServerUrl(
@@ -40,7 +40,13 @@ export function parseServerUrl(
       `Cannot use a server address with a query or fragment (host "${url.host}"): ${example}`,
     );
   }
-  const insecure = url.protocol === "http:" && !isLoopback(url.hostname);
+  if (url.hostname === "localhost.") {
+    throw new TypeError(
+      'Cannot use the host "localhost.": with a dot at its end DNS is asked for it, ' +
+        'which may name another machine; expected "127.0.0.1"',
+    );
+  }
+  const insecure = url.protocol === "http:" && !isThisMachine(url.hostname);
   if (insecure && !options.allowInsecure) {
     throw new TypeError(
       `Cannot use "${url.origin}": plain http:// to another machine sends captures and token ` +
@@ -50,8 +56,19 @@ export function parseServerUrl(
   return url.origin + url.pathname.replace(/\/+$/, "");
 }
 
-/** Whether a host is this machine for certain: other names below `localhost` are asked of DNS. */
+/** Whether what is sent to a host stays on this machine for certain. */
+export function isThisMachine(hostname: string): boolean {
+  // Whoever connects to no address in particular gets to this machine.
+  return isLoopback(hostname) ||
+    ["0.0.0.0", "[::]", "[::ffff:0:0]"].includes(hostname);
+}
+
+/**
+ * Whether a host, as `URL` writes it, is this machine and no other machine reaches
+ * it there. Other names, even below `localhost`, are asked of DNS.
+ */
 export function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" ||
-    /^127(\.\d{1,3}){3}$/.test(hostname);
+    /^127(\.\d{1,3}){3}$/.test(hostname) ||
+    /^\[::ffff:7f[\da-f]{2}:[\da-f]{1,4}\]$/.test(hostname);
 }

@@ -13,15 +13,20 @@ Deno.test("captures and token for this machine go to no proxy, those for others 
   for (const name of ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]) {
     env[name] = env[name.toLowerCase()] = proxy.url;
   }
-  const local = [`http://127.0.0.1:${port}`, `http://localhost:${port}`];
-  const results = await uploadAside(path, local, env);
-  assertEquals(results.map(({ success }) => success), [true, true]);
-  assertEquals(proxy.accepted, 0);
+  const reached = ["127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]"];
+  // Nothing listens there.
+  const others = ["127.8.8.8", "[::1]", "[::]", "[::ffff:127.8.8.8]"];
+  const hosts = [...reached, ...others];
+  const local = hosts.map((host) => `http://${host}:${port}`);
+  const secure = hosts.map((host) => `https://${host}:${port}`);
+  const results = await uploadAside(path, [...local, ...secure], env);
+  const taken = results.filter(({ success }) => success);
+  assertEquals([taken.length, proxy.accepted], [reached.length, 0]);
 
-  const others = ["http://captures.localhost", "http://captures.invalid"];
-  const proxied = await uploadAside(path, [local[0]!, ...others], env);
+  const away = ["http://captures.localhost", "http://captures.invalid"];
+  const proxied = await uploadAside(path, [local[0]!, ...away], env);
   assertEquals(proxied.map(({ success }) => success), [true, true, true]);
-  assertEquals(proxy.requests.at(-1)!.path, `${others[1]}/api/captures`);
+  assertEquals(proxy.requests.at(-1)!.path, `${away[1]}/api/captures`);
 });
 
 Deno.test("an answer of a megabyte that inflates to a gigabyte takes no memory", async () => {

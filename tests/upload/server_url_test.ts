@@ -27,6 +27,12 @@ Deno.test("parseServerUrl() takes plain http:// to this machine", () => {
     "http://127.0.0.1:8000",
     "http://127.1.2.3",
     "http://[::1]:8000",
+    "http://[::ffff:7f00:1]",
+    "http://[::ffff:7f01:203]",
+    // Whoever connects to these gets to this machine.
+    "http://0.0.0.0:8000",
+    "http://[::]:8000",
+    "http://[::ffff:0:0]",
   ];
   for (const text of addresses) assertEquals(parseServerUrl(text), text);
   for (const text of ["http://127.1", "http://0x7f.1", "http://2130706433"]) {
@@ -38,16 +44,16 @@ Deno.test("parseServerUrl() takes plain http:// to another machine only when tha
   const addresses = [
     "http://captures.example.org",
     "http://192.168.1.20:8000",
-    "http://0.0.0.0:8000",
     "http://[2001:db8::1]",
     "http://127.0.0.1.example.org",
     "http://localhost.example.org",
     "http://notlocalhost",
-    // These are asked of DNS.
+    // This is asked of DNS.
     "http://captures.localhost",
-    "http://localhost.",
-    "http://[::ffff:7f00:1]",
+    "http://[::7f00:1]",
+    "http://[::ffff:8000:1]",
     "http://128.0.0.1",
+    "http://0.0.0.1",
   ];
   for (const text of addresses) {
     assertThrows(
@@ -56,6 +62,16 @@ Deno.test("parseServerUrl() takes plain http:// to another machine only when tha
       "readable by everybody",
     );
     assertEquals(parseServerUrl(text, { allowInsecure: true }), text);
+  }
+});
+
+Deno.test("parseServerUrl() refuses localhost with a dot at its end, which DNS may lead elsewhere", () => {
+  for (const text of ["http://localhost.:8000", "https://LOCALHOST./x"]) {
+    assertThrows(
+      () => parseServerUrl(text, { allowInsecure: true }),
+      TypeError,
+      'expected "127.0.0.1"',
+    );
   }
 });
 
