@@ -1,6 +1,7 @@
 import type { Log } from "../host/log.ts";
-import type { SeenFile } from "../queue/queue.ts";
+import type { IsAt, SeenFile } from "../queue/queue.ts";
 import { TidyUp } from "../watch/after_upload.ts";
+import { isAt } from "../watch/watched_root.ts";
 import { FolderWatcher } from "../watch/watcher.ts";
 import type { Settings } from "./config.ts";
 import type { Store } from "./store.ts";
@@ -11,12 +12,13 @@ export function createWatcher(
   { queue, intake }: Store,
   { log, onQueued }: { log: Log; onQueued: () => void },
 ): { watcher: FolderWatcher; delivered: (file: SeenFile) => Promise<void> } {
+  const isStillAt: IsAt = (path, fileId) => isAt(watcher.roots, path, fileId);
   const watcher: FolderWatcher = new FolderWatcher(watch, {
     ...filter,
     settleMs,
     log,
-    known: (files) => queue.knownWatched(files),
-    knownContent: (file, sha256) => queue.knownContent(file, sha256),
+    known: (files) => queue.knownWatched(files, isStillAt),
+    knownContent: (file, sha256) => queue.knownContent(file, sha256, isStillAt),
     // The agent may have ended between the delivery and tidying up.
     onDelivered: (file) => whenDelivered(file, "tidy"),
     onTurn: () => tidyUp.retry(),
@@ -29,9 +31,9 @@ export function createWatcher(
   const tidyUp = new TidyUp(afterUpload, {
     roots: watcher.roots,
     log,
-    onGone: (id) => {
+    onGone: (id, options) => {
       try {
-        queue.markRemoved(id);
+        queue.markRemoved(id, options);
       } catch (error) {
         // It may be taken for the next file of its name and content, no more.
         log("warn", `Cannot record that a file is gone: ${error}`);
@@ -40,7 +42,10 @@ export function createWatcher(
   });
   const whenDelivered = async (file: SeenFile, act: "tidy" | "delivered") => {
     const delivered = queue.deliveredFile(file);
-    if (delivered) await tidyUp[act]({ ...file, ...delivered });
+    if (!delivered) return;
+    // It may have been renamed since it was claimed.
+    const { path } = act === "tidy" ? file : delivered;
+    await tidyUp[act]({ ...delivered, path, identity: file.identity });
   };
   return { watcher, delivered: (file) => whenDelivered(file, "delivered") };
 }

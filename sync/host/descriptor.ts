@@ -42,6 +42,8 @@ export interface Stat {
   mode: number | null;
   /** `null` where the system does not tell. */
   uid: number | null;
+  /** How many names it has. */
+  links: number;
   size: number;
   mtimeMs: number;
   ctimeMs: number;
@@ -130,6 +132,7 @@ function toStat(bytes: Uint8Array<ArrayBuffer>): Stat {
     fileId: `${device.join(".")}:${view.getBigUint64(32, true).toString(16)}`,
     mode: mode & 0o7777,
     uid: view.getUint32(20, true),
+    links: view.getUint32(16, true),
     size: Number(view.getBigUint64(40, true)),
     mtimeMs: timeAt(view, 112),
     ctimeMs: timeAt(view, 96),

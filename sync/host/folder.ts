@@ -75,8 +75,13 @@ export class Folder implements Disposable {
     return openDescriptor(join(this.path, name), open);
   }
 
-  /** Looks at a name without following links; `undefined` if there is none. */
-  look(name: string): FileIdentity & { kind: Stat["kind"] } | undefined {
+  /**
+   * Looks at a name without following links; `undefined` if there is none. `links` is
+   * how many names the file has, in this folder or elsewhere.
+   */
+  look(
+    name: string,
+  ): FileIdentity & Pick<Stat, "kind" | "links"> | undefined {
     try {
       return this.#inParent(name, (fd, last) => system.statAt(fd, last));
     } catch (error) {

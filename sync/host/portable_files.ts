@@ -155,6 +155,7 @@ function toStat(info: Deno.FileInfo): Stat {
     fileId: `${info.dev}:${info.ino}`,
     mode: info.mode && info.mode & 0o7777,
     uid: info.uid,
+    links: info.nlink ?? 1,
     size: info.size,
     // A time that the host cannot express counts as none.
     mtimeMs: info.mtime?.getTime() || 0,

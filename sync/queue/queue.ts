@@ -29,6 +29,7 @@ export type { DeliveredEntry, Found } from "./queue_records.ts";
 export type { Attempt, Completion } from "./transitions.ts";
 export type {
   DeliveredCapture,
+  IsAt,
   SeenFile,
   WatchedState,
 } from "./watched_files.ts";

@@ -26,11 +26,16 @@ export interface SeenFile {
 /** The delivery of a watched file. */
 export interface DeliveredCapture {
   id: string;
+  /** Where the file was seen last; empty if the agent has taken it from there. */
+  path: string;
   /** Of its bytes, in hexadecimal; `null` if that is not known. */
   sha256: string | null;
   /** The same of its metadata. */
   metadataSha256: string | null;
 }
+
+/** Whether a path leads to the file with this device and inode, `fileId`. */
+export type IsAt = (path: string, fileId: string) => boolean;
 
 /** A row of `watched_files`. */
 interface KnownFile {
@@ -63,9 +68,14 @@ export class WatchedFiles extends AgentRow {
    * Where each of these files stands: `undefined` if it is new, `"in doubt"` if only
    * its content can tell, see {@linkcode UploadQueue.knownContent}. Costs the same for
    * any number of captures.
+   *
+   * @param isAt A file that is still where it was known keeps that name.
    */
-  knownWatched(files: SeenFile[]): (WatchedState | "in doubt" | undefined)[] {
-    const known = files.map((file) => this.#lookUp(file));
+  knownWatched(
+    files: SeenFile[],
+    isAt: IsAt = () => false,
+  ): (WatchedState | "in doubt" | undefined)[] {
+    const known = files.map((file) => this.#lookUp(file, isAt));
     const changes = known.flatMap(({ change }) => change ? [change] : []);
     if (changes.length > 0) {
       this.file.write(() => changes.forEach((now) => this.#setNow(now)));
@@ -78,12 +88,17 @@ export class WatchedFiles extends AgentRow {
    * one of its name was taken over with it. If one was, the file is not in doubt any more.
    *
    * @param sha256 Of its bytes, in hexadecimal.
+   * @param isAt As for {@linkcode UploadQueue.knownWatched}.
    */
-  knownContent(file: SeenFile, sha256: string): WatchedState | undefined {
+  knownContent(
+    file: SeenFile,
+    sha256: string,
+    isAt: IsAt = () => false,
+  ): WatchedState | undefined {
     return this.file.write(() => {
       const known = this.#candidates(file).find((one) => one.sha256 === sha256);
       if (known) {
-        this.#setNow([...watchedValues(file.path, file.identity), known.n]);
+        this.#setNow([...valuesNow(known, file, isAt), known.n]);
       }
       return known?.state;
     });
@@ -95,21 +110,32 @@ export class WatchedFiles extends AgentRow {
     return this.sql.deliveredWatched.get<DeliveredCapture>(key!);
   }
 
-  /** Says that the agent has removed or moved a delivered capture's file: what comes in its place is new. */
-  markRemoved(id: string): void {
-    this.file.write((sql) => sql.forgetWatchedCapture.run(id));
+  /**
+   * Says that the agent has removed or moved a delivered capture's file: what comes in
+   * its place is new.
+   *
+   * @param options Whether the file `hasOtherNames`: by those it is still known.
+   */
+  markRemoved(
+    id: string,
+    { hasOtherNames = false }: { hasOtherNames?: boolean } = {},
+  ): void {
+    this.file.write(({ forgetWatchedName, forgetWatchedCapture }) =>
+      (hasOtherNames ? forgetWatchedName : forgetWatchedCapture).run(id)
+    );
   }
 
   /** Looks a file up by its identity alone; `change` is for `#setNow`, if it has another name or number than before. */
   #lookUp(
     file: SeenFile,
+    isAt: IsAt,
   ): { state: WatchedState | "in doubt" | undefined; change?: SqlValue[] } {
     for (const known of this.#candidates(file)) {
       const answer = compare(known, file);
       if (answer === "other") continue;
       if (answer === "in doubt") return { state: answer };
       const { n, path, fileId, size, mtimeMs, ctimeMs, state } = known;
-      const now = watchedValues(file.path, file.identity);
+      const now = valuesNow(known, file, isAt);
       // Until its content is known, a change of it can only be seen by this.
       if (known.sha256 === null && ctimeMs !== null) now[4] = ctimeMs;
       const isUpToDate = [path, fileId, size, mtimeMs, ctimeMs]
@@ -134,6 +160,18 @@ export class WatchedFiles extends AgentRow {
     const rows = byPath?.n === byFile?.n ? [byFile] : [byFile, byPath];
     return rows.filter((row) => row !== undefined);
   }
+}
+
+/** What is known of a file from now on. */
+function valuesNow(
+  { path }: KnownFile,
+  file: SeenFile,
+  isAt: IsAt,
+): SqlValue[] {
+  const { identity } = file;
+  const isOtherName = path !== file.path && "fileId" in identity &&
+    isAt(path, identity.fileId);
+  return watchedValues(isOtherName ? path : file.path, identity);
 }
 
 function compare(

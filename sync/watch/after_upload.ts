@@ -22,7 +22,6 @@ export type AfterUpload =
 
 /** A file of a watched folder that was delivered. */
 export interface DeliveredFile extends DeliveredCapture {
-  path: string;
   /** As it was taken over, as far as that is known. */
   identity: KnownIdentity;
 }
@@ -31,8 +30,8 @@ export interface DeliveredFile extends DeliveredCapture {
 export interface TidyUpOptions {
   /** The folders that are watched today: nothing else is touched. */
   roots: readonly WatchedRoot[];
-  /** Is told the id of each capture whose file is gone. */
-  onGone: (id: string) => void;
+  /** Is told the id of each capture whose file is gone, by this name or for good. */
+  onGone: (id: string, options: { hasOtherNames: boolean }) => void;
   log: Log;
   /**
    * A clock that never jumps, in milliseconds.
@@ -132,9 +131,7 @@ export class TidyUp {
     const folder = dirname(file.path);
     try {
       using root = place.root.open();
-      const isGone = root !== undefined &&
-        await this.#tidyIn(root, place.name, file);
-      if (isGone) this.#options.onGone(file.id);
+      if (root) await this.#tidyIn(root, place.name, file);
       if (this.#failed.get(folder)?.files.size === 0) {
         this.#failed.delete(folder);
       }
@@ -161,18 +158,19 @@ export class TidyUp {
     root: Folder,
     name: string,
     file: DeliveredFile,
-  ): Promise<boolean> {
+  ): Promise<void> {
     const found = sidecarNow(root, name, file);
     const sidecar = found?.isSent ? found.identity : undefined;
     if (sidecar && !root.look(name)) {
       // Whoever took the capture away left it; it would go with the next of that name.
       const alone = { name: sidecarOf(name), identity: sidecar };
-      await this.#take(root, { ...alone, sidecar: undefined });
-      return false;
+      return void await this.#take(root, { ...alone, sidecar: undefined });
     }
     const identity = await identityNow(root, name, file);
-    if (!identity) return false;
-    return await this.#take(root, { name, identity, sidecar });
+    if (!identity) return;
+    const hasOtherNames = identity.links > 1;
+    const isGone = await this.#take(root, { name, identity, sidecar });
+    if (isGone) this.#options.onGone(file.id, { hasOtherNames });
   }
 
   async #take(root: Folder, file: Departing): Promise<boolean> {
@@ -204,21 +202,22 @@ async function identityNow(
   root: Folder,
   name: string,
   { identity, sha256 }: DeliveredFile,
-): Promise<FileIdentity | undefined> {
+): Promise<FileIdentity & { links: number } | undefined> {
   const now = fileAt(root, name);
   const isOther = now?.size !== identity.size ||
     "fileId" in identity && now.fileId !== identity.fileId;
   if (isOther) return undefined;
+  const { links } = now;
   using file = root.openFile(name);
   if (file.isOpenForWriting()) return undefined;
   const isSameFile = "fileId" in identity &&
     isSameVersion(file.identity, identity);
-  if (isSameFile) return file.identity;
+  if (isSameFile) return { ...file.identity, links };
   // It was touched, or written to.
   if (sha256 === null) return undefined;
   const isSame = (await readHashed(file)).sha256 === sha256 &&
     isSameVersion(file.stat(), file.identity);
-  return isSame ? file.identity : undefined;
+  return isSame ? { ...file.identity, links } : undefined;
 }
 
 /** A file's sidecar as it is now, and whether it is what was delivered as metadata. */

@@ -13,6 +13,8 @@ export class FinishedFiles {
   readonly #taker: Pick<Taker, "known" | "onFinished">;
   /** By path: several ways may lead to the same file. */
   readonly #files = new Map<string, WatchedFile>();
+  /** One name of each. */
+  readonly #byFile = new Map<string, WatchedFile>();
   #bytes = 0;
   #failure: Error | undefined;
   #areAllTaken = true;
@@ -27,7 +29,13 @@ export class FinishedFiles {
   }
 
   add(file: WatchedFile): void {
-    this.#files.set(file.path, file);
+    const { path, identity: { fileId }, metadataJson } = file;
+    const other = this.#byFile.get(fileId);
+    // Another name of a file is no capture of its own, unless its metadata are.
+    const isSame = other?.metadataJson === metadataJson && other.path !== path;
+    if (isSame) return;
+    this.#byFile.set(fileId, file);
+    this.#files.set(path, file);
     this.#bytes += file.identity.size +
       file.metadataJson.length * METADATA_WEIGHT;
   }
@@ -39,14 +47,17 @@ export class FinishedFiles {
    * @throws {Error} if none of several files can be taken.
    */
   async flush(): Promise<void> {
-    const files = [...this.#files.values()];
+    // By now one may be known as another name of a file.
+    const files = this.#unknown([...this.#files.values()]);
     this.#files.clear();
+    this.#byFile.clear();
     this.#bytes = 0;
     if (files.length === 0 || await this.#take(files)) return;
     if (files.length === 1) return;
     let taken = 0;
     for (const file of files) {
-      if (this.#isKnown(file) || await this.#take([file])) taken++;
+      const isKnown = this.#unknown([file]).length === 0;
+      if (isKnown || await this.#take([file])) taken++;
     }
     if (taken === 0) throw this.#failure;
   }
@@ -64,9 +75,11 @@ export class FinishedFiles {
     return areAllTaken;
   }
 
-  #isKnown(file: WatchedFile): boolean {
-    const [state] = this.#taker.known([file]);
-    return state !== undefined && state !== "in doubt";
+  #unknown(files: WatchedFile[]): WatchedFile[] {
+    const states = this.#taker.known(files);
+    return files.filter((_, n) =>
+      states[n] === undefined || states[n] === "in doubt"
+    );
   }
 
   async #take(files: WatchedFile[]): Promise<boolean> {

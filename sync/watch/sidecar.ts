@@ -38,7 +38,10 @@ export function lookAt(
 }
 
 /** The file of this name in a folder; `undefined` if there is none, or something else. */
-export function fileAt(folder: Folder, name: string): FileIdentity | undefined {
+export function fileAt(
+  folder: Folder,
+  name: string,
+): FileIdentity & { links: number } | undefined {
   const info = lookAt(folder, name);
   return info?.kind === "file" ? info : undefined;
 }

@@ -3,6 +3,7 @@ import { CaptureReadError } from "../capture/errors.ts";
 import { type Folder, openFolder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
 import type { OpenedFile } from "../host/opened_file.ts";
+import { fileAt } from "./sidecar.ts";
 import { openByPath, type OpenOriginal } from "../spool/private_copy.ts";
 
 /** A folder below a watched one, or that one itself; or a file in it. */
@@ -39,6 +40,18 @@ export function placeIn(
     const name = root.nameOf(path);
     if (name !== undefined) return { root, name };
   }
+}
+
+/** Whether a path in one of these folders leads to this file. */
+export function isAt(
+  roots: readonly WatchedRoot[],
+  path: string,
+  fileId: string,
+): boolean {
+  const place = placeIn(roots, path);
+  using folder = place?.root.open();
+  return folder !== undefined &&
+    fileAt(folder, place!.name)?.fileId === fileId;
 }
 
 /**

@@ -121,6 +121,72 @@ for (const limits of [["--max-spool-bytes=1"], ["--copy-up-to=1"]]) {
   });
 }
 
+for (const after of ["delete", "move"]) {
+  Deno.test(`the names of one file go, and it is sent once, with --after-upload ${after}`, async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    const done = host.join("done");
+    const args = [
+      `--after-upload=${after === "move" ? `move:${done}` : after}`,
+      // A link outside keeps the file.
+      "--copy-up-to=1",
+    ];
+    const names = () => [...Deno.readDirSync(host.join("in"))].length;
+    {
+      await using agent = await watch(host, ...args);
+      await host.run("pause");
+      host.write("in/a.raw", "frame 1");
+      await eventually("it waits", async () => {
+        return (await host.status()).pending === 1;
+      });
+      Deno.linkSync(host.join("in/a.raw"), host.join("in/b.raw"));
+      Deno.linkSync(host.join("in/a.raw"), host.join("backup"));
+      await host.run("resume");
+      await eventually("one name goes", () => names() === 1);
+      await stop(agent);
+    }
+    await using agent = await watch(host, ...args);
+    await eventually("the other one goes", () => names() === 0);
+    // Another file under the first name, with the same content, is a capture.
+    host.write("in/a.raw", "frame 1");
+    await eventually("it is sent", () => server.uploads.length > 1);
+    await eventually("it goes", () => names() === 0);
+    await stop(agent);
+    assertEquals(server.names, ["a.raw", "a.raw"]);
+    assertEquals(Deno.readTextFileSync(host.join("backup")), "frame 1");
+    const moved = after === "move" ? [...Deno.readDirSync(done)].length : 0;
+    assertEquals(moved, after === "move" ? 3 : 0);
+  });
+}
+
+for (const limit of ["--copy-up-to=1", "--copy-up-to=1M"]) {
+  Deno.test(`a file that was renamed while it waited goes by its new name once it is delivered (${limit})`, async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    await using agent = await watch(host, limit, "--after-upload=delete");
+    await host.run("pause");
+    host.write("in/a.raw.json", "{}");
+    host.write("in/a.raw", "frame 1");
+    await eventually("it waits", async () => {
+      return (await host.status()).pending === 1;
+    });
+    Deno.renameSync(host.join("in/a.raw.json"), host.join("in/b.raw.json"));
+    Deno.renameSync(host.join("in/a.raw"), host.join("in/b.raw"));
+    // Events come in order: once this one was taken, that one was looked at.
+    host.write("in/later.raw", "later");
+    await eventually("a later one waits", async () => {
+      return (await host.status()).pending === 2;
+    });
+    await host.run("resume");
+    await eventually(
+      "all go",
+      () => [...Deno.readDirSync(host.join("in"))].length === 0,
+    );
+    assertEquals(arrived(server).sort(), ["frame 1", "later"]);
+    await stop(agent);
+  });
+}
+
 for (const status of [201, 503]) {
   Deno.test(`a file written over with its old time while it is sent is delivered as well, after a ${status}`, async () => {
     await using server = new CaptureServer();

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { WatchedFile } from "../../sync/spool/copies.ts";
-import { UploadQueue } from "../../sync/queue/queue.ts";
+import { type IsAt, UploadQueue } from "../../sync/queue/queue.ts";
+import { isAt } from "../../sync/watch/watched_root.ts";
 import { FolderWatcher } from "../../sync/watch/watcher.ts";
 import type { FolderWatcherOptions } from "../../sync/watch/watcher_options.ts";
 import { eventually } from "./eventually.ts";
@@ -68,10 +69,12 @@ export class WatchedFolder implements AsyncDisposable {
 
   /** A watcher that takes each file once, by what the queue knows. */
   watcher(options: Partial<FolderWatcherOptions> = {}): FolderWatcher {
-    return new FolderWatcher([this.path], {
+    const isStillAt: IsAt = (path, fileId) => isAt(watcher.roots, path, fileId);
+    const watcher: FolderWatcher = new FolderWatcher([this.path], {
       settleMs: 50,
-      known: (files) => this.queue.knownWatched(files),
-      knownContent: (file, sha256) => this.queue.knownContent(file, sha256),
+      known: (files) => this.queue.knownWatched(files, isStillAt),
+      knownContent: (file, sha256) =>
+        this.queue.knownContent(file, sha256, isStillAt),
       onFinished: async (files) => {
         await this.onFinished(files);
         this.take(files);
@@ -80,6 +83,7 @@ export class WatchedFolder implements AsyncDisposable {
       log: (level, message) => this.logged.push(`${level} ${message}`),
       ...options,
     });
+    return watcher;
   }
 
   /** Starts a watcher, and waits until it has looked through the folder once. */

@@ -1,0 +1,57 @@
+/** One file with several names. */
+import { assertEquals } from "@std/assert";
+import { openDatabase } from "../../sync/queue/sqlite.ts";
+import { WatchedFolder } from "../helpers/watched_folder.ts";
+
+/** The names by which captures are known, relative to the folder. */
+function known(folder: WatchedFolder): string[] {
+  using database = openDatabase(folder.queue.path);
+  return database.prepare("SELECT filepath FROM watched_files").all()
+    .map(({ filepath }) => String(filepath).slice(folder.path.length + 1));
+}
+
+async function scan(folder: WatchedFolder): Promise<string[]> {
+  await folder.watcher({ settleMs: 0 }).scan();
+  return folder.names;
+}
+
+Deno.test("a file with two names is one capture, whichever comes when, and keeps the name that it was taken by", async () => {
+  await using folder = new WatchedFolder();
+  folder.write("m.raw");
+  Deno.linkSync(folder.join("m.raw"), folder.join("n.raw"));
+  assertEquals(await scan(folder), ["m.raw"]);
+  Deno.mkdirSync(folder.join("day"));
+  for (const name of ["a.raw", "z.raw", "day/m.raw"]) {
+    Deno.linkSync(folder.join("m.raw"), folder.join(name));
+    assertEquals(await scan(folder), ["m.raw"]);
+    assertEquals(known(folder), ["m.raw"]);
+  }
+  Deno.removeSync(folder.join("m.raw"));
+  assertEquals(await scan(folder), ["m.raw"]);
+  assertEquals(known(folder).length, 1);
+  assertEquals(known(folder).includes("m.raw"), false);
+});
+
+Deno.test("a name of a file that has metadata of its own is a capture of its own", async () => {
+  await using folder = new WatchedFolder();
+  folder.write("a.raw");
+  Deno.linkSync(folder.join("a.raw"), folder.join("b.raw"));
+  folder.write("b.raw.json", '{"door": 3}');
+  assertEquals(await scan(folder), ["a.raw", "b.raw"]);
+  assertEquals(await scan(folder), ["a.raw", "b.raw"]);
+});
+
+Deno.test("a file with two names is one capture on a disk that has another number since a restart", async () => {
+  await using folder = new WatchedFolder();
+  folder.write("z/a.raw");
+  Deno.mkdirSync(folder.join("b"));
+  await scan(folder);
+  Deno.linkSync(folder.join("z/a.raw"), folder.join("b/link.raw"));
+  await scan(folder);
+  {
+    using database = openDatabase(folder.queue.path);
+    database.exec("UPDATE watched_files SET file_id = 'ffff' || file_id");
+  }
+  assertEquals(await scan(folder), ["z/a.raw"]);
+  assertEquals(known(folder), ["z/a.raw"]);
+});
