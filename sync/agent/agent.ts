@@ -1,9 +1,11 @@
 import { delay } from "@std/async/delay";
-import type { Log } from "../host/log.ts";
 import { Wakeup } from "../host/wakeup.ts";
-import type { UploadQueue } from "../queue/queue.ts";
 import { acquireAgentLock } from "./agent_lock.ts";
-import type { RunOptions, SyncAgentOptions } from "./agent_options.ts";
+import type {
+  AgentParts,
+  RunOptions,
+  SyncAgentOptions,
+} from "./agent_options.ts";
 import { BatchCompleter } from "./batch_completer.ts";
 import { Delivery, TURN_MS } from "./delivery.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -29,34 +31,25 @@ const MAX_FRUITLESS = 5;
  * queue: a second one is refused.
  */
 export class SyncAgent {
-  readonly #options: SyncAgentOptions;
-  readonly #queue: UploadQueue;
-  readonly #log: Log;
-  readonly #patience: Patience;
-  readonly #throttle: Throttle;
+  readonly #parts: AgentParts;
   readonly #wakeup = new Wakeup();
   readonly #outcomes: OutcomeHandler;
   readonly #delivery: Delivery;
   readonly #report: ServerReport;
-  readonly #pause: PauseSwitch;
   readonly #heartbeat: Heartbeat;
   #syncRequested = 0;
   #probesRequested = 0;
 
   constructor(options: SyncAgentOptions) {
-    const { queue, uploader, concurrency, schedule, log = () => {} } = options;
+    const { queue, concurrency, schedule, log = () => {} } = options;
     const { throttle = new Throttle({ concurrency }) } = options;
-    this.#options = options;
-    this.#queue = queue;
-    this.#log = log;
-    this.#throttle = throttle;
-    const patience = this.#patience = new Patience(log);
-    const pause = this.#pause = new PauseSwitch(queue, { log, schedule });
-    this.#heartbeat = new Heartbeat(queue.path);
-    const { serverUrl } = uploader;
-    this.#report = new ServerReport(queue, { throttle, serverUrl, log });
+    const patience = new Patience(log);
     const completer = new BatchCompleter(queue, { patience, log });
+    const pause = new PauseSwitch(queue, { log, schedule });
     const parts = { ...options, throttle, log, completer, patience, pause };
+    this.#parts = parts;
+    this.#heartbeat = new Heartbeat(queue.path);
+    this.#report = new ServerReport(parts);
     this.#outcomes = new OutcomeHandler(parts);
     this.#delivery = new Delivery({
       ...parts,
@@ -83,12 +76,12 @@ export class SyncAgent {
     await this.#start(signal);
     try {
       await options.onLocked?.();
-      await this.#options.watcher?.scan();
+      await this.#parts.watcher?.scan();
       const report = await this.#pass(signal, signal);
       signal.throwIfAborted();
       return report;
     } finally {
-      this.#patience.try(() => this.#report.end());
+      this.#try(() => this.#report.end());
     }
   }
 
@@ -112,9 +105,8 @@ export class SyncAgent {
     const parts = [
       this.#watch(stop, options),
       this.#work(stop),
-      watchQueue(this.#queue, {
+      watchQueue(this.#parts, {
         onChange: () => this.#noticeChange(),
-        patience: this.#patience,
         signal: stop,
       }),
     ];
@@ -125,7 +117,7 @@ export class SyncAgent {
       await Promise.allSettled(parts);
       throw error;
     } finally {
-      this.#patience.try(() => this.#report.end());
+      this.#try(() => this.#report.end());
     }
   }
 
@@ -136,14 +128,15 @@ export class SyncAgent {
 
   /** Makes everything due and the server worth a probe, now. */
   hurry(): void {
-    this.#patience.try(() => this.#queue.makeAllDue());
-    this.#throttle.hurry();
+    const { queue, throttle } = this.#parts;
+    this.#try(() => queue.makeAllDue());
+    throttle.hurry();
     this.#wakeup.wake();
   }
 
   async #watch(stop: AbortSignal, options: RunOptions): Promise<void> {
     await options.onLocked?.();
-    const { watcher } = this.#options;
+    const { watcher } = this.#parts;
     if (watcher) await watcher.run(stop, options.onReady);
     else options.onReady?.();
   }
@@ -153,7 +146,7 @@ export class SyncAgent {
     let graceTimer: ReturnType<typeof setTimeout> | undefined;
     stop.addEventListener("abort", () => {
       this.#wakeup.wake();
-      const { graceMs = 10_000 } = this.#options;
+      const { graceMs = 10_000 } = this.#parts;
       graceTimer = setTimeout(() => abort.abort(), graceMs);
     }, { once: true });
     while (!stop.aborted) {
@@ -169,44 +162,48 @@ export class SyncAgent {
 
   /** Sends what is due, as a person asked for it. Short waits are waited out, while they bring something. */
   async #pass(stop: AbortSignal, abort: AbortSignal): Promise<PassReport> {
-    this.#pause.isAskedFor = true;
+    const { pause, throttle } = this.#parts;
+    pause.isAskedFor = true;
     for (let fruitless = 0; fruitless < MAX_FRUITLESS; fruitless++) {
       const { delivered } = this.#outcomes;
       await this.#delivery.drain(stop, abort);
       if (this.#outcomes.delivered > delivered) fruitless = 0;
-      const { standing, waitMs } = this.#throttle;
+      const { standing, waitMs } = throttle;
       const ms = Math.max(waitMs, this.#dueMs());
       const isOver = standing.state === "down" || ms > SHORT_WAIT_MS;
-      if (isOver || stop.aborted || this.#pause.isOn) break;
+      if (isOver || stop.aborted || pause.isOn) break;
       this.#turn();
       await delay(ms, { signal: stop }).catch(() => {});
     }
-    this.#pause.isAskedFor = false;
+    pause.isAskedFor = false;
     return this.#outcomes.takeReport();
   }
 
   /** How long until a capture is due, in milliseconds. */
   #dueMs(): number {
-    return this.#patience.try(() =>
-      this.#queue.getPending(1).length > 0 ? 0 : this.#queue.nextDueMs()
+    const { queue } = this.#parts;
+    return this.#try(() =>
+      queue.getPending(1).length > 0 ? 0 : queue.nextDueMs()
     ) ?? Infinity;
   }
 
   /** How long there is nothing to do; not long, because a wall clock may jump. */
   #idleMs(): number {
     if (this.#syncRequested > 0) return 0;
-    if (this.#pause.isOn) return Math.min(this.#pause.leftMs, TURN_MS);
-    const waitMs = this.#throttle.mode === "waiting"
-      ? this.#throttle.waitMs
-      : this.#patience.try(() => this.#queue.nextDueMs()) ?? TURN_MS;
+    const { pause, queue, throttle } = this.#parts;
+    if (pause.isOn) return Math.min(pause.leftMs, TURN_MS);
+    const waitMs = throttle.mode === "waiting"
+      ? throttle.waitMs
+      : this.#try(() => queue.nextDueMs()) ?? TURN_MS;
     return Math.min(waitMs, TURN_MS);
   }
 
   #noticeChange(): void {
-    this.#pause.look();
-    const state = this.#queue.getAgentState();
+    const { pause, queue, throttle } = this.#parts;
+    pause.look();
+    const state = queue.getAgentState();
     const { probesRequested, syncRequested, syncCompleted } = state;
-    if (probesRequested !== this.#probesRequested) this.#throttle.hurry();
+    if (probesRequested !== this.#probesRequested) throttle.hurry();
     this.#probesRequested = probesRequested;
     this.#wakeup.wake();
     if (syncRequested <= Math.max(syncCompleted, this.#syncRequested)) return;
@@ -215,35 +212,42 @@ export class SyncAgent {
   }
 
   #completeSync(requested: number): void {
-    const isDone = this.#patience.try(() => {
-      this.#queue.completeSync(requested);
+    const isDone = this.#try(() => {
+      this.#parts.queue.completeSync(requested);
       return true;
     });
     if (isDone && this.#syncRequested === requested) this.#syncRequested = 0;
   }
 
   async #acquireLock(): Promise<Disposable | undefined> {
-    return this.#options.lock ? undefined : await acquireAgentLock(this.#queue);
+    const { lock, queue } = this.#parts;
+    return lock ? undefined : await acquireAgentLock(queue);
   }
 
   async #start(signal: AbortSignal): Promise<void> {
+    const { log, pause, queue } = this.#parts;
     this.#heartbeat.beat();
-    const recover = () => this.#patience.try(() => this.#queue.recover());
+    const recover = () => this.#try(() => queue.recover());
     let interrupted = recover();
     while (interrupted === undefined && !signal.aborted) {
       await delay(1000, { signal }).catch(() => {});
       interrupted = recover();
     }
     const what = "Captures under way when the last agent ended, pending again";
-    if (interrupted) this.#log("info", `${what}: ${interrupted}`);
-    this.#patience.try(() => this.#pause.look());
-    this.#patience.try(() => this.#report.tell());
+    if (interrupted) log("info", `${what}: ${interrupted}`);
+    this.#try(() => pause.look());
+    this.#try(() => this.#report.tell());
+  }
+
+  /** Does something with the queue, if that can be used now. */
+  #try<T>(body: () => T): T | undefined {
+    return this.#parts.patience.try(body);
   }
 
   #turn(): void {
     this.#heartbeat.beat();
-    this.#pause.tick();
-    this.#patience.try(() => this.#report.tell());
-    this.#options.onTurn?.();
+    this.#parts.pause.tick();
+    this.#try(() => this.#report.tell());
+    this.#parts.onTurn?.();
   }
 }

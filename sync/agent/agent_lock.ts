@@ -1,6 +1,7 @@
 import { delay } from "@std/async/delay";
 import { dirname, join } from "@std/path";
 import { ProcessLock } from "../host/lock.ts";
+import type { UploadQueue } from "../queue/queue.ts";
 
 /** Another process is this queue's agent. */
 export class AgentRunningError extends Error {
@@ -25,10 +26,9 @@ export function agentLockPath(queuePath: string): string {
  *
  * @throws {AgentRunningError} if another process is its agent.
  */
-export async function acquireAgentLock(queue: {
-  path: string;
-  getAgentState(): { pid: number | null };
-}): Promise<ProcessLock> {
+export async function acquireAgentLock(
+  queue: UploadQueue,
+): Promise<ProcessLock> {
   const path = agentLockPath(queue.path);
   // Somebody may just be looking whether an agent runs.
   for (let tries = 0; tries < 3; tries++) {

@@ -5,7 +5,9 @@ import type { OpenOriginal } from "../spool/private_copy.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { OutcomeKind } from "../upload/outcome.ts";
 import type { CaptureUploader, UploadResult } from "../upload/uploader.ts";
-import type { Schedule } from "./pause_switch.ts";
+import type { BatchCompleter } from "./batch_completer.ts";
+import type { Patience } from "./patience.ts";
+import type { PauseSwitch, Schedule } from "./pause_switch.ts";
 import type { Throttle } from "./throttle.ts";
 
 /** What brings captures into the queue while the agent runs; `FolderWatcher` is one. */
@@ -93,6 +95,15 @@ export interface SyncAgentOptions {
   onAttempt?: (attempt: EndedAttempt) => void;
   /** Is called at every turn of the loop that does the work, at least every 5 s. */
   onTurn?: () => void;
+}
+
+/** What the parts of an agent share. */
+export interface AgentParts extends SyncAgentOptions {
+  throttle: Throttle;
+  log: Log;
+  completer: BatchCompleter;
+  patience: Patience;
+  pause: PauseSwitch;
 }
 
 /** Options for `SyncAgent.run`. */

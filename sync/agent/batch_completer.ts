@@ -39,7 +39,7 @@ export class UnrecordedError extends Error {
  * the process dies is sent again with the same key: it costs an upload and no more.
  */
 export class BatchCompleter {
-  readonly #queue: Pick<UploadQueue, "complete">;
+  readonly #queue: UploadQueue;
   readonly #patience: Patience;
   readonly #log: Log;
   readonly #waiting: Completed[] = [];
@@ -50,7 +50,7 @@ export class BatchCompleter {
   #following: Promise<void> = Promise.resolve();
 
   constructor(
-    queue: Pick<UploadQueue, "complete">,
+    queue: UploadQueue,
     { patience, log }: { patience: Patience; log: Log },
   ) {
     this.#queue = queue;

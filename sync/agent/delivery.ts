@@ -5,27 +5,16 @@ import type { Wakeup } from "../host/wakeup.ts";
 import type { QueuedCapture } from "../queue/queue.ts";
 import { openByPath } from "../spool/private_copy.ts";
 import type { KnownCapture } from "../upload/capture_file.ts";
-import type { SyncAgentOptions } from "./agent_options.ts";
-import type { BatchCompleter } from "./batch_completer.ts";
+import type { AgentParts } from "./agent_options.ts";
 import type { OutcomeHandler } from "./outcome_handler.ts";
-import type { Patience } from "./patience.ts";
-import type { PauseSwitch } from "./pause_switch.ts";
 import { Prefetch } from "./prefetch.ts";
-import type { Throttle } from "./throttle.ts";
 
 /** What {@linkcode Delivery} needs. */
-export interface DeliveryOptions
-  extends
-    Pick<SyncAgentOptions, "queue" | "uploader" | "spool" | "openOriginal"> {
-  throttle: Throttle;
+type DeliveryParts = AgentParts & {
   outcomes: OutcomeHandler;
-  completer: BatchCompleter;
-  patience: Patience;
   wakeup: Wakeup;
-  pause: PauseSwitch;
-  /** Is called at every turn of the loop that does the work, at least every 5 s. */
   onTurn: () => void;
-}
+};
 
 /** The longest time between two turns of a loop, in milliseconds. */
 export const TURN_MS = 5_000;
@@ -35,12 +24,12 @@ const LARGE_BYTES = 100 * 1024 * 1024;
 
 /** Claims captures, uploads several at a time, and hands each one's outcome on. */
 export class Delivery {
-  readonly #options: DeliveryOptions;
+  readonly #options: DeliveryParts;
   readonly #prefetch: Prefetch;
   /** How many large captures are on their way. */
   #large = 0;
 
-  constructor(options: DeliveryOptions) {
+  constructor(options: DeliveryParts) {
     this.#options = options;
     this.#prefetch = new Prefetch(options.queue);
   }
@@ -63,7 +52,9 @@ export class Delivery {
         const isStarved = this.#begin(running, stop, abort);
         onTurn();
         if (running.size === 0) break;
-        if (isStarved) await outcomes.noOthers(abort, { afterMs: TURN_MS });
+        if (isStarved) {
+          await outcomes.suspects.noOthers(abort, { afterMs: TURN_MS });
+        }
         // Every upload that ends wakes it, and everything that is enqueued.
         const mayResume = throttle.mode === "waiting" && !stop.aborted &&
           !pause.isOn;
@@ -72,7 +63,7 @@ export class Delivery {
     } finally {
       clearInterval(turns);
       await Promise.all(running);
-      await outcomes.noOthers(abort);
+      await outcomes.suspects.noOthers(abort);
       await this.#options.completer.end(abort, onTurn);
       this.#options.patience.try(() => this.#prefetch.release());
     }
@@ -83,7 +74,9 @@ export class Delivery {
     const { throttle, outcomes, pause } = this.#options;
     if (stop.aborted || pause.isOn) return;
     if (throttle.mode !== "waiting" || throttle.waitMs > 0) return;
-    const problem = throttle.probes ? await outcomes.probe(stop) : null;
+    const problem = throttle.probes
+      ? await outcomes.suspects.probe(stop)
+      : null;
     if (!stop.aborted) throttle.resume(problem);
   }
 

@@ -1,10 +1,8 @@
 import { metadataHash } from "../capture/metadata_hash.ts";
-import type { Log } from "../host/log.ts";
 import type { Completion, QueuedCapture } from "../queue/queue.ts";
 import type { UploadResult } from "../upload/uploader.ts";
-import type { SyncAgentOptions } from "./agent_options.ts";
+import type { AgentParts } from "./agent_options.ts";
 import { AttemptLog } from "./attempt_log.ts";
-import type { BatchCompleter } from "./batch_completer.ts";
 import { postponed, recordOf, SNOOZE_MS, snoozeMs } from "./postponement.ts";
 import { type Attempt, Suspects } from "./suspects.ts";
 import type { Throttle } from "./throttle.ts";
@@ -21,24 +19,6 @@ export interface PassReport {
 /** Where the file of a capture was missed that may be found elsewhere. */
 type Missed = Pick<Completion, "missedAt">;
 
-/** What {@linkcode OutcomeHandler} needs. */
-export interface OutcomeHandlerOptions extends
-  Pick<
-    SyncAgentOptions,
-    | "queue"
-    | "uploader"
-    | "spool"
-    | "onDelivered"
-    | "onMissed"
-    | "onFailed"
-    | "onAttempt"
-    | "snoozeMs"
-  > {
-  throttle: Throttle;
-  completer: BatchCompleter;
-  log: Log;
-}
-
 /** The longest that a capture is snoozed for a reason of its own, in milliseconds. */
 const MAX_SNOOZE_MS = 3_600_000;
 /** The same where it may be the server's: once that is mended it should not take long. */
@@ -46,19 +26,19 @@ const MAX_PAUSE_MS = 600_000;
 
 /** Decides what an attempt means: for the capture, for the throttle, for the log. */
 export class OutcomeHandler {
-  readonly #options: OutcomeHandlerOptions;
+  readonly suspects: Suspects;
+  readonly #options: AgentParts;
   readonly #throttle: Throttle;
   readonly #log: AttemptLog;
   readonly #snoozeMs: number;
-  readonly #suspects: Suspects;
   #report: PassReport = { delivered: 0, failed: 0, postponed: 0 };
 
-  constructor(options: OutcomeHandlerOptions) {
+  constructor(options: AgentParts) {
     this.#options = options;
     this.#throttle = options.throttle;
     this.#log = new AttemptLog(options.log);
     this.#snoozeMs = options.snoozeMs ?? SNOOZE_MS;
-    this.#suspects = new Suspects({
+    this.suspects = new Suspects({
       ...options,
       onOwnFault: (attempt) => this.#blame(attempt),
       onServersFault: (attempt, isReady) => {
@@ -105,7 +85,7 @@ export class OutcomeHandler {
     switch (outcome) {
       case "delivered":
         this.#deliver(capture, result);
-        return this.#suspects.delivered(options.startedMs);
+        return this.suspects.delivered(options.startedMs);
       case "rejected":
         // Without an answer the server was not asked.
         if (result.status === null) return this.#miss(attempt);
@@ -120,7 +100,7 @@ export class OutcomeHandler {
       case "unavailable":
       case "server_error":
       case "refused":
-        return await this.#suspects.add(attempt, options.signal);
+        return await this.suspects.add(attempt, options.signal);
     }
   }
 
@@ -133,7 +113,7 @@ export class OutcomeHandler {
     this.#log.unforeseen(capture, cause);
     const error = cause instanceof Error ? cause.message : String(cause);
     const endedMs = performance.now();
-    await this.#suspects.add(
+    await this.suspects.add(
       { capture, error, reason: error, endedMs },
       signal,
     );
@@ -154,16 +134,6 @@ export class OutcomeHandler {
         if (this.#hasFailed(id)) this.#fail(attempt);
       },
     });
-  }
-
-  /** There is nothing else to send; see {@linkcode Suspects}. */
-  noOthers(signal: AbortSignal, options?: { afterMs: number }): Promise<void> {
-    return this.#suspects.noOthers(signal, options);
-  }
-
-  /** Asks the server whether it is ready; returns why it is not, or `null`. */
-  probe(signal: AbortSignal): Promise<string | null> {
-    return this.#suspects.probe(signal);
   }
 
   #blame(attempt: Attempt): void {

@@ -9,7 +9,7 @@ export type Schedule = Pick<WeekTable<boolean>, "at" | "until">;
 export class PauseSwitch {
   /** Whether a person asks for a delivery now, whatever the schedule says. */
   isAskedFor = false;
-  readonly #queue: Pick<UploadQueue, "getPause">;
+  readonly #queue: UploadQueue;
   readonly #log: Log;
   readonly #schedule: Schedule | undefined;
   #untilMs: number | null = null;
@@ -17,7 +17,7 @@ export class PauseSwitch {
   #begun = new AbortController();
 
   constructor(
-    queue: Pick<UploadQueue, "getPause">,
+    queue: UploadQueue,
     { log, schedule }: { log: Log; schedule?: Schedule | undefined },
   ) {
     this.#queue = queue;

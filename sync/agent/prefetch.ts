@@ -10,7 +10,7 @@ const MAX_CLAIM = 128;
  * many: the faster they are begun, the more are claimed together.
  */
 export class Prefetch {
-  readonly #queue: Pick<UploadQueue, "claim" | "complete">;
+  readonly #queue: UploadQueue;
   readonly #now: () => number;
   #claimed: QueuedCapture[] = [];
   /** How many were claimed together the last time, and when. */
@@ -19,7 +19,7 @@ export class Prefetch {
 
   /** @param now A clock that never jumps, in milliseconds. */
   constructor(
-    queue: Pick<UploadQueue, "claim" | "complete">,
+    queue: UploadQueue,
     now: () => number = () => performance.now(),
   ) {
     this.#queue = queue;

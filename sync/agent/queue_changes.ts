@@ -1,7 +1,6 @@
 import { Wakeup } from "../host/wakeup.ts";
-import type { UploadQueue } from "../queue/queue.ts";
 import { agentLockPath } from "./agent_lock.ts";
-import type { Patience } from "./patience.ts";
+import type { AgentParts } from "./agent_options.ts";
 
 /**
  * How often it is looked whether another process changed the queue, in
@@ -16,12 +15,8 @@ const LOOK_MS = 2_000;
  * @param options `onChange` is called once at the start, too.
  */
 export async function watchQueue(
-  queue: Pick<UploadQueue, "path" | "dataVersion">,
-  { onChange, patience, signal }: {
-    onChange: () => void;
-    patience: Patience;
-    signal: AbortSignal;
-  },
+  { queue, patience }: AgentParts,
+  { onChange, signal }: { onChange: () => void; signal: AbortSignal },
 ): Promise<void> {
   const touches = touchesOf(agentLockPath(queue.path), signal);
   let seen: number | undefined;

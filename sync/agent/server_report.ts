@@ -1,25 +1,16 @@
-import type { Log } from "../host/log.ts";
-import type { UploadQueue } from "../queue/queue.ts";
+import type { AgentParts } from "./agent_options.ts";
 import { OutageLog } from "./outage_log.ts";
-import type { Throttle } from "./throttle.ts";
 
 /** Tells the log, and through the queue other processes, how the server stands. */
 export class ServerReport {
-  readonly #queue: UploadQueue;
-  readonly #throttle: Throttle;
-  readonly #serverUrl: string;
+  readonly #parts: AgentParts;
   readonly #outages: OutageLog;
   #said: unknown;
   #probeAt: number | null = null;
 
-  constructor(
-    queue: UploadQueue,
-    options: { throttle: Throttle; serverUrl: string; log: Log },
-  ) {
-    this.#queue = queue;
-    this.#throttle = options.throttle;
-    this.#serverUrl = options.serverUrl;
-    this.#outages = new OutageLog(options.log);
+  constructor(parts: AgentParts) {
+    this.#parts = parts;
+    this.#outages = new OutageLog(parts.log);
   }
 
   /**
@@ -27,24 +18,24 @@ export class ServerReport {
    * @throws {DatabaseError} if the queue cannot be used.
    */
   tell(isLast = false): void {
-    const { standing } = this.#throttle;
+    const { queue, throttle, uploader } = this.#parts;
+    const { standing, nextProbeAt } = throttle;
     const waiting = () => {
-      const { pending, uploading } = this.#queue.getStats();
+      const { pending, uploading } = queue.getStats();
       return pending + uploading;
     };
     this.#outages.note(standing, { waiting, isLast });
-    const probeAt = this.#throttle.nextProbeAt;
-    if (standing === this.#said && probeAt === this.#probeAt) return;
-    this.#queue.setAgentState({
+    if (standing === this.#said && nextProbeAt === this.#probeAt) return;
+    queue.setAgentState({
       pid: Deno.pid,
-      serverUrl: this.#serverUrl,
+      serverUrl: uploader.serverUrl,
       serverState: standing.state,
       serverReason: standing.reason,
       serverSince: standing.since,
-      nextProbeAt: probeAt,
+      nextProbeAt,
     });
     this.#said = standing;
-    this.#probeAt = probeAt;
+    this.#probeAt = nextProbeAt;
   }
 
   /**
@@ -55,6 +46,6 @@ export class ServerReport {
   end(): void {
     this.tell(true);
     this.#said = undefined;
-    this.#queue.setAgentState({ nextProbeAt: null, pid: null });
+    this.#parts.queue.setAgentState({ nextProbeAt: null, pid: null });
   }
 }

@@ -1,6 +1,6 @@
 import type { QueuedCapture } from "../queue/queue.ts";
 import type { Readiness, UploadResult } from "../upload/uploader.ts";
-import type { SyncAgentOptions } from "./agent_options.ts";
+import type { AgentParts } from "./agent_options.ts";
 import { statusText } from "../upload/status_text.ts";
 import type { Throttle } from "./throttle.ts";
 
@@ -17,9 +17,8 @@ export interface Attempt {
   endedMs: number;
 }
 
-/** What {@linkcode Suspects} needs. */
-export interface SuspectsOptions extends Pick<SyncAgentOptions, "uploader"> {
-  throttle: Throttle;
+/** What is done about captures whose fault it is, or is not. */
+interface Blame {
   /** Is called with a capture that failed while others passed. */
   onOwnFault: (attempt: Attempt) => void;
   /**
@@ -44,13 +43,13 @@ const NO_HEALTH_PAGE = [404, 405, 501];
  * delivered, or some have failed in a row, or the server is known to be down.
  */
 export class Suspects {
-  readonly #options: SuspectsOptions;
+  readonly #options: Pick<AgentParts, "uploader"> & Blame;
   readonly #throttle: Throttle;
   #suspects: Attempt[] = [];
   #deliveredMs = -Infinity;
   #probing: Promise<Readiness> | undefined;
 
-  constructor(options: SuspectsOptions) {
+  constructor(options: Pick<AgentParts, "uploader" | "throttle"> & Blame) {
     this.#options = options;
     this.#throttle = options.throttle;
   }
