@@ -1,5 +1,5 @@
 import { either } from "./closest.ts";
-import type { OptionName } from "./options.ts";
+import { type OptionName, OPTIONS, shownValue } from "./options.ts";
 
 /** The command line or the environment cannot be used as it is. */
 export class UsageError extends Error {
@@ -163,10 +163,11 @@ export class Given {
   wrong(
     name: OptionName,
     expected: string,
-    value = this.text(name),
+    value = this.text(name) ?? "",
   ): UsageError {
+    const shown = shownValue(OPTIONS[name], value);
     return new UsageError(
-      `Cannot use ${this.source(name)} "${value}": expected ${expected}`,
+      `Cannot use ${this.source(name)} "${shown}": expected ${expected}`,
     );
   }
 }

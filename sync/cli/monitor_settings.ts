@@ -64,9 +64,14 @@ function readListen(given: Given): MonitorSettings["listen"] {
 function readHeartbeatUrl(given: Given): string | null {
   const text = given.text("heartbeat-url");
   if (text === undefined) return null;
-  const protocol = URL.canParse(text) ? new URL(text).protocol : "";
-  if (protocol === "https:" || protocol === "http:") return text;
-  throw given.wrong("heartbeat-url", "an address that begins with https://");
+  const { protocol = "", username, password } = URL.parse(text) ?? {};
+  if (protocol !== "https:" && protocol !== "http:") {
+    throw given.wrong("heartbeat-url", "an address that begins with https://");
+  }
+  if (username || password) {
+    throw given.wrong("heartbeat-url", "an address without credentials");
+  }
+  return text;
 }
 
 function readOtlp(env: Ambient["env"]): OtlpSettings | null {

@@ -7,6 +7,7 @@ import { answerTo } from "../monitor/monitor.ts";
 import { encodeOtlp } from "../monitor/otlp.ts";
 import type { HistoryPoint } from "../monitor/status_report.ts";
 import { post } from "../upload/post.ts";
+import { isReadableOnTheWay } from "../upload/server_url.ts";
 import type { Settings } from "./config.ts";
 import { readReport } from "./status_report.ts";
 import type { Store } from "./store.ts";
@@ -40,6 +41,8 @@ export class Monitoring {
     const report = () => readReport({ settings, look: store });
     const every = (ms: number, what: string, act: Act) =>
       this.#every(ms, what, act, { log, signal });
+    warnOfReadable(log, "The heartbeat goes", heartbeatUrl);
+    warnOfReadable(log, "Metrics with their headers go", otlp?.url);
     const { sample, points } = dayOf(store.queue);
     await Promise.all([
       listen && every(SAMPLE_MS, "take a sample", sample),
@@ -94,6 +97,16 @@ export class Monitoring {
       await delay(ms, { signal }).catch(() => {});
     }
   }
+}
+
+/** Names the host only: the rest of the address may be a secret. */
+function warnOfReadable(log: Log, what: string, address?: string | null): void {
+  const url = address ? new URL(address) : undefined;
+  if (!url || !isReadableOnTheWay(url)) return;
+  log(
+    "warn",
+    `${what} to ${url.origin} in plain http://, readable by everybody on the way; expected https://`,
+  );
 }
 
 type Act = () => void | Promise<void>;

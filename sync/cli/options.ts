@@ -8,6 +8,8 @@ export interface OptionSpec {
   value?: string;
   /** Whether it may be given several times. */
   repeatable?: boolean;
+  /** What its value is where that may hold a secret; see {@linkcode shownValue}. */
+  secret?: "address" | "command";
   help: string;
 }
 
@@ -87,6 +89,20 @@ export const OPTIONS = {
   },
   "json": { help: "Print JSON" },
 } as const satisfies Record<string, OptionSpec>;
+
+/**
+ * Returns as much of an option's value as may be shown: of an address that is a
+ * secret only where it leads, of a command only the program.
+ */
+export function shownValue({ secret }: OptionSpec, text: string): string {
+  if (secret === "command") {
+    const [program] = /^[\w./-]+(?=\s|$)/.exec(text) ?? [];
+    return program === text ? text : `${program ?? ""} …`.trim();
+  }
+  if (secret === undefined) return text;
+  const { host, origin } = URL.parse(text) ?? {};
+  return host ? `${origin}/…` : "…";
+}
 
 /** The name of an option, without its dashes. */
 export type OptionName = keyof typeof OPTIONS;

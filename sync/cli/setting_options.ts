@@ -28,6 +28,7 @@ export const SETTING_OPTIONS = {
   "token-command": {
     env: "JARVIS_TOKEN_COMMAND",
     value: "COMMAND",
+    secret: "command",
     help: "Shell command that prints the server's token",
   },
   "ca-file": {
@@ -171,6 +172,7 @@ export const SETTING_OPTIONS = {
   "heartbeat-url": {
     env: "JARVIS_HEARTBEAT_URL",
     value: "URL",
+    secret: "address",
     help: "Post to this address every minute while all is well",
   },
   "log-level": {

@@ -29,6 +29,8 @@ export async function post(url: string, options: PostOptions): Promise<void> {
         : { "content-type": "application/json", ...headers },
       body: json === undefined ? null : JSON.stringify(json),
       signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+      // It would take the headers elsewhere.
+      redirect: "manual",
       client,
     });
     await response.body?.cancel();

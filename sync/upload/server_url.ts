@@ -46,14 +46,18 @@ export function parseServerUrl(
         'which may name another machine; expected "127.0.0.1"',
     );
   }
-  const insecure = url.protocol === "http:" && !isThisMachine(url.hostname);
-  if (insecure && !options.allowInsecure) {
+  if (isReadableOnTheWay(url) && !options.allowInsecure) {
     throw new TypeError(
       `Cannot use "${url.origin}": plain http:// to another machine sends captures and token ` +
         "readable by everybody on the way; expected https://, or insecure transfer to be allowed",
     );
   }
   return url.origin + url.pathname.replace(/\/+$/, "");
+}
+
+/** Whether it is plain `http://` to another machine. */
+export function isReadableOnTheWay({ protocol, hostname }: URL): boolean {
+  return protocol === "http:" && !isThisMachine(hostname);
 }
 
 /** Whether what is sent to a host stays on this machine for certain. */

@@ -60,7 +60,7 @@ const WRONG: Partial<Record<OptionName, [values: string[], expected: string]>> =
       "an address and a port like 127.0.0.1:9464",
     ],
     "heartbeat-url": [
-      ["here", "ftp://x"],
+      ["here", "ftp://x/y", "here:hush"],
       "an address that begins with https://",
     ],
     "listen-anywhere": [["maybe"], "true or false"],
@@ -107,9 +107,15 @@ for (const [name, wrong] of Object.entries(WRONG)) {
       both.forEach((result, i) => {
         if (!result) return;
         const source = i === 0 ? `--${option}` : env;
+        // Its path may be a secret, and so may be all of what is no address.
+        const shown = option !== "heartbeat-url"
+          ? value
+          : value.startsWith("ftp")
+          ? "ftp://x/…"
+          : "…";
         const what = option === "metadata-json"
           ? `--metadata-json: `
-          : `Cannot use ${source} "${value}": expected ${expected}\n`;
+          : `Cannot use ${source} "${shown}": expected ${expected}\n`;
         assertEquals(result.code, 2, `${source} ${value}`);
         assertEquals(result.stderr.includes(what), true, result.stderr);
         assertEquals(result.stderr.includes(expected), true, result.stderr);
@@ -296,6 +302,43 @@ Deno.test("the server's address is checked, and the option named that gave it", 
     settings(["--server", "http://127.0.0.1:8000/below/"]).server,
     "http://127.0.0.1:8000/below",
   );
+});
+
+Deno.test("config and messages show of a heartbeat's address where it leads, of the token's command the program", async () => {
+  const shown: [name: string, text: string, shown: string][] = [
+    [
+      "heartbeat-url",
+      "https://ping.example/hush?x=hush#hush",
+      "https://ping.example/…",
+    ],
+    ["heartbeat-url", "http://ping.example:8080", "http://ping.example:8080/…"],
+    ["token-command", "/usr/bin/printf hush", "/usr/bin/printf …"],
+    ["token-command", "KEY=hush printf a", "…"],
+    ["token-command", "/bin/hostname", "/bin/hostname"],
+  ];
+  for (const [name, text, expected] of shown) {
+    for (const more of [[], ["--json"]]) {
+      const args = ["config", `--${name}`, text, ...more];
+      const { code, stdout, stderr } = await runInProcess(args, { HOME });
+      assertEquals(code, 0, stderr);
+      assertEquals(stdout.includes("hush"), false, stdout);
+      const line = more.length > 0
+        ? `{"name":"${name}","value":"${expected}",`
+        : `${name.padEnd(16)} ${expected} (--${name})\n`;
+      assertEquals(stdout.includes(line), true, stdout);
+    }
+  }
+  for (
+    const text of ["http://u:hush@ping.example/hush", "u:hush@ping.example"]
+  ) {
+    const { code, stderr } = await runInProcess(
+      ["run", "--heartbeat-url", text],
+      { HOME },
+    );
+    assertEquals(code, 2);
+    assertEquals(stderr.includes("hush"), false, stderr);
+    assertEquals(stderr.includes('Cannot use --heartbeat-url "'), true, stderr);
+  }
 });
 
 Deno.test("the queue is kept where XDG says, unless that is relative", {

@@ -250,6 +250,56 @@ Deno.test("a heartbeat that is not taken is told without its address, once", {
   assertEquals(agent.stderr.includes("secret"), false);
 });
 
+Deno.test(
+  "a heartbeat or metrics in plain http to another machine are said in the log",
+  {
+    ignore,
+  },
+  async () => {
+    await using server = new CaptureServer();
+    const secrets = { OTEL_EXPORTER_OTLP_HEADERS: "x-key=secret" };
+    const away = "http://away.invalid:1/secret";
+    const here = "http://localhost:9/secret";
+    const addresses: [string, RegExp][] = [
+      [
+        away,
+        /to http:\/\/away\.invalid:1 in plain http:\/\/, readable by every/g,
+      ],
+      [here, /plain http/g],
+    ];
+    for (const [url, warning] of addresses) {
+      const env = { ...secrets, OTEL_EXPORTER_OTLP_ENDPOINT: url };
+      await using host = new Host(server.url, env);
+      await using agent = await host.startAgent("--heartbeat-url", url);
+      await agent.said("Cannot send the heartbeat");
+      await agent.said("Cannot push the metrics");
+      const count = url === away ? 2 : 0;
+      assertEquals(
+        agent.stderr.match(warning)?.length ?? 0,
+        count,
+        agent.stderr,
+      );
+      assertEquals(agent.stderr.includes("secret"), false, agent.stderr);
+    }
+  },
+);
+
+Deno.test("a heartbeat that is redirected goes nowhere else", {
+  ignore,
+}, async () => {
+  await using elsewhere = new Receiver();
+  await using redirecting = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => Response.redirect(`${elsewhere.url}/taken`, 307),
+  );
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const url = `http://127.0.0.1:${redirecting.addr.port}/ping`;
+  await using agent = await host.startAgent("--heartbeat-url", url);
+  await agent.said("answered HTTP 307");
+  assertEquals(elsewhere.posts, []);
+});
+
 Deno.test("metrics are pushed by OTLP to where OpenTelemetry's variables say", {
   ignore,
 }, async () => {

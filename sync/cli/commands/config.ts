@@ -1,11 +1,16 @@
 import { type CommandContext, ExitCode } from "../command.ts";
-import { OPTIONS, type OptionSpec, RUN_OPTIONS } from "../options.ts";
+import {
+  OPTIONS,
+  type OptionSpec,
+  RUN_OPTIONS,
+  shownValue,
+} from "../options.ts";
 
-/** Shows each setting with its value, and where that comes from. */
+/** Shows each setting with its value, less what may be secret of it, and where that comes from. */
 export function run({ settings, given, settingsFile, out }: CommandContext) {
   const rows = ["config" as const, ...RUN_OPTIONS].map((name) => {
     const spec: OptionSpec = OPTIONS[name];
-    const texts = given.texts(name);
+    const texts = given.texts(name).map((text) => shownValue(spec, text));
     return {
       name,
       value: texts.length > 0 ? texts.join(", ") : standardOf(spec),

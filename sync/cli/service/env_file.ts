@@ -53,9 +53,9 @@ export function updateEnvFile(
     const value = changes.get(name);
     if (value === undefined) return line;
     left.delete(name);
-    return old === value ? line : `${name}=${quote(value)}`;
+    return old === value ? line : written(name, value);
   });
-  const added = [...left].map(([name, value]) => `${name}=${quote(value)}`);
+  const added = [...left].map(([name, value]) => written(name, value));
   return [...updated, ...added, ""].join("\n");
 }
 
@@ -66,17 +66,17 @@ function assignment(
   return name === undefined ? undefined : { name, value: unquote(text!) };
 }
 
-function quote(value: string): string {
+function written(name: string, value: string): string {
   if (UNFIT.test(value)) {
+    // The value may be a secret.
     throw new TypeError(
-      `Cannot keep ${
-        JSON.stringify(value)
-      } as a setting: expected one line without control characters`,
+      `Cannot keep the value of ${name} as a setting: expected one line without control characters`,
     );
   }
-  return /^[\w@%+=:,./-]+$/.test(value)
+  const quoted = /^[\w@%+=:,./-]+$/.test(value)
     ? value
     : `"${value.replace(/["\\`$]/g, "\\$&")}"`;
+  return `${name}=${quoted}`;
 }
 
 function unquote(text: string): string {

@@ -75,10 +75,11 @@ Deno.test("what updateEnvFile() writes, parseEnvFile() reads", () => {
   assertEquals(parseEnvFile(updateEnvFile("", variables)), variables);
 });
 
-Deno.test("updateEnvFile() refuses a value that would begin a line of its own", () => {
-  assertThrows(
-    () => updateEnvFile("", new Map([["A", "1\nB=2"]])),
+Deno.test("updateEnvFile() refuses a value that would begin a line of its own, and does not repeat it", () => {
+  const error = assertThrows(
+    () => updateEnvFile("", new Map([["A", "hush\nB=2"]])),
     TypeError,
-    "expected one line",
+    "the value of A as a setting: expected one line",
   );
+  assertEquals(error.message.includes("hush"), false);
 });
