@@ -1,6 +1,7 @@
 import type { Log } from "../host/log.ts";
 import type { IsAt, SeenFile } from "../queue/queue.ts";
 import { TidyUp } from "../watch/after_upload.ts";
+import { LateSidecars } from "../watch/late_sidecars.ts";
 import { isAt } from "../watch/watched_root.ts";
 import { FolderWatcher } from "../watch/watcher.ts";
 import type { Settings } from "./config.ts";
@@ -19,8 +20,15 @@ export function createWatcher(
     log,
     known: (files) => queue.knownWatched(files, isStillAt),
     knownContent: (file, sha256) => queue.knownContent(file, sha256, isStillAt),
+    onSidecar: ({ path, identity }, sidecar) => {
+      const known = queue.deliveredFile({ path, identity });
+      if (known) late.found({ ...known, path, identity }, sidecar);
+    },
     // The agent may have ended between the delivery and tidying up.
-    onDelivered: (file) => whenDelivered(file, "tidy"),
+    onDelivered: async ({ path, identity }) => {
+      const known = queue.deliveredFile({ path, identity });
+      if (known) await tidyUp.tidy({ ...known, path, identity });
+    },
     onTurn: () => tidyUp.retry(),
     onFinished: async (files) => {
       const left = await intake.addWatched(files, { copyUpToBytes });
@@ -40,12 +48,19 @@ export function createWatcher(
       }
     },
   });
-  const whenDelivered = async (file: SeenFile, act: "tidy" | "delivered") => {
-    const delivered = queue.deliveredFile(file);
-    if (!delivered) return;
-    // It may have been renamed since it was claimed.
-    const { path } = act === "tidy" ? file : delivered;
-    await tidyUp[act]({ ...delivered, path, identity: file.identity });
+  const late = new LateSidecars({
+    roots: watcher.roots,
+    afterUpload,
+    log,
+    onSaid: (id) => queue.markSidecarTold(id),
+  });
+  const delivered = async ({ path, identity }: SeenFile) => {
+    const known = queue.deliveredFile({ path, identity });
+    if (!known) return;
+    // By the name that it was seen by last: it may have been renamed since it was claimed.
+    const file = { ...known, identity };
+    late.delivered(file);
+    await tidyUp.tidy(file);
   };
-  return { watcher, delivered: (file) => whenDelivered(file, "delivered") };
+  return { watcher, delivered };
 }

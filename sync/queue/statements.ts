@@ -145,10 +145,13 @@ const STATEMENTS = {
        mtime_ms = coalesce(?, mtime_ms), ctime_ms = coalesce(?, ctime_ms),
        sha256 = coalesce(?, sha256), metadata_sha256 = ? WHERE capture_id = ?`,
   deliveredWatched:
-    `SELECT capture_id AS id, filepath AS path, sha256, metadata_sha256 AS metadataSha256
+    `SELECT capture_id AS id, filepath AS path, sha256, metadata_sha256 AS metadataSha256,
+       since AS sinceMs
      FROM watched_files WHERE file_id = ? AND state = 'delivered'`,
   watchedIsRemoved:
     "UPDATE watched_files SET state = 'removed', since = ? WHERE capture_id = ?",
+  forgetMetadata:
+    "UPDATE watched_files SET metadata_sha256 = NULL WHERE capture_id = ?",
   forgetWatchedName:
     "UPDATE watched_files SET filepath = '' WHERE capture_id = ?",
   forgetWatchedCapture: "DELETE FROM watched_files WHERE capture_id = ?",

@@ -30,8 +30,10 @@ export interface DeliveredCapture {
   path: string;
   /** Of its bytes, in hexadecimal; `null` if that is not known. */
   sha256: string | null;
-  /** The same of its metadata. */
+  /** The same of its metadata; `null` as well once a sidecar was told of that was not sent. */
   metadataSha256: string | null;
+  /** When it was delivered, in milliseconds since 1970. */
+  sinceMs: number;
 }
 
 /** Whether a path leads to the file with this device and inode, `fileId`. */
@@ -108,6 +110,11 @@ export class WatchedFiles extends AgentRow {
   deliveredFile(file: SeenFile): DeliveredCapture | undefined {
     const [, key] = watchedValues(file.path, file.identity);
     return this.sql.deliveredWatched.get<DeliveredCapture>(key!);
+  }
+
+  /** Says that a person was told of a sidecar that came too late for a capture. */
+  markSidecarTold(id: string): void {
+    this.file.write((sql) => sql.forgetMetadata.run(id));
   }
 
   /**

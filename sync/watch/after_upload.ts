@@ -1,17 +1,12 @@
 import { dirname } from "@std/path";
-import { metadataHash } from "../capture/metadata_hash.ts";
 import type { Folder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
-import {
-  type FileIdentity,
-  isSameFile,
-  isSameVersion,
-} from "../host/opened_file.ts";
+import { type FileIdentity, isSameVersion } from "../host/opened_file.ts";
 import { readHashed } from "../host/sha256.ts";
 import type { KnownIdentity } from "../queue/capture_row.ts";
 import type { DeliveredCapture } from "../queue/queue.ts";
 import { type Departing, MoveTarget } from "./move_target.ts";
-import { fileAt, readSidecar, SidecarError, sidecarOf } from "./sidecar.ts";
+import { fileAt, sidecarNow, sidecarOf } from "./sidecar.ts";
 import { type Place, placeIn, type WatchedRoot } from "./watched_root.ts";
 
 /** What becomes of a watched file once it is delivered. */
@@ -81,18 +76,6 @@ export class TidyUp {
       : undefined;
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
-  }
-
-  /** Tidies up a file that was delivered just now; says if its sidecar came too late for that. */
-  async delivered(file: DeliveredFile): Promise<void> {
-    if (this.#hasLateSidecar(file)) {
-      const sidecar = sidecarOf(file.path);
-      this.#options.log(
-        "warn",
-        `"${sidecar}" came or changed when its capture had been taken, and was not sent: hand the capture over again with --metadata-file`,
-      );
-    }
-    await this.tidy(file);
   }
 
   /** Tidies a file up after those before it; never throws. */
@@ -179,22 +162,6 @@ export class TidyUp {
     if (file.sidecar) root.remove(sidecarOf(file.name), file.sidecar);
     return root.remove(file.name, file.identity);
   }
-
-  /** Whether a file that is there as it was taken has a sidecar that was not sent. */
-  #hasLateSidecar(file: DeliveredFile): boolean {
-    const { path, identity } = file;
-    const place = placeIn(this.#options.roots, path);
-    if (!place || !("fileId" in identity)) return false;
-    try {
-      using root = place.root.open();
-      const now = root && fileAt(root, place.name);
-      return now !== undefined && isSameFile(now, identity) &&
-        sidecarNow(root!, place.name, file)?.isSent === false;
-    } catch {
-      // It cannot be read: whoever tidies up says so.
-      return false;
-    }
-  }
 }
 
 /** A file as it is now, if it is the one that was delivered and nobody writes to it. */
@@ -218,24 +185,4 @@ async function identityNow(
   const isSame = (await readHashed(file)).sha256 === sha256 &&
     isSameVersion(file.stat(), file.identity);
   return isSame ? { ...file.identity, links } : undefined;
-}
-
-/** A file's sidecar as it is now, and whether it is what was delivered as metadata. */
-function sidecarNow(
-  root: Folder,
-  name: string,
-  { metadataSha256 }: DeliveredFile,
-): { identity: FileIdentity; isSent: boolean } | undefined {
-  if (metadataSha256 === null || !fileAt(root, sidecarOf(name))) {
-    return undefined;
-  }
-  try {
-    const sidecar = readSidecar(root, sidecarOf(name));
-    if (!sidecar) return undefined;
-    const { metadataJson, identity } = sidecar;
-    return { identity, isSent: metadataHash(metadataJson) === metadataSha256 };
-  } catch (error) {
-    if (error instanceof SidecarError) return undefined;
-    throw error;
-  }
 }

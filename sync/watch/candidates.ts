@@ -97,7 +97,9 @@ export class Candidates {
       const isRenamed = renamed.has(name);
       if (identity) {
         const file = { path, identity, place, folder, name };
-        const isCapture = !isSidecar(file, filter) &&
+        const capture = captureBeside(file, filter);
+        if (capture) this.#options.onSidecar?.(capture, identity);
+        const isCapture = !capture &&
           filter.objection(place.name, "file") === undefined &&
           filter.sizeObjection(identity.size) === undefined;
         if (isCapture) return [{ ...file, fileSystem, isRenamed }];
@@ -145,12 +147,16 @@ export class Candidates {
   }
 }
 
-/** Whether a file is the metadata of a capture that is there. */
-function isSidecar(
+/** The capture whose metadata a file is, if that is there. */
+function captureBeside(
   { place, folder, name }: Pick<Candidate, "place" | "folder" | "name">,
   filter: CaptureFilter,
-): boolean {
+): SeenFile | undefined {
   const capture = captureOf(name);
-  return capture !== undefined && fileAt(folder, capture) !== undefined &&
-    filter.objection(captureOf(place.name)!, "file") === undefined;
+  const identity = capture === undefined ? undefined : fileAt(folder, capture);
+  const captureName = captureOf(place.name)!;
+  if (!identity || filter.objection(captureName, "file") !== undefined) {
+    return undefined;
+  }
+  return { path: pathOf({ root: place.root, name: captureName }), identity };
 }

@@ -153,7 +153,7 @@ export class Finishing {
     this.#options.stability.forget(place);
     this.#options.log.warn(
       `alone in ${dirname(path)}`,
-      `"${path}" waits for its capture "${capture}", as others in its folder may; JSON files that a glob of --include names are captures themselves`,
+      `"${path}" waits for its capture "${capture}", as others in its folder may: that is still to come, or was delivered without it; JSON files that a glob of --include names are captures themselves`,
     );
   }
 

@@ -1,4 +1,5 @@
 import { decodeMetadata, MAX_METADATA_BYTES } from "../capture/metadata.ts";
+import { metadataHash } from "../capture/metadata_hash.ts";
 import type { Folder } from "../host/folder.ts";
 import {
   type FileIdentity,
@@ -80,6 +81,29 @@ export function readSidecar(
     return { metadataJson: decodeMetadata(bytes), identity };
   } catch (error) {
     throw new SidecarError((error as Error).message, { cause: error });
+  }
+}
+
+/**
+ * A delivered file's sidecar as it is now, and whether it is what was delivered as
+ * metadata: `undefined` if it cannot be used. Without the hash of those, or while
+ * somebody writes to it, it is as if there were none.
+ */
+export function sidecarNow(
+  folder: Folder,
+  name: string,
+  { metadataSha256 }: { metadataSha256: string | null },
+): { identity: FileIdentity; isSent: boolean | undefined } | undefined {
+  const beside = fileAt(folder, sidecarOf(name));
+  if (metadataSha256 === null || !beside) return undefined;
+  try {
+    const sidecar = readSidecar(folder, sidecarOf(name));
+    if (!sidecar) return undefined;
+    const { metadataJson, identity } = sidecar;
+    return { identity, isSent: metadataHash(metadataJson) === metadataSha256 };
+  } catch (error) {
+    if (!(error instanceof SidecarError)) throw error;
+    return { identity: beside, isSent: undefined };
   }
 }
 

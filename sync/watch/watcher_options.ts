@@ -1,4 +1,5 @@
 import type { Log } from "../host/log.ts";
+import type { FileIdentity } from "../host/opened_file.ts";
 import type { SeenFile, WatchedState } from "../queue/queue.ts";
 import type { WatchedFile } from "../spool/copies.ts";
 import type { FilterOptions } from "./capture_filter.ts";
@@ -15,6 +16,8 @@ export interface Taker {
    * @returns Those that were not taken, because they are gone or others by now.
    */
   onFinished: (files: WatchedFile[]) => Promise<WatchedFile[]>;
+  /** Is told of each sidecar that is found beside its capture's file. */
+  onSidecar?: (file: SeenFile, sidecar: FileIdentity) => void;
   /** Is told of each file that was delivered and is still there, and waited for. */
   onDelivered?: (file: SeenFile) => void | Promise<void>;
 }

@@ -337,6 +337,7 @@ for (
     await agent.said(
       'late.png.json" came or changed when its capture had been',
     );
+    const advice = /not sent: .*?"(jarvis-agent .*?)"/.exec(agent.stderr)![1]!;
     await eventually(
       "the others are gone",
       () => [...Deno.readDirSync(dir)].length === left.length,
@@ -344,5 +345,53 @@ for (
     const names = [...Deno.readDirSync(dir)].map(({ name }) => name);
     assertEquals(names.sort(), [...left]);
     assertEquals(agent.stderr.match(/came or changed/g)?.length, 1);
+    // What is advised can be done.
+    const paths = { SIDECAR: "late.png.json", CAPTURE: "late.png" };
+    const args = advice.split(" ").slice(1).map((arg) =>
+      arg in paths ? `${dir}/${paths[arg as keyof typeof paths]}` : arg
+    );
+    const { code, stdout } = await host.run(...args);
+    assertEquals(code, 0);
+    if (afterUpload === "delete") {
+      return assertStringIncludes(stdout, "server-");
+    }
+    await eventually("it is sent anew", () => server.uploads.length === 4);
+    assertEquals(server.uploads[3]!.metadata.of, "late.png");
   });
 }
+
+Deno.test("a sidecar that comes after the delivery of a capture that stays is reported once, usable or not, whenever it comes", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const late = (agent: RunningCli) =>
+    [...agent.stderr.matchAll(/(\w+\.png)\.json" came or changed/g)]
+      .map(([, name]) => name).sort();
+  const names = ["before.png", "during.png", "after.png", "broken.png"];
+  {
+    await using agent = await watch(host);
+    host.write("in/before.png.json", "{}");
+    names.forEach((name) => host.write(`in/${name}`));
+    await eventually("all arrive", () => server.uploads.length === 4);
+    await eventually("all are recorded", async () => {
+      return (await host.status()).delivered === 4;
+    });
+    host.write("in/during.png.json", '{"door": 3}');
+    host.write("in/broken.png.json", '{"door');
+    await eventually("both are said", () => late(agent).length >= 2);
+    assertEquals(late(agent), ["broken.png", "during.png"]);
+    await stop(agent);
+  }
+  // Touched, it is what was sent.
+  host.write("in/before.png.json", "{}");
+  host.write("in/after.png.json", '{"door": 4}');
+  for (const expected of [["after.png"], []]) {
+    await using agent = await watch(host);
+    host.write(`in/mark ${expected.length}`);
+    await eventually(
+      "a later one arrives",
+      () => server.names.includes(`mark ${expected.length}`),
+    );
+    assertEquals(late(agent), expected);
+    await stop(agent);
+  }
+});

@@ -53,7 +53,7 @@ async function delivered(
   const { identity } = file;
   const { sha256 } = await readHashed(file);
   const metadataSha256 = metadataHash(metadataJson);
-  return { id: path, path, identity, sha256, metadataSha256 };
+  return { id: path, path, identity, sha256, metadataSha256, sinceMs: 0 };
 }
 
 function moveTo(dir: string): AfterUpload {

@@ -1,0 +1,75 @@
+import type { Folder } from "../host/folder.ts";
+import type { Log } from "../host/log.ts";
+import { type FileIdentity, isSameFile } from "../host/opened_file.ts";
+import type { AfterUpload, DeliveredFile } from "./after_upload.ts";
+import { fileAt, sidecarNow, sidecarOf } from "./sidecar.ts";
+import { placeIn, type WatchedRoot } from "./watched_root.ts";
+
+/** Options for {@linkcode LateSidecars}. */
+export interface LateSidecarsOptions {
+  /** The folders that are watched today. */
+  roots: readonly WatchedRoot[];
+  /** What becomes of the capture itself. */
+  afterUpload: AfterUpload;
+  /** Is told the id of each capture of whose sidecar it was said. */
+  onSaid: (id: string) => void;
+  log: Log;
+}
+
+/** Says which sidecars came too late to be sent with their captures, once of each capture. */
+export class LateSidecars {
+  readonly #options: LateSidecarsOptions;
+
+  constructor(options: LateSidecarsOptions) {
+    this.#options = options;
+  }
+
+  /** Looks at the sidecar of a capture that was delivered just now. */
+  delivered(file: DeliveredFile): void {
+    this.#look(file, (sidecar) => sidecar.isSent === false);
+  }
+
+  /** Looks at one that is beside a file that was delivered some time ago. */
+  found(file: DeliveredFile, { ctimeMs }: FileIdentity): void {
+    // Another look at it would cost too much, each time that the folder is looked through.
+    if (ctimeMs <= file.sinceMs) return;
+    this.#look(file, (sidecar) => !sidecar.isSent);
+  }
+
+  #look(
+    file: DeliveredFile,
+    isLate: (sidecar: NonNullable<ReturnType<typeof sidecarNow>>) => boolean,
+  ): void {
+    const { path, identity } = file;
+    const place = placeIn(this.#options.roots, path);
+    if (!place || !("fileId" in identity)) return;
+    try {
+      using root = place.root.open();
+      if (!root || !isThere(root, place.name, identity)) return;
+      const sidecar = sidecarNow(root, place.name, file);
+      if (sidecar && isLate(sidecar)) this.#say(file);
+    } catch {
+      // It cannot be read: whoever tidies up says so.
+    }
+  }
+
+  #say({ id, path }: DeliveredFile): void {
+    const { afterUpload, onSaid, log } = this.#options;
+    const sidecar = sidecarOf(path);
+    const advice = afterUpload.kind === "keep"
+      ? '"jarvis-agent enqueue --metadata-file SIDECAR CAPTURE" sends both anew'
+      : `it stays, and its capture is ${
+        afterUpload.kind === "move" ? `in "${afterUpload.dir}"` : "deleted here"
+      }; "jarvis-agent show ${id}" tells what the server calls that`;
+    log(
+      "warn",
+      `"${sidecar}" came or changed when its capture had been taken, and was not sent: ${advice}; have such ones written before their captures, or within --settle after them`,
+    );
+    onSaid(id);
+  }
+}
+
+function isThere(root: Folder, name: string, identity: FileIdentity): boolean {
+  const now = fileAt(root, name);
+  return now !== undefined && isSameFile(now, identity);
+}
