@@ -4,6 +4,7 @@ import {
   toCapture,
 } from "./capture_row.ts";
 import type { QueueFile } from "./queue_file.ts";
+import { QueueRecords } from "./queue_records.ts";
 import { MAX_BACKOFF_MS } from "./transitions.ts";
 
 /** One place in this many is for captures that were snoozed, as long as some are due. */
@@ -14,11 +15,9 @@ export type Order = "oldest" | "newest";
 
 /**
  * Whose turn it is: of the captures that are due those with a priority come first,
- * then those that were never snoozed, each in order of age. Costs the same for any number of captures.
+ * then those that were never snoozed, each in order of age.
  */
-export class ClaimOrder {
-  readonly #file: QueueFile;
-  readonly #now: () => number;
+export class ClaimOrder extends QueueRecords {
   readonly #order: Order;
   /** How many places were given since the last one for a snoozed capture. */
   #places = 0;
@@ -27,23 +26,27 @@ export class ClaimOrder {
     file: QueueFile,
     { now, order }: { now: () => number; order: Order },
   ) {
-    this.#file = file;
-    this.#now = now;
+    super(file, now);
     this.#order = order;
   }
 
   /**
-   * Returns the next captures.
+   * Returns the captures that are due, in the order of their turns. Costs the same for
+   * any number.
    *
-   * @throws {RangeError} if `limit` is not a whole number from 0.
+   * @param limit How many at most: a whole number from 0.
+   * @throws {RangeError} if it is something else.
    */
-  peek(limit: number): QueuedCapture[] {
+  getPending(limit = 10): QueuedCapture[] {
     assertLimit(limit);
     this.#promoteDue();
     return this.#next(limit, 0);
   }
 
-  /** Returns the next captures, some snoozed ones among them, and marks them. */
+  /**
+   * Returns captures that are due, and marks them `uploading`: as `getPending()`, but
+   * at least one place in eight is for those that were snoozed.
+   */
   claim(limit: number): QueuedCapture[] {
     assertLimit(limit);
     this.#promoteDue();
@@ -52,9 +55,9 @@ export class ClaimOrder {
     this.#places += limit;
     const snoozed = Math.floor(this.#places / SNOOZED_SHARE);
     this.#places %= SNOOZED_SHARE;
-    return this.#file.write(({ markUploading }) =>
+    return this.file.write(({ markUploading }) =>
       this.#next(limit, snoozed)
-        .filter(({ id }) => markUploading.run(this.#now(), id) > 0)
+        .filter(({ id }) => markUploading.run(this.now(), id) > 0)
     );
   }
 
@@ -63,11 +66,11 @@ export class ClaimOrder {
    * the longest wait was written under another clock: it counts as come.
    */
   #promoteDue(): void {
-    const { sql } = this.#file;
-    const now = this.#now();
+    const { sql } = this;
+    const now = this.now();
     const latest = now + MAX_BACKOFF_MS;
     if (!sql.anyDueUntil.get(now) && !sql.anyDueAfter.get(latest)) return;
-    this.#file.write(() => {
+    this.file.write(() => {
       sql.promoteUntil.run(now);
       sql.promoteAfter.run(latest);
     });
@@ -75,7 +78,7 @@ export class ClaimOrder {
 
   /** Those with a priority, then the others; so many places are for snoozed ones. */
   #next(limit: number, snoozedPlaces: number): QueuedCapture[] {
-    const { sql } = this.#file;
+    const { sql } = this;
     const [ready, first] = this.#order === "oldest"
       ? [sql.ready, sql.first]
       : [sql.readyNewest, sql.firstNewest];

@@ -1,20 +1,9 @@
 import { newCaptureId } from "../capture/capture_id.ts";
 import { encodeMetadata, type Metadata } from "../capture/metadata.ts";
-import {
-  type EnqueueOptions,
-  idOf,
-  type NewCapture,
-  type QueuedCapture,
-} from "./capture_row.ts";
+import { type EnqueueOptions, idOf, type NewCapture } from "./capture_row.ts";
 import { ClaimOrder, type Order } from "./claim_order.ts";
 import { QueueFile, type QueueFileOptions } from "./queue_file.ts";
-import { QueueRecords } from "./queue_records.ts";
-import {
-  chargeAtOnce,
-  completeOne,
-  type Completion,
-  insertOne,
-} from "./transitions.ts";
+import { completeOne, type Completion, insertOne } from "./transitions.ts";
 
 export type { AgentState, Pause } from "./agent_row.ts";
 export type {
@@ -79,9 +68,7 @@ export interface UploadQueueOptions extends QueueFileOptions {
  * queue.markCompleted(id);
  * ```
  */
-export class UploadQueue extends QueueRecords {
-  readonly #order: ClaimOrder;
-
+export class UploadQueue extends ClaimOrder {
   /**
    * Opens the queue; creates it, or migrates it, if need be.
    *
@@ -92,8 +79,7 @@ export class UploadQueue extends QueueRecords {
    */
   constructor(path: string, options: UploadQueueOptions = {}) {
     const { now = Date.now, order = "oldest" } = options;
-    super(new QueueFile(path, options), now);
-    this.#order = new ClaimOrder(this.file, { now, order });
+    super(new QueueFile(path, options), { now, order });
   }
 
   /**
@@ -126,25 +112,6 @@ export class UploadQueue extends QueueRecords {
     return identified.map(({ id }) => id);
   }
 
-  /**
-   * Returns the captures that are due: first those that were never snoozed, each in
-   * order of age (see `order`). Costs the same for any number.
-   *
-   * @param limit How many at most: a whole number from 0.
-   * @throws {RangeError} if it is something else.
-   */
-  getPending(limit = 10): QueuedCapture[] {
-    return this.#order.peek(limit);
-  }
-
-  /**
-   * Returns captures that are due, and marks them `uploading`: as `getPending()`, but
-   * at least one place in eight is for those that were snoozed.
-   */
-  claim(limit: number): QueuedCapture[] {
-    return this.#order.claim(limit);
-  }
-
   /** Marks a pending capture as being sent. Returns whether it was pending. */
   markUploading(id: string): boolean {
     const nowMs = this.now();
@@ -162,8 +129,7 @@ export class UploadQueue extends QueueRecords {
    * whether it was in the queue and not failed yet.
    */
   markFailed(id: string, error: string): boolean {
-    const nowMs = this.now();
-    return this.file.write((sql) => chargeAtOnce(sql, { id, error }, nowMs));
+    return this.complete([{ id, kind: "charge at once", error }]) > 0;
   }
 
   /**

@@ -43,7 +43,6 @@ const flag = (name: string) =>
 const VERSION = `${whole("size")}, ${whole("mtime_ms")}, ${
   whole("ctime_ms")
 }, sha256 TEXT`;
-const IDENTITY = `file_id TEXT, ${VERSION}`;
 
 const TABLES = [
   // `turn`: 0 is ready, 1 is ready after having been snoozed, 2 waits until it is due.
@@ -61,7 +60,8 @@ const TABLES = [
   ${whole("due_at")},
   ${whole("last_attempt")},
   last_error TEXT,
-  ${IDENTITY},
+  file_id TEXT,
+  ${VERSION},
   ${flag("spooled")},
   ${flag("watched")},
   ${count("priority", "DEFAULT 0")},
@@ -70,10 +70,10 @@ const TABLES = [
   `CREATE TABLE delivered (
   id TEXT PRIMARY KEY NOT NULL,
   filepath TEXT NOT NULL,
-  ${IDENTITY},
+  ${whole("size")},
+  sha256 TEXT,
   server_id TEXT,
   ${whole("delivered_at", "NOT NULL")},
-  ${flag("watched")},
   ${count("attempts_made")},
   ${whole("elapsed_ms")},
   ${whole("http_status")}
@@ -204,15 +204,10 @@ PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
 /** The columns of the first design's table `queue`. */
-export const FIRST_DESIGN_COLUMNS: readonly string[] = [
-  "id",
-  "filepath",
-  "metadata_json",
-  "created_at",
-  "attempts",
-  "last_attempt",
-  "status",
-];
+export const FIRST_DESIGN_COLUMNS: readonly string[] =
+  "id filepath metadata_json created_at attempts last_attempt status".split(
+    " ",
+  );
 
 /**
  * The milliseconds since 1970 of an ISO 8601 text; without a zone it is UTC. NULL

@@ -98,10 +98,9 @@ const STATEMENTS = {
      UNION ALL SELECT id, attempts_made, delivered_at - elapsed_ms, elapsed_ms, http_status, NULL, sha256
      FROM delivered WHERE id = ? AND elapsed_ms IS NOT NULL) ORDER BY nth`,
   deliver:
-    `INSERT OR IGNORE INTO delivered (id, filepath, file_id, size, mtime_ms, ctime_ms,
-       sha256, server_id, delivered_at, watched, attempts_made, elapsed_ms, http_status)
-     SELECT id, filepath, coalesce(?, file_id), coalesce(?, size), coalesce(?, mtime_ms),
-       coalesce(?, ctime_ms), coalesce(?, sha256), ?, ?, watched, ?, ?, ?
+    `INSERT OR IGNORE INTO delivered (id, filepath, size, sha256, server_id,
+       delivered_at, attempts_made, elapsed_ms, http_status)
+     SELECT id, filepath, coalesce(?, size), coalesce(?, sha256), ?, ?, ?, ?, ?
      FROM captures WHERE id = ?`,
   putBack:
     `UPDATE captures SET status = 'pending', last_error = coalesce(?, last_error),

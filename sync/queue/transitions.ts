@@ -45,8 +45,11 @@ export type Completion =
       /** Of the metadata of a watched file, in hexadecimal. */
       metadataSha256?: string | null;
     }
-    /** The attempt counts, and the capture waits. */
-    | { kind: "charge"; error: string }
+    /**
+     * The attempt counts, and the capture waits; with the tenth it is `failed`, after a
+     * day at least, or at once.
+     */
+    | { kind: "charge" | "charge at once"; error: string }
     /** Uncharged, due again after `delayMs`, an hour at most. */
     | { kind: "snooze"; error: string; delayMs: number }
     /** Uncharged, due now. */
@@ -75,6 +78,11 @@ interface Standing {
   lastAttemptMs: number | null;
   spooled: 0 | 1;
   watched: 0 | 1;
+}
+
+interface Now {
+  standing: Standing;
+  nowMs: number;
 }
 
 /** Puts one capture into the queue, unless its id is known. */
@@ -106,20 +114,16 @@ export function completeOne(
   const { id, attempt } = completion;
   const standing = sql.standing.get<Standing>(id);
   if (!standing) return false;
-  if (completion.kind === "delivered") {
-    return deliver(sql, completion, { standing, nowMs });
-  }
+  const now = { standing, nowMs };
+  if (completion.kind === "delivered") return deliver(sql, completion, now);
   if (attempt) addAttempt(sql, id, attempt);
   const { missedAt = standing.filepath } = completion;
   if (missedAt !== standing.filepath) return putBack(sql, { id });
   switch (completion.kind) {
     case "charge":
+    case "charge at once":
     case "discard":
-      return charge(sql, completion, {
-        standing,
-        rule: completion.kind,
-        nowMs,
-      });
+      return charge(sql, completion, now);
     case "snooze": {
       const delayMs = Math.min(Math.max(completion.delayMs, 0), MAX_BACKOFF_MS);
       const dueAt = Math.round(nowMs + delayMs);
@@ -149,35 +153,20 @@ function putBack(
   return sql.putBack.run(error, null, 0, id) > 0;
 }
 
-/** Charges an attempt as the first design does: the tenth is the last, however soon it comes. */
-export function chargeAtOnce(
-  sql: Statements,
-  failure: { id: string; error: string },
-  nowMs: number,
-): boolean {
-  const standing = sql.standing.get<Standing>(failure.id);
-  return standing !== undefined &&
-    charge(sql, failure, { standing, rule: "at once", nowMs });
-}
-
 /**
  * An attempt that began before the capture was due by itself, because a person asked
  * for it, is not counted. And `failed` takes a day: no outage may use the attempts up.
  */
 function charge(
   sql: Statements,
-  { id, error }: { id: string; error: string },
-  { standing, rule, nowMs }: {
-    standing: Standing;
-    rule: "charge" | "discard" | "at once";
-    nowMs: number;
-  },
+  { id, kind, error }: { id: string; kind: string; error: string },
+  { standing, nowMs }: Now,
 ): boolean {
   const { status, attempts: before, lastChargedMs: lastMs } = standing;
   if (status === "failed") return false;
   const wasMarked = status === "uploading";
   const begunMs = (wasMarked ? standing.lastAttemptMs : null) ?? nowMs;
-  if (rule === "charge" && lastMs !== null && before > 0) {
+  if (kind === "charge" && lastMs !== null && before > 0) {
     const dueAtMs = lastMs + backoffMs(before);
     // A charge that is still to come was written under another clock.
     if (lastMs <= begunMs && begunMs < dueAtMs) {
@@ -186,8 +175,8 @@ function charge(
   }
   const attempts = before + 1;
   const firstMs = Math.min(standing.firstChargedMs ?? nowMs, nowMs);
-  const isOver = rule === "discard" || attempts >= MAX_ATTEMPTS &&
-      (rule === "at once" || nowMs - firstMs >= MIN_SPAN_MS);
+  const isOver = kind === "discard" || attempts >= MAX_ATTEMPTS &&
+      (kind === "charge at once" || nowMs - firstMs >= MIN_SPAN_MS);
   const dueAtMs = isOver ? null : nowMs + backoffMs(attempts);
   const after = [isOver ? "failed" : "pending", dueAtMs, attempts];
   return sql.charge.run(...after, firstMs, nowMs, error, begunMs, id) > 0;
@@ -200,19 +189,20 @@ function backoffMs(attempts: number): number {
 function deliver(
   sql: Statements,
   completion: Completion & { kind: "delivered" },
-  { standing, nowMs }: { standing: Standing; nowMs: number },
+  { standing, nowMs }: Now,
 ): boolean {
   const { id, captureId = null, sha256 = null, attempt } = completion;
   // The spool's copy is another file than the one that was handed over.
   const identity = standing.spooled ? null : completion.identity;
-  const content = [...identityValues(identity), sha256];
+  const values = identityValues(identity);
   const before = Number(sql.attemptsMade.get(id)?.n ?? standing.attempts);
   const elapsedMs = attempt ? Math.round(attempt.elapsedMs) : null;
   const how = [before + 1, elapsedMs, attempt?.status ?? null];
-  sql.deliver.run(...content, captureId, nowMs, ...how, id);
+  const size = completion.identity?.size ?? null;
+  sql.deliver.run(size, sha256, captureId, nowMs, ...how, id);
   if (standing.watched) {
     const { metadataSha256 = null } = completion;
-    sql.watchedIsDelivered.run(nowMs, ...content, metadataSha256, id);
+    sql.watchedIsDelivered.run(nowMs, ...values, sha256, metadataSha256, id);
   }
   return sql.remove.run(id) > 0;
 }

@@ -18,8 +18,6 @@
  */
 
 import { delay } from "@std/async/delay";
-import { dirname, resolve } from "@std/path";
-import { createPrivateDir } from "../../host/data_dir.ts";
 import { ProcessLock } from "../../host/lock.ts";
 import type { Log } from "../../host/log.ts";
 import { UploadQueue, type UploadQueueOptions } from "../queue.ts";
@@ -31,13 +29,6 @@ export interface OpenQueueOptions extends UploadQueueOptions {
   /** The lock that makes a process the agent of this queue. */
   lockPath: string;
   log: Log;
-  /**
-   * Whether the queue is looked at for damage first: all of it, unless the last agent
-   * ended in order. For the process that is going to be its agent.
-   *
-   * @default {false}
-   */
-  thorough?: boolean;
   /**
    * How long another process may take to repair the queue, in milliseconds.
    *
@@ -58,7 +49,8 @@ export class QueueInUseError extends Error {
 
 /**
  * Opens a queue; a damaged one is set aside first, and the rows that can be read are
- * copied into a new one.
+ * copied into a new one. All of it is looked at, unless the last agent ended in order
+ * or one runs.
  *
  * @throws {QueueInUseError} if it is damaged and its agent runs.
  * @throws {Error} as `new UploadQueue()` does, but for damage.
@@ -67,38 +59,26 @@ export async function openQueue(
   path: string,
   options: OpenQueueOptions,
 ): Promise<UploadQueue> {
-  const { lockPath, log, thorough = false, engine, patienceMs = 5000 } =
-    options;
-  createPrivateDir(dirname(resolve(path)));
+  const { lockPath, log, engine, patienceMs = 5000 } = options;
   const files = new QueueFiles(path, { lockPath, engine, log });
   const open = () => new UploadQueue(path, options);
+  const until = performance.now() + patienceMs;
   let failure: unknown;
-  const openBesideOthers = (): UploadQueue | undefined => {
+  for (let tries = 1; performance.now() < until; tries++) {
+    using lock = await ProcessLock.tryAcquire(lockPath);
+    if (lock) return repair(files, open);
+    // Somebody may just be looking whether there is an agent, or be repairing the queue.
+    await delay(TRY_AGAIN_MS);
+    if (tries < MIN_TRIES) continue;
     try {
       const queue = unlessDamaged(open);
-      return typeof queue === "string" ? undefined : queue;
+      if (typeof queue !== "string") return queue;
+      failure = undefined;
     } catch (error) {
       // Perhaps another process is just moving the files away.
       if (!hasFault(error, "other")) throw error;
       failure = error;
     }
-  };
-  if (!thorough && !files.findLoss()) {
-    const queue = openBesideOthers();
-    if (queue) return queue;
-  }
-  const until = performance.now() + patienceMs;
-  for (let tries = 1; performance.now() < until; tries++) {
-    using lock = await ProcessLock.tryAcquire(lockPath);
-    if (lock) return repair(files, open);
-    // Somebody may just be looking whether there is an agent.
-    if (tries >= MIN_TRIES) {
-      failure = undefined;
-      const queue = openBesideOthers();
-      if (queue) return queue;
-    }
-    // Or be repairing the queue.
-    await delay(TRY_AGAIN_MS);
   }
   if (failure) throw failure;
   throw new QueueInUseError(
