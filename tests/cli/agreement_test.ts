@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Finding } from "../../sync/monitor/finding.ts";
 import type { StatusReport } from "../../sync/monitor/status_report.ts";
-import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
+import { CaptureServer } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { Host } from "../helpers/host.ts";
 import { NotifySocket } from "../helpers/notify_socket.ts";
@@ -50,7 +50,7 @@ async function assertAgreed(host: Host, at: string, manager: NotifySocket) {
   const failed = wrong.filter(({ level }) => level === "failure");
   assertEquals(doctor.code, failed.length > 0 ? 1 : 0);
   const said = wrong.map(({ text, remedy }) => line(`${text}: ${remedy}`));
-  // It tries server and folders itself, and says what it met then.
+  // It tries server and folders itself, and says what it meets, if anything.
   const tried = advice.filter((text) => !said.includes(text));
   const subjects = failed.map(({ what }) => what);
   for (const text of tried) {
@@ -70,7 +70,15 @@ Deno.test(
     await using manager = new NotifySocket();
     await using server = new CaptureServer();
     await using host = new Host(server.url);
-    const folder = host.env.JARVIS_WATCH = host.makeDir("captures");
+    const folder = host.makeDir("captures");
+    const token = host.write("token", "wrong");
+    host.env.JARVIS_ENV_FILE = host.write(
+      "agent.env",
+      `JARVIS_WATCH=${folder}\nJARVIS_TOKEN_FILE=${token}\n`,
+    );
+    for (const name of ["token", "agent.env"]) {
+      Deno.chmodSync(host.join(name), 0o600);
+    }
     const start = async () => {
       host.env.NOTIFY_SOCKET = manager.path;
       const agent = await host.startAgent("--listen", "0");
@@ -101,16 +109,19 @@ Deno.test(
       assertEquals((await assertAgreed(host, at, manager)).length, 4);
       await host.run("resume");
     }
+    server.answer = () => new Response("", { status: 401 });
     await host.enqueue(host.write("b.png"));
-    host.env.JARVIS_SERVER_URL = deadUrl();
     host.env.JARVIS_MIN_FREE_BYTES = "900000G";
     Deno.removeSync(folder);
     const { agent, at } = await start();
     await using _agent = agent;
     await eventually("it has seen all", async () => {
       const { server, folders } = await host.status();
-      return server.state === "down" && folders[0]?.watchedBy === "missing";
+      return server.state === "paused" &&
+        folders[0]?.watchedBy === "missing";
     });
-    assertEquals((await assertAgreed(host, at, manager)).length, 6);
+    const advice = await assertAgreed(host, at, manager);
+    assertEquals(advice.length, 6);
+    assertStringIncludes(advice[0]!, `put a valid token into ${token}; `);
   },
 );

@@ -2,7 +2,6 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { exists } from "../../sync/host/files.ts";
 import type { Finding } from "../../sync/monitor/finding.ts";
 import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
-import { eventually } from "../helpers/eventually.ts";
 import { Host } from "../helpers/host.ts";
 
 const ignore = Deno.build.os === "windows";
@@ -115,31 +114,6 @@ for (const [what, spoil] of Object.entries(BROKEN)) {
     assert(!JSON.stringify(found).includes("s3cret"));
   });
 }
-
-Deno.test(
-  "doctor tells what the agent has met where its own trial finds nothing",
-  {
-    ignore,
-  },
-  async () => {
-    await using server = new CaptureServer();
-    // Only to a capture with a file.
-    server.answer = () => new Response(null, { status: 204 });
-    await using host = new Host(server.url);
-    await host.enqueue(host.write("a.png"));
-    await using _agent = await host.startAgent();
-    await eventually("the agent has met it", async () => {
-      const { server } = await host.status();
-      return server.reason !== null;
-    });
-    const { code, wrong } = await wrongOn(host);
-    assertEquals([code, wrong.length], [1, 1]);
-    assertMatch(
-      wrong[0]!,
-      /^failure server: the server cannot be used since .*: this is not the capt/,
-    );
-  },
-);
 
 Deno.test("doctor goes on after a failure, and looks at everything", {
   ignore,

@@ -89,6 +89,10 @@ Deno.test(
       "The server cannot be used, 1 capture waits: Cannot reach",
     );
     await advised(host, "https://captures.invalid answers");
+    await eventually("it says when it looks again", async () => {
+      const { server } = await host.status();
+      return server.nextProbeAt !== null;
+    });
   },
 );
 

@@ -53,58 +53,6 @@ Deno.test("status tells a rate while captures are delivered, and none in an outa
   assertEquals(await rateWhile("ready"), null);
 });
 
-Deno.test(
-  "status tells of a refused token since when, and which file to mend",
-  {
-    ignore,
-  },
-  async () => {
-    await using server = new CaptureServer();
-    server.answer = () => new Response("", { status: 401 });
-    await using host = new Host(server.url);
-    const token = host.write("token", "wrong");
-    Deno.chmodSync(token, 0o600);
-    const settings = host.write("agent.env", `JARVIS_TOKEN_FILE=${token}\n`);
-    Deno.chmodSync(settings, 0o600);
-    host.env.JARVIS_ENV_FILE = settings;
-    await host.enqueue(host.write("a.png"));
-    await using _agent = await host.startAgent();
-    await eventually("the agent says so", async () => {
-      const { advice } = await host.json<StatusReport>("status");
-      return advice.some((line) =>
-        line.includes("since 2") && line.includes("HTTP 401") &&
-        line.includes(`put a valid token into ${token};`)
-      );
-    });
-  },
-);
-
-Deno.test(
-  "status tells how each folder is watched, and when the server is asked again",
-  {
-    ignore,
-  },
-  async () => {
-    await using host = new Host(NOBODY);
-    const there = host.makeDir("there");
-    const missing = host.join("missing");
-    await host.enqueue(host.write("a.png"));
-    await using _agent = await host.startAgent(
-      "--watch",
-      there,
-      "--watch",
-      missing,
-    );
-    await eventually("the agent says so", async () => {
-      const report = await host.json<StatusReport>("status");
-      const { folders, server } = report;
-      return server.state === "down" && server.nextProbeAt !== null &&
-        folders.map(({ watchedBy }) => watchedBy).join() === "events,missing" &&
-        report.advice.some((line) => line.includes(`"${missing}" is missing`));
-    });
-  },
-);
-
 Deno.test("status says of an agent that makes no turn that it hangs", {
   ignore,
 }, async () => {
