@@ -26,6 +26,20 @@ export async function eachFile(
   return worst.find((code) => codes.has(code)) ?? ExitCode.ok;
 }
 
+/**
+ * Says what was done with a file, or does what is left to do. If that fails, the error
+ * tells what was done: it must not be done twice.
+ *
+ * @throws {Error} if `act` throws.
+ */
+export function afterDoing(done: string, act: () => void): void {
+  try {
+    act();
+  } catch (cause) {
+    throw new Error(`${done}; ${(cause as Error).message}`, { cause });
+  }
+}
+
 function reasonOf(error: unknown, filepath: string): string {
   if (!(error instanceof Error)) return String(error);
   if (error.cause instanceof Deno.errors.NotCapable) {

@@ -45,6 +45,38 @@ Deno.test(
 );
 
 Deno.test(
+  "what was done with a file is told on standard error where the output cannot be written",
+  {
+    ignore: Deno.build.os !== "linux",
+  },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    const full = "Cannot write to standard output: ";
+    const said = (args: string[]) =>
+      host.inShell('"$@" > /dev/full', ...args)
+        .then(({ code, stderr }) => [code, stderr] as const);
+    const newest = async () =>
+      (await host.json<{ id: string }[]>("list")).at(-1)!.id;
+    const path = host.write("a.png");
+    for (const json of [[], ["--json"]]) {
+      const [code, stderr] = await said(["enqueue", ...json, path]);
+      const id = await newest();
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, `: "${path}" is queued as ${id}; ${full}`);
+    }
+    const [code, sent] = await said(["upload", path]);
+    assertEquals(code, 1);
+    assertStringIncludes(sent, `: ${path}: delivered as server-`);
+    server.answer = () => new Response(null, { status: 401 });
+    const [, queued] = await said(["upload", "--json", path]);
+    const id = await newest();
+    assertStringIncludes(queued, `: ${path}: queued as ${id}, not delivered`);
+    assertStringIncludes(queued, `; ${full}`);
+  },
+);
+
+Deno.test(
   "a name that is not valid UTF-8 is refused with what to do about it",
   {
     // Deno 2.4 does not start a program with such an argument.

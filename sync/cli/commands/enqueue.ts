@@ -1,7 +1,7 @@
 import { nudgeAgent } from "../../agent/agent_lock.ts";
 import { createLog } from "../../host/log.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
-import { eachFile } from "../each_file.ts";
+import { afterDoing, eachFile } from "../each_file.ts";
 import { openStore } from "../store.ts";
 import { readMetadata } from "../metadata.ts";
 
@@ -20,9 +20,11 @@ export async function run(context: CommandContext): Promise<number> {
   }
   return await eachFile(context, async (filepath) => {
     const id = await store.intake.add(filepath, metadataJson, settings);
-    if (priority > 0) store.queue.setPriority(id, priority);
-    nudgeAgent(store.queue.path);
-    out(given.has("json") ? JSON.stringify({ id, filepath }) : id);
+    afterDoing(`"${filepath}" is queued as ${id}`, () => {
+      if (priority > 0) store.queue.setPriority(id, priority);
+      nudgeAgent(store.queue.path);
+      out(given.has("json") ? JSON.stringify({ id, filepath }) : id);
+    });
     return ExitCode.ok;
   });
 }

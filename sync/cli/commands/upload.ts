@@ -13,7 +13,7 @@ import type { Completion } from "../../queue/queue.ts";
 import { openCapture } from "../../spool/private_copy.ts";
 import { createUploader } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
-import { eachFile } from "../each_file.ts";
+import { afterDoing, eachFile } from "../each_file.ts";
 import { readMetadata } from "../metadata.ts";
 import type { Progress } from "../progress.ts";
 import { deliveredText } from "../queue_progress.ts";
@@ -167,18 +167,16 @@ async function conclude(
     id = await enqueue(store, { filepath, metadata, id, sent });
     nudgeAgent(store.queue.path);
   }
-  if (talk.isJson) {
+  const done = success
+    ? deliveredText(filepath, captureId)
+    : queued
+    ? `${filepath}: queued as ${id}, not delivered yet: ${error}`
+    : `${filepath}: refused: ${error}`;
+  afterDoing(done, () => {
+    if (!talk.isJson) return talk.say(done, success);
     const shown = { id, filepath, queued, success, captureId, error, attempts };
     talk.out(JSON.stringify(shown));
-  } else if (success) talk.say(deliveredText(filepath, captureId), true);
-  else {
-    talk.say(
-      queued
-        ? `${filepath}: queued as ${id}, not delivered yet: ${error}`
-        : `${filepath}: refused: ${error}`,
-      false,
-    );
-  }
+  });
   if (success) return ExitCode.ok;
   return queued ? ExitCode.temporary : ExitCode.failure;
 }
