@@ -53,15 +53,15 @@ export class AttemptLog {
   }
 
   /** The server's own words may repeat what is private: they stay in the queue. */
-  failed({ capture, error, reason, result }: Omit<Attempt, "endedMs">): void {
+  failed(attempt: Omit<Attempt, "endedMs">): void {
+    const { capture, error, reason, result, isLost } = attempt;
+    const kept = isLost ? "for a day" : "until it is retried or removed";
     const more = error === reason
       ? ""
       : `; "jarvis-agent show ${capture.id}" has the server's words`;
     this.#log(
       "error",
-      `${
-        nameOf(capture)
-      } failed and is kept until it is retried or removed: ${reason}${more}`,
+      `${nameOf(capture)} failed and is kept ${kept}: ${reason}${more}`,
       fieldsOf("failed", capture, result),
     );
   }

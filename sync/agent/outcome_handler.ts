@@ -146,6 +146,9 @@ export class OutcomeHandler {
     const { capture, error } = attempt;
     const mayBeFound = this.#options.onMissed?.(capture) ?? false;
     const missed = mayBeFound ? { missedAt: capture.filepath } : {};
+    if (this.#options.queue.isOverwritten(capture.id)) {
+      return this.discard(asLost(attempt), missed);
+    }
     if (!mayBeFound || capture.lastError === error) {
       return this.discard(attempt, missed);
     }
@@ -217,4 +220,10 @@ export class OutcomeHandler {
     this.#log.failed(attempt);
     this.#options.onFailed?.(attempt.capture);
   }
+}
+
+function asLost(attempt: Attempt): Attempt {
+  const error =
+    `Cannot send "${attempt.capture.filepath}": it was overwritten before it was sent, and had no copy (see --copy-up-to); its next version is another capture`;
+  return { ...attempt, error, reason: error, isLost: true };
 }

@@ -13,6 +13,8 @@ export interface Attempt {
   reason: string;
   /** `undefined` if an unforeseen error ended it. */
   result?: UploadResult;
+  /** Whether its bytes are nowhere any more: nobody can do anything about it. */
+  isLost?: boolean;
   /** When it ended (`performance.now`). */
   endedMs: number;
 }

@@ -1,6 +1,7 @@
 import { SyncAgent, type SyncAgentOptions } from "../agent/agent.ts";
 import { isServerUrl, type Settings } from "./config.ts";
 import { join, SEPARATOR } from "@std/path";
+import { counted } from "../host/counted.ts";
 import { exists } from "../host/files.ts";
 import { openFolder } from "../host/folder.ts";
 import { reached } from "../host/fault_point.ts";
@@ -173,6 +174,10 @@ function cleaner(
       exists(path) || away.some((root) => path.startsWith(root));
     try {
       queue.pruneHistory(keepHistoryMs, isThere);
+      const lost = queue.forgetOverwritten();
+      if (lost === 0) return;
+      const what = `${counted(lost, "capture")} that failed a day ago`;
+      log("warn", `${what}, as their files were overwritten: forgotten`);
     } catch (error) {
       failed(error as Error);
     }

@@ -32,6 +32,15 @@ const DELIVERED = `rowid, id, filepath, size, sha256, server_id AS serverId,
 const WATCHED = `n, filepath AS path, file_id AS fileId, size,
   mtime_ms AS mtimeMs, ctime_ms AS ctimeMs, state, sha256`;
 
+/**
+ * Of a capture `c` without a copy: whether its file was taken over again, as another
+ * version, or another file that has taken its name.
+ */
+const OVERWRITTEN = `c.spooled = 0 AND c.watched = 1 AND (
+     EXISTS (SELECT 1 FROM watched_files WHERE file_id = c.file_id AND capture_id <> c.id)
+     OR EXISTS (SELECT 1 FROM watched_files AS own JOIN watched_files AS newer
+       ON newer.filepath = own.filepath AND newer.n > own.n WHERE own.capture_id = c.id))`;
+
 const STATEMENTS = {
   sqliteVersion: "SELECT sqlite_version() AS version",
   shrinkMemory: "PRAGMA shrink_memory",
@@ -128,6 +137,13 @@ const STATEMENTS = {
   watchedFile: `SELECT ${WATCHED} FROM watched_files WHERE file_id = ?`,
   watchedPath:
     `SELECT ${WATCHED} FROM watched_files WHERE filepath = ? ORDER BY n DESC LIMIT 1`,
+  isOverwritten: `SELECT 1 FROM captures AS c WHERE id = ? AND ${OVERWRITTEN}`,
+  // What the server refused may be of use to a person.
+  oldOverwritten:
+    `SELECT id FROM captures AS c INDEXED BY captures_by_turn WHERE status = 'failed'
+       AND coalesce(last_attempt, created_at) < ? AND ${OVERWRITTEN} AND
+       (SELECT http_status FROM attempts WHERE capture_id = c.id ORDER BY nth DESC LIMIT 1)
+       IS NULL LIMIT ?`,
   addWatched: `INSERT OR REPLACE INTO watched_files
        (capture_id, filepath, file_id, size, mtime_ms, ctime_ms, sha256, state, since)
      VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?)`,

@@ -11,7 +11,7 @@
  */
 
 import { AgentRow } from "./agent_row.ts";
-import { type KnownIdentity, watchedValues } from "./capture_row.ts";
+import { idOf, type KnownIdentity, watchedValues } from "./capture_row.ts";
 import type { SqlValue } from "./sqlite.ts";
 
 /** Where a file of a watched folder stands that was taken over. */
@@ -35,6 +35,9 @@ export interface DeliveredCapture {
   /** When it was delivered, in milliseconds since 1970. */
   sinceMs: number;
 }
+
+/** How long a person is told of a version that is lost, in milliseconds. */
+const LOST_KEPT_MS = 86_400_000;
 
 /** Whether a path leads to the file with this device and inode, `fileId`. */
 export type IsAt = (path: string, fileId: string) => boolean;
@@ -110,6 +113,35 @@ export class WatchedFiles extends AgentRow {
   deliveredFile(file: SeenFile): DeliveredCapture | undefined {
     const [, key] = watchedValues(file.path, file.identity);
     return this.sql.deliveredWatched.get<DeliveredCapture>(key!);
+  }
+
+  /**
+   * Whether a capture without a copy can never be sent: its file was written anew, or
+   * replaced, and was taken over as another capture.
+   */
+  isOverwritten(id: string): boolean {
+    return this.sql.isOverwritten.get(id) !== undefined;
+  }
+
+  /**
+   * Removes captures that failed a day ago as their files were overwritten: nobody can
+   * do anything about them. One whose file comes back is new.
+   *
+   * @param limit How many at most.
+   * @returns How many were removed.
+   */
+  forgetOverwritten(limit = 1000): number {
+    const before = this.now() - LOST_KEPT_MS;
+    const ids = this.sql.oldOverwritten.all(before, limit).map(idOf);
+    if (ids.length === 0) return 0;
+    this.file.write((sql) => {
+      for (const id of ids) {
+        sql.remove.run(id);
+        sql.forgetWatchedCapture.run(id);
+        sql.forgetAttempts.run(id, Number.MAX_SAFE_INTEGER);
+      }
+    });
+    return ids.length;
   }
 
   /** Says that a person was told of a sidecar that came too late for a capture. */

@@ -290,3 +290,60 @@ testOnEachEngine(
     assertEquals(known(queue, over), "queued");
   },
 );
+
+/** Fails a capture that waits without a copy, as its file is not what it was. */
+function fail(queue: UploadQueue, id: string, status: number | null = null) {
+  const error = "it was changed";
+  const attempt = { startedMs: START_MS, elapsedMs: 1, status, error };
+  queue.complete([{ id, kind: "discard", error, attempt }]);
+}
+
+testOnEachEngine(
+  "a version that was overwritten before it was sent is forgotten a day after it failed, and nothing else is",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const file = (nth: number, more: Partial<typeof IDENTITY> = {}) =>
+      changed({ path: `/watched/${nth}`, fileId: `801:${nth}`, ...more });
+    const written = { size: 6, mtimeMs: START_MS + 1 };
+    const inPlace = take(queue, file(1), null);
+    take(queue, file(1, written), null);
+    const replaced = take(queue, file(2), null);
+    take(queue, file(2, { ...written, fileId: "801:22" }), null);
+    const gone = take(queue, file(3), null);
+    const waits = take(queue, file(4), null);
+    take(queue, file(4, written), null);
+    const refused = take(queue, file(5), null);
+    take(queue, file(5, written), null);
+    const [copied] = queue.enqueueMany([{
+      ...{ filepath: "/watched/6", identity: file(6).identity, watched: true },
+      ...{ metadataJson: "{}", sha256: FRAME, spooled: true },
+    }]) as [string];
+    take(queue, file(6, written), null);
+    // The older of two files of a name is not overwritten by the other one's going.
+    queue.markCompleted(take(queue, file(7, { fileId: "801:77" })));
+    const goneToo = take(queue, file(7), null);
+    for (const id of [inPlace, replaced, gone, copied, goneToo]) {
+      fail(queue, id);
+    }
+    fail(queue, refused, 422);
+    const overwritten = [inPlace, replaced, waits, refused];
+    for (const id of [...overwritten, gone, copied, goneToo]) {
+      assertEquals(queue.isOverwritten(id), overwritten.includes(id));
+    }
+    fixture.wait(86_000);
+    assertEquals(queue.forgetOverwritten(), 0);
+    fixture.wait(86_400);
+    assertEquals(queue.forgetOverwritten(), 2);
+    assertEquals(queue.forgetOverwritten(), 0);
+    const left = queue.captures({ status: "failed" }).toArray();
+    assertEquals(
+      left.map(({ id }) => id).sort(),
+      [gone, refused, copied, goneToo].sort(),
+    );
+    assertEquals(queue.attempts(inPlace), []);
+    // One that comes back is new.
+    const back = file(2, { fileId: "801:2" });
+    assertEquals(known(queue, { ...back, path: "/watched/back" }), undefined);
+  },
+);

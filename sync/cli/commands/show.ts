@@ -56,7 +56,11 @@ function ofQueued(
   const bytes = { path, isCopy: spooled, exists: isThere(path) };
   const pause = queue.getPause();
   const outside = outsideSchedule(queue.getAgentState().schedule);
-  const next = status === "failed"
+  const isLost = status === "failed" && queue.isOverwritten(id) &&
+    !queue.attempts(id).at(-1)?.status;
+  const next = isLost
+    ? "nothing: its bytes are lost, it is forgotten a day after it failed"
+    : status === "failed"
     ? `nothing, until "jarvis-agent retry ${id}"`
     : status === "uploading" && isRunning
     ? "it is being sent"
