@@ -29,7 +29,8 @@ export const SETTING_OPTIONS = {
     env: "JARVIS_TOKEN_COMMAND",
     value: "COMMAND",
     secret: "command",
-    help: "Shell command that prints the server's token",
+    help:
+      "Shell command that prints the server's token within 30 s, and needs no terminal for that",
   },
   "ca-file": {
     env: "JARVIS_CA_FILE",

@@ -1,12 +1,8 @@
-import { deadline } from "@std/async/deadline";
 import { join } from "@std/path";
 import { statIfThere } from "../host/files.ts";
 import { type Ambient, type Given, UsageError } from "./arguments.ts";
-import { childEnvironment } from "./child_environment.ts";
 import { readSecret } from "./secret_file.ts";
-
-/** How long a command may take to print the token, in milliseconds. */
-const COMMAND_LIMIT_MS = 30_000;
+import { runTokenCommand } from "./token_command.ts";
 
 /** How often a token is read again at most because the server refused it, in milliseconds. */
 const RENEW_MS = 1_000;
@@ -115,7 +111,10 @@ function reader(
   if (file !== undefined) {
     return () => tokenOf(readSecret(file, WHAT, err), `${WHAT} "${file}"`);
   }
-  if (command !== undefined) return () => runCommand(command);
+  if (command !== undefined) {
+    return async () =>
+      tokenOf(await runTokenCommand(command), "the --token-command");
+  }
   const credentials = env("CREDENTIALS_DIRECTORY");
   const passed = credentials && join(credentials, "token");
   // The service manager's own file, whoever it belongs to.
@@ -140,37 +139,6 @@ function isCredential(path: string): boolean {
 }
 
 const WHAT = "the token file";
-
-/** Runs a command line in a shell and returns the token that it prints. */
-async function runCommand(command: string): Promise<string> {
-  const what = "the --token-command";
-  if (Deno.build.os === "windows") {
-    throw new UsageError(
-      `Cannot run ${what} on Windows: expected --token-file`,
-    );
-  }
-  let said: Deno.CommandOutput;
-  try {
-    const child = new Deno.Command("/bin/sh", {
-      args: ["-c", command],
-      ...childEnvironment(),
-      stdin: "null",
-      signal: AbortSignal.timeout(COMMAND_LIMIT_MS),
-    });
-    // A process that the command has started may keep its output open.
-    said = await deadline(child.output(), COMMAND_LIMIT_MS);
-  } catch (cause) {
-    throw new UsageError(`Cannot run ${what}: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
-  const text = new TextDecoder();
-  if (said.success) return tokenOf(text.decode(said.stdout), what);
-  const [reason] = text.decode(said.stderr).trim().split("\n");
-  throw new UsageError(
-    `Cannot use ${what}: it exited with ${said.code}${reason && `: ${reason}`}`,
-  );
-}
 
 function tokenOf(text: string, source: string): string {
   const token = text.trim();
