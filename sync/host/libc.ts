@@ -102,7 +102,10 @@ const ERRORS: Readonly<Record<number, [code: string, meaning?: string]>> = {
   13: ["EACCES", "permission denied"],
   17: ["EEXIST", "something has this name"],
   18: ["EXDEV", "it is on another file system, or outside the folder"],
-  20: ["ENOTDIR", "a file or a link is on the way where a folder is expected"],
+  20: [
+    "ENOTDIR",
+    "a file or a link is on the way where a folder is expected",
+  ],
   21: ["EISDIR", "it is a folder"],
   22: ["EINVAL"],
   23: ["ENFILE", "too many files are open on this system"],

@@ -99,6 +99,13 @@ function assertComplete(database: Connection): void {
   if (foreign) {
     throw damagedError(`it has a ${foreign.type} of another program`);
   }
+  // Each statement counts on them.
+  const { agents, counts } = database.prepare(
+    `SELECT (SELECT count(*) FROM agent) AS agents, (SELECT count(*) FROM counts
+    WHERE min(pending, uploading, failed, delivered) >= 0) AS counts`,
+  ).get()!;
+  if (agents !== 1) throw damagedError("it lacks the agent's row");
+  if (counts !== 1) throw damagedError("it lacks its counts");
 }
 
 /**

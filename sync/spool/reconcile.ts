@@ -19,6 +19,8 @@ const NOTHING = {
   restored: 0,
   /** Captures whose copy and original are gone: they are `failed` now. */
   lost: 0,
+  /** Spool entries that may be in the making; the next time they are not. */
+  young: 0,
   sound: 0,
 };
 
@@ -77,6 +79,7 @@ export async function reconcileSpool(
     spool.occupants.leaveUnfinished();
     return found;
   }
+  if (found.young > 0) spool.occupants.leaveUnfinished();
   await spool.compactRecords();
   report(found, log);
   return found;
@@ -153,7 +156,7 @@ function tidy(
     spool.remove([id]);
     return "delivered";
   }
-  if (spool.isInTheMaking(id, nowMs)) return "sound";
+  if (spool.isInTheMaking(id, nowMs)) return "young";
   spool.setAside(id);
   return "orphaned";
 }

@@ -1,6 +1,6 @@
 import { dirname } from "@std/path";
 import { syncDir } from "../host/data_dir.ts";
-import { removeIfThere, statIfThere, writeAll } from "../host/files.ts";
+import { exists, removeIfThere, statIfThere, writeAll } from "../host/files.ts";
 import { lockNow, openLocked } from "../host/lock.ts";
 import type { FileIdentity } from "../host/opened_file.ts";
 
@@ -25,6 +25,8 @@ export type Described = Omit<SpoolRecord, "sha256" | "identity">;
 
 /** A log that is smaller than this is left as it is, in bytes. */
 const MIN_BYTES = 256 * 1024;
+/** No record is as long: six times the largest metadata and path, in characters. */
+const MAX_LINE = 8 * 1024 * 1024;
 /** How much is copied at a time, in bytes. */
 const CHUNK_BYTES = 64 * 1024;
 
@@ -49,8 +51,13 @@ export class RecordLog {
     this.#path = path;
   }
 
-  /** Adds records; they are on the disk when the call returns. */
+  /**
+   * Adds records; they are on the disk when the call returns.
+   *
+   * @throws {Error} if something else than a file has the log's name.
+   */
   append(records: SpoolRecord[]): void {
+    this.#assertFile();
     using file = openLocked(this.#path);
     if (file.statSync().size === 0) syncDir(dirname(this.#path));
     // On a line of its own, whatever a crash or a full disk has left before it.
@@ -60,20 +67,27 @@ export class RecordLog {
 
   /** All records, dead ones as well, in the order in which they came; some at a time. */
   async *read(): AsyncGenerator<SpoolRecord[]> {
-    let file: Deno.FsFile;
-    try {
-      file = Deno.openSync(this.#path, { read: true });
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return;
-      throw error;
-    }
+    if (!this.#assertFile()) return;
+    const file = Deno.openSync(this.#path, { read: true });
     let rest = "";
     for await (const text of file.readable.pipeThrough(utf8())) {
-      const lines = (rest + text).split("\n");
+      const lines = text.split("\n");
+      lines[0] = rest + lines[0];
       rest = lines.pop()!;
+      // Its start alone is no JSON either.
+      if (rest.length > MAX_LINE) rest = rest.slice(0, 1);
       yield lines.filter(Boolean).map(parseRecord)
         .filter((record) => record !== undefined);
     }
+  }
+
+  /** Returns whether it is there. To open a pipe would last for ever. */
+  #assertFile(): boolean {
+    if (!exists(this.#path)) return false;
+    if (Deno.lstatSync(this.#path).isFile) return true;
+    throw new Error(
+      `Cannot use "${this.#path}": it is not a regular file; remove it, and a new one is made`,
+    );
   }
 
   /** Whether so much was added since the last time that compacting is worth its while. */

@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { inspectSpool } from "../../sync/cli/doctor/store.ts";
 import { exists } from "../../sync/host/files.ts";
 import type { Finding } from "../../sync/monitor/finding.ts";
 import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
 import { Host } from "../helpers/host.ts";
+import { StoreFixture } from "../helpers/store_fixture.ts";
 
 const ignore = Deno.build.os === "windows";
 
@@ -245,4 +247,17 @@ Deno.test("doctor tells of limits and proxies, and of no password", {
     const about = found.find(({ what }) => what === "proxy")!;
     assertEquals([about.level, about.text], [level, text]);
   }
+});
+
+Deno.test("doctor names copies that the queue does not know, unless they may be in the making", async () => {
+  await using store = new StoreFixture();
+  store.queue.remove([await store.take("bytes")]);
+  await store.take("others");
+  const found = (minutes: number) =>
+    inspectSpool(store, Date.now() + minutes * 60_000)
+      .map(({ level, text }) => `${level}: ${text}`);
+  assertEquals(found(0), ["ok: it has each capture's copy"]);
+  assertEquals(found(11), [
+    "warning: 1 file in it that the queue does not know",
+  ]);
 });

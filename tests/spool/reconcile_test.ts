@@ -117,6 +117,15 @@ Deno.test("an entry without a record that is young is left alone: it may be in t
   assertEquals(scene.spool.sizeOf(id), 5);
 });
 
+Deno.test("an entry that was young is looked at again, although the agent ended in order", async () => {
+  await using scene = new Scene();
+  await scene.unrecorded();
+  assertEquals(await scene.reconcile(), NOTHING);
+  scene.spool[Symbol.dispose]();
+  const found = await scene.reconcile({ days: 1, endedInOrder: true });
+  assertEquals(found, { ...NOTHING, orphaned: 1 });
+});
+
 Deno.test("an entry without a record that is old is set aside, never deleted", async () => {
   await using scene = new Scene();
   const id = await scene.unrecorded();

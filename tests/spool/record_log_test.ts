@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
 import { RecordLog, type SpoolRecord } from "../../sync/spool/record_log.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
@@ -65,6 +65,39 @@ Deno.test("a record that is damaged or cut off spoils no other", async () => {
     ["a", ...damaged.map(() => "b"), "c"],
   );
 });
+
+Deno.test("a line without an end takes neither memory nor time, and spoils no other", async () => {
+  await using dir = new TempDir();
+  const path = dir.join("records.jsonl");
+  const log = new RecordLog(path);
+  log.append([recordOf("a")]);
+  // Searched anew with each piece that is read, it would take minutes.
+  const piece = "{" + "x".repeat(1024 * 1024);
+  for (let n = 0; n < 64; n++) {
+    Deno.writeTextFileSync(path, piece, { append: true });
+  }
+  log.append([recordOf("b")]);
+  const ids = (await readAll(log)).map(({ id }) => id);
+  assertEquals(ids, ["a", "b"]);
+});
+
+for (const kind of ["pipe", "link", "folder"]) {
+  Deno.test({
+    name: `a ${kind} in place of the log is refused, with what to do`,
+    ignore: Deno.build.os === "windows",
+    fn: async () => {
+      await using dir = new TempDir();
+      const path = dir.join("records.jsonl");
+      if (kind === "folder") Deno.mkdirSync(path);
+      else if (kind === "link") Deno.symlinkSync(dir.join("elsewhere"), path);
+      else new Deno.Command("mkfifo", { args: [path] }).outputSync();
+      const log = new RecordLog(path);
+      const expected = "it is not a regular file; remove it";
+      assertThrows(() => log.append([recordOf("a")]), Error, expected);
+      await assertRejects(() => readAll(log), Error, expected);
+    },
+  });
+}
 
 Deno.test("RecordLog.compact() keeps what is live, and what is added meanwhile", async () => {
   await using dir = new TempDir();

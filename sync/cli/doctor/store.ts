@@ -43,7 +43,11 @@ function openTo(dataDir: string): Finding {
     : ok("data directory", `"${dataDir}" is this user's alone`);
 }
 
-function inspectSpool({ queue, spool }: Look): Finding[] {
+/** Looks whether the queue knows each copy, and the spool has each that the queue knows. */
+export function inspectSpool(
+  { queue, spool }: Pick<Look, "queue" | "spool">,
+  nowMs: number = Date.now(),
+): Finding[] {
   if (!spool) return [];
   let missing = 0;
   for (const captures of queue.spooled()) {
@@ -53,11 +57,26 @@ function inspectSpool({ queue, spool }: Look): Finding[] {
       if (!isThere && queue.get(id)) missing++;
     }
   }
-  return [
-    missing === 0 ? ok("spool", "it has each capture's copy") : failure(
+  const unknown =
+    [...spool.ids({ nowMs })].flat().filter((id) =>
+      !spool.isInTheMaking(id, nowMs) && !queue.get(id) &&
+      !queue.wasDelivered(id) && exists(spool.pathOf(id))
+    ).length;
+  const found: Finding[] = [];
+  if (missing > 0) {
+    found.push(failure(
       "spool",
       `${counted(missing, "capture")} without a copy`,
       "hand them over again; the agent marks them failed",
-    ),
-  ];
+    ));
+  }
+  if (unknown > 0) {
+    found.push(warning(
+      "spool",
+      `${counted(unknown, "file")} in it that the queue does not know`,
+      'restart the agent: it queues what it has a record of, and moves the rest to the spool\'s folder "orphans"',
+    ));
+  }
+  const isSound = found.length === 0;
+  return isSound ? [ok("spool", "it has each capture's copy")] : found;
 }

@@ -355,6 +355,29 @@ Deno.test({
   },
 });
 
+for (
+  const sql of [
+    "DELETE FROM agent",
+    "DELETE FROM counts",
+    "UPDATE counts SET pending = -9223372036854775808",
+    "UPDATE counts SET failed = -1",
+  ]
+) {
+  testOnEachEngine(
+    `a queue is repaired after ${sql}, and keeps all its captures`,
+    async (engine) => {
+      await using scene = new Scene(engine);
+      await scene.fill();
+      using database = openDatabase(scene.path, { engine });
+      database.exec(sql);
+      database.close();
+      const found = await scene.repair();
+      assertHasAll(found, [...scene.inPlace, ...scene.spooled], sql);
+      scene.setAside;
+    },
+  );
+}
+
 testOnEachEngine(
   "a queue that has become empty is rebuilt from the spool",
   async (engine) => {
