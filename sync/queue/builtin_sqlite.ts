@@ -29,9 +29,26 @@ function prepare(database: DatabaseSync, sql: string): Statement {
   const statement = prepared(database, sql);
   return {
     run: (...parameters) => Number(statement.run(...parameters).changes),
-    get: <T>(...parameters: SqlValue[]) => statement.get(...parameters) as T,
-    all: <T>(...parameters: SqlValue[]) => statement.all(...parameters) as T[],
+    get: <T>(...parameters: SqlValue[]) =>
+      inBigInts(statement, () => statement.get(...parameters) as T),
+    all: <T>(...parameters: SqlValue[]) =>
+      inBigInts(statement, () => statement.all(...parameters) as T[]),
   };
+}
+
+/** Reads whole numbers as BigInts where there is one that is too large for another type. */
+function inBigInts<T>(statement: StatementSync, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!String(error).includes("too large to be represented")) throw error;
+    statement.setReadBigInts(true);
+    try {
+      return read();
+    } finally {
+      statement.setReadBigInts(false);
+    }
+  }
 }
 
 function prepared(database: DatabaseSync, sql: string): StatementSync {

@@ -94,7 +94,16 @@ export const CAPTURE_COLUMNS = `rowid, id, filepath, status, attempts, snoozes,
   file_id AS fileId, size, mtime_ms AS mtimeMs, ctime_ms AS ctimeMs, sha256,
   spooled, watched`;
 
-/** Reads a capture from its row. */
+/** Says why a row is set aside that another program has written. */
+export const UNREADABLE =
+  "Cannot read its row in the queue: expected id, path and metadata as text, times and sizes as whole numbers";
+
+/** Whether a row has the texts that a capture needs: no schema keeps all programs from writing others. */
+export function hasTexts({ id, filepath, metadataJson }: CaptureRow): boolean {
+  return [id, filepath, metadataJson].every((text) => typeof text === "string");
+}
+
+/** Reads a capture from its row; what cannot be read of it is empty. */
 export function toCapture(row: CaptureRow): QueuedCapture {
   const { rowid: _, createdAtMs, lastAttemptMs, dueAtMs, ...rest } = row;
   const { fileId, ctimeMs, ...capture } = rest;
@@ -103,7 +112,8 @@ export function toCapture(row: CaptureRow): QueuedCapture {
     ctimeMs !== null;
   return {
     ...capture,
-    createdAt: isoTime(createdAtMs)!,
+    ...(!hasTexts(row) && { id: "", filepath: "", metadataJson: "{}" }),
+    createdAt: isoTime(createdAtMs ?? 0)!,
     lastAttempt: isoTime(lastAttemptMs),
     nextAttemptAt: isoTime(dueAtMs),
     identity: isKnown ? { fileId, size, mtimeMs, ctimeMs } : null,

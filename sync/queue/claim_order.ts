@@ -1,7 +1,10 @@
+import { newCaptureId } from "../capture/capture_id.ts";
 import {
   type CaptureRow,
+  hasTexts,
   type QueuedCapture,
   toCapture,
+  UNREADABLE,
 } from "./capture_row.ts";
 import type { QueueFile } from "./queue_file.ts";
 import { QueueRecords } from "./queue_records.ts";
@@ -40,12 +43,13 @@ export class ClaimOrder extends QueueRecords {
   getPending(limit = 10): QueuedCapture[] {
     assertLimit(limit);
     this.#promoteDue();
-    return this.#next(limit, 0);
+    return this.#next(limit, 0).map(toCapture);
   }
 
   /**
    * Returns captures that are due, and marks them `uploading`: as `getPending()`, but
-   * at least one place in eight is for those that were snoozed.
+   * at least one place in eight is for those that were snoozed. Rows that cannot be read are `failed` then,
+   * with the reason.
    */
   claim(limit: number): QueuedCapture[] {
     assertLimit(limit);
@@ -55,10 +59,23 @@ export class ClaimOrder extends QueueRecords {
     this.#places += limit;
     const snoozed = Math.floor(this.#places / SNOOZED_SHARE);
     this.#places %= SNOOZED_SHARE;
-    return this.file.write(({ markUploading }) =>
-      this.#next(limit, snoozed)
-        .filter(({ id }) => markUploading.run(this.now(), id) > 0)
-    );
+    return this.file.write(({ markUploading, setAside }) => {
+      while (true) {
+        const rows = this.#next(limit, snoozed);
+        const claimed = rows.filter((row) =>
+          hasTexts(row) && markUploading.run(this.now(), row.id) > 0
+        );
+        // An id that does not find its own row is no text that could be read.
+        const odd = rows.filter((row) => !claimed.includes(row));
+        for (const { rowid } of odd) {
+          setAside.run(newCaptureId(), UNREADABLE, rowid);
+        }
+        // Those behind them have their turn.
+        if (claimed.length > 0 || odd.length === 0) {
+          return claimed.map(toCapture);
+        }
+      }
+    });
   }
 
   /**
@@ -77,7 +94,7 @@ export class ClaimOrder extends QueueRecords {
   }
 
   /** Those with a priority, then the others; so many places are for snoozed ones. */
-  #next(limit: number, snoozedPlaces: number): QueuedCapture[] {
+  #next(limit: number, snoozedPlaces: number): CaptureRow[] {
     const { sql } = this;
     const [ready, first] = this.#order === "oldest"
       ? [sql.ready, sql.first]
@@ -91,7 +108,7 @@ export class ClaimOrder extends QueueRecords {
     );
     const snoozed = left > 0 ? ready.all<CaptureRow>(1, left) : [];
     const others = fresh.slice(0, places - snoozed.length);
-    return [...prior, ...others, ...snoozed].map(toCapture);
+    return [...prior, ...others, ...snoozed];
   }
 }
 

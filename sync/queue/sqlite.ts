@@ -180,8 +180,10 @@ export class Connection implements Disposable {
     const { run, get, all } = this.#translated(() => this.#driver.prepare(sql));
     return {
       run: (...parameters) => this.#translated(() => run(...parameters)),
-      get: (...parameters) => this.#translated(() => get(...parameters)),
-      all: (...parameters) => this.#translated(() => all(...parameters)),
+      get: <T = Row>(...parameters: SqlValue[]) =>
+        this.#translated(() => inNumbers(get<T>(...parameters))),
+      all: <T = Row>(...parameters: SqlValue[]) =>
+        this.#translated(() => all<T>(...parameters).map(inNumbers)),
     };
   }
 
@@ -226,6 +228,17 @@ export class Connection implements Disposable {
       throw error;
     }
   }
+}
+
+/** A number that JavaScript cannot hold, which only another program writes, reads as NULL. */
+function inNumbers<T>(row: T): T {
+  const values = row as Record<string, unknown>;
+  for (const name in values) {
+    if (typeof values[name] !== "bigint") continue;
+    const number = Number(values[name]);
+    values[name] = Number.isSafeInteger(number) ? number : null;
+  }
+  return row;
 }
 
 /** Runs a call into SQLite; wrong arguments stay what they are. */

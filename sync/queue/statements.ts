@@ -89,6 +89,10 @@ const STATEMENTS = {
      WHERE id = ? AND status = 'pending'`,
   setContent: "UPDATE captures SET sha256 = ? WHERE id = ? AND sha256 IS NULL",
   setWatchedContent: "UPDATE watched_files SET sha256 = ? WHERE capture_id = ?",
+  setAside: `UPDATE captures SET id = ?, status = 'failed', due_at = NULL,
+       filepath = replace(CAST(filepath AS TEXT), char(0), ''),
+       metadata_json = iif(typeof(metadata_json) = 'text', metadata_json, '{}'),
+       last_error = ? WHERE rowid = ?`,
   recover:
     `UPDATE ${BY_TURN} SET status = 'pending', due_at = NULL WHERE status = 'uploading'`,
   standing:
@@ -97,8 +101,8 @@ const STATEMENTS = {
      FROM captures WHERE id = ?`,
   addAttempt:
     `INSERT INTO attempts (capture_id, nth, started_at, elapsed_ms, http_status, error, sha256)
-     SELECT ?, coalesce(max(nth), 0) + 1, ?, ?, ?, ?, ? FROM attempts WHERE capture_id = ?
-     RETURNING nth`,
+     SELECT ?, coalesce(max(nth), 0) + 1, ?, ?, ?, ?, ? FROM attempts
+     WHERE capture_id = ? AND nth < 1000000000 RETURNING nth`,
   attemptsMade: "SELECT max(nth) AS n FROM attempts WHERE capture_id = ?",
   forgetAttempts: "DELETE FROM attempts WHERE capture_id = ? AND nth <= ?",
   attempts:

@@ -1,3 +1,5 @@
+import { newCaptureId } from "../../capture/capture_id.ts";
+import { UNREADABLE } from "../capture_row.ts";
 import { columnsOf } from "../migrate.ts";
 import { FIRST_DESIGN_COLUMNS, MIGRATE_FIRST_DESIGN } from "../schema.ts";
 import {
@@ -70,21 +72,43 @@ function countCaptures(queue: Connection): number {
   return Number(queue.prepare("SELECT count(*) AS n FROM captures").get()!.n);
 }
 
-/** Returns a function that inserts a row, if its values are of types that were ever written. */
+/**
+ * Returns a function that inserts a row. A capture whose values are not of the types that
+ * were ever written is kept as `failed`, with the reason; other rows are left out.
+ */
 function keeperOf(queue: Connection, table: string, columns: string[]) {
+  const keepOdd = table === "captures" && queue.prepare(
+    `INSERT OR IGNORE INTO captures
+       (id, filepath, metadata_json, created_at, status, last_error)
+     VALUES (?, ?, '{}', ?, 'failed', ?)`,
+  );
+  const setAside = ({ id, filepath, created_at }: Row) => {
+    if (!keepOdd) return;
+    const isKept = typeof id === "string" && isUsable(id);
+    keepOdd.run(
+      isKept ? id : newCaptureId(),
+      typeof filepath === "string" ? filepath : "",
+      typeof created_at === "number" ? created_at : 0,
+      UNREADABLE,
+    );
+  };
   const places = columns.map(() => "?").join(", ");
   const insert = queue.prepare(
     `INSERT OR IGNORE INTO ${table} (${columns.join(", ")}) VALUES (${places})`,
   );
-  return (row: Row) => {
-    const values = columns.map((column) => row[column] ?? null);
-    if (!values.every(isUsable)) return;
+  const inserts = (values: SqlValue[]): boolean => {
     try {
-      insert.run(...values as SqlValue[]);
+      return insert.run(...values) > 0;
     } catch (error) {
       // Of a type that is not the column's.
       if (!hasFault(error, "other")) throw error;
+      return false;
     }
+  };
+  return (row: Row) => {
+    const values = columns.map((column) => row[column] ?? null);
+    if (values.every(isUsable) && inserts(values as SqlValue[])) return;
+    setAside(row);
   };
 }
 

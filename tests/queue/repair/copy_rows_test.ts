@@ -9,6 +9,7 @@ import {
   openDatabase,
 } from "../../../sync/queue/sqlite.ts";
 import { UploadQueue } from "../../../sync/queue/queue.ts";
+import { UNREADABLE } from "../../../sync/queue/capture_row.ts";
 import { testOnEachEngine } from "../../helpers/engines.ts";
 import { writePastSchema } from "../../helpers/past_schema.ts";
 import { START_MS } from "../../helpers/queue_fixture.ts";
@@ -126,7 +127,7 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
-  "copyRows() leaves out what is not a queue's: blobs, other states, no id",
+  "copyRows() keeps as failed what is not a queue's: blobs, other states, no id",
   async (engine) => {
     await using scene = new Scene(engine);
     const ids = scene.use(scene.from, (queue) => fill(queue, 6));
@@ -137,11 +138,16 @@ testOnEachEngine(
         UPDATE captures SET id = x'00' WHERE id = '${ids[2]}';
         UPDATE captures SET attempts = 'many' WHERE id = '${ids[3]}'`,
     });
-    assertEquals(scene.copyRows().captures, 2);
+    assertEquals(scene.copyRows().captures, 6);
+    // The one without an id gets another one each time.
+    assertEquals(scene.copyRows().captures, 1);
     scene.use(scene.to, (queue) => {
+      const pending = queue.captures({ status: "pending" }).toArray();
+      assertEquals(pending.map(({ id }) => id), ids.slice(4));
+      const failed = queue.captures({ status: "failed" }).toArray();
       assertEquals(
-        queue.captures().toArray().map(({ id }) => id),
-        ids.slice(4),
+        failed.map(({ lastError }) => lastError),
+        failed.map(() => UNREADABLE),
       );
     });
   },
