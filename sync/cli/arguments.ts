@@ -1,5 +1,10 @@
 import { either } from "./closest.ts";
-import { type OptionName, OPTIONS, shownValue } from "./options.ts";
+import {
+  type OptionName,
+  OPTIONS,
+  type OptionSpec,
+  shownValue,
+} from "./options.ts";
 
 /** The command line or the environment cannot be used as it is. */
 export class UsageError extends Error {
@@ -52,6 +57,26 @@ export class Given {
   /** What was given. */
   names(): OptionName[] {
     return [...this.#values.keys()];
+  }
+
+  /** The same, with what the command line itself gives alone. */
+  onCommandLine(): Given {
+    const values = [...this.#values]
+      .filter(([name, { source }]) => source === `--${name}`);
+    return new Given(this.#names, new Map(values));
+  }
+
+  /** @throws {UsageError} if more than one of these options was given. */
+  atMostOne(...names: OptionName[]): void {
+    const [one, other] = names.filter((name) =>
+      this.#values.has(name) && (isValued(name) || this.has(name))
+    );
+    if (one === undefined || other === undefined) return;
+    throw new UsageError(
+      `Cannot use ${this.source(one)} and ${
+        this.source(other)
+      } at once: expected one of them`,
+    );
   }
 
   /** Whether the command takes the option at all. */
@@ -170,6 +195,11 @@ export class Given {
       `Cannot use ${this.source(name)} "${shown}": expected ${expected}`,
     );
   }
+}
+
+function isValued(name: OptionName): boolean {
+  const { value }: OptionSpec = OPTIONS[name];
+  return value !== undefined;
 }
 
 /** A number of bytes like `512`, `100K` or `1.5G`; `NaN` if it is none. */

@@ -23,7 +23,8 @@ export interface CommandLine {
  * environment says.
  *
  * @param names The options that the command takes.
- * @throws {UsageError} on any other option, or one that lacks its value.
+ * @throws {UsageError} on any other option, one that lacks its value, or has several
+ * where it takes one.
  */
 export function parseCommandLine(
   args: string[],
@@ -46,10 +47,18 @@ export function parseCommandLine(
   }) as Record<string, unknown>;
   const values = new Map<OptionName, GivenValue>();
   for (const name of names) {
-    const texts = parsed[name] === true
-      ? ["true"]
-      : settings.get(name) ?? textsOf(name, parsed[name]);
-    const value = texts
+    const texts = [
+      ...parsed[name] === true ? ["true"] : [],
+      ...settings.get(name) ?? [],
+      ...textsOf(name, parsed[name]),
+    ];
+    if (!specOf(name).repeatable && new Set(texts).size > 1) {
+      // Without the values: they may be secrets.
+      throw new UsageError(
+        `Cannot use --${name} twice, with different values: expected one`,
+      );
+    }
+    const value = texts.length > 0
       ? { source: `--${name}`, texts }
       : valueOf(specOf(name), env);
     if (value) values.set(name, value);
@@ -78,7 +87,7 @@ function spell(
     const [, name = "", value] = /^--([^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
     if (value !== undefined && switches.includes(name)) {
       // It would take every value but "false" for yes, and that for not given.
-      settings.set(name, [value]);
+      settings.set(name, [...settings.get(name) ?? [], value]);
     } else if (
       value === undefined && valued.includes(name) && at + 1 < end &&
       /^-(\d|$)/.test(args[at + 1]!)
@@ -92,8 +101,8 @@ function spell(
   return { rest: [...rest, ...args.slice(end)], settings };
 }
 
-function textsOf(name: OptionName, found: unknown): string[] | undefined {
-  if (!Array.isArray(found) || found.length === 0) return undefined;
+function textsOf(name: OptionName, found: unknown): string[] {
+  if (!Array.isArray(found)) return [];
   if (!found.includes("")) return found.map(String);
   throw new UsageError(
     `Cannot use --${name} without a value: expected ${specOf(name).value}`,

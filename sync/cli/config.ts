@@ -114,9 +114,7 @@ export function readSettings(
       unit: "d",
     }),
     copyUpToBytes: given.bytes("copy-up-to", COPY_UP_TO_BYTES),
-    logLevel: given.has("verbose")
-      ? "debug"
-      : given.oneOf("log-level", ["info", "debug", "warn", "error"]),
+    logLevel: readLogLevel(given),
     logFormat: given.oneOf("log-format", ["text", "json"]),
     monitor: readMonitorSettings(given, around.env),
   };
@@ -137,12 +135,15 @@ function readSchedule(given: Given): WeekTable<boolean> | null {
   throw given.wrong("schedule", SCHEDULE_FORM);
 }
 
+function readLogLevel(given: Given): LogLevel {
+  // What is set for good may be asked otherwise once.
+  given.onCommandLine().atMostOne("verbose", "quiet", "log-level");
+  if (given.has("verbose")) return "debug";
+  return given.oneOf("log-level", ["info", "debug", "warn", "error"]);
+}
+
 function readMode(given: Given): Settings["mode"] {
-  if (given.has("move") && given.has("no-copy")) {
-    throw new UsageError(
-      "Cannot use --move together with --no-copy: expected one of them",
-    );
-  }
+  given.atMostOne("move", "no-copy");
   if (given.has("move")) return "move";
   return given.has("no-copy") ? "reference" : "copy";
 }

@@ -3,6 +3,7 @@ import type { Folder } from "../host/folder.ts";
 import { CaptureFilter } from "../watch/capture_filter.ts";
 import { captureOf, fileAt } from "../watch/sidecar.ts";
 import { WatchedRoot } from "../watch/watched_root.ts";
+import { UsageError } from "./arguments.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
 import { type Look, lookInto } from "./store.ts";
 
@@ -16,6 +17,11 @@ type Verdict =
  * rest. Changes nothing.
  */
 export function dryRun({ settings, out }: CommandContext): number {
+  if (settings.watch.length === 0) {
+    throw new UsageError(
+      "Cannot tell what would be taken, no folder is watched: expected --watch DIR",
+    );
+  }
   using look = lookInto(settings);
   const survey = new Survey({
     look,

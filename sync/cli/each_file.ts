@@ -13,15 +13,17 @@ export async function eachFile(
   act: (filepath: string) => Promise<number>,
 ): Promise<number> {
   const codes = new Set<number>();
+  const toDo = new Set<string>();
   for (const filepath of args) {
     try {
       codes.add(await act(filepath));
     } catch (error) {
       err(`jarvis-agent: ${reasonOf(error, filepath)}`);
-      remedies(error).forEach(err);
+      remedies(error).forEach((remedy) => toDo.add(remedy));
       codes.add(exitCodeOf(error));
     }
   }
+  toDo.forEach((remedy) => err(remedy));
   const worst = [ExitCode.failure, ExitCode.temporary];
   return worst.find((code) => codes.has(code)) ?? ExitCode.ok;
 }

@@ -123,7 +123,8 @@ function kindOf(path: string): "folder" | "other" | "nothing" | "forbidden" {
   }
 }
 
-function contains(outer: string, inner: string): boolean {
+/** Whether a folder is, or is in, another one, whatever links lead there. */
+export function contains(outer: string, inner: string): boolean {
   const path = relative(realPath(outer), realPath(inner));
   return path === "" || (!/^\.\.(?:[\\/]|$)/.test(path) && !isAbsolute(path));
 }

@@ -15,6 +15,11 @@ import { type Given, UsageError } from "./arguments.ts";
  */
 export async function readMetadata(given: Given): Promise<string> {
   const entries = given.texts("metadata").map(entryOf);
+  if (new Set(entries.map(([key]) => key)).size < entries.length) {
+    throw new UsageError(
+      "Cannot use several --metadata with the same key: expected each key once",
+    );
+  }
   const [json, file] = [
     given.text("metadata-json"),
     given.text("metadata-file"),
@@ -24,17 +29,19 @@ export async function readMetadata(given: Given): Promise<string> {
       "Cannot use metadata with bytes that are not UTF-8, or the character U+FFFD, which stands for them: expected UTF-8, or --metadata-file",
     );
   }
-  if (json !== undefined && file !== undefined) {
-    throw new UsageError(
-      "Cannot use --metadata-json and --metadata-file at once: expected one of them",
-    );
-  }
+  given.atMostOne("metadata-json", "metadata-file");
+  const bytes = file === undefined
+    ? undefined
+    : await readBytes(file).catch(({ message }) => {
+      throw given.wrong(
+        "metadata-file",
+        `a file with a JSON object, or - for standard input (${message})`,
+      );
+    });
   try {
-    const given = file === undefined
-      ? checkMetadata(json ?? "{}")
-      : decodeMetadata(await readBytes(file));
-    if (entries.length === 0) return given;
-    return checkMetadata(withEntries(given, Object.fromEntries(entries)));
+    const base = bytes ? decodeMetadata(bytes) : checkMetadata(json ?? "{}");
+    if (entries.length === 0) return base;
+    return checkMetadata(withEntries(base, Object.fromEntries(entries)));
   } catch (cause) {
     const { message } = cause as Error;
     const source = file !== undefined

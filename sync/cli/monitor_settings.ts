@@ -1,4 +1,5 @@
 import { resolve } from "@std/path";
+import { isFolder } from "../host/files.ts";
 import { isLoopback } from "../upload/server_url.ts";
 import type { Ambient, Given } from "./arguments.ts";
 
@@ -34,6 +35,9 @@ export function readMonitorSettings(
   env: Ambient["env"],
 ): MonitorSettings {
   const metricsFile = given.text("metrics-file");
+  if (metricsFile !== undefined && isFolder(metricsFile)) {
+    throw given.wrong("metrics-file", "a file, like NAME.prom, not a folder");
+  }
   return {
     listen: given.takes("listen") ? readListen(given) : null,
     metricsFile: metricsFile === undefined ? null : resolve(metricsFile),

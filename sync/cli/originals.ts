@@ -8,7 +8,13 @@ import {
 
 /** Returns what opens the files of captures where nothing is watched: in the folders that the last agent has watched. */
 export function originals(queue: UploadQueue): OpenOriginal {
-  const state = queue.getAgentState();
-  const folders: FolderStanding[] = JSON.parse(state.folders);
-  return openerIn(folders.map(({ path }) => new WatchedRoot(path, () => {})));
+  return openerIn(
+    lastWatched(queue).map((path) => new WatchedRoot(path, () => {})),
+  );
+}
+
+/** The folders that the last agent has watched. */
+export function lastWatched(queue: UploadQueue): string[] {
+  const folders: FolderStanding[] = JSON.parse(queue.getAgentState().folders);
+  return folders.map(({ path }) => path);
 }

@@ -128,10 +128,6 @@ function assertCount(name: string, command: Command, args: string[]): void {
       `"${name}" lacks an argument: expected ${expected}`,
     );
   }
-  // Most likely of a variable that is not set; as a path it would be this folder.
-  if (args.includes("")) {
-    throw new UsageError(`Cannot use an empty argument: expected ${expected}`);
-  }
   if (args.length > max) {
     const taken = max > 0
       ? `only one, ${expected}`
@@ -139,6 +135,10 @@ function assertCount(name: string, command: Command, args: string[]): void {
     throw new UsageError(
       `Cannot use "${args[max]}": "${name}" takes ${taken}`,
     );
+  }
+  // Most likely of a variable that is not set; as a path it would be this folder.
+  if (args.includes("")) {
+    throw new UsageError(`Cannot use an empty argument: expected ${expected}`);
   }
 }
 

@@ -15,7 +15,9 @@ export function readSecret(
 ): string {
   try {
     assertOwn(path);
-    const mode = (Deno.statSync(path).mode ?? 0) & 0o777;
+    const info = Deno.statSync(path);
+    if (info.isDirectory) throw new Error("it is a directory, expected a file");
+    const mode = (info.mode ?? 0) & 0o777;
     if ((mode & 0o077) !== 0) {
       err(
         `jarvis-agent: Others can read ${what} "${path}" (mode ${

@@ -10,7 +10,9 @@ export interface Selection {
   /** Whether every capture is meant. */
   isAll: boolean;
   /** Whether one is meant, besides its time. */
-  admits(capture: { filepath: string; lastError?: string | null }): boolean;
+  admits: (
+    capture: { filepath: string; lastError?: string | null },
+  ) => boolean;
 }
 
 /** @throws {UsageError} if an option cannot be used. */
@@ -47,17 +49,24 @@ export function* select<T extends { filepath: string }>(
     if (found++ < selection.limit) yield capture;
     else if (total !== undefined) break;
   }
-  const more = (total ?? found) - Math.min(found, selection.limit);
-  if (more <= 0) return;
-  const text = counted(more, "more is", "more are");
+  tellMore((total ?? found) - Math.min(found, selection.limit), err);
+}
+
+/** Says how many are not shown, if any. */
+export function tellMore(count: number, err: (line: string) => void): void {
+  if (count <= 0) return;
+  const text = counted(count, "more is", "more are");
   err(`jarvis-agent: ${text} not shown (--limit shows more of them)`);
 }
 
 function readTime(given: Given, text: string): number {
   if (/^\d{4}-\d\d-\d\d/.test(text)) {
     const timeMs = Date.parse(text);
-    if (!Number.isNaN(timeMs)) return timeMs;
-    throw given.wrong("since", "a time like 2026-03-01 or 2026-03-01T12:00Z");
+    if (timeMs <= Date.now()) return timeMs;
+    throw given.wrong(
+      "since",
+      "a time that is over, like 2026-03-01 or 2026-03-01T12:00Z",
+    );
   }
   const or = ", or a date like 2026-03-01";
   const range = { min: "0s", max: "36500d", or } as const;

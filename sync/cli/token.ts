@@ -101,13 +101,7 @@ function reader(
 ): Read {
   const file = given.text("token-file");
   const command = given.text("token-command");
-  if (file !== undefined && command !== undefined) {
-    throw new UsageError(
-      `Cannot use ${given.source("token-file")} and ${
-        given.source("token-command")
-      } at once: expected one of them`,
-    );
-  }
+  given.atMostOne("token-file", "token-command");
   if (file !== undefined) {
     return () => tokenOf(readSecret(file, WHAT, err), `${WHAT} "${file}"`);
   }

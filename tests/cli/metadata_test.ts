@@ -44,7 +44,7 @@ Deno.test("metadata comes from a file or standard input, as it was written, or i
       ],
       [
         ["--metadata-file", host.join("missing")],
-        "--metadata-file: No such file",
+        "or - for standard input (No such file",
       ],
       [
         ["--metadata-file", host.write("large", "x".repeat(2 ** 21))],

@@ -78,7 +78,7 @@ Deno.test("--move and --no-copy exclude each other", async () => {
     path,
   );
   assertEquals(code, 2);
-  assertStringIncludes(stderr, "Cannot use --move together with --no-copy");
+  assertStringIncludes(stderr, "Cannot use --move and --no-copy at once");
 });
 
 Deno.test({

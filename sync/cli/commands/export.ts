@@ -1,7 +1,7 @@
 import { basename, dirname, join, parse, resolve } from "@std/path";
 import { syncDir } from "../../host/data_dir.ts";
 import { exists, removeIfThere, writeAll } from "../../host/files.ts";
-import type { QueuedCapture } from "../../queue/queue.ts";
+import type { QueuedCapture, UploadQueue } from "../../queue/queue.ts";
 import {
   copyPrivately,
   openCapture,
@@ -10,8 +10,9 @@ import {
 } from "../../spool/private_copy.ts";
 import { UsageError } from "../arguments.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
+import { contains } from "../folders.ts";
 import { queuedByName } from "../named_captures.ts";
-import { originals } from "../originals.ts";
+import { lastWatched, originals } from "../originals.ts";
 import { type Look, lookInto, noQueue } from "../store.ts";
 
 /**
@@ -30,6 +31,7 @@ export async function run(context: CommandContext): Promise<number> {
   }
   using look = lookInto(settings);
   if (!look) throw new Error(noQueue(settings));
+  assertTarget(dir, look.queue, settings.dataDir);
   const named = queuedByName(look.queue, ids, { verb: "export", err });
   const captures = given.has("failed")
     ? look.queue.captures({ status: "failed" })
@@ -52,6 +54,23 @@ export async function run(context: CommandContext): Promise<number> {
   }
   target?.removeIfEmpty();
   return code;
+}
+
+/** @throws {UsageError} if what is copied there would come into the queue, or was meant to be copied. */
+function assertTarget(dir: string, queue: UploadQueue, dataDir: string): void {
+  const wrong = (reason: string) =>
+    new UsageError(`Cannot export into "${dir}": ${reason}`);
+  if (!exists(dir) && queue.get(dir)) {
+    throw wrong("it is a capture's id, expected a folder after the captures");
+  }
+  if (contains(dataDir, dir)) {
+    throw wrong("it is in the data directory, expected another folder");
+  }
+  if (lastWatched(queue).some((path) => contains(path, dir))) {
+    throw wrong(
+      "it is in a watched folder, and all would be sent again: expected another folder",
+    );
+  }
 }
 
 /** Returns where the bytes are then. */

@@ -1,7 +1,13 @@
 import { counted } from "../../host/counted.ts";
 import type { CaptureStatus, QueuedCapture } from "../../queue/queue.ts";
+import { UsageError } from "../arguments.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
-import { readSelection, select } from "../selection.ts";
+import {
+  readSelection,
+  select,
+  type Selection,
+  tellMore,
+} from "../selection.ts";
 import { lookInto, noQueue } from "../store.ts";
 import {
   alignedLines,
@@ -19,7 +25,15 @@ const STATUSES: readonly string[] = ["pending", "uploading", "failed"];
 export function run(context: CommandContext): number {
   const { settings, given, out, err } = context;
   const status = given.text("status") as CaptureStatus | undefined;
-  if (given.text("status") === "delivered") return showHistory(context);
+  if (given.text("status") === "delivered") {
+    for (const name of ["reason", "group"] as const) {
+      if (given.text(name) === undefined) continue;
+      throw new UsageError(
+        `Cannot use --${name} for what is delivered, which has no error: expected another --status`,
+      );
+    }
+    return showHistory(context);
+  }
   if (status !== undefined && !STATUSES.includes(status)) {
     throw given.wrong("status", "pending, uploading, failed or delivered");
   }
@@ -30,7 +44,7 @@ export function run(context: CommandContext): number {
   const { sinceMs } = selection;
   const captures = look?.queue.captures({ status, sinceMs }) ?? [];
   if (given.text("group") !== undefined) {
-    showGroups(captures, (one) => selection.admits(one), context);
+    showGroups(captures, selection, context);
     return ExitCode.ok;
   }
   const stats = selection.isAll ? look?.queue.getStats() : undefined;
@@ -113,8 +127,8 @@ interface Group {
 
 function showGroups(
   captures: Iterable<QueuedCapture>,
-  admits: (capture: QueuedCapture) => boolean,
-  { given, out }: CommandContext,
+  { admits, limit }: Selection,
+  { given, out, err }: CommandContext,
 ): void {
   const groups = new Map<string | null, Group>();
   for (const capture of captures) {
@@ -128,6 +142,7 @@ function showGroups(
     groups.set(reason, group);
   }
   const sorted = [...groups.values()].sort((a, b) => b.count - a.count);
+  tellMore(sorted.splice(limit).length, err);
   if (given.has("json")) return out(JSON.stringify(sorted));
   alignedLines(sorted.map(({ reason, count, oldest }) => [
     String(count),

@@ -10,6 +10,7 @@ import { pages } from "../table.ts";
 /** Makes captures due now, lets the agent ask the server at once, and prints their ids. */
 export function run(context: CommandContext): number {
   const { settings, given, args, out, err } = context;
+  given.atMostOne("all", "failed");
   const isByKind = given.has("all") || given.has("failed") ||
     given.text("reason") !== undefined;
   if (isByKind && args.length > 0) {

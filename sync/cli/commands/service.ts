@@ -25,5 +25,11 @@ export async function run(context: CommandContext): Promise<number> {
       }`,
     );
   }
+  const [option] = context.given.onCommandLine().names();
+  if (option !== undefined && action !== install && action !== print) {
+    throw new UsageError(
+      `Cannot use --${option} with "service ${name}": expected it with "service install" or "service print"`,
+    );
+  }
   return await action(context);
 }
