@@ -10,6 +10,8 @@ export class RescanSchedule {
   #at: number;
   #fullAt: number;
   #tookMs = 0;
+  /** When a rescan was asked for, since the last one began. */
+  #soonAt = Infinity;
 
   /**
    * @param everyMs How often folders are looked through whose list of names has changed.
@@ -31,22 +33,26 @@ export class RescanSchedule {
   due(): keyof typeof REST | undefined {
     const now = performance.now();
     if (now < this.#at) return undefined;
+    this.#soonAt = Infinity;
     return now < this.#fullAt ? "quick" : "full";
   }
 
-  /** A rescan has ended that took so long. */
+  /** A rescan has ended that took so long. What was asked for meanwhile holds. */
   ended(kind: keyof typeof REST, tookMs: number): void {
     const now = performance.now();
     this.#tookMs = tookMs;
     this.#at = now + Math.max(this.#everyMs, tookMs * REST.quick);
-    if (kind === "quick") return;
-    this.#fullAt = now + Math.max(this.#fullEveryMs, tookMs * REST.full);
+    if (kind === "full") {
+      this.#fullAt = now + Math.max(this.#fullEveryMs, tookMs * REST.full);
+    }
+    if (this.#soonAt < Infinity) this.soon(this.#soonAt - now);
   }
 
   /** Brings a full rescan forward, because events were lost. */
   soon(afterMs: number): void {
     const restMs = Math.min(this.#tookMs * SOON.rest, SOON.maxMs);
     const at = performance.now() + Math.max(afterMs, restMs);
+    this.#soonAt = Math.min(this.#soonAt, at);
     this.#at = Math.min(this.#at, at);
     this.#fullAt = Math.min(this.#fullAt, at);
   }

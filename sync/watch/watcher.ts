@@ -20,7 +20,7 @@ const FULL_RESCAN = 12;
 /** How often the watched folders themselves are looked at: no event says for sure that one went. */
 const CHECK_MS = 2_000;
 /** How long to wait after a failure to hand over, in milliseconds; twice as long after each further one. */
-const RETRY_MS = { first: 10_000, most: 600_000 };
+const RETRY_MS = { first: 5_000, most: 60_000 };
 /** How long after lost events the folders are looked through, in milliseconds. */
 const MISSED_MS = 1_000;
 
@@ -104,12 +104,14 @@ export class FolderWatcher {
       const begun = performance.now() - this.#candidates.waitedMs;
       try {
         await this.#look(signal);
+        rescan?.(performance.now() - this.#candidates.waitedMs - begun);
         if (rescan) this.#failures = 0;
         if (rescan) this.#log.forget("hand over");
       } catch (error) {
+        // How long it took says nothing: a locked queue may have held it up.
+        rescan?.(0);
         this.#tryAgain(error as Error);
       }
-      rescan?.(performance.now() - this.#candidates.waitedMs - begun);
       onReady?.();
       onReady = undefined;
       // Events get their turn in any case.
