@@ -92,6 +92,8 @@ export function createAgent(
   const { watcher, delivered } = createWatcher(settings, store, {
     log,
     onQueued: () => agent.wake(),
+    // What waits for its file has no other way to know.
+    onBack: () => agent.hurry(),
   });
   const clean = cleaner(settings, store, log);
   const tellFolders = watches

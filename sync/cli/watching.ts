@@ -11,7 +11,11 @@ import type { Store } from "./store.ts";
 export function createWatcher(
   { watch, settleMs, filter, copyUpToBytes, afterUpload }: Settings,
   { queue, intake }: Store,
-  { log, onQueued }: { log: Log; onQueued: () => void },
+  { log, onQueued, onBack }: {
+    log: Log;
+    onQueued: () => void;
+    onBack: () => void;
+  },
 ): { watcher: FolderWatcher; delivered: (file: SeenFile) => Promise<void> } {
   const isStillAt: IsAt = (path, fileId) => isAt(watcher.roots, path, fileId);
   const watcher: FolderWatcher = new FolderWatcher(watch, {
@@ -30,6 +34,7 @@ export function createWatcher(
       if (known) await tidyUp.tidy({ ...known, path, identity });
     },
     onTurn: () => tidyUp.retry(),
+    onBack,
     onFinished: async (files) => {
       const left = await intake.addWatched(files, { copyUpToBytes });
       onQueued();

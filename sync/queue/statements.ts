@@ -151,8 +151,10 @@ const STATEMENTS = {
   addWatched: `INSERT OR REPLACE INTO watched_files
        (capture_id, filepath, file_id, size, mtime_ms, ctime_ms, sha256, state, since)
      VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?)`,
+  // Of those that had a name the last one to get it has the greatest number.
   watchedIsNow: `UPDATE OR REPLACE watched_files
-     SET filepath = ?, file_id = ?, size = ?, mtime_ms = ?, ctime_ms = ? WHERE n = ?`,
+     SET n = iif(filepath = ?, n, (SELECT max(n) + 1 FROM watched_files)),
+       filepath = ?, file_id = ?, size = ?, mtime_ms = ?, ctime_ms = ? WHERE n = ?`,
   // One that was looked for under its old name waits, or has failed.
   uncopiedIsAt: `UPDATE captures SET filepath = ?, due_at = NULL,
        status = CASE status WHEN 'failed' THEN 'pending' ELSE status END

@@ -187,8 +187,8 @@ export class WatchedFiles extends AgentRow {
   /** Knows a file by another name or number from now on; if it waits without a copy, it is sent from there. */
   #setNow(change: SqlValue[]): void {
     const [path, n] = [change[0]!, change.at(-1)!];
-    this.sql.watchedIsNow.run(...change);
     this.sql.uncopiedIsAt.run(path, n, path);
+    this.sql.watchedIsNow.run(path, ...change);
   }
 
   /** What is known of this file, and of the last file with this path. */

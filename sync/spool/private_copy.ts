@@ -10,6 +10,7 @@ import {
   type OpenedFile,
   openRegularFile,
 } from "../host/opened_file.ts";
+import type { QueuedCapture } from "../queue/queue.ts";
 import { type HashedBytes, readHashed } from "../host/sha256.ts";
 
 /** The file was written to while it was taken over: its maker may not be done yet. */
@@ -38,7 +39,7 @@ export function opened(path: string, open: () => OpenedFile): OpenedFile {
 
 /** Opens the file that a capture was handed over as. */
 export type OpenOriginal = (
-  capture: { filepath: string; watched: boolean },
+  capture: Pick<QueuedCapture, "filepath" | "watched" | "identity">,
 ) => OpenedFile;
 
 /** Opens it by its path. No link is followed that has taken a watched file's place. */

@@ -2,7 +2,7 @@ import { dirname, join } from "@std/path";
 import { CaptureReadError } from "../capture/errors.ts";
 import { type Folder, openFolder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
-import type { OpenedFile } from "../host/opened_file.ts";
+import type { FileIdentity, OpenedFile } from "../host/opened_file.ts";
 import { fileAt } from "./sidecar.ts";
 import { openByPath, type OpenOriginal } from "../spool/private_copy.ts";
 
@@ -61,18 +61,31 @@ export function isAt(
  */
 export function openerIn(roots: readonly WatchedRoot[]): OpenOriginal {
   return (capture) => {
-    const { filepath, watched } = capture;
+    const { filepath, watched, identity } = capture;
     const place = watched ? placeIn(roots, filepath) : undefined;
     if (!place) return openByPath(capture);
     using folder = place.root.open();
-    if (folder) return folder.openFile(place.name);
+    const away = folder ? undefined : place.root.trouble!.kind;
+    try {
+      if (folder) return folder.openFile(place.name);
+    } catch (error) {
+      const isGone = error instanceof Deno.errors.NotFound;
+      if (!isGone || !identity || !isUnmounted(folder!, identity)) throw error;
+    }
     throw new CaptureReadError(
       `Cannot read the capture "${filepath}": its watched folder is ${
-        place.root
-          .trouble!.kind
+        away ?? "empty, and on another disk than before"
       }`,
     );
   };
+}
+
+/** Whether a folder seems to be only the place where a disk with this file is mounted. */
+function isUnmounted(folder: Folder, { fileId }: FileIdentity): boolean {
+  const diskOf = (id: string) => id.slice(0, id.indexOf(":"));
+  if (diskOf(fileId) === diskOf(folder.identity.folderId)) return false;
+  for (const names of folder.list()) if (names.length > 0) return false;
+  return true;
 }
 
 /** Which link it is, and whose it and the folder that it lies in are. */

@@ -41,7 +41,7 @@ const MISSED_MS = 1_000;
 export class FolderWatcher {
   /** The watched folders. */
   readonly roots: readonly WatchedRoot[];
-  readonly #onTurn: () => Promise<void>;
+  readonly #options: Pick<FolderWatcherOptions, "onTurn" | "onBack">;
   readonly #log: OnceLog;
   readonly #filter: CaptureFilter;
   readonly #tree: FolderTree;
@@ -58,7 +58,7 @@ export class FolderWatcher {
 
   /** @param folders Absolute paths, none inside another. */
   constructor(folders: string[], options: FolderWatcherOptions) {
-    this.#onTurn = options.onTurn ?? (() => Promise.resolve());
+    this.#options = options;
     this.#log = new OnceLog(options.log);
     this.roots = folders.map((path) => new WatchedRoot(path, options.log));
     this.#filter = new CaptureFilter(options);
@@ -98,7 +98,7 @@ export class FolderWatcher {
     while (!signal.aborted) {
       if (performance.now() >= this.#checkAt) {
         this.#checkRoots();
-        await this.#onTurn();
+        await this.#options.onTurn?.();
       }
       const rescan = this.#begin();
       const begun = performance.now() - this.#candidates.waitedMs;
@@ -169,6 +169,7 @@ export class FolderWatcher {
       const { folderId, birthtimeMs } = folder?.identity ?? {};
       const identity = folder && `${folderId} ${birthtimeMs}`;
       if (this.#identities.get(root) === identity) continue;
+      if (folder && this.#identities.has(root)) this.#options.onBack?.();
       this.#identities.set(root, identity);
       this.#tree.drop(root.place);
       if (folder) this.#agenda.walk(root.place, { unchanged: true });

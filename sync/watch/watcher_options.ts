@@ -59,6 +59,8 @@ export interface FolderWatcherOptions extends Taker, FilterOptions {
    * @default {200000}
    */
   maxFolders?: number;
+  /** Is called when a watched folder that went is there again, or another one in its place. */
+  onBack?: () => void;
   /** Is called every two seconds, and waited for. */
   onTurn?: () => Promise<void>;
   log: Log;

@@ -347,3 +347,22 @@ testOnEachEngine(
     assertEquals(known(queue, { ...back, path: "/watched/back" }), undefined);
   },
 );
+
+testOnEachEngine(
+  "a file that took another one's name is the one of that name, on a disk with another number too",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const [a, b] = ["/watched/a", "/watched/b"] as const;
+    const mtimeMs = START_MS + 7;
+    take(queue, changed({ path: a }));
+    const lost = take(
+      queue,
+      changed({ path: b, fileId: "801:2d", mtimeMs }),
+      null,
+    );
+    assertEquals(known(queue, changed({ path: b })), "queued");
+    assertEquals(queue.isOverwritten(lost), true);
+    assertEquals(known(queue, changed({ path: b, fileId: "1f:2c" })), "queued");
+  },
+);

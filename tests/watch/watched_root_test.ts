@@ -1,7 +1,13 @@
 /** Which folder is the one that was to be watched. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { CaptureReadError } from "../../sync/capture/errors.ts";
 import { openRegularFile } from "../../sync/host/opened_file.ts";
-import { WatchedRoot } from "../../sync/watch/watched_root.ts";
+import { openerIn, WatchedRoot } from "../../sync/watch/watched_root.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { WatchedFolder } from "../helpers/watched_folder.ts";
 
@@ -184,4 +190,23 @@ Deno.test({
     point("one", NOBODY);
     assert(!opens(rootOf(link).root));
   },
+});
+
+Deno.test("a file is not gone while its folder is an empty one on another disk", async () => {
+  await using folder = new WatchedFolder();
+  const filepath = folder.write("a.raw");
+  using file = openRegularFile(filepath);
+  const { root } = rootOf(folder.path);
+  const open = (fileId: string) =>
+    openerIn([root])({
+      ...{ filepath, watched: true },
+      identity: { ...file.identity, fileId },
+    })[Symbol.dispose]();
+  const other = "ffff.1:2";
+  open(other);
+  Deno.removeSync(filepath);
+  assertThrows(() => open(file.identity.fileId), Deno.errors.NotFound);
+  assertThrows(() => open(other), CaptureReadError, "on another disk");
+  folder.write("b.raw");
+  assertThrows(() => open(other), Deno.errors.NotFound);
 });
