@@ -11,21 +11,37 @@ export async function runCommandLine(
   [name = "--help", ...rest]: string[],
   around: Surroundings,
 ): Promise<number> {
-  const { out } = around;
-  if (["--version", "-V", "-v"].includes(name)) {
-    const { VERSION } = await import("../host/version.ts");
-    out(`jarvis-agent ${VERSION}`);
+  if (["--help", "-h", "help"].includes(name) && rest.length > 0) {
+    [name, rest] = [rest[0]!, ["--help"]];
+  }
+  const print = Object.hasOwn(PRINTED, name) ? PRINTED[name] : undefined;
+  if (!print) {
+    const { runCommand } = await import("./run_command.ts");
+    return await runCommand(name, rest, around);
+  }
+  try {
+    around.out(await print());
     return 0;
+  } catch (error) {
+    around.err(`jarvis-agent: ${(error as Error).message}`);
+    return 1;
   }
-  if (["--help", "-h", "help"].includes(name)) {
-    const [topic] = rest;
-    if (topic === undefined) {
-      const { programHelp } = await import("./help.ts");
-      out(programHelp());
-      return 0;
-    }
-    [name, rest] = [topic, ["--help"]];
-  }
-  const { runCommand } = await import("./run_command.ts");
-  return await runCommand(name, rest, around);
 }
+
+async function version(): Promise<string> {
+  const { VERSION } = await import("../host/version.ts");
+  return `jarvis-agent ${VERSION}`;
+}
+
+async function help(): Promise<string> {
+  return (await import("./help.ts")).programHelp();
+}
+
+const PRINTED: Record<string, () => Promise<string>> = {
+  "--version": version,
+  "-V": version,
+  "-v": version,
+  "--help": help,
+  "-h": help,
+  "help": help,
+};

@@ -24,6 +24,11 @@ export function remedies(error: unknown): string[] {
       "Make room on the disk that the data directory is on, then try again.",
     ];
   }
+  if (error instanceof Deno.errors.NotFound && !hasCurrentDir()) {
+    return [
+      "The current directory is not there any more: change to another one, or name absolute paths.",
+    ];
+  }
   if (error instanceof NoRoomError) {
     return [
       "Get the server to take some, make room on the disk, or allow more: --max-spool-bytes, --min-free-bytes.",
@@ -32,4 +37,12 @@ export function remedies(error: unknown): string[] {
   return hasFault(error, "busy")
     ? ["Another process holds the queue locked: try again later."]
     : [];
+}
+
+function hasCurrentDir(): boolean {
+  try {
+    return Deno.cwd() !== "";
+  } catch {
+    return false;
+  }
 }

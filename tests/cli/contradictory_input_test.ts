@@ -136,3 +136,27 @@ Deno.test("what to do about a full spool is said once for all files", async () =
   assertEquals(lines.length, 4);
   assertStringIncludes(lines[3]!, "allow more: --max-spool-bytes, --min-free");
 });
+
+Deno.test(
+  "a current directory that was removed is named as what is in the way",
+  {
+    // Windows removes no directory that is in use.
+    ignore: Deno.build.os === "windows",
+  },
+  async () => {
+    await using host = new Host();
+    const before = Deno.cwd();
+    const dir = host.makeDir("gone");
+    Deno.chdir(dir);
+    Deno.removeSync(dir);
+    try {
+      for (const args of [["enqueue", "a.png"], ["list", "--data-dir", "x"]]) {
+        const { code, stderr } = await runInProcess(args, host.env);
+        assertEquals(code, 1);
+        assertStringIncludes(stderr, "The current directory is not there any");
+      }
+    } finally {
+      Deno.chdir(before);
+    }
+  },
+);

@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Host } from "../helpers/host.ts";
 import { LATIN_1, UTF_16 } from "../helpers/not_utf8.ts";
 import { delivered, ScriptedServer } from "../helpers/scripted_server.ts";
@@ -80,4 +80,30 @@ Deno.test("metadata on the command line that is not UTF-8 is refused", {
     assertEquals(code, 2, stderr);
     assertStringIncludes(stderr, "that are not UTF-8");
   }
+});
+
+Deno.test("metadata that is no object, too deep or too large is refused before anything is queued", async () => {
+  await using host = new Host();
+  const path = host.write("a.png");
+  // Linux takes no longer argument than 128 KiB.
+  const deep = `{"hush":${"[".repeat(20_000)}${"]".repeat(20_000)}}`;
+  const texts = ["hush", "[]", '"hush"', "null", '{"hush": 1', deep];
+  for (const text of texts) {
+    const { code, stderr } = await host.run(
+      ...["enqueue", path, "--metadata-json", text],
+    );
+    assertEquals(code, 2);
+    assertStringIncludes(stderr, "--metadata-json: Cannot ");
+    assert(!stderr.includes("hush"), stderr);
+  }
+  const many = Array.from(
+    { length: 12 },
+    (_, i) => `k${i}=${"x".repeat(100_000)}`,
+  );
+  const { code, stderr } = await host.run(
+    ...["enqueue", path, ...many.map((entry) => `--metadata=${entry}`)],
+  );
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "more than 1048576 bytes");
+  assertEquals((await host.run("list")).stdout, "");
 });
