@@ -41,6 +41,13 @@ const RESERVED: readonly { what: string; pattern: RegExp; to: RegExp }[] = [
     to:
       /^(main\.ts|sync\/cli\/|sync\/queue\/native_sqlite\.ts|sync\/upload\/http_client\.ts)/,
   },
+  // Elsewhere the umask would decide who may use them.
+  {
+    what: "makes files or folders",
+    pattern:
+      /\bDeno\.(mkdir|makeTemp|create(Sync)?\(|writeFile|writeTextFile)|\bcreate(New)?: true\b/,
+    to: /^sync\/host\/private_files\.ts$/,
+  },
   { what: "exits the process", pattern: /\bDeno\.exit\(/, to: /^main\.ts$/ },
 ];
 

@@ -1,5 +1,6 @@
 import { dirname, join } from "@std/path";
 import { statIfThere } from "../host/files.ts";
+import { openPrivate } from "../host/private_files.ts";
 
 /** Between two signs of life, in milliseconds. */
 const BEAT_MS = 4_000;
@@ -32,8 +33,7 @@ export class Heartbeat {
 
   #create(): void {
     try {
-      Deno.openSync(this.#path, { write: true, create: true, mode: 0o600 })
-        .close();
+      openPrivate(this.#path).close();
     } catch {
       // A full disk has no place for it; the agent says so by other means.
     }

@@ -1,6 +1,6 @@
 import { delay } from "@std/async/delay";
-import { replaceFile } from "../host/files.ts";
 import type { Log } from "../host/log.ts";
+import { replaceFile } from "../host/private_files.ts";
 import { AgentMetrics } from "../monitor/metrics.ts";
 import { MonitorServer } from "../monitor/http_server.ts";
 import { answerTo } from "../monitor/monitor.ts";

@@ -1,5 +1,6 @@
 import { dirname, join } from "@std/path";
 import { isFolder, statIfThere } from "./files.ts";
+import { assertDirectory, createPrivateDir, openNew } from "./private_files.ts";
 
 /** Whether this system has POSIX permissions. */
 const POSIX = Deno.build.os !== "windows";
@@ -38,7 +39,7 @@ export function assertWritable(path: string): void {
 
 function probe(path: string): void {
   const file = join(path, `.probe-${Deno.pid}`);
-  Deno.writeTextFileSync(file, "", { mode: 0o600 });
+  openNew(file).close();
   Deno.removeSync(file);
 }
 
@@ -52,7 +53,7 @@ export function holdsQueue(path: string): boolean {
     const size = statIfThere(join(path, QUEUE_FILE))?.size ?? 0;
     if (size > 0) return true;
     const found = nearest(path);
-    assertDirectory(found);
+    assertDirectory(found.path, found.info);
     if (found.path === path) assertOwn(path);
     return false;
   });
@@ -102,7 +103,7 @@ function naming<T>(path: string, act: () => T): T {
 function reasonOf(path: string, error: unknown): string {
   try {
     const found = nearest(path);
-    assertDirectory(found);
+    assertDirectory(found.path, found.info);
     if (error instanceof Deno.errors.PermissionDenied) {
       assertMine(found.path, found.info);
       return `this user may not read and write "${found.path}", expected mode 700`;
@@ -125,61 +126,6 @@ function nearest(path: string): { path: string; info: Deno.FileInfo } {
     if (parent === path) throw error;
     return nearest(parent);
   }
-}
-
-function assertDirectory(
-  { path, info }: { path: string; info: Deno.FileInfo },
-): void {
-  if (isFolder(path)) return;
-  const what = info.isSymlink ? "a link that leads to none" : "a file";
-  throw new Error(`"${path}" is ${what}, expected a directory`);
-}
-
-/**
- * Creates a directory, and its parents, for this user alone, so that it survives
- * a power cut; one that exists stays as it is.
- */
-export function createPrivateDir(path: string): void {
-  if (isFolder(path)) return;
-  const parent = dirname(path);
-  if (parent !== path) createPrivateDir(parent);
-  try {
-    Deno.mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    // Another process may have been faster.
-    assertDirectory({ path, info: Deno.lstatSync(path) });
-  }
-  syncDir(parent);
-}
-
-/**
- * Creates an empty file for this user alone, whatever the umask, so that it
- * survives a power cut. One that exists is closed to others.
- *
- * @throws {Error} if something else than a file has this name.
- */
-export function createPrivateFile(path: string): void {
-  try {
-    Deno.openSync(path, { createNew: true, write: true, mode: 0o600 }).close();
-    syncDir(dirname(path));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    const info = Deno.statSync(path);
-    if (!info.isFile) throw new Error("it is not a file");
-    // By name, not opened: closing it would drop the locks that SQLite holds.
-    if (POSIX && info.mode !== null && (info.mode & 0o077) !== 0) {
-      Deno.chmodSync(path, 0o600);
-    }
-  }
-}
-
-/** Makes the names in a directory durable: new, renamed and removed ones. */
-export function syncDir(path: string): void {
-  // Windows cannot open a directory, and keeps its names by its journal.
-  if (!POSIX) return;
-  using directory = Deno.openSync(path, { read: true });
-  directory.syncSync();
 }
 
 /** Closes the data directory; returns a sentence for each path that was open to other users. */

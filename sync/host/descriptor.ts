@@ -6,6 +6,7 @@
  */
 
 import { cString, lastErrno, libc, systemError } from "./libc.ts";
+import { undoUmask } from "./private_files.ts";
 
 /** Stands for the current folder where a folder's descriptor is expected. */
 export const AT_FDCWD = -100;
@@ -198,6 +199,7 @@ export function cloneTo(fd: number, path: string): boolean {
   const flags = O_CREATE_NEW | O_NOFOLLOW | O_CLOEXEC;
   const to = libc!.openat(AT_FDCWD, cString(path), flags, 0o600);
   checked(to, `create "${path}"`);
+  undoUmask(path, 0o600, statOf(to).mode);
   const isDone = libc!.ioctl(to, FICLONE, BigInt(fd)) === 0;
   close(to);
   return isDone;

@@ -1,33 +1,3 @@
-/** Writes a file, for this user alone; one that is there is replaced. It is on the disk then. */
-export function writeFileDurably(path: string, data: Uint8Array): void {
-  using file = Deno.openSync(path, {
-    write: true,
-    create: true,
-    truncate: true,
-    mode: 0o600,
-  });
-  writeAll(file, data);
-  file.syncSync();
-}
-
-/**
- * Replaces a file as a whole, or not at all. Others may write in its folder: nobody
- * can foretell the name under which it is written, and no link is followed there.
- *
- * @param mode Its mode, whatever the umask.
- */
-export function replaceFile(path: string, text: string, mode: number): void {
-  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
-  try {
-    Deno.writeTextFileSync(temporary, text, { mode: 0o600, createNew: true });
-    if (Deno.build.os !== "windows") Deno.chmodSync(temporary, mode);
-    Deno.renameSync(temporary, path);
-  } catch (error) {
-    removeIfThere(temporary);
-    throw error;
-  }
-}
-
 /** Writes all of some bytes to an open file. */
 export function writeAll(file: Deno.FsFile, data: Uint8Array): void {
   for (let at = 0; at < data.length;) at += file.writeSync(data.subarray(at));
@@ -39,6 +9,14 @@ export function syncFile(path: string): void {
   const write = Deno.build.os === "windows";
   using file = Deno.openSync(path, { read: !write, write });
   file.syncSync();
+}
+
+/** Makes the names in a directory durable: new, renamed and removed ones. */
+export function syncDir(path: string): void {
+  // Windows cannot open a directory, and keeps its names by its journal.
+  if (Deno.build.os === "windows") return;
+  using directory = Deno.openSync(path, { read: true });
+  directory.syncSync();
 }
 
 /** Removes a file; one that is not there is fine. */

@@ -2,6 +2,7 @@ import { deadline } from "@std/async/deadline";
 import { dirname } from "@std/path";
 import { assertOwn } from "./data_dir.ts";
 import { statIfThere } from "./files.ts";
+import { openPrivate } from "./private_files.ts";
 
 /** How long Deno before 2.7 waits for a lock before it counts as held, in milliseconds. */
 const OLD_DENO_WAIT_MS = 100;
@@ -106,7 +107,7 @@ async function tryLock(file: LockFile): Promise<Deno.FsFile | undefined> {
 
 /** @throws {Error} if it cannot be opened, or belongs to another user. */
 function open(path: string): Deno.FsFile {
-  const file = Deno.openSync(path, { create: true, write: true, mode: 0o600 });
+  const file = openPrivate(path);
   try {
     assertOwn(path);
     return file;
@@ -124,8 +125,7 @@ function open(path: string): Deno.FsFile {
  */
 export function openLocked(path: string): Deno.FsFile {
   while (true) {
-    const options = { append: true, create: true, mode: 0o600 };
-    const file = Deno.openSync(path, options);
+    const file = openPrivate(path, { append: true });
     try {
       lockNow(file, path);
       if (file.statSync().ino === statIfThere(path)?.ino) return file;

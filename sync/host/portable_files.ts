@@ -8,7 +8,8 @@
  */
 
 import { dirname, join } from "@std/path";
-import { syncDir } from "./data_dir.ts";
+import { syncDir } from "./files.ts";
+import { openNew } from "./private_files.ts";
 import { AT_FDCWD, type OpenAtOptions, type Stat } from "./descriptor.ts";
 import type { FolderEntry } from "./listing.ts";
 
@@ -92,8 +93,7 @@ export function isOpenForWriting(_fd: number): undefined {
 }
 
 export function cloneTo(_fd: number, path: string): boolean {
-  const options = { createNew: true, write: true, mode: 0o600 };
-  Deno.openSync(path, options).close();
+  openNew(path).close();
   return false;
 }
 

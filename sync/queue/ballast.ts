@@ -1,7 +1,7 @@
 import { dirname, resolve } from "@std/path";
-import { createPrivateFile } from "../host/data_dir.ts";
 import { freeBytes } from "../host/disk_space.ts";
 import { writeAll } from "../host/files.ts";
+import { createPrivateFile } from "../host/private_files.ts";
 
 /** The file is made only where this many times its size is free. */
 const PLENTY = 4;

@@ -10,6 +10,8 @@
 
 import type { Database } from "@db/sqlite";
 import { join } from "@std/path";
+import { writeAll } from "../host/files.ts";
+import { makePrivateTempDir, openNew } from "../host/private_files.ts";
 import type { Driver, Opener, Row, SqlValue } from "./sqlite.ts";
 
 /** The oldest version that has all that the schema needs (STRICT), as SQLite numbers them. */
@@ -112,9 +114,10 @@ function unpackLibrary(): Disposable & { path?: string } {
   if (Deno.build.os === "windows") return { ...none, path: packed };
   try {
     const bytes = Deno.readFileSync(packed);
-    const folder = Deno.makeTempDirSync({ prefix: "jarvis-agent-" });
+    const folder = makePrivateTempDir("jarvis-agent-");
     const path = join(folder, EMBEDDED_LIBRARY);
-    Deno.writeFileSync(path, bytes, { mode: 0o600 });
+    using file = openNew(path);
+    writeAll(file, bytes);
     return { path, [Symbol.dispose]: () => removeAll(folder) };
   } catch {
     // None was embedded, or there is no room for it: the next one will do.

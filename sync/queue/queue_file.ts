@@ -1,6 +1,6 @@
 import { dirname, resolve } from "@std/path";
-import { createPrivateDir, createPrivateFile } from "../host/data_dir.ts";
 import { statIfThere } from "../host/files.ts";
+import { createPrivateDir, createPrivateFile } from "../host/private_files.ts";
 import { Ballast } from "./ballast.ts";
 import { assertQueue, prepareSchema } from "./migrate.ts";
 import {

@@ -1,7 +1,7 @@
 import { join } from "@std/path";
-import { createPrivateDir, createPrivateFile } from "../host/data_dir.ts";
 import { exists, isOutOfRoom, removeIfThere } from "../host/files.ts";
 import { openLocked, tryOpenLocked } from "../host/lock.ts";
+import { createPrivateDir, createPrivateFile } from "../host/private_files.ts";
 
 /**
  * The processes that work in the spool: each has a file, locked as long as it lives

@@ -1,7 +1,13 @@
 import { dirname } from "@std/path";
-import { syncDir } from "../host/data_dir.ts";
-import { exists, removeIfThere, statIfThere, writeAll } from "../host/files.ts";
+import {
+  exists,
+  removeIfThere,
+  statIfThere,
+  syncDir,
+  writeAll,
+} from "../host/files.ts";
 import { lockNow, openLocked } from "../host/lock.ts";
+import { openPrivate } from "../host/private_files.ts";
 import type { FileIdentity } from "../host/opened_file.ts";
 
 /** The record of a spool entry, from which a lost queue can be rebuilt. */
@@ -106,12 +112,7 @@ export class RecordLog {
     const newPath = `${this.#path}.new`;
     try {
       using old = Deno.openSync(this.#path, { read: true, append: true });
-      using compacted = Deno.openSync(newPath, {
-        write: true,
-        create: true,
-        truncate: true,
-        mode: 0o600,
-      });
+      using compacted = openPrivate(newPath, { truncate: true });
       const before = lockedSize(old, this.#path);
       for await (const records of this.read()) {
         writeAll(compacted, linesOf(records.filter(isLive)));

@@ -1,15 +1,11 @@
 import { dirname, join } from "@std/path";
 import { CaptureFileError } from "../capture/errors.ts";
-import { assertOwn, createPrivateDir, syncDir } from "../host/data_dir.ts";
+import { assertOwn } from "../host/data_dir.ts";
 import { freeBytes } from "../host/disk_space.ts";
-import {
-  exists,
-  removeIfThere,
-  statIfThere,
-  writeFileDurably,
-} from "../host/files.ts";
+import { exists, removeIfThere, statIfThere, syncDir } from "../host/files.ts";
 import { type Folder, openFolder } from "../host/folder.ts";
 import type { OpenedFile } from "../host/opened_file.ts";
+import { createPrivateDir, writeFileDurably } from "../host/private_files.ts";
 import { Occupants } from "./occupants.ts";
 import { copyPrivately } from "./private_copy.ts";
 import { RecordLog, type SpoolRecord } from "./record_log.ts";

@@ -1,12 +1,12 @@
 import { basename, extname, join } from "@std/path";
-import { createPrivateDir, syncDir } from "../host/data_dir.ts";
-import { removeIfThere, writeAll } from "../host/files.ts";
+import { removeIfThere, syncDir, writeAll } from "../host/files.ts";
 import { type Folder, openFolder } from "../host/folder.ts";
 import {
   type FileIdentity,
   isSameVersion,
   type OpenedFile,
 } from "../host/opened_file.ts";
+import { createPrivateDir, openNew } from "../host/private_files.ts";
 import { readHashed } from "../host/sha256.ts";
 import { fileAt, sidecarOf } from "./sidecar.ts";
 
@@ -104,9 +104,7 @@ async function copy(
   const path = join(to.path, name);
   try {
     {
-      const mode = file.mode ?? 0o600;
-      const options = { createNew: true, write: true, mode };
-      using copy = Deno.openSync(path, options);
+      using copy = openNew(path, file.mode ?? undefined);
       await readHashed(file, (piece) => writeAll(copy, piece));
       const seconds = file.identity.mtimeMs / 1000;
       copy.utimeSync(seconds, seconds);

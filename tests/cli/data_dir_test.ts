@@ -4,6 +4,7 @@ import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
 import type { StatusReport } from "../../sync/monitor/status_report.ts";
 import { runCli } from "../helpers/cli.ts";
 import { Host } from "../helpers/host.ts";
+import { AS_PLAIN_USER, HAS_PERMISSIONS } from "../helpers/plain_user.ts";
 
 const onWindows = Deno.build.os === "windows";
 
@@ -22,26 +23,32 @@ function modes(path: string): Map<string, string> {
 Deno.test(
   "the data directory and all in it are for this user alone, whatever the umask",
   {
-    ignore: onWindows,
+    ignore: !HAS_PERMISSIONS,
   },
   async () => {
     await using server = new CaptureServer();
     await using host = new Host(server.url);
-    host.env.JARVIS_DATA_DIR = `${host.dataDir}/below/this`;
     server.answer = () => new Response(null, { status: 401 });
     const path = host.write("a.png");
     Deno.chmodSync(path, 0o600);
-    const enqueue = await host.inShell('umask 000; exec "$@"', "enqueue", path);
-    assertEquals(enqueue.code, 0, enqueue.stderr);
-    const upload = await host.inShell('umask 000; exec "$@"', "upload", path);
-    assertEquals(upload.code, 75, upload.stderr);
-    const sync = await host.inShell('umask 000; exec "$@"', "sync");
-    assertEquals(sync.code, 75, sync.stderr);
-    const found = modes(host.dataDir);
-    for (const [child, mode] of found) {
-      assertEquals(mode, mode[0] === "d" ? "d700" : "-600", child);
+    for (const umask of ["000", "277", "777"]) {
+      const top = host.makeDir(umask);
+      host.env.JARVIS_DATA_DIR = `${top}/below/this`;
+      const script = `umask ${umask}; exec ${AS_PLAIN_USER.join(" ")} "$@"`;
+      const run = async (code: number, ...args: string[]) => {
+        const ended = await host.inShell(script, ...args);
+        assertEquals(ended.code, code, `${umask} ${args}: ${ended.stderr}`);
+      };
+      await run(0, "enqueue", path);
+      await run(0, "export", path, `${top}/exported/here`);
+      await run(75, "upload", path);
+      await run(75, "sync");
+      const found = modes(top);
+      for (const [child, mode] of found) {
+        assertEquals(mode, mode[0] === "d" ? "d700" : "-600", child);
+      }
+      assert(found.size > 9, [...found.keys()].join());
     }
-    assert(found.size > 6, [...found.keys()].join());
   },
 );
 

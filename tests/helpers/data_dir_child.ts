@@ -6,14 +6,14 @@ import { UploadQueue } from "../../sync/queue/queue.ts";
 import { Spool } from "../../sync/spool/spool.ts";
 
 const [umask, dir] = Deno.args as [string, string];
+const capture = `${dir}.png`;
+Deno.writeTextFileSync(capture, "bytes");
 Deno.umask(Number(umask));
 prepareDataDir(dir);
 using queue = new UploadQueue(`${dir}/queue.db`, { reserveBytes: 4096 });
 const intake = new Intake(queue, new Spool(`${dir}/spool`), {
   minFreeBytes: 0,
 });
-const capture = `${dir}.png`;
-Deno.writeTextFileSync(capture, "bytes");
 await intake.add(capture, "{}");
 show("jarvis", dir);
 

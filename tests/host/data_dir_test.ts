@@ -1,11 +1,11 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
+import { holdsQueue, prepareDataDir } from "../../sync/host/data_dir.ts";
 import {
   createPrivateDir,
   createPrivateFile,
-  holdsQueue,
-  prepareDataDir,
-} from "../../sync/host/data_dir.ts";
+} from "../../sync/host/private_files.ts";
+import { AS_PLAIN_USER, HAS_PERMISSIONS } from "../helpers/plain_user.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
 const POSIX = Deno.build.os !== "windows";
@@ -153,15 +153,17 @@ Deno.test("createPrivateFile() does not touch what is no file", async () => {
   if (POSIX) assertEquals(modeOf(path), 0o755);
 });
 
-for (const umask of [0o000, 0o022, 0o077]) {
+for (const umask of [0o000, 0o022, 0o077, 0o277, 0o777]) {
   Deno.test({
     name: `whatever is in the data directory is its user's alone, with umask ${
       umask.toString(8).padStart(3, "0")
     }`,
-    ignore: !POSIX,
+    ignore: !HAS_PERMISSIONS,
     async fn() {
       await using dir = new TempDir();
-      const args = [
+      const [program, ...args] = [
+        ...AS_PLAIN_USER,
+        Deno.execPath(),
         "run",
         "--quiet",
         "-A",
@@ -170,7 +172,7 @@ for (const umask of [0o000, 0o022, 0o077]) {
         String(umask),
         dir.join("jarvis"),
       ];
-      const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+      const { success, stdout } = await new Deno.Command(program!, {
         args,
         stdout: "piped",
       }).output();

@@ -1,6 +1,6 @@
 import { basename, dirname, join, parse, resolve } from "@std/path";
-import { syncDir } from "../../host/data_dir.ts";
-import { exists, removeIfThere, writeAll } from "../../host/files.ts";
+import { exists, removeIfThere, syncDir, writeAll } from "../../host/files.ts";
+import { createPrivateDir, openNew } from "../../host/private_files.ts";
 import type { QueuedCapture, UploadQueue } from "../../queue/queue.ts";
 import {
   copyPrivately,
@@ -110,11 +110,7 @@ async function exportOne(
 }
 
 function writeNew(path: string, text: string): void {
-  using file = Deno.openSync(path, {
-    write: true,
-    createNew: true,
-    mode: 0o600,
-  });
+  using file = openNew(path);
   writeAll(file, new TextEncoder().encode(text));
   file.syncSync();
 }
@@ -136,7 +132,7 @@ class Target {
       for (; !exists(path) && dirname(path) !== path; path = dirname(path)) {
         this.#made.push(path);
       }
-      Deno.mkdirSync(dir, { recursive: true, mode: 0o700 });
+      createPrivateDir(dir);
     } catch (cause) {
       const { message } = cause as Error;
       throw new Error(

@@ -1,6 +1,7 @@
 import { dirname, join } from "@std/path";
 import { isFolder } from "../../host/files.ts";
 import { openFolder } from "../../host/folder.ts";
+import { openNew } from "../../host/private_files.ts";
 import { failure, type Finding, ok } from "../../monitor/finding.ts";
 import type { AfterUpload } from "../../watch/after_upload.ts";
 import type { CommandContext } from "../command.ts";
@@ -49,16 +50,16 @@ function inspectFolder(path: string, { kind }: AfterUpload): Finding {
     );
 }
 
-/** Tries to make a folder, which no agent takes for a capture, and removes it again. */
+/** Tries to make a file, which no agent takes for a capture, and removes it again. */
 function objectionToWrite(path: string): string | undefined {
   const trial = join(path, `.jarvis-${crypto.randomUUID()}`);
   try {
-    Deno.mkdirSync(trial, { mode: 0o700 });
+    openNew(trial).close();
     Deno.removeSync(trial);
     return undefined;
   } catch (error) {
     // Without the trial's own name.
-    return (error as Error).message.replace(/: mkdir .*$/s, "");
+    return (error as Error).message.replace(/: open .*$/s, "");
   }
 }
 

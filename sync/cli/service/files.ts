@@ -1,8 +1,9 @@
 /** The service's files: its unit, and the environment file with its settings. */
 
 import { dirname, join } from "@std/path";
-import { assertOwn, createPrivateDir } from "../../host/data_dir.ts";
-import { exists, isFolder, replaceFile } from "../../host/files.ts";
+import { assertOwn } from "../../host/data_dir.ts";
+import { exists, isFolder } from "../../host/files.ts";
+import { createPrivateDir, replaceFile } from "../../host/private_files.ts";
 import { UsageError } from "../arguments.ts";
 import { configDir } from "../settings_file.ts";
 import { updateEnvFile } from "./env_file.ts";

@@ -1,7 +1,8 @@
 /** What `jarvis-agent service` does: the agent as a systemd user unit. */
 
 import { dirname } from "@std/path";
-import { createPrivateDir, prepareDataDir } from "../../host/data_dir.ts";
+import { prepareDataDir } from "../../host/data_dir.ts";
+import { createPrivateDir } from "../../host/private_files.ts";
 import { isFolder } from "../../host/files.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { inspectServer } from "../doctor/server.ts";

@@ -1,5 +1,5 @@
 import { basename, dirname, resolve } from "@std/path";
-import { syncDir } from "../../host/data_dir.ts";
+import { syncDir } from "../../host/files.ts";
 import { removeIfThere } from "../../host/files.ts";
 import type { Log } from "../../host/log.ts";
 import { findDamage, readQueueId } from "../migrate.ts";

@@ -82,6 +82,8 @@ Deno.test("what is reserved for one room is a breach in another", async () => {
     "const [a] = Deno.args;",
     'Deno.env.get("HOME");',
     "Deno.exit(1);",
+    'Deno.mkdirSync("a");',
+    'Deno.openSync("a", { write: true, create: true });',
   ];
   for (const code of reserved) {
     const found = await check({ "sync/agent/agent.ts": code });
