@@ -37,6 +37,16 @@ export function assertWritable(path: string): void {
   naming(path, () => probe(path));
 }
 
+/** Why a data directory cannot be written to, and what to do about it; `null` if it can. */
+export function objectionToWriting(path: string): string | null {
+  try {
+    probe(path);
+    return null;
+  } catch (error) {
+    return reasonOf(path, error);
+  }
+}
+
 function probe(path: string): void {
   const file = join(path, `.probe-${Deno.pid}`);
   openNew(file).close();
@@ -106,16 +116,26 @@ function reasonOf(path: string, error: unknown): string {
     assertDirectory(found.path, found.info);
     if (error instanceof Deno.errors.PermissionDenied) {
       assertMine(found.path, found.info);
-      return `this user may not read and write "${found.path}", expected mode 700`;
     }
+    const { message, code } = error as Error & { code?: string };
+    // One that this user may use is not in the way: the message names what is.
+    const isUsable = POSIX && (found.info.mode! & 0o700) === 0o700;
+    if (code === "EACCES" && isUsable) return message;
+    return OBSTACLES[code ?? ""]?.(found.path) ?? message;
   } catch (obstacle) {
     return (obstacle as Error).message;
   }
-  const { message, code } = error as Error & { code?: string };
-  return code === "EROFS"
-    ? "Read-only file system, expected one that can be written to"
-    : message;
 }
+
+/** What keeps this user from using a folder, and what to do about it, by the system's names. */
+const OBSTACLES: Readonly<Record<string, (folder: string) => string>> = {
+  EACCES: (folder) =>
+    `this user may not read and write "${folder}", expected mode 700`,
+  EPERM: (folder) =>
+    `nothing can be made in "${folder}" whatever its mode (EPERM), expected a directory that can be written to: "chattr -i" where "lsattr -d" shows an "i"`,
+  EROFS: (folder) =>
+    `"${folder}" is on a file system that is mounted read-only (EROFS), expected one that can be written to: "mount -o remount,rw", and see "dmesg" for why`,
+};
 
 /** A path, or the lowest folder on the way to it that there is, as far as this user can see. */
 function nearest(path: string): { path: string; info: Deno.FileInfo } {

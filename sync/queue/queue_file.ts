@@ -2,6 +2,7 @@ import { dirname, resolve } from "@std/path";
 import { statIfThere } from "../host/files.ts";
 import { createPrivateDir, createPrivateFile } from "../host/private_files.ts";
 import { Ballast } from "./ballast.ts";
+import { CopyToLook } from "./copy_to_look.ts";
 import { assertQueue, prepareSchema } from "./migrate.ts";
 import {
   type Connection,
@@ -24,8 +25,9 @@ export interface QueueFileOptions
    */
   reserveBytes?: number;
   /**
-   * Whether that room is only given up, where there is none on the disk even to read,
-   * and not taken: to look at a queue.
+   * Whether the queue is only looked at: that room is given up, where there is none on
+   * the disk even to read, and not taken; and where nothing can be written beside the
+   * file a copy of it is looked at.
    *
    * @default {false}
    */
@@ -40,6 +42,7 @@ export class QueueFile implements Disposable {
   readonly sql: Statements;
   readonly #identity: string | undefined;
   readonly #ballast: Ballast | undefined;
+  #copy: CopyToLook | undefined;
 
   /**
    * Opens the file; creates it, or migrates it, if need be, and closes it to
@@ -55,7 +58,9 @@ export class QueueFile implements Disposable {
     if (reserveBytes > 0) {
       this.#ballast = new Ballast(`${path}-reserve`, reserveBytes);
     }
-    [this.database, this.sql] = this.#open(options);
+    [this.database, this.sql] = looksOnly
+      ? this.#openToLook(options)
+      : this.#open(options);
     this.#identity = identityOf(path);
     if (looksOnly) return;
     this.#ballast?.take();
@@ -117,6 +122,24 @@ export class QueueFile implements Disposable {
     }
   }
 
+  #openToLook(options: QueueFileOptions): [Connection, Statements] {
+    try {
+      return this.#open(options);
+    } catch (error) {
+      const { cause } = error as Error;
+      const isObstacle = hasFault(error, "other") || hasFault(error, "full") ||
+        cause instanceof Error && "code" in cause;
+      if (!isObstacle) throw error;
+      try {
+        this.#copy = new CopyToLook(this.path);
+        return open(this.#copy.path, options);
+      } catch {
+        this.#copy?.[Symbol.dispose]();
+        throw error;
+      }
+    }
+  }
+
   #transaction<T>(body: (sql: Statements) => T): T {
     return this.database.transaction(() => body(this.sql));
   }
@@ -170,6 +193,7 @@ export class QueueFile implements Disposable {
       // The damage will show when it is opened.
     }
     this.database.close();
+    this.#copy?.[Symbol.dispose]();
   }
 }
 

@@ -15,7 +15,7 @@ export interface CliOptions {
   env?: Record<string, string>;
   cwd?: string;
   /** A program, with its arguments, that starts it. */
-  through?: string[];
+  through?: readonly string[];
 }
 
 /** Runs the real program from source and waits for its end. */

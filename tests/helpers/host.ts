@@ -9,6 +9,8 @@ export class Host implements AsyncDisposable {
   readonly #dir = new TempDir();
   readonly dataDir: string = this.#dir.join("data");
   readonly env: Record<string, string>;
+  /** A program, with its arguments, that starts it; see `AS_PLAIN_USER`. */
+  through: readonly string[] = [];
 
   /** @param serverUrl Where its captures go. */
   constructor(serverUrl?: string, env: Record<string, string> = {}) {
@@ -37,14 +39,14 @@ export class Host implements AsyncDisposable {
 
   /** Runs the program and waits for its end. */
   run(...args: string[]): Promise<Ended> {
-    return runCli(args, { env: this.env });
+    return runCli(args, { env: this.env, through: this.through });
   }
 
   /** Runs a piece of shell in which the program is `"$@"`. */
   inShell(script: string, ...args: string[]): Promise<Ended> {
     return runCli(args, {
       env: this.env,
-      through: ["sh", "-c", script, "sh"],
+      through: [...this.through, "sh", "-c", script, "sh"],
     });
   }
 
@@ -58,7 +60,7 @@ export class Host implements AsyncDisposable {
 
   /** Starts the program; it is killed at the end of the scope. */
   start(...args: string[]): RunningCli {
-    return startCli(args, { env: this.env });
+    return startCli(args, { env: this.env, through: this.through });
   }
 
   /** Starts the agent and waits until it is one. */

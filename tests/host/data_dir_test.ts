@@ -82,16 +82,6 @@ Deno.test("what is in the place of a data directory is named", {
   assertEquals(holdsQueue(dir.join("new", "data")), false);
 });
 
-Deno.test("a data directory that its user may not look into is named", {
-  // To root nothing is closed.
-  ignore: !POSIX || Deno.uid() === 0,
-}, async () => {
-  await using dir = new TempDir();
-  const path = dir.join("closed");
-  Deno.mkdirSync(path, { mode: 0 });
-  assertThrows(() => holdsQueue(path), Error, "expected mode 700");
-});
-
 Deno.test({
   name: "prepareDataDir() refuses a directory in which nothing can be created",
   // Nobody may, whoever it is.

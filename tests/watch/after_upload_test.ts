@@ -9,6 +9,7 @@ import {
   TidyUp,
 } from "../../sync/watch/after_upload.ts";
 import { WatchedRoot } from "../../sync/watch/watched_root.ts";
+import { canBeImmutable, Immutable } from "../helpers/immutable.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 import { WatchedFolder } from "../helpers/watched_folder.ts";
 
@@ -24,24 +25,6 @@ function contents(path: string, below = ""): Record<string, string> {
         : { [below + name]: Deno.readTextFileSync(`${path}/${below}${name}`) },
   );
   return Object.assign({}, ...entries);
-}
-
-function chattr(change: string, path: string): boolean {
-  return new Deno.Command("chattr", { args: [change, path] }).outputSync()
-    .success;
-}
-
-/** Whether a file can be made one that not even its owner can remove. */
-function canBeLocked(): boolean {
-  if (!onLinux || Deno.uid() !== 0) return false;
-  const path = Deno.makeTempFileSync();
-  try {
-    return chattr("+i", path) && chattr("-i", path);
-  } catch {
-    return false;
-  } finally {
-    Deno.removeSync(path);
-  }
 }
 
 /** A file as it would be delivered now. */
@@ -300,7 +283,7 @@ Deno.test("TidyUp says once that a folder's files cannot go, and tries again at 
 
 Deno.test({
   name: "TidyUp is not held up by a file in the same folder that cannot go",
-  ignore: !canBeLocked(),
+  ignore: !canBeImmutable(),
   async fn() {
     await using folder = new WatchedFolder();
     const { tidy, tidyUp, said, clock } = tidier(
@@ -308,16 +291,12 @@ Deno.test({
       folder.path,
     );
     const locked = await delivered(folder.write("locked"));
-    chattr("+i", locked.path);
-    try {
-      for (const name of ["a", "b", "c"]) {
-        assertEquals(await tidy(locked), false);
-        assert(await tidy(await delivered(folder.write(name))), name);
-        clock.ms += 3_600_000;
-        await tidyUp.retry();
-      }
-    } finally {
-      chattr("-i", locked.path);
+    using _immutable = new Immutable(locked.path);
+    for (const name of ["a", "b", "c"]) {
+      assertEquals(await tidy(locked), false);
+      assert(await tidy(await delivered(folder.write(name))), name);
+      clock.ms += 3_600_000;
+      await tidyUp.retry();
     }
     assertEquals(said.length, 1);
   },

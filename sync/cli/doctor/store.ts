@@ -1,4 +1,5 @@
 import { counted } from "../../host/counted.ts";
+import { objectionToWriting } from "../../host/data_dir.ts";
 import { exists } from "../../host/files.ts";
 import { failure, type Finding, ok, warning } from "../../monitor/finding.ts";
 import { nativeDetail } from "../../queue/native_sqlite.ts";
@@ -21,7 +22,7 @@ export function inspectStore({ settings }: CommandContext): Finding[] {
   }
   const damage = look.queue.findDamage();
   return [
-    openTo(settings.dataDir),
+    inspectDataDir(settings.dataDir),
     damage === null ? ok("queue", "it is sound") : failure(
       "queue",
       damage,
@@ -31,7 +32,15 @@ export function inspectStore({ settings }: CommandContext): Finding[] {
   ];
 }
 
-function openTo(dataDir: string): Finding {
+function inspectDataDir(dataDir: string): Finding {
+  const objection = objectionToWriting(dataDir);
+  if (objection !== null) {
+    return failure(
+      "data directory",
+      objection,
+      "until then no capture is taken over or delivered; what is there can be looked at and exported",
+    );
+  }
   const mode = (Deno.statSync(dataDir).mode ?? 0) & 0o777;
   const isOpen = Deno.build.os !== "windows" && (mode & 0o077) !== 0;
   return isOpen
