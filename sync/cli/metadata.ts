@@ -4,6 +4,7 @@ import {
   MAX_METADATA_BYTES,
   withEntries,
 } from "../capture/metadata.ts";
+import { readSmallFileOrPipe } from "../host/small_file.ts";
 import { type Given, UsageError } from "./arguments.ts";
 
 /**
@@ -63,12 +64,14 @@ function entryOf(text: string): [key: string, value: string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** The content of a file, or of standard input for `-`; only the beginning if it is too long. */
+/** The content of a file or pipe, or of standard input for `-`; only its beginning if that is too long. */
 async function readBytes(path: string): Promise<Uint8Array> {
-  using file = path === "-" ? undefined : await Deno.open(path);
+  if (path !== "-") {
+    return await readSmallFileOrPipe(path, { maxBytes: MAX_METADATA_BYTES });
+  }
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
-  for await (const chunk of (file ?? Deno.stdin).readable) {
+  for await (const chunk of Deno.stdin.readable) {
     chunks.push(chunk);
     length += chunk.length;
     if (length > MAX_METADATA_BYTES) break;

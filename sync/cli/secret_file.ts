@@ -1,12 +1,20 @@
 import { assertOwn } from "../host/data_dir.ts";
+import {
+  readSmallFileOrPipe,
+  readSmallText,
+  textOf,
+} from "../host/small_file.ts";
 import { UsageError } from "./arguments.ts";
+
+const MAX_PIPED_BYTES = 64 * 1024;
 
 /**
  * Reads a file that nobody else should be able to read or replace.
  *
  * @param what What it is, for messages: `the token file`.
  * @param err Is told if others may read it.
- * @throws {UsageError} if it cannot be read or belongs to another user.
+ * @throws {UsageError} if it cannot be read, is no regular file or belongs to
+ * another user.
  */
 export function readSecret(
   path: string,
@@ -15,21 +23,48 @@ export function readSecret(
 ): string {
   try {
     assertOwn(path);
-    const info = Deno.statSync(path);
-    if (info.isDirectory) throw new Error("it is a directory, expected a file");
-    const mode = (info.mode ?? 0) & 0o777;
-    if ((mode & 0o077) !== 0) {
-      err(
-        `jarvis-agent: Others can read ${what} "${path}" (mode ${
-          mode.toString(8)
-        }): chmod 600 it`,
-      );
-    }
-    return Deno.readTextFileSync(path);
+    const text = readSmallText(path);
+    warnIfOpen(path, what, err);
+    return text;
   } catch (cause) {
-    const { message } = cause as Error;
-    throw new UsageError(`Cannot read ${what} "${path}": ${message}`, {
-      cause,
-    });
+    throw unreadable(path, what, cause);
   }
+}
+
+/** Like {@linkcode readSecret} for what is at most 64 KiB, and takes a pipe as well. */
+export async function readPipedSecret(
+  path: string,
+  what: string,
+  err: (line: string) => void,
+): Promise<string> {
+  try {
+    assertOwn(path);
+    const options = { maxBytes: MAX_PIPED_BYTES };
+    const text = textOf(await readSmallFileOrPipe(path, options));
+    warnIfOpen(path, what, err);
+    return text;
+  } catch (cause) {
+    throw unreadable(path, what, cause);
+  }
+}
+
+function warnIfOpen(
+  path: string,
+  what: string,
+  err: (line: string) => void,
+): void {
+  const mode = (Deno.statSync(path).mode ?? 0) & 0o777;
+  if ((mode & 0o077) === 0) return;
+  err(
+    `jarvis-agent: Others can read ${what} "${path}" (mode ${
+      mode.toString(8)
+    }): chmod 600 it`,
+  );
+}
+
+function unreadable(path: string, what: string, cause: unknown): UsageError {
+  const reason = cause instanceof Deno.errors.NotCapable
+    ? "this program may not open it, expected a file"
+    : (cause as Error).message.replace(/^Cannot \w+ "[^"]*"(: |, )/, "");
+  return new UsageError(`Cannot read ${what} "${path}": ${reason}`, { cause });
 }

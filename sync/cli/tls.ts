@@ -1,3 +1,4 @@
+import { readSmallText } from "../host/small_file.ts";
 import type { TlsOptions } from "../upload/http_client.ts";
 import { type Given, UsageError } from "./arguments.ts";
 import type { OptionName } from "./options.ts";
@@ -37,7 +38,7 @@ export function readTls(
 function readPem(name: OptionName, given: Given): string {
   let reason = "there is no certificate in it";
   try {
-    const text = Deno.readTextFileSync(given.text(name)!);
+    const text = readSmallText(given.text(name)!);
     if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
   } catch (error) {
     reason = (error as Error).message;

@@ -1,7 +1,8 @@
 import { join } from "@std/path";
 import { statIfThere } from "../host/files.ts";
+import { readSmallText } from "../host/small_file.ts";
 import { type Ambient, type Given, UsageError } from "./arguments.ts";
-import { readSecret } from "./secret_file.ts";
+import { readPipedSecret } from "./secret_file.ts";
 import { runTokenCommand } from "./token_command.ts";
 
 /** How often a token is read again at most because the server refused it, in milliseconds. */
@@ -103,7 +104,8 @@ function reader(
   const command = given.text("token-command");
   given.atMostOne("token-file", "token-command");
   if (file !== undefined) {
-    return () => tokenOf(readSecret(file, WHAT, err), `${WHAT} "${file}"`);
+    return async () =>
+      tokenOf(await readPipedSecret(file, WHAT, err), `${WHAT} "${file}"`);
   }
   if (command !== undefined) {
     return async () =>
@@ -113,7 +115,7 @@ function reader(
   const passed = credentials && join(credentials, "token");
   // The service manager's own file, whoever it belongs to.
   if (passed && isCredential(passed)) {
-    return () => tokenOf(Deno.readTextFileSync(passed), `"${passed}"`);
+    return () => tokenOf(readSmallText(passed), `"${passed}"`);
   }
   const text = env("JARVIS_TOKEN")?.trim();
   return () => text ? tokenOf(text, "JARVIS_TOKEN") : undefined;

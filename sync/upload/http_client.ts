@@ -1,3 +1,4 @@
+import { statIfThere } from "../host/files.ts";
 import { isThisMachine } from "./server_url.ts";
 
 /** Common servers close a connection that was idle for 5 s; a request sent at that moment is lost. */
@@ -34,6 +35,7 @@ export function createHttpClient(
       poolIdleTimeout: MAX_IDLE_MS,
     });
   try {
+    assertNoPipe(Deno.env.get("SSL_CERT_FILE"));
     return isThisMachine(hostname) ? withoutProxy(hostname, create) : create();
   } catch (cause) {
     const { message } = cause as Error;
@@ -45,6 +47,12 @@ export function createHttpClient(
       { cause },
     );
   }
+}
+
+/** Deno would wait for ever for somebody to write into it. */
+function assertNoPipe(path: string | undefined): void {
+  if (!path || !statIfThere(path)?.isFifo) return;
+  throw new Error(`"${path}" is a pipe`);
 }
 
 /** A client reads the environment when it is created, and has no option for this. */

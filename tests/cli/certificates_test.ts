@@ -50,6 +50,45 @@ Deno.test("upload says what to do when the system's certificates cannot be read"
   assertEquals(code, 1);
 });
 
+Deno.test(
+  "a pipe is not waited for where a settings file, a key or a certificate is expected",
+  {
+    ignore: Deno.build.os === "windows",
+  },
+  async () => {
+    await using host = new Host("https://captures.example.org");
+    const pipe = host.join("pipe");
+    await new Deno.Command("mkfifo", { args: [pipe] }).output();
+    Deno.chmodSync(pipe, 0o600);
+    const pem = host.write("cert.pem", "-----BEGIN CERTIFICATE-----");
+    const regular = ": it is not a regular file, expected a file";
+    const cases: [args: string[], message: string][] = [
+      [["--config", pipe], `Cannot read the settings file "${pipe}"${regular}`],
+      [["--ca-file", pipe], `Cannot use --ca-file "${pipe}": expected a file`],
+      [
+        ["--client-cert", pem, "--client-key", pipe],
+        `Cannot read the client's key "${pipe}"${regular}`,
+      ],
+      [
+        ["--client-cert", pipe, "--client-key", pem],
+        "Cannot use --client-cert",
+      ],
+    ];
+    for (const [args, message] of cases) {
+      const { code, stderr } = await host.inShell(
+        'timeout 30 "$@"',
+        ...["check", ...args],
+      );
+      assertEquals(code, 2, stderr);
+      assertStringIncludes(stderr, message);
+    }
+    host.env.SSL_CERT_FILE = pipe;
+    const { code, stderr } = await host.inShell('timeout 30 "$@"', "check");
+    assertEquals(code, 1, stderr);
+    assertStringIncludes(stderr, `Cannot prepare TLS: "${pipe}" is a pipe`);
+  },
+);
+
 const openssl = "/usr/bin/openssl";
 const hasOpenssl = await Deno.stat(openssl).then(() => true, () => false);
 

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { libc } from "../../sync/host/libc.ts";
 import { Host } from "../helpers/host.ts";
 import { LATIN_1, UTF_16 } from "../helpers/not_utf8.ts";
 import { delivered, ScriptedServer } from "../helpers/scripted_server.ts";
@@ -28,6 +29,16 @@ Deno.test("metadata comes from a file or standard input, as it was written, or i
     ...["upload", capture, "--metadata-file", "-"],
   );
   assertEquals(piped.code, 0, piped.stderr);
+  for (const path of ["/dev/fd/3", "/proc/self/fd/3", "/dev/stdin"]) {
+    if (!libc) continue;
+    const { code, stderr } = await host.inShell(
+      `printf '%s' '${text}' | { exec 3<&0; "$@"; }`,
+      ...["upload", capture, "--metadata-file", path],
+    );
+    assertEquals(code, 0, stderr);
+    const body = await server.requests.at(-1)!.body();
+    assertStringIncludes(new TextDecoder().decode(body), '"big":1e400');
+  }
   for (
     const [args, expected] of [
       [
@@ -44,7 +55,9 @@ Deno.test("metadata comes from a file or standard input, as it was written, or i
       ],
       [
         ["--metadata-file", host.join("missing")],
-        "or - for standard input (No such file",
+        `or - for standard input (Cannot open "${
+          host.join("missing")
+        }": no such`,
       ],
       [
         ["--metadata-file", host.write("large", "x".repeat(2 ** 21))],

@@ -143,6 +143,30 @@ Deno.test("a token comes from a command, which is not told another one", {
   assert(stdout.includes("delivered as true"), stdout + stderr);
 });
 
+Deno.test(
+  "a token comes from a pipe too",
+  {
+    ignore: Deno.build.os !== "linux",
+  },
+  async () => {
+    await using dir = new TempDir();
+    const pipe = dir.join("pipe");
+    await new Deno.Command("mkfifo", { args: ["-m", "600", pipe] }).output();
+    const write = (text: string) =>
+      new Deno.Command("sh", {
+        args: ["-c", `printf '${text}' > "$0"`, pipe],
+      }).output();
+    const [token] = await Promise.all([
+      read(["--token-file", pipe]),
+      write("a\\n"),
+    ]);
+    assertEquals(token, "a");
+    const odd = () =>
+      Promise.all([tokenOf(["--token-file", pipe]), write("hush hush")]);
+    await assertRefused(odd, "without spaces");
+  },
+);
+
 Deno.test("a command that needs no token is not held up by one", async () => {
   const env = { JARVIS_TOKEN: "hush hush", JARVIS_TOKEN_FILE: "/nowhere" };
   assertEquals(await read(["x"], env, "enqueue"), undefined);

@@ -4,6 +4,7 @@ import { dirname, join } from "@std/path";
 import { assertOwn } from "../../host/data_dir.ts";
 import { exists, isFolder } from "../../host/files.ts";
 import { createPrivateDir, replaceFile } from "../../host/private_files.ts";
+import { readSmallText } from "../../host/small_file.ts";
 import { UsageError } from "../arguments.ts";
 import { configDir } from "../settings_file.ts";
 import { updateEnvFile } from "./env_file.ts";
@@ -92,7 +93,7 @@ export function readEnvFile(path: string): string {
 /** The text of a file; empty if there is none. */
 export function readIfThere(path: string): string {
   try {
-    return Deno.readTextFileSync(path);
+    return readSmallText(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return "";
     throw error;

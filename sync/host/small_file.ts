@@ -1,0 +1,146 @@
+/**
+ * Files that are read whole: settings, tokens, certificates, metadata.
+ *
+ * @module
+ */
+
+import { AT_FDCWD, close, openAt, statOf } from "./descriptor.ts";
+import { lastErrno, libc, systemError } from "./libc.ts";
+import {
+  openDescriptor,
+  type OpenedFile,
+  openRegularFile,
+} from "./opened_file.ts";
+
+/** The largest of them, in bytes: certificates of all authorities are a fraction of it. */
+const MAX_BYTES = 16 * 1024 * 1024;
+const PIECE_BYTES = 64 * 1024;
+
+/** How long the end of a pipe is waited for, in milliseconds. */
+const PIPE_LIMIT_MS = 30_000;
+const POLLIN = 1;
+
+/** Options for {@linkcode readSmallFile}. */
+export interface SmallFileOptions {
+  /** The most that is taken, in bytes. @default {16 MiB} */
+  maxBytes?: number;
+}
+
+/**
+ * Reads a regular file whole. Nothing else is read, nor waited for.
+ *
+ * @throws {NotRegularFileError} if it is something else.
+ * @throws {RangeError} if it is larger than `maxBytes`.
+ * @throws as `openRegularFile` does.
+ */
+export function readSmallFile(
+  path: string,
+  { maxBytes = MAX_BYTES }: SmallFileOptions = {},
+): Uint8Array<ArrayBuffer> {
+  using file = openRegularFile(path);
+  return readOpened(file, maxBytes);
+}
+
+/** Like {@linkcode readSmallFile}, as text; what is not UTF-8 is replaced. */
+export function readSmallText(path: string): string {
+  return textOf(readSmallFile(path));
+}
+
+/** Returns UTF-8 as text, with its byte order mark; what is not UTF-8 is replaced. */
+export function textOf(bytes: Uint8Array): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+}
+
+/**
+ * Like {@linkcode readSmallFile}, and takes a pipe as well, as `<(command)` is one
+ * for a shell, where the C library can be called.
+ *
+ * @param options `limitMs` is how long a pipe's end is waited for, in milliseconds
+ * (default: 30 s).
+ * @throws {Error} if a pipe has no end by then.
+ */
+export async function readSmallFileOrPipe(
+  path: string,
+  options: SmallFileOptions & { limitMs?: number } = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (!libc) return readSmallFile(path, options);
+  const { maxBytes = MAX_BYTES, limitMs = PIPE_LIMIT_MS } = options;
+  const fd = openAt(AT_FDCWD, path);
+  if (statOf(fd).kind !== "other") {
+    using file = openDescriptor(path, () => fd);
+    return readOpened(file, maxBytes);
+  }
+  try {
+    return await readPipe(fd, new Pieces(path, maxBytes), { path, limitMs });
+  } finally {
+    close(fd);
+  }
+}
+
+function readOpened(file: OpenedFile, maxBytes: number) {
+  const pieces = new Pieces(file.path, maxBytes);
+  const into = new Uint8Array(PIECE_BYTES);
+  for (;;) {
+    const read = file.readSync(into, pieces.length);
+    if (read === 0) return pieces.joined();
+    pieces.add(into.slice(0, read));
+  }
+}
+
+async function readPipe(
+  fd: number,
+  pieces: Pieces,
+  { path, limitMs }: { path: string; limitMs: number },
+) {
+  const untilMs = performance.now() + limitMs;
+  const into = new Uint8Array(PIECE_BYTES);
+  for (;;) {
+    const leftMs = Math.max(0, Math.ceil(untilMs - performance.now()));
+    const waited = new Int32Array([fd, POLLIN]);
+    if (await libc!.pollAside(waited, 1n, leftMs) === 0) {
+      throw new Error(
+        `Cannot read "${path}": it is a pipe without an end within ${
+          limitMs / 1000
+        } s, expected a file`,
+      );
+    }
+    const read = Number(libc!.read(fd, into, BigInt(into.length)));
+    if (read < 0) throw systemError(lastErrno(), `read "${path}"`);
+    if (read === 0) return pieces.joined();
+    pieces.add(into.slice(0, read));
+  }
+}
+
+/** What was read so far. */
+class Pieces {
+  readonly #path: string;
+  readonly #maxBytes: number;
+  readonly #pieces: Uint8Array[] = [];
+  /** In bytes. */
+  length = 0;
+
+  constructor(path: string, maxBytes: number) {
+    this.#path = path;
+    this.#maxBytes = maxBytes;
+  }
+
+  add(piece: Uint8Array): void {
+    this.length += piece.length;
+    if (this.length > this.#maxBytes) {
+      throw new RangeError(
+        `Cannot read "${this.#path}", a file of more than ${this.#maxBytes} bytes`,
+      );
+    }
+    this.#pieces.push(piece);
+  }
+
+  joined(): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(this.length);
+    let at = 0;
+    for (const piece of this.#pieces) {
+      bytes.set(piece, at);
+      at += piece.length;
+    }
+    return bytes;
+  }
+}
