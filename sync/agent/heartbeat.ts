@@ -1,6 +1,6 @@
 import { dirname, join } from "@std/path";
 import { statIfThere } from "../host/files.ts";
-import { openPrivate } from "../host/private_files.ts";
+import { createPrivateFile } from "../host/private_files.ts";
 
 /** Between two signs of life, in milliseconds. */
 const BEAT_MS = 4_000;
@@ -25,15 +25,8 @@ export class Heartbeat {
     this.#beatAt = performance.now();
     const now = new Date();
     try {
+      createPrivateFile(this.#path);
       Deno.utimeSync(this.#path, now, now);
-    } catch {
-      this.#create();
-    }
-  }
-
-  #create(): void {
-    try {
-      openPrivate(this.#path).close();
     } catch {
       // A full disk has no place for it; the agent says so by other means.
     }

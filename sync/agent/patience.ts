@@ -38,7 +38,7 @@ export class Patience {
   met(trouble: unknown): void {
     const isNew = performance.now() - this.#metAtMs > NEW_AFTER_MS;
     this.#metAtMs = performance.now();
-    const reason = trouble instanceof Error ? trouble.message : String(trouble);
-    if (isNew) this.#log("warn", `Waiting for the queue: ${reason}`);
+    const { message } = trouble as Error;
+    if (isNew) this.#log("warn", `Waiting for the queue: ${message}`);
   }
 }

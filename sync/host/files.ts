@@ -44,6 +44,19 @@ export function statIfThere(path: string): Deno.FileInfo | undefined {
   }
 }
 
+/**
+ * In bytes; `undefined` if there is no such file.
+ *
+ * @throws {Error} if something else has this name: opening a pipe would wait for ever.
+ */
+export function fileSize(path: string): number | undefined {
+  const info = statIfThere(path);
+  if (info && !info.isFile) {
+    throw new Error(`Cannot open "${path}": it is not a file`);
+  }
+  return info?.size;
+}
+
 /** Whether a folder has this name, or a link to one. */
 export function isFolder(path: string): boolean {
   try {

@@ -148,7 +148,6 @@ export function lockNow(file: LockFile, path: string): void {
   // Exclusive: beside a shared lock some systems would let nobody write.
   if (!file.tryLockSync) return file.lockSync(true);
   const until = performance.now() + WAIT_MS;
-  const pause = new Int32Array(new SharedArrayBuffer(4));
   while (!file.tryLockSync(true)) {
     if (performance.now() > until) {
       throw new LockedError(
@@ -157,6 +156,11 @@ export function lockNow(file: LockFile, path: string): void {
         } s; let it go on if it was stopped, then try again`,
       );
     }
-    Atomics.wait(pause, 0, 0, ASK_EVERY_MS);
+    pauseSync(ASK_EVERY_MS);
   }
+}
+
+/** Holds up the thread, where there is nothing else to do. */
+export function pauseSync(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }

@@ -1,5 +1,6 @@
 /** Makes sure that a database is a queue, as this version has it, and finds damage. */
 
+import { pauseSync } from "../host/lock.ts";
 import {
   type Connection,
   damagedError,
@@ -58,14 +59,15 @@ export function prepareSchema(database: Connection): void {
   assertComplete(database);
 }
 
-/**
- * Returns the queue's own id, or `null` if it is no queue. Reads only.
- *
- * @throws {DatabaseError} if it cannot be read.
- */
-export function readQueueId(database: Connection): string | null {
-  if (readPragma(database, "application_id") !== APPLICATION_ID) return null;
-  return String(database.prepare("SELECT queue_id FROM agent").get()?.queue_id);
+/** Returns the queue's own id: `null` if it is no queue, `undefined` if it cannot be read. Reads only. */
+export function readQueueId(database: Connection): string | null | undefined {
+  try {
+    if (readPragma(database, "application_id") !== APPLICATION_ID) return null;
+    const row = database.prepare("SELECT queue_id FROM agent").get();
+    return String(row?.queue_id);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -167,12 +169,7 @@ function switchToWal(database: Connection): void {
       database.exec("PRAGMA journal_mode = WAL");
     } catch (error) {
       if (!hasFault(error, "busy") || performance.now() > until) throw error;
-      Atomics.wait(
-        new Int32Array(new SharedArrayBuffer(4)),
-        0,
-        0,
-        SWITCH_WAIT_MS,
-      );
+      pauseSync(SWITCH_WAIT_MS);
     }
   }
 }

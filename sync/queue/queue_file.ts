@@ -1,5 +1,5 @@
 import { dirname, resolve } from "@std/path";
-import { statIfThere } from "../host/files.ts";
+import { fileSize } from "../host/files.ts";
 import { createPrivateDir, createPrivateFile } from "../host/private_files.ts";
 import { Ballast } from "./ballast.ts";
 import { CopyToLook } from "./copy_to_look.ts";
@@ -203,7 +203,7 @@ function open(
 ): [Connection, Statements] {
   try {
     createPrivateDir(dirname(resolve(path)));
-    if (sizeOf(path) > 0) inspect(path, options);
+    if (fileSize(path)) inspect(path, options);
     createPrivateFile(path);
     const database = openDatabase(path, options);
     try {
@@ -225,7 +225,7 @@ function open(
 /** Refuses a file that must stay as it is, before anything of it is changed. */
 function inspect(path: string, options: OpenDatabaseOptions): void {
   // Closing a writable database last merges its -wal.
-  const readonly = sizeOf(`${path}-wal`) > 0;
+  const readonly = Boolean(fileSize(`${path}-wal`));
   using database = openDatabase(path, { ...options, readonly });
   assertQueue(database);
 }
@@ -238,11 +238,4 @@ function identityOf(path: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** In bytes; 0 if there is no such file. */
-function sizeOf(path: string): number {
-  const info = statIfThere(path);
-  if (info && !info.isFile) throw new Error("it is not a file");
-  return info?.size ?? 0;
 }

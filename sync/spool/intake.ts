@@ -1,36 +1,19 @@
 /**
- * How a capture is handed over, and how one leaves: the order of every step
- * that touches the disk. A crash between any two of them loses nothing and
- * stores nothing twice.
+ * How a capture is handed over, and how one leaves: the order of every step that
+ * touches the disk. What a crash after each leaves, and what becomes of that, is in
+ * `docs/design.md`, "The order of fsyncs": nothing is lost, or stored twice.
  *
- * Handing over (`enqueue` has not returned yet; the maker still has the file):
- *
- * 1. `spool-file`    a private copy of the bytes is in the spool, and fsynced
- * 2. `spool-record`  the record is in the log, and its directory's names are, fsynced
- * 3. `row`           the row is committed with `synchronous=FULL`: now it is kept
- *
- * After a crash at 1 the entry has no record: it is set aside as an orphan. After
- * one at 2 the next agent takes up the record without a row. A file that is given
- * away is moved into the spool instead; then 2 comes before 1, so that at no time
- * there is no trace of it.
- *
- * Delivering (in the agent):
- *
+ * 1. `spool-file`      a private copy of the bytes is in the spool, and fsynced
+ * 2. `spool-record`    the record is in the log, and its directory's names are, fsynced
+ * 3. `row`             the row is committed with `synchronous=FULL`: now it is kept
  * 4. `answered`        the server has answered 2xx
  * 5. `completed`       the row is moved to the ledger, committed
  * 6. `spool-removed`   the bytes are gone; then a watched original is deleted or moved
+ * 7. `row-removed`     on request: the rows are deleted, committed
+ * 8. `bytes-removed`   on request: the bytes are unlinked; their directories are fsynced
  *
- * After a crash at 4 the upload is repeated with the same key. After one at 5 the
- * entry is of a capture in the ledger: the next agent removes it, and deletes or
- * moves a watched original when it comes across it.
- *
- * Removing on request:
- *
- * 7. `row-removed`     the rows are deleted, committed
- * 8. `bytes-removed`   the bytes are unlinked; their directories are fsynced
- *
- * After a crash at 7 the capture is taken up again, as if nobody had asked to
- * remove it: nobody was told that it is gone.
+ * A file that is given away is moved into the spool: then 2 comes before 1, so that at
+ * no time there is no trace of it.
  *
  * @module
  */

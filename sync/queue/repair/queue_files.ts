@@ -1,6 +1,5 @@
 import { basename, dirname, resolve } from "@std/path";
-import { syncDir } from "../../host/files.ts";
-import { removeIfThere } from "../../host/files.ts";
+import { fileSize, removeIfThere, syncDir } from "../../host/files.ts";
 import type { Log } from "../../host/log.ts";
 import { findDamage, readQueueId } from "../migrate.ts";
 import {
@@ -29,17 +28,17 @@ export class QueueFiles {
   ) {
     this.#path = resolve(path);
     // The lock is taken only after the queue was made: then it was not empty.
-    this.#wasUsed = sizeOf(options.lockPath) !== undefined;
+    this.#wasUsed = fileSize(options.lockPath) !== undefined;
     this.#engine = options.engine ? { engine: options.engine } : {};
     this.#log = options.log;
   }
 
   /** Says why the file seems to have lost everything, if it does. Opens nothing. */
   findLoss(): string | undefined {
-    const size = sizeOf(this.#path);
+    const size = fileSize(this.#path);
     if (size) return undefined;
     // SQLite would remove it for being of no use.
-    if (sizeOf(this.#path + "-wal")) return "it is empty, its -wal is not";
+    if (fileSize(this.#path + "-wal")) return "it is empty, its -wal is not";
     return size === 0 && this.#wasUsed ? "it is empty" : undefined;
   }
 
@@ -49,7 +48,7 @@ export class QueueFiles {
    * damage.
    */
   inspect(): string | undefined {
-    if (sizeOf(this.#path) === undefined) return undefined;
+    if (fileSize(this.#path) === undefined) return undefined;
     if (this.#hasForeignWal(this.#path)) return "its -wal is another file's";
     try {
       using view = this.#view(this.#path, { tolerant: false });
@@ -70,9 +69,9 @@ export class QueueFiles {
   /** Goes on with a move that a crash has cut off, before the queue is opened. */
   completeMove(): void {
     // With a -wal of its own it has been used since, and stays.
-    if (sizeOf(this.#path + "-wal")) return;
+    if (fileSize(this.#path + "-wal")) return;
     const stamp = this.#unfinished()
-      .find((stamp) => sizeOf(this.#moved(stamp)) === undefined);
+      .find((stamp) => fileSize(this.#moved(stamp)) === undefined);
     if (stamp !== undefined) this.#moveTo(stamp);
   }
 
@@ -80,7 +79,7 @@ export class QueueFiles {
   finish(): void {
     for (const stamp of this.#unfinished()) {
       const from = this.#moved(stamp);
-      const count = sizeOf(from) === undefined ? 0 : this.#copyRows(from);
+      const count = fileSize(from) === undefined ? 0 : this.#copyRows(from);
       const to = this.#kept(stamp);
       for (const end of [...COMPANIONS, ""]) rename(from + end, to + end);
       syncDir(dirname(this.#path));
@@ -110,31 +109,25 @@ export class QueueFiles {
 
   #copyRows(from: string): number {
     using target = openDatabase(this.#path, this.#engine);
-    let count = 0;
-    let complete = false;
-    const copy = (view: Connection) => {
-      const found = copyRows(view, target);
-      count += found.captures;
-      complete = found.complete;
-    };
-    if (!this.#hasForeignWal(from)) this.#look(from, copy);
+    const copy = (view: Connection) => copyRows(view, target);
+    const found = this.#hasForeignWal(from)
+      ? undefined
+      : this.#look(from, copy);
     // The -wal may be the damaged part.
-    if (!complete) this.#lookAlone(from, copy);
-    return count;
+    const more = found?.complete ? undefined : this.#lookAlone(from, copy);
+    return (found?.captures ?? 0) + (more?.captures ?? 0);
   }
 
   /** Whether the -wal beside a queue was written for another one. */
   #hasForeignWal(path: string): boolean {
-    if (!sizeOf(path + "-wal")) return false;
-    let own: string | null | undefined;
-    let merged: string | null | undefined;
-    this.#lookAlone(path, (view) => own = tryReadId(view));
-    this.#look(path, (view) => merged = tryReadId(view));
+    if (!fileSize(path + "-wal")) return false;
+    const own = this.#lookAlone(path, readQueueId);
+    const merged = this.#look(path, readQueueId);
     return Boolean(own) && merged !== undefined && merged !== own;
   }
 
   /** Looks at a database without its -wal. */
-  #lookAlone(path: string, act: (view: Connection) => void): void {
+  #lookAlone<T>(path: string, act: (view: Connection) => T): T | undefined {
     // Always the same name, so that the next call removes a crash's leftovers.
     const alone = `${this.#path}.alone`;
     const clean = () =>
@@ -142,22 +135,22 @@ export class QueueFiles {
     clean();
     try {
       linkOrCopy(path, alone);
-      this.#look(alone, act);
+      return this.#look(alone, act);
     } finally {
       clean();
     }
   }
 
   /** Looks at a database, if it can be opened at all. */
-  #look(path: string, act: (view: Connection) => void): void {
+  #look<T>(path: string, act: (view: Connection) => T): T | undefined {
     let view: Connection;
     try {
       view = this.#view(path, { tolerant: true });
     } catch {
-      return;
+      return undefined;
     }
     try {
-      act(view);
+      return act(view);
     } finally {
       view.close();
     }
@@ -195,14 +188,6 @@ function endedWell(view: Connection): boolean {
   }
 }
 
-function tryReadId(view: Connection): string | null | undefined {
-  try {
-    return readQueueId(view);
-  } catch {
-    return undefined;
-  }
-}
-
 function linkOrCopy(from: string, to: string): void {
   try {
     Deno.linkSync(from, to);
@@ -222,17 +207,4 @@ function rename(from: string, to: string): void {
 
 function namesBeside(path: string): string[] {
   return [...Deno.readDirSync(dirname(resolve(path)))].map(({ name }) => name);
-}
-
-/** In bytes; `undefined` if there is no such file. */
-function sizeOf(path: string): number | undefined {
-  let info: Deno.FileInfo;
-  try {
-    info = Deno.statSync(path);
-  } catch {
-    return undefined;
-  }
-  // Opening a pipe would wait for ever.
-  if (!info.isFile) throw new Error(`Cannot open "${path}": it is not a file`);
-  return info.size;
 }
