@@ -31,7 +31,7 @@ const F_SETSIG = 10;
 /** Nothing happens to a process that does not handle it. */
 const SIGURG = 23n;
 const [F_RDLCK, F_UNLCK] = [0n, 2n];
-const [EXDEV, EINVAL, ENOSYS] = [18, 22, 38];
+const [EINVAL, ENOSYS] = [22, 38];
 const FICLONE = 0x40049409n;
 
 /** What {@linkcode statOf} and {@linkcode statAt} tell. Times are whole milliseconds since 1970. */
@@ -56,8 +56,6 @@ export interface Stat {
 export interface OpenAtOptions {
   /** Whether it is to be a folder. @default {false} */
   folder?: boolean;
-  /** Whether it must lie below the folder, with no link on the way. @default {false} */
-  beneath?: boolean;
   /** Whether the last name may not be a link. @default {false} */
   noFollow?: boolean;
 }
@@ -68,36 +66,10 @@ export function openAt(
   path: string,
   options: OpenAtOptions = {},
 ): number {
-  const { folder: isFolder, beneath, noFollow } = options;
-  const flags = O_CLOEXEC | O_NONBLOCK | (isFolder ? O_DIRECTORY : 0) |
-    (noFollow ? O_NOFOLLOW : 0);
-  if (beneath) return openBeneath(folder, path, flags);
+  const flags = O_CLOEXEC | O_NONBLOCK |
+    (options.folder ? O_DIRECTORY : 0) | (options.noFollow ? O_NOFOLLOW : 0);
   const fd = libc!.openat(folder, cString(path), flags, 0);
   return checked(fd, `open "${path}"`);
-}
-
-/**
- * Opens folder by folder, none of which may be a link, so that nobody can lead the
- * way elsewhere. The system call `openat2` does the same, but not on every kernel.
- */
-function openBeneath(folder: number, path: string, flags: number): number {
-  const names = path.split("/");
-  const last = names.pop()!;
-  if (path.startsWith("/") || [...names, last].includes("..")) {
-    throw systemError(EXDEV, `open "${path}"`);
-  }
-  let parent = folder;
-  try {
-    for (const name of names) {
-      const fd = openAt(parent, name, { folder: true, noFollow: true });
-      if (parent !== folder) close(parent);
-      parent = fd;
-    }
-    const fd = libc!.openat(parent, cString(last), flags | O_NOFOLLOW, 0);
-    return checked(fd, `open "${path}"`);
-  } finally {
-    if (parent !== folder) close(parent);
-  }
 }
 
 /** Closes a descriptor, once. */

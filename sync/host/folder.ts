@@ -1,6 +1,6 @@
 import { basename, dirname, join } from "@std/path";
 import { AT_FDCWD, type Stat } from "./descriptor.ts";
-import { libc } from "./libc.ts";
+import { libc, systemError } from "./libc.ts";
 import { type FolderEntry, listEntries } from "./listing.ts";
 import {
   type FileIdentity,
@@ -12,6 +12,8 @@ import {
 import * as portable from "./portable_files.ts";
 
 export type { FolderEntry } from "./listing.ts";
+
+const EXDEV = 18;
 
 /** What tells one folder from another that has taken its name. */
 export interface FolderIdentity {
@@ -71,8 +73,10 @@ export class Folder implements Disposable {
    * @throws as {@linkcode openRegularFile} does, and if a link is on the way.
    */
   openFile(name: string): OpenedFile {
-    const open = () => system.openAt(this.fd, name, { beneath: true });
-    return openDescriptor(join(this.path, name), open);
+    return this.#inParent(name, (fd, last) => {
+      const open = () => system.openAt(fd, last, { noFollow: true });
+      return openDescriptor(join(this.path, name), open);
+    });
   }
 
   /**
@@ -93,9 +97,11 @@ export class Folder implements Disposable {
 
   /** @throws {Error} if it is no folder, or a link is on the way. */
   openFolder(name: string): Folder {
-    const options = { folder: true, beneath: true };
-    const fd = system.openAt(this.fd, name, options);
-    return new Folder(join(this.path, name), fd);
+    return this.#inParent(name, (fd, last) => {
+      const how = { folder: true, noFollow: true };
+      const path = join(this.path, name);
+      return new Folder(path, system.openAt(fd, last, how));
+    });
   }
 
   /** Its names in no order, some hundreds at a time. */
@@ -138,12 +144,18 @@ export class Folder implements Disposable {
     });
   }
 
-  /** Works in the folder that holds the last part of a name. */
+  /**
+   * Works in the folder that holds the last part of a name. Each folder on the way is
+   * opened from the one before, so that nobody can lead the way elsewhere; the system
+   * call `openat2` does the same, but not on every kernel.
+   */
   #inParent<T>(name: string, act: (fd: number, last: string) => T): T {
-    const parent = dirname(name);
-    if (parent === ".") return act(this.fd, name);
+    const [parent, last] = [dirname(name), basename(name)];
+    if (last === "..") throw systemError(EXDEV, `open "${name}"`);
+    if (parent === ".") return act(this.fd, last);
+    if (parent === name) throw systemError(EXDEV, `open "${name}"`);
     using folder = this.openFolder(parent);
-    return act(folder.fd, basename(name));
+    return act(folder.fd, last);
   }
 
   [Symbol.dispose](): void {

@@ -23,7 +23,7 @@ const KINDS: Readonly<Record<number, Stat["kind"]>> = {
 /** The names in an open folder, in no order, some hundreds at a time. */
 export function* listEntries(folder: number): Generator<FolderEntry[]> {
   // Of its own, because a listing goes on where the last one on it ended.
-  const fd = openAt(folder, ".", { folder: true, beneath: true });
+  const fd = openAt(folder, ".", { folder: true });
   try {
     const bytes = new Uint8Array(LISTING_BYTES);
     for (let end; (end = readEntries(fd, bytes)) > 0;) {

@@ -7,11 +7,14 @@
  * @module
  */
 
-import { dirname, join } from "@std/path";
-import { syncDir } from "./files.ts";
-import { openNew } from "./private_files.ts";
+import { join } from "@std/path";
 import { AT_FDCWD, type OpenAtOptions, type Stat } from "./descriptor.ts";
+import { syncDir } from "./files.ts";
+import { systemError } from "./libc.ts";
 import type { FolderEntry } from "./listing.ts";
+import { openNew } from "./private_files.ts";
+
+const [ENOTDIR, ELOOP] = [20, 40];
 
 /** What a number stands for; only a regular file is open. */
 interface Opened {
@@ -28,14 +31,15 @@ export function openAt(
   path: string,
   options: OpenAtOptions = {},
 ): number {
-  const { folder: isFolder, beneath, noFollow } = options;
   const place = folder === AT_FDCWD ? path : below(folder, path);
-  const look = beneath || noFollow ? Deno.lstatSync : Deno.statSync;
+  // The folder itself may have been opened through a link.
+  const mayFollow = !options.noFollow || path === ".";
+  const look = mayFollow ? Deno.statSync : Deno.lstatSync;
   const stat = toStat(look(place));
-  if (stat.kind === "link" || isFolder && stat.kind !== "folder") {
-    const wanted = isFolder ? "a folder" : "no link";
-    throw new Error(`Cannot open "${place}": expected ${wanted}`);
+  if (options.folder && stat.kind !== "folder") {
+    throw systemError(ENOTDIR, `open "${place}"`);
   }
+  if (stat.kind === "link") throw systemError(ELOOP, `open "${place}"`);
   // Opening a pipe would wait for its writer.
   if (stat.kind !== "file") return keep({ path: place, stat });
   const file = Deno.openSync(place, { read: true });
@@ -125,28 +129,11 @@ export function* listEntries(folder: number): Generator<FolderEntry[]> {
   }));
 }
 
-/**
- * A path below an open folder.
- *
- * @throws {Error} if a link is on the way, the name leads elsewhere, or something else
- * has taken the folder's own name.
- */
+/** @throws {Error} if something else has taken the folder's own name. */
 function below(folder: number, name: string): string {
   const { path, stat: { fileId } } = opened.get(folder)!;
-  if (toStat(Deno.statSync(path)).fileId !== fileId) {
-    throw new Error(`Cannot use "${path}": it is another folder now`);
-  }
-  const parts = name.split(/[\\/]/);
-  if (parts.includes("..")) {
-    throw new Error(`Cannot use "${name}": it is outside "${path}"`);
-  }
-  let parent = path;
-  for (const part of dirname(name).split(/[\\/]/)) {
-    parent = join(parent, part);
-    if (Deno.lstatSync(parent).isDirectory || part === ".") continue;
-    throw new Error(`Cannot use "${parent}": expected a folder, not a link`);
-  }
-  return join(path, name);
+  if (toStat(Deno.statSync(path)).fileId === fileId) return join(path, name);
+  throw new Error(`Cannot use "${path}": it is another folder now`);
 }
 
 function toStat(info: Deno.FileInfo): Stat {
