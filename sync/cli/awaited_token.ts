@@ -38,13 +38,21 @@ export class AwaitedToken {
     return this.#options.source().renew(refused);
   }
 
-  /** Reads it for the first time, and says if that fails. */
-  async read(): Promise<void> {
+  /**
+   * Reads it for the first time, and says if that fails.
+   *
+   * @param signal Ends the waiting for it.
+   */
+  async read(signal?: AbortSignal): Promise<void> {
     const { source, problems, log, onRead } = this.#options;
     const token = source();
     const before = token.problem;
     this.#notBefore = Infinity;
-    await token.reload().catch(() => {});
+    const stopped = new Promise<void>((resolve) =>
+      signal?.addEventListener("abort", () => resolve(), { once: true })
+    );
+    await Promise.race([token.reload().catch(() => {}), stopped]);
+    if (signal?.aborted) return;
     this.#notBefore = performance.now() + AGAIN_MS;
     const { problem } = token;
     if (problem === before) return;

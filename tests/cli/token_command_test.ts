@@ -89,10 +89,15 @@ Deno.test("a token's command ends with the program, however that ends", {
   await using host = new Host("http://127.0.0.1:9");
   const pids = host.write("pids", "");
   const command = `echo $$ > ${pids}; exec sleep 600`;
-  await using program = host.start("check", "--token-command", command);
-  await eventually("it runs", () => running(pids).length === 1);
-  program.kill("SIGKILL");
-  await program.ended();
-  await eventually("it is over", () => running(pids).length === 0);
-  assert(!program.stderr.includes("sleep"), program.stderr);
+  for (
+    const [name, signal] of [["check", "SIGKILL"], ["run", "SIGTERM"]] as const
+  ) {
+    await using program = host.start(name, "--token-command", command);
+    await eventually("it runs", () => running(pids).length === 1);
+    program.kill(signal);
+    const { stderr } = await program.ended();
+    await eventually("it is over", () => running(pids).length === 0);
+    // That takes 30 s.
+    assert(!stderr.includes("did not end within"), stderr);
+  }
 });

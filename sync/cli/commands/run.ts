@@ -75,7 +75,7 @@ class Service {
     if (Deno.env.has("NOTIFY_SOCKET") && !this.#notifier.connected) {
       this.#log("warn", "Cannot tell the service manager how it goes");
     }
-    await this.#token.read();
+    await this.#token.read(signal);
     let waitsFor: string | undefined;
     try {
       while (!signal.aborted) {
