@@ -146,11 +146,9 @@ export class OutcomeHandler {
     const { capture, error } = attempt;
     const mayBeFound = this.#options.onMissed?.(capture) ?? false;
     const missed = mayBeFound ? { missedAt: capture.filepath } : {};
-    if (this.#options.queue.isOverwritten(capture.id)) {
-      return this.discard(asLost(attempt), missed);
-    }
     if (!mayBeFound || capture.lastError === error) {
-      return this.discard(attempt, missed);
+      const isLost = this.#options.queue.isOverwritten(capture.id);
+      return this.discard(isLost ? asLost(attempt) : attempt, missed);
     }
     this.#postpone(attempt, this.#snoozeMs, missed);
     this.#log.postponed(attempt, this.#snoozeMs);

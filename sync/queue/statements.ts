@@ -32,14 +32,9 @@ const DELIVERED = `rowid, id, filepath, size, sha256, server_id AS serverId,
 const WATCHED = `n, filepath AS path, file_id AS fileId, size,
   mtime_ms AS mtimeMs, ctime_ms AS ctimeMs, state, sha256`;
 
-/**
- * Of a capture `c` without a copy: whether its file was taken over again, as another
- * version, or another file that has taken its name.
- */
-const OVERWRITTEN = `c.spooled = 0 AND c.watched = 1 AND (
-     EXISTS (SELECT 1 FROM watched_files WHERE file_id = c.file_id AND capture_id <> c.id)
-     OR EXISTS (SELECT 1 FROM watched_files AS own JOIN watched_files AS newer
-       ON newer.filepath = own.filepath AND newer.n > own.n WHERE own.capture_id = c.id))`;
+/** Of a capture `c` without a copy: whether its file was written anew, or another one has its last name. */
+const OVERWRITTEN = `c.spooled = 0 AND c.watched = 1 AND NOT EXISTS (
+     SELECT 1 FROM watched_files WHERE capture_id = c.id AND filepath <> '')`;
 
 const STATEMENTS = {
   sqliteVersion: "SELECT sqlite_version() AS version",
@@ -151,10 +146,11 @@ const STATEMENTS = {
   addWatched: `INSERT OR REPLACE INTO watched_files
        (capture_id, filepath, file_id, size, mtime_ms, ctime_ms, sha256, state, since)
      VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?)`,
-  // Of those that had a name the last one to get it has the greatest number.
   watchedIsNow: `UPDATE OR REPLACE watched_files
-     SET n = iif(filepath = ?, n, (SELECT max(n) + 1 FROM watched_files)),
-       filepath = ?, file_id = ?, size = ?, mtime_ms = ?, ctime_ms = ? WHERE n = ?`,
+     SET filepath = ?, file_id = ?, size = ?, mtime_ms = ?, ctime_ms = ? WHERE n = ?`,
+  // Those that had a name which is another file's now are still known by their number.
+  watchedNameIsTaken:
+    "UPDATE watched_files SET filepath = '' WHERE filepath = ? AND file_id <> ?",
   // One that was looked for under its old name waits, or has failed.
   uncopiedIsAt: `UPDATE captures SET filepath = ?, due_at = NULL,
        status = CASE status WHEN 'failed' THEN 'pending' ELSE status END

@@ -101,6 +101,7 @@ export function insertOne(
   if (watched) {
     const known = watchedValues(filepath, identity);
     sql.addWatched.run(id, ...known, sha256, nowMs);
+    sql.watchedNameIsTaken.run(filepath, known[1]!);
   }
   if (tried) completeTried(sql, tried, nowMs);
 }

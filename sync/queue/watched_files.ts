@@ -116,8 +116,8 @@ export class WatchedFiles extends AgentRow {
   }
 
   /**
-   * Whether a capture without a copy can never be sent: its file was written anew, or
-   * replaced, and was taken over as another capture.
+   * Whether a capture without a copy whose file is not what it was can never be sent:
+   * the file was taken over as another version, or another file has taken its name.
    */
   isOverwritten(id: string): boolean {
     return this.sql.isOverwritten.get(id) !== undefined;
@@ -188,7 +188,8 @@ export class WatchedFiles extends AgentRow {
   #setNow(change: SqlValue[]): void {
     const [path, n] = [change[0]!, change.at(-1)!];
     this.sql.uncopiedIsAt.run(path, n, path);
-    this.sql.watchedIsNow.run(path, ...change);
+    this.sql.watchedIsNow.run(...change);
+    this.sql.watchedNameIsTaken.run(path, change[1]!);
   }
 
   /** What is known of this file, and of the last file with this path. */
