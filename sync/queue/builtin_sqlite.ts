@@ -51,6 +51,17 @@ function inBigInts<T>(statement: StatementSync, read: () => T): T {
   }
 }
 
+/** A number that JavaScript cannot hold, which only another program writes, reads as NULL. */
+export function inNumbers<T>(row: T): T {
+  const values = row as Record<string, unknown>;
+  for (const name in values) {
+    if (typeof values[name] !== "bigint") continue;
+    const number = Number(values[name]);
+    values[name] = Number.isSafeInteger(number) ? number : null;
+  }
+  return row;
+}
+
 function prepared(database: DatabaseSync, sql: string): StatementSync {
   try {
     return database.prepare(sql);

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { openBuiltin } from "./builtin_sqlite.ts";
+import { inNumbers, openBuiltin } from "./builtin_sqlite.ts";
 import { openNative } from "./native_sqlite.ts";
 
 /** Which SQLite is in use: a native library, or the one built into Deno. */
@@ -120,11 +120,6 @@ export function damageOf(error: unknown): string | undefined {
   return innermost.message;
 }
 
-/** The engine that is used where none is asked for. */
-export function defaultEngine(): Engine {
-  return openNative ? "ffi" : "builtin";
-}
-
 /** The SQLite that this process opens databases with, and its version. */
 export function engineInUse(): { name: Engine; sqlite: string } {
   using database = openDatabase(":memory:");
@@ -142,7 +137,8 @@ export function openDatabase(
   path: string,
   options: OpenDatabaseOptions = {},
 ): Connection {
-  const { engine = defaultEngine(), busyTimeoutMs = 10_000 } = options;
+  const { busyTimeoutMs = 10_000 } = options;
+  const { engine = openNative ? "ffi" : "builtin" } = options;
   const open = engine === "ffi" ? openNative : openBuiltin;
   if (!open) throw new Error("Cannot use the native SQLite: none loads here");
   const driver = translated(() => open(path, options));
@@ -228,17 +224,6 @@ export class Connection implements Disposable {
       throw error;
     }
   }
-}
-
-/** A number that JavaScript cannot hold, which only another program writes, reads as NULL. */
-function inNumbers<T>(row: T): T {
-  const values = row as Record<string, unknown>;
-  for (const name in values) {
-    if (typeof values[name] !== "bigint") continue;
-    const number = Number(values[name]);
-    values[name] = Number.isSafeInteger(number) ? number : null;
-  }
-  return row;
 }
 
 /** Runs a call into SQLite; wrong arguments stay what they are. */

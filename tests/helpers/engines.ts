@@ -1,7 +1,7 @@
-import { defaultEngine, type Engine } from "../../sync/queue/sqlite.ts";
+import { type Engine, engineInUse } from "../../sync/queue/sqlite.ts";
 
 /** Every SQLite that this host offers: the built-in always, a native library where one loads. */
-export const ENGINES: readonly Engine[] = defaultEngine() === "ffi"
+export const ENGINES: readonly Engine[] = engineInUse().name === "ffi"
   ? ["builtin", "ffi"]
   : ["builtin"];
 

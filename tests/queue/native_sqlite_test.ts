@@ -6,7 +6,7 @@ import {
   runningBinding,
 } from "../../scripts/task/bindings.ts";
 import { nativeDetail } from "../../sync/queue/native_sqlite.ts";
-import { defaultEngine } from "../../sync/queue/sqlite.ts";
+import { engineInUse } from "../../sync/queue/sqlite.ts";
 import { canCompile, compileLibrary } from "../helpers/compile_library.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
@@ -52,6 +52,6 @@ Deno.test({
 });
 
 Deno.test("it is said which native library is in use, or why there is none", () => {
-  const isUsed = defaultEngine() === "ffi";
+  const isUsed = engineInUse().name === "ffi";
   assertMatch(nativeDetail, isUsed ? /sqlite3/ : /^(Cannot load|no )/);
 });
