@@ -60,9 +60,14 @@ export function tellMore(count: number, err: (line: string) => void): void {
 }
 
 function readTime(given: Given, text: string): number {
-  if (/^\d{4}-\d\d-\d\d/.test(text)) {
+  const [date] = /^\d{4}-\d\d-\d\d/.exec(text) ?? [];
+  if (date !== undefined) {
     const timeMs = Date.parse(text);
-    if (timeMs <= Date.now()) return timeMs;
+    // February 30 would be taken for March 2.
+    const isDay = new Date(Date.parse(date) || 0).toISOString().startsWith(
+      date,
+    );
+    if (isDay && timeMs <= Date.now()) return timeMs;
     throw given.wrong(
       "since",
       "a time that is over, like 2026-03-01 or 2026-03-01T12:00Z",

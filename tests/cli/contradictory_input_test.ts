@@ -64,6 +64,10 @@ Deno.test("options that contradict each other, or would have no effect, are refu
       ["list", "--since", "2999-01-01"],
       'Cannot use --since "2999-01-01": expected a time that is over',
     ],
+    [
+      ["list", "--since", "2026-02-30"],
+      'Cannot use --since "2026-02-30": expected a time that is over',
+    ],
     [["run", "--dry-run"], "no folder is watched: expected --watch DIR"],
     [
       ["service", "status", "--server", "http://127.0.0.1:1"],
