@@ -5,7 +5,12 @@
 
 import { optionsOf } from "../../sync/cli/command.ts";
 import { COMMANDS } from "../../sync/cli/commands.ts";
-import { OPTIONS, type OptionSpec } from "../../sync/cli/options.ts";
+import {
+  flagOf,
+  type OptionName,
+  OPTIONS,
+  specOf,
+} from "../../sync/cli/options.ts";
 import { projectPath } from "../task/bindings.ts";
 
 /** Where the page lies, below the project. */
@@ -28,11 +33,10 @@ export function settingsPage(): string {
     command.summary,
     optionsOf(command).map((option) => code(`--${option}`)).join(" "),
   ]);
-  const options = Object.entries<OptionSpec>(OPTIONS).map(([name, spec]) => [
-    code(spec.value ? `--${name} ${spec.value}` : `--${name}`),
-    spec.env ? code(spec.env) : "",
-    spec.help,
-  ]);
+  const options = (Object.keys(OPTIONS) as OptionName[]).map((name) => {
+    const { env, help } = specOf(name);
+    return [code(flagOf(name)), env ? code(env) : "", help];
+  });
   return [
     HEAD,
     "## Commands\n",

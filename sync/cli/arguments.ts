@@ -1,10 +1,5 @@
 import { either } from "./closest.ts";
-import {
-  type OptionName,
-  OPTIONS,
-  type OptionSpec,
-  shownValue,
-} from "./options.ts";
+import { type OptionName, shownValue, specOf } from "./options.ts";
 
 /** The command line or the environment cannot be used as it is. */
 export class UsageError extends Error {
@@ -69,7 +64,8 @@ export class Given {
   /** @throws {UsageError} if more than one of these options was given. */
   atMostOne(...names: OptionName[]): void {
     const [one, other] = names.filter((name) =>
-      this.#values.has(name) && (isValued(name) || this.has(name))
+      this.#values.has(name) &&
+      (specOf(name).value !== undefined || this.has(name))
     );
     if (one === undefined || other === undefined) return;
     throw new UsageError(
@@ -190,16 +186,11 @@ export class Given {
     expected: string,
     value = this.text(name) ?? "",
   ): UsageError {
-    const shown = shownValue(OPTIONS[name], value);
+    const shown = shownValue(name, value);
     return new UsageError(
       `Cannot use ${this.source(name)} "${shown}": expected ${expected}`,
     );
   }
-}
-
-function isValued(name: OptionName): boolean {
-  const { value }: OptionSpec = OPTIONS[name];
-  return value !== undefined;
 }
 
 /** A number of bytes like `512`, `100K` or `1.5G`; `NaN` if it is none. */

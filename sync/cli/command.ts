@@ -63,8 +63,6 @@ export interface Command {
   isAgent?: boolean;
   /** Whether settings that cannot be used are left out, and told by the command. @default {false} */
   toleratesWrong?: boolean;
-  /** Other ways to write some options. */
-  aliases?: Readonly<Record<string, string>>;
   /** Whether the service's settings are its settings, too. @default {true} */
   readsSettingsFile?: boolean;
   example: string;

@@ -1,7 +1,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { DELIMITER } from "@std/path";
 import { Given, type GivenValue, UsageError } from "./arguments.ts";
-import { type OptionName, OPTIONS, type OptionSpec } from "./options.ts";
+import { type OptionName, specOf } from "./options.ts";
 import { didYouMean, either } from "./closest.ts";
 import { optionsOf } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
@@ -33,7 +33,7 @@ export function parseCommandLine(
 ): CommandLine {
   const valued = names.filter((name) => specOf(name).value);
   const switches = names.filter((name) => !specOf(name).value);
-  const { rest, settings } = spell(args, valued, switches);
+  const { rest, settings } = spell(args, names);
   const parsed = parseArgs(rest, {
     // "_" keeps a positional like 007 from becoming a number.
     string: [...valued, "_"],
@@ -60,7 +60,7 @@ export function parseCommandLine(
     }
     const value = texts.length > 0
       ? { source: `--${name}`, texts }
-      : valueOf(specOf(name), env);
+      : valueOf(name, env);
     if (value) values.set(name, value);
   }
   const given = new Given(names, values);
@@ -76,20 +76,22 @@ export function parseCommandLine(
 /** Rewrites arguments that the parser would misread, and takes out those that it would lose. */
 function spell(
   args: string[],
-  valued: readonly string[],
-  switches: readonly string[],
+  names: readonly OptionName[],
 ): { rest: string[]; settings: Map<string, string[]> } {
   const end = args.includes("--") ? args.indexOf("--") : args.length;
   const rest: string[] = [];
   const settings = new Map<string, string[]>();
   for (let at = 0; at < end; at++) {
-    const arg = args[at]!;
-    const [, name = "", value] = /^--([^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
-    if (value !== undefined && switches.includes(name)) {
+    const aliased = names.find((name) => specOf(name).alias === args[at]);
+    const arg = aliased === undefined ? args[at]! : `--${aliased}`;
+    const [, word = "", value] = /^--([^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
+    const name = names.find((name) => name === word);
+    const isValued = name !== undefined && specOf(name).value !== undefined;
+    if (name !== undefined && value !== undefined && !isValued) {
       // It would take every value but "false" for yes, and that for not given.
       settings.set(name, [...settings.get(name) ?? [], value]);
     } else if (
-      value === undefined && valued.includes(name) && at + 1 < end &&
+      value === undefined && isValued && at + 1 < end &&
       /^-(\d|$)/.test(args[at + 1]!)
     ) {
       // It would take a negative number, or a dash alone, for an option.
@@ -111,9 +113,10 @@ function textsOf(name: OptionName, found: unknown): string[] {
 
 /** An option's value in its variable, if that is set. */
 export function valueOf(
-  { env: variable, repeatable }: OptionSpec,
+  name: OptionName,
   env: (name: string) => string | undefined,
 ): GivenValue | undefined {
+  const { env: variable, repeatable } = specOf(name);
   const text = variable && env(variable);
   if (!text) return undefined;
   const texts = repeatable ? text.split(DELIMITER).filter(Boolean) : [text];
@@ -155,8 +158,4 @@ export function commandsThatTake(option: string): string[] {
   return Object.entries(COMMANDS)
     .filter(([_, command]) => optionsOf(command).some((one) => one === option))
     .map(([name]) => name);
-}
-
-function specOf(name: OptionName): OptionSpec {
-  return OPTIONS[name];
 }

@@ -12,7 +12,6 @@ import {
 } from "./options.ts";
 
 const NAMES = "PREFIX is how only this id begins, in four characters or more.";
-const SHORT = { "-v": "--verbose", "-q": "--quiet" };
 
 /** Every command, in the order of the help. */
 export const COMMANDS: Record<string, Command> = {
@@ -22,7 +21,6 @@ export const COMMANDS: Record<string, Command> = {
     options: [...RUN_OPTIONS, "dry-run"],
     isAgent: true,
     readsToken: false,
-    aliases: SHORT,
     example:
       "jarvis-agent run --server https://captures.example.org --watch ~/Captures",
     notes:
@@ -50,7 +48,6 @@ export const COMMANDS: Record<string, Command> = {
     summary: "Send files at once; what cannot be delivered now is queued",
     args: "FILE...",
     options: [...UPLOADS, ...STORE, ...SPOOL, ...METADATA, ...TALK],
-    aliases: SHORT,
     example:
       "jarvis-agent upload door.png --server https://captures.example.org",
     notes:
@@ -60,7 +57,6 @@ export const COMMANDS: Record<string, Command> = {
   sync: {
     summary: "Try every pending capture once, due or not, then exit",
     options: [...UPLOADS, ...STORE, ...TURNS, "keep-history", ...TALK],
-    aliases: SHORT,
     example: "jarvis-agent sync --server https://captures.example.org",
     notes:
       "Exits 0 when all was delivered, 75 when some are left to try later, 1 when some failed for good. A running agent does the work.",
@@ -79,7 +75,6 @@ export const COMMANDS: Record<string, Command> = {
       "follow",
       "json",
     ],
-    aliases: { "--watch": "--follow" },
     example: "jarvis-agent status --check --max-age 30m",
     load: () => import("./commands/status.ts"),
   },
@@ -171,7 +166,6 @@ ${NAMES}`,
   doctor: {
     summary: "Look for what is wrong with this installation",
     options: [...RUN_OPTIONS, "json"],
-    aliases: SHORT,
     readsToken: false,
     toleratesWrong: true,
     example: "jarvis-agent doctor",
@@ -182,7 +176,6 @@ ${NAMES}`,
   config: {
     summary: "Show the settings of this host, and where each comes from",
     options: [...RUN_OPTIONS, "json"],
-    aliases: SHORT,
     example: "jarvis-agent config",
     notes:
       "Options come first, then the environment, then the settings file, then defaults.",
@@ -212,7 +205,6 @@ fish  jarvis-agent completions fish > ~/.config/fish/completions/jarvis-agent.fi
     summary: "Let systemd run the agent, for this user",
     args: "install|uninstall|status|print|restart|logs",
     options: RUN_OPTIONS,
-    aliases: SHORT,
     readsSettingsFile: false,
     example:
       "jarvis-agent service install --server https://captures.example.org --watch ~/Captures",

@@ -1,4 +1,4 @@
-import { OPTIONS, type OptionSpec } from "./options.ts";
+import { flagOf, type OptionName, specOf } from "./options.ts";
 import { VERSION } from "../host/version.ts";
 import { type Command, optionsOf } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
@@ -25,15 +25,14 @@ export function commandHelp(name: string, command: Command): string {
   return [
     `${summary}.`,
     `Usage: ${usage}`,
-    optionsOf(command).map((option) => optionHelp(option, OPTIONS[option]))
+    optionsOf(command).map((option) => optionHelp(option))
       .join("\n"),
     notes,
     `Example:\n  ${example}`,
   ].filter(Boolean).join("\n\n");
 }
 
-function optionHelp(name: string, spec: OptionSpec): string {
-  const flag = spec.value ? `--${name} ${spec.value}` : `--${name}`;
-  const variable = spec.env ? ` [${spec.env}]` : "";
-  return `  ${flag}${variable}\n      ${spec.help}`;
+function optionHelp(name: OptionName): string {
+  const { env, help } = specOf(name);
+  return `  ${flagOf(name)}${env ? ` [${env}]` : ""}\n      ${help}`;
 }

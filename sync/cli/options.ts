@@ -6,6 +6,8 @@ export interface OptionSpec {
   env?: string;
   /** What its value is called in the help; none for a switch. */
   value?: string;
+  /** Another way to write it, dashes included. */
+  alias?: string;
   /** Whether it may be given several times. */
   repeatable?: boolean;
   /** What its value is where that may hold a secret; see {@linkcode shownValue}. */
@@ -66,7 +68,10 @@ export const OPTIONS = {
     value: "N",
     help: "With --check: how many captures may have failed (default: 0)",
   },
-  "follow": { help: "Show it again every second (--watch does the same)" },
+  "follow": {
+    alias: "--watch",
+    help: "Show it again every second (--watch does the same)",
+  },
   "limit": { value: "N", help: "At most so many (default: 100)" },
   "for": {
     value: "TIME",
@@ -85,6 +90,7 @@ export const OPTIONS = {
       "Only list what would be done: taken of the watched folders, and why not the rest, or removed",
   },
   "quiet": {
+    alias: "-q",
     help: "Say nothing but what went wrong (-q does the same)",
   },
   "json": { help: "Print JSON" },
@@ -94,7 +100,8 @@ export const OPTIONS = {
  * Returns as much of an option's value as may be shown: of an address that is a
  * secret only where it leads, of a command only the program.
  */
-export function shownValue({ secret }: OptionSpec, text: string): string {
+export function shownValue(name: OptionName, text: string): string {
+  const { secret } = specOf(name);
   if (secret === "command") {
     const [program] = /^[\w./-]+(?=\s|$)/.exec(text) ?? [];
     return program === text ? text : `${program ?? ""} …`.trim();
@@ -106,6 +113,17 @@ export function shownValue({ secret }: OptionSpec, text: string): string {
 
 /** The name of an option, without its dashes. */
 export type OptionName = keyof typeof OPTIONS;
+
+/** An option as it is written, with what its value is called. */
+export function flagOf(name: OptionName): string {
+  const { value } = specOf(name);
+  return value === undefined ? `--${name}` : `--${name} ${value}`;
+}
+
+/** What is known of an option. */
+export function specOf(name: OptionName): OptionSpec {
+  return OPTIONS[name];
+}
 
 /** Options that several commands take. */
 export const STORE = ["data-dir"] as const;

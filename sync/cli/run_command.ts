@@ -54,9 +54,8 @@ async function dispatch(
 ): Promise<number> {
   const command = commandOf(name, args);
   const names = optionsOf(command);
-  const spelled = spellOut(args, command);
   const { given, positionals, help } = parseCommandLine(
-    spelled,
+    args,
     names,
     around.env,
   );
@@ -89,18 +88,10 @@ async function dispatch(
     wrongSettings: wrong,
     args: positionals,
     reread: async (env) =>
-      (await read(env, parseCommandLine(spelled, names, env).given)).settings,
+      (await read(env, parseCommandLine(args, names, env).given)).settings,
   };
   const { run } = await command.load();
   return await run(context);
-}
-
-/** Writes short options in full; what follows "--" is none. */
-function spellOut(args: string[], { aliases = {} }: Command): string[] {
-  const end = args.includes("--") ? args.indexOf("--") : args.length;
-  return args.map((arg, at) =>
-    at < end && Object.hasOwn(aliases, arg) ? aliases[arg]! : arg
-  );
 }
 
 function commandOf(name: string, args: string[]): Command {

@@ -187,6 +187,7 @@ export const SETTING_OPTIONS = {
     help: "Log lines for people, or a JSON object each (default: text)",
   },
   "verbose": {
+    alias: "-v",
     env: "JARVIS_VERBOSE",
     help: "Log all there is, like --log-level debug (-v does the same)",
   },

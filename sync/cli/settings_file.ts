@@ -83,8 +83,7 @@ export function withSettingsFile(
       : variables.get(variable);
   const names = Object.keys(OPTIONS) as OptionName[];
   const values = names.flatMap((name) => {
-    const spec: OptionSpec = OPTIONS[name];
-    const value = name === "config" ? undefined : valueOf(spec, inFile);
+    const value = name === "config" ? undefined : valueOf(name, inFile);
     if (!value) return [];
     const source = `${value.source} in "${path}"`;
     return [[name, { ...value, source }] as const];

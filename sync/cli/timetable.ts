@@ -62,12 +62,8 @@ export function parseBandwidth(text: string): WeekTable<number> | undefined {
     const rate = rateOf(text);
     return rate === undefined ? undefined : new WeekTable(text, [rate]);
   }
-  const points = parsePoints(text);
-  if (!points || timeWithTwoRates(points)) return;
-  const rates: number[] = [];
-  for (const { minute, rate } of points.sort(byGenerality)) {
-    rates[minute] = rate;
-  }
+  const { rates, twice } = readPoints(text) ?? {};
+  if (!rates || twice !== undefined) return;
   let rate = rates.at(-1)!;
   const values = { length: WEEK_MINUTES };
   return new WeekTable(
@@ -78,56 +74,31 @@ export function parseBandwidth(text: string): WeekTable<number> | undefined {
 
 /** What would do in the place of a bandwidth that cannot be used. */
 export function expectedBandwidth(text: string): string {
-  const twice = timeWithTwoRates(parsePoints(text) ?? []);
+  const { twice } = readPoints(text) ?? {};
   return twice === undefined
     ? BANDWIDTH_FORM
     : `one rate for each time, and ${twice} has two`;
 }
 
-/** A rate from one minute of the week on. */
-interface Point {
-  minute: number;
-  rate: number;
-  /** As it was written, without the rate. */
-  time: string;
-  ofSomeDays: boolean;
-}
-
-const byGenerality = (a: Point, b: Point) =>
-  Number(a.ofSomeDays) - Number(b.ofSomeDays);
-
-function parsePoints(text: string): Point[] | undefined {
-  const points: Point[] = [];
+/** The rates by minute of the week, where there is a point, and a time that has two of them. */
+function readPoints(text: string) {
+  const [ofAllDays, ofSome]: [number[], number[]] = [[], []];
+  let twice: string | undefined;
   for (const point of text.trim().split(/\s+/)) {
-    const [, range, clock = "", written = ""] = POINT.exec(point) ?? [];
+    const [, range, time = "", written = ""] = POINT.exec(point) ?? [];
     const [days, ofDay, rate] = [
       daysOf(range),
-      minuteOf(clock),
+      minuteOf(time),
       rateOf(written),
     ];
     if (!days || !(ofDay < DAY_MINUTES) || rate === undefined) return;
-    const ofSomeDays = range !== undefined;
-    const time = point.slice(0, -written.length - 1);
-    for (const day of days) {
-      points.push({
-        minute: day * DAY_MINUTES + ofDay,
-        rate,
-        time,
-        ofSomeDays,
-      });
+    const rates = range === undefined ? ofAllDays : ofSome;
+    for (const minute of days.map((day) => day * DAY_MINUTES + ofDay)) {
+      if ((rates[minute] ?? rate) !== rate) twice = point.split(",")[0];
+      rates[minute] = rate;
     }
   }
-  return points;
-}
-
-function timeWithTwoRates(points: Point[]): string | undefined {
-  const seen = new Map<string, number>();
-  for (const { minute, rate, time, ofSomeDays } of points) {
-    const key = `${minute} ${ofSomeDays}`;
-    if ((seen.get(key) ?? rate) !== rate) return time;
-    seen.set(key, rate);
-  }
-  return undefined;
+  return { rates: Object.assign(ofAllDays, ofSome), twice };
 }
 
 /** Says until when an agent with this schedule sends nothing; `null` if it sends now. */

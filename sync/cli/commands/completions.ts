@@ -1,7 +1,7 @@
 import type { Command, CommandContext } from "../command.ts";
 import { ExitCode, optionsOf } from "../command.ts";
 import { COMMANDS } from "../commands.ts";
-import { type OptionName, OPTIONS, type OptionSpec } from "../options.ts";
+import { type OptionName, OPTIONS, specOf } from "../options.ts";
 import { UsageError } from "../arguments.ts";
 
 const SHELLS: Readonly<Record<string, () => string>> = { bash, zsh, fish };
@@ -137,10 +137,6 @@ function wordsIn(text = ""): string[] {
   return text.includes("|") || text === text.toLowerCase()
     ? text.split("|").filter((word) => /^[a-z]+$/.test(word))
     : [];
-}
-
-function specOf(name: OptionName): OptionSpec {
-  return OPTIONS[name];
 }
 
 function quote(text: string): string {

@@ -1,16 +1,16 @@
 import { type CommandContext, ExitCode } from "../command.ts";
 import {
-  OPTIONS,
   type OptionSpec,
   RUN_OPTIONS,
   shownValue,
+  specOf,
 } from "../options.ts";
 
 /** Shows each setting with its value, less what may be secret of it, and where that comes from. */
 export function run({ settings, given, settingsFile, out }: CommandContext) {
   const rows = ["config" as const, ...RUN_OPTIONS].map((name) => {
-    const spec: OptionSpec = OPTIONS[name];
-    const texts = given.texts(name).map((text) => shownValue(spec, text));
+    const spec = specOf(name);
+    const texts = given.texts(name).map((text) => shownValue(name, text));
     return {
       name,
       value: texts.length > 0 ? texts.join(", ") : standardOf(spec),

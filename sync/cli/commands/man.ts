@@ -1,7 +1,7 @@
 import { VERSION } from "../../host/version.ts";
 import { type CommandContext, ExitCode, optionsOf } from "../command.ts";
 import { COMMANDS } from "../commands.ts";
-import { type OptionName, OPTIONS, type OptionSpec } from "../options.ts";
+import { flagOf, type OptionName, OPTIONS, specOf } from "../options.ts";
 
 /** Prints the manual page, as troff has it. */
 export function run({ out }: CommandContext): number {
@@ -40,7 +40,7 @@ function manualPage(): string[] {
       ".RE",
     ]),
     ".SH OPTIONS",
-    ...options.flatMap((name) => describe(name, OPTIONS[name])),
+    ...options.flatMap((name) => describe(name)),
     ".SH EXIT STATUS",
     ...Object.entries(EXITS).flatMap((
       [code, text],
@@ -55,11 +55,10 @@ const EXITS = {
   75: "It may succeed later.",
 };
 
-function describe(name: string, spec: OptionSpec): string[] {
-  const { value, env, help } = spec;
-  const flag = value ? `--${name} ${value}` : `--${name}`;
+function describe(name: OptionName): string[] {
+  const { env, help } = specOf(name);
   const variable = env ? [`Variable: ${escape(env)}.`] : [];
-  return [".TP", `.B ${escape(flag)}`, `${escape(help)}.`, ...variable];
+  return [".TP", `.B ${escape(flagOf(name))}`, `${escape(help)}.`, ...variable];
 }
 
 /** Lines that are not to be filled. */
