@@ -222,6 +222,6 @@ export class OutcomeHandler {
 
 function asLost(attempt: Attempt): Attempt {
   const error =
-    `Cannot send "${attempt.capture.filepath}": it was overwritten before it was sent, and had no copy (see --copy-up-to); its next version is another capture`;
+    `Cannot send "${attempt.capture.filepath}": it was overwritten, or touched, before it was sent, and had no copy (see --copy-up-to); as it is now it is another capture`;
   return { ...attempt, error, reason: error, isLost: true };
 }

@@ -192,7 +192,10 @@ for (const after of ["keep", "delete"]) {
     await agent.said("failed and is kept for a day");
     assertEquals(arrived(server), ["a.log: version two"]);
     const [{ id, lastError }] = await list(host) as [Listed];
-    assertStringIncludes(lastError!, "it was overwritten before it was sent");
+    assertStringIncludes(
+      lastError!,
+      "it was overwritten, or touched, before it was",
+    );
     assertStringIncludes(
       (await host.run("show", id)).stdout,
       "it is forgotten",
