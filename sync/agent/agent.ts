@@ -93,10 +93,7 @@ export class SyncAgent {
    * @throws {DatabaseError} if the queue cannot be used any more.
    * @throws {UnrecordedError} if outcomes could not be recorded before the end.
    */
-  async run(
-    signal: AbortSignal,
-    options: RunOptions = {},
-  ): Promise<void> {
+  async run(signal: AbortSignal, options: RunOptions = {}): Promise<void> {
     using _lock = await this.#acquireLock();
     await this.#start(signal);
     // Ends everything else as well if one part fails.
@@ -212,11 +209,10 @@ export class SyncAgent {
   }
 
   #completeSync(requested: number): void {
-    const isDone = this.#try(() => {
+    this.#try(() => {
       this.#parts.queue.completeSync(requested);
-      return true;
+      if (this.#syncRequested === requested) this.#syncRequested = 0;
     });
-    if (isDone && this.#syncRequested === requested) this.#syncRequested = 0;
   }
 
   async #acquireLock(): Promise<Disposable | undefined> {
@@ -239,7 +235,6 @@ export class SyncAgent {
     this.#try(() => this.#report.tell());
   }
 
-  /** Does something with the queue, if that can be used now. */
   #try<T>(body: () => T): T | undefined {
     return this.#parts.patience.try(body);
   }

@@ -7,7 +7,7 @@ import {
 } from "./capture_row.ts";
 import { findDamage } from "./migrate.ts";
 import type { QueueFile } from "./queue_file.ts";
-import { damagedError, type Engine } from "./sqlite.ts";
+import { type Connection, damagedError } from "./sqlite.ts";
 import type { Statements } from "./statements.ts";
 import { MAX_BACKOFF_MS } from "./transitions.ts";
 
@@ -45,9 +45,8 @@ export class QueueReader implements Disposable {
   }
 
   /** Which SQLite is in use, and its version. */
-  get engine(): { name: Engine; sqlite: string } {
-    const sqlite = String(this.sql.sqliteVersion.get()!.version);
-    return { name: this.file.database.engine, sqlite };
+  get engine(): Connection["version"] {
+    return this.file.database.version;
   }
 
   /** Returns the counts by status, zeroes included; costs the same for any number. */

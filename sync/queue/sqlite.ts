@@ -42,17 +42,9 @@ export type Opener = (path: string, options: OpenDatabaseOptions) => Driver;
 
 /** Options for {@linkcode openDatabase}. */
 export interface OpenDatabaseOptions {
-  /**
-   * Which SQLite to use.
-   *
-   * @default {the native library where one loads, else the built-in}
-   */
+  /** Which SQLite to use. @default {the native library where one loads, else the built-in} */
   engine?: Engine;
-  /**
-   * Whether to open for reading only; the file must exist.
-   *
-   * @default {false}
-   */
+  /** Whether to open for reading only; the file must exist. @default {false} */
   readonly?: boolean;
   /**
    * Whether a file that is shorter than it says, or has an unreadable schema, is
@@ -70,13 +62,7 @@ export interface OpenDatabaseOptions {
   busyTimeoutMs?: number;
 }
 
-/** The kinds of failure that a caller handles differently. */
-export type DatabaseFault =
-  | "damaged"
-  | "full"
-  | "busy"
-  | "replaced"
-  | "other";
+type Fault = "damaged" | "full" | "busy" | "replaced" | "other";
 
 /** A call to SQLite failed. */
 export class DatabaseError extends Error {
@@ -86,19 +72,16 @@ export class DatabaseError extends Error {
    * room, `busy` if another process held the lock for too long, `replaced` if the
    * file was removed or another one has its name.
    */
-  readonly fault: DatabaseFault;
+  readonly fault: Fault;
 
-  constructor(
-    message: string,
-    options: { fault: DatabaseFault; cause: unknown },
-  ) {
+  constructor(message: string, options: { fault: Fault; cause: unknown }) {
     super(message, options);
     this.fault = options.fault;
   }
 }
 
 /** Whether an error is SQLite's and of this kind. */
-export function hasFault(error: unknown, fault: DatabaseFault): boolean {
+export function hasFault(error: unknown, fault: Fault): boolean {
   return error instanceof DatabaseError && error.fault === fault;
 }
 
@@ -121,10 +104,9 @@ export function damageOf(error: unknown): string | undefined {
 }
 
 /** The SQLite that this process opens databases with, and its version. */
-export function engineInUse(): { name: Engine; sqlite: string } {
+export function engineInUse(): Connection["version"] {
   using database = openDatabase(":memory:");
-  const row = database.prepare("SELECT sqlite_version() AS version").get()!;
-  return { name: database.engine, sqlite: String(row.version) };
+  return database.version;
 }
 
 /**
@@ -155,7 +137,7 @@ export function openDatabase(
 
 /** An open database. Whatever SQLite refuses is thrown as a `DatabaseError`. */
 export class Connection implements Disposable {
-  readonly engine: Engine;
+  readonly #engine: Engine;
   /** Whether something has shown that the file is damaged. */
   sawDamage = false;
   readonly #driver: Driver;
@@ -163,7 +145,12 @@ export class Connection implements Disposable {
 
   constructor(driver: Driver, engine: Engine) {
     this.#driver = driver;
-    this.engine = engine;
+    this.#engine = engine;
+  }
+
+  get version(): { name: Engine; sqlite: string } {
+    const row = this.prepare("SELECT sqlite_version() AS sqlite").get()!;
+    return { name: this.#engine, sqlite: String(row.sqlite) };
   }
 
   /** Executes statements without parameters. */
@@ -239,7 +226,7 @@ function translated<T>(call: () => T): T {
 }
 
 /** By the message, which is all that the two engines' errors have in common. */
-function faultOf({ message }: Error): DatabaseFault {
+function faultOf({ message }: Error): Fault {
   if (/malformed|not a database|unsupported file format/.test(message)) {
     return "damaged";
   }

@@ -37,7 +37,6 @@ const OVERWRITTEN = `c.spooled = 0 AND c.watched = 1 AND NOT EXISTS (
      SELECT 1 FROM watched_files WHERE capture_id = c.id AND filepath <> '')`;
 
 const STATEMENTS = {
-  sqliteVersion: "SELECT sqlite_version() AS version",
   shrinkMemory: "PRAGMA shrink_memory",
   dataVersion: "PRAGMA data_version",
   truncateWal: "PRAGMA wal_checkpoint(TRUNCATE)",
