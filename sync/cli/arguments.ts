@@ -63,16 +63,27 @@ export class Given {
 
   /** @throws {UsageError} if more than one of these options was given. */
   atMostOne(...names: OptionName[]): void {
-    const [one, other] = names.filter((name) =>
-      this.#values.has(name) &&
-      (specOf(name).value !== undefined || this.has(name))
-    );
+    const [one, other] = names.filter((name) => this.#isGiven(name));
     if (one === undefined || other === undefined) return;
     throw new UsageError(
       `Cannot use ${this.source(one)} and ${
         this.source(other)
       } at once: expected one of them`,
     );
+  }
+
+  /** @throws {UsageError} if the first option was given without the other one. */
+  needs(one: OptionName, other: OptionName): void {
+    if (!this.#isGiven(one) || this.#isGiven(other)) return;
+    throw new UsageError(
+      `Cannot use ${this.source(one)} alone: expected --${other} with it`,
+    );
+  }
+
+  /** Whether an option has a value, or a switch is on. */
+  #isGiven(name: OptionName): boolean {
+    return this.#values.has(name) &&
+      (specOf(name).value !== undefined || this.has(name));
   }
 
   /** Whether the command takes the option at all. */

@@ -2,7 +2,7 @@ import { AgentRunningError } from "../agent/agent_lock.ts";
 import { oneLine } from "../host/log.ts";
 import { readAllSettings } from "./all_settings.ts";
 import { type Given, UsageError } from "./arguments.ts";
-import { didYouMean } from "./closest.ts";
+import { didYouMean, either } from "./closest.ts";
 import {
   type Command,
   type CommandContext,
@@ -125,6 +125,13 @@ function assertCount(name: string, command: Command, args: string[]): void {
       : "no arguments but options";
     throw new UsageError(
       `Cannot use "${args[max]}": "${name}" takes ${taken}`,
+    );
+  }
+  const words = /^[a-z]+(\|[a-z]+)+$/.test(expected) ? expected.split("|") : [];
+  const odd = args.find((arg) => words.length > 0 && !words.includes(arg));
+  if (odd !== undefined) {
+    throw new UsageError(
+      `Cannot use "${odd}": "${name}" takes ${either(words)}`,
     );
   }
   // Most likely of a variable that is not set; as a path it would be this folder.

@@ -1,6 +1,6 @@
 import { readSmallText } from "../host/small_file.ts";
 import type { TlsOptions } from "../upload/http_client.ts";
-import { type Given, UsageError } from "./arguments.ts";
+import type { Given } from "./arguments.ts";
 import type { OptionName } from "./options.ts";
 import { readSecret } from "./secret_file.ts";
 
@@ -18,14 +18,8 @@ export function readTls(
   const ca = given.text("ca-file");
   const cert = given.text("client-cert");
   const key = given.text("client-key");
-  if ((cert === undefined) !== (key === undefined)) {
-    const [one, other] = ["--client-cert", "--client-key"];
-    throw new UsageError(
-      `Cannot use ${cert ? one : other} alone: expected ${
-        cert ? other : one
-      } with it`,
-    );
-  }
+  given.needs("client-cert", "client-key");
+  given.needs("client-key", "client-cert");
   return {
     ...(ca !== undefined && { caCerts: [readPem("ca-file", given)] }),
     ...(cert !== undefined && key !== undefined && {

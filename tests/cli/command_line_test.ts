@@ -112,6 +112,10 @@ Deno.test("too few and too many arguments end with 2", async () => {
       ["show", "0192f3ab", "b"],
       'Cannot use "b": "show" takes only one, ID|PREFIX|FILE',
     ],
+    [
+      ["completions", "sh"],
+      'Cannot use "sh": "completions" takes bash, zsh or fish',
+    ],
     [["completions", "zsh", "sh"], "takes only one, bash|zsh|fish"],
   ];
   await using dir = new TempDir();

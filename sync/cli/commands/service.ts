@@ -16,15 +16,8 @@ const ACTIONS: Record<
 
 /** Looks after the systemd user unit that is the agent. */
 export async function run(context: CommandContext): Promise<number> {
-  const [name = ""] = context.args;
-  const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
-  if (!action) {
-    throw new UsageError(
-      `Unknown action "${name}": expected one of ${
-        Object.keys(ACTIONS).join(", ")
-      }`,
-    );
-  }
+  const name = context.args[0]!;
+  const action = ACTIONS[name]!;
   const [option] = context.given.onCommandLine().names();
   if (option !== undefined && action !== install && action !== print) {
     throw new UsageError(

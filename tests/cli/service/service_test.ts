@@ -568,7 +568,7 @@ Deno.test("service names its actions to whoever asks for another", async () => {
   assertEquals(code, 2);
   assertStringIncludes(
     stderr,
-    'Unknown action "begin": expected one of install, uninstall, status, print, restart, logs',
+    'Cannot use "begin": "service" takes install, uninstall, status, print, restart or logs',
   );
 });
 
