@@ -68,6 +68,8 @@ Deno.test("options that contradict each other, or would have no effect, are refu
       ["list", "--since", "2026-02-30"],
       'Cannot use --since "2026-02-30": expected a time that is over',
     ],
+    [["status", "--check", "--follow"], `--check and --follow ${more}`],
+    [["status", "--watch", "--json"], `--follow and --json ${more}`],
     [["run", "--dry-run"], "no folder is watched: expected --watch DIR"],
     [
       ["service", "status", "--server", "http://127.0.0.1:1"],

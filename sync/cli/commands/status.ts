@@ -1,7 +1,6 @@
 import { delay } from "@std/async/delay";
 import { judge } from "../../monitor/judge.ts";
 import { type Verdict, verdictOf } from "../../monitor/verdict.ts";
-import { UsageError } from "../arguments.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { OPTIONS } from "../options.ts";
 import { serviceState } from "../service/state.ts";
@@ -22,13 +21,10 @@ const CHECK_CODES: Record<Verdict["level"], number> = {
 /** Shows the queue, the agent and the server as the agent sees it. */
 export async function run(context: CommandContext): Promise<number> {
   const { given, out, err } = context;
+  given.atMostOne("check", "follow", "json");
+  given.needs("max-age", "check");
+  given.needs("max-failed", "check");
   if (given.has("check")) return await check(context);
-  for (const name of ["max-age", "max-failed"] as const) {
-    if (given.text(name) === undefined) continue;
-    throw new UsageError(
-      `Cannot use --${name} alone: expected --check with it`,
-    );
-  }
   if (given.has("follow")) return await follow(context);
   const { report, nothing, lines } = await look(context);
   if (given.has("json")) {
@@ -55,11 +51,6 @@ async function look({ settings, env, settingsFile }: CommandContext) {
 /** Says in one line, and by the exit code, whether all is well. */
 async function check(context: CommandContext): Promise<number> {
   const { given, out } = context;
-  if (given.has("json")) {
-    throw new UsageError(
-      "Cannot use --check and --json at once: expected one of them",
-    );
-  }
   const maxAgeMs = given.durationMs("max-age", "1h", {
     min: "1s",
     max: "36500d",
