@@ -38,7 +38,7 @@ export const MUTANTS = {
   "the look through the spool before the folders": {
     file: "sync/cli/commands/run.ts",
     find: "await reconcile(store, { log, signal });",
-    replace: "setTimeout(() => reconcile(store, { log, signal }), 1500);",
+    replace: "setTimeout(() => reconcile(store, { log, signal }), 600);",
   },
   "the question who writes a file": {
     file: "sync/watch/finishing.ts",
