@@ -1,5 +1,6 @@
 import { dirname, join } from "@std/path";
 import { isFolder, statIfThere } from "./files.ts";
+import { assertOwnLinks } from "./links.ts";
 import { assertDirectory, createPrivateDir, openNew } from "./private_files.ts";
 
 /** Whether this system has POSIX permissions. */
@@ -25,6 +26,7 @@ const SPOOL_NAMES = /^(records\.jsonl.*|orphans|[0-9a-f]{2})$/;
  */
 export function prepareDataDir(path: string): string[] {
   return naming(path, () => {
+    assertOwnLinks(path);
     createPrivateDir(path);
     const closed = closeToOthers(path);
     probe(path);
@@ -60,6 +62,7 @@ function probe(path: string): void {
  */
 export function holdsQueue(path: string): boolean {
   return naming(path, () => {
+    assertOwnLinks(path);
     const size = statIfThere(join(path, QUEUE_FILE))?.size ?? 0;
     if (size > 0) return true;
     const found = nearest(path);
@@ -75,7 +78,10 @@ export function holdsQueue(path: string): boolean {
  * @throws {Error} if it belongs to another user.
  */
 export function assertOwnDataDir(path: string): void {
-  naming(path, () => [path, ...ourPathsIn(path)].forEach(ownMode));
+  naming(path, () => {
+    assertOwnLinks(path);
+    [path, ...ourPathsIn(path)].forEach(ownMode);
+  });
 }
 
 /**

@@ -6,6 +6,7 @@ import {
   isSameVersion,
   type OpenedFile,
 } from "../host/opened_file.ts";
+import { assertOwnLinks } from "../host/links.ts";
 import { createPrivateDir, openNew } from "../host/private_files.ts";
 import { readHashed } from "../host/sha256.ts";
 import { fileAt, sidecarOf } from "./sidecar.ts";
@@ -27,6 +28,8 @@ const MAX_NAME_BYTES = 250;
 export class MoveTarget {
   readonly #dir: string;
   #isClean = false;
+  /** Whose the folder was when it was first used. */
+  #uid: number | null = null;
 
   constructor(dir: string) {
     this.#dir = dir;
@@ -39,8 +42,10 @@ export class MoveTarget {
    * @throws {Error} if it cannot be moved: it is where it was.
    */
   async take(from: Folder, file: Departing): Promise<boolean> {
+    assertOwnLinks(this.#dir);
     createPrivateDir(this.#dir);
     using target = openFolder(this.#dir);
+    this.#assertSame(target);
     if (!this.#isClean) removeLeftovers(target);
     this.#isClean = true;
     const as = freeName(target, file);
@@ -50,6 +55,16 @@ export class MoveTarget {
       await move(from, sidecar, { to: target, as: sidecarOf(as) });
     }
     return await move(from, file, { to: target, as });
+  }
+
+  /** @throws {Error} if a neighbour has put something else in the folder's place. */
+  #assertSame({ identity: { uid } }: Folder): void {
+    assertOwnLinks(this.#dir);
+    this.#uid ??= uid;
+    if (uid === this.#uid || uid === Deno.uid()) return;
+    throw new Error(
+      `"${this.#dir}" belongs to user ${uid} now, and did to user ${this.#uid}; start the agent again if that is right`,
+    );
   }
 }
 

@@ -1,3 +1,4 @@
+import { assertOwnLinks } from "../host/links.ts";
 import { dirname, join } from "@std/path";
 import { CaptureReadError } from "../capture/errors.ts";
 import { type Folder, openFolder } from "../host/folder.ts";
@@ -159,9 +160,13 @@ export class WatchedRoot {
   }
 
   #open(): Folder {
+    const parent = dirname(this.path);
+    assertOwnLinks(parent);
     const link = linkAt(this.path);
     const folder = openFolder(this.path, { noFollow: link === undefined });
     try {
+      // One that came between the look and the opening is there still, or its folder is missed.
+      assertOwnLinks(parent);
       this.#accept(folder.identity.uid, link);
       return folder;
     } catch (error) {

@@ -5,6 +5,11 @@ import type { StatusReport } from "../../sync/monitor/status_report.ts";
 import { runCli } from "../helpers/cli.ts";
 import { Host } from "../helpers/host.ts";
 import { AS_PLAIN_USER, HAS_PERMISSIONS } from "../helpers/plain_user.ts";
+import {
+  CAN_GIVE_AWAY,
+  NEIGHBOUR,
+  neighboursLink,
+} from "../helpers/neighbour.ts";
 
 const onWindows = Deno.build.os === "windows";
 
@@ -207,7 +212,7 @@ Deno.test(
     Deno.symlinkSync(data, link);
     await new Deno.Command("chown", { args: ["-h", "65534", link] }).output();
     const { stderr } = await host.run("enqueue", file, "--data-dir", link);
-    assertStringIncludes(stderr, `"${link}" belongs to another user`);
+    assertStringIncludes(stderr, `"${link}" is a symbolic link of user 65534`);
   },
 );
 
@@ -273,5 +278,35 @@ Deno.test(
       assertStringIncludes(stdout + stderr, "the disk is full", name);
       assertEquals(code, name === "doctor" ? 1 : 75, name);
     }
+  },
+);
+
+Deno.test(
+  "a data directory is not reached through a link of another user on the way",
+  { ignore: !CAN_GIVE_AWAY },
+  async () => {
+    await using host = new Host(deadUrl());
+    const file = host.write("a.png");
+    const link = host.join("share");
+    const home = host.makeDir("home");
+    neighboursLink(home, link);
+    host.env.JARVIS_DATA_DIR = `${link}/below/data`;
+    const refused = async (...args: string[]) => {
+      const { code, stdout, stderr } = await host.run(...args);
+      assertEquals([code, stdout], [1, ""], args.join(" "));
+      assertStringIncludes(
+        stderr,
+        `Cannot use the data directory "${link}/below/data": "${link}" is a symbolic link of user ${NEIGHBOUR} to "${home}"`,
+      );
+    };
+    for (const args of [["enqueue", file], ["status"], ["run"]]) {
+      await refused(...args);
+    }
+    assertEquals([...Deno.readDirSync(home)], []);
+    const data = host.makeDir("home/below/data");
+    await host.run("enqueue", file, "--data-dir", data);
+    for (const args of [["enqueue", file], ["list"]]) await refused(...args);
+    host.env.JARVIS_DATA_DIR = data;
+    assertEquals((await host.json<unknown[]>("list")).length, 1);
   },
 );

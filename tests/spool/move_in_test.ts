@@ -11,6 +11,11 @@ import {
   StoreFixture,
   testAcrossFileSystems,
 } from "../helpers/store_fixture.ts";
+import {
+  CAN_GIVE_AWAY,
+  NEIGHBOUR,
+  neighboursLink,
+} from "../helpers/neighbour.ts";
 import { exists } from "../../sync/host/files.ts";
 
 const move = { mode: "move" } as const;
@@ -191,3 +196,21 @@ Deno.test(
     assertEquals(fixture.queue.captures().toArray().length, 1);
   },
 );
+
+Deno.test({
+  name: "no file is given away through a link of another user on the way to it",
+  ignore: !CAN_GIVE_AWAY,
+  async fn() {
+    await using fixture = new StoreFixture();
+    const secret = fixture.dir.write("home/key", "secret");
+    Deno.mkdirSync(fixture.dir.join("drop"));
+    neighboursLink(fixture.dir.join("home"), fixture.dir.join("drop/sub"));
+    await assertRejects(
+      () => fixture.intake.add(fixture.dir.join("drop/sub/key"), "{}", move),
+      CaptureFileError,
+      `is a symbolic link of user ${NEIGHBOUR}`,
+    );
+    assertEquals(Deno.readTextFileSync(secret), "secret");
+    assertEquals(fixture.spooled(), []);
+  },
+});

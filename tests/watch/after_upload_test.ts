@@ -10,6 +10,11 @@ import {
 } from "../../sync/watch/after_upload.ts";
 import { WatchedRoot } from "../../sync/watch/watched_root.ts";
 import { canBeImmutable, Immutable } from "../helpers/immutable.ts";
+import {
+  CAN_GIVE_AWAY,
+  NEIGHBOUR,
+  neighboursLink,
+} from "../helpers/neighbour.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 import { WatchedFolder } from "../helpers/watched_folder.ts";
 
@@ -351,5 +356,59 @@ Deno.test({
       "a",
       ...Array(3).fill("precious"),
     ]);
+  },
+});
+
+Deno.test({
+  name:
+    "TidyUp moves nothing through a link that another user has put in the place of move:DIR or on the way there, and says so",
+  ignore: !CAN_GIVE_AWAY,
+  async fn() {
+    for (const taken of ["share/done", "share"]) {
+      for (const whenever of ["before", "meanwhile"]) {
+        await using folder = new WatchedFolder();
+        folder.writeOutside("home/.ssh/known_hosts", "");
+        folder.writeOutside("share/done/.ssh/x", "");
+        const path = folder.write("authorized_keys");
+        const { tidy, said } = tidier(
+          moveTo(folder.outside("share/done/.ssh")),
+          folder.path,
+        );
+        if (whenever === "meanwhile") {
+          assert(await tidy(await delivered(folder.write("first"))));
+        }
+        Deno.renameSync(folder.outside(taken), folder.outside("old"));
+        // The rest of the way is there as well.
+        if (taken === "share") folder.writeOutside("home/done/.ssh/y", "");
+        neighboursLink(folder.outside("home"), folder.outside(taken));
+        const before = contents(folder.outside("home"));
+        assertEquals(await tidy(await delivered(path)), false);
+        assertEquals(contents(folder.outside("home")), before);
+        assertEquals(said.length, 1);
+        assertStringIncludes(said[0]!, `Cannot move "${path}"`);
+        assertStringIncludes(
+          said[0]!,
+          `"${folder.outside(taken)}" is a symbolic link of user ${NEIGHBOUR}`,
+        );
+      }
+    }
+  },
+});
+
+Deno.test({
+  name:
+    "TidyUp moves nothing to a folder that another user has put in the place of move:DIR",
+  ignore: !CAN_GIVE_AWAY,
+  async fn() {
+    await using folder = new WatchedFolder();
+    const done = folder.outside("done");
+    const { tidy, said } = tidier(moveTo(done), folder.path);
+    assert(await tidy(await delivered(folder.write("first"))));
+    Deno.renameSync(done, folder.outside("old"));
+    Deno.mkdirSync(done);
+    Deno.chownSync(done, NEIGHBOUR, NEIGHBOUR);
+    assertEquals(await tidy(await delivered(folder.write("second"))), false);
+    assertEquals(contents(done), {});
+    assertStringIncludes(said[0]!, `belongs to user ${NEIGHBOUR} now`);
   },
 });

@@ -9,6 +9,11 @@ import { CaptureReadError } from "../../sync/capture/errors.ts";
 import { openRegularFile } from "../../sync/host/opened_file.ts";
 import { openerIn, WatchedRoot } from "../../sync/watch/watched_root.ts";
 import { eventually } from "../helpers/eventually.ts";
+import {
+  CAN_GIVE_AWAY,
+  NEIGHBOUR,
+  neighboursLink,
+} from "../helpers/neighbour.ts";
 import { WatchedFolder } from "../helpers/watched_folder.ts";
 
 const isRoot = Deno.build.os === "linux" && Deno.uid() === 0;
@@ -209,4 +214,36 @@ Deno.test("a file is not gone while its folder is an empty one on another disk",
   assertThrows(() => open(other), CaptureReadError, "on another disk");
   folder.write("b.raw");
   assertThrows(() => open(other), Deno.errors.NotFound);
+});
+
+Deno.test({
+  name:
+    "a link of another user on the way to a watched folder is not followed, whenever it comes",
+  ignore: !CAN_GIVE_AWAY,
+  async fn() {
+    await using folder = new WatchedFolder();
+    folder.writeOutside("home/private/key.png");
+    folder.writeOutside("share/in/private/a.png");
+    const path = folder.outside("share/in/private");
+    const { root, said } = rootOf(path);
+    assert(opens(root, "a.png"));
+    // Whoever may write to `share` may exchange what is in it.
+    Deno.renameSync(folder.outside("share/in"), folder.outside("share/old"));
+    neighboursLink(folder.outside("home"), folder.outside("share/in"));
+    assert(!opens(root));
+    assert(!opens(root));
+    assert(!opens(rootOf(path).root));
+    assertEquals(said.length, 1);
+    assertStringIncludes(
+      said[0]!,
+      `Cannot watch "${path}", waiting: "${
+        folder.outside("share/in")
+      }" is a symbolic link of user ${NEIGHBOUR} to "${
+        folder.outside("home")
+      }", expected one of this user`,
+    );
+    Deno.removeSync(folder.outside("share/in"));
+    Deno.renameSync(folder.outside("share/old"), folder.outside("share/in"));
+    assert(opens(root, "a.png"));
+  },
 });

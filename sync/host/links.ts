@@ -1,0 +1,64 @@
+import { dirname, join, resolve, SEPARATOR } from "@std/path";
+
+/** As many as the system follows. */
+const MAX_LINKS = 40;
+/** What other users look like to a process whose users are private, as systemd's unit has them. */
+const NOBODY = 65534;
+
+/**
+ * Makes sure that no symbolic link of another user is on the way to a path, the path
+ * itself included: whoever may write to a folder on the way could lead elsewhere what
+ * is read, written or removed there. Links of this user and of root are followed.
+ *
+ * Somebody who is fast can exchange a folder for a link after the look; what is done
+ * with the path should be looked at again afterwards. What is not there is no objection.
+ *
+ * @throws {Error} which names the link and its owner.
+ */
+export function assertOwnLinks(path: string): void {
+  if (Deno.build.os === "windows") return;
+  const names = resolve(path).split(SEPARATOR);
+  let [at, links] = ["/", 0];
+  for (let name = names.shift(); name !== undefined; name = names.shift()) {
+    const next = join(at, name);
+    const info = lookAt(next);
+    if (!info) return;
+    if (!info.isSymlink) {
+      at = next;
+      continue;
+    }
+    const target = Deno.readLinkSync(next);
+    if (!isOurs(info, at)) {
+      throw new Error(
+        `"${next}" is a symbolic link of user ${info.uid} to "${target}", expected one of this user or of root; name what it leads to if that is meant`,
+      );
+    }
+    if (++links > MAX_LINKS) throw new Error(`"${path}" has too many links`);
+    names.unshift(...resolve(at, target).split(SEPARATOR));
+    at = "/";
+  }
+}
+
+/** Whether nobody but this user and root can have made a link. */
+function isOurs({ uid }: Deno.FileInfo, folder: string): boolean {
+  if ([Deno.uid(), 0, null].includes(uid)) return true;
+  // Root looks like everybody else then: its are where nobody else may write.
+  return uid === NOBODY && foldersTo(folder).every((path) => {
+    const { uid: owner, mode } = Deno.lstatSync(path);
+    return owner === NOBODY && ((mode ?? 0) & 0o022) === 0;
+  });
+}
+
+function foldersTo(folder: string): string[] {
+  const parent = dirname(folder);
+  return parent === folder ? [folder] : [folder, ...foldersTo(parent)];
+}
+
+function lookAt(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.lstatSync(path);
+  } catch {
+    // Whoever goes there is told why that cannot be done.
+    return undefined;
+  }
+}

@@ -1,0 +1,13 @@
+import { lchownSync } from "node:fs";
+
+/** Another user of the host, who may write into some folder on the way. */
+export const NEIGHBOUR = 12345;
+
+/** Whether a test can make what is another user's: only root can. */
+export const CAN_GIVE_AWAY = Deno.build.os !== "windows" && Deno.uid() === 0;
+
+/** Makes a symbolic link that is another user's. */
+export function neighboursLink(target: string, path: string): void {
+  Deno.symlinkSync(target, path);
+  lchownSync(path, NEIGHBOUR, NEIGHBOUR);
+}
