@@ -2,7 +2,8 @@
  * A fleet of agents whose server comes back after an outage, under virtual time.
  *
  * Each agent has the product's own `Throttle`, and obeys it as the agent does:
- * it waits, then asks the server's health if it should, then sends what it may.
+ * it waits, then asks the server's health if it should, then sends what it may; a
+ * capture that is refused is snoozed.
  * The server takes so many captures in each second and answers the rest with 429.
  * Nothing here waits, so an hour passes in seconds.
  */
@@ -38,15 +39,28 @@ export interface FleetReport {
   mostAsked: number;
 }
 
+/** One claim in so many takes a snoozed capture, as in the queue. */
+const SNOOZED_SHARE = 8;
+
 /** Gives up after this many times the ideal. */
 const PATIENCE = 10;
 
-/** One agent: how many captures wait, and its throttle. */
+/** One capture that is not delivered yet. */
+interface Capture {
+  id: string;
+  /** Whether it was made in the outage. */
+  isOld: boolean;
+  snoozes: number;
+  dueMs: number;
+}
+
+/** One agent: its captures, and its throttle. */
 interface Host {
   throttle: Throttle;
-  /** Made in the outage and not delivered yet. */
-  old: number;
-  waiting: number;
+  /** Never snoozed, oldest first. */
+  fresh: Capture[];
+  snoozed: Capture[];
+  claims: number;
   running: number;
   /** Whether it has an event of its own coming: a probe, or a pause that ends. */
   awaits: boolean;
@@ -64,6 +78,7 @@ class Fleet {
   readonly #seconds: FleetReport["seconds"] = [];
   readonly #outageMs: number;
   #nowMs = 0;
+  #count = 0;
   #old = 0;
   #oldDoneMs = Infinity;
 
@@ -77,8 +92,9 @@ class Fleet {
     for (let i = 0; i < agents; i++) {
       const now = () => this.#nowMs;
       const throttle = new Throttle({ concurrency, random, now });
-      const counts = { old: 0, waiting: 0, running: 0, awaits: false };
-      this.#nextCapture({ throttle, ...counts });
+      const queue = { fresh: [], snoozed: [], claims: 0 };
+      const state = { running: 0, awaits: false };
+      this.#nextCapture({ throttle, ...queue, ...state });
     }
     const backlog = agents * this.#options.outageSeconds / captureEverySeconds;
     const spare = this.#options.roomPerSecond - agents / captureEverySeconds;
@@ -113,11 +129,10 @@ class Fleet {
     const { captureEverySeconds, random } = this.#options;
     // As if each came independently of the one before.
     this.#in(-Math.log(1 - random()) * captureEverySeconds * 1000, () => {
-      host.waiting++;
-      if (this.#isDown) {
-        host.old++;
-        this.#old++;
-      }
+      const isOld = this.#isDown;
+      const id = `${this.#count++}`;
+      host.fresh.push({ id, isOld, snoozes: 0, dueMs: 0 });
+      if (isOld) this.#old++;
       this.#nextCapture(host);
       this.#work(host);
     });
@@ -128,13 +143,31 @@ class Fleet {
     const { throttle } = host;
     if (host.awaits) return;
     if (throttle.mode === "waiting") {
-      if (host.waiting === 0 && !throttle.probes) return;
+      const isIdle = host.fresh.length + host.snoozed.length === 0;
+      if (isIdle && !throttle.probes) return;
       const { waitMs } = throttle;
       if (waitMs > 0) return this.#await(host, waitMs, () => {});
       if (throttle.probes) return this.#probe(host);
       throttle.resume();
     }
-    while (host.waiting > 0 && host.running < throttle.limit) this.#send(host);
+    while (host.running < throttle.limit) {
+      const capture = this.#claim(host);
+      if (!capture) break;
+      this.#send(host, capture);
+    }
+  }
+
+  /** Returns the next capture, in the order of the queue. */
+  #claim(host: Host): Capture | undefined {
+    const { fresh, snoozed, throttle } = host;
+    const due = snoozed.findIndex(({ dueMs }) => dueMs <= this.#nowMs);
+    const isSnoozed = fresh.length === 0 || host.claims % SNOOZED_SHARE === 0;
+    if (due >= 0 && isSnoozed) {
+      host.claims++;
+      return snoozed.splice(due, 1)[0];
+    }
+    if (fresh.length > 0) host.claims++;
+    return throttle.refusals.fromEnd ? fresh.pop() : fresh.shift();
   }
 
   #await(host: Host, ms: number, act: () => void): void {
@@ -152,9 +185,9 @@ class Fleet {
     this.#await(host, ms, () => host.throttle.resume(reason));
   }
 
-  #send(host: Host): void {
-    const { answerSeconds, retryAfterSeconds, roomPerSecond } = this.#options;
-    host.waiting--;
+  #send(host: Host, capture: Capture): void {
+    const { answerSeconds, roomPerSecond } = this.#options;
+    const startedMs = this.#nowMs;
     host.running++;
     const second = this.#isDown ? undefined : this.#second();
     const isTaken = second !== undefined && second.taken < roomPerSecond;
@@ -163,26 +196,32 @@ class Fleet {
     this.#in(answerSeconds * 1000, () => {
       host.running--;
       if (isTaken) {
-        this.#delivered(host);
-        host.throttle.delivered();
-      } else {
-        host.waiting++;
-        if (!second) host.throttle.failed("down", "Connection refused");
-        else {
-          const wait = retryAfterSeconds && retryAfterSeconds * 1000;
-          host.throttle.busy("HTTP 429", wait);
-        }
+        if (capture.isOld) this.#old--;
+        if (this.#old === 0 && !this.#isDown) this.#oldDoneMs = this.#nowMs;
+        host.throttle.delivered(capture);
+      } else if (second) this.#snooze(host, capture, startedMs);
+      else {
+        host.fresh.unshift(capture);
+        host.throttle.failed("down", "Connection refused");
       }
       this.#work(host);
     });
   }
 
-  /** The oldest go first. */
-  #delivered(host: Host): void {
-    if (host.old === 0) return;
-    host.old--;
-    this.#old--;
-    if (this.#old === 0 && !this.#isDown) this.#oldDoneMs = this.#nowMs;
+  #snooze(host: Host, capture: Capture, startedMs: number): void {
+    const { retryAfterSeconds } = this.#options;
+    const retryAfterMs = retryAfterSeconds && retryAfterSeconds * 1000;
+    const reason = "HTTP 429";
+    const refusal = { capture, reason, retryAfterMs, startedMs };
+    host.throttle.busy(refusal);
+    const delayMs = host.throttle.refusals.delayMs(
+      refusal,
+      host.throttle.waitMs,
+    );
+    capture.snoozes++;
+    capture.dueMs = this.#nowMs + delayMs;
+    host.snoozed.push(capture);
+    this.#in(delayMs, () => this.#work(host));
   }
 
   /** The counts of this second. */

@@ -14,7 +14,8 @@ import { Patience } from "./patience.ts";
 import { PauseSwitch } from "./pause_switch.ts";
 import { watchQueue } from "./queue_changes.ts";
 import { ServerReport } from "./server_report.ts";
-import { SHORT_WAIT_MS, Throttle } from "./throttle.ts";
+import { SHORT_WAIT_MS } from "./server_standing.ts";
+import { Throttle } from "./throttle.ts";
 
 export type { AgentWatcher, SyncAgentOptions } from "./agent_options.ts";
 

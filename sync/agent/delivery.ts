@@ -26,6 +26,8 @@ const LARGE_BYTES = 100 * 1024 * 1024;
 export class Delivery {
   readonly #options: DeliveryParts;
   readonly #prefetch: Prefetch;
+  /** What was begun since the last wait. */
+  readonly #recent = new Set<Promise<void>>();
   /** How many large captures are on their way. */
   #large = 0;
 
@@ -77,7 +79,9 @@ export class Delivery {
     const problem = throttle.probes
       ? await outcomes.suspects.probe(stop)
       : null;
-    if (!stop.aborted) throttle.resume(problem);
+    if (stop.aborted) return;
+    throttle.resume(problem);
+    this.#recent.clear();
   }
 
   /** Takes the free places; returns whether nothing is due for some of them. */
@@ -88,21 +92,31 @@ export class Delivery {
   ): boolean {
     const { throttle, patience, wakeup, pause } = this.#options;
     if (pause.isOn) return false;
-    while (!stop.aborted && running.size < throttle.limit) {
+    // An upload from before a wait, which may take hours, does not take the place of what is tried after it.
+    const isFree = () =>
+      running.size < throttle.limit ||
+      (throttle.limit > 0 && this.#recent.size === 0);
+    while (!stop.aborted && isFree()) {
       const { limit } = throttle;
       const mayBeLarge = this.#large < Math.max(limit - 1, 1);
       const admits = (capture: QueuedCapture) =>
         mayBeLarge || !isLarge(capture);
-      const capture = patience.try(() => this.#prefetch.next(limit, admits));
+      const capture = patience.try(() =>
+        throttle.refusals.fromEnd
+          ? this.#prefetch.last(admits)
+          : this.#prefetch.next(limit, admits)
+      );
       if (!capture) break;
       const large = Number(isLarge(capture));
       this.#large += large;
       const upload = this.#upload(capture, abort).finally(() => {
         this.#large -= large;
         running.delete(upload);
+        this.#recent.delete(upload);
         wakeup.wake();
       });
       running.add(upload);
+      this.#recent.add(upload);
     }
     const isStarved = running.size < throttle.limit;
     if (isStarved) throttle.starved();

@@ -1,8 +1,7 @@
 import { format as formatDuration } from "@std/fmt/duration";
 import { capturesWait } from "../host/counted.ts";
 import type { Log } from "../host/log.ts";
-import type { ServerStanding } from "./server_standing.ts";
-import { SHORT_WAIT_MS } from "./throttle.ts";
+import { type ServerStanding, SHORT_WAIT_MS } from "./server_standing.ts";
 
 /** How often an outage is mentioned again, and how often at most a new cause of it, in milliseconds. */
 const REMINDER_MS = 600_000;

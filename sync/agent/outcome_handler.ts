@@ -4,6 +4,7 @@ import type { UploadResult } from "../upload/uploader.ts";
 import type { AgentParts } from "./agent_options.ts";
 import { AttemptLog } from "./attempt_log.ts";
 import { postponed, recordOf, SNOOZE_MS, snoozeMs } from "./postponement.ts";
+import { SHORT_WAIT_MS } from "./server_standing.ts";
 import { type Attempt, Suspects } from "./suspects.ts";
 import type { Throttle } from "./throttle.ts";
 
@@ -85,15 +86,14 @@ export class OutcomeHandler {
     switch (outcome) {
       case "delivered":
         this.#deliver(capture, result);
-        return this.suspects.delivered(options.startedMs);
+        return this.suspects.delivered(capture, options.startedMs);
       case "rejected":
         // Without an answer the server was not asked.
         if (result.status === null) return this.#miss(attempt);
         this.discard(attempt);
-        return this.#throttle.delivered();
+        return this.#throttle.delivered(capture);
       case "busy":
-        this.#throttle.busy(reason, result.retryAfterMs);
-        return this.#postpone(attempt, this.#throttle.waitMs);
+        return this.#wait(attempt, options.startedMs);
       case "in_progress":
       case "unreadable":
         return this.#setAside(attempt);
@@ -156,6 +156,18 @@ export class OutcomeHandler {
 
   #hasFailed(id: string): boolean {
     return this.#options.queue.get(id)?.status === "failed";
+  }
+
+  /** The capture waits for as long as it was told, and whether the others do is found out. */
+  #wait(attempt: Attempt, startedMs: number): void {
+    const { capture, reason, result } = attempt;
+    const retryAfterMs = result?.retryAfterMs ?? null;
+    const refusal = { capture, reason, retryAfterMs, startedMs };
+    this.#throttle.busy(refusal);
+    const { refusals, waitMs } = this.#throttle;
+    const delayMs = refusals.delayMs(refusal, waitMs);
+    this.#postpone(attempt, delayMs);
+    if (delayMs > SHORT_WAIT_MS) this.#log.postponed(attempt, delayMs);
   }
 
   /** This capture alone is tried again later. */

@@ -47,8 +47,20 @@ export class Prefetch {
       this.#count = claimed.length;
       this.#claimedMs = now;
     }
-    const at = this.#claimed.findIndex(admits);
-    return at < 0 ? undefined : this.#claimed.splice(at, 1)[0];
+    return this.#take(this.#claimed.findIndex(admits));
+  }
+
+  /**
+   * Returns the capture whose turn would come last, or `undefined` if none is due.
+   *
+   * @param admits Whether one may be sent now.
+   * @throws {DatabaseError} if the queue cannot be used.
+   */
+  last(admits: (capture: QueuedCapture) => boolean): QueuedCapture | undefined {
+    if (this.#claimed.length < MAX_CLAIM) {
+      this.#claimed.push(...this.#queue.claim(1, { fromEnd: true }));
+    }
+    return this.#take(this.#claimed.findLastIndex(admits));
   }
 
   /**
@@ -62,5 +74,9 @@ export class Prefetch {
       this.#claimed.map(({ id }) => ({ id, kind: "release" })),
     );
     this.#claimed = [];
+  }
+
+  #take(at: number): QueuedCapture | undefined {
+    return at < 0 ? undefined : this.#claimed.splice(at, 1)[0];
   }
 }

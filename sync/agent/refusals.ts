@@ -11,23 +11,111 @@ const LONGER = 1.25;
 const SHORTER = 0.995;
 /** After so many further refusals it is tried again, where it did not help. */
 const PATIENCE = 64;
+/** After so many refusals in a row all captures are meant: where none was a capture's own before, and at most. */
+const ALL = 4;
+const MAX_ALL = 16;
 
-/** How much of the last captures a server has taken. */
-export class Acceptance {
-  /** Neither much nor little at first. */
+/** The longest that a capture waits for itself where the server does not say how long, in milliseconds. */
+const MAX_OWN_MS = 3_600_000;
+
+/** A capture, as far as it says whom a refusal means. */
+export interface Attempted {
+  id: string;
+  /** How often it was not taken before. */
+  snoozes: number;
+}
+
+/** The answer that a server does not take a capture now. */
+export interface Refusal {
+  capture: Attempted;
+  /** Why, for people. */
+  reason: string;
+  /** How long the server asks to be left alone, in milliseconds; `null` if it does not say. */
+  retryAfterMs: number | null;
+  /** When the attempt began (`performance.now`). */
+  startedMs: number;
+}
+
+/**
+ * Whom a server means that refuses captures for a while: what one is told while
+ * others pass is its own, what all are told holds for all.
+ *
+ * So after a refusal captures are tried one at a time, until one is taken or some were
+ * refused in a row: the more, the more often others passed after such refusals.
+ */
+export class Refusals {
+  /** How much of the last captures was taken: neither much nor little at first. */
   #share = 0.6;
+  /** Whether any was taken since all were meant. */
+  #anyPassed = false;
+  /** How many were refused for a while since the last was taken. */
+  #inARow = 0;
+  #lastId: string | undefined;
+  #all = ALL;
+  #fromEnd = false;
 
-  /** Whether that is a good part of them. */
+  /** Whether a good part of the last captures was taken. */
   get isEnough(): boolean {
     return this.#share >= ENOUGH;
   }
 
-  taken(): void {
-    this.#share += (1 - this.#share) / ANSWERS;
+  /** Whether what one capture is told again is known to be its own. */
+  get othersPass(): boolean {
+    return this.#anyPassed && this.isEnough;
   }
 
-  refused(): void {
+  /** Whether it is to be found out whom the last ones mean: captures are tried one at a time. */
+  get areOpen(): boolean {
+    return this.#inARow > 0;
+  }
+
+  /** Whether to try the capture whose turn comes last, by turns: it may be unlike those that come first. */
+  get fromEnd(): boolean {
+    return this.#fromEnd;
+  }
+
+  /** Whether a capture was refused before while others passed: that it is again says nothing of these. */
+  isKnown({ snoozes }: Attempted): boolean {
+    return snoozes > 0 && this.othersPass;
+  }
+
+  /**
+   * Returns when a refused capture is due again, in milliseconds from now.
+   *
+   * @param waitMs How long the others wait.
+   */
+  delayMs({ capture, retryAfterMs }: Refusal, waitMs: number): number {
+    const snoozes = this.othersPass ? capture.snoozes : 0;
+    const ownMs = retryAfterMs ?? Math.min(waitMs * (1 + snoozes), MAX_OWN_MS);
+    return Math.max(ownMs, waitMs);
+  }
+
+  taken(capture: Attempted): void {
+    if (!this.isKnown(capture)) this.#share += (1 - this.#share) / ANSWERS;
+    const wereOwn = this.areOpen && this.#inARow < this.#all;
+    if (wereOwn) this.#all = Math.min(this.#all * 2, MAX_ALL);
+    this.#inARow = 0;
+    this.#lastId = undefined;
+    this.#fromEnd = false;
+    this.#anyPassed = true;
+  }
+
+  /** @param isForLong Whether it is worth finding out whom it means. */
+  refused(capture: Attempted, isForLong: boolean): void {
+    if (this.isKnown(capture)) return;
     this.#share -= this.#share / ANSWERS;
+    if (isForLong && capture.id !== this.#lastId) this.#inARow++;
+    if (isForLong) this.#lastId = capture.id;
+  }
+
+  /** Decides whether all are meant, when one was refused that was begun after the others. */
+  meanAll(): boolean {
+    const areAll = this.#inARow >= this.#all;
+    this.#fromEnd = areAll || !this.#fromEnd;
+    if (!areAll) return false;
+    this.#all = Math.max(Math.floor(this.#all / 2), ALL);
+    this.#anyPassed = false;
+    return true;
   }
 }
 

@@ -1,3 +1,6 @@
+/** A wait up to this, in milliseconds, is no outage. */
+export const SHORT_WAIT_MS = 5_000;
+
 /** How the server seems; a new object for each change. */
 export interface ServerStanding {
   /** `paused` means that it answers, but not as it should. */

@@ -76,10 +76,10 @@ export class Suspects {
   }
 
   /** @param startedMs When the attempt that succeeded began (`performance.now`). */
-  delivered(startedMs: number): void {
+  delivered(capture: QueuedCapture, startedMs: number): void {
     this.#deliveredMs = performance.now();
     this.#acquitServer(({ endedMs }) => endedMs <= startedMs);
-    this.#throttle.delivered();
+    this.#throttle.delivered(capture);
   }
 
   /**

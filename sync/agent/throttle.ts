@@ -1,6 +1,12 @@
 import { Concurrency } from "./concurrency.ts";
-import { Acceptance, Spacing } from "./refusals.ts";
-import { changed, type ServerStanding, unknownNow } from "./server_standing.ts";
+import { type Attempted, type Refusal, Refusals, Spacing } from "./refusals.ts";
+import {
+  changed,
+  type ServerStanding,
+  SHORT_WAIT_MS,
+  unknownNow,
+} from "./server_standing.ts";
+import { Trials } from "./trials.ts";
 
 /** Options for {@linkcode Throttle}. */
 export interface ThrottleOptions {
@@ -19,19 +25,11 @@ export interface ThrottleOptions {
 /** What one delivery weighs against one wait; `scripts/bench/fleet_simulation.ts` shows why so little. */
 const TRUST = 1 / 8;
 
-/** How many trials a wait of the shortest length earns, and how many run at a time. */
-const TRIALS_PER_WAIT = 3;
-const TRIALS_AT_A_TIME = 4;
-
-/** After so many failures, less the deliveries since, it is the server: then a wait earns one trial. */
-const MAX_FAILURES = 128;
 /** Of so many probes in a row that fail one is followed by a trial: a server may have no health page. */
 const PROBES_PER_TRIAL = 4;
 
 /** A wait that is longer than this, as a power of two, is lengthened also by a server that takes enough. */
 const HELD_LEVEL = 3;
-/** A wait up to this, in milliseconds, is no outage. */
-export const SHORT_WAIT_MS = 5_000;
 
 /**
  * Decides whether captures may be sent, and how many at a time, by what became of
@@ -49,24 +47,28 @@ export const SHORT_WAIT_MS = 5_000;
  *
  * The wait doubles from 1 s to 60 s, with up to half of it taken off at random,
  * and each delivery takes an eighth of a step back. When it is over some captures
- * are tried, more after a long wait than after a short one: if only those fail
- * that happened to be first, others get through soon.
+ * are tried ({@linkcode Trials}).
  *
- * A server that is busy is left alone for as long as it asks. While it takes a
- * good part of what it is sent all the same, the wait does not grow. To one that
- * takes them singly captures are sent one by one ({@linkcode Spacing}).
+ * A server that is busy is left alone for a moment, and for as long as it asks where
+ * it means all captures ({@linkcode Refusals}). While it takes a good part of them
+ * all the same, the wait does not grow. To one that takes them singly they are sent
+ * one by one ({@linkcode Spacing}).
  */
 export class Throttle {
+  /** Whom the server means by its refusals. */
+  readonly refusals = new Refusals();
   readonly #now: () => number;
   readonly #random: () => number;
   readonly #minWaitMs: number;
   readonly #maxWaitMs: number;
   readonly #concurrency: Concurrency;
-  readonly #acceptance = new Acceptance();
   readonly #spacing = new Spacing();
+  readonly #trials = new Trials();
   #mode: "flowing" | "waiting" | "trying" = "flowing";
   #standing: ServerStanding = unknownNow();
   #waitMs = 0;
+  /** What was begun before says nothing of now. */
+  #waitBeganMs = -Infinity;
   #notBefore = 0;
   /** The same by the wall clock, for people. */
   #endsAt = 0;
@@ -79,16 +81,14 @@ export class Throttle {
   #healthIsWrong = false;
   /** How many may be in flight after a wait: one, and one more with every eight deliveries. */
   #allowed = Infinity;
-  #trials = 0;
-  #failures = 0;
 
   constructor(options: ThrottleOptions = {}) {
-    const { concurrency = 32, now = () => performance.now() } = options;
+    const { concurrency: max = 32, now = () => performance.now() } = options;
     this.#now = now;
     this.#random = options.random ?? Math.random;
     this.#minWaitMs = options.minWaitMs ?? 1_000;
     this.#maxWaitMs = options.maxWaitMs ?? 60_000;
-    this.#concurrency = new Concurrency({ max: concurrency, now });
+    this.#concurrency = new Concurrency({ max, now });
   }
 
   /** How the server stands. */
@@ -114,10 +114,8 @@ export class Throttle {
   /** How many captures may be in flight. */
   get limit(): number {
     if (this.#mode === "waiting") return 0;
-    if (this.#mode === "trying") {
-      return Math.min(this.#trials, TRIALS_AT_A_TIME);
-    }
-    if (this.#spacing.ms > 0) return 1;
+    if (this.#mode === "trying") return this.#trials.limit;
+    if (this.#spacing.ms > 0 || this.refusals.areOpen) return 1;
     return Math.min(this.#concurrency.limit, Math.floor(this.#allowed));
   }
 
@@ -133,9 +131,9 @@ export class Throttle {
   }
 
   /** The server took a capture, or judged it. */
-  delivered(): void {
+  delivered(capture: Attempted): void {
     this.#concurrency.delivered();
-    this.#acceptance.taken();
+    this.refusals.taken(capture);
     // One that was in flight when another failed proves nothing about now.
     if (this.#mode === "waiting") return;
     if (this.#mode === "trying") {
@@ -146,29 +144,28 @@ export class Throttle {
     this.#failedProbes = 0;
     this.#level = Math.max(this.#level - TRUST, 0);
     this.#allowed += TRUST;
-    this.#failures = Math.max(this.#failures - 1, 0);
+    this.#trials.delivered();
     this.#become("ready", null);
     this.#spacing.delivered();
     if (this.#spacing.ms > 0) this.#wait(this.#spacing.ms, false);
   }
 
-  /**
-   * The server asks to be left alone.
-   *
-   * @param retryAfterMs For how long, if it says so.
-   */
-  busy(reason: string, retryAfterMs: number | null): void {
-    this.#acceptance.refused();
-    if (this.#mode !== "waiting") {
-      const isHeld = this.#level < HELD_LEVEL && this.#acceptance.isEnough;
-      if (isHeld) this.#wait(this.#minWaitMs, false);
-      else this.#waitLonger(false);
-      this.#spacing.refused();
+  /** The server asks to be left alone. Of several in flight only the first counts. */
+  busy({ capture, reason, retryAfterMs, startedMs }: Refusal): void {
+    const isKnown = this.refusals.isKnown(capture);
+    const askedMs = retryAfterMs ?? 0;
+    const isForLong = askedMs > this.#minWaitMs;
+    this.refusals.refused(capture, isForLong);
+    if (startedMs <= this.#waitBeganMs) return;
+    const isHeld = this.#level < HELD_LEVEL && this.refusals.isEnough;
+    if (isHeld) this.#wait(this.#minWaitMs, false);
+    else this.#waitLonger(false);
+    if (isKnown) return;
+    if (!isForLong) this.#spacing.refused();
+    else if (this.refusals.meanAll()) {
+      this.#wait(Math.max(askedMs, this.#waitMs), false);
     }
-    const asked = this.#now() + (retryAfterMs ?? 0);
-    this.#notBefore = Math.max(this.#notBefore, asked);
-    this.#endsAt = Math.round(Date.now() + this.waitMs);
-    if (this.waitMs > SHORT_WAIT_MS) this.#become("paused", reason);
+    if (this.#waitMs > SHORT_WAIT_MS) this.#become("paused", reason);
   }
 
   /**
@@ -178,13 +175,10 @@ export class Throttle {
    * @param state `down` if the server says that it is not ready, too.
    */
   failed(state: "down" | "paused", reason: string): void {
-    if (this.#mode === "trying") {
-      this.#failures = Math.min(this.#failures + 1, MAX_FAILURES);
-      this.#trials = state === "down" ? 0 : this.#trials - 1;
-    }
+    if (this.#mode === "trying") this.#trials.failed(state === "down");
     this.#become(state, reason);
     if (this.#mode === "waiting") return;
-    if (this.#mode === "trying" && this.#trials > 0) return;
+    if (this.#mode === "trying" && !this.#trials.areOver) return;
     this.#waitLonger(true);
   }
 
@@ -204,11 +198,9 @@ export class Throttle {
       if (this.#failedProbes % PROBES_PER_TRIAL > 0) {
         return this.#waitLonger(true);
       }
-      this.#trials = 1;
+      this.#trials.begin(1);
     } else {
-      const earned = this.#waitMs / this.#minWaitMs * TRIALS_PER_WAIT;
-      const left = MAX_FAILURES - this.#failures;
-      this.#trials = Math.max(Math.min(Math.round(earned), left), 1);
+      this.#trials.earn(this.#waitMs / this.#minWaitMs);
       // A server that is paused answered probes all along: only a delivery tells.
       if (this.#standing.state === "down") this.#become("ready", null);
     }
@@ -218,7 +210,7 @@ export class Throttle {
   /** Ends the wait, and lets captures be tried that others failed before. */
   hurry(): void {
     this.#notBefore = 0;
-    this.#failures = 0;
+    this.#trials.forget();
   }
 
   /** There is not enough to do to take every place. */
@@ -240,7 +232,8 @@ export class Throttle {
     this.#mode = "waiting";
     this.#probes = probes;
     this.#waitMs = ms;
-    this.#notBefore = this.#now() + ms;
+    this.#waitBeganMs = this.#now();
+    this.#notBefore = this.#waitBeganMs + ms;
     this.#endsAt = Math.round(Date.now() + ms);
   }
 

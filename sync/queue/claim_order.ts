@@ -50,8 +50,13 @@ export class ClaimOrder extends QueueRecords {
    * Returns captures that are due, and marks them `uploading`: as `getPending()`, but
    * at least one place in eight is for those that were snoozed. Rows that cannot be read are `failed` then,
    * with the reason.
+   *
+   * @param options `fromEnd` begins with those whose turn would come last, by age.
    */
-  claim(limit: number): QueuedCapture[] {
+  claim(
+    limit: number,
+    { fromEnd = false }: { fromEnd?: boolean } = {},
+  ): QueuedCapture[] {
     assertLimit(limit);
     this.#promoteDue();
     // Nothing is written while there is nothing to do.
@@ -61,7 +66,7 @@ export class ClaimOrder extends QueueRecords {
     this.#places %= SNOOZED_SHARE;
     return this.file.write(({ markUploading, setAside }) => {
       while (true) {
-        const rows = this.#next(limit, snoozed);
+        const rows = this.#next(limit, snoozed, fromEnd);
         const claimed = rows.filter((row) =>
           hasTexts(row) && markUploading.run(this.now(), row.id) > 0
         );
@@ -94,9 +99,9 @@ export class ClaimOrder extends QueueRecords {
   }
 
   /** Those with a priority, then the others; so many places are for snoozed ones. */
-  #next(limit: number, snoozedPlaces: number): CaptureRow[] {
+  #next(limit: number, snoozedPlaces: number, fromEnd = false): CaptureRow[] {
     const { sql } = this;
-    const [ready, first] = this.#order === "oldest"
+    const [ready, first] = (this.#order === "oldest") !== fromEnd
       ? [sql.ready, sql.first]
       : [sql.readyNewest, sql.firstNewest];
     const prior = first.all<CaptureRow>(limit);

@@ -76,7 +76,7 @@ export type ProofKind = "id" | "status";
 /** These say something about the host or its settings, not about one capture. */
 const REFUSED = [401, 403, 404, 405, 407, 421];
 
-/** These ask to come back later: the whole destination waits. */
+/** These ask to come back later. */
 const BUSY = [408, 425, 429];
 
 /** The facts to judge an answer by. */

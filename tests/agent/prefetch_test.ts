@@ -55,3 +55,21 @@ Deno.test("Prefetch claims the more together the faster they are begun, and few 
   fixture.enqueue("later 1", "later 2", "later 3", "later 4", "later 5");
   assertEquals(deliverClaimed(), 4);
 });
+
+Deno.test("Prefetch hands out the capture whose turn comes last, claimed or not", async () => {
+  await using fixture = new AgentFixture("http://127.0.0.1:9");
+  const ids = fixture.enqueue("a", "b", "c", "d", "e");
+  const prefetch = new Prefetch(fixture.queue);
+  const all = () => true;
+  assertEquals(prefetch.next(1)?.id, ids[0]);
+  const last = Array.from({ length: 5 }, () => prefetch.last(all)?.id);
+  assertEquals(last, [ids[4], ids[3], ids[2], ids[1], undefined]);
+});
+
+Deno.test("Prefetch claims not without end while the last captures may not be sent now", async () => {
+  await using fixture = new AgentFixture("http://127.0.0.1:9");
+  fixture.enqueue(...Array.from({ length: 200 }, (_, i) => `${i}`));
+  const prefetch = new Prefetch(fixture.queue);
+  for (let i = 0; i < 200; i++) prefetch.last(() => false);
+  assertEquals(fixture.queue.getStats().uploading, 128);
+});

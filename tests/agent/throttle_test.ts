@@ -3,6 +3,19 @@ import { Throttle } from "../../sync/agent/throttle.ts";
 
 const SECOND = 1000;
 
+const FRESH = { id: "", snoozes: 0 };
+let refused = 0;
+
+/** A capture is refused that was never refused before. */
+function busy(
+  throttle: Throttle,
+  retryAfterMs: number | null,
+  startedMs: number,
+): void {
+  const capture = { id: `${refused++}`, snoozes: 0 };
+  throttle.busy({ capture, reason: "HTTP 429", retryAfterMs, startedMs });
+}
+
 /** A throttle on a clock that the test moves. */
 function throttleAt(random = 0) {
   const clock = { nowMs: 0 };
@@ -53,19 +66,40 @@ Deno.test("Throttle takes up to half of a wait off at random, never below 1 s", 
 Deno.test("Throttle lengthens the wait once when several captures in flight fail together", () => {
   const { throttle } = throttleAt();
   for (let i = 0; i < 4; i++) throttle.failed("paused", "HTTP 502");
-  for (let i = 0; i < 4; i++) throttle.busy("HTTP 429", null);
+  for (let i = 0; i < 4; i++) busy(throttle, null, 0);
   assertEquals(throttle.waitMs, 1000);
 });
 
-Deno.test("Throttle waits for as long as the server asks, and needs no probe then", () => {
-  const { throttle, clock } = throttleAt();
-  throttle.busy("HTTP 429", 600_000);
-  throttle.busy("HTTP 429", 5_000);
+Deno.test("Throttle waits for as long as the server asks once four are told so in a row, and needs no probe then", () => {
+  const { throttle, clock, waitOut } = throttleAt();
+  for (let told = 1; told < 4; told++) {
+    busy(throttle, 600_000, clock.nowMs);
+    assertEquals([throttle.waitMs, throttle.standing.state], [
+      1000,
+      "unknown",
+    ]);
+    waitOut();
+    assertEquals([throttle.mode, throttle.limit], ["flowing", 1]);
+  }
+  busy(throttle, 600_000, clock.nowMs);
   assertEquals([throttle.waitMs, throttle.standing.state], [600_000, "paused"]);
   clock.nowMs += 600_000;
   assertEquals([throttle.waitMs, throttle.probes], [0, false]);
   throttle.resume();
-  assertEquals(throttle.mode, "flowing");
+  assertEquals([throttle.mode, throttle.limit], ["flowing", 1]);
+  busy(throttle, 500_000, clock.nowMs);
+  assertEquals(throttle.waitMs, 500_000);
+});
+
+Deno.test("Throttle takes the refusals of captures that were in flight together for no proof without another", () => {
+  const { throttle, clock, waitOut } = throttleAt();
+  for (let i = 0; i < 32; i++) busy(throttle, 600_000, 0);
+  assertEquals([throttle.waitMs, throttle.standing.state], [1000, "unknown"]);
+  waitOut();
+  busy(throttle, 600_000, 0);
+  assertEquals(throttle.limit, 1, "one that was begun before");
+  busy(throttle, 600_000, clock.nowMs);
+  assertEquals(throttle.waitMs, 600_000);
 });
 
 Deno.test("Throttle allows one capture after a delivered trial, and one more with every eight", () => {
@@ -74,7 +108,7 @@ Deno.test("Throttle allows one capture after a delivered trial, and one more wit
   waitOut();
   const allowed: number[] = [];
   for (let delivered = 1; delivered <= 9; delivered++) {
-    throttle.delivered();
+    throttle.delivered(FRESH);
     allowed.push(throttle.limit);
   }
   assertEquals(allowed, [1, 1, 1, 1, 1, 1, 1, 2, 2]);
@@ -93,16 +127,16 @@ Deno.test("Throttle waits half as long with every eight deliveries", () => {
     return waitMs;
   };
   for (let i = 0; i < 7; i++) fail();
-  for (let i = 0; i < 8; i++) throttle.delivered();
+  for (let i = 0; i < 8; i++) throttle.delivered(FRESH);
   assertEquals(Math.round(fail() / SECOND), 30);
-  for (let i = 0; i < 40; i++) throttle.delivered();
+  for (let i = 0; i < 40; i++) throttle.delivered(FRESH);
   assertEquals(Math.round(fail() / SECOND), 2);
 });
 
 Deno.test("Throttle ignores the delivery of a capture that was in flight when others failed", () => {
   const { throttle } = throttleAt();
   throttle.failed("down", "Connection refused");
-  throttle.delivered();
+  throttle.delivered(FRESH);
   assertEquals([throttle.mode === "waiting", throttle.standing.state], [
     true,
     "down",
@@ -144,7 +178,7 @@ Deno.test("Throttle has a capture tried now and then though the health page says
   }
   waitOut("HTTP 503");
   assertEquals([throttle.limit, throttle.standing.state], [1, "down"]);
-  throttle.delivered();
+  throttle.delivered(FRESH);
   assertEquals([throttle.healthIsWrong, throttle.standing.state], [
     true,
     "ready",
@@ -154,7 +188,7 @@ Deno.test("Throttle has a capture tried now and then though the health page says
   waitOut("HTTP 503");
   assert(throttle.limit > 0, "the health page counts for nothing now");
   waitOut();
-  throttle.delivered();
+  throttle.delivered(FRESH);
   assert(!throttle.healthIsWrong);
 });
 
@@ -195,8 +229,8 @@ function deliverTo(
       continue;
     }
     clock.nowMs = ended.endsMs;
-    if (ended.isTaken) throttle.delivered();
-    else throttle.busy("HTTP 429", retryAfterMs);
+    if (ended.isTaken) throttle.delivered(FRESH);
+    else busy(throttle, retryAfterMs, ended.endsMs - 10);
     if (ended.isTaken) delivered++;
   }
   return { delivered, asked, throttle };
@@ -276,4 +310,22 @@ Deno.test("Throttle leaves a server alone that refuses everything", () => {
   const { asked, throttle } = deliverTo(() => false, { seconds: 3600 });
   assert(asked < 150, `${asked} in an hour`);
   assertEquals(throttle.standing.state, "paused");
+});
+
+Deno.test("Throttle obeys a server that asks all for ten minutes, but for one more capture in the beginning", () => {
+  const { asked, throttle } = deliverTo(() => false, {
+    seconds: 3599,
+    retryAfterMs: 600_000,
+  });
+  assertEquals(asked, 4 + 6);
+  assertEquals(throttle.standing.state, "paused");
+});
+
+Deno.test("Throttle gets much through to a server of which every second answer asks for half a minute", () => {
+  const { delivered, throttle } = deliverTo(halfBroken(), {
+    seconds: 40,
+    retryAfterMs: 30_000,
+  });
+  assert(delivered >= 100, `${delivered} in 40 s`);
+  assertEquals(throttle.standing.state, "ready");
 });

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { QueuedCapture } from "../../sync/queue/queue.ts";
+import type { QueuedCapture, UploadQueue } from "../../sync/queue/queue.ts";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { testOnEachEngine } from "../helpers/engines.ts";
 import { QueueFixture } from "../helpers/queue_fixture.ts";
@@ -244,6 +244,25 @@ testOnEachEngine(
     assertEquals(names, [..."cbeda", "old 2", "old 1"]);
     assertEquals(namesOf(newest.claim(4)), [..."cbed"]);
     assertEquals(namesOf(newest.claim(4)), ["a", "old 2", "old 1"]);
+  },
+);
+
+testOnEachEngine(
+  "UploadQueue.claim() from the end takes those whose turn comes last, but for the snoozed ones",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    using newest = fixture.open({ order: "newest" });
+    fixture.enqueue("snoozed");
+    snoozeAll(fixture);
+    fixture.wait(60);
+    fixture.enqueue(..."abcd");
+    const claimed = (queue: UploadQueue) =>
+      namesOf(queue.claim(1, { fromEnd: true }));
+    assertEquals(claimed(fixture.queue), ["d"]);
+    assertEquals(claimed(newest), ["a"]);
+    assertEquals(claimed(fixture.queue), ["c"]);
+    assertEquals(claimed(newest), ["b"]);
+    assertEquals(claimed(newest), ["snoozed"]);
   },
 );
 
