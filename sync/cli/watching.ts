@@ -28,6 +28,10 @@ export function createWatcher(
       const known = queue.deliveredFile({ path, identity });
       if (known) late.found({ ...known, path, identity }, sidecar);
     },
+    onLateSidecar: (file, sidecar) => {
+      const { id } = queue.deliveredFile(file) ?? {};
+      late.missed({ ...file, id }, sidecar);
+    },
     // The agent may have ended between the delivery and tidying up.
     onDelivered: async ({ path, identity }) => {
       const known = queue.deliveredFile({ path, identity });

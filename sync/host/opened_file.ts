@@ -88,6 +88,13 @@ export class OpenedFile implements Disposable {
     return { fileId, size, mtimeMs, ctimeMs };
   }
 
+  /** Opens the same file once more, be its name gone or another's; on Linux only. */
+  again(): OpenedFile {
+    const path = `/proc/self/fd/${this.#fd}`;
+    const open = () => system.openAt(descriptor.AT_FDCWD, path);
+    return openDescriptor(this.path, open);
+  }
+
   /** Reads at an offset and returns how many bytes, 0 at the end. */
   readSync(into: Uint8Array, offset: number): number {
     return system.readAt(this.#fd, into, offset);

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers";
+import { extname } from "@std/path";
 import { CaptureFileError } from "../capture/errors.ts";
-import { isSameVersion } from "../host/opened_file.ts";
+import { type FileIdentity, isSameVersion } from "../host/opened_file.ts";
 import { readHashed } from "../host/sha256.ts";
 import type { SeenFile, WatchedState } from "../queue/queue.ts";
 import type { WatchedFile } from "../spool/copies.ts";
@@ -14,25 +15,30 @@ import {
 } from "./finishing.ts";
 import type { FoundFiles } from "./folder_tree.ts";
 import { captureOf, fileAt } from "./sidecar.ts";
-import { pathOf, within } from "./watched_root.ts";
+import { SidecarOwners } from "./sidecar_owners.ts";
+import { pathOf, type Place, within } from "./watched_root.ts";
 import type { Taker } from "./watcher_options.ts";
 
 /** How many files in doubt are collected. */
 const MAX_DOUBTFUL = 500;
 
+/** What {@linkcode Candidates} needs. */
+type Options = Taker & Omit<FinishingOptions, "owners">;
+
 /** Finds the files that are new and finished, and hands them over. */
 export class Candidates {
-  readonly #options: Taker & FinishingOptions;
+  readonly #options: Options;
   readonly #finishing: Finishing;
   readonly #finished: FinishedFiles;
+  readonly #owners = new SidecarOwners();
   #doubtful: WatchedFile[] = [];
 
   /** For how long others were waited for, in milliseconds. */
   waitedMs = 0;
 
-  constructor(options: Taker & FinishingOptions) {
+  constructor(options: Options) {
     this.#options = options;
-    this.#finishing = new Finishing(options);
+    this.#finishing = new Finishing({ ...options, owners: this.#owners });
     this.#finished = new FinishedFiles(options);
   }
 
@@ -47,11 +53,13 @@ export class Candidates {
     renamed: Set<string> = new Set(),
   ): Promise<void> {
     const candidates = this.#candidatesIn(found, renamed);
+    for (const candidate of candidates) await this.#takeReplaced(candidate);
     let states = this.#options.known(candidates);
     for (const [n, candidate] of candidates.entries()) {
       const state = states[n];
       const isKnown = state !== undefined && state !== "in doubt";
       if (isKnown) this.#options.stability.forget(candidate.place);
+      if (isKnown) this.#finishing.learn(candidate);
       if (isKnown) await this.#pass(candidate, state);
       const file = isKnown ? undefined : this.#finishing.finish(candidate);
       if (!file) continue;
@@ -97,9 +105,7 @@ export class Candidates {
       const isRenamed = renamed.has(name);
       if (identity) {
         const file = { path, identity, place, folder, name };
-        const capture = captureBeside(file, filter);
-        if (capture) this.#options.onSidecar?.(capture, identity);
-        const isCapture = !capture &&
+        const isCapture = !this.#isSidecar(file) &&
           filter.objection(place.name, "file") === undefined &&
           filter.sizeObjection(identity.size) === undefined;
         if (isCapture) return [{ ...file, fileSystem, isRenamed }];
@@ -107,6 +113,32 @@ export class Candidates {
       stability.forget(place);
       return [];
     });
+  }
+
+  /** Whether a file is the metadata of a capture that is there, or was taken over without it. */
+  #isSidecar(file: Omit<Candidate, "fileSystem" | "isRenamed">): boolean {
+    const { filter, stability, onSidecar, onLateSidecar } = this.#options;
+    const capture = captureFor(file, filter);
+    if (!capture) return false;
+    const { path, place, identity } = capture;
+    if (identity || extname(path) !== "") place.root.usesSidecars = true;
+    const late = this.#owners.lateFor(capture, file.identity);
+    if (late) onLateSidecar?.({ path, identity: late }, file.identity);
+    else stability.again(place, 0);
+    if (identity) onSidecar?.({ path, identity }, file.identity);
+    return identity !== undefined || late !== undefined;
+  }
+
+  /** Takes over the version that has waited for its sidecar until this one took its name. */
+  async #takeReplaced(candidate: Candidate): Promise<void> {
+    const { place, identity } = candidate;
+    const held = this.#options.stability.takeReplaced(place, identity);
+    if (!held) return;
+    using _file = held.file;
+    const file = this.#finishing.replaced(candidate, held);
+    if (!file) return;
+    this.#finished.add(file);
+    await this.#handOver();
   }
 
   /** Nothing has to be done with a file that is known, but it may have to go. */
@@ -147,16 +179,20 @@ export class Candidates {
   }
 }
 
-/** The capture whose metadata a file is, if that is there. */
-function captureBeside(
-  { place, folder, name }: Pick<Candidate, "place" | "folder" | "name">,
+/** The capture whose metadata a file may be, and whether that is there. */
+function captureFor(
+  { place: { root, name: sidecar }, folder, name }: Pick<
+    Candidate,
+    "place" | "folder" | "name"
+  >,
   filter: CaptureFilter,
-): SeenFile | undefined {
+): { path: string; place: Place; identity?: FileIdentity } | undefined {
   const capture = captureOf(name);
-  const identity = capture === undefined ? undefined : fileAt(folder, capture);
-  const captureName = captureOf(place.name)!;
-  if (!identity || filter.objection(captureName, "file") !== undefined) {
-    return undefined;
-  }
-  return { path: pathOf({ root: place.root, name: captureName }), identity };
+  if (capture === undefined) return undefined;
+  const place = { root, name: captureOf(sidecar)! };
+  if (filter.objection(place.name, "file") !== undefined) return undefined;
+  const identity = fileAt(folder, capture);
+  const found = { path: pathOf(place), place };
+  if (identity) return { ...found, identity };
+  return filter.takesJson(sidecar) ? undefined : found;
 }

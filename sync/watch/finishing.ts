@@ -1,6 +1,6 @@
 import { dirname, extname } from "@std/path";
 import { CaptureFileError } from "../capture/errors.ts";
-import type { Folder, FolderEntry } from "../host/folder.ts";
+import type { Folder } from "../host/folder.ts";
 import type { OnceLog } from "../host/log.ts";
 import {
   type FileIdentity,
@@ -11,14 +11,10 @@ import {
 import type { WatchedFile } from "../spool/copies.ts";
 import type { CaptureFilter } from "./capture_filter.ts";
 import type { FileSystem } from "./file_system.ts";
-import {
-  captureOf,
-  lookAt,
-  readSidecar,
-  SidecarError,
-  sidecarOf,
-} from "./sidecar.ts";
-import type { Stability } from "./stability.ts";
+import { captureOf, lookAt, sidecarOf } from "./sidecar.ts";
+import type { SidecarOwners } from "./sidecar_owners.ts";
+import { SidecarReader } from "./sidecar_reader.ts";
+import type { Held, Stability } from "./stability.ts";
 import { pathOf, type Place } from "./watched_root.ts";
 
 /** A file that may be a capture. */
@@ -38,6 +34,7 @@ export interface Candidate {
 export interface FinishingOptions {
   filter: CaptureFilter;
   stability: Stability;
+  owners: SidecarOwners;
   log: OnceLog;
   /** By default as the file system needs it. */
   settleMs?: number | undefined;
@@ -51,31 +48,30 @@ const BLIND_SETTLE_MS = 10_000;
 const CLOCKS_APART_MS = 60_000;
 /** How long to wait after a file could not be read. */
 const UNREADABLE_MS = 30_000;
-
-/** What a sidecar may not be, which is not opened: a pipe might block. */
-const WRONG: Partial<Record<FolderEntry["kind"], string>> = {
-  link: "it is a link, expected a file",
-  folder: "it is a folder, expected a file",
-  other: "it is a pipe, a socket or a device, expected a file",
-};
+/** The largest metadata that is held in memory with a file that waits. */
+const MAX_HELD_BYTES = 64 * 1024;
 
 /** Decides when a file is finished, and reads its sidecar. */
 export class Finishing {
   readonly #options: FinishingOptions;
+  readonly #sidecars: SidecarReader;
 
   constructor(options: FinishingOptions) {
     this.#options = options;
+    this.#sidecars = new SidecarReader(options.owners, options.log);
   }
 
   /** Returns a file with its metadata if it is finished; else it is waited for. */
   finish(candidate: Candidate): WatchedFile | undefined {
-    const { place, folder, name, identity } = candidate;
+    const { place, name, identity } = candidate;
     const { filter, stability } = this.#options;
     const alone = filter.takesJson(place.name) ? undefined : captureOf(name);
-    const beside = lookAt(folder, sidecarOf(name));
-    const sidecar = beside?.kind === "file" ? beside : undefined;
+    const { sidecar, wrong } = this.#sidecars.find(candidate);
     const isAlone = alone !== undefined;
-    if (!this.#isQuiet(candidate, { sidecar, isAlone })) return undefined;
+    if (!this.#isQuiet(candidate, { sidecar, isAlone })) {
+      if (candidate.isRenamed && !isAlone) this.#hold(candidate, sidecar);
+      return undefined;
+    }
     if (alone !== undefined && extname(alone) !== "") {
       this.#sayAlone(candidate, alone);
       return undefined;
@@ -84,20 +80,75 @@ export class Finishing {
       const metadataJson = isInUse(candidate)
         ? undefined
         : sidecar
-        ? this.#metadataOf(candidate)
+        ? this.#sidecars.read(candidate)
         : "{}";
       if (metadataJson === undefined) {
         stability.again(place, this.#patience(candidate).waitMs);
         return undefined;
       }
       stability.forget(place);
-      if (beside && !sidecar) this.#sayUnusable(candidate, WRONG[beside.kind]!);
+      if (wrong) this.#sidecars.sayUnusable(candidate, wrong);
+      this.#takes(candidate, sidecar);
       const open = () => openSame(place, identity);
       return { path: candidate.path, identity, metadataJson, open };
     } catch (error) {
       this.#sayUnreadable(candidate, error as Error);
       return undefined;
     }
+  }
+
+  /** Learns from a file that is known whether those of its folder have sidecars. */
+  learn({ place: { root }, folder, name }: Candidate): void {
+    root.usesSidecars ??= lookAt(folder, sidecarOf(name)) !== undefined;
+  }
+
+  /**
+   * Returns a file that was held when this one took its name: it has waited for
+   * nothing but its sidecar.
+   */
+  replaced(candidate: Candidate, held: Held): WatchedFile | undefined {
+    const { file, sidecar } = held;
+    if (file.isOpenForWriting()) return undefined;
+    const replaced = { ...candidate, identity: file.stat() };
+    const now = sidecar ? undefined : this.#sidecars.find(replaced).sidecar;
+    this.#takes(replaced, sidecar ?? now);
+    const metadataJson = now
+      ? this.#sidecars.read(replaced)
+      : held.metadataJson;
+    if (metadataJson === undefined) {
+      const reason = "its capture was replaced while it was written";
+      this.#sidecars.sayUnusable(candidate, reason);
+    }
+    return {
+      path: candidate.path,
+      identity: replaced.identity,
+      metadataJson: metadataJson ?? "{}",
+      open: () => file.again(),
+    };
+  }
+
+  /** Keeps a file that waits for its sidecar from being lost. */
+  #hold(candidate: Candidate, sidecar: FileIdentity | undefined): void {
+    const { place, path, folder, name } = candidate;
+    const { stability, owners } = this.#options;
+    try {
+      stability.hold(place, () => {
+        const isOwn = sidecar && sidecar.size <= MAX_HELD_BYTES &&
+          !owners.wasUsed(path, sidecar);
+        const metadataJson = isOwn ? this.#sidecars.read(candidate) : undefined;
+        const own = metadataJson === undefined ? undefined : sidecar;
+        const file = folder.openFile(name);
+        return { file, sidecar: own, metadataJson: metadataJson ?? "{}" };
+      });
+    } catch {
+      // It is gone, or cannot be read: whoever looks next says so.
+    }
+  }
+
+  #takes(candidate: Candidate, sidecar: FileIdentity | undefined): void {
+    const { waitMs: lateMs } = this.#patience(candidate);
+    candidate.place.root.usesSidecars ??= sidecar !== undefined;
+    this.#options.owners.taken(candidate, { sidecar, lateMs });
   }
 
   /** Whether a file and its sidecar have been as they are for long enough. */
@@ -113,8 +164,11 @@ export class Finishing {
     const files = sidecar ? [identity, sidecar] : [identity];
     const { waitMs, trustMs } = this.#patience(candidate);
     const atLeastMs = isAlone ? aloneMs : 0;
+    // A sidecar may follow what is renamed into place, where files have any.
+    const isDone = isRenamed && !isAlone && !sidecar &&
+      place.root.usesSidecars === false;
     return stability.isStable(place, files, {
-      unproven: isRenamed && !isAlone ? files.slice(1) : files,
+      unproven: isDone ? [] : files,
       waitMs: Math.max(waitMs, atLeastMs),
       trustMs: Math.max(trustMs, atLeastMs),
     });
@@ -126,27 +180,6 @@ export class Finishing {
     const { tellsWriters } = fileSystem;
     const waitMs = settleMs ?? (tellsWriters ? SETTLE_MS : BLIND_SETTLE_MS);
     return { waitMs, trustMs: waitMs + (tellsWriters ? 0 : CLOCKS_APART_MS) };
-  }
-
-  /** Reads the metadata of a file; `undefined` while somebody writes it. */
-  #metadataOf(candidate: Candidate): string | undefined {
-    const { folder, name } = candidate;
-    try {
-      return readSidecar(folder, sidecarOf(name))?.metadataJson;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return "{}";
-      if (!(error instanceof SidecarError)) throw error;
-      this.#sayUnusable(candidate, error.message);
-      return "{}";
-    }
-  }
-
-  #sayUnusable({ path }: Candidate, reason: string): void {
-    const sidecar = sidecarOf(path);
-    this.#options.log.warn(
-      sidecar,
-      `Cannot use "${sidecar}", the capture goes without it: ${reason}`,
-    );
   }
 
   #sayAlone({ place, path }: Candidate, capture: string): void {

@@ -16,9 +16,25 @@ export interface LateSidecarsOptions {
   log: Log;
 }
 
-/** Says which sidecars came too late to be sent with their captures, once of each capture. */
+/** A capture that is taken over. */
+export interface TakenFile {
+  path: string;
+  identity: FileIdentity;
+  /** Of its delivery, if that is known. */
+  id?: string | undefined;
+}
+
+/** How many names are remembered. */
+const MAX_SAID = 1_000;
+
+/** Says which sidecars came too late to be sent with their captures, once of each capture and each sidecar. */
 export class LateSidecars {
   readonly #options: LateSidecarsOptions;
+  /** What was said last, by the path of the capture. */
+  readonly #said = new Map<
+    string,
+    { file: FileIdentity; sidecar: FileIdentity }
+  >();
 
   constructor(options: LateSidecarsOptions) {
     this.#options = options;
@@ -47,25 +63,37 @@ export class LateSidecars {
       using root = place.root.open();
       if (!root || !isThere(root, place.name, identity)) return;
       const sidecar = sidecarNow(root, place.name, file);
-      if (sidecar && isLate(sidecar)) this.#say(file);
+      if (sidecar && isLate(sidecar)) {
+        this.missed({ ...file, identity }, sidecar.identity);
+      }
     } catch {
       // It cannot be read: whoever tidies up says so.
     }
   }
 
-  #say({ id, path }: DeliveredFile): void {
-    const { afterUpload, onSaid, log } = this.#options;
+  /** Says that this one came too late for a capture, which may be gone since. */
+  missed({ path, identity, id }: TakenFile, sidecar: FileIdentity): void {
+    const said = this.#said.get(path);
+    const isSaid = said && (isSameFile(said.sidecar, sidecar) ||
+      isSameFile(said.file, identity));
+    if (!isSaid) this.#warn(path);
+    if (this.#said.size >= MAX_SAID) this.#said.clear();
+    this.#said.set(path, { file: identity, sidecar });
+    if (id !== undefined) this.#options.onSaid(id);
+  }
+
+  #warn(path: string): void {
+    const { afterUpload, log } = this.#options;
     const sidecar = sidecarOf(path);
     const advice = afterUpload.kind === "keep"
       ? '"jarvis-agent enqueue --metadata-file SIDECAR CAPTURE" sends both anew'
       : `it stays, and its capture is ${
         afterUpload.kind === "move" ? `in "${afterUpload.dir}"` : "deleted here"
-      }; "jarvis-agent show ${id}" tells what the server calls that`;
+      }; "jarvis-agent show CAPTURE" tells what the server calls that`;
     log(
       "warn",
-      `"${sidecar}" came or changed when its capture had been taken, and was not sent: ${advice}; have such ones written before their captures, or within --settle after them`,
+      `"${sidecar}" came or changed when its capture had been taken, and was not sent: ${advice}; have such ones written before their captures, or within --settle after them; files that are renamed into the folder wait for theirs from now on`,
     );
-    onSaid(id);
   }
 }
 

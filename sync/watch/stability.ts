@@ -1,4 +1,4 @@
-import type { FileIdentity } from "../host/opened_file.ts";
+import type { FileIdentity, OpenedFile } from "../host/opened_file.ts";
 import { pathOf, type Place } from "./watched_root.ts";
 
 /** How a capture counts as finished. */
@@ -14,6 +14,14 @@ export interface StabilityOptions {
   trustMs: number;
 }
 
+/** A file that is waited for, held open: another may take its name meanwhile. */
+export interface Held {
+  file: OpenedFile;
+  /** The sidecar that was there when it came, unless it is an earlier version's. */
+  sidecar: FileIdentity | undefined;
+  metadataJson: string;
+}
+
 interface Waiting {
   place: Place;
   look: string;
@@ -21,10 +29,13 @@ interface Waiting {
   since: number;
   /** When it is to be looked at again, by the same clock. */
   dueAt: number;
+  held?: Held;
 }
 
 /** How many captures are waited for at a time. */
 const MAX_WAITING = 10_000;
+/** How many of them are held open. */
+const MAX_HELD = 100;
 
 /** Waits for captures to stay unchanged for some time. */
 export class Stability {
@@ -32,6 +43,7 @@ export class Stability {
   readonly #waiting = new Map<string, Waiting>();
   #nextAt = Infinity;
   #hasMissed = false;
+  #held = 0;
 
   /** Whether there were more than can be waited for, since this was asked last. */
   takeMissed(): boolean {
@@ -80,7 +92,7 @@ export class Stability {
       this.#wait({ ...before, dueAt: before.since + waitMs });
       return now - before.since >= waitMs;
     }
-    this.#wait({ place, look, since: now, dueAt: now + waitMs });
+    this.#wait({ ...before, place, look, since: now, dueAt: now + waitMs });
     const today = Date.now();
     // Their own times may say that they have been so for long.
     return !before &&
@@ -93,9 +105,34 @@ export class Stability {
     if (waiting) this.#wait({ ...waiting, dueAt: performance.now() + afterMs });
   }
 
+  /** Holds a capture that is waited for, unless there is no room. */
+  hold(place: Place, open: () => Held): void {
+    const waiting = this.#waiting.get(pathOf(place));
+    if (!waiting || waiting.held || this.#held >= MAX_HELD) return;
+    waiting.held = open();
+    this.#held++;
+  }
+
+  /** Stops waiting for a capture that is held if this file has its name now, and returns it, to be closed. */
+  takeReplaced(place: Place, { fileId }: FileIdentity): Held | undefined {
+    const held = this.#waiting.get(pathOf(place))?.held;
+    if (!held || held.file.identity.fileId === fileId) return undefined;
+    this.#waiting.delete(pathOf(place));
+    this.#held--;
+    return held;
+  }
+
   /** Stops waiting for a capture. */
   forget(place: Place): void {
+    const held = this.#waiting.get(pathOf(place))?.held;
+    if (held) this.#held--;
+    held?.file[Symbol.dispose]();
     this.#waiting.delete(pathOf(place));
+  }
+
+  /** Stops waiting for all. */
+  [Symbol.dispose](): void {
+    for (const { place } of [...this.#waiting.values()]) this.forget(place);
   }
 
   #wait(waiting: Waiting): void {

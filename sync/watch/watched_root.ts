@@ -113,6 +113,11 @@ export class WatchedRoot {
   readonly place: Place = { root: this, name: "" };
   /** Why it is waited for; `undefined` while it is not. */
   trouble: { kind: "missing" | "refused"; reason: string } | undefined;
+  /**
+   * Whether files in it have sidecars: if one was seen; not if a file was finished
+   * without one, and none was seen.
+   */
+  usesSidecars: boolean | undefined;
   readonly #log: Log;
   #said: string | undefined;
   #first: { uid: number | null; link: Link | undefined } | undefined;

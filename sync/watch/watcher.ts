@@ -27,16 +27,14 @@ const MISSED_MS = 1_000;
 /**
  * Finds finished files in capture folders, at any depth.
  *
- * A file is finished when nobody has it open for writing and its size and
- * modification time have not changed for the settle time; at once when it was
- * renamed into place. Where it cannot be known who writes, the settle time alone
- * decides. `NAME.json` beside `NAME` is its metadata, and has to be finished as
- * well. Hidden names, those of unfinished files and of systems' own, links, and
- * whatever is not a regular file are passed over.
+ * A file is finished when nobody has it open for writing and its size and modification
+ * time have not changed for the settle time; at once when it was renamed into place where
+ * files have no sidecars. Where nobody knows who writes, the settle time alone decides.
+ * `NAME.json` beside `NAME` is its metadata, and has to be finished as well. Hidden names,
+ * those of unfinished files and of systems, links, pipes and devices are passed over.
  *
- * Events are hints: what they miss is found when the folders are looked through,
- * now and then, and every few seconds where there are none. Memory grows with the
- * number of folders and of unfinished files, not with the number of files.
+ * Events are hints: what they miss is found when the folders are looked through. Memory
+ * grows with the number of folders and of unfinished files, not with that of files.
  */
 export class FolderWatcher {
   /** The watched folders. */
@@ -118,6 +116,7 @@ export class FolderWatcher {
       await this.#wakeup.sleep(Math.max(this.#nextAt - performance.now(), 1));
     }
     await listening;
+    this.#stability[Symbol.dispose]();
   }
 
   /** Looks at a file again about which events may have come too early to decide. */
@@ -199,7 +198,6 @@ export class FolderWatcher {
       },
       onFolder: (place) => {
         if (!isWanted(place, "folder")) return;
-        // There were no events for its content.
         this.#agenda.walk(place, { unchanged: true });
         wake();
       },

@@ -3,6 +3,7 @@ import type { FileIdentity } from "../host/opened_file.ts";
 import type { SeenFile, WatchedState } from "../queue/queue.ts";
 import type { WatchedFile } from "../spool/copies.ts";
 import type { FilterOptions } from "./capture_filter.ts";
+import type { TakenFile } from "./late_sidecars.ts";
 
 /** Who knows files, and takes finished ones over. */
 export interface Taker {
@@ -18,6 +19,8 @@ export interface Taker {
   onFinished: (files: WatchedFile[]) => Promise<WatchedFile[]>;
   /** Is told of each sidecar that is found beside its capture's file. */
   onSidecar?: (file: SeenFile, sidecar: FileIdentity) => void;
+  /** Is told, now and then, of each that came too late: that version of its capture was taken over without it. */
+  onLateSidecar?: (file: TakenFile, sidecar: FileIdentity) => void;
   /** Is told of each file that was delivered and is still there, and waited for. */
   onDelivered?: (file: SeenFile) => void | Promise<void>;
 }

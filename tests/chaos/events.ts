@@ -23,6 +23,8 @@ export async function perform(world: World, event: ChaosEvent): Promise<void> {
       return await habits.twins(world, event);
     case "sidecar first":
       return await habits.sidecarFirst(world, event);
+    case "sidecar after":
+      return await habits.sidecarAfter(world, event);
     case "touch":
       return habits.touch(world, event);
     case "litter":

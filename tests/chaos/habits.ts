@@ -10,7 +10,7 @@ import { delay } from "@std/async/delay";
 import { join } from "@std/path";
 import { exists } from "../../sync/host/files.ts";
 import type { ChaosEvent } from "./schedule.ts";
-import type { World } from "./world.ts";
+import { SETTLE_MS, type World } from "./world.ts";
 
 type Event<Kind extends ChaosEvent["kind"]> = Extract<
   ChaosEvent,
@@ -128,6 +128,34 @@ export async function sidecarFirst(
   oracle.note(capture, "owed");
   tally.dropped++;
   Deno.writeFileSync(capture.path, bytes);
+}
+
+/** Writes the metadata after what it belongs to, before that has settled. */
+export async function sidecarAfter(
+  world: World,
+  event: Event<"sidecar after">,
+): Promise<void> {
+  const { maker, disks, oracle, tally } = world;
+  const metadata = maker.metadata();
+  const { bytes, ...capture } = maker.plan(disks.watched, event.size, metadata);
+  // By this one, which waits for a capture, the agent knows that files here have some.
+  Deno.writeTextFileSync(join(disks.watched, `${LITTER} next.bin.json`), "{}");
+  oracle.note(capture, "owed");
+  tally.dropped++;
+  const begun = performance.now();
+  const path = join(
+    event.isRenamed ? disks.makers : disks.watched,
+    capture.name,
+  );
+  Deno.writeFileSync(path, bytes);
+  if (event.isRenamed) Deno.renameSync(path, capture.path);
+  await delay(event.laterMs);
+  const sidecar = `${capture.path}.json`;
+  Deno.writeTextFileSync(sidecar, JSON.stringify(metadata));
+  if (performance.now() - begun < SETTLE_MS - 50) return;
+  // On a machine that has so much to do it came too late.
+  oracle.note({ ...capture, metadata: {} }, "owed");
+  if (exists(sidecar)) Deno.removeSync(sidecar);
 }
 
 /** Touches what lies in the watched folder: other times and permissions, the same bytes. */

@@ -93,6 +93,20 @@ export const METADATA_FIRST: Schedule = {
   }],
 };
 
+/** Metadata that follows its capture. */
+export const METADATA_AFTER: Schedule = {
+  seed: 1,
+  smallDisk: false,
+  afterUpload: "delete",
+  events: [{
+    afterMs: 100,
+    kind: "sidecar after",
+    size: 1000,
+    laterMs: 150,
+    isRenamed: true,
+  }],
+};
+
 /** A captive portal, and two other servers that say 200 to everything. */
 export const IMPOSTORS: Schedule = {
   seed: 1,

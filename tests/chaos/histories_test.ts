@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Campaign } from "./campaign.ts";
 import {
   IMPOSTORS,
+  METADATA_AFTER,
   METADATA_FIRST,
   OVERWRITTEN,
   RECORDER_THAT_PAUSES,
@@ -50,6 +51,12 @@ const HISTORIES = [
     name: "metadata that comes first",
     without: "the patience of metadata without its capture",
     fault: /that no maker has finished/,
+  },
+  {
+    history: METADATA_AFTER,
+    name: "metadata that follows",
+    without: "the patience of what is renamed for its metadata",
+    fault: /arrived without the metadata/,
   },
   {
     history: IMPOSTORS,

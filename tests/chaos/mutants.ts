@@ -56,6 +56,11 @@ export const MUTANTS = {
       "const alone = filter.takesJson(place.name) ? undefined : captureOf(name);",
     replace: "const alone: string | undefined = undefined;",
   },
+  "the patience of what is renamed for its metadata": {
+    file: "sync/watch/finishing.ts",
+    find: "place.root.usesSidecars === false;",
+    replace: "true;",
+  },
   "the id as the proof of a delivery": {
     file: "sync/upload/outcome.ts",
     find:

@@ -1,4 +1,5 @@
 import type { Misbehaviour } from "../../scripts/server/misbehaviour.ts";
+import { MISBEHAVIOURS } from "./misbehaviours.ts";
 import { Random } from "./random.ts";
 
 /** One thing that happens. Each stands by itself, so that any of them can be left out. */
@@ -37,6 +38,13 @@ export type ChaosEvent =
       /** Whether a byte order mark is before it. */
       hasMark: boolean;
     }
+    | {
+      kind: "sidecar after";
+      size: number;
+      laterMs: number;
+      /** Whether its capture is renamed into place. */
+      isRenamed: boolean;
+    }
     | { kind: "touch"; shiftMs: number; mode: number }
     | { kind: "litter" }
     | { kind: "kill agent"; signal: "SIGKILL" | "SIGTERM"; downMs: number }
@@ -73,28 +81,6 @@ export interface Abilities {
   canMount: boolean;
   canSetClock: boolean;
 }
-
-const MISBEHAVIOURS: readonly Partial<Misbehaviour>[] = [
-  { failRate: 0.5 },
-  { dropRate: 0.5 },
-  { dropRate: 1, dropAt: "after" },
-  { dropRate: 0.7, dropAt: "body" },
-  { dropRate: 0.7, dropAt: "before" },
-  { latencyMs: 300 },
-  // Without those that mean "never": they make captures fail, as they should.
-  ...[302, 401, 403, 404, 408, 409, 429, 500, 502, 503].map((status) => ({
-    status,
-  })),
-  ...(["page", "empty", "other JSON"] as const).map((impostor) => ({
-    impostor,
-  })),
-  ...[429, 503].map((status) => ({ status, statusRate: 0.5, retryAfterS: 1 })),
-  ...[403, 500].map((status) => ({
-    status,
-    statusRate: 0.5,
-    statusOf: "captures" as const,
-  })),
-];
 
 const COMMANDS: readonly string[][] = [
   ["status"],
@@ -218,6 +204,12 @@ function drawHabit(random: Random): object {
       size: random.magnitude(16, 50_000),
       laterMs: random.magnitude(0, 1500),
       hasMark: random.chance(0.3),
+    })],
+    [2, () => ({
+      kind: "sidecar after",
+      size: random.magnitude(16, 50_000),
+      laterMs: random.magnitude(0, 150),
+      isRenamed: random.chance(0.7),
     })],
     [2, () => ({
       kind: "touch",

@@ -11,6 +11,9 @@ import { ReceivedFolder } from "./received.ts";
 import type { Schedule } from "./schedule.ts";
 import { ServerHost } from "./server_host.ts";
 
+/** How long a watched file must be unchanged, in milliseconds. */
+export const SETTLE_MS = 300;
+
 /** What rounds are played with. */
 export interface Stage {
   program: Program;
@@ -175,7 +178,7 @@ export class World implements AsyncDisposable {
       "--watch",
       this.disks.watched,
       "--settle",
-      "0.3",
+      String(SETTLE_MS / 1000),
       "--after-upload",
       afterUpload,
       "--timeout",

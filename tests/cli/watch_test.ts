@@ -395,3 +395,43 @@ Deno.test("a sidecar that comes after the delivery of a capture that stays is re
     await stop(agent);
   }
 });
+
+for (const afterUpload of ["keep", "delete"]) {
+  Deno.test({
+    name:
+      `a sidecar that comes soon after the delivery of its capture is reported once and stays, the next version goes without it (${afterUpload})`,
+    ignore: Deno.build.os !== "linux",
+    async fn() {
+      await using server = new CaptureServer();
+      await using host = new Host(server.url);
+      const dir = host.makeDir("in");
+      await using agent = await host.startAgent(
+        ...["--watch", dir, "--settle", "2", "--after-upload", afterUpload],
+      );
+      await agent.said("Watching");
+      const publish = (name: string, text: string) => {
+        Deno.renameSync(host.write("in/.new", text), `${dir}/${name}`);
+      };
+      // Files without sidecars are waited for no longer than this one.
+      publish("other.png", "other");
+      await eventually("it arrives", () => server.uploads.length === 1);
+      publish("a.png", "first");
+      await eventually("it arrives", () => server.uploads.length === 2);
+      publish("a.png.json", '{"door": 1}');
+      await agent.said('a.png.json" came or changed');
+      publish("a.png", "second");
+      await eventually("it arrives", () => server.uploads.length === 3);
+      publish("last.png", "last");
+      await eventually("it arrives", () => server.uploads.length === 4);
+      await stop(agent);
+      assertEquals(server.uploads.map(({ metadata }) => metadata.door), [
+        undefined,
+        undefined,
+        undefined,
+        undefined,
+      ]);
+      assertEquals(agent.stderr.match(/ warn /g)?.length, 1, agent.stderr);
+      assert(names(dir).includes("a.png.json"));
+    },
+  });
+}

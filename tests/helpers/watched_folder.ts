@@ -15,6 +15,8 @@ export class WatchedFolder implements AsyncDisposable {
   /** What was taken over, in that order. */
   readonly taken: WatchedFile[] = [];
   readonly logged: string[] = [];
+  /** How often the watcher has looked at each file that may be a capture, by path. */
+  readonly #looks = new Map<string, number>();
   /** Stands in for whatever takes files over; may throw. */
   onFinished: (files: WatchedFile[]) => void | Promise<void> = () => {};
 
@@ -72,7 +74,12 @@ export class WatchedFolder implements AsyncDisposable {
     const isStillAt: IsAt = (path, fileId) => isAt(watcher.roots, path, fileId);
     const watcher: FolderWatcher = new FolderWatcher([this.path], {
       settleMs: 50,
-      known: (files) => this.queue.knownWatched(files, isStillAt),
+      known: (files) => {
+        for (const { path } of files) {
+          this.#looks.set(path, (this.#looks.get(path) ?? 0) + 1);
+        }
+        return this.queue.knownWatched(files, isStillAt);
+      },
       knownContent: (file, sha256) =>
         this.queue.knownContent(file, sha256, isStillAt),
       onFinished: async (files) => {
@@ -92,6 +99,17 @@ export class WatchedFolder implements AsyncDisposable {
     const running = this.watcher(options).run(this.#stop.signal, resolve);
     this.#running.push(running);
     await Promise.race([ready, running]);
+  }
+
+  /** Waits until the watcher has looked at a file, whose name or sidecar `change` gives it, since then. */
+  async looked(name: string, change: () => void): Promise<void> {
+    const path = this.join(name);
+    const before = this.#looks.get(path) ?? 0;
+    change();
+    await eventually(
+      `${name} is looked at`,
+      () => (this.#looks.get(path) ?? 0) > before,
+    );
   }
 
   /** Waits until these were taken over, and nothing else was. */

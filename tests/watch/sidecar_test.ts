@@ -37,9 +37,9 @@ Deno.test("a capture that is renamed into place waits for a sidecar that is stil
   await using folder = new WatchedFolder();
   await folder.start({ settleMs: 500 });
   folder.write("a.png.json", '{"door"');
-  Deno.renameSync(folder.writeOutside("a.png"), folder.join("a.png"));
-  Deno.renameSync(folder.writeOutside("mark"), folder.join("mark"));
-  await eventually("the mark", () => folder.names.includes("mark"));
+  await folder.looked("a.png", () => {
+    Deno.renameSync(folder.writeOutside("a.png"), folder.join("a.png"));
+  });
   folder.write("a.png.json", '{"door": 3}');
   await eventually("it is taken", () => folder.names.includes("a.png"));
   assertEquals(metadataOf(folder, "a.png"), { door: 3 });
@@ -52,10 +52,9 @@ Deno.test("a capture waits for its sidecar to be finished", async () => {
   const begun = performance.now();
   // For longer than the capture would have to stay as it is.
   for (let i = 0; performance.now() - begun < 1_500; i++) {
-    Deno.writeTextFileSync(folder.join("a.png.json"), `{"tries": ${i}`);
-    const mark = `${i}.png`;
-    Deno.renameSync(folder.writeOutside(mark), folder.join(mark));
-    await eventually("the mark", () => folder.names.includes(mark));
+    await folder.looked("a.png", () => {
+      Deno.writeTextFileSync(folder.join("a.png.json"), `{"tries": ${i}`);
+    });
   }
   Deno.writeTextFileSync(folder.join("a.png.json"), '{"door": 3}');
   await eventually("it is taken", () => folder.names.includes("a.png"));
@@ -101,11 +100,9 @@ Deno.test("a sidecar waits for its capture, which comes later", async () => {
 Deno.test("a sidecar that comes while its capture has yet to settle counts", async () => {
   await using folder = new WatchedFolder();
   await folder.start({ settleMs: 600 });
-  folder.write("a.png");
-  Deno.renameSync(folder.writeOutside("mark"), folder.join("mark"));
-  await folder.took("mark");
+  await folder.looked("a.png", () => folder.write("a.png"));
   folder.write("a.png.json", '{"door": 3}');
-  await folder.took("a.png", "mark");
+  await folder.took("a.png");
   assertEquals(metadataOf(folder, "a.png"), { door: 3 });
 });
 
