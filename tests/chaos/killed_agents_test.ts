@@ -25,10 +25,15 @@ Deno.test({
     const edit = MUTANTS["the look through the spool before the folders"];
     await using program = Program.copy([edit, SLOW_HAND_OVER]);
     await using campaign = await Campaign.prepare(program);
-    const faults = await campaign.replay(KILLED_WHILE_WATCHING);
-    assert(
-      faults.some((text) => /arrived twice/.test(text)),
-      faults.join("\n"),
-    );
+    const faults: string[] = [];
+    // It takes a kill at the right moment, which a busy machine may miss.
+    for (let n = 0; n < 5 && !faults.some(isRepetition); n++) {
+      faults.push(...await campaign.replay(KILLED_WHILE_WATCHING));
+    }
+    assert(faults.some(isRepetition), faults.join("\n"));
   },
 });
+
+function isRepetition(fault: string): boolean {
+  return fault.includes("arrived twice");
+}
