@@ -76,7 +76,7 @@ export const SCALES: Readonly<Record<"full" | "quick" | "tiny", Scale>> = {
     idleSeconds: 0.2,
     idleFiles: 5,
     handovers: 1,
-    agents: 20,
+    agents: 100,
     outageSeconds: 60,
   },
 };
