@@ -37,7 +37,10 @@ export function createWatcher(
       const known = queue.deliveredFile({ path, identity });
       if (known) await tidyUp.tidy({ ...known, path, identity });
     },
-    onTurn: () => tidyUp.retry(),
+    onTurn: () => {
+      late.turn();
+      return tidyUp.retry();
+    },
     onBack,
     onFinished: async (files) => {
       const left = await intake.addWatched(files, { copyUpToBytes });
@@ -61,7 +64,13 @@ export function createWatcher(
     roots: watcher.roots,
     afterUpload,
     log,
-    onSaid: (id) => queue.markSidecarTold(id),
+    onSaid: (id) => {
+      try {
+        queue.markSidecarTold(id);
+      } catch {
+        // It may be said again after a restart, no more.
+      }
+    },
   });
   const delivered = async ({ path, identity }: SeenFile) => {
     const known = queue.deliveredFile({ path, identity });

@@ -36,6 +36,10 @@ export class LateSidecars {
     { file: FileIdentity; sidecar: FileIdentity }
   >();
 
+  /** Those that were found since the last turn, by the path of the capture, and in the one before it. */
+  #found = new Map<string, DeliveredFile>();
+  #foundBefore = new Map<string, DeliveredFile>();
+
   constructor(options: LateSidecarsOptions) {
     this.#options = options;
   }
@@ -48,8 +52,20 @@ export class LateSidecars {
   /** Looks at one that is beside a file that was delivered some time ago. */
   found(file: DeliveredFile, { ctimeMs }: FileIdentity): void {
     // Another look at it would cost too much, each time that the folder is looked through.
-    if (ctimeMs <= file.sinceMs) return;
-    this.#look(file, (sidecar) => !sidecar.isSent);
+    if (ctimeMs <= file.sinceMs || this.#found.size >= MAX_SAID) return;
+    // The next version may follow, from a maker who writes its sidecar first.
+    this.#found.set(file.path, file);
+  }
+
+  /** Says which of those that were found are still there; to be called now and then. */
+  turn(): void {
+    const due = this.#foundBefore;
+    this.#foundBefore = this.#found;
+    this.#found = new Map();
+    for (const [path, file] of due) {
+      if (this.#foundBefore.has(path)) continue;
+      this.#look(file, (sidecar) => !sidecar.isSent);
+    }
   }
 
   #look(

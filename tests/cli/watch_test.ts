@@ -384,12 +384,16 @@ Deno.test("a sidecar that comes after the delivery of a capture that stays is re
   // Touched, it is what was sent.
   host.write("in/before.png.json", "{}");
   host.write("in/after.png.json", '{"door": 4}');
-  for (const expected of [["after.png"], []]) {
+  for (const expected of [["after.png", "mark1.png"], ["mark2.png"]]) {
     await using agent = await watch(host);
-    host.write(`in/mark ${expected.length}`);
+    const mark = expected.at(-1)!;
+    host.write(`in/${mark}.json`, "{}");
+    host.write(`in/${mark}`);
+    await agent.said(`"${mark}" (`);
+    host.write(`in/${mark}.json`, '{"door": 5}');
     await eventually(
-      "a later one arrives",
-      () => server.names.includes(`mark ${expected.length}`),
+      "those that came later are said",
+      () => late(agent).length >= expected.length,
     );
     assertEquals(late(agent), expected);
     await stop(agent);
