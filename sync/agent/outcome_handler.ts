@@ -167,7 +167,10 @@ export class OutcomeHandler {
     const { refusals, waitMs } = this.#throttle;
     const delayMs = refusals.delayMs(refusal, waitMs);
     this.#postpone(attempt, delayMs);
-    if (delayMs > SHORT_WAIT_MS) this.#log.postponed(attempt, delayMs);
+    // Of an outage the log tells once.
+    const isSingle = this.#throttle.standing.state !== "paused";
+    const isLong = delayMs > SHORT_WAIT_MS;
+    if (isSingle && isLong) this.#log.postponed(attempt, delayMs);
   }
 
   /** This capture alone is tried again later. */

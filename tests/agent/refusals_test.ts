@@ -101,6 +101,8 @@ for (const options of CONCURRENCIES) {
       "HTTP 429 Too Many Requests",
     ]);
     assertEquals(outagesIn(fixture).length, 1);
+    const single = fixture.logged.filter((line) => line.includes("again in"));
+    assertEquals(single.length, concurrency === 1 ? 3 : 4);
   });
 }
 

@@ -188,8 +188,46 @@ Deno.test("upload keeps with what it queues why it was not delivered, and for ho
     ),
   );
   assertEquals(a!.history.map(({ status }) => status), [429]);
-  // It was not sent: the first answer held for both.
-  assertEquals(b!.history, []);
+  assertEquals(b!.history.map(({ status }) => status), [429]);
+});
+
+Deno.test("upload delivers all but the one file that is told to come back in years", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  server.answer = (upload) =>
+    upload.filename === "1"
+      ? new Response(null, {
+        status: 503,
+        headers: { "retry-after": "9999999" },
+      })
+      : created(upload);
+  const { code } = await host.run(
+    "upload",
+    ..."123456".split("").map((name) => host.write(name)),
+  );
+  assertEquals(code, 75);
+  assertEquals(server.names, [..."123456"]);
+  const queued = await host.json<QueuedCapture[]>("list");
+  assertEquals(queued.length, 1);
+});
+
+Deno.test("upload sends no more to a server that has told four files in a row to come back later, and lets the agent try the others", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  server.answer = () =>
+    new Response("too many", { status: 429, headers: { "retry-after": "90" } });
+  await host.run(
+    "upload",
+    ..."123456".split("").map((name) => host.write(name)),
+  );
+  assertEquals(server.names, [..."1234"]);
+  const queued = await host.json<QueuedCapture[]>("list");
+  assertEquals(
+    queued.map((
+      { lastError, nextAttemptAt },
+    ) => [lastError, nextAttemptAt !== null]).sort(),
+    [..."001111"].map((isLater) => ["HTTP 429: too many", isLater === "1"]),
+  );
 });
 
 Deno.test("upload keeps why a capture waits that is sent again at once, and nothing of one that a person held up", async () => {

@@ -5,6 +5,7 @@ import {
   postponed,
   snoozeMs,
 } from "../../agent/postponement.ts";
+import { Refusals } from "../../agent/refusals.ts";
 import { CaptureFileError } from "../../capture/errors.ts";
 import { newCaptureId } from "../../capture/capture_id.ts";
 import { statIfThere } from "../../host/files.ts";
@@ -57,6 +58,7 @@ export async function run(context: CommandContext): Promise<number> {
   using store = await openStore(settings, { log });
   if (!talk.isQuiet) tellOutside(store.queue, err);
   let unusable: Sent | undefined = store.queue.getPause() ? PAUSED : undefined;
+  const refusals = new Refusals();
   const sizes = args.map(sizeOf);
   using _shown = shown(progress, sizes);
   return await eachFile({ ...context, err }, async (filepath) => {
@@ -66,8 +68,8 @@ export async function run(context: CommandContext): Promise<number> {
     const request = { idempotencyKey: id, signal };
     const sent = unusable ?? await send(uploader, filepath, metadata, request);
     // To try it with each of a hundred files would take minutes.
-    if (isOfAll(sent)) {
-      unusable = { ...sent, attempts: 0, sha256: null };
+    if (!unusable && meansAll(sent, { id, refusals })) {
+      unusable = { ...sent, attempts: 0, sha256: null, retryAfterMs: null };
     }
     return await conclude({ filepath, metadata, id, sent }, { store, talk });
   });
@@ -97,6 +99,18 @@ function sizeOf(path: string): number {
     // What is wrong with it is said when it is its turn.
     return 0;
   }
+}
+
+/** Whether what became of one file says that no other would be taken now either. */
+function meansAll(
+  sent: Sent,
+  { id, refusals }: { id: string; refusals: Refusals },
+): boolean {
+  const capture = { id, snoozes: 0 };
+  if (sent.success) refusals.taken(capture);
+  if (sent.outcome !== "busy") return isOfAll(sent);
+  refusals.refused(capture, true);
+  return refusals.meanAll();
 }
 
 async function send(
