@@ -1,6 +1,6 @@
 import { dirname, join } from "@std/path";
 import { isFolder, statIfThere } from "./files.ts";
-import { assertOwnLinks } from "./links.ts";
+import { followOwnLinks } from "./links.ts";
 import { assertDirectory, createPrivateDir, openNew } from "./private_files.ts";
 
 /** Whether this system has POSIX permissions. */
@@ -26,7 +26,7 @@ const SPOOL_NAMES = /^(records\.jsonl.*|orphans|[0-9a-f]{2})$/;
  */
 export function prepareDataDir(path: string): string[] {
   return naming(path, () => {
-    assertOwnLinks(path);
+    followOwnLinks(path);
     createPrivateDir(path);
     const closed = closeToOthers(path);
     probe(path);
@@ -62,7 +62,7 @@ function probe(path: string): void {
  */
 export function holdsQueue(path: string): boolean {
   return naming(path, () => {
-    assertOwnLinks(path);
+    followOwnLinks(path);
     const size = statIfThere(join(path, QUEUE_FILE))?.size ?? 0;
     if (size > 0) return true;
     const found = nearest(path);
@@ -79,7 +79,7 @@ export function holdsQueue(path: string): boolean {
  */
 export function assertOwnDataDir(path: string): void {
   naming(path, () => {
-    assertOwnLinks(path);
+    followOwnLinks(path);
     [path, ...ourPathsIn(path)].forEach(ownMode);
   });
 }

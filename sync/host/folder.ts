@@ -1,6 +1,7 @@
 import { basename, dirname, join } from "@std/path";
 import { AT_FDCWD, type Stat } from "./descriptor.ts";
 import { libc, systemError } from "./libc.ts";
+import { followOwnLinks } from "./links.ts";
 import { type FolderEntry, listEntries } from "./listing.ts";
 import {
   type FileIdentity,
@@ -37,6 +38,20 @@ export function openFolder(
 ): Folder {
   const how = { ...options, folder: true };
   return new Folder(path, system.openAt(AT_FDCWD, path, how));
+}
+
+/**
+ * Opens a folder by a way on which only links of this user and of root are followed,
+ * whatever is exchanged on it meanwhile.
+ *
+ * @throws {Error} as {@linkcode openFolder} does, and if a link of another user is on
+ * the way, which it names.
+ */
+export function openOwnFolder(path: string): Folder {
+  const name = followOwnLinks(path).slice(1);
+  if (Deno.build.os === "windows" || name === "") return openFolder(path);
+  using top = openFolder("/");
+  return top.openFolder(name);
 }
 
 /** A folder's descriptor, for the system's calls; `undefined` without Linux's calls. */

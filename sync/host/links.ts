@@ -9,21 +9,20 @@ const NOBODY = 65534;
  * Makes sure that no symbolic link of another user is on the way to a path, the path
  * itself included: whoever may write to a folder on the way could lead elsewhere what
  * is read, written or removed there. Links of this user and of root are followed.
+ * What is not there is no objection.
  *
- * Somebody who is fast can exchange a folder for a link after the look; what is done
- * with the path should be looked at again afterwards. What is not there is no objection.
- *
+ * @returns the path to which they lead, which had no link in it: the way may have
+ * changed since, so go there without following any.
  * @throws {Error} which names the link and its owner.
  */
-export function assertOwnLinks(path: string): void {
-  if (Deno.build.os === "windows") return;
+export function followOwnLinks(path: string): string {
+  if (Deno.build.os === "windows") return path;
   const names = resolve(path).split(SEPARATOR);
   let [at, links] = ["/", 0];
   for (let name = names.shift(); name !== undefined; name = names.shift()) {
     const next = join(at, name);
     const info = lookAt(next);
-    if (!info) return;
-    if (!info.isSymlink) {
+    if (!info?.isSymlink) {
       at = next;
       continue;
     }
@@ -37,6 +36,7 @@ export function assertOwnLinks(path: string): void {
     names.unshift(...resolve(at, target).split(SEPARATOR));
     at = "/";
   }
+  return at;
 }
 
 /** Whether nobody but this user and root can have made a link. */

@@ -3,7 +3,7 @@ import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
 import { reached } from "../host/fault_point.ts";
 import { syncFile } from "../host/files.ts";
 import { type Folder, openFolder } from "../host/folder.ts";
-import { assertOwnLinks } from "../host/links.ts";
+import { followOwnLinks } from "../host/links.ts";
 import { isSameFile, type OpenedFile } from "../host/opened_file.ts";
 import { readHashed } from "../host/sha256.ts";
 import {
@@ -143,7 +143,7 @@ function tryMove({ file, folder, name }: GivenFile, to: Folder, as: string) {
 
 function assertNoLink(path: string): void {
   try {
-    assertOwnLinks(dirname(path));
+    followOwnLinks(dirname(path));
   } catch (cause) {
     const { message } = cause as Error;
     throw new CaptureFileError(`Cannot move "${path}": ${message}`, { cause });

@@ -1,12 +1,12 @@
 import { basename, extname, join } from "@std/path";
 import { removeIfThere, syncDir, writeAll } from "../host/files.ts";
-import { type Folder, openFolder } from "../host/folder.ts";
+import { type Folder, openOwnFolder } from "../host/folder.ts";
 import {
   type FileIdentity,
   isSameVersion,
   type OpenedFile,
 } from "../host/opened_file.ts";
-import { assertOwnLinks } from "../host/links.ts";
+import { followOwnLinks } from "../host/links.ts";
 import { createPrivateDir, openNew } from "../host/private_files.ts";
 import { readHashed } from "../host/sha256.ts";
 import { fileAt, sidecarOf } from "./sidecar.ts";
@@ -42,9 +42,9 @@ export class MoveTarget {
    * @throws {Error} if it cannot be moved: it is where it was.
    */
   async take(from: Folder, file: Departing): Promise<boolean> {
-    assertOwnLinks(this.#dir);
+    followOwnLinks(this.#dir);
     createPrivateDir(this.#dir);
-    using target = openFolder(this.#dir);
+    using target = openOwnFolder(this.#dir);
     this.#assertSame(target);
     if (!this.#isClean) removeLeftovers(target);
     this.#isClean = true;
@@ -59,7 +59,6 @@ export class MoveTarget {
 
   /** @throws {Error} if a neighbour has put something else in the folder's place. */
   #assertSame({ identity: { uid } }: Folder): void {
-    assertOwnLinks(this.#dir);
     this.#uid ??= uid;
     if (uid === this.#uid || uid === Deno.uid()) return;
     throw new Error(

@@ -1,7 +1,6 @@
-import { assertOwnLinks } from "../host/links.ts";
-import { dirname, join } from "@std/path";
+import { basename, dirname, join } from "@std/path";
 import { CaptureReadError } from "../capture/errors.ts";
-import { type Folder, openFolder } from "../host/folder.ts";
+import { type Folder, openFolder, openOwnFolder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
 import type { FileIdentity, OpenedFile } from "../host/opened_file.ts";
 import { fileAt } from "./sidecar.ts";
@@ -165,13 +164,12 @@ export class WatchedRoot {
   }
 
   #open(): Folder {
-    const parent = dirname(this.path);
-    assertOwnLinks(parent);
+    using parent = openOwnFolder(dirname(this.path));
     const link = linkAt(this.path);
-    const folder = openFolder(this.path, { noFollow: link === undefined });
+    const folder = link
+      ? openFolder(this.path)
+      : parent.openFolder(basename(this.path) || ".");
     try {
-      // One that came between the look and the opening is there still, or its folder is missed.
-      assertOwnLinks(parent);
       this.#accept(folder.identity.uid, link);
       return folder;
     } catch (error) {
