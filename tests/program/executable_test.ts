@@ -404,7 +404,7 @@ Deno.test({
     assertEquals(code, 1);
     assertMatch(
       stderr,
-      /^jarvis-agent: Cannot use the data directory "[^"]+": Read-only [^\n]+\n$/,
+      /^jarvis-agent: Cannot use the data directory "[^"]+": "[^"]+" is on a file system that is mounted read-only [^\n]+\n$/,
     );
   },
 });
