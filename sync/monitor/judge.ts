@@ -174,7 +174,8 @@ function* judgeRoom(spool: Facts["spool"]): Generator<Finding> {
 }
 
 function* judgeFolders({ folders }: Facts): Generator<Finding> {
-  for (const { path, watchedBy, reason } of folders) {
+  for (const folder of folders) {
+    const { path, watchedBy, reason, unreadable, firstUnreadable } = folder;
     const name = `the watched folder "${path}"`;
     if (watchedBy === "missing") {
       yield failure("folder", `${name} is missing`, "make or mount it");
@@ -183,6 +184,16 @@ function* judgeFolders({ folders }: Facts): Generator<Finding> {
         "folder",
         `${name} is not looked into: ${reason}`,
         "give it to this user, or name another one with --watch",
+      );
+    }
+    if (firstUnreadable) {
+      const { path: first, reason: why } = firstUnreadable;
+      yield warning(
+        "folder",
+        `${
+          counted(unreadable, "file or folder", "files and folders")
+        } in ${name} cannot be read, like "${first}": ${why}`,
+        "let this user read them, or leave them out with --exclude",
       );
     }
   }

@@ -84,6 +84,9 @@ export interface StatusReport {
     /** How its files are noticed; `missing` and `refused` ones are waited for. */
     watchedBy: "events" | "polling" | "missing" | "refused";
     reason: string | null;
+    /** How many of its files and folders cannot be read now; they are tried again. */
+    unreadable: number;
+    firstUnreadable: { path: string; reason: string } | null;
   }[];
   database: {
     path: string;

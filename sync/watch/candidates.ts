@@ -12,6 +12,7 @@ import {
   type Candidate,
   Finishing,
   type FinishingOptions,
+  UNREADABLE_MS,
 } from "./finishing.ts";
 import type { FoundFiles } from "./folder_tree.ts";
 import { captureOf, fileAt } from "./sidecar.ts";
@@ -31,7 +32,7 @@ export class Candidates {
   readonly #finishing: Finishing;
   readonly #finished: FinishedFiles;
   readonly #owners = new SidecarOwners();
-  #doubtful: WatchedFile[] = [];
+  #doubtful: (WatchedFile & { place: Place })[] = [];
 
   /** For how long others were waited for, in milliseconds. */
   waitedMs = 0;
@@ -64,7 +65,7 @@ export class Candidates {
       const file = isKnown ? undefined : this.#finishing.finish(candidate);
       if (!file) continue;
       if (state === undefined) this.#finished.add(file);
-      else this.#doubtful.push(file);
+      else this.#doubtful.push({ ...file, place: candidate.place });
       const isFull = this.#finished.isFull ||
         this.#doubtful.length >= MAX_DOUBTFUL;
       if (!isFull) continue;
@@ -161,11 +162,12 @@ export class Candidates {
       } catch (error) {
         // One that is another by now is told of again.
         if (error instanceof CaptureFileError) continue;
-        this.#options.log.warn(
+        const { stability, log } = this.#options;
+        const { message } = error as Error;
+        stability.cannotRead(file.place, message, UNREADABLE_MS);
+        log.warn(
           file.path,
-          `Cannot read "${file.path}", will try again: ${
-            (error as Error).message
-          }`,
+          `Cannot read "${file.path}", will try again: ${message}`,
         );
       }
     }

@@ -46,8 +46,8 @@ const SETTLE_MS = 2_000;
 const BLIND_SETTLE_MS = 10_000;
 /** How far the clock of another host, which its files get their times from, may be off. */
 const CLOCKS_APART_MS = 60_000;
-/** How long to wait after a file could not be read. */
-const UNREADABLE_MS = 30_000;
+/** How long to wait after a file could not be read, in milliseconds. */
+export const UNREADABLE_MS = 30_000;
 /** The largest metadata that is held in memory with a file that waits. */
 const MAX_HELD_BYTES = 64 * 1024;
 
@@ -196,7 +196,7 @@ export class Finishing {
       error instanceof NotRegularFileError ||
       (error as { code?: string }).code === "ELOOP";
     if (isGone) return stability.forget(place);
-    stability.again(place, UNREADABLE_MS);
+    stability.cannotRead(place, error.message, UNREADABLE_MS);
     log.warn(
       `unreadable in ${dirname(path)}`,
       `Cannot read "${path}" or its metadata, will try again: ${error.message}`,

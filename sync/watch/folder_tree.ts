@@ -3,8 +3,8 @@ import type { OnceLog } from "../host/log.ts";
 import { fileSystemOf } from "./file_system.ts";
 import { type FolderEvents, sayOddName } from "./folder_events.ts";
 import type { CaptureFilter } from "./capture_filter.ts";
+import type { Unreadable } from "./folder_standing.ts";
 import {
-  type FolderStanding,
   pathOf,
   type Place,
   type WatchedRoot,
@@ -58,6 +58,8 @@ export class FolderTree {
   /** By path. */
   readonly #known = new Map<string, KnownFolder>();
   readonly #polled = new Map<string, Place>();
+  /** By the path of the folder. */
+  readonly #unreadable = new Map<string, Unreadable>();
 
   /** What tells of the folders; without it all of them have to be polled. */
   events: FolderEvents | undefined;
@@ -74,14 +76,16 @@ export class FolderTree {
     return this.#polled.size > 0;
   }
 
-  /** How a watched folder, with those below it, stands. */
-  standing(root: WatchedRoot): FolderStanding {
-    const { path, trouble } = root;
-    if (trouble) {
-      return { path, watchedBy: trouble.kind, reason: trouble.reason };
-    }
-    const isPolled = this.#polled.values().some((place) => place.root === root);
-    return { path, watchedBy: isPolled ? "polling" : "events", reason: null };
+  /** Whether a watched folder, or one below it, has to be looked through again and again. */
+  isPolled(root: WatchedRoot): boolean {
+    return this.#polled.entries().some(([path, place]) =>
+      place.root === root && this.#known.has(path)
+    );
+  }
+
+  /** What could not be looked through when that was tried last, and files whose names cannot be used. */
+  unreadable(): Iterable<Unreadable> {
+    return this.#unreadable.values();
   }
 
   /**
@@ -128,6 +132,7 @@ export class FolderTree {
   drop(place: Place): void {
     const path = pathOf(place);
     const known = this.#known.get(path);
+    this.#unreadable.delete(path);
     if (!known) return;
     this.#known.delete(path);
     this.#polled.delete(path);
@@ -144,8 +149,11 @@ export class FolderTree {
     } catch (error) {
       this.drop(place);
       if (!(error instanceof Deno.errors.NotFound)) {
-        const { message } = error as Error;
-        this.#log.warn(path, `Cannot look through "${path}": ${message}`);
+        const { message: reason } = error as Error;
+        this.#unreadable.set(path, { place, reason, count: 1 });
+        // No event says that it is gone, or may be looked through.
+        this.#polled.set(path, place);
+        this.#log.warn(path, `Cannot look through "${path}": ${reason}`);
       }
       return undefined;
     }
@@ -176,6 +184,14 @@ export class FolderTree {
     return known;
   }
 
+  #meetOddName(folder: Place, place: Place): void {
+    const path = pathOf(folder);
+    const first = this.#unreadable.get(path) ??
+      { place, reason: "its name is not valid UTF-8", count: 0 };
+    this.#unreadable.set(path, { ...first, count: first.count + 1 });
+    sayOddName(this.#log, place);
+  }
+
   /** Finds the files in a folder, and takes note of the folders in it. */
   *#list(
     known: KnownFolder,
@@ -184,12 +200,13 @@ export class FolderTree {
     const { place } = known;
     const folders: string[] = [];
     let names: string[] = [];
+    this.#unreadable.delete(pathOf(place));
     try {
       for (const entries of folder.list()) {
         for (const { name, kind, isUtf8 } of entries) {
           const inside = within(place, name);
           if (this.#filter.objection(inside.name, kind) !== undefined) continue;
-          if (!isUtf8) sayOddName(this.#log, inside);
+          if (!isUtf8) this.#meetOddName(place, inside);
           else (kind === "folder" ? folders : names).push(name);
         }
         if (names.length < SORTED) continue;
@@ -198,8 +215,9 @@ export class FolderTree {
       }
     } catch (error) {
       const path = pathOf(place);
-      const { message } = error as Error;
-      this.#log.warn(path, `Cannot look through all of "${path}": ${message}`);
+      const { message: reason } = error as Error;
+      this.#unreadable.set(path, { place, reason, count: 1 });
+      this.#log.warn(path, `Cannot look through all of "${path}": ${reason}`);
       return false;
     }
     yield* inBatches({ place, folder, names });

@@ -1,4 +1,5 @@
 import type { FileIdentity, OpenedFile } from "../host/opened_file.ts";
+import type { Unreadable } from "./folder_standing.ts";
 import { pathOf, type Place } from "./watched_root.ts";
 
 /** How a capture counts as finished. */
@@ -30,6 +31,8 @@ interface Waiting {
   /** When it is to be looked at again, by the same clock. */
   dueAt: number;
   held?: Held;
+  /** Why it could not be read. */
+  unreadable?: string | undefined;
 }
 
 /** How many captures are waited for at a time. */
@@ -55,6 +58,13 @@ export class Stability {
   /** When the first has to be looked at again, as a time of `performance.now()`. */
   get nextAt(): number {
     return this.#waiting.size === 0 ? Infinity : this.#nextAt;
+  }
+
+  /** Those that could not be read when they were looked at last. */
+  *unreadable(): Generator<Unreadable> {
+    for (const { place, unreadable: reason } of this.#waiting.values()) {
+      if (reason !== undefined) yield { place, reason, count: 1 };
+    }
   }
 
   /** Those that have to be looked at again now. */
@@ -88,6 +98,7 @@ export class Stability {
     const look = files
       .map((file) => `${file.fileId} ${file.size} ${file.mtimeMs}`).join();
     const now = performance.now();
+    delete before?.unreadable;
     if (before?.look === look) {
       this.#wait({ ...before, dueAt: before.since + waitMs });
       return now - before.since >= waitMs;
@@ -103,6 +114,14 @@ export class Stability {
   again(place: Place, afterMs: number): void {
     const waiting = this.#waiting.get(pathOf(place));
     if (waiting) this.#wait({ ...waiting, dueAt: performance.now() + afterMs });
+  }
+
+  /** Has a capture that could not be read looked at again. */
+  cannotRead(place: Place, unreadable: string, afterMs: number): void {
+    const before = this.#waiting.get(pathOf(place));
+    const now = performance.now();
+    const dueAt = now + afterMs;
+    this.#wait({ look: "", since: now, ...before, place, dueAt, unreadable });
   }
 
   /** Holds a capture that is waited for, unless there is no room. */

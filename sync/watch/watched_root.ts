@@ -13,14 +13,6 @@ export interface Place {
   name: string;
 }
 
-/** How one watched folder stands. */
-export interface FolderStanding {
-  path: string;
-  /** How its files are noticed; `missing` and `refused` folders are waited for. */
-  watchedBy: "events" | "polling" | "missing" | "refused";
-  reason: string | null;
-}
-
 /** Where something in a folder is. */
 export function within({ root, name }: Place, below: string): Place {
   return { root, name: name === "" ? below : `${name}/${below}` };

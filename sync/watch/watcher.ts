@@ -3,16 +3,12 @@ import { Wakeup } from "../host/wakeup.ts";
 import { Agenda } from "./agenda.ts";
 import { Candidates } from "./candidates.ts";
 import { CaptureFilter } from "./capture_filter.ts";
+import { type FolderStanding, standingOf } from "./folder_standing.ts";
 import { type FolderListener, listenToFolders } from "./folder_events.ts";
 import { FolderTree, type WalkOptions } from "./folder_tree.ts";
 import { RescanSchedule } from "./rescan_schedule.ts";
 import { Stability } from "./stability.ts";
-import {
-  type FolderStanding,
-  type Place,
-  placeIn,
-  WatchedRoot,
-} from "./watched_root.ts";
+import { type Place, placeIn, WatchedRoot } from "./watched_root.ts";
 import type { FolderWatcherOptions } from "./watcher_options.ts";
 
 /** Every so many rescans all is looked at, even what seems unchanged. */
@@ -128,7 +124,13 @@ export class FolderWatcher {
 
   /** How each watched folder stands. */
   standing(): FolderStanding[] {
-    return this.roots.map((root) => this.#tree.standing(root));
+    const unreadable = [
+      ...this.#tree.unreadable(),
+      ...this.#stability.unreadable(),
+    ];
+    return this.roots.map((root) =>
+      standingOf(root, { isPolled: this.#tree.isPolled(root), unreadable })
+    );
   }
 
   get #nextAt(): number {
@@ -153,9 +155,8 @@ export class FolderWatcher {
     }
     const poll = this.#tree.hasPolled ? this.#polls.due() : undefined;
     if (!poll) return undefined;
-    const unchanged = poll === "full";
     for (const { place, flat } of this.#tree.polled()) {
-      this.#agenda.walk(place, { unchanged, flat });
+      this.#agenda.walk(place, { unchanged: poll === "full", flat });
     }
     return (tookMs) => this.#polls.ended(poll, tookMs);
   }
@@ -243,8 +244,7 @@ export class FolderWatcher {
 
   async #flush(): Promise<void> {
     const isAllTaken = await this.#candidates.flush();
-    if (this.#stability.takeMissed() || !isAllTaken) {
-      this.#rescans.soon(MISSED_MS);
-    }
+    const isMissed = this.#stability.takeMissed();
+    if (isMissed || !isAllTaken) this.#rescans.soon(MISSED_MS);
   }
 }

@@ -8,8 +8,19 @@ const paused = { since: THEN, until: null };
 const down = { state: "down", since: THEN, reason: "HTTP 503" } as const;
 const closed = { text: "Sat", open: false, since: THEN, until: null };
 const old = { pending: 1, oldestPendingAgeSeconds: 9999 };
-const folder = (watchedBy: "polling" | "missing" | "refused") => ({
-  folders: [{ path: "/x", watchedBy, reason: "it is a link" }],
+const folder = (
+  watchedBy: "polling" | "missing" | "refused",
+  unreadable = 0,
+) => ({
+  folders: [{
+    path: "/x",
+    watchedBy,
+    reason: "it is a link",
+    unreadable,
+    firstUnreadable: unreadable === 0
+      ? null
+      : { path: "/x/a.png", reason: "permission denied" },
+  }],
 });
 
 const LOGS = '"jarvis-agent service logs" tells more';
@@ -129,6 +140,12 @@ const STATES: State[] = [
     'failure folder: the watched folder "/x" is not looked into: it is a link → give it to this user, or name another one with --watch',
   ],
   [folder("polling")],
+  ...[[1, "1 file or folder"], [2, "2 files and folders"]].map((
+    [count, them],
+  ): State => [
+    folder("polling", Number(count)),
+    `warning folder: ${them} in the watched folder "/x" cannot be read, like "/x/a.png": permission denied → let this user read them, or leave them out with --exclude`,
+  ]),
   [{ failed: 1 }, `warning captures: 1 capture has failed → ${RETRY}`],
   [
     { failed: 3 },

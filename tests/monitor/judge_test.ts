@@ -24,7 +24,13 @@ function shown(report: StatusReport) {
 }
 
 Deno.test("the verdict is the worst that was found, advice and standing have all of it", () => {
-  const folder = { path: "/x", watchedBy: "missing" as const, reason: null };
+  const folder = {
+    path: "/x",
+    watchedBy: "missing" as const,
+    reason: null,
+    unreadable: 0,
+    firstUnreadable: null,
+  };
   let given = { failed: 1, folders: [] as typeof folder[] };
   const failed = "1 capture has failed";
   assertEquals(shown(reportWith(given)), [`warning: ${failed}`, failed, 1]);

@@ -86,7 +86,13 @@ const fullReport = reportWith({
   schedule: { text: "Sat", open: true, since: null, until: null },
   bandwidth: { text: "2M", bytesPerSecond: 2_097_152, until: null },
   service: { state: "active", reason: null },
-  folders: [{ path: "/x", watchedBy: "events", reason: null }],
+  folders: [{
+    path: "/x",
+    watchedBy: "events",
+    reason: null,
+    unreadable: 1,
+    firstUnreadable: { path: "/x/a.png", reason: "permission denied" },
+  }],
   database: { setAside: ["queue.db.corrupt-20260102"] },
   advice: ["do"],
 });

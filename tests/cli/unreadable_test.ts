@@ -1,0 +1,35 @@
+import { assertEquals } from "@std/assert";
+import { CaptureServer } from "../helpers/capture_server.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { Host } from "../helpers/host.ts";
+import { AS_PLAIN_USER, HAS_PERMISSIONS } from "../helpers/plain_user.ts";
+
+Deno.test(
+  "status says how many watched files and folders cannot be read, until they can or are gone",
+  { ignore: !HAS_PERMISSIONS },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url, { JARVIS_SETTLE: "0.1" });
+    const watched = host.makeDir("watched");
+    const closedFile = host.write("watched/closed.png");
+    const closedFolder = host.makeDir("watched/closed");
+    for (const path of [closedFile, closedFolder]) Deno.chmodSync(path, 0);
+    host.through = AS_PLAIN_USER;
+    await using _agent = await host.startAgent("--watch", watched);
+    const unreadable = async () => (await host.status()).folders[0]?.unreadable;
+
+    await eventually("both are told of", async () => await unreadable() === 2);
+    const { folders, advice } = await host.status();
+    const { path, reason } = folders[0]!.firstUnreadable!;
+    assertEquals(advice, [
+      `2 files and folders in the watched folder "${watched}" cannot be read, like "${path}": ${reason}: let this user read them, or leave them out with --exclude`,
+    ]);
+
+    Deno.removeSync(closedFolder);
+    Deno.chmodSync(closedFile, 0o600);
+    host.write("watched/closed.png");
+    await eventually("neither is", async () => await unreadable() === 0);
+    await eventually("it is delivered", () => server.names.length === 1);
+    assertEquals((await host.status()).advice, []);
+  },
+);
