@@ -97,6 +97,14 @@ export class OutcomeHandler {
       case "in_progress":
       case "unreadable":
         return this.#setAside(attempt);
+      case "exhausted":
+        // Neither the capture nor the server can help it.
+        this.#throttle.exhausted(options.startedMs);
+        this.#options.patience.met(
+          new Error(reason),
+          "open files to be closed",
+        );
+        return this.release(capture);
       case "unavailable":
       case "server_error":
       case "refused":

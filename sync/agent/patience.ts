@@ -35,10 +35,10 @@ export class Patience {
   }
 
   /** Logs the trouble, unless it was logged already. */
-  met(trouble: unknown): void {
+  met(trouble: unknown, awaited = "the queue"): void {
     const isNew = performance.now() - this.#metAtMs > NEW_AFTER_MS;
     this.#metAtMs = performance.now();
     const { message } = trouble as Error;
-    if (isNew) this.#log("warn", `Waiting for the queue: ${message}`);
+    if (isNew) this.#log("warn", `Waiting for ${awaited}: ${message}`);
   }
 }

@@ -168,6 +168,13 @@ export class Throttle {
     if (this.#waitMs > SHORT_WAIT_MS) this.#become("paused", reason);
   }
 
+  /** This process has too many files open for all that are in flight. */
+  exhausted(startedMs: number): void {
+    if (startedMs <= this.#waitBeganMs) return;
+    this.#concurrency.refused();
+    this.#wait(this.#minWaitMs, false);
+  }
+
   /**
    * A capture failed, and no other gets through. Of several in flight only the
    * first lengthens the wait.

@@ -34,6 +34,17 @@ export function isOutOfRoom(error: unknown): boolean {
   return code === "ENOSPC" || code === "EDQUOT";
 }
 
+/** Whether something could not be opened because this process, or the system, has too many files open. */
+export function isOutOfDescriptors(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code } = cause as { code?: string };
+    if (code === "EMFILE" || code === "ENFILE") return true;
+    // Deno's `fetch` gives no code.
+    if (/\(os error 2[34]\)/.test(cause.message)) return true;
+  }
+  return false;
+}
+
 /** Looks at a path, following links; `undefined` if nothing is there. */
 export function statIfThere(path: string): Deno.FileInfo | undefined {
   try {

@@ -2,6 +2,7 @@ import { delay } from "@std/async/delay";
 import { newCaptureId } from "../capture/capture_id.ts";
 import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
 import { reached } from "../host/fault_point.ts";
+import { isOutOfDescriptors } from "../host/files.ts";
 import { type Log, OnceLog } from "../host/log.ts";
 import {
   type FileIdentity,
@@ -126,7 +127,9 @@ export class Copies {
     } catch (error) {
       if (error instanceof CaptureFileError) return undefined;
       if (error instanceof UnfinishedFileError) return undefined;
-      if (!(error instanceof CaptureReadError)) throw error;
+      const isUnreadable = error instanceof CaptureReadError &&
+        !isOutOfDescriptors(error);
+      if (!isUnreadable) throw error;
       // An unreadable file is queued where it is: that shows it, and holds up no other.
     }
     return { ...capture, identity, spooled: false as const };

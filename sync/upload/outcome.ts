@@ -12,11 +12,13 @@
  * | `refused`     | 401, 403, 404, 405, 407, 421, 3xx: the host's settings  | no            |
  * | `rejected`    | another 4xx; the file is gone, not regular, or another  | no            |
  * | `unreadable`  | the file cannot be read now                             | no            |
+ * | `exhausted`   | this process has too many files open                    | no            |
  *
  * @module
  */
 
 import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
+import { isOutOfDescriptors } from "../host/files.ts";
 import type { FileIdentity } from "../host/opened_file.ts";
 import { type Answer, proofIn, type SentCapture } from "./answer.ts";
 import { reasonOf } from "./fetch_error.ts";
@@ -32,7 +34,8 @@ export type OutcomeKind =
   | "in_progress"
   | "refused"
   | "rejected"
-  | "unreadable";
+  | "unreadable"
+  | "exhausted";
 
 /** The meaning of one answer or one error. */
 export interface Outcome {
@@ -155,6 +158,7 @@ export function outcomeOfError(
   const text = redact(messageOf(error), { token }) ||
     "It failed without a reason";
   const outcome = { ...FAILURE, error: text, reason: text };
+  if (isOutOfDescriptors(error)) return { ...outcome, kind: "exhausted" };
   if (error instanceof CaptureFileError) {
     return { ...outcome, kind: "rejected" };
   }

@@ -274,6 +274,22 @@ Deno.test("a capture's file that will not do is rejected, one that cannot be rea
   assertEquals([kind, isTransient], ["unreadable", false]);
 });
 
+Deno.test("what fails because this process has too many files open says nothing of capture or server", () => {
+  const noneLeft = Object.assign(new Error("too many files are open"), {
+    code: "EMFILE",
+  });
+  const errors = [
+    new CaptureReadError("Cannot read the capture", { cause: noneLeft }),
+    new TypeError("error sending request", {
+      cause: new Error("tcp open error: Too many open files (os error 24)"),
+    }),
+  ];
+  for (const error of errors) {
+    const { kind, isTransient } = outcomeOfError(error);
+    assertEquals([kind, isTransient], ["exhausted", false]);
+  }
+});
+
 Deno.test("without an answer the server is unavailable, and may be back at once", () => {
   const errors: unknown[] = [
     new DOMException("No progress for 30 s", "TimeoutError"),

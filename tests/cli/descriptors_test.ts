@@ -1,0 +1,44 @@
+import { delay } from "@std/async/delay";
+import { assertEquals } from "@std/assert";
+import { CaptureServer } from "../helpers/capture_server.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { hasProgram } from "../helpers/has_program.ts";
+import { Host } from "../helpers/host.ts";
+
+Deno.test(
+  "an agent that may open few files delivers with those that it has, charges no capture, and says so once",
+  { ignore: Deno.build.os !== "linux" || !hasProgram("prlimit") },
+  async () => {
+    await using server = new CaptureServer();
+    const { answer } = server;
+    server.answer = async (upload) => {
+      // Slow enough that many would be on their way at a time.
+      await delay(100);
+      return answer(upload);
+    };
+    await using host = new Host(server.url, { JARVIS_SETTLE: "0.1" });
+    const watched = host.makeDir("watched");
+    await using agent = await host.startAgent("--watch", watched);
+    await agent.said("Watching");
+    const open = [...Deno.readDirSync(`/proc/${agent.pid}/fd`)].length;
+    const { success } = await new Deno.Command("prlimit", {
+      args: ["--pid", `${agent.pid}`, `--nofile=${open + 8}:`],
+    }).output();
+    assertEquals(success, true);
+
+    const names = Array.from({ length: 80 }, (_, i) => `${i}.png`);
+    for (const name of names) host.write(`watched/${name}`);
+    await eventually("all are delivered", () => server.names.length >= 80);
+    assertEquals(server.names.toSorted(), names.toSorted(), agent.stderr);
+    const warnings = agent.stderr.split("\n")
+      .filter((line) => line.includes(" warn "));
+    assertEquals(
+      warnings.filter((line) => line.includes("will be tried again")),
+      [],
+    );
+    const waits = warnings.filter((line) =>
+      line.includes("Waiting for open files to be closed: ")
+    );
+    assertEquals(waits.length, 1, agent.stderr);
+  },
+);
