@@ -139,11 +139,13 @@ async function textOf(
     ? []
     : [...watch, ...(afterUpload.kind === "move" ? [afterUpload.dir] : [])];
   const { metricsFile } = settings.monitor;
-  if (metricsFile !== null) emptied.push(dirname(metricsFile));
+  const own = metricsFile === null
+    ? [dataDir]
+    : [dataDir, dirname(metricsFile)];
   return await unitText({
     program: program(),
     envFile,
-    writable: writableFolders({ home, dataDir, emptied }),
+    writable: writableFolders({ home, own, emptied }),
     graceMs,
     concurrency,
     systemdVersion: await systemdVersion(),

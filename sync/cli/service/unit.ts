@@ -186,18 +186,19 @@ function namespaces({ writable }: UnitOptions): string[] {
 }
 
 /**
- * Returns what the agent must be allowed to write, when it is to take files
- * away from the watched folders, or not.
+ * Returns what the agent must be allowed to write: its own folders, and where it is to
+ * take files away from the watched folders, those too.
  *
- * Each folder that is named is a mount of its own in the unit's view, and a
- * file is not linked from one to another but copied. So where queue and folders
- * lie in the home, that is named instead.
+ * Each folder that is named is a mount of its own in the unit's view. A watched one that
+ * is made anew, or mounted later, could not be written to, and a large file would be
+ * copied to where it is moved. So where those lie in the home, that is named instead.
  */
 export function writableFolders(
-  { home, dataDir, emptied }: {
+  { home, own, emptied }: {
     home: string;
-    dataDir: string;
-    /** Folders from or to which files are moved. */
+    /** Folders in which the agent writes files of its own. */
+    own: readonly string[];
+    /** Folders from or to which captures are moved. */
     emptied: readonly string[];
   },
 ): string[] {
@@ -205,10 +206,11 @@ export function writableFolders(
     const way = relative(home, path);
     return !way.startsWith("..") && !isAbsolute(way);
   };
-  if (emptied.length === 0) return [dataDir];
-  const paths = [dataDir, ...emptied]
-    .map((path) => isInHome(path) ? home : path);
-  return [...new Set(paths)];
+  const named = emptied.map((path) => isInHome(path) ? home : path);
+  const isCovered = (path: string) => named.includes(home) && isInHome(path);
+  return [
+    ...new Set([...own.filter((path) => !isCovered(path)), ...named]),
+  ];
 }
 
 function assertNone(odd: RegExp, paths: string[], what: string): void {

@@ -112,22 +112,24 @@ Deno.test("isAsWritten() tells a unit that somebody changed", async () => {
   assert(!await isAsWritten("[Service]\nExecStart=/bin/true\n"));
 });
 
-Deno.test("writableFolders() names the queue's alone where no file is taken away", () => {
-  assertEquals(
-    writableFolders({ home: "/home/u", dataDir: "/home/u/q", emptied: [] }),
-    ["/home/u/q"],
-  );
+Deno.test("writableFolders() names only the agent's own where no capture is taken away", () => {
+  const own = ["/home/u/q", "/home/u/metrics"];
+  assertEquals(writableFolders({ home: "/home/u", own, emptied: [] }), own);
 });
 
-Deno.test("writableFolders() lets files be linked into the queue, not copied, within the home", () => {
+Deno.test("writableFolders() names the home where captures are taken away in it: they may be made anew", () => {
   const home = "/home/u";
   assertEquals(
     writableFolders({
       home,
-      dataDir: "/home/u/.local/share/jarvis",
+      own: ["/home/u/.local/share/jarvis", "/var/lib/metrics"],
       emptied: ["/home/u/captures", "/srv/in", "/home/user2"],
     }),
-    ["/home/u", "/srv/in", "/home/user2"],
+    ["/var/lib/metrics", "/home/u", "/srv/in", "/home/user2"],
+  );
+  assertEquals(
+    writableFolders({ home, own: ["/home/u/q"], emptied: ["/srv/in"] }),
+    ["/home/u/q", "/srv/in"],
   );
 });
 
