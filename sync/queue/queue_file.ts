@@ -27,7 +27,7 @@ export interface QueueFileOptions
   /**
    * Whether the queue is only looked at: that room is given up, where there is none on
    * the disk even to read, and not taken; and where nothing can be written beside the
-   * file a copy of it is looked at.
+   * file a copy of it is looked at. What is found out of files is not recorded.
    *
    * @default {false}
    */
@@ -37,6 +37,7 @@ export interface QueueFileOptions
 /** A queue's database file, open: its statements, and transactions for which there is room. */
 export class QueueFile implements Disposable {
   readonly path: string;
+  readonly looksOnly: boolean;
   readonly database: Connection;
   /** Must not be used once the file is closed. */
   readonly sql: Statements;
@@ -55,6 +56,7 @@ export class QueueFile implements Disposable {
   constructor(path: string, options: QueueFileOptions) {
     const { reserveBytes = 0, looksOnly = false } = options;
     this.path = path;
+    this.looksOnly = looksOnly;
     if (reserveBytes > 0) {
       this.#ballast = new Ballast(`${path}-reserve`, reserveBytes);
     }

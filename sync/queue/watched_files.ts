@@ -82,7 +82,7 @@ export class WatchedFiles extends AgentRow {
   ): (WatchedState | "in doubt" | undefined)[] {
     const known = files.map((file) => this.#lookUp(file, isAt));
     const changes = known.flatMap(({ change }) => change ? [change] : []);
-    if (changes.length > 0) {
+    if (changes.length > 0 && !this.file.looksOnly) {
       this.file.write(() => changes.forEach((now) => this.#setNow(now)));
     }
     return known.map(({ state }) => state);
@@ -100,11 +100,12 @@ export class WatchedFiles extends AgentRow {
     sha256: string,
     isAt: IsAt = () => false,
   ): WatchedState | undefined {
+    const find = () =>
+      this.#candidates(file).find((one) => one.sha256 === sha256);
+    if (this.file.looksOnly) return find()?.state;
     return this.file.write(() => {
-      const known = this.#candidates(file).find((one) => one.sha256 === sha256);
-      if (known) {
-        this.#setNow([...valuesNow(known, file, isAt), known.n]);
-      }
+      const known = find();
+      if (known) this.#setNow([...valuesNow(known, file, isAt), known.n]);
       return known?.state;
     });
   }

@@ -18,7 +18,7 @@ import type { FoundFiles } from "./folder_tree.ts";
 import { captureOf, fileAt } from "./sidecar.ts";
 import { SidecarOwners } from "./sidecar_owners.ts";
 import { pathOf, type Place, within } from "./watched_root.ts";
-import type { Taker } from "./watcher_options.ts";
+import type { Left, Taker } from "./watcher_options.ts";
 
 /** How many files in doubt are collected. */
 const MAX_DOUBTFUL = 500;
@@ -62,8 +62,12 @@ export class Candidates {
       if (isKnown) this.#options.stability.forget(candidate.place);
       if (isKnown) this.#finishing.learn(candidate);
       if (isKnown) await this.#pass(candidate, state);
-      const file = isKnown ? undefined : this.#finishing.finish(candidate);
-      if (!file) continue;
+      if (isKnown) continue;
+      const file = this.#finishing.finish(candidate);
+      if (typeof file === "string") {
+        this.#leave(candidate, { verb: "later", reason: file });
+        continue;
+      }
       if (state === undefined) this.#finished.add(file);
       else this.#doubtful.push({ ...file, place: candidate.place });
       const isFull = this.#finished.isFull ||
@@ -106,10 +110,12 @@ export class Candidates {
       const isRenamed = renamed.has(name);
       if (identity) {
         const file = { path, identity, place, folder, name };
-        const isCapture = !this.#isSidecar(file) &&
-          filter.objection(place.name, "file") === undefined &&
-          filter.sizeObjection(identity.size) === undefined;
-        if (isCapture) return [{ ...file, fileSystem, isRenamed }];
+        const reason = this.#isSidecar(file)
+          ? `the metadata of "${captureOf(name)}"`
+          : filter.objection(place.name, "file") ??
+            filter.sizeObjection(identity.size);
+        if (reason === undefined) return [{ ...file, fileSystem, isRenamed }];
+        this.#leave(file, { verb: "pass", reason });
       }
       stability.forget(place);
       return [];
@@ -144,6 +150,7 @@ export class Candidates {
 
   /** Nothing has to be done with a file that is known, but it may have to go. */
   async #pass(file: SeenFile, state: WatchedState): Promise<void> {
+    this.#leave(file, { verb: "pass", reason: `${state} before` });
     const { onDelivered } = this.#options;
     if (state !== "delivered" || !onDelivered) return;
     await this.#waitFor(Promise.resolve(onDelivered(file)));
@@ -160,17 +167,22 @@ export class Candidates {
         if (state) await this.#pass(file, state);
         else this.#finished.add(file);
       } catch (error) {
+        const { message: reason } = error as Error;
+        this.#leave(file, { verb: "later", reason });
         // One that is another by now is told of again.
         if (error instanceof CaptureFileError) continue;
         const { stability, log } = this.#options;
-        const { message } = error as Error;
-        stability.cannotRead(file.place, message, UNREADABLE_MS);
+        stability.cannotRead(file.place, reason, UNREADABLE_MS);
         log.warn(
           file.path,
-          `Cannot read "${file.path}", will try again: ${message}`,
+          `Cannot read "${file.path}", will try again: ${reason}`,
         );
       }
     }
+  }
+
+  #leave({ path }: { path: string }, why: Left): void {
+    this.#options.onLeft?.(path, why);
   }
 
   async #waitFor<T>(work: Promise<T>): Promise<T> {

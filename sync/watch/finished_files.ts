@@ -1,6 +1,8 @@
 import type { WatchedFile } from "../spool/copies.ts";
 import type { Taker } from "./watcher_options.ts";
 
+type Takes = Pick<Taker, "known" | "onFinished" | "onLeft">;
+
 /** How many files are collected. */
 const BATCH = 500;
 /** How many bytes are in them: large ones take long to be copied. */
@@ -10,7 +12,7 @@ const METADATA_WEIGHT = 8;
 
 /** Collects finished files and hands them over, some at a time. */
 export class FinishedFiles {
-  readonly #taker: Pick<Taker, "known" | "onFinished">;
+  readonly #taker: Takes;
   /** By path: several ways may lead to the same file. */
   readonly #files = new Map<string, WatchedFile>();
   /** One name of each. */
@@ -19,7 +21,7 @@ export class FinishedFiles {
   #failure: Error | undefined;
   #areAllTaken = true;
 
-  constructor(taker: Pick<Taker, "known" | "onFinished">) {
+  constructor(taker: Takes) {
     this.#taker = taker;
   }
 
@@ -33,7 +35,10 @@ export class FinishedFiles {
     const other = this.#byFile.get(fileId);
     // Another name of a file is no capture of its own, unless its metadata are.
     const isSame = other?.metadataJson === metadataJson && other.path !== path;
-    if (isSame) return;
+    if (isSame) {
+      const reason = `another name of "${other.path}"`;
+      return this.#taker.onLeft?.(path, { verb: "pass", reason });
+    }
     this.#byFile.set(fileId, file);
     this.#files.set(path, file);
     this.#bytes += file.identity.size +

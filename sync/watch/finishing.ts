@@ -38,9 +38,11 @@ export interface FinishingOptions {
   log: OnceLog;
   /** By default as the file system needs it. */
   settleMs?: number | undefined;
-  aloneMs: number;
+  /** @default {60000} */
+  aloneMs?: number | undefined;
 }
 
+const ALONE_MS = 60_000;
 const SETTLE_MS = 2_000;
 /** The default where writers cannot be detected. */
 const BLIND_SETTLE_MS = 10_000;
@@ -61,30 +63,32 @@ export class Finishing {
     this.#sidecars = new SidecarReader(options.owners, options.log);
   }
 
-  /** Returns a file with its metadata if it is finished; else it is waited for. */
-  finish(candidate: Candidate): WatchedFile | undefined {
+  /** Returns a file with its metadata if it is finished; else why it is waited for. */
+  finish(candidate: Candidate): WatchedFile | string {
     const { place, name, identity } = candidate;
     const { filter, stability } = this.#options;
     const alone = filter.takesJson(place.name) ? undefined : captureOf(name);
     const { sidecar, wrong } = this.#sidecars.find(candidate);
     const isAlone = alone !== undefined;
+    const isOfAnother = isAlone && extname(alone) !== "";
+    const waitsFor = `waits for its capture "${alone}"`;
     if (!this.#isQuiet(candidate, { sidecar, isAlone })) {
       if (candidate.isRenamed && !isAlone) this.#hold(candidate, sidecar);
-      return undefined;
+      return isOfAnother ? waitsFor : "it has changed just now";
     }
-    if (alone !== undefined && extname(alone) !== "") {
-      this.#sayAlone(candidate, alone);
-      return undefined;
+    if (isOfAnother) {
+      this.#sayAlone(candidate, waitsFor);
+      return waitsFor;
     }
     try {
-      const metadataJson = isInUse(candidate)
-        ? undefined
-        : sidecar
+      const isBusy = isInUse(candidate);
+      const metadataJson = sidecar && !isBusy
         ? this.#sidecars.read(candidate)
         : "{}";
-      if (metadataJson === undefined) {
+      if (isBusy || metadataJson === undefined) {
         stability.again(place, this.#patience(candidate).waitMs);
-        return undefined;
+        const what = isBusy ? "it" : "its metadata";
+        return `somebody has ${what} open for writing`;
       }
       stability.forget(place);
       if (wrong) this.#sidecars.sayUnusable(candidate, wrong);
@@ -93,7 +97,7 @@ export class Finishing {
       return { path: candidate.path, identity, metadataJson, open };
     } catch (error) {
       this.#sayUnreadable(candidate, error as Error);
-      return undefined;
+      return (error as Error).message;
     }
   }
 
@@ -160,7 +164,7 @@ export class Finishing {
     },
   ): boolean {
     const { place, identity, isRenamed } = candidate;
-    const { stability, aloneMs } = this.#options;
+    const { stability, aloneMs = ALONE_MS } = this.#options;
     const files = sidecar ? [identity, sidecar] : [identity];
     const { waitMs, trustMs } = this.#patience(candidate);
     const atLeastMs = isAlone ? aloneMs : 0;
@@ -182,11 +186,11 @@ export class Finishing {
     return { waitMs, trustMs: waitMs + (tellsWriters ? 0 : CLOCKS_APART_MS) };
   }
 
-  #sayAlone({ place, path }: Candidate, capture: string): void {
+  #sayAlone({ place, path }: Candidate, waitsFor: string): void {
     this.#options.stability.forget(place);
     this.#options.log.warn(
       `alone in ${dirname(path)}`,
-      `"${path}" waits for its capture "${capture}", as others in its folder may: that is still to come, or was delivered without it; JSON files that a glob of --include names are captures themselves`,
+      `"${path}" ${waitsFor}, as others in its folder may: that is still to come, or was delivered without it; JSON files that a glob of --include names are captures themselves`,
     );
   }
 

@@ -10,6 +10,7 @@ import {
   type WatchedRoot,
   within,
 } from "./watched_root.ts";
+import type { FolderWatcherOptions, Left } from "./watcher_options.ts";
 
 /** Some files of one folder. */
 export interface FoundFiles {
@@ -27,6 +28,13 @@ export interface WalkOptions {
   flat?: boolean;
 }
 
+/** Options for {@linkcode FolderTree}. */
+export interface FolderTreeOptions
+  extends Pick<FolderWatcherOptions, "maxFolders" | "onLeft"> {
+  filter: CaptureFilter;
+  log: OnceLog;
+}
+
 /** A folder that was met. */
 interface KnownFolder {
   place: Place;
@@ -41,6 +49,8 @@ interface KnownFolder {
 const GRAIN_MS = 2_000;
 /** So many names are held and sorted at a time. */
 const SORTED = 10_000;
+/** How many folders are held in memory; others are left, which is said. */
+const MAX_FOLDERS = 200_000;
 /** How many files are found at a time. */
 const BATCH = 100;
 
@@ -52,9 +62,7 @@ const BATCH = 100;
  * each folder others get their turn, however many there are.
  */
 export class FolderTree {
-  readonly #filter: CaptureFilter;
-  readonly #log: OnceLog;
-  readonly #maxFolders: number;
+  readonly #options: FolderTreeOptions;
   /** By path. */
   readonly #known = new Map<string, KnownFolder>();
   readonly #polled = new Map<string, Place>();
@@ -64,11 +72,8 @@ export class FolderTree {
   /** What tells of the folders; without it all of them have to be polled. */
   events: FolderEvents | undefined;
 
-  /** @param maxFolders How many are held in memory; others are left, which is said. */
-  constructor(filter: CaptureFilter, log: OnceLog, maxFolders = 200_000) {
-    this.#filter = filter;
-    this.#log = log;
-    this.#maxFolders = maxFolders;
+  constructor(options: FolderTreeOptions) {
+    this.#options = options;
   }
 
   /** Whether there is a folder of which not everything is told. */
@@ -144,30 +149,26 @@ export class FolderTree {
     const path = pathOf(place);
     try {
       const folder = root.openFolder(place.name === "" ? "." : place.name);
-      this.#log.forget(path);
+      this.#options.log.forget(path);
       return folder;
     } catch (error) {
       this.drop(place);
-      if (!(error instanceof Deno.errors.NotFound)) {
-        const { message: reason } = error as Error;
-        this.#unreadable.set(path, { place, reason, count: 1 });
-        // No event says that it is gone, or may be looked through.
-        this.#polled.set(path, place);
-        this.#log.warn(path, `Cannot look through "${path}": ${reason}`);
-      }
-      return undefined;
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      // No event says that it is gone, or may be looked through.
+      this.#polled.set(path, place);
+      return void this.#cannotRead(place, error as Error);
     }
   }
 
   #isTooMany(place: Place): boolean {
-    if (this.#known.size < this.#maxFolders) return false;
-    if (this.#known.has(pathOf(place))) return false;
-    this.#log.warn(
+    const { maxFolders = MAX_FOLDERS } = this.#options;
+    const path = pathOf(place);
+    if (this.#known.size < maxFolders || this.#known.has(path)) return false;
+    this.#options.log.warn(
       `folders of ${place.root.path}`,
-      `Cannot look through all folders in "${place.root.path}": there are more than ${this.#maxFolders}, "${
-        pathOf(place)
-      }" is one of the others; remove some`,
+      `Cannot look through all folders in "${place.root.path}": there are more than ${maxFolders}, "${path}" is one of the others; remove some`,
     );
+    this.#leave(place, { verb: "pass", reason: "there are too many folders" });
     return true;
   }
 
@@ -186,17 +187,15 @@ export class FolderTree {
 
   #meetOddName(folder: Place, place: Place): void {
     const path = pathOf(folder);
-    const first = this.#unreadable.get(path) ??
-      { place, reason: "its name is not valid UTF-8", count: 0 };
+    const reason = "its name is not valid UTF-8";
+    const first = this.#unreadable.get(path) ?? { place, reason, count: 0 };
     this.#unreadable.set(path, { ...first, count: first.count + 1 });
-    sayOddName(this.#log, place);
+    sayOddName(this.#options.log, place);
+    this.#leave(place, { verb: "pass", reason });
   }
 
   /** Finds the files in a folder, and takes note of the folders in it. */
-  *#list(
-    known: KnownFolder,
-    folder: Folder,
-  ): Generator<FoundFiles, boolean> {
+  *#list(known: KnownFolder, folder: Folder): Generator<FoundFiles, boolean> {
     const { place } = known;
     const folders: string[] = [];
     let names: string[] = [];
@@ -205,8 +204,10 @@ export class FolderTree {
       for (const entries of folder.list()) {
         for (const { name, kind, isUtf8 } of entries) {
           const inside = within(place, name);
-          if (this.#filter.objection(inside.name, kind) !== undefined) continue;
-          if (!isUtf8) this.#meetOddName(place, inside);
+          const objection = this.#options.filter.objection(inside.name, kind);
+          if (objection !== undefined) {
+            this.#leave(inside, { verb: "pass", reason: objection });
+          } else if (!isUtf8) this.#meetOddName(place, inside);
           else (kind === "folder" ? folders : names).push(name);
         }
         if (names.length < SORTED) continue;
@@ -214,10 +215,7 @@ export class FolderTree {
         names = [];
       }
     } catch (error) {
-      const path = pathOf(place);
-      const { message: reason } = error as Error;
-      this.#unreadable.set(path, { place, reason, count: 1 });
-      this.#log.warn(path, `Cannot look through all of "${path}": ${reason}`);
+      this.#cannotRead(place, error as Error, "all of ");
       return false;
     }
     yield* inBatches({ place, folder, names });
@@ -225,6 +223,20 @@ export class FolderTree {
     for (const name of gone) this.drop(within(place, name));
     known.folders = folders.sort();
     return true;
+  }
+
+  #cannotRead(place: Place, { message: reason }: Error, what = ""): void {
+    const path = pathOf(place);
+    this.#unreadable.set(path, { place, reason, count: 1 });
+    this.#options.log.warn(
+      path,
+      `Cannot look through ${what}"${path}": ${reason}`,
+    );
+    this.#leave(place, { verb: "later", reason });
+  }
+
+  #leave(place: Place, why: Left): void {
+    this.#options.onLeft?.(pathOf(place), why);
   }
 }
 

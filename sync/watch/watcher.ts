@@ -56,13 +56,13 @@ export class FolderWatcher {
     this.#log = new OnceLog(options.log);
     this.roots = folders.map((path) => new WatchedRoot(path, options.log));
     this.#filter = new CaptureFilter(options);
-    this.#tree = new FolderTree(this.#filter, this.#log, options.maxFolders);
+    const [filter, log] = [this.#filter, this.#log];
+    this.#tree = new FolderTree({ ...options, filter, log });
     this.#candidates = new Candidates({
       ...options,
-      filter: this.#filter,
+      filter,
       stability: this.#stability,
-      log: this.#log,
-      aloneMs: options.aloneMs ?? 60_000,
+      log,
     });
     const { rescanMs = 300_000, pollMs = 3_000 } = options;
     this.#rescans = new RescanSchedule(rescanMs, rescanMs * FULL_RESCAN);

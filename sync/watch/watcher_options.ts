@@ -5,6 +5,12 @@ import type { WatchedFile } from "../spool/copies.ts";
 import type { FilterOptions } from "./capture_filter.ts";
 import type { TakenFile } from "./late_sidecars.ts";
 
+/** Why a file is not taken over: not yet (`later`), or not as it is (`pass`). */
+export interface Left {
+  verb: "later" | "pass";
+  reason: string;
+}
+
 /** Who knows files, and takes finished ones over. */
 export interface Taker {
   /** Tells of each whether it was taken over before, or could have been. */
@@ -23,6 +29,8 @@ export interface Taker {
   onLateSidecar?: (file: TakenFile, sidecar: FileIdentity) => void;
   /** Is told of each file that was delivered and is still there, and waited for. */
   onDelivered?: (file: SeenFile) => void | Promise<void>;
+  /** Is told of each file, or folder, that is left, whenever it is looked at. */
+  onLeft?: (path: string, why: Left) => void;
 }
 
 /** Options for `FolderWatcher`. */
@@ -61,7 +69,7 @@ export interface FolderWatcherOptions extends Taker, FilterOptions {
    *
    * @default {200000}
    */
-  maxFolders?: number;
+  maxFolders?: number | undefined;
   /** Is called when a watched folder that went is there again, or another one in its place. */
   onBack?: () => void;
   /** Is called every two seconds, and waited for. */

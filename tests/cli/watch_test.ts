@@ -166,52 +166,91 @@ Deno.test("run --watch takes only what --include, --exclude and sizes let throug
 
 Deno.test("run --dry-run lists what would be taken and why not the rest, and makes nothing", async () => {
   await using host = new Host(deadUrl());
-  const old = new Date(Date.now() - 60_000);
   for (
     const name of [
       ...["a.png", "a.png.json", "b.jpg", ".hidden", "big.png", "sub/c.png"],
       ...["alone.png.json", "download.png.part", "raw/d.png"],
+      ...["described.png", "described.png.json"],
     ]
-  ) {
-    const path = host.write(
-      `in/${name}`,
-      "x".repeat(name === "big.png" ? 9 : 1),
-    );
-    Deno.utimeSync(path, old, old);
-  }
-  host.write("in/new.png", "x");
+  ) host.write(`in/${name}`, "x".repeat(name === "big.png" ? 9 : 1));
   const dir = host.join("in");
-  Deno.symlinkSync(host.write("in/a.png", "x"), `${dir}/link.png`);
-  Deno.utimeSync(`${dir}/a.png`, old, old);
-  using _writer = Deno.openSync(`${dir}/sub/c.png`, { append: true });
+  const soon = new Date(Date.now() + 60_000);
+  Deno.utimeSync(host.write("in/new.png", "x"), soon, soon);
+  Deno.symlinkSync(`${dir}/a.png`, `${dir}/link.png`);
+  Deno.linkSync(`${dir}/a.png`, `${dir}/same.png`);
+  const writers = ["sub/c.png", "described.png.json"]
+    .map((name) => Deno.openSync(`${dir}/${name}`, { append: true }));
   const { code, stdout, stderr } = await host.run(
     ...["run", "--dry-run", "--watch", dir, "--watch", host.join("later")],
-    ...["--exclude=raw", "--exclude=*.jpg", "--max-size=8"],
+    ...["--exclude=raw", "--exclude=*.jpg", "--max-size=8", "--settle=0"],
   );
+  writers.forEach((file) => file.close());
   assertEquals([code, stderr], [0, ""]);
   const linux = Deno.build.os === "linux";
   assertEquals(
     stdout.trimEnd().split("\n").sort(),
     [
-      `${linux ? 1 : 2} would be taken now, ${linux ? 3 : 2} later, 7 not`,
+      `${linux ? 1 : 3} would be taken now, ${linux ? 4 : 2} later, 9 not`,
       `later  ${dir}/alone.png.json: waits for its capture "alone.png"`,
       `later  ${dir}/new.png: it has changed just now`,
-      ...linux
-        ? [`later  ${dir}/sub/c.png: somebody has it open for writing`]
-        : [],
       `later  Cannot find the folder "${host.join("later")}", waiting for it`,
       `pass   ${dir}/.hidden: hidden`,
       `pass   ${dir}/a.png.json: the metadata of "a.png"`,
       `pass   ${dir}/b.jpg: excluded by "*.jpg"`,
       `pass   ${dir}/big.png: larger than 8 bytes`,
+      `pass   ${dir}/described.png.json: the metadata of "described.png"`,
       `pass   ${dir}/download.png.part: named like a file that is not finished`,
       `pass   ${dir}/link.png: a symbolic link`,
       `pass   ${dir}/raw: excluded by "raw"`,
+      `pass   ${dir}/same.png: another name of "${dir}/a.png"`,
       `take   ${dir}/a.png`,
-      ...linux ? [] : [`take   ${dir}/sub/c.png`],
+      ...linux
+        ? [
+          `later  ${dir}/described.png: somebody has its metadata open for writing`,
+          `later  ${dir}/sub/c.png: somebody has it open for writing`,
+        ]
+        : [`take   ${dir}/described.png`, `take   ${dir}/sub/c.png`],
     ].sort(),
   );
   assert(!names(host.join(".")).includes("data"));
+});
+
+Deno.test("run --dry-run takes a copy that kept the time of its original for new, as run does", async () => {
+  await using host = new Host(deadUrl());
+  Deno.utimeSync(host.write("in/a.png"), 0, 0);
+  const dir = host.join("in");
+  const { stdout } = await host.run("run", "--dry-run", "--watch", dir);
+  assertStringIncludes(
+    stdout,
+    `later  ${dir}/a.png: it has changed just now\n0 would be taken now, 1 later, 0 not\n`,
+  );
+});
+
+Deno.test("run --dry-run compares content in doubt, and records nothing of what it finds", async () => {
+  await using host = new Host(deadUrl());
+  const dir = host.join("in");
+  const [small, large] = [
+    host.write("in/small.png", "x"),
+    host.write("in/large.png", "xx"),
+  ];
+  await using agent = await watch(host, "--copy-up-to=1");
+  const paths = () => {
+    using queue = host.queue();
+    return queue.getPending().map(({ filepath }) => filepath).sort();
+  };
+  await eventually("both are queued", () => paths().length === 2);
+  await stop(agent);
+  Deno.utimeSync(small, 0, 0);
+  Deno.renameSync(large, `${dir}/renamed.png`);
+  const { stdout } = await host.run(
+    ...["run", "--dry-run", "--settle=0", "--watch", dir],
+  );
+  assertEquals(stdout.trimEnd().split("\n").sort(), [
+    "0 would be taken now, 0 later, 2 not",
+    `pass   ${dir}/renamed.png: queued before`,
+    `pass   ${small}: queued before`,
+  ]);
+  assertEquals(paths(), [large, small]);
 });
 
 Deno.test({
@@ -220,10 +259,9 @@ Deno.test({
   async fn() {
     await using host = new Host(deadUrl());
     const path = host.write(`in/${"d/".repeat(200)}a.png`);
-    Deno.utimeSync(path, 0, 0);
     const { stdout } = await host.inShell(
       'ulimit -n 100; exec "$@"',
-      ...["run", "--dry-run", "--watch", host.join("in")],
+      ...["run", "--dry-run", "--settle=0", "--watch", host.join("in")],
     );
     assertEquals(
       stdout,
