@@ -33,7 +33,15 @@ export class Delivery {
 
   constructor(options: DeliveryParts) {
     this.#options = options;
-    this.#prefetch = new Prefetch(options.queue);
+    const { queue, spool } = options;
+    this.#prefetch = new Prefetch({
+      claim: (...how) => {
+        // Copies that cannot be read would only be put off.
+        spool?.assertReachable();
+        return queue.claim(...how);
+      },
+      complete: (completions) => queue.complete(completions),
+    });
   }
 
   /**
@@ -145,11 +153,22 @@ export class Delivery {
         ...this.#knownOf(capture),
       });
       reached("answered");
+      const isLocal = result.status === null && capture.spooled;
+      if (isLocal && !this.#canReachSpool()) return outcomes.release(capture);
       await outcomes.handle(capture, result, { startedMs, signal: abort });
     } catch (error) {
       if (signal.aborted) return outcomes.release(capture);
       await outcomes.handleError(capture, error, abort);
     }
+  }
+
+  /** What fails while copies cannot be reached says nothing of captures or the server. */
+  #canReachSpool(): boolean {
+    const { spool, patience } = this.#options;
+    return patience.try(() => {
+      spool?.assertReachable();
+      return true;
+    }) ?? false;
   }
 
   #pathOf({ id, filepath, spooled }: QueuedCapture): string {

@@ -1,4 +1,5 @@
 import type { Log } from "../host/log.ts";
+import { UnreachableError } from "../host/reach.ts";
 import { hasFault } from "../queue/sqlite.ts";
 
 /** After this long without trouble it is logged anew, in milliseconds. */
@@ -6,13 +7,19 @@ const NEW_AFTER_MS = 60_000;
 
 /** Whether a queue that cannot be used now may be usable later without anybody mending it. */
 export function canPass(error: unknown): boolean {
-  return hasFault(error, "busy") || hasFault(error, "full");
+  return hasFault(error, "busy") || hasFault(error, "full") ||
+    error instanceof UnreachableError;
 }
 
-/** Waits for a queue that another process holds locked, or whose disk is full: said once. */
+/**
+ * Waits for a queue that another process holds locked, whose disk is full, or that
+ * cannot be reached: said once.
+ */
 export class Patience {
   readonly #log: Log;
   #metAtMs = -Infinity;
+  /** Whether the queue or its spool could not be reached when they were looked for last. */
+  #isAway = false;
 
   constructor(log: Log) {
     this.#log = log;
@@ -36,9 +43,25 @@ export class Patience {
 
   /** Logs the trouble, unless it was logged already. */
   met(trouble: unknown, awaited = "the queue"): void {
+    if (trouble instanceof UnreachableError) return this.#away(trouble);
     const isNew = performance.now() - this.#metAtMs > NEW_AFTER_MS;
     this.#metAtMs = performance.now();
     const { message } = trouble as Error;
     if (isNew) this.#log("warn", `Waiting for ${awaited}: ${message}`);
+  }
+
+  /** Queue and spool were found where they belong. */
+  reached(): void {
+    if (this.#isAway) {
+      this.#log("info", "The data directory can be reached again");
+    }
+    this.#isAway = false;
+  }
+
+  #away({ message }: Error): void {
+    if (!this.#isAway) {
+      this.#log("warn", `Waiting for the data directory: ${message}`);
+    }
+    this.#isAway = true;
   }
 }

@@ -5,12 +5,14 @@ const AHEAD_MS = 100;
 /** So many are claimed together at most, unless still more are sent at a time. */
 const MAX_CLAIM = 128;
 
+type Claims = Pick<UploadQueue, "claim" | "complete">;
+
 /**
  * The captures that are claimed and not begun. A claim costs a commit for however
  * many: the faster they are begun, the more are claimed together.
  */
 export class Prefetch {
-  readonly #queue: UploadQueue;
+  readonly #queue: Claims;
   readonly #now: () => number;
   #claimed: QueuedCapture[] = [];
   /** How many were claimed together the last time, and when. */
@@ -19,7 +21,7 @@ export class Prefetch {
 
   /** @param now A clock that never jumps, in milliseconds. */
   constructor(
-    queue: UploadQueue,
+    queue: Claims,
     now: () => number = () => performance.now(),
   ) {
     this.#queue = queue;

@@ -15,7 +15,7 @@ const LOOK_MS = 2_000;
  * @param options `onChange` is called once at the start, too.
  */
 export async function watchQueue(
-  { queue, patience }: AgentParts,
+  { queue, spool, patience }: AgentParts,
   { onChange, signal }: { onChange: () => void; signal: AbortSignal },
 ): Promise<void> {
   const touches = touchesOf(agentLockPath(queue.path), signal);
@@ -23,6 +23,8 @@ export async function watchQueue(
   while (!signal.aborted) {
     patience.try(() => {
       const version = queue.dataVersion();
+      spool?.assertReachable();
+      patience.reached();
       if (version === seen) return;
       onChange();
       seen = version;

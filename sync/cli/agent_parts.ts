@@ -2,7 +2,7 @@ import { SyncAgent, type SyncAgentOptions } from "../agent/agent.ts";
 import { isServerUrl, type Settings } from "./config.ts";
 import { join, SEPARATOR } from "@std/path";
 import { counted } from "../host/counted.ts";
-import { exists } from "../host/files.ts";
+import { isAbsence } from "../host/files.ts";
 import { openFolder } from "../host/folder.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
@@ -174,7 +174,7 @@ function cleaner(
     // Files of a folder that is not mounted are not gone.
     const away = watch.filter(isEmpty).map((root) => join(root, SEPARATOR));
     const isThere = (path: string) =>
-      exists(path) || away.some((root) => path.startsWith(root));
+      !isGone(path) || away.some((root) => path.startsWith(root));
     try {
       queue.pruneHistory(keepHistoryMs, isThere);
       const lost = queue.forgetOverwritten();
@@ -185,6 +185,16 @@ function cleaner(
       failed(error as Error);
     }
   };
+}
+
+/** Whether nothing is at a path for sure: what is forgotten would be sent again. */
+function isGone(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return false;
+  } catch (error) {
+    return isAbsence(error);
+  }
 }
 
 function isEmpty(path: string): boolean {

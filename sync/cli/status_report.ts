@@ -52,10 +52,17 @@ export async function readReport(
   };
 }
 
-/** Finds out what is judged of them. */
+/**
+ * Finds out what is judged of them.
+ *
+ * @throws {Error} if queue or spool cannot be used now: then nothing is sent, however
+ * well the rest looks.
+ */
 export function readFacts(sources: ReportSources, running: boolean): Facts {
   const { settings, look, service = null } = sources;
   const queue = look?.queue;
+  queue?.dataVersion();
+  look?.spool?.assertReachable();
   const known = queue?.getAgentState();
   // What an agent said holds while it runs.
   const said = running ? known : undefined;
@@ -97,7 +104,7 @@ export function readFacts(sources: ReportSources, running: boolean): Facts {
       maxBytes: Number.isFinite(maxSpoolBytes) ? maxSpoolBytes : null,
       freeBytes: queue ? freeBytes(dirname(path)) : null,
       minFreeBytes,
-      orphans: look?.spool?.orphans() ?? 0,
+      orphans: look?.spool?.orphans.count ?? 0,
     },
     folders: JSON.parse(said?.folders ?? "[]"),
     database: {

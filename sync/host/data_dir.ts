@@ -45,7 +45,7 @@ export function objectionToWriting(path: string): string | null {
     probe(path);
     return null;
   } catch (error) {
-    return reasonOf(path, error);
+    return obstacleTo(path, error);
   }
 }
 
@@ -109,14 +109,14 @@ function naming<T>(path: string, act: () => T): T {
     return act();
   } catch (cause) {
     throw new Error(
-      `Cannot use the data directory "${path}": ${reasonOf(path, cause)}`,
+      `Cannot use the data directory "${path}": ${obstacleTo(path, cause)}`,
       { cause },
     );
   }
 }
 
-/** What a person can do something about, where the system's own words do not say it. */
-function reasonOf(path: string, error: unknown): string {
+/** What is in the way of using a directory, and what to do about it, where the system's own words do not say it. */
+export function obstacleTo(path: string, error: unknown): string {
   try {
     const found = nearest(path);
     assertDirectory(found.path, found.info);
@@ -126,7 +126,7 @@ function reasonOf(path: string, error: unknown): string {
     const { message, code } = error as Error & { code?: string };
     // One that this user may use is not in the way: the message names what is.
     const isUsable = POSIX && (found.info.mode! & 0o700) === 0o700;
-    if (code === "EACCES" && isUsable) return message;
+    if (code === "EACCES" && isUsable) return closedIn(found.path) ?? message;
     return OBSTACLES[code ?? ""]?.(found.path) ?? message;
   } catch (obstacle) {
     return (obstacle as Error).message;
@@ -135,13 +135,31 @@ function reasonOf(path: string, error: unknown): string {
 
 /** What keeps this user from using a folder, and what to do about it, by the system's names. */
 const OBSTACLES: Readonly<Record<string, (folder: string) => string>> = {
-  EACCES: (folder) =>
-    `this user may not read and write "${folder}", expected mode 700`,
+  EACCES: (folder) => expectedMode(folder, 0o700),
   EPERM: (folder) =>
     `nothing can be made in "${folder}" whatever its mode (EPERM), expected a directory that can be written to: "chattr -i" where "lsattr -d" shows an "i"`,
   EROFS: (folder) =>
     `"${folder}" is on a file system that is mounted read-only (EROFS), expected one that can be written to: "mount -o remount,rw", and see "dmesg" for why`,
 };
+
+/** Says which of these paths this user may not use by its mode; `undefined` if none. */
+export function closedOf(paths: string[]): string | undefined {
+  for (const path of POSIX ? paths : []) {
+    const info = statIfThere(path);
+    const mode = info?.isDirectory ? 0o700 : 0o600;
+    if (info && (info.mode! & mode) !== mode) return expectedMode(path, mode);
+  }
+}
+
+function closedIn(dir: string): string | undefined {
+  return closedOf(matching(dir, OUR_NAMES));
+}
+
+function expectedMode(path: string, mode: number): string {
+  return `this user may not read and write "${path}", expected mode ${
+    mode.toString(8)
+  }`;
+}
 
 /** A path, or the lowest folder on the way to it that there is, as far as this user can see. */
 function nearest(path: string): { path: string; info: Deno.FileInfo } {

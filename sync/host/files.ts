@@ -77,6 +77,12 @@ export function isFolder(path: string): boolean {
   }
 }
 
+/** Whether an error says that nothing is at a path; all others say nothing of that. */
+export function isAbsence(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound ||
+    error instanceof Deno.errors.NotADirectory;
+}
+
 /** Whether anything is at this path, even a link that leads nowhere. */
 export function exists(path: string): boolean {
   try {

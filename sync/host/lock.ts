@@ -1,6 +1,6 @@
 import { deadline } from "@std/async/deadline";
 import { dirname } from "@std/path";
-import { assertOwn } from "./data_dir.ts";
+import { assertOwn, closedOf } from "./data_dir.ts";
 import { statIfThere } from "./files.ts";
 import { openPrivate } from "./private_files.ts";
 
@@ -107,13 +107,24 @@ async function tryLock(file: LockFile): Promise<Deno.FsFile | undefined> {
 
 /** @throws {Error} if it cannot be opened, or belongs to another user. */
 function open(path: string): Deno.FsFile {
-  const file = openPrivate(path);
+  const file = openOrExplain(path);
   try {
     assertOwn(path);
     return file;
   } catch (error) {
     file.close();
     throw error;
+  }
+}
+
+function openOrExplain(path: string): Deno.FsFile {
+  try {
+    return openPrivate(path);
+  } catch (cause) {
+    const isClosed = cause instanceof Deno.errors.PermissionDenied;
+    const closed = isClosed ? closedOf([path]) : undefined;
+    if (closed === undefined) throw cause;
+    throw new Error(`Cannot lock "${path}": ${closed}`, { cause });
   }
 }
 

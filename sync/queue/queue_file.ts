@@ -1,6 +1,8 @@
 import { dirname, resolve } from "@std/path";
 import { fileSize } from "../host/files.ts";
+import { closedOf } from "../host/data_dir.ts";
 import { createPrivateDir, createPrivateFile } from "../host/private_files.ts";
+import { identityAt, UnreachableError } from "../host/reach.ts";
 import { Ballast } from "./ballast.ts";
 import { CopyToLook } from "./copy_to_look.ts";
 import { assertQueue, prepareSchema } from "./migrate.ts";
@@ -63,7 +65,7 @@ export class QueueFile implements Disposable {
     [this.database, this.sql] = looksOnly
       ? this.#openToLook(options)
       : this.#open(options);
-    this.#identity = identityOf(path);
+    this.#identity = identityAt(path);
     if (looksOnly) return;
     this.#ballast?.take();
     if (this.#ballast?.isHeld === false && this.#ballast.isNeeded) {
@@ -77,21 +79,26 @@ export class QueueFile implements Disposable {
    *
    * @throws {DatabaseError} if another file took this one's name meanwhile: a process
    * that opens the queue now would not find these captures.
+   * @throws {UnreachableError} if nobody can tell now; nothing is done then.
    */
   append<T>(body: (sql: Statements) => T): T {
-    const result = this.#transaction(body);
     this.assertInPlace();
+    const result = this.#transaction(body);
+    try {
+      this.assertInPlace();
+    } catch (error) {
+      // They are in the queue: whoever was told otherwise would add them again.
+      if (!(error instanceof UnreachableError)) throw error;
+    }
     return result;
   }
 
-  /** @throws {DatabaseError} if the file was removed, or another one took its name. */
+  /** @throws {DatabaseError | UnreachableError} if the file is not in its place, or nobody can tell now. */
   assertInPlace(): void {
-    if (identityOf(this.path) === this.#identity) return;
-    const found = `"${this.path}" was removed or replaced meanwhile`;
-    throw new DatabaseError(
-      `Cannot go on with this queue: ${found}; open it again`,
-      { fault: "replaced", cause: found },
-    );
+    if (identityAt(this.path) === this.#identity) return;
+    const cause = `"${this.path}" was removed or replaced meanwhile`;
+    const message = `Cannot go on with this queue: ${cause}; open it again`;
+    throw new DatabaseError(message, { fault: "replaced", cause });
   }
 
   /**
@@ -99,6 +106,7 @@ export class QueueFile implements Disposable {
    *
    * @throws {DatabaseError} if the file was removed or replaced: the spool beside it
    * may be another one, whose lack of a copy says nothing of this queue's captures.
+   * @throws {UnreachableError} if nobody can tell now.
    */
   write<T>(body: (sql: Statements) => T): T {
     this.assertInPlace();
@@ -216,7 +224,7 @@ function open(
       throw error;
     }
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = obstacleOf(path, cause);
     const message = `Cannot open the queue "${path}": ${reason}`;
     throw cause instanceof DatabaseError
       ? new DatabaseError(message, { fault: cause.fault, cause })
@@ -232,12 +240,9 @@ function inspect(path: string, options: OpenDatabaseOptions): void {
   assertQueue(database);
 }
 
-/** Tells the file of this name from all others; `undefined` if it cannot be reached. */
-function identityOf(path: string): string | undefined {
-  try {
-    const { dev, ino } = Deno.statSync(path);
-    return `${dev} ${ino}`;
-  } catch {
-    return undefined;
-  }
+/** Why it cannot be opened: SQLite does not tell of a mode. */
+function obstacleOf(path: string, cause: unknown): string {
+  const files = ["", "-wal", "-shm"].map((suffix) => path + suffix);
+  const closed = hasFault(cause, "other") ? closedOf(files) : undefined;
+  return closed ?? (cause as Error).message;
 }

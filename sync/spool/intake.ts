@@ -118,11 +118,13 @@ export class Intake {
    *
    * @returns Those that were not taken: they are gone, or others by now.
    * @throws {NoRoomError} if there is no room for their rows: then none is taken over.
+   * @throws {UnreachableError} if queue or spool cannot be reached now: likewise.
    */
   async addWatched(
     files: WatchedFile[],
     options: CopyWatchedOptions = {},
   ): Promise<WatchedFile[]> {
+    this.#spool.assertReachable();
     this.#spool.occupants.enter();
     const taken: Taken[] = [];
     const left: WatchedFile[] = [];

@@ -53,7 +53,11 @@ export class Occupants implements Disposable {
 
   [Symbol.dispose](): void {
     if (!this.#own) return;
-    if (this.#isDone) removeIfThere(this.#own.path);
+    try {
+      if (this.#isDone) removeIfThere(this.#own.path);
+    } catch {
+      // It cannot be reached: the next agent looks for what was left unfinished.
+    }
     this.#own.file.close();
     this.#own = undefined;
   }

@@ -2,18 +2,25 @@ import { dirname, join } from "@std/path";
 import { CaptureFileError } from "../capture/errors.ts";
 import { assertOwn } from "../host/data_dir.ts";
 import { freeBytes } from "../host/disk_space.ts";
-import { exists, removeIfThere, statIfThere, syncDir } from "../host/files.ts";
+import {
+  exists,
+  isAbsence,
+  removeIfThere,
+  statIfThere,
+  syncDir,
+} from "../host/files.ts";
 import { type Folder, openFolder } from "../host/folder.ts";
 import type { OpenedFile } from "../host/opened_file.ts";
-import { createPrivateDir, writeFileDurably } from "../host/private_files.ts";
+import { createPrivateDir } from "../host/private_files.ts";
+import { identityAt } from "../host/reach.ts";
 import { Occupants } from "./occupants.ts";
+import { Orphans } from "./orphans.ts";
 import { copyPrivately } from "./private_copy.ts";
 import { RecordLog, type SpoolRecord } from "./record_log.ts";
 
 export type { SpoolRecord } from "./record_log.ts";
 
-/** Directory of files that belong to no capture but may be the only copy. */
-const ORPHANS = "orphans";
+const RECORDS = "records.jsonl";
 /** The suffix of copies that are not complete. */
 const PART = ".part";
 /** Up to this size removing is faster than starting another thread, in bytes. */
@@ -37,6 +44,7 @@ const SHARD = /^[0-9a-f]{2}$/;
 export class Spool implements Disposable {
   readonly dir: string;
   readonly occupants: Occupants;
+  readonly orphans: Orphans;
   readonly #log: RecordLog;
 
   /**
@@ -45,10 +53,16 @@ export class Spool implements Disposable {
    */
   constructor(dir: string) {
     this.dir = dir;
-    this.#log = new RecordLog(join(dir, "records.jsonl"));
+    this.#log = new RecordLog(join(dir, RECORDS));
+    this.orphans = new Orphans(join(dir, "orphans"));
     this.occupants = new Occupants(join(dir, "in-use"));
     createPrivateDir(dir);
     assertOwn(dir);
+  }
+
+  /** @throws {UnreachableError} if nobody may look into it now, or its disk does not answer. */
+  assertReachable(): void {
+    identityAt(join(this.dir, RECORDS));
   }
 
   /** Whether an entry can have this id. */
@@ -143,10 +157,14 @@ export class Spool implements Disposable {
    */
   async discard(id: string, size: number | null): Promise<void> {
     const path = this.pathOf(id);
-    if (size !== null && size <= SMALL_BYTES) return removeIfThere(path);
-    await Deno.remove(path).catch((error) => {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    });
+    try {
+      if (size !== null && size <= SMALL_BYTES) return removeIfThere(path);
+      await Deno.remove(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return;
+      this.occupants.leaveUnfinished();
+      throw error;
+    }
   }
 
   /** The records of all entries, and of some that are gone; some at a time. */
@@ -183,13 +201,15 @@ export class Spool implements Disposable {
     }
   }
 
-  /** How many bytes an entry has; `undefined` if it is not there. */
+  /** How many bytes an entry has; `undefined` if it is not there. Throws if that cannot be told now. */
   sizeOf(id: string): number | undefined {
+    if (!this.canHold(id)) return undefined;
     try {
       const { isFile, size } = Deno.lstatSync(this.pathOf(id));
       return isFile ? size : undefined;
-    } catch {
-      return undefined;
+    } catch (error) {
+      if (isAbsence(error)) return undefined;
+      throw error;
     }
   }
 
@@ -204,23 +224,7 @@ export class Spool implements Disposable {
    * @param record Kept beside it, if it is known.
    */
   setAside(id: string, record?: SpoolRecord): void {
-    const dir = join(this.dir, ORPHANS);
-    createPrivateDir(dir);
-    if (record) {
-      const text = new TextEncoder().encode(JSON.stringify(record));
-      writeFileDurably(join(dir, `${id}.json`), text);
-    }
-    Deno.renameSync(this.pathOf(id), join(dir, id));
-  }
-
-  /** How many files were set aside. */
-  orphans(): number {
-    try {
-      return [...Deno.readDirSync(join(this.dir, ORPHANS))]
-        .filter(({ name }) => !name.endsWith(".json")).length;
-    } catch {
-      return 0;
-    }
+    this.orphans.take(this.pathOf(id), id, record);
   }
 
   /** How many bytes the spool's disk has left for this user. */

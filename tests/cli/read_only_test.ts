@@ -131,7 +131,10 @@ Deno.test(
     for (const args of [["list"], ["enqueue", host.join("a.png")]]) {
       const { code, stderr } = await host.run(...args);
       assertEquals(code, 1);
-      assertStringIncludes(stderr, `"${dataDir}/queue.db": unable to open`);
+      assertStringIncludes(
+        stderr,
+        `this user may not read and write "${dataDir}/queue.db", expected mode 600`,
+      );
     }
   },
 );

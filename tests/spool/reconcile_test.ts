@@ -131,7 +131,7 @@ Deno.test("an entry without a record that is old is set aside, never deleted", a
   const id = await scene.unrecorded();
   assertEquals(await scene.reconcile({ days: 1 }), { ...NOTHING, orphaned: 1 });
   assertEquals(scene.spooled(), [`/orphans/${id}`]);
-  assertEquals(scene.spool.orphans(), 1);
+  assertEquals(scene.spool.orphans.count, 1);
   assertEquals(scene.queue.getStats().pending, 0);
   assertStringIncludes(scene.logged.join("\n"), 'folder "orphans"');
   assertEquals(await scene.reconcile(), NOTHING);

@@ -191,7 +191,7 @@ Deno.test("Spool.ids() removes what was half copied long ago, and leaves alone w
 Deno.test("Spool.setAside() keeps an entry, with its record if it has one, and orphans() counts it", async () => {
   await using scene = new Scene();
   const { spool } = scene;
-  assertEquals(spool.orphans(), 0);
+  assertEquals(spool.orphans.count, 0);
   for (const id of [ID, OTHER_ID]) await scene.add(id);
   spool.setAside(ID, recordOf(ID));
   spool.setAside(OTHER_ID);
@@ -202,7 +202,7 @@ Deno.test("Spool.setAside() keeps an entry, with its record if it has one, and o
   ]);
   const kept = scene.dir.join("spool", "orphans", `${ID}.json`);
   assertEquals(JSON.parse(Deno.readTextFileSync(kept)), recordOf(ID));
-  assertEquals(spool.orphans(), 2);
+  assertEquals(spool.orphans.count, 2);
 });
 
 Deno.test("Spool.isInTheMaking() goes by the time that nobody can set, and by no clock that was set back", async () => {

@@ -1,0 +1,26 @@
+import { dirname } from "@std/path";
+import { obstacleTo } from "./data_dir.ts";
+
+/** What this program keeps cannot be reached now: that says nothing of whether it is there. */
+export class UnreachableError extends Error {
+  override name = "UnreachableError";
+}
+
+/**
+ * Tells what is at a path from all else; `undefined` if nothing is there.
+ *
+ * @throws {UnreachableError} if that cannot be told: permission was taken away, a
+ * network's disk does not answer.
+ */
+export function identityAt(path: string): string | undefined {
+  try {
+    const { dev, ino } = Deno.statSync(path);
+    return `${dev} ${ino}`;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return undefined;
+    const obstacle = obstacleTo(dirname(path), cause);
+    throw new UnreachableError(`Cannot reach "${path}": ${obstacle}`, {
+      cause,
+    });
+  }
+}
