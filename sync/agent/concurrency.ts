@@ -20,11 +20,11 @@ const MAX_PATIENCE = 64;
 
 /**
  * How many captures to send at a time: as many as bring more captures per
- * second, and fewer after the server has refused some.
+ * second, and one after the server could not be used: it is not stampeded then.
  *
  * A level is doubled, and kept if a twentieth more gets through; else it
- * falls back, and the next try comes later each time. A refusal halves it. Only
- * times in which every place was taken count: with little to do nothing changes.
+ * falls back, and the next try comes later each time. Only times in which every
+ * place was taken count: with little to do nothing changes.
  */
 export class Concurrency {
   readonly #max: number;
@@ -67,7 +67,7 @@ export class Concurrency {
 
   /** The server could not be used, or asked for less. */
   refused(): void {
-    this.#limit = Math.max(Math.floor(this.#limit / 2), 1);
+    this.#limit = 1;
     this.#before = undefined;
     this.#wait = this.#patience;
     this.#newWindow(undefined);

@@ -79,8 +79,6 @@ export class Throttle {
   #failedProbes = 0;
   /** Whether captures were delivered although the health page says otherwise. */
   #healthIsWrong = false;
-  /** How many may be in flight after a wait: one, and one more with every eight deliveries. */
-  #allowed = Infinity;
 
   constructor(options: ThrottleOptions = {}) {
     const { concurrency: max = 32, now = () => performance.now() } = options;
@@ -116,7 +114,7 @@ export class Throttle {
     if (this.#mode === "waiting") return 0;
     if (this.#mode === "trying") return this.#trials.limit;
     if (this.#spacing.ms > 0 || this.refusals.areOpen) return 1;
-    return Math.min(this.#concurrency.limit, Math.floor(this.#allowed));
+    return this.#concurrency.limit;
   }
 
   /** How long to wait still, in milliseconds. */
@@ -139,11 +137,9 @@ export class Throttle {
     if (this.#mode === "trying") {
       this.#mode = "flowing";
       this.#healthIsWrong = this.#failedProbes > 0;
-      this.#allowed = 1;
     }
     this.#failedProbes = 0;
     this.#level = Math.max(this.#level - TRUST, 0);
-    this.#allowed += TRUST;
     this.#trials.delivered();
     this.#become("ready", null);
     this.#spacing.delivered();
@@ -231,7 +227,6 @@ export class Throttle {
     const waitMs = longestMs * (1 - this.#random() / 2);
     this.#wait(Math.max(waitMs, this.#minWaitMs), probes);
     this.#level = Math.min(this.#level + 1, maxLevel);
-    this.#allowed = 1;
     this.#concurrency.refused();
   }
 

@@ -102,16 +102,19 @@ Deno.test("Throttle takes the refusals of captures that were in flight together 
   assertEquals(throttle.waitMs, 600_000);
 });
 
-Deno.test("Throttle allows one capture after a delivered trial, and one more with every eight", () => {
-  const { throttle, waitOut } = throttleAt();
+Deno.test("Throttle sends one capture at a time after a delivered trial, then more as they get through", () => {
+  const { clock, throttle, waitOut } = throttleAt();
   throttle.failed("down", "Connection refused");
   waitOut();
-  const allowed: number[] = [];
-  for (let delivered = 1; delivered <= 9; delivered++) {
+  const limits: number[] = [];
+  for (let delivered = 1; delivered <= 500; delivered++) {
+    clock.nowMs += 100 / throttle.limit;
     throttle.delivered(FRESH);
-    allowed.push(throttle.limit);
+    limits.push(throttle.limit);
   }
-  assertEquals(allowed, [1, 1, 1, 1, 1, 1, 1, 2, 2]);
+  assertEquals(limits.slice(0, 16), Array(16).fill(1));
+  assertEquals(Math.max(...limits), 32);
+  assertEquals(limits, limits.toSorted((a, b) => a - b));
   assertEquals([throttle.standing.state, throttle.standing.reason], [
     "ready",
     null,
