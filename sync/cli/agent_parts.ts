@@ -6,12 +6,13 @@ import { isAbsence } from "../host/files.ts";
 import { openFolder } from "../host/folder.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
+import { UnreachableError } from "../host/reach.ts";
 import { UsageError } from "./arguments.ts";
-import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
+import type { QueuedCapture } from "../queue/queue.ts";
 import { reconcileSpool } from "../spool/reconcile.ts";
 import { CaptureUploader, type Readiness } from "../upload/uploader.ts";
-import type { FolderStanding } from "../watch/folder_standing.ts";
 import { openerIn } from "../watch/watched_root.ts";
+import { FolderReports } from "./folder_reports.ts";
 import { originals } from "./originals.ts";
 import type { Store } from "./store.ts";
 import type { TokenSource } from "./token.ts";
@@ -19,8 +20,6 @@ import { createWatcher } from "./watching.ts";
 
 /** How often old history and dead records are looked for, in milliseconds. */
 const CLEAN_EVERY_MS = 60_000;
-/** How often it is looked how the folders stand, in milliseconds. */
-const TELL_EVERY_MS = 2_000;
 
 /**
  * Returns the uploader that the settings ask for.
@@ -97,9 +96,8 @@ export function createAgent(
     onBack: () => agent.hurry(),
   });
   const clean = cleaner(settings, store, log);
-  const tellFolders = watches
-    ? folderTeller(queue, () => watcher.standing())
-    : () => {};
+  const standing = () => watcher.standing();
+  const folders = new FolderReports(standing, { queue, log });
   // While a file is sent from where it is, its content does not tell whether it was
   // written over.
   const lookAgain = ({ filepath, watched, spooled }: QueuedCapture) => {
@@ -109,7 +107,7 @@ export function createAgent(
     ...rest,
     onTurn: () => {
       onTurn?.();
-      tellFolders();
+      if (watches) folders.turn();
       clean();
     },
     queue,
@@ -132,30 +130,18 @@ export function createAgent(
       return capture.watched && !capture.spooled;
     },
     onFailed: lookAgain,
-    ...(watches && watch.length > 0 && { watcher }),
+    ...(watches && watch.length > 0 && {
+      watcher: {
+        scan: () => watcher.scan(),
+        run: (signal, onReady) =>
+          watcher.run(signal, () => {
+            folders.ready();
+            onReady?.();
+          }),
+      },
+    }),
   });
   return agent;
-}
-
-/** Returns what tells other processes how the watched folders stand. */
-function folderTeller(
-  queue: UploadQueue,
-  standing: () => FolderStanding[],
-): () => void {
-  let told = "";
-  let notBefore = 0;
-  return () => {
-    if (performance.now() < notBefore) return;
-    notBefore = performance.now() + TELL_EVERY_MS;
-    const now = JSON.stringify(standing());
-    if (now === told) return;
-    try {
-      queue.setAgentState({ folders: now });
-      told = now;
-    } catch {
-      // The queue is locked, or the disk full: the agent says so, and the next turn comes.
-    }
-  };
 }
 
 /** Returns what keeps the spool's records and the history from growing for ever. */
@@ -165,8 +151,11 @@ function cleaner(
   log: Log,
 ): () => void {
   let notBefore = 0;
-  const failed = ({ message }: Error) =>
-    log("warn", `Cannot clean up: ${message}`);
+  const failed = (error: Error) => {
+    // The agent waits for it, and says so.
+    if (error instanceof UnreachableError) return;
+    log("warn", `Cannot clean up: ${error.message}`);
+  };
   return () => {
     if (performance.now() < notBefore) return;
     notBefore = performance.now() + CLEAN_EVERY_MS;

@@ -17,7 +17,13 @@ import {
   parseServerUrl,
   type ParseServerUrlOptions,
 } from "../upload/server_url.ts";
-import { readAfterUpload, readFilter, readWatch } from "./folders.ts";
+import { OUT_OF_BOUNDS } from "../host/deno_words.ts";
+import {
+  isOutOfBounds,
+  readAfterUpload,
+  readFilter,
+  readWatch,
+} from "./folders.ts";
 import type { WeekTable } from "../host/week_table.ts";
 import type { Order } from "../queue/queue.ts";
 import type { ProofKind } from "../upload/outcome.ts";
@@ -182,7 +188,10 @@ function readDataDir(
   env: (name: string) => string | undefined,
 ): string {
   const named = given.text("data-dir");
-  if (named !== undefined) return resolve(named);
+  if (named !== undefined) {
+    if (!isOutOfBounds(named)) return resolve(named);
+    throw given.wrong("data-dir", `a directory not ${OUT_OF_BOUNDS}`);
+  }
   const base = env("XDG_DATA_HOME");
   // The standard says to ignore a relative one.
   if (base && isAbsolute(base)) return join(base, "jarvis");

@@ -44,9 +44,6 @@ export function afterDoing(done: string, act: () => void): void {
 
 function reasonOf(error: unknown, filepath: string): string {
   if (!(error instanceof Error)) return String(error);
-  if (error.cause instanceof Deno.errors.NotCapable) {
-    return `Cannot read "${filepath}": nothing below /dev, /proc and /sys can be read, expected a copy elsewhere`;
-  }
   const reason = error.message;
   // A name that is not UTF-8 arrives with replacement characters.
   return filepath.includes("\ufffd")

@@ -9,6 +9,7 @@ import {
 import type { AfterUpload } from "../watch/after_upload.ts";
 import type { FilterOptions } from "../watch/capture_filter.ts";
 import { Glob } from "../watch/glob.ts";
+import { OUT_OF_BOUNDS } from "../host/deno_words.ts";
 import type { Given } from "./arguments.ts";
 
 /** Reads what becomes of a watched file once it is delivered. */
@@ -16,6 +17,12 @@ export function readAfterUpload(given: Given): AfterUpload {
   const text = given.text("after-upload") ?? "keep";
   if (text === "keep" || text === "delete") return { kind: text };
   const dir = /^move:(.+)$/s.exec(text)?.[1];
+  if (dir !== undefined && isOutOfBounds(dir)) {
+    throw given.wrong(
+      "after-upload",
+      `move:DIR with a DIR not ${OUT_OF_BOUNDS}`,
+    );
+  }
   if (dir === undefined || kindOf(dir) === "other") {
     throw given.wrong("after-upload", "keep, delete or move:DIR");
   }
@@ -76,12 +83,8 @@ export function readWatch(
   const folders = given.texts("watch").map((text) => {
     const dir = resolve(text);
     const kind = kindOf(dir);
-    if (kind === "forbidden") {
-      throw given.wrong(
-        "watch",
-        "a folder that is not below /dev, /proc or /sys, where nothing can be read",
-        text,
-      );
+    if (isOutOfBounds(dir)) {
+      throw given.wrong("watch", `a folder not ${OUT_OF_BOUNDS}`, text);
     }
     // A missing folder is waited for; a relative path to one is most likely a mistake.
     if (kind === "other" || (kind === "nothing" && !isAbsolute(text))) {
@@ -114,12 +117,21 @@ export function readWatch(
   );
 }
 
-function kindOf(path: string): "folder" | "other" | "nothing" | "forbidden" {
+function kindOf(path: string): "folder" | "other" | "nothing" {
   try {
     return Deno.statSync(path).isDirectory ? "folder" : "other";
+  } catch {
+    return "nothing";
+  }
+}
+
+/** Whether a path leads below /dev, /proc or /sys, whatever links lead there. */
+export function isOutOfBounds(path: string): boolean {
+  try {
+    Deno.lstatSync(realPath(resolve(path)));
+    return false;
   } catch (error) {
-    const forbidden = error instanceof Deno.errors.NotCapable;
-    return forbidden ? "forbidden" : "nothing";
+    return error instanceof Deno.errors.NotCapable;
   }
 }
 

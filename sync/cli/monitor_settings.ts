@@ -1,7 +1,9 @@
 import { resolve } from "@std/path";
+import { OUT_OF_BOUNDS } from "../host/deno_words.ts";
 import { isFolder } from "../host/files.ts";
 import { isLoopback } from "../upload/server_url.ts";
 import type { Ambient, Given } from "./arguments.ts";
+import { isOutOfBounds } from "./folders.ts";
 
 /** The ways of monitoring, besides the log. */
 export interface MonitorSettings {
@@ -37,6 +39,9 @@ export function readMonitorSettings(
   const metricsFile = given.text("metrics-file");
   if (metricsFile !== undefined && isFolder(metricsFile)) {
     throw given.wrong("metrics-file", "a file, like NAME.prom, not a folder");
+  }
+  if (metricsFile !== undefined && isOutOfBounds(metricsFile)) {
+    throw given.wrong("metrics-file", `a file not ${OUT_OF_BOUNDS}`);
   }
   return {
     listen: given.takes("listen") ? readListen(given) : null,

@@ -1,4 +1,5 @@
 import { AgentRunningError } from "../agent/agent_lock.ts";
+import { inOwnWords } from "../host/deno_words.ts";
 import { oneLine } from "../host/log.ts";
 import { readAllSettings } from "./all_settings.ts";
 import { type Given, UsageError } from "./arguments.ts";
@@ -159,5 +160,5 @@ function explain(
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return inOwnWords(error instanceof Error ? error.message : String(error));
 }

@@ -63,8 +63,7 @@ function warnIfOpen(
 }
 
 function unreadable(path: string, what: string, cause: unknown): UsageError {
-  const reason = cause instanceof Deno.errors.NotCapable
-    ? "this program may not open it, expected a file"
-    : (cause as Error).message.replace(/^Cannot \w+ "[^"]*"(: |, )/, "");
+  const reason = (cause as Error).message
+    .replace(/^Cannot \w+ "[^"]*"(: |, )/, "");
   return new UsageError(`Cannot read ${what} "${path}": ${reason}`, { cause });
 }

@@ -1,3 +1,5 @@
+import { inOwnWords } from "./deno_words.ts";
+
 /** How urgent a line is. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -93,11 +95,11 @@ const UNPRINTABLE =
   /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
 /**
- * Returns the text with every unprintable character escaped as in JSON: it stays on
- * one line, and cannot control a terminal.
+ * Returns the text in this program's words, with every unprintable character escaped
+ * as in JSON: it stays on one line, and cannot control a terminal.
  */
 export function oneLine(text: string): string {
-  return text.replace(
+  return inOwnWords(text).replace(
     UNPRINTABLE,
     (character) => character === "\n" ? "\\n" : escape(character),
   );

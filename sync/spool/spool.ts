@@ -29,7 +29,6 @@ const SMALL_BYTES = 1024 * 1024;
 const IN_THE_MAKING_MS = 600_000;
 /** The ids that entries can have. No other text becomes part of a path. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
 /** The directories of entries. */
 const SHARD = /^[0-9a-f]{2}$/;
 
@@ -174,6 +173,7 @@ export class Spool implements Disposable {
 
   /** Drops the records of entries that are gone, if there are many. Only for the one agent. */
   async compactRecords(): Promise<void> {
+    this.assertReachable();
     if (!this.#log.isCompactable) return;
     const nowMs = Date.now();
     await this.#log.compact(({ id, createdAtMs }) =>

@@ -147,9 +147,65 @@ Deno.test("what the program may not read is refused with what to do about it", {
   assertEquals(run.code, 2);
   assertStringIncludes(
     run.stderr,
-    '"/dev/shm": expected a folder that is not below',
+    '"/dev/shm": expected a folder not below',
   );
 });
+
+Deno.test(
+  "a path below /dev, /proc or /sys, or a link to there, is refused in words that help",
+  {
+    ignore: Deno.build.os !== "linux" || isDeno24,
+  },
+  async () => {
+    await using host = new Host(deadUrl());
+    const link = host.join("link");
+    Deno.symlinkSync("/dev/shm", link);
+    const file = host.write("a.png");
+    const bounds = "below /dev, /proc or /sys, where nothing can be used";
+    const options = {
+      "data-dir": ["/proc/x", "/dev/shm/x", link, `${link}/x`],
+      "after-upload": ["move:/proc/x", `move:${link}/x`],
+      "metrics-file": ["/sys/x.prom", `${link}/x.prom`],
+      "watch": ["/proc/x", link],
+    };
+    for (const [name, values] of Object.entries(options)) {
+      for (const value of values) {
+        const { code, stderr } = await host.run("run", `--${name}`, value);
+        assertEquals(code, 2, stderr);
+        const [line] = stderr.split("\n");
+        assertStringIncludes(
+          line!,
+          `Cannot use --${name} "${value}": expected `,
+        );
+        assertStringIncludes(line!, ` not ${bounds}`);
+      }
+    }
+    // What no option names is told as well as it can be.
+    const secret = "/proc/self/status";
+    for (
+      const args of [
+        ["enqueue", file, "--metadata-file", "/proc/x"],
+        ["enqueue", file, "--no-copy", link],
+        ["check", "--token-file", secret],
+        ["check", "--ca-file", secret],
+        ["status", "--config", secret],
+        ["export", file, "/dev/shm/x"],
+      ]
+    ) {
+      const { code, stderr } = await host.run(...args);
+      assertEquals(code > 0, true, args.join(" "));
+      assertEquals(/allow-all|Requires/.test(stderr), false, stderr);
+    }
+    host.env.XDG_DATA_HOME = "/dev/shm";
+    delete host.env.JARVIS_DATA_DIR;
+    const { code, stderr } = await host.run("status");
+    assertEquals(code, 1);
+    assertEquals(
+      stderr,
+      `jarvis-agent: Cannot use the data directory "/dev/shm/jarvis": "/dev/shm/jarvis/queue.db" is ${bounds}, expected another path (--data-dir names it)\n`,
+    );
+  },
+);
 
 Deno.test("a file that vanishes after it was queued is delivered from its copy, and fails without one", async () => {
   await using server = new CaptureServer();

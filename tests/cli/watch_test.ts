@@ -5,6 +5,7 @@ import type { RunningCli } from "../helpers/cli.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { HeldAnswer } from "../helpers/held_answer.ts";
 import { Host } from "../helpers/host.ts";
+import { CAN_GIVE_AWAY, neighboursLink } from "../helpers/neighbour.ts";
 
 /** Starts an agent on the host's folder `in`, and waits until it has looked through it. */
 async function watch(host: Host, ...args: string[]): Promise<RunningCli> {
@@ -477,3 +478,30 @@ for (const afterUpload of ["keep", "delete"]) {
     },
   });
 }
+
+Deno.test(
+  "run names those folders as watched that are, and one that was refused once it is",
+  {
+    ignore: !CAN_GIVE_AWAY,
+  },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    const [good, refused] = [host.makeDir("good"), host.join("refused")];
+    neighboursLink(host.makeDir("elsewhere"), refused);
+    const watch = [good, refused, host.join("missing")].join(":");
+    host.env.JARVIS_WATCH = watch;
+    await using agent = await host.startAgent("--settle=0.1");
+    await agent.said(`Cannot watch "${refused}", waiting: `);
+    await agent.said(`Watching "${good}"`);
+    host.write("good/a.png");
+    await eventually("it arrives", () => server.uploads.length === 1);
+    const watched = () => agent.stderr.match(/(?<=Watching ").*(?=")/g);
+    assertEquals(watched(), [good]);
+    Deno.removeSync(refused);
+    Deno.mkdirSync(refused);
+    await agent.said(`Watching "${refused}"`);
+    await stop(agent);
+    assertEquals(watched(), [good, refused]);
+  },
+);

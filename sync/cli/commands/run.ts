@@ -171,10 +171,7 @@ class Service {
         // Captures that were taken up again should not wait for the next turn.
         agent.wake();
       },
-      onReady: () => {
-        for (const dir of settings.watch) log("info", `Watching "${dir}"`);
-        this.#notifier.ready();
-      },
+      onReady: () => this.#notifier.ready(),
     }).catch((error) => {
       if (!isQueueLost(error)) throw error;
       return saveLostQueue(store, {
