@@ -14,6 +14,11 @@ const MASKS: [RegExp, string][] = [
   // The agent may be faster than the command.
   [/^\/\S+: .*\n/gm, ""],
   [/^\d+ delivered, \d+ failed, (\d+) left/gm, "$1 left"],
+  // The agent may be sending it at that moment.
+  [
+    /it changed while it was sent \(.*\), expected it to be finished/g,
+    "it was changed after it was handed over",
+  ],
   [/process \d+/g, "process N"],
   [/[\d.]+ [kMGT]?B free/g, "SIZE free"],
   [/\(SQLite .*\)/g, "(SQLite)"],
