@@ -12,7 +12,6 @@ export class StallGuard implements Disposable {
   readonly #outer: AbortSignal | undefined;
   readonly #timer: ReturnType<typeof setInterval>;
   #silentMs = 0;
-  #stalled = false;
 
   /** @param outer Aborts the request for its own reason. */
   constructor(limitMs: number, outer?: AbortSignal) {
@@ -32,11 +31,6 @@ export class StallGuard implements Disposable {
     return this.#controller.signal;
   }
 
-  /** Whether the request was aborted for its silence. */
-  get stalled(): boolean {
-    return this.#stalled;
-  }
-
   /** Something moved. */
   progress(): void {
     this.#silentMs = 0;
@@ -49,7 +43,6 @@ export class StallGuard implements Disposable {
 
   #stall(): void {
     clearInterval(this.#timer);
-    this.#stalled = true;
     const reason = `No progress for ${this.limitMs / 1000} s`;
     this.#controller.abort(new DOMException(reason, "TimeoutError"));
   }

@@ -13,12 +13,7 @@ import {
 import { createHttpClient } from "./http_client.ts";
 import { envelopeOf, FileBody } from "./multipart.ts";
 import { type Outcome, outcomeOfAnswer, type UploadResult } from "./outcome.ts";
-import {
-  askReadiness,
-  type Readiness,
-  type TokenTrial,
-  tryToken,
-} from "./readiness.ts";
+import { ask, type Readiness, type Reply } from "./readiness.ts";
 import { commonHeaders, contentOf, exchange, keyHeader } from "./request.ts";
 import { parseServerUrl } from "./server_url.ts";
 import { StallGuard } from "./stall_guard.ts";
@@ -128,26 +123,19 @@ export class CaptureUploader implements AsyncDisposable {
   }
 
   /** Like {@linkcode CaptureUploader.checkServer}, and says why the server is not ready. */
-  probe(options: { signal?: AbortSignal } = {}): Promise<Readiness> {
-    const url = `${this.serverUrl}/health/ready`;
-    return askReadiness(
-      (init) => fetch(url, { ...init, ...this.#connection }),
-      this.#options.token,
-      options.signal,
-    );
+  async probe(options: { signal?: AbortSignal } = {}): Promise<Readiness> {
+    const { status, reason } = await this.#ask("health/ready", {}, options);
+    return status === 200 ? { ready: true } : { ready: false, reason, status };
   }
 
   /**
    * Finds out what the server says to a capture without a file, which it cannot keep:
    * a token that it refuses shows here, not by its health. Never throws.
    */
-  tryToken(options: { signal?: AbortSignal } = {}): Promise<TokenTrial> {
-    const url = `${this.serverUrl}/api/captures`;
-    return tryToken(
-      (init) => fetch(url, { ...init, ...this.#connection }),
-      this.#options.token,
-      options.signal,
-    );
+  tryToken(options: { signal?: AbortSignal } = {}): Promise<Reply> {
+    const body = new FormData();
+    body.append("metadata", "{}");
+    return this.#ask("api/captures", { method: "POST", body }, options);
   }
 
   /**
@@ -163,6 +151,20 @@ export class CaptureUploader implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     this.close();
     return Promise.resolve();
+  }
+
+  #ask(
+    path: string,
+    request: RequestInit,
+    { signal }: { signal?: AbortSignal },
+  ): Promise<Reply> {
+    const send = (init: RequestInit) =>
+      fetch(`${this.serverUrl}/${path}`, {
+        ...request,
+        ...init,
+        ...this.#connection,
+      });
+    return ask(send, this.#options.token, signal);
   }
 
   async #deliver(

@@ -7,9 +7,7 @@ Deno.test("StallGuard aborts when nothing has moved for its limit", () => {
   using guard = new StallGuard(30_000);
   time.tick(29_000);
   assertEquals(guard.signal.aborted, false);
-  assertEquals(guard.stalled, false);
   time.tick(1_000);
-  assertEquals(guard.stalled, true);
   const { reason } = guard.signal;
   assertEquals(reason.name, "TimeoutError");
   assertEquals(reason.message, "No progress for 30 s");
@@ -31,7 +29,7 @@ Deno.test("StallGuard knows limits shorter than its own ticks", () => {
   using time = new FakeTime();
   using guard = new StallGuard(1);
   time.tick(5);
-  assertEquals(guard.stalled, true);
+  assertEquals(guard.signal.aborted, true);
 });
 
 Deno.test("StallGuard does not count the time in which the program was stopped", () => {
@@ -67,7 +65,6 @@ Deno.test("StallGuard passes on the outer signal's reason", () => {
   const reason = new Error("told to stop");
   outer.abort(reason);
   assertEquals(guard.signal.reason, reason);
-  assertEquals(guard.stalled, false);
 });
 
 Deno.test("StallGuard is aborted from the start by a signal that is", () => {

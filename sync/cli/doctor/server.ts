@@ -1,6 +1,6 @@
 import { type Finding, ok, outage, warning } from "../../monitor/finding.ts";
 import { remedyOf } from "../../monitor/judge.ts";
-import type { TokenTrial } from "../../upload/readiness.ts";
+import type { Reply } from "../../upload/readiness.ts";
 import { createUploader, describeReadiness } from "../agent_parts.ts";
 import type { CommandContext } from "../command.ts";
 import type { Settings } from "../config.ts";
@@ -81,7 +81,7 @@ function proxyOf(
   return ok("proxy", `${host} (${found}), but for what NO_PROXY names`);
 }
 
-function tokenOf(trial: TokenTrial, settings: Settings): Finding {
+function tokenOf(trial: Reply, settings: Settings): Finding {
   const { status, reason } = trial;
   const { token, server: url, tokenFile } = settings;
   if (status === null || status >= 500) {
