@@ -100,6 +100,16 @@ export class OpenedFile implements Disposable {
     return system.readAt(this.#fd, into, offset);
   }
 
+  /** Reads its first bytes: so many, or all if it has fewer. */
+  readFirst(count: number): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(count);
+    let length = 0;
+    for (let read = 1; read > 0; length += read) {
+      read = this.readSync(bytes.subarray(length), length);
+    }
+    return bytes.subarray(0, length);
+  }
+
   /** Like `readSync`, without holding up the thread. One call at a time. */
   async read(into: Uint8Array, offset: number): Promise<number> {
     this.#isReading = true;

@@ -33,15 +33,10 @@ async function readAtOnce(
   take: (piece: Uint8Array) => void,
 ): Promise<HashedBytes> {
   // One more than there should be, so that a file that has grown shows.
-  const bytes = new Uint8Array(file.identity.size + 1);
-  let size = 0;
-  for (let read; (read = file.readSync(bytes.subarray(size), size)) > 0;) {
-    size += read;
-  }
-  const content = bytes.subarray(0, size);
-  take(content);
-  const digest = await crypto.subtle.digest("SHA-256", content);
-  return { sha256: hexOf(new Uint8Array(digest)), size };
+  const bytes = file.readFirst(file.identity.size + 1);
+  take(bytes);
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
+  return { sha256: hexOf(new Uint8Array(digest)), size: bytes.length };
 }
 
 async function readInPieces(

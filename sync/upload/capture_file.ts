@@ -133,12 +133,9 @@ async function identified(
 }
 
 function readWhole(file: OpenedFile): Uint8Array {
-  const bytes = new Uint8Array(file.identity.size);
-  for (let at = 0; at < bytes.length;) {
-    const read = file.readSync(bytes.subarray(at), at);
-    if (read === 0) throw changed(file);
-    at += read;
-  }
+  const { size } = file.identity;
+  const bytes = file.readFirst(size);
+  if (bytes.length < size) throw changed(file);
   return bytes;
 }
 

@@ -71,11 +71,7 @@ export function readSidecar(
       `it has ${identity.size} bytes, expected at most ${MAX_METADATA_BYTES}`,
     );
   }
-  const bytes = new Uint8Array(identity.size);
-  let length = 0;
-  for (let read; (read = file.readSync(bytes.subarray(length), length)) > 0;) {
-    length += read;
-  }
+  const bytes = file.readFirst(identity.size);
   if (!isSameVersion(file.stat(), identity)) return undefined;
   try {
     return { metadataJson: decodeMetadata(bytes), identity };
