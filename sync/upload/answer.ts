@@ -141,10 +141,16 @@ export function proofIn(answer: Answer, sent: SentCapture): Proof {
 }
 
 /** Some servers give an id to every answer, also to one that reports an error. */
-function isFailure({ success, ok, error }: Record<string, unknown>): boolean {
-  const isEmpty = typeof error === "object" && error !== null &&
-    Object.keys(error).length === 0;
-  return success === false || ok === false || (Boolean(error) && !isEmpty);
+function isFailure(
+  { success, ok, status, error, errors }: Record<string, unknown>,
+): boolean {
+  const isNo = (value: unknown) => value === false || value === "false";
+  const isSaid = (value: unknown) =>
+    typeof value === "object" && value !== null
+      ? Object.keys(value).length > 0
+      : Boolean(value);
+  return isNo(success) || isNo(ok) || isSaid(error) || isSaid(errors) ||
+    /^(error|fail(ed|ure)?)$/i.test(String(status));
 }
 
 /** `undefined` if the text is not JSON. */

@@ -155,6 +155,10 @@ Deno.test("a 2xx that says itself that it failed is no delivery, whatever id it 
     '{"id":7,"ok":false}',
     '{"id":"r-1","error":"quota"}',
     '{"jsonrpc":"2.0","id":1,"error":{"code":-32601}}',
+    '{"id":"r-1","success":"false"}',
+    '{"id":"r-1","errors":[{"message":"quota"}]}',
+    '{"id":"r-1","status":"error"}',
+    '{"id":"r-1","status":"Failed"}',
   ];
   for (const body of failures) {
     for (const proof of ["id", "status"] as const) {
@@ -168,8 +172,10 @@ Deno.test("a 2xx that says itself that it failed is no delivery, whatever id it 
     assertEquals(judge(409, { body }).kind, "delivered", body);
   }
   for (const error of ["null", '""', "false", "{}", "[]"]) {
-    const body = `{"id":1,"success":true,"error":${error}}`;
-    assertEquals(judge(200, { body }).kind, "delivered", body);
+    for (const said of [`"error":${error}`, `"errors":${error}`]) {
+      const body = `{"id":1,"success":true,"status":"stored",${said}}`;
+      assertEquals(judge(200, { body }).kind, "delivered", body);
+    }
   }
 });
 
