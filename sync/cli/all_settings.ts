@@ -1,11 +1,133 @@
+/**
+ * All settings of a command: those that it is given, and those of the service's
+ * settings file, which every command reads, so that all of them work with the queue
+ * that the service delivers.
+ *
+ * @module
+ */
+
+import { isAbsolute, join } from "@std/path";
+import { statIfThere } from "../host/files.ts";
 import { type Ambient, type Given, UsageError } from "./arguments.ts";
+import { didYouMean } from "./closest.ts";
+import { valueOf } from "./command_line.ts";
 import { readSettings, type Settings } from "./config.ts";
-import {
-  namedSettingsFile,
-  readSettingsFile,
-  type SettingsFile,
-  withSettingsFile,
-} from "./settings_file.ts";
+import { type OptionName, OPTIONS, type OptionSpec } from "./options.ts";
+import { readSecret } from "./secret_file.ts";
+import { linesNotRead, parseEnvFile } from "./service/env_file.ts";
+
+/** The settings file, as it was read. */
+export interface SettingsFile {
+  /** `undefined` if it is not known where it would be. */
+  path: string | undefined;
+  /** Its variables; none if there is no such file. */
+  variables: ReadonlyMap<string, string>;
+}
+
+/** What says which token is used. */
+const TOKEN_OPTIONS = ["token-file", "token-command"] as const;
+const TOKEN_VARIABLES = [
+  ...TOKEN_OPTIONS.map((name) => OPTIONS[name].env),
+  "JARVIS_TOKEN",
+];
+
+/** The folder of this user's settings; `undefined` if it is not known. */
+export function configDir(env: Ambient["env"]): string | undefined {
+  const base = env("XDG_CONFIG_HOME");
+  // The standard says to ignore a relative one.
+  if (base && isAbsolute(base)) return base;
+  const home = env("HOME");
+  return home ? join(home, ".config") : undefined;
+}
+
+/**
+ * Reads the file that `--config` names, else the one that `service install` writes,
+ * if it is there.
+ *
+ * @throws {UsageError} if it cannot be read, or belongs to another user.
+ */
+export function readSettingsFile(given: Given, around: Ambient): SettingsFile {
+  const named = given.text("config");
+  const path = namedSettingsFile(given, around);
+  const none = { path, variables: new Map() };
+  if (path === undefined) return none;
+  if (named === undefined && !isThere(path)) return none;
+  const text = readSecret(path, "the settings file", around.err);
+  for (const line of linesNotRead(text)) {
+    around.err(
+      `jarvis-agent: Nothing reads line ${line} of "${path}": expected NAME=value, with nothing before NAME`,
+    );
+  }
+  return { path, variables: parseEnvFile(text) };
+}
+
+/** Where the settings file would be; `undefined` if that is not known. */
+function namedSettingsFile(
+  given: Given,
+  { env }: Ambient,
+): string | undefined {
+  const dir = configDir(env);
+  return given.text("config") ?? (dir && join(dir, "jarvis", "agent.env"));
+}
+
+/** Fills in what neither the command line nor the environment says. */
+export function withSettingsFile(
+  given: Given,
+  env: Ambient["env"],
+  { path, variables }: SettingsFile,
+): { given: Given; env: Ambient["env"] } {
+  // One source of the token takes the place of the others.
+  const hasToken = TOKEN_OPTIONS.some((name) => given.text(name)) ||
+    Boolean(env("JARVIS_TOKEN"));
+  const inFile = (variable: string) =>
+    hasToken && TOKEN_VARIABLES.includes(variable)
+      ? undefined
+      : variables.get(variable);
+  const names = Object.keys(OPTIONS) as OptionName[];
+  const values = names.flatMap((name) => {
+    const value = name === "config" ? undefined : valueOf(name, inFile);
+    if (!value) return [];
+    const source = `${value.source} in "${path}"`;
+    return [[name, { ...value, source }] as const];
+  });
+  return {
+    given: given.withDefaults(new Map(values)),
+    env: (name) =>
+      env(name) || (name === "JARVIS_TOKEN" ? inFile(name) : env(name)),
+  };
+}
+
+/** Warns of each variable that is not read: most likely its name is misspelt. */
+export function warnOfUnknown(
+  names: Iterable<string>,
+  where: string,
+  err: Ambient["err"],
+): void {
+  const known = [
+    ...Object.values<OptionSpec>(OPTIONS).map(({ env }) => env ?? ""),
+    "JARVIS_TOKEN",
+    "JARVIS_DEPS",
+  ];
+  for (const name of names) {
+    if (!name.startsWith("JARVIS_") || known.includes(name)) continue;
+    const near = didYouMean(name, known, (other) => other);
+    err(`jarvis-agent: Nothing reads the variable ${name} in ${where}${near}`);
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    return statIfThere(path) !== undefined;
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new UsageError(
+      `Cannot read the settings file "${path}": ${message}`,
+      {
+        cause,
+      },
+    );
+  }
+}
 
 /** The settings of a command, and where they are from. */
 export interface AllSettings {

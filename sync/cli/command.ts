@@ -1,7 +1,7 @@
 import type { Settings } from "./config.ts";
 import type { Ambient, Given } from "./arguments.ts";
 import type { OptionName } from "./options.ts";
-import type { SettingsFile } from "./settings_file.ts";
+import type { SettingsFile } from "./all_settings.ts";
 
 /** The program's surroundings: its streams, environment and signals. */
 export interface Surroundings extends Ambient {

@@ -1,7 +1,8 @@
 import { AgentRunningError } from "../agent/agent_lock.ts";
 import { inOwnWords } from "../host/deno_words.ts";
-import { oneLine } from "../host/log.ts";
-import { readAllSettings } from "./all_settings.ts";
+import { createLog, type LogLevel, oneLine } from "../host/log.ts";
+import { isJournal } from "../host/systemd_journal.ts";
+import { readAllSettings, warnOfUnknown } from "./all_settings.ts";
 import { type Given, UsageError } from "./arguments.ts";
 import { didYouMean, either } from "./closest.ts";
 import {
@@ -15,8 +16,6 @@ import { commandsThatTake, parseCommandLine } from "./command_line.ts";
 import { COMMANDS } from "./commands.ts";
 import { exitCodeOf, remedies } from "./exit_code.ts";
 import { commandHelp } from "./help.ts";
-import { warnOfUnknown } from "./settings_file.ts";
-import { StandardError } from "./standard_error.ts";
 
 /**
  * Runs one command and returns the exit code. Whatever goes wrong is told on
@@ -161,4 +160,60 @@ function explain(
 
 function messageOf(error: unknown): string {
   return inOwnWords(error instanceof Error ? error.message : String(error));
+}
+
+const PREFIX = /^jarvis-agent: /;
+
+/**
+ * What a command says on standard error besides its log: for people, or where the log
+ * is JSON as lines of the log, so that whoever reads it can read every line.
+ */
+class StandardError {
+  readonly #around: Surroundings;
+  readonly #isAgent: boolean;
+  #format: string | undefined;
+  /** What is said before the format is known. */
+  #waiting: string[] | undefined = [];
+
+  constructor(name: string, args: string[], around: Surroundings) {
+    this.#around = around;
+    this.#isAgent = Object.hasOwn(COMMANDS, name) &&
+      COMMANDS[name]!.isAgent === true;
+    this.#format = givenFormat(args) ?? around.env("JARVIS_LOG_FORMAT");
+  }
+
+  /** From now on the format of the log is known; without one it stays what was given. */
+  begin(format: string | undefined = this.#format): void {
+    this.#format = format;
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    waiting.forEach((line) => this.say("warn", line));
+  }
+
+  /** Says something, once the format is known. */
+  warn(line: string): void {
+    if (this.#waiting) this.#waiting.push(line);
+    else this.say("warn", line);
+  }
+
+  /** Says something at once. */
+  say(level: LogLevel, line: string): void {
+    const { err, env } = this.#around;
+    // A file's name may hold line breaks, or characters that control a terminal.
+    if (!this.#isAgent || this.#format !== "json") return err(oneLine(line));
+    const journal = isJournal(env("JOURNAL_STREAM"));
+    createLog({ write: err, journal, format: "json" })(
+      level,
+      line.replace(PREFIX, ""),
+    );
+  }
+}
+
+/** The value of `--log-format` as far as it can be told from arguments that may be wrong. */
+function givenFormat(args: string[]): string | undefined {
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  const at = args.slice(0, end).findLastIndex((arg) =>
+    /^--log-format(=|$)/.test(arg)
+  );
+  return at < 0 ? undefined : args[at]!.split("=")[1] ?? args[at + 1];
 }

@@ -10,7 +10,7 @@ import { parseEnvFile } from "../../sync/cli/service/env_file.ts";
 import {
   readSettingsFile,
   withSettingsFile,
-} from "../../sync/cli/settings_file.ts";
+} from "../../sync/cli/all_settings.ts";
 import { readMetadata } from "../../sync/cli/metadata.ts";
 import {
   type OptionName,

@@ -16,9 +16,7 @@ import { createUploader } from "../agent_parts.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { afterDoing, eachFile } from "../each_file.ts";
 import { readMetadata } from "../metadata.ts";
-import type { Progress } from "../progress.ts";
-import { deliveredText } from "../queue_progress.ts";
-import { type Talk, talkOf } from "../talk.ts";
+import { deliveredText, type Progress, type Talk, talkOf } from "../talk.ts";
 import { tellOutside } from "../timetable.ts";
 import { openStore, type Store } from "../store.ts";
 
