@@ -1,5 +1,8 @@
+import { format as formatDuration } from "@std/fmt/duration";
+import { capturesWait } from "../host/counted.ts";
+import type { Log } from "../host/log.ts";
 import type { AgentParts } from "./agent_options.ts";
-import { OutageLog } from "./outage_log.ts";
+import { type ServerStanding, SHORT_WAIT_MS } from "./server_standing.ts";
 
 /** Tells the log, and through the queue other processes, how the server stands. */
 export class ServerReport {
@@ -47,5 +50,86 @@ export class ServerReport {
     this.tell(true);
     this.#said = undefined;
     this.#parts.queue.setAgentState({ nextProbeAt: null, pid: null });
+  }
+}
+
+/** How often an outage is mentioned again, and how often at most a new cause of it, in milliseconds. */
+const REMINDER_MS = 600_000;
+const NEW_CAUSE_MS = 60_000;
+
+/** What is known of an outage. */
+interface Outage {
+  sinceMs: number;
+  /** `undefined` while it may be a pause of moments, for a few captures' sake. */
+  saidMs?: number;
+  /** The causes that were told since the last reminder. */
+  told: Set<string | null>;
+}
+
+/**
+ * Tells of an outage when it begins, now and then while it lasts, when it has
+ * another cause, and when it is over.
+ */
+export class OutageLog {
+  readonly #log: Log;
+  readonly #now: () => number;
+  #outage: Outage | undefined;
+
+  /** @param now A clock that never jumps, in milliseconds. */
+  constructor(log: Log, now: () => number = () => performance.now()) {
+    this.#log = log;
+    this.#now = now;
+  }
+
+  /**
+   * Takes note of how the server stands now.
+   *
+   * @param options `waiting` counts the captures that wait; it is asked only when
+   * something is said. `isLast` says that nothing will be noted after this.
+   */
+  note(
+    { state, reason }: ServerStanding,
+    options: { waiting: () => number; isLast?: boolean },
+  ): void {
+    const { waiting, isLast = false } = options;
+    const now = this.#now();
+    if (state !== "down" && state !== "paused") return this.#end(waiting);
+    const outage = this.#outage ??= { sinceMs: now, told: new Set() };
+    const { sinceMs, saidMs, told } = outage;
+    const isNew = saidMs === undefined;
+    const isTold = told.has(reason);
+    const isTime = isNew
+      ? state === "down" || isLast || now - sinceMs >= SHORT_WAIT_MS
+      : now - saidMs >= (isTold ? REMINDER_MS : NEW_CAUSE_MS);
+    if (!isTime) return;
+    if (isTold) told.clear();
+    told.add(reason);
+    outage.saidMs = now;
+    const since = isNew ? "" : ` for ${this.#duration(sinceMs)} now`;
+    this.#log(
+      "warn",
+      `The server cannot be used${since}, ${
+        capturesWait(waiting())
+      }: ${reason}`,
+      { event: "outage" },
+    );
+  }
+
+  #end(waiting: () => number): void {
+    const outage = this.#outage;
+    this.#outage = undefined;
+    if (outage?.saidMs === undefined) return;
+    this.#log(
+      "info",
+      `The server is usable again after ${this.#duration(outage.sinceMs)}, ${
+        capturesWait(waiting())
+      } to be delivered`,
+      { event: "recovered" },
+    );
+  }
+
+  #duration(sinceMs: number): string {
+    const seconds = Math.round((this.#now() - sinceMs) / 1000);
+    return formatDuration(Math.max(seconds, 1) * 1000, { ignoreZero: true });
   }
 }

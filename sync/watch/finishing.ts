@@ -11,9 +11,8 @@ import {
 import type { WatchedFile } from "../spool/copies.ts";
 import type { CaptureFilter } from "./capture_filter.ts";
 import type { FileSystem } from "./file_system.ts";
-import { captureOf, lookAt, sidecarOf } from "./sidecar.ts";
+import { captureOf, lookAt, sidecarOf, SidecarReader } from "./sidecar.ts";
 import type { SidecarOwners } from "./sidecar_owners.ts";
-import { SidecarReader } from "./sidecar_reader.ts";
 import type { Held, Stability } from "./stability.ts";
 import { pathOf, type Place } from "./watched_root.ts";
 

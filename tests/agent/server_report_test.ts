@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { OutageLog } from "../../sync/agent/outage_log.ts";
+import { OutageLog } from "../../sync/agent/server_report.ts";
 
 /** A log on a clock that the test moves. */
 function outageLogAt() {
