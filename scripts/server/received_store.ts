@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { join } from "@std/path";
+import { syncDir } from "../../sync/host/files.ts";
 import { IncomingCapture } from "./incoming_capture.ts";
 
 /** The record of a capture that was received in full. */
@@ -104,7 +105,7 @@ export class ReceivedStore {
       await Deno.remove(`${path}.json`);
       throw error;
     }
-    if (this.#fsync) await syncFolder(this.#folder);
+    if (this.#fsync) syncDir(this.#folder);
     this.#remember(capture);
     return capture;
   }
@@ -163,12 +164,4 @@ function readRecord(path: string): ReceivedCapture | undefined {
     // Somebody else's file.
   }
   return undefined;
-}
-
-/** Makes the renames in a folder survive a power failure. */
-async function syncFolder(path: string): Promise<void> {
-  // Windows has no such thing, and does not let a folder be opened.
-  if (Deno.build.os === "windows") return;
-  using folder = await Deno.open(path);
-  await folder.sync();
 }

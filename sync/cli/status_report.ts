@@ -1,20 +1,22 @@
 import { dirname, join } from "@std/path";
-import { isAgentRunning } from "../agent/agent_lock.ts";
+import { AgentRunningError, isAgentRunning } from "../agent/agent_lock.ts";
 import { HANGING_MS, lastBeatMs } from "../agent/heartbeat.ts";
 import { QUEUE_FILE } from "../host/data_dir.ts";
 import { freeBytes } from "../host/disk_space.ts";
 import { VERSION } from "../host/version.ts";
 import { isOutside, judge, waitingIn } from "../monitor/judge.ts";
 import type { Facts, StatusReport } from "../monitor/status_report.ts";
-import { adviceOn, verdictOf } from "../monitor/verdict.ts";
-import { engineInUse } from "../queue/sqlite.ts";
+import { adviceOn, standingOf, verdictOf } from "../monitor/verdict.ts";
 import { isoTime } from "../queue/capture_row.ts";
 import type { UploadQueue } from "../queue/queue.ts";
 import { queuesSetAside } from "../queue/repair/queue_files.ts";
+import { engineInUse } from "../queue/sqlite.ts";
 import type { Spool } from "../spool/spool.ts";
+import { ExitCode } from "./command.ts";
 import type { Settings } from "./config.ts";
-import { parseBandwidth, parseSchedule } from "./timetable.ts";
+import { exitCodeOf } from "./exit_code.ts";
 import type { ServiceState } from "./service/state.ts";
+import { parseBandwidth, parseSchedule } from "./timetable.ts";
 
 /** The sources of a report. */
 export interface ReportSources {
@@ -160,4 +162,33 @@ function rateOf(queue: UploadQueue, waiting: number): StatusReport["rate"] {
     bytesPerSecond: bytes / seconds,
     secondsLeft: Math.ceil(waiting / captures * seconds),
   };
+}
+
+/** How the status begins of a service that cannot begin its work yet. */
+export const WAITING = "Waiting: ";
+
+/** Whether what is in the way of a start may go without anybody mending it. */
+export function canHeal(error: unknown): boolean {
+  return error instanceof AgentRunningError ||
+    exitCodeOf(error) === ExitCode.temporary;
+}
+
+/**
+ * Says in one line what is wrong, or what there is to do.
+ *
+ * @param problem What a person has to mend, or `null`.
+ */
+export function statusOf(
+  problem: string | null,
+  { settings, look }: ReportSources,
+): string {
+  if (!look) return problem ?? "";
+  try {
+    const facts = readFacts({ settings, look }, true);
+    const agent = { ...facts.agent, problem };
+    return standingOf(facts, judge({ ...facts, agent }));
+  } catch (error) {
+    // The folder may have been removed: to say so is no reason to end.
+    return problem ?? (error as Error).message;
+  }
 }

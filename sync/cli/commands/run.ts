@@ -18,7 +18,7 @@ import { MemoryKeeper, releaseMemory } from "../memory.ts";
 import type { Monitoring } from "../monitoring.ts";
 import { isMonitored } from "../monitor_settings.ts";
 import { Reloader } from "../reload.ts";
-import { canHeal, statusOf, WAITING } from "../service_status.ts";
+import { canHeal, statusOf, WAITING } from "../status_report.ts";
 import { openStore, type Store } from "../store.ts";
 import { timetablesOf } from "../timetable.ts";
 

@@ -6,7 +6,7 @@ import { createPrivateDir } from "../../host/private_files.ts";
 import { isFolder } from "../../host/files.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { inspectServer } from "../doctor/server.ts";
-import { WAITING } from "../service_status.ts";
+import { WAITING } from "../status_report.ts";
 import {
   readEnvFile,
   readIfThere,

@@ -1,4 +1,4 @@
-import { WAITING } from "../service_status.ts";
+import { WAITING } from "../status_report.ts";
 import { readIfThere, servicePaths } from "./files.ts";
 import { properties } from "./systemd.ts";
 import { UNIT } from "./unit.ts";

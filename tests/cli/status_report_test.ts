@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { Given } from "../../sync/cli/arguments.ts";
 import { readSettings } from "../../sync/cli/config.ts";
-import { statusOf } from "../../sync/cli/service_status.ts";
+import { statusOf } from "../../sync/cli/status_report.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
