@@ -69,7 +69,8 @@ export class Concurrency {
   refused(): void {
     this.#limit = 1;
     this.#before = undefined;
-    this.#wait = this.#patience;
+    // What was learnt before says nothing of the server that comes back.
+    this.#wait = this.#patience = PATIENCE;
     this.#newWindow(undefined);
   }
 

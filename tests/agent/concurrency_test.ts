@@ -62,6 +62,13 @@ Deno.test("Concurrency begins with one at a time again after a refusal, and rise
   assertEquals(line.send(5000), 32);
 });
 
+Deno.test("Concurrency rises as soon after a refusal as at first, whatever it has learnt", () => {
+  const line = new Line(64, 20, 300);
+  line.send(10_000);
+  line.concurrency.refused();
+  assert(line.send(150) >= 4);
+});
+
 Deno.test("Concurrency learns nothing while places are free", () => {
   const line = new Line(32, 20);
   for (let i = 0; i < 200; i++) {
