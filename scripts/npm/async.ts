@@ -1,5 +1,39 @@
-/** The part of `@std/async/retry` that the project uses. */
-import { delay } from "./delay.ts";
+/** The parts of `@std/async` that the project uses. */
+
+/** Options for {@linkcode delay}. */
+export interface DelayOptions {
+  /** Ends the wait early: the promise rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** Resolves after `ms` milliseconds; rejects when the signal is aborted before. */
+export function delay(ms: number, options: DelayOptions = {}): Promise<void> {
+  const { signal } = options;
+  if (signal?.aborted) return Promise.reject(signal.reason);
+  return new Promise((resolve, reject) => {
+    // The global timer, not Node's, because FakeTime replaces the global one.
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", abort);
+      resolve();
+    }, ms);
+    const abort = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", abort, { once: true });
+  });
+}
+
+/** Settles as `promise` does; rejects with a `TimeoutError` after `ms` milliseconds. */
+export function deadline<T>(promise: Promise<T>, ms: number): Promise<T> {
+  const signal = AbortSignal.timeout(ms);
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject)
+      .finally(() => signal.removeEventListener("abort", abort));
+  });
+}
 
 /** Thrown once every attempt has failed; `cause` is the last failure. */
 export class RetryError extends Error {
