@@ -89,7 +89,7 @@ export function createAgent(
   const { queue, spool } = store;
   const { watch, concurrency, graceMs, schedule } = settings;
   const { onTurn, onDelivered, watches = true, ...rest } = options;
-  const { watcher, delivered } = createWatcher(settings, store, {
+  const { watcher, delivered, released } = createWatcher(settings, store, {
     log,
     onQueued: () => agent.wake(),
     // What waits for its file has no other way to know.
@@ -119,10 +119,11 @@ export function createAgent(
     spool,
     openOriginal: watches ? openerIn(watcher.roots) : originals(queue),
     onDelivered: async (capture) => {
-      const { filepath: path, watched, identity } = capture;
+      const { filepath: path, watched, spooled, identity } = capture;
       reached("spool-removed");
       onDelivered?.();
       if (watched && identity) await delivered({ path, identity });
+      if (!watched && !spooled) released();
       lookAgain(capture);
     },
     onMissed: (capture) => {

@@ -16,7 +16,12 @@ export function createWatcher(
     onQueued: () => void;
     onBack: () => void;
   },
-): { watcher: FolderWatcher; delivered: (file: SeenFile) => Promise<void> } {
+): {
+  watcher: FolderWatcher;
+  delivered: (file: SeenFile) => Promise<void>;
+  /** To be called when a capture has gone whose file may have been needed. */
+  released: () => void;
+} {
   const isStillAt: IsAt = (path, fileId) => isAt(watcher.roots, path, fileId);
   const watcher: FolderWatcher = new FolderWatcher(watch, {
     ...filter,
@@ -50,6 +55,7 @@ export function createWatcher(
   });
   const tidyUp = new TidyUp(afterUpload, {
     roots: watcher.roots,
+    neededBy: (path, fileId) => queue.neededBy(path, fileId),
     log,
     onGone: (id, options) => {
       try {
@@ -80,5 +86,5 @@ export function createWatcher(
     late.delivered(file);
     await tidyUp.tidy(file);
   };
-  return { watcher, delivered };
+  return { watcher, delivered, released: () => tidyUp.released() };
 }

@@ -149,6 +149,15 @@ export class QueueReader implements Disposable {
   }
 
   /**
+   * The capture that was handed over without a copy and needs the file at this path, or
+   * this file, until it is delivered or removed; `undefined` if there is none.
+   */
+  neededBy(path: string, fileId: string): string | undefined {
+    const row = this.sql.needsFile.get(path, fileId);
+    return row && idOf(row);
+  }
+
+  /**
    * The ids of what {@linkcode UploadQueue.cleanupOld} would remove, some hundreds at
    * a time.
    *

@@ -144,6 +144,11 @@ const INDEXES = [
   WHERE status = 'pending' AND priority > 0 AND due_at IS NULL`,
   `CREATE INDEX captures_first_newest ON captures (priority DESC, created_at DESC)
   WHERE status = 'pending' AND priority > 0 AND due_at IS NULL`,
+  // Files of others that must stay: few have no copy.
+  `CREATE INDEX captures_uncopied_path ON captures (filepath)
+  WHERE spooled = 0 AND watched = 0`,
+  `CREATE INDEX captures_uncopied_file ON captures (file_id)
+  WHERE spooled = 0 AND watched = 0`,
   "CREATE INDEX delivered_by_time ON delivered (delivered_at)",
   "CREATE INDEX watched_by_capture ON watched_files (capture_id)",
   "CREATE UNIQUE INDEX watched_by_file ON watched_files (file_id)",

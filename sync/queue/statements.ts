@@ -64,6 +64,10 @@ const STATEMENTS = {
      WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?`,
   capturesByPath: `SELECT ${CAPTURE_COLUMNS} FROM captures
      WHERE filepath = ? ORDER BY created_at LIMIT ?`,
+  needsFile: `SELECT id FROM captures
+     WHERE spooled = 0 AND watched = 0 AND filepath = ?
+     UNION ALL SELECT id FROM captures
+     WHERE spooled = 0 AND watched = 0 AND file_id = ? LIMIT 1`,
   spooledAfter: `SELECT ${CAPTURE_COLUMNS} FROM captures
      WHERE rowid > ? AND spooled = 1 ORDER BY rowid LIMIT ?`,
   oldest: `SELECT min(created_at) AS time FROM ${BY_TURN}

@@ -27,6 +27,8 @@ export interface TidyUpOptions {
   roots: readonly WatchedRoot[];
   /** Is told the id of each capture whose file is gone, by this name or for good. */
   onGone: (id: string, options: { hasOtherNames: boolean }) => void;
+  /** Returns the id of a capture that still needs the file at a path, or with a number, if there is one. */
+  neededBy: (path: string, fileId: string) => string | undefined;
   log: Log;
   /**
    * A clock that never jumps, in milliseconds.
@@ -40,8 +42,8 @@ export interface TidyUpOptions {
 const RETRY_MS = { first: 60_000, most: 3_600_000 };
 /** With so many failures the folder itself is to blame: nothing else in it is tried meanwhile. */
 const MANY = 10;
-/** How many files of a folder are remembered; the others are found again. */
-const MAX_FAILED = 1_000;
+/** How many files of a folder are remembered, and how many that are needed; the others are found again. */
+const MAX_REMEMBERED = 1_000;
 
 /** What could not be tidied up in a folder. */
 interface Failed {
@@ -59,6 +61,7 @@ interface Failed {
  * where it was touched since, by its content, and nobody has it open for writing.
  * A sidecar goes only if it is what was delivered as metadata. Moving overwrites
  * nothing. What fails is tried again at lengthening times and said once a folder.
+ * What another capture still needs stays until that has gone.
  */
 export class TidyUp {
   readonly #policy: AfterUpload;
@@ -67,6 +70,9 @@ export class TidyUp {
   readonly #now: () => number;
   /** By the path of the folder. */
   readonly #failed = new Map<string, Failed>();
+  /** What other captures need, by path. */
+  readonly #needed = new Map<string, DeliveredFile>();
+  #neededAt = 0;
   #last = Promise.resolve();
 
   constructor(policy: AfterUpload, options: TidyUpOptions) {
@@ -84,11 +90,19 @@ export class TidyUp {
     const mustWait = failed && this.#now() < failed.at &&
       (failed.files.has(file.path) || failed.files.size >= MANY);
     if (!mustWait) await this.#tidyNext(file);
-    else if (failed.files.size < MAX_FAILED) failed.files.set(file.path, file);
+    else if (failed.files.size < MAX_REMEMBERED) {
+      failed.files.set(file.path, file);
+    }
+  }
+
+  /** Has what other captures needed looked at by the next {@linkcode retry}. */
+  released(): void {
+    this.#neededAt = 0;
   }
 
   /** Tries again what failed, as far as it is time to; to be called now and then. */
   async retry(): Promise<void> {
+    await this.#retryNeeded();
     for (const failed of [...this.#failed.values()]) {
       if (this.#now() < failed.at) continue;
       failed.waitMs = Math.min(failed.waitMs * 2, RETRY_MS.most);
@@ -101,6 +115,12 @@ export class TidyUp {
         if (failures === MANY) break;
       }
     }
+  }
+
+  async #retryNeeded(): Promise<void> {
+    if (this.#now() < this.#neededAt) return;
+    this.#neededAt = this.#now() + RETRY_MS.first;
+    for (const file of [...this.#needed.values()]) await this.#tidyNext(file);
   }
 
   #tidyNext(file: DeliveredFile): Promise<void> {
@@ -142,6 +162,7 @@ export class TidyUp {
     name: string,
     file: DeliveredFile,
   ): Promise<void> {
+    if (this.#isNeeded(root, name, file)) return;
     const found = sidecarNow(root, name, file);
     const sidecar = found?.isSent ? found.identity : undefined;
     if (sidecar && !root.look(name)) {
@@ -154,6 +175,26 @@ export class TidyUp {
     const hasOtherNames = identity.links > 1;
     const isGone = await this.#take(root, { name, identity, sidecar });
     if (isGone) this.#options.onGone(file.id, { hasOtherNames });
+  }
+
+  /** Whether another capture is still to be sent from this file, or from its sidecar. */
+  #isNeeded(root: Folder, name: string, file: DeliveredFile): boolean {
+    const { path } = file;
+    const wasNeeded = this.#needed.delete(path);
+    const neededBy = (path: string, name: string) =>
+      this.#options.neededBy(path, fileAt(root, name)?.fileId ?? "");
+    const id = neededBy(path, name) ??
+      neededBy(sidecarOf(path), sidecarOf(name));
+    if (id === undefined) return false;
+    if (this.#needed.size >= MAX_REMEMBERED) return true;
+    this.#needed.set(path, file);
+    if (!wasNeeded) {
+      this.#options.log(
+        "info",
+        `Cannot ${this.#policy.kind} "${path}" yet, which is delivered: the capture "${id}" has no copy of it and still needs it, until it is delivered or removed`,
+      );
+    }
+    return true;
   }
 
   async #take(root: Folder, file: Departing): Promise<boolean> {

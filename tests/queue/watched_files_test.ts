@@ -204,6 +204,32 @@ testOnEachEngine(
 );
 
 testOnEachEngine(
+  "a file is needed by what was handed over without a copy, by path or number, until that is delivered or removed",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const { path: filepath, identity } = FILE;
+    const capture = { filepath, metadataJson: "{}", identity };
+    queue.enqueueMany([{ ...capture, spooled: true }]);
+    take(queue, FILE);
+    const needs = () => [
+      queue.neededBy(filepath, "801:ff"),
+      queue.neededBy("/link/frame.raw", IDENTITY.fileId),
+    ];
+    assertEquals(needs(), [undefined, undefined]);
+    const ids = queue.enqueueMany([capture, { filepath, metadataJson: "{}" }]);
+    assertEquals(needs(), [ids[0], ids[0]]);
+    queue.complete([{ id: ids[0]!, kind: "discard", error: "HTTP 422" }]);
+    assertEquals(needs(), [ids[0], ids[0]]);
+    queue.markCompleted(ids[0]!);
+    assertEquals(needs(), [ids[1], undefined]);
+    queue.remove([ids[1]!]);
+    assertEquals(needs(), [undefined, undefined]);
+    assertEquals(queue.neededBy("/watched/other.raw", "801:fe"), undefined);
+  },
+);
+
+testOnEachEngine(
   "where the system tells no file from another, name, size and time do",
   async (engine) => {
     await using fixture = new QueueFixture(engine);

@@ -58,6 +58,8 @@ function tidier(
   tidyUp: TidyUp;
   said: string[];
   clock: { ms: number };
+  /** The captures that need files, by path or number. */
+  needed: Map<string, string>;
 } {
   const clock = { ms: 0 };
   const said: string[] = [];
@@ -66,13 +68,17 @@ function tidier(
   const roots = [new WatchedRoot(path, log)];
   const onGone = (id: string) => void gone.add(id);
   const now = () => clock.ms;
-  const tidyUp = new TidyUp(policy, { roots, onGone, log, now });
+  const needed = new Map<string, string>();
+  const neededBy = (path: string, fileId: string) =>
+    needed.get(path) ?? needed.get(fileId);
+  const options = { roots, neededBy, onGone, log, now };
+  const tidyUp = new TidyUp(policy, options);
   const tidy = async (file: DeliveredFile) => {
     gone.delete(file.id);
     await tidyUp.tidy(file);
     return gone.has(file.id);
   };
-  return { tidy, tidyUp, said, clock };
+  return { tidy, tidyUp, said, clock, needed };
 }
 
 Deno.test("TidyUp keeps a file by default, and deletes it with its sidecar if told to", async () => {
@@ -191,6 +197,33 @@ Deno.test("TidyUp has nothing to do with a file that has gone, nor while its fol
   assertEquals(said, []);
   Deno.removeSync(folder.path);
   assertEquals(await tidy(file), false);
+});
+
+Deno.test("TidyUp leaves what another capture still needs, the sidecar too, says so once, and takes it when that has gone", async () => {
+  for (const by of ["path", "number", "sidecar"]) {
+    await using folder = new WatchedFolder();
+    const path = folder.write("a.png");
+    folder.write("a.png.json", "{}");
+    const file = await delivered(path);
+    const { tidy, tidyUp, said, clock, needed } = tidier(
+      { kind: "delete" },
+      folder.path,
+    );
+    const { fileId } = file.identity as { fileId: string };
+    const what = { path, number: fileId, sidecar: `${path}.json` }[by]!;
+    needed.set(what, "the id");
+    assertEquals(await tidy(file), false);
+    assertEquals(await tidy(file), false);
+    clock.ms += 60_000;
+    await tidyUp.retry();
+    assertEquals(Object.keys(contents(folder.path)).length, 2, by);
+    assertEquals(said.length, 1);
+    assertStringIncludes(said[0]!, `the capture "the id"`);
+    needed.clear();
+    clock.ms += 60_000;
+    await tidyUp.retry();
+    assertEquals(contents(folder.path), {}, by);
+  }
 });
 
 Deno.test("TidyUp moves a file with its sidecar, and overwrites nothing", async () => {
