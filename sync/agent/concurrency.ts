@@ -8,7 +8,9 @@ export interface ConcurrencyOptions {
 
 /** How many captures are sent at a time before anything is known. */
 const START = 4;
-/** A level is judged by at least this many captures for each place … */
+/** So many captures for each place double a level that is lower than at first. */
+const CAPTURES_TO_RECOVER = 8;
+/** Another one is judged by at least this many captures for each place … */
 const CAPTURES_PER_PLACE = 4;
 /** … and for at least so long, in milliseconds. */
 const WINDOW_MS = 100;
@@ -24,23 +26,29 @@ const MAX_PATIENCE = 64;
  *
  * A level is doubled, and kept if a twentieth more gets through; else it
  * falls back, and the next try comes later each time. Only times in which every
- * place was taken count: with little to do nothing changes.
+ * place was taken count: with little to do nothing changes. But a level below the
+ * first one is doubled by some deliveries alone: a host with little to do would stay
+ * there, and one large capture would hold up all others.
  */
 export class Concurrency {
   readonly #max: number;
   readonly #now: () => number;
+  readonly #start: number;
   #limit: number;
   /** The level that the present one is tried against, and its captures per millisecond. */
   #before: { limit: number; rate: number } | undefined;
   #patience = PATIENCE;
   #wait = 0;
   #delivered = 0;
+  /** How many were delivered at a level that is lower than at first. */
+  #recovered = 0;
   #sinceMs: number | undefined;
 
   constructor(options: ConcurrencyOptions) {
     this.#max = options.max;
     this.#now = options.now ?? (() => performance.now());
-    this.#limit = Math.min(START, options.max);
+    this.#start = Math.min(START, options.max);
+    this.#limit = this.#start;
   }
 
   /** How many captures may be on their way now. */
@@ -55,6 +63,7 @@ export class Concurrency {
 
   /** A capture got through. */
   delivered(): void {
+    if (this.#limit < this.#start) return this.#recover();
     const now = this.#now();
     if (this.#sinceMs === undefined) return this.#newWindow(now);
     this.#delivered++;
@@ -68,9 +77,11 @@ export class Concurrency {
   /** The server could not be used, or asked for less. */
   refused(): void {
     this.#limit = 1;
+    this.#recovered = 0;
     this.#before = undefined;
     // What was learnt before says nothing of the server that comes back.
-    this.#wait = this.#patience = PATIENCE;
+    this.#patience = PATIENCE;
+    this.#wait = 0;
     this.#newWindow(undefined);
   }
 
@@ -87,6 +98,13 @@ export class Concurrency {
     if (this.#wait-- > 0 || this.#limit >= this.#max) return;
     this.#before = { limit: this.#limit, rate };
     this.#limit = Math.min(this.#limit * 2, this.#max);
+  }
+
+  #recover(): void {
+    this.#recovered++;
+    if (this.#recovered < this.#limit * CAPTURES_TO_RECOVER) return;
+    this.#recovered = 0;
+    this.#limit = Math.min(this.#limit * 2, this.#start);
   }
 
   #newWindow(sinceMs: number | undefined): void {

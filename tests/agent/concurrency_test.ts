@@ -69,6 +69,19 @@ Deno.test("Concurrency rises as soon after a refusal as at first, whatever it ha
   assert(line.send(150) >= 4);
 });
 
+Deno.test("Concurrency rises after a refusal to what it begins with, also where there is little to do", () => {
+  const line = new Line(32, 20);
+  line.concurrency.refused();
+
+  const levels = Array.from({ length: 100 }, () => {
+    line.concurrency.starved();
+    return line.send(1);
+  });
+
+  assertEquals(levels[6], 1);
+  assertEquals(levels.at(-1), 4);
+});
+
 Deno.test("Concurrency learns nothing while places are free", () => {
   const line = new Line(32, 20);
   for (let i = 0; i < 200; i++) {
