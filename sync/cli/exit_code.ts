@@ -13,7 +13,8 @@ const TEMPORARY = [NoRoomError, CaptureReadError, AgentHangsError, LockedError];
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return ExitCode.usage;
   const isTemporary = TEMPORARY.some((kind) => error instanceof kind) ||
-    hasFault(error, "full") || hasFault(error, "busy");
+    hasFault(error, "full") || hasFault(error, "busy") ||
+    hasFault(error, "parted");
   return isTemporary ? ExitCode.temporary : ExitCode.failure;
 }
 

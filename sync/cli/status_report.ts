@@ -10,7 +10,7 @@ import { adviceOn, standingOf, verdictOf } from "../monitor/verdict.ts";
 import { isoTime } from "../queue/capture_row.ts";
 import type { UploadQueue } from "../queue/queue.ts";
 import { queuesSetAside } from "../queue/repair/queue_files.ts";
-import { engineInUse } from "../queue/sqlite.ts";
+import { engineInUse, hasFault } from "../queue/sqlite.ts";
 import type { Spool } from "../spool/spool.ts";
 import { ExitCode } from "./command.ts";
 import type { Settings } from "./config.ts";
@@ -167,8 +167,9 @@ function rateOf(queue: UploadQueue, waiting: number): StatusReport["rate"] {
 /** How the status begins of a service that cannot begin its work yet. */
 export const WAITING = "Waiting: ";
 
-/** Whether what is in the way of a start may go without anybody mending it. */
+/** Whether what is in the way of a start may go, in this process, without anybody mending it. */
 export function canHeal(error: unknown): boolean {
+  if (hasFault(error, "parted")) return false;
   return error instanceof AgentRunningError ||
     exitCodeOf(error) === ExitCode.temporary;
 }

@@ -2,10 +2,11 @@ import { dirname, resolve } from "@std/path";
 import { fileSize } from "../host/files.ts";
 import { closedOf } from "../host/data_dir.ts";
 import { createPrivateDir, createPrivateFile } from "../host/private_files.ts";
-import { identityAt, UnreachableError } from "../host/reach.ts";
+import { UnreachableError } from "../host/reach.ts";
 import { Ballast } from "./ballast.ts";
 import { CopyToLook } from "./copy_to_look.ts";
 import { assertQueue, prepareSchema } from "./migrate.ts";
+import { assertNotAbandoned, QueuePlace } from "./queue_place.ts";
 import {
   type Connection,
   DatabaseError,
@@ -43,7 +44,7 @@ export class QueueFile implements Disposable {
   readonly database: Connection;
   /** Must not be used once the file is closed. */
   readonly sql: Statements;
-  readonly #identity: string | undefined;
+  readonly #place: QueuePlace;
   readonly #ballast: Ballast | undefined;
   #copy: CopyToLook | undefined;
 
@@ -65,7 +66,7 @@ export class QueueFile implements Disposable {
     [this.database, this.sql] = looksOnly
       ? this.#openToLook(options)
       : this.#open(options);
-    this.#identity = identityAt(path);
+    this.#place = new QueuePlace(path, { isCopy: this.#copy !== undefined });
     if (looksOnly) return;
     this.#ballast?.take();
     if (this.#ballast?.isHeld === false && this.#ballast.isNeeded) {
@@ -77,8 +78,8 @@ export class QueueFile implements Disposable {
    * Runs a transaction that takes something into the queue. It gets none of the
    * ballast's room, which is for the captures in the queue.
    *
-   * @throws {DatabaseError} if another file took this one's name meanwhile: a process
-   * that opens the queue now would not find these captures.
+   * @throws {DatabaseError} if another file took the name of one of its files meanwhile:
+   * a process that opens the queue now would not find these captures.
    * @throws {UnreachableError} if nobody can tell now; nothing is done then.
    */
   append<T>(body: (sql: Statements) => T): T {
@@ -93,18 +94,15 @@ export class QueueFile implements Disposable {
     return result;
   }
 
-  /** @throws {DatabaseError | UnreachableError} if the file is not in its place, or nobody can tell now. */
+  /** As {@linkcode QueuePlace.assertHeld}. */
   assertInPlace(): void {
-    if (identityAt(this.path) === this.#identity) return;
-    const cause = `"${this.path}" was removed or replaced meanwhile`;
-    const message = `Cannot go on with this queue: ${cause}; open it again`;
-    throw new DatabaseError(message, { fault: "replaced", cause });
+    this.#place.assertHeld();
   }
 
   /**
    * Runs a transaction on captures in the queue, on a full disk too.
    *
-   * @throws {DatabaseError} if the file was removed or replaced: the spool beside it
+   * @throws {DatabaseError} if a file was removed or replaced: the spool beside it
    * may be another one, whose lack of a copy says nothing of this queue's captures.
    * @throws {UnreachableError} if nobody can tell now.
    */
@@ -196,6 +194,7 @@ export class QueueFile implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    if (this.#place.isParted) return this.#place.abandon(this);
     try {
       // Makes the next agent check all of it, as after a crash.
       if (this.database.sawDamage) this.sql.suspect.run();
@@ -213,6 +212,7 @@ function open(
 ): [Connection, Statements] {
   try {
     createPrivateDir(dirname(resolve(path)));
+    assertNotAbandoned(path);
     if (fileSize(path)) inspect(path, options);
     createPrivateFile(path);
     const database = openDatabase(path, options);

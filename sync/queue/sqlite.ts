@@ -62,7 +62,7 @@ export interface OpenDatabaseOptions {
   busyTimeoutMs?: number;
 }
 
-type Fault = "damaged" | "full" | "busy" | "replaced" | "other";
+type Fault = "damaged" | "full" | "busy" | "replaced" | "parted" | "other";
 
 /** A call to SQLite failed. */
 export class DatabaseError extends Error {
@@ -70,7 +70,8 @@ export class DatabaseError extends Error {
   /**
    * `damaged` if the file is not a sound database, `full` if the disk has no
    * room, `busy` if another process held the lock for too long, `replaced` if the
-   * file was removed or another one has its name.
+   * file was removed or another one has its name, `parted` if that is so of its -wal
+   * or -shm: only another process can use the queue then.
    */
   readonly fault: Fault;
 

@@ -21,7 +21,7 @@ import { delay } from "@std/async/delay";
 import { ProcessLock } from "../../host/lock.ts";
 import type { Log } from "../../host/log.ts";
 import { UploadQueue, type UploadQueueOptions } from "../queue.ts";
-import { damageOf, hasFault } from "../sqlite.ts";
+import { damageOf, DatabaseError, hasFault } from "../sqlite.ts";
 import { QueueFiles } from "./queue_files.ts";
 
 /** Options for {@linkcode openQueue}. */
@@ -80,10 +80,21 @@ export async function openQueue(
       failure = error;
     }
   }
+  if (isParted(failure)) {
+    const message =
+      `${failure.message}: its -wal was removed or replaced, its agent ends by itself where it still answers; try again later`;
+    throw new DatabaseError(message, { fault: "parted", cause: failure });
+  }
   if (failure) throw failure;
   throw new QueueInUseError(
     `Cannot repair the damaged queue "${path}" while its agent runs: end the agent first`,
   );
+}
+
+/** Whether it is as if the -wal had been removed that its agent works with: then it lacks what the -shm tells of. */
+function isParted(failure: unknown): failure is Error {
+  return hasFault(failure, "other") &&
+    (failure as Error).message.includes("disk I/O error");
 }
 
 /** Opens the queue, after setting it aside if it is damaged. */
@@ -97,6 +108,7 @@ function repair(files: QueueFiles, open: () => UploadQueue): UploadQueue {
   }
   try {
     files.finish();
+    files.takeOver();
     return queue;
   } catch (error) {
     queue.close();

@@ -1,7 +1,9 @@
-import { basename, dirname, resolve } from "@std/path";
+import { basename, dirname, join, resolve } from "@std/path";
+import { counted } from "../../host/counted.ts";
 import { fileSize, removeIfThere, syncDir } from "../../host/files.ts";
 import type { Log } from "../../host/log.ts";
 import { findDamage, readQueueId } from "../migrate.ts";
+import { lostPath } from "../queue_place.ts";
 import {
   type Connection,
   damageOf,
@@ -87,6 +89,23 @@ export class QueueFiles {
         "error",
         `The damaged queue is kept as "${to}": ${count} of its captures could be ` +
           "read and are queued, the agent takes up those in the spool",
+      );
+    }
+  }
+
+  /** Takes over what processes have kept whose queue had lost its -wal. */
+  takeOver(): void {
+    const prefix = basename(lostPath(this.#path, ""));
+    for (const name of namesBeside(this.#path)) {
+      if (!name.startsWith(prefix) || ENDS.test(name)) continue;
+      const from = join(dirname(this.#path), name);
+      const count = this.#copyRows(from);
+      ["", ...COMPANIONS].forEach((end) => removeIfThere(from + end));
+      this.#log(
+        "warn",
+        `The -wal of "${this.#path}" was removed: ${
+          counted(count, "capture")
+        } of it taken over`,
       );
     }
   }
