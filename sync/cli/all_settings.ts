@@ -6,13 +6,13 @@
  * @module
  */
 
-import { isAbsolute, join } from "@std/path";
 import { statIfThere } from "../host/files.ts";
 import { type Ambient, type Given, UsageError } from "./arguments.ts";
 import { didYouMean } from "./closest.ts";
 import { valueOf } from "./command_line.ts";
 import { readSettings, type Settings } from "./config.ts";
 import { type OptionName, OPTIONS, type OptionSpec } from "./options.ts";
+import { namedSettingsFile } from "./own_files.ts";
 import { readSecret } from "./secret_file.ts";
 import { linesNotRead, parseEnvFile } from "./service/env_file.ts";
 
@@ -30,15 +30,6 @@ const TOKEN_VARIABLES = [
   ...TOKEN_OPTIONS.map((name) => OPTIONS[name].env),
   "JARVIS_TOKEN",
 ];
-
-/** The folder of this user's settings; `undefined` if it is not known. */
-export function configDir(env: Ambient["env"]): string | undefined {
-  const base = env("XDG_CONFIG_HOME");
-  // The standard says to ignore a relative one.
-  if (base && isAbsolute(base)) return base;
-  const home = env("HOME");
-  return home ? join(home, ".config") : undefined;
-}
 
 /**
  * Reads the file that `--config` names, else the one that `service install` writes,
@@ -59,15 +50,6 @@ export function readSettingsFile(given: Given, around: Ambient): SettingsFile {
     );
   }
   return { path, variables: parseEnvFile(text) };
-}
-
-/** Where the settings file would be; `undefined` if that is not known. */
-function namedSettingsFile(
-  given: Given,
-  { env }: Ambient,
-): string | undefined {
-  const dir = configDir(env);
-  return given.text("config") ?? (dir && join(dir, "jarvis", "agent.env"));
 }
 
 /** Fills in what neither the command line nor the environment says. */

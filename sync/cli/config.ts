@@ -7,7 +7,7 @@
 
 import { isAbsolute, join, resolve } from "@std/path";
 import type { AfterUpload } from "../watch/after_upload.ts";
-import type { FilterOptions } from "../watch/capture_filter.ts";
+import { CaptureFilter, type FilterOptions } from "../watch/capture_filter.ts";
 import { COPY_UP_TO_BYTES } from "../spool/copies.ts";
 import type { LogLevel } from "../host/log.ts";
 import type { AddOptions } from "../spool/intake.ts";
@@ -32,6 +32,7 @@ import {
   type MonitorSettings,
   readMonitorSettings,
 } from "./monitor_settings.ts";
+import { assertNotWatched } from "./own_files.ts";
 import {
   expectedBandwidth,
   parseBandwidth,
@@ -90,6 +91,11 @@ export function readSettings(
   const dataDir = given.takes("data-dir") ? readDataDir(given, around.env) : "";
   const afterUpload = readAfterUpload(given);
   const watch = readWatch(given, dataDir, afterUpload);
+  const filter = readFilter(given);
+  assertNotWatched(given, around.env, {
+    watch,
+    filter: new CaptureFilter(filter),
+  });
   const upToADay = { min: "0s", max: "24h" };
   return {
     server: readServer(given),
@@ -108,7 +114,7 @@ export function readSettings(
     settleMs: given.text("settle") === undefined
       ? undefined
       : given.durationMs("settle", "0s", upToADay),
-    filter: readFilter(given),
+    filter,
     afterUpload,
     graceMs: given.durationMs("grace", "10s", upToADay),
     maxSpoolBytes: given.bytes("max-spool-bytes", Infinity),

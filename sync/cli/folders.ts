@@ -86,8 +86,11 @@ export function readWatch(
     if (isOutOfBounds(dir)) {
       throw given.wrong("watch", `a folder not ${OUT_OF_BOUNDS}`, text);
     }
+    if (kind === "other") {
+      throw given.wrong("watch", "a folder, not a file", text);
+    }
     // A missing folder is waited for; a relative path to one is most likely a mistake.
-    if (kind === "other" || (kind === "nothing" && !isAbsolute(text))) {
+    if (kind === "nothing" && !isAbsolute(text)) {
       throw given.wrong(
         "watch",
         "a folder, or the absolute path of one that will be there later",
@@ -137,12 +140,21 @@ export function isOutOfBounds(path: string): boolean {
 
 /** Whether a folder is, or is in, another one, whatever links lead there. */
 export function contains(outer: string, inner: string): boolean {
-  const path = relative(realPath(outer), realPath(inner));
-  return path === "" || (!/^\.\.(?:[\\/]|$)/.test(path) && !isAbsolute(path));
+  return nameIn(outer, realPath(inner)) !== undefined;
+}
+
+/**
+ * What a path without links is called in a folder, whatever links lead there: empty for
+ * that one itself, `undefined` if it lies elsewhere.
+ */
+export function nameIn(outer: string, inner: string): string | undefined {
+  const path = relative(realPath(outer), inner);
+  const isElsewhere = /^\.\.(?:[\\/]|$)/.test(path) || isAbsolute(path);
+  return isElsewhere ? undefined : path;
 }
 
 /** The path without symbolic links, as far as it is there. */
-function realPath(path: string): string {
+export function realPath(path: string): string {
   try {
     return Deno.realPathSync(path);
   } catch {

@@ -23,7 +23,7 @@ function settings(
   variables: Record<string, string> = {},
 ): Settings {
   const env = (name: string) => ({ HOME, ...variables })[name];
-  const { given } = parseCommandLine(args, COMMANDS.run!.options, env);
+  const { given } = parseCommandLine(args, optionsOf(COMMANDS.run!), env);
   return readSettings(given, { env, err: () => {} });
 }
 
@@ -379,7 +379,8 @@ Deno.test("watched folders may come later, but are no files, and apart from the 
       `Cannot use --watch "${folder}": expected a folder${expected}`,
     );
   const later = ", or the absolute path of one that will be there later";
-  for (const folder of [file, "missing", "./missing"]) refused(folder, later);
+  for (const folder of ["missing", "./missing"]) refused(folder, later);
+  refused(file, ", not a file");
   assertEquals(
     settings(["--data-dir", data, "--watch", dir.join("missing")]).watch,
     [dir.join("missing")],
@@ -388,6 +389,78 @@ Deno.test("watched folders may come later, but are no files, and apart from the 
     refused(folder, ` apart from the data directory "${data}"`);
   }
 });
+
+Deno.test(
+  "files of the agent's own that would be taken for captures are refused, whatever links lead there",
+  {
+    ignore: onWindows,
+  },
+  async () => {
+    await using dir = new TempDir();
+    const pem = "-----BEGIN CERTIFICATE-----";
+    const own = dir.write("in/sub/own", pem);
+    const away = dir.write("away", pem);
+    const [watched, link] = [dir.join("in"), dir.join("link")];
+    Deno.symlinkSync(watched, link);
+    Deno.symlinkSync(own, dir.join("to own"));
+    Deno.symlinkSync(away, dir.join("in", "to away"));
+    const at = (option: string, path: string) => [
+      `--${option}=${path}`,
+      ...(option === "client-key" ? [`--client-cert=${away}`] : []),
+      ...(option === "client-cert" ? [`--client-key=${away}`] : []),
+    ];
+    const options = [
+      "config",
+      "token-file",
+      "ca-file",
+      "client-key",
+      "client-cert",
+      "metrics-file",
+    ];
+    for (const option of options) {
+      const source = option === "config" ? "the settings file" : `--${option}`;
+      for (const folder of [watched, link]) {
+        for (
+          const path of [own, join(link, "sub", "own"), dir.join("to own")]
+        ) {
+          assertThrows(
+            () => settings(["--watch", folder, ...at(option, path)]),
+            UsageError,
+            `Cannot use ${source} "${path}": it would be sent from the watched "${folder}", expected a file outside of it, or one that --exclude leaves out`,
+          );
+        }
+        settings(["--watch", folder, ...at(option, away)]);
+      }
+      // What is passed over there is not sent.
+      settings(["--watch", watched, "--exclude=sub", ...at(option, own)]);
+      settings([
+        "--watch",
+        dir.path,
+        "--exclude=in",
+        "--exclude=away",
+        "--exclude=link",
+        "--data-dir=/nowhere",
+        ...at(option, own),
+      ]);
+    }
+    // It is written anew in the place of the link.
+    for (const path of [dir.join("in", "to away"), dir.join("in", "m.prom")]) {
+      assertThrows(
+        () => settings(["--watch", watched, `--metrics-file=${path}`]),
+        UsageError,
+        `Cannot use --metrics-file "${path}"`,
+      );
+    }
+    const env = { XDG_CONFIG_HOME: watched };
+    settings(["--watch", watched], env);
+    dir.write("in/jarvis/agent.env", "");
+    assertThrows(
+      () => settings(["--watch", watched], env),
+      UsageError,
+      `the settings file "${watched}/jarvis/agent.env"`,
+    );
+  },
+);
 
 Deno.test("watched folders come from a list like PATH too, and none counts twice", async () => {
   await using dir = new TempDir();

@@ -80,6 +80,7 @@ Deno.test("a reload that the agent could not begin anew with is refused", {
   await using _agent = agent;
   const key = host.write("key", "nonsense");
   const cert = host.write("cert", "-----BEGIN CERTIFICATE-----");
+  const own = host.write("in/token", "token");
   for (
     const [text, reason] of [
       [
@@ -88,6 +89,10 @@ Deno.test("a reload that the agent could not begin anew with is refused", {
       ],
       [`JARVIS_DATA_DIR=${key}/below`, "Cannot use the data directory"],
       ["JARVIS_SERVER_URL=", "Cannot tell where to send captures"],
+      [
+        `JARVIS_WATCH=${host.join("in")}\nJARVIS_TOKEN_FILE=${own}`,
+        "Cannot use JARVIS_TOKEN_FILE",
+      ],
     ] as const
   ) {
     write(text);

@@ -6,7 +6,7 @@ import { exists, isFolder } from "../../host/files.ts";
 import { createPrivateDir, replaceFile } from "../../host/private_files.ts";
 import { readSmallText } from "../../host/small_file.ts";
 import { UsageError } from "../arguments.ts";
-import { configDir } from "../all_settings.ts";
+import { configDir } from "../own_files.ts";
 import { updateEnvFile } from "./env_file.ts";
 import { isAsWritten, UNIT } from "./unit.ts";
 

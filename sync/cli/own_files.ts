@@ -1,0 +1,91 @@
+/**
+ * The files of the agent's own: where they are, and that none is taken for a capture.
+ *
+ * @module
+ */
+
+import {
+  basename,
+  dirname,
+  isAbsolute,
+  join,
+  resolve,
+  SEPARATOR,
+} from "@std/path";
+import { exists } from "../host/files.ts";
+import { CaptureFilter } from "../watch/capture_filter.ts";
+import { type Ambient, type Given, UsageError } from "./arguments.ts";
+import { nameIn, realPath } from "./folders.ts";
+import type { OptionName } from "./options.ts";
+
+/** The folder of this user's settings; `undefined` if it is not known. */
+export function configDir(env: Ambient["env"]): string | undefined {
+  const base = env("XDG_CONFIG_HOME");
+  // The standard says to ignore a relative one.
+  if (base && isAbsolute(base)) return base;
+  const home = env("HOME");
+  return home ? join(home, ".config") : undefined;
+}
+
+/** Where the settings file would be; `undefined` if that is not known. */
+export function namedSettingsFile(
+  given: Given,
+  { env }: Ambient,
+): string | undefined {
+  const dir = configDir(env);
+  return given.text("config") ?? (dir && join(dir, "jarvis", "agent.env"));
+}
+
+/** The options that name a file of the agent's own. */
+const OWN_FILES = [
+  "token-file",
+  "client-key",
+  "client-cert",
+  "ca-file",
+  "metrics-file",
+] as const satisfies OptionName[];
+
+/**
+ * Makes sure that no file of the agent's own would be taken for a capture, which is
+ * sent, and may be deleted.
+ *
+ * @throws {UsageError} that names the file and its watched folder.
+ */
+export function assertNotWatched(
+  given: Given,
+  env: Ambient["env"],
+  { watch, filter }: { watch: string[]; filter: CaptureFilter },
+): void {
+  const settingsFile = given.takes("config")
+    ? namedSettingsFile(given, { env, err: () => {} })
+    : undefined;
+  const files = OWN_FILES.map((option) => ({
+    what: given.source(option),
+    path: given.text(option),
+  }));
+  if (settingsFile !== undefined && exists(settingsFile)) {
+    files.push({ what: "the settings file", path: settingsFile });
+  }
+  for (const { what, path } of files) {
+    const dir = path && watch.find((dir) => isTaken(path, dir, filter));
+    if (!dir) continue;
+    throw new UsageError(
+      `Cannot use ${what} "${path}": it would be sent from the watched "${dir}", expected a file outside of it, or one that --exclude leaves out`,
+    );
+  }
+}
+
+/** Whether a file is a capture in a watched folder, or becomes one when it is written anew. */
+function isTaken(path: string, dir: string, filter: CaptureFilter): boolean {
+  // What replaces a link is no link.
+  const place = join(realPath(dirname(resolve(path))), basename(path));
+  return [place, realPath(resolve(path))].some((path) => {
+    const names = nameIn(dir, path)?.split(SEPARATOR);
+    return names?.every((_, at) =>
+      filter.objection(
+        names.slice(0, at + 1).join("/"),
+        at === names.length - 1 ? "file" : "folder",
+      ) === undefined
+    );
+  });
+}
