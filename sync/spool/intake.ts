@@ -18,8 +18,9 @@
  * @module
  */
 
-import { resolve } from "@std/path";
+import { resolve, SEPARATOR } from "@std/path";
 import { newCaptureId } from "../capture/capture_id.ts";
+import { CaptureFileError } from "../capture/errors.ts";
 import { checkMetadata } from "../capture/metadata.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
@@ -88,6 +89,12 @@ export class Intake {
     options: AddOptions = {},
   ): Promise<string> {
     const { id = newCaptureId(), mode = "copy" } = options;
+    // Made absolute, it would name a file that is there.
+    if ([SEPARATOR, "/", "/."].some((end) => path.endsWith(end))) {
+      throw new CaptureFileError(
+        `Cannot take "${path}": it ends as the path of a folder does, expected a file`,
+      );
+    }
     const capture = {
       id,
       filepath: resolve(path),

@@ -23,6 +23,8 @@ export interface Departing {
 const TEMPORARY = /^\.jarvis-[0-9a-f-]{36}\.part$/;
 /** The longest name, in bytes, that leaves room for that of a sidecar. */
 const MAX_NAME_BYTES = 250;
+/** What is longer is no extension. */
+const MAX_EXTENSION_BYTES = 50;
 
 /** The folder into which delivered files are moved, from other file systems too. */
 export class MoveTarget {
@@ -69,13 +71,12 @@ export class MoveTarget {
 
 /** A free name: the file's own, else with its time, else with a number too. */
 function freeName(target: Folder, file: Departing): string {
-  const extension = extname(file.name);
-  const stem = basename(file.name, extension);
+  const name = basename(file.name);
   const time = new Date(file.identity.mtimeMs).toISOString()
     .replaceAll(":", "-");
   for (let n = 0;; n++) {
-    const end = (n === 1 ? ` ${time}` : ` ${time} (${n})`) + extension;
-    const as = n === 0 ? stem + extension : shortened(stem, end) + end;
+    const mark = n === 1 ? ` ${time}` : ` ${time} (${n})`;
+    const as = n === 0 ? name : markedName(name, mark);
     // Without one to be moved, the sidecar may have come here before a crash.
     const isTaken = target.look(as) !== undefined ||
       file.sidecar && target.look(sidecarOf(as)) !== undefined;
@@ -83,14 +84,16 @@ function freeName(target: Folder, file: Departing): string {
   }
 }
 
-/** The start of a text that, together with `end`, is short enough for a name. */
-function shortened(text: string, end: string): string {
+/** A file's name with a mark before its extension, shortened so far that its sidecar can have a name too. */
+export function markedName(name: string, mark: string): string {
   const encoder = new TextEncoder();
-  const characters = [...text];
-  while (encoder.encode(characters.join("") + end).length > MAX_NAME_BYTES) {
-    characters.pop();
-  }
-  return characters.join("");
+  const bytesOf = (text: string) => encoder.encode(text).length;
+  const found = extname(name);
+  const extension = bytesOf(found) > MAX_EXTENSION_BYTES ? "" : found;
+  const end = mark + extension;
+  const stem = [...basename(name, extension)];
+  while (bytesOf(stem.join("") + end) > MAX_NAME_BYTES) stem.pop();
+  return stem.join("") + end;
 }
 
 async function move(

@@ -109,7 +109,9 @@ Deno.test(
     await new Deno.Command("mkfifo", { args: [pipe] }).output();
     const dangling = host.join("dangling");
     Deno.symlinkSync(host.join("nowhere"), dangling);
+    const file = host.write("file");
     const bad = [dir, pipe, dangling, host.join("missing")];
+    bad.push(`${file}/`, `${file}/.`);
     const locked = host.write("locked");
     Deno.chmodSync(locked, 0);
     // root may read everything.

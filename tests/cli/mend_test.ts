@@ -85,6 +85,26 @@ Deno.test("export copies captures with their metadata out, and replaces nothing"
   assertEquals((await host.json<unknown[]>("list")).length, 2);
 });
 
+Deno.test("export copies captures with the longest names out", async () => {
+  await using host = new Host();
+  const names = [
+    "y".repeat(251),
+    `${"\u00e9".repeat(125)}.jpeg`,
+    `a.${"x".repeat(253)}`,
+  ];
+  const paths = names.flatMap((name) => [`one/${name}`, `two/${name}`])
+    .map((name) => host.write(name));
+  const ids = await host.enqueue(...paths);
+  const { code, stdout } = await host.run("export", ...ids, host.join("out"));
+  assertEquals(code, 0);
+  const exported = stdout.trimEnd().split("\n");
+  assertEquals(new Set(exported).size, paths.length);
+  assert(exported[3]!.endsWith("-2.jpeg"));
+  for (const path of exported) {
+    assertEquals(Deno.readTextFileSync(`${path}.json`), "{}\n");
+  }
+});
+
 Deno.test("export --failed leaves out what waits, and refuses bytes that are not what was handed over", async () => {
   await using host = new Host();
   const [bad, good] = await failing(host, { bad: "no", good: "no" });

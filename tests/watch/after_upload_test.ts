@@ -280,14 +280,21 @@ Deno.test("TidyUp moves files with the longest names, and with times that no dat
   await using folder = new WatchedFolder();
   const done = folder.outside("done");
   const { tidy, said } = tidier(moveTo(done), folder.path);
-  const name = `${"\u00e9".repeat(120)}.${"x".repeat(10)}`;
-  for (let i = 0; i < 3; i++) {
+  const names = [
+    `${"\u00e9".repeat(120)}.${"x".repeat(10)}`,
+    `a.${"x".repeat(253)}`,
+  ];
+  for (let i = 0; i < 6; i++) {
+    const name = names[i % 2]!;
     const path = folder.write(name, `${i}`);
     Deno.utimeSync(path, 8_640_000_000_001, 8_640_000_000_001);
     await tidy(await delivered(path));
   }
   assertEquals(said, []);
-  assertEquals(Object.values(contents(done)).sort(), ["0", "1", "2"]);
+  assertEquals(
+    Object.values(contents(done)).sort(),
+    ["0", "1", "2", "3", "4", "5"],
+  );
 });
 
 Deno.test("TidyUp says once that a folder's files cannot go, and tries again at lengthening times", async () => {

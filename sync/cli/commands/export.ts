@@ -1,4 +1,4 @@
-import { basename, dirname, join, parse, resolve } from "@std/path";
+import { basename, dirname, join, resolve } from "@std/path";
 import { exists, removeIfThere, syncDir, writeAll } from "../../host/files.ts";
 import { createPrivateDir, openNew } from "../../host/private_files.ts";
 import type { QueuedCapture, UploadQueue } from "../../queue/queue.ts";
@@ -8,6 +8,7 @@ import {
   opened,
   type OpenOriginal,
 } from "../../spool/private_copy.ts";
+import { markedName } from "../../watch/move_target.ts";
 import { UsageError } from "../arguments.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { contains } from "../folders.ts";
@@ -144,12 +145,11 @@ class Target {
 
   /** A path that neither the bytes nor the metadata of anything have. */
   freePath(wanted: string): string {
-    const { name, ext } = parse(wanted);
-    let path = join(this.dir, wanted);
+    let path = join(this.dir, markedName(wanted, ""));
     while (exists(path) || exists(`${path}.json`)) {
       const n = this.#next.get(wanted) ?? 2;
       this.#next.set(wanted, n + 1);
-      path = join(this.dir, `${name}-${n}${ext}`);
+      path = join(this.dir, markedName(wanted, `-${n}`));
     }
     return path;
   }
