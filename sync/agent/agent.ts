@@ -242,7 +242,7 @@ export class SyncAgent {
 
   #turn(): void {
     this.#heartbeat.beat();
-    this.#parts.pause.tick();
+    this.#try(() => this.#parts.pause.turn());
     this.#try(() => this.#report.tell());
     this.#parts.onTurn?.();
   }

@@ -5,7 +5,7 @@ import { createPrivateFile } from "../host/private_files.ts";
 /** Between two signs of life, in milliseconds. */
 const BEAT_MS = 4_000;
 /** Without one for so long an agent hangs, in milliseconds. */
-export const HANGING_MS = 30_000;
+const HANGING_MS = 30_000;
 
 /**
  * The agent's sign of life: the modification time of a file of its own. It costs no
@@ -41,6 +41,11 @@ export class AgentHangsError extends Error {
 /** When a queue's agent last made a turn, in milliseconds since 1970; `null` if none ever did. */
 export function lastBeatMs(queuePath: string): number | null {
   return statIfThere(heartbeatPath(queuePath))?.mtime?.getTime() ?? null;
+}
+
+/** Whether a sign of life says that the agent hangs. One of the future is from before the clock was set back. */
+export function isHanging(beatMs: number, nowMs: number): boolean {
+  return Math.abs(nowMs - beatMs) > HANGING_MS;
 }
 
 function heartbeatPath(queuePath: string): string {

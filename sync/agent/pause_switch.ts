@@ -5,6 +5,14 @@ import type { UploadQueue } from "../queue/queue.ts";
 /** When captures are sent, by the clock. */
 export type Schedule = Pick<WeekTable<boolean>, "at" | "until">;
 
+/** What a {@linkcode PauseSwitch} needs. */
+export interface PauseSwitchOptions {
+  log: Log;
+  schedule?: Schedule | undefined;
+  /** The wall clock, in milliseconds since 1970. @default {Date.now} */
+  now?: () => number;
+}
+
 /** Whether a person has paused deliveries, as the queue last said, or it is not their time. */
 export class PauseSwitch {
   /** Whether a person asks for a delivery now, whatever the schedule says. */
@@ -12,17 +20,20 @@ export class PauseSwitch {
   readonly #queue: UploadQueue;
   readonly #log: Log;
   readonly #schedule: Schedule | undefined;
+  readonly #now: () => number;
+  #sinceMs = -Infinity;
   #untilMs: number | null = null;
   #said: "paused" | "closed" | null = null;
   #begun = new AbortController();
 
   constructor(
     queue: UploadQueue,
-    { log, schedule }: { log: Log; schedule?: Schedule | undefined },
+    { log, schedule, now = Date.now }: PauseSwitchOptions,
   ) {
     this.#queue = queue;
     this.#log = log;
     this.#schedule = schedule;
+    this.#now = now;
   }
 
   /** Aborts when the next pause begins, or has aborted in the one that lasts. */
@@ -40,7 +51,7 @@ export class PauseSwitch {
   /** How long it lasts still, in milliseconds, as far as that is known: by the wall clock, as a person meant it. */
   get leftMs(): number {
     if (this.#why !== "paused") return this.isOn ? Infinity : 0;
-    return this.#untilMs! - Date.now();
+    return this.#untilMs! - this.#now();
   }
 
   /**
@@ -50,8 +61,20 @@ export class PauseSwitch {
    */
   look(): void {
     const pause = this.#queue.getPause();
+    this.#sinceMs = pause?.since ?? -Infinity;
     this.#untilMs = pause && (pause.until ?? Infinity);
     this.tick();
+  }
+
+  /**
+   * Looks at the clock, and asks the queue again if that was set back to before the
+   * pause began.
+   *
+   * @throws {DatabaseError} if the queue cannot be used.
+   */
+  turn(): void {
+    if (this.#sinceMs > this.#now()) this.look();
+    else this.tick();
   }
 
   /** Looks at the clock. Uploads under way end if their time is over. */
@@ -64,7 +87,7 @@ export class PauseSwitch {
   }
 
   get #why(): "paused" | "closed" | null {
-    const nowMs = Date.now();
+    const nowMs = this.#now();
     if (this.#untilMs !== null && this.#untilMs > nowMs) return "paused";
     if (this.isAskedFor || (this.#schedule?.at(nowMs) ?? true)) return null;
     return "closed";
@@ -73,7 +96,7 @@ export class PauseSwitch {
   #describe(why: "paused" | "closed" | null): string {
     if (why === null) return "Deliveries go on";
     if (why === "paused") return "Deliveries are paused";
-    const nowMs = Date.now();
+    const nowMs = this.#now();
     const outside = outsideText(this.#schedule!.until(nowMs), nowMs);
     return `Captures are taken over and not sent: ${outside}`;
   }

@@ -1,6 +1,6 @@
 import { dirname, join } from "@std/path";
 import { AgentRunningError, isAgentRunning } from "../agent/agent_lock.ts";
-import { HANGING_MS, lastBeatMs } from "../agent/heartbeat.ts";
+import { isHanging, lastBeatMs } from "../agent/heartbeat.ts";
 import { QUEUE_FILE } from "../host/data_dir.ts";
 import { freeBytes } from "../host/disk_space.ts";
 import { VERSION } from "../host/version.ts";
@@ -97,7 +97,7 @@ export function readFacts(sources: ReportSources, running: boolean): Facts {
       running,
       pid: said?.pid ?? null,
       heartbeatAt: isoTime(beatMs),
-      hanging: beatMs !== null && nowMs - beatMs > HANGING_MS,
+      hanging: beatMs !== null && isHanging(beatMs, nowMs),
       problem: said?.problem ?? null,
     },
     service,

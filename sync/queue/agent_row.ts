@@ -54,19 +54,35 @@ export class AgentRow extends QueueReader {
     });
   }
 
-  /** Since when and until when a person has stopped deliveries; `null` if they go on. */
+  /**
+   * Since when and until when a person has stopped deliveries; `null` if they go on.
+   * One that begins in the future was written by a clock that was ahead: it lasts as
+   * long from now on, which is recorded, so that it ends.
+   *
+   * @throws {DatabaseError} if that cannot be recorded.
+   */
   getPause(): Pause | null {
     const { since, until } = this.sql.pause.get<
       Pause | { since: null; until: null }
     >()!;
-    if (since === null || until !== null && until <= this.now()) return null;
-    return { since, until };
+    const now = this.now();
+    if (since === null) return null;
+    if (since <= now) {
+      return until !== null && until <= now ? null : { since, until };
+    }
+    const pause = { since: now, until: until && now + (until - since) };
+    if (!this.file.looksOnly) this.#setPause(pause);
+    return pause;
   }
 
   /** Stops deliveries until a moment, or with `null` until {@linkcode UploadQueue.resume}; restarts change nothing. */
-  pause(untilMs: number | null): void {
-    const since = this.getPause()?.since ?? this.now();
-    this.file.write((sql) => sql.setPause.run(since, untilMs));
+  pause(until: number | null): void {
+    // Not since an earlier pause: how long it lasts would not be known.
+    this.#setPause({ since: this.now(), until });
+  }
+
+  #setPause({ since, until }: Pause): void {
+    this.file.write((sql) => sql.setPause.run(since, until));
   }
 
   /** Lets deliveries go on. Returns whether they were stopped. */

@@ -7,7 +7,7 @@ import {
 } from "../../agent/agent_lock.ts";
 import {
   AgentHangsError,
-  HANGING_MS,
+  isHanging,
   lastBeatMs,
 } from "../../agent/heartbeat.ts";
 import type { Settings } from "../config.ts";
@@ -112,7 +112,7 @@ async function askAgent(
 
 function assertAlive(queue: UploadQueue): void {
   const beatMs = lastBeatMs(queue.path);
-  if (beatMs === null || Date.now() - beatMs <= HANGING_MS) return;
+  if (beatMs === null || !isHanging(beatMs, Date.now())) return;
   const { pid } = queue.getAgentState();
   const since = new Date(beatMs).toISOString();
   throw new AgentHangsError(
