@@ -89,15 +89,15 @@ export function createAgent(
   const { queue, spool } = store;
   const { watch, concurrency, graceMs, schedule } = settings;
   const { onTurn, onDelivered, watches = true, ...rest } = options;
-  const { watcher, delivered, released } = createWatcher(settings, store, {
+  const watching = createWatcher(settings, store, {
     log,
     onQueued: () => agent.wake(),
     // What waits for its file has no other way to know.
     onBack: () => agent.hurry(),
   });
+  const { watcher, delivered, released } = watching;
   const clean = cleaner(settings, store, log);
-  const standing = () => watcher.standing();
-  const folders = new FolderReports(standing, { queue, log });
+  const folders = new FolderReports(watching.standing, { queue, log });
   // While a file is sent from where it is, its content does not tell whether it was
   // written over.
   const lookAgain = ({ filepath, watched, spooled }: QueuedCapture) => {

@@ -2,6 +2,7 @@ import type { Log } from "../host/log.ts";
 import type { IsAt, SeenFile } from "../queue/queue.ts";
 import { TidyUp } from "../watch/after_upload.ts";
 import { LateSidecars } from "../watch/late_sidecars.ts";
+import type { FolderStanding } from "../watch/folder_standing.ts";
 import { isAt } from "../watch/watched_root.ts";
 import { FolderWatcher } from "../watch/watcher.ts";
 import type { Settings } from "./config.ts";
@@ -18,6 +19,7 @@ export function createWatcher(
   },
 ): {
   watcher: FolderWatcher;
+  standing: () => FolderStanding[];
   delivered: (file: SeenFile) => Promise<void>;
   /** To be called when a capture has gone whose file may have been needed. */
   released: () => void;
@@ -86,5 +88,10 @@ export function createWatcher(
     late.delivered(file);
     await tidyUp.tidy(file);
   };
-  return { watcher, delivered, released: () => tidyUp.released() };
+  const standing = () =>
+    watcher.standing().map((one, n) => ({
+      ...one,
+      ...tidyUp.remaining(watcher.roots[n]!),
+    }));
+  return { watcher, standing, delivered, released: () => tidyUp.released() };
 }

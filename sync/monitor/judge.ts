@@ -175,7 +175,7 @@ function* judgeRoom(spool: Facts["spool"]): Generator<Finding> {
 
 function* judgeFolders({ folders }: Facts): Generator<Finding> {
   for (const folder of folders) {
-    const { path, watchedBy, reason, unreadable, firstUnreadable } = folder;
+    const { path, watchedBy, reason, firstUnreadable, firstRemaining } = folder;
     const name = `the watched folder "${path}"`;
     if (watchedBy === "missing") {
       yield failure("folder", `${name} is missing`, "make or mount it");
@@ -191,9 +191,19 @@ function* judgeFolders({ folders }: Facts): Generator<Finding> {
       yield warning(
         "folder",
         `${
-          counted(unreadable, "file or folder", "files and folders")
+          counted(folder.unreadable, "file or folder", "files and folders")
         } in ${name} cannot be read, like "${first}": ${why}`,
         "let this user read them, or leave them out with --exclude",
+      );
+    }
+    if (firstRemaining) {
+      const { path: first, reason: why } = firstRemaining;
+      yield warning(
+        "folder",
+        `${
+          counted(folder.remaining, "delivered file", "delivered files")
+        } in ${name} cannot be deleted or moved, like "${first}": ${why}`,
+        "let this user write to the folder, or set --after-upload to keep",
       );
     }
   }

@@ -87,6 +87,9 @@ export interface StatusReport {
     /** How many of its files and folders cannot be read now; they are tried again. */
     unreadable: number;
     firstUnreadable: { path: string; reason: string } | null;
+    /** How many of its files are delivered and could not be deleted or moved; that is tried again. */
+    remaining: number;
+    firstRemaining: { path: string; reason: string } | null;
   }[];
   database: {
     path: string;

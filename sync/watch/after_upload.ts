@@ -6,6 +6,7 @@ import { readHashed } from "../host/sha256.ts";
 import type { KnownIdentity } from "../queue/capture_row.ts";
 import type { DeliveredCapture } from "../queue/queue.ts";
 import { type Departing, MoveTarget } from "./move_target.ts";
+import type { FolderStanding } from "./folder_standing.ts";
 import { fileAt, sidecarNow, sidecarOf } from "./sidecar.ts";
 import { type Place, placeIn, type WatchedRoot } from "./watched_root.ts";
 
@@ -49,6 +50,8 @@ const MAX_REMEMBERED = 1_000;
 interface Failed {
   /** By path. */
   files: Map<string, DeliveredFile>;
+  /** Why the first one failed. */
+  reason: string;
   waitMs: number;
   /** When it is tried again, by a clock that never jumps. */
   at: number;
@@ -93,6 +96,21 @@ export class TidyUp {
     else if (failed.files.size < MAX_REMEMBERED) {
       failed.files.set(file.path, file);
     }
+  }
+
+  /** How many delivered files in a watched folder could not be deleted or moved. */
+  remaining(
+    root: WatchedRoot,
+  ): Pick<FolderStanding, "remaining" | "firstRemaining"> {
+    let remaining = 0;
+    let firstRemaining: FolderStanding["firstRemaining"] = null;
+    for (const { files, reason } of this.#failed.values()) {
+      const [path] = files.keys();
+      if (path === undefined || root.nameOf(path) === undefined) continue;
+      remaining += files.size;
+      firstRemaining ??= { path, reason };
+    }
+    return { remaining, firstRemaining };
   }
 
   /** Has what other captures needed looked at by the next {@linkcode retry}. */
@@ -143,17 +161,18 @@ export class TidyUp {
     }
   }
 
-  #fail(folder: string, file: DeliveredFile, { message }: Error): void {
+  #fail(folder: string, file: DeliveredFile, { message: reason }: Error): void {
     const failed = this.#failed.get(folder);
     if (failed) return void failed.files.set(file.path, file);
     this.#failed.set(folder, {
       files: new Map([[file.path, file]]),
+      reason,
       waitMs: RETRY_MS.first,
       at: this.#now() + RETRY_MS.first,
     });
     this.#options.log(
       "warn",
-      `Cannot ${this.#policy.kind} "${file.path}", which is delivered, will try again with whatever else fails in its folder: ${message}`,
+      `Cannot ${this.#policy.kind} "${file.path}", which is delivered, will try again with whatever else fails in its folder: ${reason}`,
     );
   }
 

@@ -16,13 +16,22 @@ export interface FolderStanding {
   /** How many of its files and folders cannot be read now; they are tried again. */
   unreadable: number;
   firstUnreadable: { path: string; reason: string } | null;
+  /** How many of its files are delivered and could not be deleted or moved; that is tried again. */
+  remaining: number;
+  firstRemaining: { path: string; reason: string } | null;
 }
+
+/** What the watcher knows of a folder. */
+export type WatchStanding = Omit<
+  FolderStanding,
+  "remaining" | "firstRemaining"
+>;
 
 /** How a watched folder stands, given whether it is polled, and what cannot be read in any. */
 export function standingOf(
   root: WatchedRoot,
   { isPolled, unreadable }: { isPolled: boolean; unreadable: Unreadable[] },
-): FolderStanding {
+): WatchStanding {
   const { path, trouble } = root;
   const inIt = unreadable.filter(({ place }) => place.root === root);
   const [first] = inIt;

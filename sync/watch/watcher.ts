@@ -3,7 +3,7 @@ import { Wakeup } from "../host/wakeup.ts";
 import { Agenda } from "./agenda.ts";
 import { Candidates } from "./candidates.ts";
 import { CaptureFilter } from "./capture_filter.ts";
-import { type FolderStanding, standingOf } from "./folder_standing.ts";
+import { standingOf, type WatchStanding } from "./folder_standing.ts";
 import { type FolderListener, listenToFolders } from "./folder_events.ts";
 import { FolderTree, type WalkOptions } from "./folder_tree.ts";
 import { RescanSchedule } from "./rescan_schedule.ts";
@@ -123,7 +123,7 @@ export class FolderWatcher {
   }
 
   /** How each watched folder stands. */
-  standing(): FolderStanding[] {
+  standing(): WatchStanding[] {
     const unreadable = [
       ...this.#tree.unreadable(),
       ...this.#stability.unreadable(),

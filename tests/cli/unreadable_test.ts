@@ -33,3 +33,27 @@ Deno.test(
     assertEquals((await host.status()).advice, []);
   },
 );
+
+Deno.test(
+  "status says how many delivered files cannot be deleted",
+  { ignore: !HAS_PERMISSIONS },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url, { JARVIS_SETTLE: "0.1" });
+    const watched = host.makeDir("watched");
+    host.write("watched/closed/a.png");
+    host.write("watched/closed/b.png");
+    Deno.chmodSync(host.join("watched/closed"), 0o500);
+    host.through = AS_PLAIN_USER;
+    const args = ["--watch", watched, "--after-upload", "delete"];
+    await using _agent = await host.startAgent(...args);
+    const remaining = async () => (await host.status()).folders[0]?.remaining;
+
+    await eventually("both are told of", async () => await remaining() === 2);
+    const { folders, advice } = await host.status();
+    const { path, reason } = folders[0]!.firstRemaining!;
+    assertEquals(advice, [
+      `2 delivered files in the watched folder "${watched}" cannot be deleted or moved, like "${path}": ${reason}: let this user write to the folder, or set --after-upload to keep`,
+    ]);
+  },
+);

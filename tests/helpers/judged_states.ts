@@ -10,7 +10,7 @@ const closed = { text: "Sat", open: false, since: THEN, until: null };
 const old = { pending: 1, oldestPendingAgeSeconds: 9999 };
 const folder = (
   watchedBy: "polling" | "missing" | "refused",
-  unreadable = 0,
+  { unreadable = 0, remaining = 0 } = {},
 ) => ({
   folders: [{
     path: "/x",
@@ -20,6 +20,10 @@ const folder = (
     firstUnreadable: unreadable === 0
       ? null
       : { path: "/x/a.png", reason: "permission denied" },
+    remaining,
+    firstRemaining: remaining === 0
+      ? null
+      : { path: "/x/b.png", reason: "permission denied" },
   }],
 });
 
@@ -143,8 +147,14 @@ const STATES: State[] = [
   ...[[1, "1 file or folder"], [2, "2 files and folders"]].map((
     [count, them],
   ): State => [
-    folder("polling", Number(count)),
+    folder("polling", { unreadable: Number(count) }),
     `warning folder: ${them} in the watched folder "/x" cannot be read, like "/x/a.png": permission denied → let this user read them, or leave them out with --exclude`,
+  ]),
+  ...[[1, "1 delivered file"], [2, "2 delivered files"]].map((
+    [count, them],
+  ): State => [
+    folder("polling", { remaining: Number(count) }),
+    `warning folder: ${them} in the watched folder "/x" cannot be deleted or moved, like "/x/b.png": permission denied → let this user write to the folder, or set --after-upload to keep`,
   ]),
   [{ failed: 1 }, `warning captures: 1 capture has failed → ${RETRY}`],
   [

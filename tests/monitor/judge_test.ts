@@ -30,6 +30,8 @@ Deno.test("the verdict is the worst that was found, advice and standing have all
     reason: null,
     unreadable: 0,
     firstUnreadable: null,
+    remaining: 0,
+    firstRemaining: null,
   };
   let given = { failed: 1, folders: [] as typeof folder[] };
   const failed = "1 capture has failed";

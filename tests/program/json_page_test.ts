@@ -92,6 +92,8 @@ const fullReport = reportWith({
     reason: null,
     unreadable: 1,
     firstUnreadable: { path: "/x/a.png", reason: "permission denied" },
+    remaining: 1,
+    firstRemaining: { path: "/x/b.png", reason: "permission denied" },
   }],
   database: { setAside: ["queue.db.corrupt-20260102"] },
   advice: ["do"],

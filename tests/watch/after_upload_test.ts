@@ -60,6 +60,7 @@ function tidier(
   clock: { ms: number };
   /** The captures that need files, by path or number. */
   needed: Map<string, string>;
+  remaining: () => ReturnType<TidyUp["remaining"]>;
 } {
   const clock = { ms: 0 };
   const said: string[] = [];
@@ -78,7 +79,8 @@ function tidier(
     await tidyUp.tidy(file);
     return gone.has(file.id);
   };
-  return { tidy, tidyUp, said, clock, needed };
+  const remaining = () => tidyUp.remaining(roots[0]!);
+  return { tidy, tidyUp, said, clock, needed, remaining };
 }
 
 Deno.test("TidyUp keeps a file by default, and deletes it with its sidecar if told to", async () => {
@@ -300,7 +302,10 @@ Deno.test("TidyUp moves files with the longest names, and with times that no dat
 Deno.test("TidyUp says once that a folder's files cannot go, and tries again at lengthening times", async () => {
   await using folder = new WatchedFolder();
   const done = folder.writeOutside("done", "no folder");
-  const { tidy, tidyUp, said, clock } = tidier(moveTo(done), folder.path);
+  const { tidy, tidyUp, said, clock, remaining } = tidier(
+    moveTo(done),
+    folder.path,
+  );
   const files: DeliveredFile[] = [];
   for (let i = 0; i < 300; i++) {
     files.push(await delivered(folder.write(`${i}.png`)));
@@ -318,12 +323,15 @@ Deno.test("TidyUp says once that a folder's files cannot go, and tries again at 
   );
   const left = () => Object.keys(contents(folder.path)).length;
   assertEquals(left(), 300);
+  assertEquals(remaining().remaining, 300);
+  assertStringIncludes(said[0]!, remaining().firstRemaining!.reason);
   Deno.removeSync(done);
   await tidyUp.retry();
   assertEquals(left(), 300);
   clock.ms += 3_000;
   await tidyUp.retry();
   assertEquals(left(), 0);
+  assertEquals(remaining(), { remaining: 0, firstRemaining: null });
 });
 
 Deno.test({
