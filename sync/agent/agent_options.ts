@@ -36,6 +36,13 @@ export interface SyncAgentOptions {
    * @default {by its path; where it is a watched file, a link is not followed}
    */
   openOriginal?: OpenOriginal;
+  /**
+   * Opens a watched file whose copy in the spool is gone, or damaged; throws unless it
+   * lies in a folder that is watched today.
+   *
+   * @default {nothing is sent in a copy's place}
+   */
+  openWatched?: OpenOriginal;
   watcher?: AgentWatcher;
   /** @default {nothing is logged} */
   log?: Log;

@@ -178,8 +178,8 @@ export class Delivery {
 
   /** What must be sent, if anything: other bytes would be another capture. */
   #knownOf(capture: QueuedCapture): KnownCapture {
-    const { openOriginal = openByPath } = this.#options;
-    const { spooled, size, mtimeMs } = capture;
+    const { openOriginal = openByPath, openWatched } = this.#options;
+    const { spooled, watched, size, mtimeMs } = capture;
     const identity = capture.identity ??
       (size !== null && mtimeMs !== null ? { size, mtimeMs } : undefined);
     return {
@@ -190,6 +190,9 @@ export class Delivery {
         : identity,
       isPrivate: spooled,
       open: spooled ? undefined : () => openOriginal(capture),
+      original: spooled && watched && openWatched
+        ? () => openWatched(capture)
+        : undefined,
     };
   }
 }

@@ -11,7 +11,7 @@ import { UsageError } from "./arguments.ts";
 import type { QueuedCapture } from "../queue/queue.ts";
 import { reconcileSpool } from "../spool/reconcile.ts";
 import { CaptureUploader, type Readiness } from "../upload/uploader.ts";
-import { openerIn } from "../watch/watched_root.ts";
+import { openerIn, openNothing } from "../watch/watched_root.ts";
 import { FolderReports } from "./folder_reports.ts";
 import { originals } from "./originals.ts";
 import type { Store } from "./store.ts";
@@ -118,6 +118,9 @@ export function createAgent(
     schedule: schedule ?? undefined,
     spool,
     openOriginal: watches ? openerIn(watcher.roots) : originals(queue),
+    openWatched: watches
+      ? openerIn(watcher.roots, openNothing)
+      : originals(queue, openNothing),
     onDelivered: async (capture) => {
       const { filepath: path, watched, spooled, identity } = capture;
       reached("spool-removed");

@@ -3,11 +3,19 @@ import type { OpenOriginal } from "../spool/private_copy.ts";
 import type { FolderStanding } from "../watch/folder_standing.ts";
 import { openerIn, WatchedRoot } from "../watch/watched_root.ts";
 
-/** Returns what opens the files of captures where nothing is watched: in the folders that the last agent has watched. */
-export function originals(queue: UploadQueue): OpenOriginal {
-  return openerIn(
-    lastWatched(queue).map((path) => new WatchedRoot(path, () => {})),
-  );
+/**
+ * Returns what opens the files of captures where nothing is watched: in the folders that
+ * the last agent has watched.
+ *
+ * @param openElsewhere As for {@linkcode openerIn}.
+ */
+export function originals(
+  queue: UploadQueue,
+  openElsewhere?: OpenOriginal,
+): OpenOriginal {
+  const roots = lastWatched(queue)
+    .map((path) => new WatchedRoot(path, () => {}));
+  return openerIn(roots, openElsewhere);
 }
 
 /** The folders that the last agent has watched. */

@@ -187,7 +187,8 @@ async function restore(
     spool.remove([id]);
     return "sound";
   }
-  if (capture.status === "failed") return "sound";
+  // One that cannot be read now may be sent later.
+  if (record === null || capture.status === "failed") return "sound";
   const error = `Cannot read "${spool.pathOf(id)}": the spool's copy is ${
     left === undefined ? "gone" : "not whole"
   }, and the original is gone or another one`;
@@ -195,12 +196,15 @@ async function restore(
   return "lost";
 }
 
-/** Copies the original once more, if it still has the bytes that were handed over. */
+/**
+ * Copies the original once more, if it still has the bytes that were handed over;
+ * `null` if a watched one cannot be read now.
+ */
 async function copyAgain(
   capture: QueuedCapture,
   spool: Spool,
   openOriginal: OpenOriginal,
-): Promise<SpoolRecord | undefined> {
+): Promise<SpoolRecord | undefined | null> {
   const { id, filepath, metadataJson, createdAt, watched, sha256 } = capture;
   if (sha256 === null) return undefined;
   try {
@@ -213,7 +217,7 @@ async function copyAgain(
     return { ...record, sha256, identity };
   } catch (error) {
     if (error instanceof CaptureFileError) return undefined;
-    if (error instanceof CaptureReadError) return undefined;
+    if (error instanceof CaptureReadError) return watched ? null : undefined;
     throw error;
   }
 }

@@ -1,12 +1,15 @@
-import { createHash } from "node:crypto";
-import { delay } from "@std/async/delay";
-import { CaptureFileError, readError } from "../capture/errors.ts";
+import {
+  CaptureFileError,
+  CaptureReadError,
+  readError,
+} from "../capture/errors.ts";
 import {
   type FileIdentity,
   type OpenedFile,
   openRegularFile,
 } from "../host/opened_file.ts";
 import { readHashed } from "../host/sha256.ts";
+import { hashOf, inMemory } from "./capture_bytes.ts";
 
 /** A capture's bytes, open for one attempt, as they were when it was opened. */
 export interface OpenCapture extends Disposable {
@@ -53,6 +56,11 @@ export interface KnownCapture {
   isPrivate?: boolean;
   /** Opens the file. @default {by its path, through links too} */
   open?: (() => OpenedFile) | undefined;
+  /**
+   * Opens the file that it is a copy of, to be sent if this one cannot be, and only if
+   * its bytes have the `sha256`.
+   */
+  original?: (() => OpenedFile) | undefined;
 }
 
 /** Files up to this size are read at once, without another thread. */
@@ -60,22 +68,6 @@ const IN_MEMORY_BYTES = 1024 * 1024;
 
 /** Within this time two changes of a file can have the same time: file systems keep it to 2 s at worst. */
 const YOUNG_MS = 2_000;
-
-/** So much is hashed before other work has its turn. */
-const TURN_BYTES = 8 * 1024 * 1024;
-
-/** Opens bytes that are in memory. */
-export async function openBytes(
-  bytes: Uint8Array,
-  mtimeMs: number,
-  known: KnownCapture = {},
-): Promise<OpenCapture> {
-  const sha256 = await hashOf(bytes);
-  if (known.sha256 !== undefined && known.sha256.toLowerCase() !== sha256) {
-    throw new CaptureFileError("Cannot send other bytes than were handed over");
-  }
-  return inMemory(bytes, { mtimeMs, sha256, identity: null });
-}
 
 /**
  * Opens a capture's file for one attempt.
@@ -93,6 +85,26 @@ export async function openCapture(
   path: string,
   known: KnownCapture = {},
   signal?: AbortSignal,
+): Promise<OpenCapture> {
+  const { original, sha256 } = known;
+  try {
+    return await openOne(path, known, signal);
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!original || !sha256) throw error;
+    return await openOne(path, { sha256, open: original }, signal)
+      .catch((other) => {
+        signal?.throwIfAborted();
+        // What may be read later is not lost.
+        throw other instanceof CaptureReadError ? other : error;
+      });
+  }
+}
+
+async function openOne(
+  path: string,
+  known: KnownCapture,
+  signal: AbortSignal | undefined,
 ): Promise<OpenCapture> {
   let file: OpenedFile | undefined;
   try {
@@ -137,32 +149,6 @@ function readWhole(file: OpenedFile): Uint8Array {
   const bytes = file.readFirst(size);
   if (bytes.length < size) throw changed(file);
   return bytes;
-}
-
-async function hashOf(bytes: Uint8Array): Promise<string> {
-  const hash = createHash("sha256");
-  for (let at = 0; at < bytes.length; at += TURN_BYTES) {
-    if (at > 0) await delay(0);
-    hash.update(bytes.subarray(at, at + TURN_BYTES));
-  }
-  return hash.digest("hex");
-}
-
-function inMemory(
-  bytes: Uint8Array,
-  facts: Pick<OpenCapture, "mtimeMs" | "sha256" | "identity">,
-): OpenCapture {
-  return {
-    ...facts,
-    size: bytes.length,
-    read(into, offset) {
-      const part = bytes.subarray(offset, offset + into.length);
-      into.set(part);
-      return Promise.resolve(part.length);
-    },
-    assertUnchanged: () => Promise.resolve(),
-    [Symbol.dispose]() {},
-  };
 }
 
 function onDisk(

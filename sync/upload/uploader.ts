@@ -4,9 +4,9 @@ import { basename, extname } from "@std/path";
 import type { Metadata } from "../capture/metadata.ts";
 import { Attempts, type Sent } from "./attempts.ts";
 import { Bandwidth } from "./bandwidth.ts";
+import { openBytes } from "./capture_bytes.ts";
 import {
   type KnownCapture,
-  openBytes,
   type OpenCapture,
   openCapture,
 } from "./capture_file.ts";
@@ -89,9 +89,9 @@ export class CaptureUploader implements AsyncDisposable {
     options: UploadOptions = {},
   ): Promise<UploadResult> {
     const name = basename(options.filename ?? path);
-    const { signal, open: openFile } = options;
+    const { signal, open: openFile, original } = options;
     const open = (known: KnownCapture) =>
-      openCapture(path, { ...known, open: openFile }, signal);
+      openCapture(path, { ...known, open: openFile, original }, signal);
     return this.#deliver(open, { ...options, name, metadata });
   }
 

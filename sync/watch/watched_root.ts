@@ -1,5 +1,5 @@
 import { basename, dirname, join } from "@std/path";
-import { CaptureReadError } from "../capture/errors.ts";
+import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
 import { type Folder, openFolder, openOwnFolder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
 import type { FileIdentity, OpenedFile } from "../host/opened_file.ts";
@@ -50,12 +50,17 @@ export function isAt(
  * Returns what opens the files of captures. One that lies in a watched folder is
  * opened from there, with no link on the way: what such a link leads to may have been
  * moved out of the folder, or never have been in it.
+ *
+ * @param openElsewhere Opens one that lies elsewhere; by default, by its path.
  */
-export function openerIn(roots: readonly WatchedRoot[]): OpenOriginal {
+export function openerIn(
+  roots: readonly WatchedRoot[],
+  openElsewhere: OpenOriginal = openByPath,
+): OpenOriginal {
   return (capture) => {
     const { filepath, watched, identity } = capture;
     const place = watched ? placeIn(roots, filepath) : undefined;
-    if (!place) return openByPath(capture);
+    if (!place) return openElsewhere(capture);
     using folder = place.root.open();
     const away = folder ? undefined : place.root.trouble!.kind;
     try {
@@ -71,6 +76,13 @@ export function openerIn(roots: readonly WatchedRoot[]): OpenOriginal {
     );
   };
 }
+
+/** Opens nothing: without a folder that is watched, a row's path is not to be trusted. */
+export const openNothing: OpenOriginal = ({ filepath }) => {
+  throw new CaptureFileError(
+    `Cannot read the capture "${filepath}": it is in no watched folder`,
+  );
+};
 
 /** Whether a folder seems to be only the place where a disk with this file is mounted. */
 function isUnmounted(folder: Folder, { fileId }: FileIdentity): boolean {

@@ -6,7 +6,8 @@ import {
   checkMetadata,
   withHostMetadata,
 } from "../../sync/capture/metadata.ts";
-import { openBytes, type OpenCapture } from "../../sync/upload/capture_file.ts";
+import { openBytes } from "../../sync/upload/capture_bytes.ts";
+import type { OpenCapture } from "../../sync/upload/capture_file.ts";
 import { envelopeOf, FileBody } from "../../sync/upload/multipart.ts";
 import { contentOf } from "../../sync/upload/request.ts";
 import { formOf } from "../../sync/upload/uploader.ts";

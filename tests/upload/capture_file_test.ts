@@ -9,7 +9,8 @@ import {
   CaptureFileError,
   CaptureReadError,
 } from "../../sync/capture/errors.ts";
-import { openBytes, openCapture } from "../../sync/upload/capture_file.ts";
+import { openBytes } from "../../sync/upload/capture_bytes.ts";
+import { openCapture } from "../../sync/upload/capture_file.ts";
 import { KNOWS_OPEN_FILES, openFiles } from "../helpers/open_files.ts";
 import { sampleBytes } from "../helpers/sample_bytes.ts";
 import { TempDir } from "../helpers/temp_dir.ts";

@@ -7,10 +7,10 @@ import {
 import { delay } from "@std/async/delay";
 import { CaptureFileError } from "../../sync/capture/errors.ts";
 import {
-  openBytes,
   type OpenCapture,
   openCapture,
 } from "../../sync/upload/capture_file.ts";
+import { openBytes } from "../../sync/upload/capture_bytes.ts";
 import {
   type Envelope,
   envelopeOf,

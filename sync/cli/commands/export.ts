@@ -1,6 +1,7 @@
 import { basename, dirname, join, resolve } from "@std/path";
 import { exists, removeIfThere, syncDir, writeAll } from "../../host/files.ts";
 import { createPrivateDir, openNew } from "../../host/private_files.ts";
+import type { OpenedFile } from "../../host/opened_file.ts";
 import type { QueuedCapture, UploadQueue } from "../../queue/queue.ts";
 import {
   copyPrivately,
@@ -9,6 +10,7 @@ import {
   type OpenOriginal,
 } from "../../spool/private_copy.ts";
 import { markedName } from "../../watch/move_target.ts";
+import { openNothing } from "../../watch/watched_root.ts";
 import { UsageError } from "../arguments.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { contains } from "../folders.ts";
@@ -38,12 +40,15 @@ export async function run(context: CommandContext): Promise<number> {
     ? look.queue.captures({ status: "failed" })
     : named.captures;
   let code: number = named.isComplete ? ExitCode.ok : ExitCode.failure;
-  const openOriginal = originals(look.queue);
+  const openers = {
+    openOriginal: originals(look.queue),
+    openWatched: originals(look.queue, openNothing),
+  };
   let target: Target | undefined;
   for (const capture of captures) {
     target ??= new Target(dir);
     try {
-      out(await exportOne(capture, { look, openOriginal, target }));
+      out(await exportOne(capture, { look, ...openers, target }));
     } catch (error) {
       const { message } = error as Error;
       err(`jarvis-agent: Cannot export "${capture.id}": ${message}`);
@@ -74,19 +79,40 @@ function assertTarget(dir: string, queue: UploadQueue, dataDir: string): void {
   }
 }
 
-/** Returns where the bytes are then. */
+/** Returns where the bytes are then: those of the copy, or of a watched file whose copy is gone or damaged. */
 async function exportOne(
   capture: QueuedCapture,
-  { look: { spool }, openOriginal, target }: {
+  { look: { spool }, openOriginal, openWatched, target }: {
     look: Look;
     openOriginal: OpenOriginal;
+    openWatched: OpenOriginal;
     target: Target;
   },
 ): Promise<string> {
-  const { id, filepath, spooled, sha256 } = capture;
-  using file = spooled && spool
-    ? openCapture(spool.pathOf(id))
-    : opened(filepath, () => openOriginal(capture));
+  const { id, filepath, spooled, watched, sha256 } = capture;
+  if (!spooled || !spool) {
+    using file = opened(filepath, () => openOriginal(capture));
+    return await copyOut(file, capture, target);
+  }
+  try {
+    using file = openCapture(spool.pathOf(id));
+    return await copyOut(file, capture, target);
+  } catch (error) {
+    if (!watched || !sha256) throw error;
+    try {
+      using file = opened(filepath, () => openWatched(capture));
+      return await copyOut(file, capture, target);
+    } catch {
+      throw error;
+    }
+  }
+}
+
+async function copyOut(
+  file: OpenedFile,
+  { id, filepath, metadataJson, sha256 }: QueuedCapture,
+  target: Target,
+): Promise<string> {
   const path = target.freePath(basename(filepath) || id);
   // Whatever goes wrong before it is made is another's file.
   let isOurs = false;
@@ -101,7 +127,7 @@ async function exportOne(
         `"${file.path}" has other bytes than were handed over (their SHA-256 is ${copied}, expected ${sha256})`,
       );
     }
-    writeNew(`${path}.json`, capture.metadataJson + "\n");
+    writeNew(`${path}.json`, metadataJson + "\n");
   } catch (error) {
     if (isOurs) removeIfThere(path);
     throw error;
