@@ -16,12 +16,8 @@ export type { Order } from "./claim_order.ts";
 export type { QueueStats } from "./queue_reader.ts";
 export type { DeliveredEntry, Found } from "./queue_records.ts";
 export type { Attempt, Completion } from "./transitions.ts";
-export type {
-  DeliveredCapture,
-  IsAt,
-  SeenFile,
-  WatchedState,
-} from "./watched_files.ts";
+export type { IsAt, SeenFile, WatchedState } from "./known_file.ts";
+export type { DeliveredCapture } from "./watched_files.ts";
 
 /** Options for {@linkcode UploadQueue}. */
 export interface UploadQueueOptions extends QueueFileOptions {

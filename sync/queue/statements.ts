@@ -29,8 +29,9 @@ const PROMOTE = `UPDATE ${WAITING.replace("WHERE", "SET due_at = NULL WHERE")}`;
 const DELIVERED = `rowid, id, filepath, size, sha256, server_id AS serverId,
   delivered_at AS deliveredAtMs, attempts_made AS attempts, elapsed_ms AS elapsedMs`;
 
-const WATCHED = `n, filepath AS path, file_id AS fileId, size,
-  mtime_ms AS mtimeMs, ctime_ms AS ctimeMs, state, sha256`;
+const WATCHED = `n, capture_id AS id, filepath AS path, file_id AS fileId, size,
+  mtime_ms AS mtimeMs, ctime_ms AS ctimeMs, state, sha256,
+  metadata_sha256 AS metadataSha256`;
 
 /** Of a capture `c` without a copy: whether its file was written anew, or another one has its last name. */
 const OVERWRITTEN = `c.spooled = 0 AND c.watched = 1 AND NOT EXISTS (

@@ -10,18 +10,18 @@
  * @module
  */
 
+import { metadataHash } from "../capture/metadata_hash.ts";
 import { AgentRow } from "./agent_row.ts";
-import { idOf, type KnownIdentity, watchedValues } from "./capture_row.ts";
+import { type CaptureRow, idOf, watchedValues } from "./capture_row.ts";
+import {
+  compare,
+  type IsAt,
+  type KnownFile,
+  type SeenFile,
+  valuesNow,
+  type WatchedState,
+} from "./known_file.ts";
 import type { SqlValue } from "./sqlite.ts";
-
-/** Where a file of a watched folder stands that was taken over. */
-export type WatchedState = "queued" | "delivered" | "removed";
-
-/** A file of a watched folder, as it is now. */
-export interface SeenFile {
-  path: string;
-  identity: KnownIdentity;
-}
 
 /** The delivery of a watched file. */
 export interface DeliveredCapture {
@@ -38,21 +38,6 @@ export interface DeliveredCapture {
 
 /** How long a person is told of a version that is lost, in milliseconds. */
 const LOST_KEPT_MS = 86_400_000;
-
-/** Whether a path leads to the file with this device and inode, `fileId`. */
-export type IsAt = (path: string, fileId: string) => boolean;
-
-/** A row of `watched_files`. */
-interface KnownFile {
-  n: number;
-  path: string;
-  fileId: string;
-  size: number | null;
-  mtimeMs: number | null;
-  ctimeMs: number | null;
-  state: WatchedState;
-  sha256: string | null;
-}
 
 /** What a queue knows of the files of watched folders. */
 export class WatchedFiles extends AgentRow {
@@ -90,18 +75,22 @@ export class WatchedFiles extends AgentRow {
 
   /**
    * Where a file stands, by its content: `undefined` if neither this file nor the last
-   * one of its name was taken over with it. If one was, the file is not in doubt any more.
+   * one of its name was taken over with it, or that one with other metadata than those
+   * that this file has. If one was, the file is not in doubt any more.
    *
+   * @param file `metadataJson` are those of its sidecar; none, or `{}`, are not compared.
    * @param sha256 Of its bytes, in hexadecimal.
    * @param isAt As for {@linkcode UploadQueue.knownWatched}.
    */
   knownContent(
-    file: SeenFile,
+    file: SeenFile & { metadataJson?: string },
     sha256: string,
     isAt: IsAt = () => false,
   ): WatchedState | undefined {
     const find = () =>
-      this.#candidates(file).find((one) => one.sha256 === sha256);
+      this.#candidates(file).find((one) =>
+        one.sha256 === sha256 && !this.#hadOtherMetadata(one, file)
+      );
     if (this.file.looksOnly) return find()?.state;
     return this.file.write(() => {
       const known = find();
@@ -193,6 +182,18 @@ export class WatchedFiles extends AgentRow {
     this.sql.watchedNameIsTaken.run(path, change[1]!);
   }
 
+  /** Whether the last file of this name had other metadata than this one has, as far as both are known. */
+  #hadOtherMetadata(
+    { path, id, metadataSha256 }: KnownFile,
+    file: { path: string; metadataJson?: string },
+  ): boolean {
+    const { metadataJson = "{}" } = file;
+    if (metadataJson === "{}" || path !== file.path) return false;
+    const queued = this.sql.get.get<CaptureRow>(id);
+    const known = queued ? metadataHash(queued.metadataJson) : metadataSha256;
+    return known !== null && known !== metadataHash(metadataJson);
+  }
+
   /** What is known of this file, and of the last file with this path. */
   #candidates(file: SeenFile): KnownFile[] {
     const [path, key] = watchedValues(file.path, file.identity);
@@ -201,40 +202,4 @@ export class WatchedFiles extends AgentRow {
     const rows = byPath?.n === byFile?.n ? [byFile] : [byFile, byPath];
     return rows.filter((row) => row !== undefined);
   }
-}
-
-/** What is known of a file from now on. */
-function valuesNow(
-  { path }: KnownFile,
-  file: SeenFile,
-  isAt: IsAt,
-): SqlValue[] {
-  const { identity } = file;
-  const isOtherName = path !== file.path && "fileId" in identity &&
-    isAt(path, identity.fileId);
-  return watchedValues(isOtherName ? path : file.path, identity);
-}
-
-function compare(
-  known: KnownFile,
-  file: SeenFile,
-): "same" | "other" | "in doubt" {
-  const [path, key, size, mtimeMs, ctimeMs] = watchedValues(
-    file.path,
-    file.identity,
-  );
-  // Another size is another content.
-  if (known.size !== null && known.size !== size) return "other";
-  const isUnnumbered = [known.fileId, key].includes(`path:${path}`);
-  const isSameName = known.path === path;
-  const isSameFile = known.fileId === key || (isUnnumbered && isSameName);
-  const isUntouched = ctimeMs === null || known.ctimeMs === null ||
-    known.ctimeMs === ctimeMs;
-  // A ctime cannot be set by a program; device numbers may change with a mount.
-  const isSame = isSameFile
-    ? isUntouched || known.sha256 === null
-    : isUntouched && isSameName && ctimeMs !== null && known.ctimeMs !== null;
-  if (isSame && known.mtimeMs === mtimeMs) return "same";
-  // Without a hash the content cannot be compared.
-  return known.sha256 === null ? "other" : "in doubt";
 }

@@ -15,8 +15,11 @@ export interface Left {
 export interface Taker {
   /** Tells of each whether it was taken over before, or could have been. */
   known: (files: SeenFile[]) => (WatchedState | "in doubt" | undefined)[];
-  /** Tells of a file in doubt whether it was taken over with this content. */
-  knownContent: (file: SeenFile, sha256: string) => WatchedState | undefined;
+  /** Tells of a file in doubt whether it was taken over with this content, and with its metadata if it has any. */
+  knownContent: (
+    file: SeenFile & { metadataJson?: string },
+    sha256: string,
+  ) => WatchedState | undefined;
   /**
    * Takes files over, or throws: some of them may be known then all the same.
    *

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { SeenFile, UploadQueue } from "../../sync/queue/queue.ts";
+import { metadataHash } from "../../sync/capture/metadata_hash.ts";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { testOnEachEngine } from "../helpers/engines.ts";
 import { QueueFixture, START_MS } from "../helpers/queue_fixture.ts";
@@ -200,6 +201,36 @@ testOnEachEngine(
     const copy = { ...IDENTITY, fileId: "801:ff", mtimeMs: 1, ctimeMs: 2 };
     queue.complete([{ id: id!, kind: "delivered", identity: copy }]);
     assertEquals(known(queue, FILE), "delivered");
+  },
+);
+
+testOnEachEngine(
+  "a file with the content and name of the last one, but with other metadata, is another capture, unless those of the last one are not known",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const { path: filepath, identity } = FILE;
+    const metadataJson = '{"at": 1}';
+    const capture = { filepath, metadataJson, identity, sha256: FRAME };
+    const [id] = queue.enqueueMany([{ ...capture, watched: true }]);
+    const next = changed({ fileId: "801:2d", ctimeMs: START_MS + 2 });
+    const other = { ...next, metadataJson: '{"at": 2}' };
+    const check = (state: "queued" | "delivered") => {
+      assertEquals(queue.knownContent(other, FRAME), undefined);
+      for (const metadataJson of ['{"at": 1}', "{}"]) {
+        const same = { ...FILE, metadataJson };
+        assertEquals(queue.knownContent(same, FRAME), state);
+      }
+      // Another name of it has a sidecar of its own.
+      const link = { ...FILE, path: "/watched/link", metadataJson: "[2]" };
+      assertEquals(queue.knownContent(link, FRAME, () => true), state);
+    };
+    check("queued");
+    const metadataSha256 = metadataHash(metadataJson);
+    queue.complete([{ id: id!, kind: "delivered", metadataSha256 }]);
+    check("delivered");
+    queue.markSidecarTold(id!);
+    assertEquals(queue.knownContent(other, FRAME), "delivered");
   },
 );
 

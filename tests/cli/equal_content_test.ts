@@ -1,0 +1,55 @@
+/** Captures with the content of the last one of their name, told apart by their sidecars. */
+import { assertEquals } from "@std/assert";
+import { CaptureServer } from "../helpers/capture_server.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { Host } from "../helpers/host.ts";
+
+/** Puts a file in the place of another one. */
+function publish(host: Host, name: string, content: string): void {
+  host.write(`in/.${name}`, content);
+  Deno.renameSync(host.join("in", `.${name}`), host.join("in", name));
+}
+
+function publishEvent(host: Host, at: number): void {
+  publish(host, "e.txt.json", `{"at": ${at}}`);
+  publish(host, "e.txt", "motion");
+}
+
+for (const before of ["delivered", "queued"]) {
+  Deno.test(`a capture with a sidecar of its own is sent, though the last one of its name had the same content (${before})`, async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    const dir = host.makeDir("in");
+    await using agent = await host.startAgent(
+      "--watch",
+      dir,
+      "--settle=0.1",
+    );
+    if (before === "queued") await host.run("pause");
+    const taken = (count: number) =>
+      eventually(`${count} are taken`, async () => {
+        const { pending, delivered } = await host.status();
+        return (before === "queued" ? pending : delivered) === count;
+      });
+    publishEvent(host, 1);
+    await taken(1);
+    publishEvent(host, 2);
+    await taken(2);
+    // Touched, it is the same capture, with its sidecar or without.
+    Deno.utimeSync(host.join("in", "e.txt"), 1, 1);
+    publish(host, "a", "a");
+    await taken(3);
+    Deno.removeSync(host.join("in", "e.txt.json"));
+    Deno.utimeSync(host.join("in", "e.txt"), 2, 2);
+    publish(host, "b", "b");
+    await taken(4);
+    if (before === "queued") await host.run("resume");
+    await eventually("all arrive", () => server.uploads.length === 4);
+    agent.kill("SIGTERM");
+    assertEquals((await agent.ended()).code, 0, agent.stderr);
+    const events = server.uploads.filter(({ filename }) => filename === "e.txt")
+      .map(({ metadata }) => metadata.at);
+    assertEquals(events, [1, 2]);
+    assertEquals(server.uploads.length, 4);
+  });
+}
