@@ -160,14 +160,14 @@ export class SyncAgent {
 
   /** Sends what is due, as a person asked for it. Short waits are waited out, while they bring something. */
   async #pass(stop: AbortSignal, abort: AbortSignal): Promise<PassReport> {
-    const { pause, throttle } = this.#parts;
+    const { pause, throttle, patience } = this.#parts;
     pause.isAskedFor = true;
     for (let fruitless = 0; fruitless < MAX_FRUITLESS; fruitless++) {
       const { delivered } = this.#outcomes;
       await this.#delivery.drain(stop, abort);
       if (this.#outcomes.delivered > delivered) fruitless = 0;
       const { standing, waitMs } = throttle;
-      const ms = Math.max(waitMs, this.#dueMs());
+      const ms = Math.max(waitMs, this.#dueMs(), patience.waitMs);
       const isOver = standing.state === "down" || ms > SHORT_WAIT_MS;
       if (isOver || stop.aborted || pause.isOn) break;
       this.#turn();
@@ -187,13 +187,14 @@ export class SyncAgent {
 
   /** How long there is nothing to do; not long, because a wall clock may jump. */
   #idleMs(): number {
-    if (this.#syncRequested > 0) return 0;
-    const { pause, queue, throttle } = this.#parts;
-    if (pause.isOn) return Math.min(pause.leftMs, TURN_MS);
-    const waitMs = throttle.mode === "waiting"
-      ? throttle.waitMs
-      : this.#try(() => queue.nextDueMs()) ?? TURN_MS;
-    return Math.min(waitMs, TURN_MS);
+    const { patience, pause, queue, throttle } = this.#parts;
+    let ms = TURN_MS;
+    if (this.#syncRequested > 0) ms = 0;
+    else if (pause.isOn) ms = pause.leftMs;
+    else if (throttle.mode === "waiting") ms = throttle.waitMs;
+    else ms = this.#try(() => queue.nextDueMs()) ?? ms;
+    // What is due cannot be claimed from a queue that cannot be written to.
+    return Math.max(Math.min(ms, TURN_MS), patience.waitMs);
   }
 
   #noticeChange(): void {

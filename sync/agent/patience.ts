@@ -5,6 +5,9 @@ import { hasFault } from "../queue/sqlite.ts";
 /** After this long without trouble it is logged anew, in milliseconds. */
 const NEW_AFTER_MS = 60_000;
 
+/** After trouble nothing needs to be tried again for so long, in milliseconds. */
+const AGAIN_MS = 1_000;
+
 /** Whether a queue that cannot be used now may be usable later without anybody mending it. */
 export function canPass(error: unknown): boolean {
   return hasFault(error, "busy") || hasFault(error, "full") ||
@@ -18,6 +21,7 @@ export function canPass(error: unknown): boolean {
 export class Patience {
   readonly #log: Log;
   #metAtMs = -Infinity;
+  #againAtMs = -Infinity;
   /** Whether the queue or its spool could not be reached when they were looked for last. */
   #isAway = false;
 
@@ -41,8 +45,14 @@ export class Patience {
     }
   }
 
+  /** How long to wait after the last trouble, in milliseconds. */
+  get waitMs(): number {
+    return Math.max(this.#againAtMs - performance.now(), 0);
+  }
+
   /** Logs the trouble, unless it was logged already. */
   met(trouble: unknown, awaited = "the queue"): void {
+    this.#againAtMs = performance.now() + AGAIN_MS;
     if (trouble instanceof UnreachableError) return this.#away(trouble);
     const isNew = performance.now() - this.#metAtMs > NEW_AFTER_MS;
     this.#metAtMs = performance.now();

@@ -3,12 +3,13 @@ import { AgentRunningError, isAgentRunning } from "../agent/agent_lock.ts";
 import { isHanging, lastBeatMs } from "../agent/heartbeat.ts";
 import { QUEUE_FILE } from "../host/data_dir.ts";
 import { freeBytes } from "../host/disk_space.ts";
+import { exists } from "../host/files.ts";
 import { VERSION } from "../host/version.ts";
-import { isOutside, judge, waitingIn } from "../monitor/judge.ts";
+import { FULL_BYTES, isOutside, judge, waitingIn } from "../monitor/judge.ts";
 import type { Facts, StatusReport } from "../monitor/status_report.ts";
 import { adviceOn, standingOf, verdictOf } from "../monitor/verdict.ts";
 import { isoTime } from "../queue/capture_row.ts";
-import type { UploadQueue } from "../queue/queue.ts";
+import type { AgentState, UploadQueue } from "../queue/queue.ts";
 import { queuesSetAside } from "../queue/repair/queue_files.ts";
 import { engineInUse, hasFault } from "../queue/sqlite.ts";
 import type { Spool } from "../spool/spool.ts";
@@ -66,10 +67,14 @@ export function readFacts(sources: ReportSources, running: boolean): Facts {
   queue?.dataVersion();
   look?.spool?.assertReachable();
   const known = queue?.getAgentState();
-  // What an agent said holds while it runs.
-  const said = running ? known : undefined;
   const nowMs = Date.now();
   const path = pathOf(sources);
+  const free = queue ? freeBytes(dirname(path)) : null;
+  // What an agent said holds while it runs; on a full disk it may not be able to say it.
+  const said =
+    running && !(free !== null && free < FULL_BYTES && isOfDead(known))
+      ? known
+      : undefined;
   const oldestMs = queue?.oldestPendingMs() ?? null;
   const pause = queue?.getPause() ?? null;
   const beatMs = running ? lastBeatMs(path) : null;
@@ -104,7 +109,7 @@ export function readFacts(sources: ReportSources, running: boolean): Facts {
     spool: {
       bytes: queue?.spooledBytes() ?? 0,
       maxBytes: Number.isFinite(maxSpoolBytes) ? maxSpoolBytes : null,
-      freeBytes: queue ? freeBytes(dirname(path)) : null,
+      freeBytes: free,
       minFreeBytes,
       orphans: look?.spool?.orphans.count ?? 0,
     },
@@ -116,6 +121,12 @@ export function readFacts(sources: ReportSources, running: boolean): Facts {
       setAside: queue ? queuesSetAside(path) : [],
     },
   };
+}
+
+/** Whether it was said by a process that is gone, as far as this system tells. */
+function isOfDead(known: AgentState | undefined): boolean {
+  return Deno.build.os === "linux" && typeof known?.pid === "number" &&
+    !exists(`/proc/${known.pid}`);
 }
 
 const NOTHING = { pending: 0, uploading: 0, failed: 0, delivered: 0 };

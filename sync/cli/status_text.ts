@@ -106,7 +106,8 @@ const FOLDER = {
 function agentText(agent: StatusReport["agent"]): string {
   if (!agent.running) return "not running";
   const hanging = agent.hanging ? `, hangs since ${agent.heartbeatAt}` : "";
-  return `running, process ${agent.pid}${hanging}`;
+  const process = agent.pid === null ? "" : `, process ${agent.pid}`;
+  return `running${process}${hanging}`;
 }
 
 function inTime(report: StatusReport, time: string | null): string | null {

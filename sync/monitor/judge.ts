@@ -22,6 +22,9 @@ export interface Limits {
 /** So much of the spool's limit is as good as all of it. */
 const NEARLY_FULL = 0.9;
 
+/** A disk with less is full, in bytes: a queue that grows needs more at a time. */
+export const FULL_BYTES = 64 * 1024;
+
 /** Judges each subject, what is well included. */
 export function judge(facts: Facts, limits: Limits = {}): Finding[] {
   return [
@@ -63,7 +66,7 @@ function* judgeAgent({ agent, service }: Facts): Generator<Finding> {
       `the agent hangs, its last turn was at ${heartbeatAt}`,
       `"kill -CONT ${pid}" if somebody stopped it, else end it and start it again`,
     );
-  } else yield ok("agent", `it runs, process ${pid}`);
+  } else yield ok("agent", pid ? `it runs, process ${pid}` : "it runs");
   if (problem) yield warning("agent", problem, "mend what it names");
   if (running && service?.reason) {
     yield warning(
@@ -161,6 +164,12 @@ function* judgeRoom(spool: Facts["spool"]): Generator<Finding> {
         formatBytes(minFreeBytes)
       } are kept free, captures are refused`,
       "make room on it, or lower --min-free-bytes",
+    );
+  } else if (freeBytes !== null && freeBytes < FULL_BYTES) {
+    yield failure(
+      "disk",
+      `the disk is full (${free} left), captures are refused and deliveries may wait`,
+      "make room on it",
     );
   } else if (freeBytes !== null) yield ok("disk", `${free} free`);
   if (orphans > 0) {

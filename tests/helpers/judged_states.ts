@@ -130,7 +130,20 @@ const STATES: State[] = [
     { spool: { freeBytes: 999, minFreeBytes: 1000 } },
     "failure disk: the disk has 999 B left and 1 kB are kept free, captures are refused → make room on it, or lower --min-free-bytes",
   ],
-  [{ spool: { bytes: 89, maxBytes: 100, freeBytes: 5, minFreeBytes: 5 } }],
+  [
+    { spool: { freeBytes: 65_535 } },
+    "failure disk: the disk is full (65.5 kB left), captures are refused and deliveries may wait → make room on it",
+  ],
+  [
+    {
+      spool: {
+        bytes: 89,
+        maxBytes: 100,
+        freeBytes: 65_536,
+        minFreeBytes: 65_536,
+      },
+    },
+  ],
   [
     { spool: { orphans: 2 } },
     'warning spool: 2 files in the spool\'s folder "orphans" without a capture → hand over again, or remove',
