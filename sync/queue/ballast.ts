@@ -3,8 +3,10 @@ import { freeBytes } from "../host/disk_space.ts";
 import { writeAll } from "../host/files.ts";
 import { createPrivateFile } from "../host/private_files.ts";
 
-/** The file is made only where this many times its size is free. */
-const PLENTY = 4;
+/** Of what is free at most one in so many bytes is taken. */
+const SHARE = 4;
+/** A smaller file is of no use, in bytes. */
+const LEAST_BYTES = 1024 * 1024;
 /** How long after giving it up it is not taken again, in milliseconds. */
 const WAIT_MS = 60_000;
 const CHUNK_BYTES = 64 * 1024;
@@ -15,23 +17,30 @@ const CHUNK_BYTES = 64 * 1024;
  * delivered and removed.
  */
 export class Ballast {
-  /** The size of the file. */
+  /** The size of the file where there is plenty of room. */
   readonly bytes: number;
   readonly #path: string;
   #notBefore = 0;
+  /** The size of the file that was given up last. */
+  #givenUp = 0;
 
   constructor(path: string, bytes: number) {
     this.bytes = bytes;
     this.#path = path;
   }
 
-  /** Takes the room, unless it is held, was given up in the last minute, or little is free. */
+  /**
+   * Takes the room, unless it is held, was given up in the last minute, or little is
+   * free. On a small disk it is less; but once it was given up, all of it or none.
+   */
   take(): void {
     if (performance.now() < this.#notBefore) return;
     this.#notBefore = performance.now() + WAIT_MS;
     if (this.isHeld) return;
     try {
-      if (this.#freeBytes >= PLENTY * this.bytes) this.#fill();
+      const bytes = Math.min(this.bytes, Math.floor(this.#freeBytes / SHARE));
+      const least = this.#givenUp > 0 ? this.bytes : LEAST_BYTES;
+      if (bytes >= Math.min(least, this.bytes)) this.#fill(bytes);
     } catch {
       // Everything works without it until the disk is full.
       this.drop();
@@ -40,22 +49,33 @@ export class Ballast {
 
   /** Gives the room back; returns whether there was any. */
   drop(): boolean {
-    const { isHeld } = this;
+    const { held } = this;
     this.#notBefore = performance.now() + WAIT_MS;
     try {
       Deno.removeSync(this.#path);
-      return isHeld;
+      this.#givenUp = held;
+      return held > 0;
     } catch {
       return false;
     }
   }
 
   get isHeld(): boolean {
+    return this.held > 0;
+  }
+
+  /** How many bytes the file has. */
+  get held(): number {
     try {
-      return Deno.statSync(this.#path).size > 0;
+      return Deno.statSync(this.#path).size;
     } catch {
-      return false;
+      return 0;
     }
+  }
+
+  /** How many bytes were given up, or would be. */
+  get room(): number {
+    return this.#givenUp || this.held || this.bytes;
   }
 
   /** Whether less is free than the size of the reserve. */
@@ -68,11 +88,11 @@ export class Ballast {
     return freeBytes(dirname(resolve(this.#path)));
   }
 
-  #fill(): void {
+  #fill(bytes: number): void {
     createPrivateFile(this.#path);
     using file = Deno.openSync(this.#path, { write: true, truncate: true });
     const chunk = new Uint8Array(CHUNK_BYTES);
-    for (let at = 0; at < this.bytes; at += CHUNK_BYTES) {
+    for (let at = 0; at < bytes; at += CHUNK_BYTES) {
       // Zeros would take no room where the file system compresses.
       crypto.getRandomValues(chunk);
       writeAll(file, chunk);

@@ -172,7 +172,7 @@ export class QueueFile implements Disposable {
    * ballast has left, and checkpoints often to keep the -wal small.
    */
   #seizeRoom(ballast: Ballast): void {
-    const bytes = Math.floor(ballast.bytes / 4);
+    const bytes = Math.floor(ballast.room / 4);
     try {
       this.database.exec(
         `PRAGMA wal_autocheckpoint = 64;

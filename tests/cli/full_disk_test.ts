@@ -8,47 +8,67 @@ import { Host } from "../helpers/host.ts";
 
 const canMount = await SmallDisk.canMount();
 
-Deno.test({
-  name:
-    `an agent that starts on a full disk without a reserve says so, waits, and ends when it is told to${
-      canMount ? "" : " (skipped: no disk can be mounted)"
-    }`,
-  ignore: !canMount,
-  async fn() {
-    await using server = new CaptureServer();
-    await using host = new Host(server.url, { JARVIS_MIN_FREE_BYTES: "0" });
-    await using disk = (await SmallDisk.mount(host.makeDir("disk"), 24))!;
-    host.env.JARVIS_DATA_DIR = `${disk.path}/data`;
-    server.answer = () => new Response(null, { status: 503 });
-    const killed = await host.startAgent();
-    for (const name of ["a", "b", "c"]) await host.enqueue(host.write(name));
-    await killed.said("The server cannot be used");
-    killed.kill("SIGSTOP");
-    {
-      using queue = new UploadQueue(`${host.env.JARVIS_DATA_DIR}/queue.db`);
-      queue.recover();
-      queue.retry("all");
-      // Due at once, as after any outage that lasts.
-      queue.complete(
-        queue.claim(3).map(({ id }) => ({
-          id,
-          kind: "snooze",
-          delayMs: 0,
-          error: "HTTP 503",
-        })),
-      );
-    }
-    killed.kill("SIGKILL");
-    await killed.ended();
-    await Deno.remove(`${host.env.JARVIS_DATA_DIR}/queue.db-reserve`)
-      .catch(() => {});
-    disk.fill();
-    server.answer = created;
+/** A host whose agent was killed in an outage, with three captures due, before its disk was filled. */
+class Scene implements AsyncDisposable {
+  readonly server: CaptureServer = new CaptureServer();
+  readonly host: Host = new Host(this.server.url, {
+    JARVIS_MIN_FREE_BYTES: "0",
+  });
+  disk!: SmallDisk;
+  killedPid!: number;
 
+  static async make(options: { reserve: boolean }): Promise<Scene> {
+    const scene = new Scene();
+    const { server, host } = scene;
+    const dir = host.makeDir("disk");
+    scene.disk = (await SmallDisk.mount(dir, 24))!;
+    host.env.JARVIS_DATA_DIR = `${dir}/data`;
+    server.answer = () => new Response(null, { status: 503 });
     const agent = await host.startAgent();
+    await host.enqueue(...["a", "b", "c"].map((name) => host.write(name)));
+    await agent.said("The server cannot be used");
+    agent.kill("SIGSTOP");
+    makeDue(`${dir}/data/queue.db`);
+    agent.kill("SIGKILL");
+    await agent.ended();
+    scene.killedPid = agent.pid;
+    const reserve = `${dir}/data/queue.db-reserve`;
+    if (!options.reserve) await Deno.remove(reserve).catch(() => {});
+    scene.disk.fill();
+    server.answer = created;
+    return scene;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.disk[Symbol.asyncDispose]();
+    await this.host[Symbol.asyncDispose]();
+    await this.server[Symbol.asyncDispose]();
+  }
+}
+
+/** Has captures wait that are due at once, as after any outage that lasts. */
+function makeDue(path: string): void {
+  using queue = new UploadQueue(path);
+  queue.recover();
+  queue.retry("all");
+  const what = { kind: "snooze", delayMs: 0, error: "HTTP 503" } as const;
+  queue.complete(queue.claim(3).map(({ id }) => ({ id, ...what })));
+}
+
+function testOnFullDisk(name: string, fn: () => Promise<void>): void {
+  const skipped = canMount ? "" : " (skipped: no disk can be mounted)";
+  Deno.test({ name: name + skipped, ignore: !canMount, fn });
+}
+
+testOnFullDisk(
+  "an agent that starts on a full disk without a reserve says so, waits, and ends when it is told to",
+  async () => {
+    await using scene = await Scene.make({ reserve: false });
+    const { host, killedPid } = scene;
+    await using agent = await host.startAgent();
     await agent.said("disk is full");
     const { agent: { running, pid } } = await host.json<StatusReport>("status");
-    assert(running && pid !== killed.pid, `process ${pid} runs`);
+    assert(running && pid !== killedPid, `process ${pid} runs`);
     const check = await host.run("status", "--check");
     assertEquals(check.code, 1);
     assertStringIncludes(check.stdout, "the disk is full (0 B left)");
@@ -57,11 +77,22 @@ Deno.test({
     let code: number | undefined;
     agent.ended().then((ended) => code = ended.code);
     await eventually("it ends", () => code !== undefined);
-
     assertEquals(code, 0);
 
-    disk.free();
+    scene.disk.free();
     assertEquals((await host.run("sync")).code, 0);
     assertEquals((await host.status()).delivered, 3);
   },
-});
+);
+
+testOnFullDisk(
+  "an agent that starts on a small disk that is full delivers what waits",
+  async () => {
+    await using scene = await Scene.make({ reserve: true });
+    await using _agent = await scene.host.startAgent();
+    await eventually(
+      "all are delivered",
+      async () => (await scene.host.status()).delivered === 3,
+    );
+  },
+);

@@ -106,8 +106,16 @@ Deno.test("Ballast.drop() gives the room back, and does not take it again at onc
 });
 
 testOnSmallDisk(
-  "no room is reserved on a disk that has not plenty of it",
+  "less room is reserved on a small disk, and none where hardly any is left",
   (scene) => {
+    {
+      using _queue = scene.open(16 * MIB);
+      assert(scene.reserved >= 11 * MIB && scene.reserved <= 12 * MIB);
+    }
+    Deno.removeSync(`${scene.path}-reserve`);
+    scene.disk.fill();
+    const filling = `${scene.disk.path}/ballast`;
+    Deno.truncateSync(filling, Deno.statSync(filling).size - 3 * MIB);
     using _queue = scene.open(16 * MIB);
     assertEquals(scene.reserved, 0);
   },
