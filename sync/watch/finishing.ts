@@ -115,11 +115,9 @@ export class Finishing {
     const replaced = { ...candidate, identity: file.stat() };
     const now = sidecar ? undefined : this.#sidecars.find(replaced).sidecar;
     this.#takes(replaced, sidecar ?? now);
-    const metadataJson = now
-      ? this.#sidecars.read(replaced)
-      : held.metadataJson;
+    const metadataJson = now ? this.#readNow(replaced) : held.metadataJson;
     if (metadataJson === undefined) {
-      const reason = "its capture was replaced while it was written";
+      const reason = "its capture was replaced before it could be read";
       this.#sidecars.sayUnusable(candidate, reason);
     }
     return {
@@ -138,13 +136,22 @@ export class Finishing {
       stability.hold(place, () => {
         const isOwn = sidecar && sidecar.size <= MAX_HELD_BYTES &&
           !owners.wasUsed(path, sidecar);
-        const metadataJson = isOwn ? this.#sidecars.read(candidate) : undefined;
+        const metadataJson = isOwn ? this.#readNow(candidate) : undefined;
         const own = metadataJson === undefined ? undefined : sidecar;
         const file = folder.openFile(name);
         return { file, sidecar: own, metadataJson: metadataJson ?? "{}" };
       });
     } catch {
       // It is gone, or cannot be read: whoever looks next says so.
+    }
+  }
+
+  /** Reads the metadata of a file that cannot wait for them. */
+  #readNow(candidate: Candidate): string | undefined {
+    try {
+      return this.#sidecars.read(candidate);
+    } catch {
+      return undefined;
     }
   }
 

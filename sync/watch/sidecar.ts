@@ -59,8 +59,7 @@ export class SidecarError extends Error {
 /**
  * Reads a sidecar; `undefined` while somebody writes to it.
  *
- * @throws {SidecarError} if it is not a JSON object, too deep or too large, or
- * closed to this user. The message does not repeat it: metadata is private.
+ * @throws {SidecarError} if it is not a JSON object, too deep or too large. The message does not repeat it: metadata is private.
  * @throws {Error} if it cannot be read now.
  */
 export function readSidecar(
@@ -112,7 +111,6 @@ function open(folder: Folder, name: string): OpenedFile {
     return folder.openFile(name);
   } catch (error) {
     const isHopeless = error instanceof NotRegularFileError ||
-      error instanceof Deno.errors.PermissionDenied ||
       (error as { code?: string }).code === "ELOOP";
     if (!isHopeless) throw error;
     throw new SidecarError((error as Error).message, { cause: error });

@@ -35,6 +35,38 @@ Deno.test(
 );
 
 Deno.test(
+  "a capture waits while its sidecar cannot be read, which status tells of, and goes with it then",
+  { ignore: !HAS_PERMISSIONS },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url, { JARVIS_SETTLE: "0.1" });
+    const watched = host.makeDir("watched");
+    const sidecar = host.write("watched/a.png.json", '{"door": 3}');
+    Deno.chmodSync(sidecar, 0);
+    const capture = host.write("watched/a.png");
+    host.through = AS_PLAIN_USER;
+    const args = ["--watch", watched, "--after-upload", "delete"];
+    await using agent = await host.startAgent(...args);
+    await agent.said(`Cannot read "${capture}" or its metadata, will try ag`);
+    await eventually("status tells of it", async () => {
+      const { folders } = await host.status();
+      return folders[0]?.unreadable === 1 &&
+        folders[0].firstUnreadable!.path === capture;
+    });
+    assertEquals(server.uploads.length, 0);
+    assertEquals(Deno.readTextFileSync(capture), "watched/a.png");
+
+    Deno.chmodSync(sidecar, 0o600);
+    host.write("watched/a.png.json", '{"door": 3}');
+    await eventually("it arrives", () => server.uploads.length === 1);
+    assertEquals(server.uploads[0]!.metadata.door, 3);
+    await eventually("both are deleted", () => {
+      return [...Deno.readDirSync(watched)].length === 0;
+    });
+  },
+);
+
+Deno.test(
   "status says how many delivered files cannot be deleted",
   { ignore: !HAS_PERMISSIONS },
   async () => {
