@@ -194,7 +194,7 @@ export class QueueFile implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (this.#place.isParted) return this.#place.abandon(this);
+    if (this.#place.isParted) return this.#place.abandon(this, this.#ballast);
     try {
       // Makes the next agent check all of it, as after a crash.
       if (this.database.sawDamage) this.sql.suspect.run();

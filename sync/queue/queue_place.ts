@@ -2,6 +2,7 @@ import { dirname, resolve } from "@std/path";
 import { removeIfThere, syncDir } from "../host/files.ts";
 import { createPrivateFile } from "../host/private_files.ts";
 import { identityAt } from "../host/reach.ts";
+import type { Ballast } from "./ballast.ts";
 import { prepareSchema } from "./migrate.ts";
 import { copyRows } from "./repair/copy_rows.ts";
 import { type Connection, DatabaseError, openDatabase } from "./sqlite.ts";
@@ -65,13 +66,14 @@ export class QueuePlace {
    * Leaves the database open until the process ends, in place of closing it: SQLite
    * would write its -wal over what others have put into the queue since, and remove
    * theirs by its name. If it is the -wal that was removed, all that it has is put
-   * beside the queue first, for the next agent to take over.
+   * beside the queue first, in the room of the reserve, for the next agent to take over.
    */
-  abandon({ database, looksOnly }: OpenQueue): void {
+  abandon({ database, looksOnly }: OpenQueue, reserve?: Ballast): void {
     if (abandoned.has(this.#identity!)) return;
     abandoned.set(this.#identity!, database);
     const hasLostWal = this.#parted().some((path) => path.endsWith("-wal"));
     if (looksOnly || !hasLostWal) return;
+    reserve?.drop();
     try {
       this.#keep(database);
     } catch {

@@ -96,3 +96,25 @@ testOnFullDisk(
     );
   },
 );
+
+testOnFullDisk(
+  "somebody who makes room on a full disk by removing the -wal loses no capture",
+  async () => {
+    await using scene = await Scene.make({ reserve: true });
+    const { host, disk, server } = scene;
+    disk.free();
+    server.answer = () => new Response(null, { status: 500 });
+    await using agent = await host.startAgent();
+    await host.run("enqueue", "--no-copy", host.write("d"));
+    disk.fill();
+    const queue = `${host.env.JARVIS_DATA_DIR}/queue.db`;
+    for (const end of ["-wal", "-shm"]) Deno.removeSync(queue + end);
+    // What it had is still taken, by the agent that has it open.
+    disk.fill();
+    assertEquals((await agent.ended()).code, 75);
+    disk.free();
+    server.answer = created;
+    assertEquals((await host.run("sync")).code, 0);
+    assertEquals((await host.status()).delivered, 4);
+  },
+);

@@ -1,6 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { CaptureServer, created, deadUrl } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { NotifySocket } from "../helpers/notify_socket.ts";
 import { Host } from "../helpers/host.ts";
 
 for (const ends of [["-wal", "-shm"], ["-wal"], ["-shm"]]) {
@@ -56,5 +57,21 @@ Deno.test(
     const { code, stderr } = await host.run("enqueue", host.write("after"));
     assertEquals(code, 75, stderr);
     assertStringIncludes(stderr, "its -wal was removed or replaced");
+  },
+);
+
+Deno.test(
+  "a service whose -wal was removed ends, for its manager to start it again",
+  { ignore: Deno.build.os !== "linux" },
+  async () => {
+    await using manager = new NotifySocket();
+    await using host = new Host(deadUrl(), { NOTIFY_SOCKET: manager.path });
+    await using agent = await host.startAgent();
+    await manager.told("READY=1");
+    await Deno.remove(`${host.dataDir}/queue.db-wal`);
+    let code: number | undefined;
+    agent.ended().then((ended) => code = ended.code);
+    await eventually("it ends", () => code !== undefined);
+    assertEquals(code, 75);
   },
 );

@@ -64,6 +64,39 @@ for (const [what, ends] of Object.entries(GONE)) {
   }
 }
 
+for (const engine of ENGINES) {
+  Deno.test({
+    name:
+      `a queue whose files were all replaced leaves those that are there alone when it is closed (${engine})`,
+    // An open file cannot be replaced there.
+    ignore: Deno.build.os === "windows",
+    async fn() {
+      await using dir = new TempDir();
+      const path = dir.join("queue.db");
+      await using holder = new Holder(engine, path);
+      await holder.answer();
+      // A backup as a crash has left it: with all that it has in its -wal.
+      let id: string;
+      {
+        using backup = new UploadQueue(dir.join("other.db"), { engine });
+        id = backup.enqueue("/captures/backup");
+        for (const end of ["", "-wal"]) {
+          Deno.copyFileSync(backup.path + end, dir.join(`backup${end}`));
+        }
+      }
+      Deno.removeSync(`${path}-shm`);
+      for (const end of ["-wal", ""]) {
+        Deno.renameSync(dir.join(`backup${end}`), path + end);
+      }
+      const { error } = await holder.next();
+      assertStringIncludes(`${error}`, `"${path}" was removed or replaced`);
+      await holder.end();
+      using queue = new UploadQueue(path, { engine });
+      assertEquals(queue.captures().toArray().map(({ id }) => id), [id]);
+    },
+  });
+}
+
 async function loses(engine: Engine, ends: string[]): Promise<void> {
   await using dir = new TempDir();
   const path = dir.join("queue.db");
