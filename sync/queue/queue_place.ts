@@ -69,8 +69,9 @@ export class QueuePlace {
    * beside the queue first, in the room of the reserve, for the next agent to take over.
    */
   abandon({ database, looksOnly }: OpenQueue, reserve?: Ballast): void {
-    if (abandoned.has(this.#identity!)) return;
-    abandoned.set(this.#identity!, database);
+    const key = keyOf(this.#path, this.#identity);
+    if (abandoned.has(key)) return;
+    abandoned.set(key, database);
     const hasLostWal = this.#parted().some((path) => path.endsWith("-wal"));
     if (looksOnly || !hasLostWal) return;
     reserve?.drop();
@@ -88,7 +89,7 @@ export class QueuePlace {
       copyInto(unfinished, database);
       Deno.renameSync(unfinished, lostPath(this.#path, crypto.randomUUID()));
     } finally {
-      removeIfThere(unfinished);
+      ["", ...COMPANIONS].forEach((end) => removeIfThere(unfinished + end));
     }
     syncDir(dirname(resolve(this.#path)));
   }
@@ -117,9 +118,14 @@ export function lostPath(queuePath: string, name: string): string {
  * -shm, and the -wal that is there now.
  */
 export function assertNotAbandoned(path: string): void {
-  if (abandoned.has(identityAt(path) ?? "")) {
+  if (abandoned.size > 0 && abandoned.has(keyOf(path, identityAt(path)))) {
     throw lost(path, "parted", "; start again");
   }
+}
+
+/** With its path: a number alone may come to belong to another file. */
+function keyOf(path: string, identity: string | undefined): string {
+  return `${identity} ${resolve(path)}`;
 }
 
 function lost(
