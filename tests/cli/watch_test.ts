@@ -328,7 +328,7 @@ Deno.test("run refuses folders that it must not watch, and says which", async ()
   host.makeDir("data/in");
   const cases = [
     ["missing", "expected a folder, or the absolute path of one that will"],
-    [host.write("file"), "expected a folder, or the absolute path of one"],
+    [host.write("file"), "expected a folder, not a file"],
     [host.join("data/in"), "expected a folder apart from the data directory"],
     [host.join("."), "expected a folder apart from the data directory"],
   ];
