@@ -1,5 +1,6 @@
 import { basename, dirname, join } from "@std/path";
 import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
+import { isOutOfDescriptors } from "../host/files.ts";
 import { type Folder, openFolder, openOwnFolder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
 import type { FileIdentity, OpenedFile } from "../host/opened_file.ts";
@@ -116,6 +117,8 @@ export class WatchedRoot {
   readonly place: Place = { root: this, name: "" };
   /** Why it is waited for; `undefined` while it is not. */
   trouble: { kind: "missing" | "refused"; reason: string } | undefined;
+  /** Whether it had to be waited for at any time, until the watcher notes it. */
+  wasAway = false;
   /**
    * Whether files in it have sidecars: if one was seen; not if a file was finished
    * without one, and none was seen.
@@ -131,13 +134,19 @@ export class WatchedRoot {
     this.#log = log;
   }
 
-  /** Opens the folder; `undefined` while it has to be waited for. */
+  /**
+   * Opens the folder; `undefined` while it has to be waited for.
+   *
+   * @throws {Error} if too many files are open: that says nothing of the folder.
+   */
   open(): Folder | undefined {
     try {
       const folder = this.#open();
       this.trouble = this.#said = undefined;
       return folder;
     } catch (error) {
+      if (isOutOfDescriptors(error)) throw error;
+      this.wasAway = true;
       const { message: reason } = error as Error;
       const isMissing = error instanceof Deno.errors.NotFound;
       this.trouble = { kind: isMissing ? "missing" : "refused", reason };

@@ -33,7 +33,6 @@ const MISSED_MS = 1_000;
  * grows with the number of folders and of unfinished files, not with that of files.
  */
 export class FolderWatcher {
-  /** The watched folders. */
   readonly roots: readonly WatchedRoot[];
   readonly #options: Pick<FolderWatcherOptions, "onTurn" | "onBack">;
   readonly #log: OnceLog;
@@ -90,13 +89,10 @@ export class FolderWatcher {
     this.#tree.events = listenToFolders(this.#listener(), this.#log);
     const listening = this.#tree.events?.run(signal);
     while (!signal.aborted) {
-      if (performance.now() >= this.#checkAt) {
-        this.#checkRoots();
-        await this.#options.onTurn?.();
-      }
       const rescan = this.#begin();
       const begun = performance.now() - this.#candidates.waitedMs;
       try {
+        if (performance.now() >= this.#checkAt) await this.#turn();
         await this.#look(signal);
         rescan?.(performance.now() - this.#candidates.waitedMs - begun);
         if (rescan) this.#failures = 0;
@@ -162,18 +158,22 @@ export class FolderWatcher {
   }
 
   /** Looks through those watched folders that were not there, or are others by now. */
-  #checkRoots(): void {
+  async #turn(): Promise<void> {
     this.#checkAt = performance.now() + CHECK_MS;
     for (const root of this.roots) {
+      const { wasAway } = root;
+      root.wasAway = false;
       using folder = root.open();
       const { folderId, birthtimeMs } = folder?.identity ?? {};
       const identity = folder && `${folderId} ${birthtimeMs}`;
-      if (this.#identities.get(root) === identity) continue;
+      // What was to be looked at while it was away was passed over.
+      if (this.#identities.get(root) === identity && !wasAway) continue;
       if (folder && this.#identities.has(root)) this.#options.onBack?.();
       this.#identities.set(root, identity);
       this.#tree.drop(root.place);
       if (folder) this.#agenda.walk(root.place, { unchanged: true });
     }
+    await this.#options.onTurn?.();
   }
 
   /** Has the files found again that were not taken, or not reached. */

@@ -46,7 +46,7 @@ export const MUTANTS = {
     replace: "? false",
   },
   "the look at the content of a file in doubt": {
-    file: "sync/queue/watched_files.ts",
+    file: "sync/queue/known_file.ts",
     find: 'return known.sha256 === null ? "other" : "in doubt";',
     replace: 'return "same";',
   },
