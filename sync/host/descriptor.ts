@@ -37,7 +37,10 @@ const FICLONE = 0x40049409n;
 /** What {@linkcode statOf} and {@linkcode statAt} tell. Times are whole milliseconds since 1970. */
 export interface Stat {
   kind: "file" | "folder" | "link" | "other";
-  /** Device and inode, as `DEV:INO` in hexadecimal. */
+  /**
+   * Device, inode and, where the file system keeps it, time of birth, as `DEV:INO` or
+   * `DEV:INO:BIRTH` in hexadecimal: a number that is free is given to the next file.
+   */
   fileId: string;
   /** Permissions, as `chmod` takes them; `null` where the system has none. */
   mode: number | null;
@@ -99,10 +102,9 @@ export function statAt(folder: number, name: string): Stat | undefined {
 function toStat(bytes: Uint8Array<ArrayBuffer>): Stat {
   const view = new DataView(bytes.buffer);
   const mode = view.getUint16(28, true);
-  const device = [136, 140].map((at) => view.getUint32(at, true).toString(16));
   return {
     kind: KINDS[mode & 0o170000] ?? "other",
-    fileId: `${device.join(".")}:${view.getBigUint64(32, true).toString(16)}`,
+    fileId: fileIdOf(view),
     mode: mode & 0o7777,
     uid: view.getUint32(20, true),
     links: view.getUint32(16, true),
@@ -111,6 +113,20 @@ function toStat(bytes: Uint8Array<ArrayBuffer>): Stat {
     ctimeMs: timeAt(view, 96),
     birthtimeMs: timeAt(view, 80) || null,
   };
+}
+
+function fileIdOf(view: DataView): string {
+  const device = [136, 140].map((at) => view.getUint32(at, true).toString(16));
+  const [seconds, nanoseconds] = [
+    view.getBigInt64(80, true),
+    view.getUint32(88, true),
+  ];
+  const birth = seconds * 1_000_000_000n + BigInt(nanoseconds);
+  return [
+    device.join("."),
+    view.getBigUint64(32, true).toString(16),
+    ...(birth === 0n ? [] : [birth.toString(16)]),
+  ].join(":");
 }
 
 /** By the type in a file's mode. */

@@ -188,3 +188,19 @@ Deno.test("a file that is closed amid a read is closed when the read has ended",
   file[Symbol.dispose]();
   assertEquals(await reading, 5);
 });
+
+Deno.test({
+  name: "a file that gets the number of one that was removed is another file",
+  ignore,
+  async fn() {
+    await using dir = new TempDir();
+    const ids = new Set<string>();
+    for (let i = 0; i < 200; i++) {
+      const path = dir.write("a.png", "a");
+      using file = openRegularFile(path);
+      ids.add(file.identity.fileId);
+      Deno.removeSync(path);
+    }
+    assertEquals(ids.size, 200);
+  },
+});
