@@ -138,9 +138,9 @@ export class FolderTree {
     const path = pathOf(place);
     const known = this.#known.get(path);
     this.#unreadable.delete(path);
+    this.#polled.delete(path);
     if (!known) return;
     this.#known.delete(path);
-    this.#polled.delete(path);
     if (known.watch !== undefined) this.events?.unwatch(known.watch);
     for (const name of known.folders) this.drop(within(place, name));
   }
@@ -148,7 +148,9 @@ export class FolderTree {
   #open(root: Folder, place: Place): Folder | undefined {
     const path = pathOf(place);
     try {
-      const folder = root.openFolder(place.name === "" ? "." : place.name);
+      // One that may be listed need not be one that may be entered.
+      root.look(`${place.name || "."}/.`);
+      const folder = root.openFolder(place.name || ".");
       this.#options.log.forget(path);
       return folder;
     } catch (error) {
