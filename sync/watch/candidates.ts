@@ -47,12 +47,9 @@ export class Candidates {
    * Considers files in an open folder. Those that are not finished yet are
    * remembered by `stability`.
    *
-   * @param renamed Those that were renamed into place.
+   * @param renamed Those that were renamed into place, of files that events name.
    */
-  async consider(
-    found: FoundFiles,
-    renamed: Set<string> = new Set(),
-  ): Promise<void> {
+  async consider(found: FoundFiles, renamed?: Set<string>): Promise<void> {
     const candidates = this.#candidatesIn(found, renamed);
     for (const candidate of candidates) await this.#takeReplaced(candidate);
     let states = this.#options.known(candidates);
@@ -99,7 +96,7 @@ export class Candidates {
   /** Looks at files, and leaves those out that are no captures. */
   #candidatesIn(
     { place: parent, folder, names }: FoundFiles,
-    renamed: Set<string>,
+    renamed?: Set<string>,
   ): Candidate[] {
     const { filter, stability } = this.#options;
     const fileSystem = fileSystemOf(folder);
@@ -107,14 +104,17 @@ export class Candidates {
       const place = within(parent, name);
       const path = pathOf(place);
       const identity = fileAt(folder, name);
-      const isRenamed = renamed.has(name);
+      const isRenamed = renamed?.has(name) ?? false;
+      const isNamed = renamed !== undefined;
       if (identity) {
         const file = { path, identity, place, folder, name };
         const reason = this.#isSidecar(file)
           ? `the metadata of "${captureOf(name)}"`
           : filter.objection(place.name, "file") ??
             filter.sizeObjection(identity.size);
-        if (reason === undefined) return [{ ...file, fileSystem, isRenamed }];
+        if (reason === undefined) {
+          return [{ ...file, fileSystem, isRenamed, isNamed }];
+        }
         this.#leave(file, { verb: "pass", reason });
       }
       stability.forget(place);
@@ -123,7 +123,9 @@ export class Candidates {
   }
 
   /** Whether a file is the metadata of a capture that is there, or was taken over without it. */
-  #isSidecar(file: Omit<Candidate, "fileSystem" | "isRenamed">): boolean {
+  #isSidecar(
+    file: Omit<Candidate, "fileSystem" | "isRenamed" | "isNamed">,
+  ): boolean {
     const { filter, stability, onSidecar, onLateSidecar } = this.#options;
     const capture = captureFor(file, filter);
     if (!capture) return false;

@@ -27,6 +27,8 @@ export interface Candidate {
   fileSystem: FileSystem;
   /** Whether it was renamed into place. */
   isRenamed: boolean;
+  /** Whether events name it, or it is waited for: it was not found by looking through a folder. */
+  isNamed: boolean;
 }
 
 /** Options for {@linkcode Finishing}. */
@@ -169,7 +171,7 @@ export class Finishing {
       isAlone: boolean;
     },
   ): boolean {
-    const { place, identity, isRenamed } = candidate;
+    const { place, identity, isRenamed, isNamed } = candidate;
     const { stability, aloneMs = ALONE_MS } = this.#options;
     const files = sidecar ? [identity, sidecar] : [identity];
     const { waitMs, trustMs } = this.#patience(candidate);
@@ -180,7 +182,8 @@ export class Finishing {
     return stability.isStable(place, files, {
       unproven: isDone ? [] : files,
       waitMs: Math.max(waitMs, atLeastMs),
-      trustMs: Math.max(trustMs, atLeastMs),
+      // An event tells of something new, whatever the clock says of its times.
+      trustMs: isNamed ? Infinity : Math.max(trustMs, atLeastMs),
     });
   }
 

@@ -100,7 +100,7 @@ export class FolderWatcher {
       } catch (error) {
         // How long it took says nothing: a locked queue may have held it up.
         rescan?.(0);
-        this.#tryAgain(error as Error);
+        this.#tryAgain(error as Error, rescan !== undefined);
       }
       onReady?.();
       onReady = undefined;
@@ -177,8 +177,9 @@ export class FolderWatcher {
   }
 
   /** Has the files found again that were not taken, or not reached. */
-  #tryAgain({ message }: Error): void {
-    const waitMs = RETRY_MS.first * 2 ** this.#failures++;
+  #tryAgain({ message }: Error, isRescan: boolean): void {
+    const waitMs = RETRY_MS.first * 2 ** this.#failures;
+    if (isRescan) this.#failures++;
     this.#tree.forget();
     this.#rescans.soon(Math.min(waitMs, RETRY_MS.most));
     this.#log.warn(

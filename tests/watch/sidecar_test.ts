@@ -1,3 +1,4 @@
+import { delay } from "@std/async/delay";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { eventually } from "../helpers/eventually.ts";
 import { LATIN_1, UTF_16 } from "../helpers/not_utf8.ts";
@@ -264,4 +265,20 @@ Deno.test("a sidecar of a capture that had settled counts if it is in the listin
   assertEquals(folder.names, ["a.png", "b.png"]);
   assertEquals(metadataOf(folder, "a.png"), { door: 3 });
   assertEquals(metadataOf(folder, "b.png"), {});
+});
+
+Deno.test("a file that an event tells of is waited for, however old its times are by a clock that was set ahead", async () => {
+  await using folder = new WatchedFolder();
+  await folder.start({ settleMs: 500 });
+  const now = Date.now;
+  Date.now = () => now() + 365 * 86_400_000;
+  try {
+    folder.write("a.png");
+    await delay(100);
+    folder.write("a.png.json", '{"n":1}');
+    await folder.took("a.png");
+  } finally {
+    Date.now = now;
+  }
+  assertEquals(folder.taken[0]!.metadataJson, '{"n":1}');
 });
