@@ -3,8 +3,8 @@
  * when it was last taken over or delivered: a file that is written anew is another
  * capture, also if it has the content of an earlier one again.
  *
- * A file counts as the same if device and inode, size and both times are those that
- * are known. Where some of that differs (a file that was touched, restored, or is on
+ * A file counts as the same if device, inode and time of birth, size and both times are
+ * those that are known. Where some of that differs (a file that was touched, restored, or is on
  * a disk that was mounted anew) the content decides, which only the caller can read.
  *
  * @module
