@@ -4,8 +4,9 @@
  * capture, also if it has the content of an earlier one again.
  *
  * A file counts as the same if device, inode and time of birth, size and both times are
- * those that are known. Where some of that differs (a file that was touched, restored, or is on
- * a disk that was mounted anew) the content decides, which only the caller can read.
+ * those that are known. Where some of that differs (a file that was touched, restored,
+ * or is on a disk that was mounted anew) the content decides, which only the caller can
+ * read.
  *
  * @module
  */

@@ -59,7 +59,8 @@ export class SidecarError extends Error {
 /**
  * Reads a sidecar; `undefined` while somebody writes to it.
  *
- * @throws {SidecarError} if it is not a JSON object, too deep or too large. The message does not repeat it: metadata is private.
+ * @throws {SidecarError} if it is not a JSON object, too deep or too large. The message
+ * does not repeat it: metadata is private.
  * @throws {Error} if it cannot be read now.
  */
 export function readSidecar(
