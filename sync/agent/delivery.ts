@@ -188,7 +188,6 @@ export class Delivery {
       expected: spooled && size !== null && mtimeMs !== null
         ? { size, mtimeMs }
         : identity,
-      isPrivate: spooled,
       open: spooled ? undefined : () => openOriginal(capture),
       original: spooled && watched && openWatched
         ? () => openWatched(capture)

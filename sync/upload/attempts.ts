@@ -42,7 +42,7 @@ export class Attempts {
     open: (known: KnownCapture) => Promise<OpenCapture>,
     given: UploadOptions & { name: string; metadata: Metadata | string },
   ) {
-    const { name, metadata, expected, sha256, isPrivate = false } = given;
+    const { name, metadata, expected, sha256 } = given;
     this.#open = open;
     this.#name = name;
     this.#signal = given.signal;
@@ -50,7 +50,7 @@ export class Attempts {
     this.#ownMetadata = typeof metadata === "string"
       ? checkMetadata(metadata)
       : encodeMetadata(metadata);
-    this.#known = { expected, sha256, isPrivate };
+    this.#known = { expected, sha256 };
   }
 
   /**

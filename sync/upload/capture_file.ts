@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   CaptureFileError,
   CaptureReadError,
@@ -27,8 +28,13 @@ export interface OpenCapture extends Disposable {
    * @throws {CaptureFileError} if there are none: the file became shorter.
    */
   read(into: Uint8Array, offset: number): Promise<number>;
-  /** @throws {CaptureFileError} if the file is not what it was when it was opened. */
-  assertUnchanged(): Promise<void>;
+  /**
+   * To be called once all was read, in order, before the last of it leaves.
+   *
+   * @throws {CaptureFileError} if what was read does not have the `sha256`, or the
+   * file has another size by now.
+   */
+  assertUnchanged(): void;
 }
 
 /** The facts that a capture must still meet when it is opened. */
@@ -41,19 +47,12 @@ export interface KnownCapture {
    */
   expected?: FileIdentity | { size: number; mtimeMs: number } | undefined;
   /**
-   * The hash that its bytes must have, in hexadecimal. It is not computed anew
-   * for the `expected` file.
+   * The hash that its bytes must have, in hexadecimal. For the `expected` file, if it
+   * is a large one, it is computed anew only while that is read.
    *
    * @default {it is computed before anything is sent}
    */
   sha256?: string | undefined;
-  /**
-   * Whether it is a copy that nobody else writes to, as the spool has them: one
-   * that was made a moment ago need not be doubted for that.
-   *
-   * @default {false}
-   */
-  isPrivate?: boolean;
   /** Opens the file. @default {by its path, through links too} */
   open?: (() => OpenedFile) | undefined;
   /**
@@ -66,15 +65,12 @@ export interface KnownCapture {
 /** Files up to this size are read at once, without another thread. */
 const IN_MEMORY_BYTES = 1024 * 1024;
 
-/** Within this time two changes of a file can have the same time: file systems keep it to 2 s at worst. */
-const YOUNG_MS = 2_000;
-
 /**
  * Opens a capture's file for one attempt.
  *
  * It stays open, and is sent as it was, when another file takes its name or it
- * is removed. Whether it is what was handed over is told by its identity, and
- * where that differs, by its content.
+ * is removed. Whether it is what was handed over is told by its content, without a
+ * known hash by its identity.
  *
  * @throws {CaptureFileError} if it is gone, not a regular file, or not what was
  * handed over.
@@ -119,19 +115,20 @@ async function openOne(
 
 async function identified(
   file: OpenedFile,
-  { expected, sha256, isPrivate = false }: KnownCapture,
+  { expected, sha256 }: KnownCapture,
   signal: AbortSignal | undefined,
 ): Promise<OpenCapture> {
   const { path, identity } = file;
   const { size, mtimeMs } = identity;
-  const isExpected = expected !== undefined && isSame(identity, expected);
   if (expected && !sha256 && !isStill(identity, expected)) {
     throw otherThanHandedOver(path);
   }
-  if (sha256 && isExpected) {
-    return onDisk(file, sha256.toLowerCase(), { isPrivate });
+  const isSmall = size <= IN_MEMORY_BYTES;
+  const isExpected = expected !== undefined && isSame(identity, expected);
+  if (sha256 && isExpected && !isSmall) {
+    return onDisk(file, sha256.toLowerCase());
   }
-  const bytes = size <= IN_MEMORY_BYTES ? readWhole(file) : null;
+  const bytes = isSmall ? readWhole(file) : null;
   const actual = bytes
     ? await hashOf(bytes)
     : (await readHashed(file, () => signal?.throwIfAborted())).sha256;
@@ -139,7 +136,7 @@ async function identified(
   if (sha256 && actual !== sha256.toLowerCase()) {
     throw otherThanHandedOver(path);
   }
-  if (!bytes) return onDisk(file, actual, { isPrivate });
+  if (!bytes) return onDisk(file, actual);
   file[Symbol.dispose]();
   return inMemory(bytes, { mtimeMs, sha256: actual, identity });
 }
@@ -151,36 +148,29 @@ function readWhole(file: OpenedFile): Uint8Array {
   return bytes;
 }
 
-function onDisk(
-  file: OpenedFile,
-  sha256: string,
-  { isPrivate }: { isPrivate: boolean },
-): OpenCapture {
+function onDisk(file: OpenedFile, sha256: string): OpenCapture {
   const { path, identity } = file;
-  const isYoung = !isPrivate && Date.now() - identity.ctimeMs < YOUNG_MS;
+  let hash = createHash("sha256");
   return {
     size: identity.size,
     mtimeMs: identity.mtimeMs,
     sha256,
     identity,
     async read(into, offset) {
-      const isSmall = identity.size <= IN_MEMORY_BYTES;
+      if (offset === 0) hash = createHash("sha256");
+      let read: number;
       try {
-        const read = isSmall
-          ? file.readSync(into, offset)
-          : await file.read(into, offset);
-        if (read > 0) return read;
+        read = await file.read(into, offset);
       } catch (error) {
         throw readError(path, error);
       }
-      throw changed(file);
+      if (read === 0) throw changed(file);
+      hash.update(into.subarray(0, read));
+      return read;
     },
-    async assertUnchanged() {
-      const now = file.stat();
-      // A new time may come from a rename, and the same one hide a change: then the content tells.
-      if (isSame(now, identity) && !isYoung) return;
-      const isOther = now.size !== identity.size ||
-        (await readHashed(file)).sha256 !== sha256;
+    assertUnchanged() {
+      const isOther = file.stat().size !== identity.size ||
+        hash.digest("hex") !== sha256;
       if (isOther) throw changed(file);
     },
     [Symbol.dispose]: () => file[Symbol.dispose](),
@@ -209,7 +199,7 @@ function isStill(
 
 function changed({ path, identity: { size } }: OpenedFile): CaptureFileError {
   return new CaptureFileError(
-    `Cannot send "${path}": it changed while it was sent (it had ${size} bytes), expected it to be finished`,
+    `Cannot send "${path}": it changed while it was sent (it had ${size} bytes), expected it to be finished, and its disk to be sound`,
   );
 }
 

@@ -124,7 +124,7 @@ export class FileBody extends Blob {
           chunk.buffer.transfer(0);
           continue;
         }
-        await this.#capture.assertUnchanged();
+        this.#capture.assertUnchanged();
         chunk.set(tail, before + count);
         this.isWhole = true;
         yield chunk;

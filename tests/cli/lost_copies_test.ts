@@ -15,6 +15,13 @@ const HARM: Record<string, (path: string) => void> = {
   gone: (path) => Deno.removeSync(path),
   damaged: (path) => Deno.writeTextFileSync(path, "rotten bytes"),
   cut: (path) => Deno.truncateSync(path, 3),
+  // As by a failing disk, which changes neither size nor times.
+  rotten: (path) => {
+    const { atime, mtime } = Deno.statSync(path);
+    using file = Deno.openSync(path, { write: true });
+    file.writeSync(new Uint8Array([0]));
+    Deno.utimeSync(path, atime!, mtime!);
+  },
 };
 
 /** Starts an agent that is paused, and takes files over; returns what stops it. */
@@ -53,14 +60,17 @@ Deno.test("a watched file is sent in the place of its copy that is gone or damag
       await stop();
       assertEquals((await host.run("sync")).code, 0);
     } else await host.run("resume");
-    await eventually("all arrive", () => server.uploads.length === 3);
+    await eventually(
+      "all arrive",
+      () => server.uploads.length === names.length,
+    );
     assertEquals(
       server.uploads.map(({ bytes }) => text(bytes)).sort(),
       names.map((name) => `bytes of ${name}`).sort(),
     );
     await eventually("all are done", async () => {
       const { failed, delivered } = await host.status();
-      return failed === 0 && delivered === 3;
+      return failed === 0 && delivered === names.length;
     });
   }
 });
