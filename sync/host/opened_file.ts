@@ -5,6 +5,12 @@ import * as portable from "./portable_files.ts";
 /** Linux's calls, or what Deno has in their place. */
 export const system = libc ? descriptor : portable;
 
+/**
+ * How much earlier than the clock a file's times may be, and how close together two
+ * changes have the same: in milliseconds. Deno itself reports whole seconds.
+ */
+export const CLOCK_TICK_MS = libc ? 20 : 1_020;
+
 /** What tells one file, and one version of it, from another. */
 export interface FileIdentity {
   /** Device and inode, as one text. */
@@ -36,6 +42,15 @@ export function openRegularFile(
 ): OpenedFile {
   const open = () => system.openAt(descriptor.AT_FDCWD, path, options);
   return openDescriptor(path, open);
+}
+
+/** Which file or folder a path leads to, links followed; `undefined` if that cannot be told. */
+export function fileIdAt(path: string): string | undefined {
+  try {
+    return system.statAt(descriptor.AT_FDCWD, path, { follow: true })?.fileId;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Takes over the descriptor that `open` returns, if it is a regular file's. */

@@ -4,8 +4,8 @@ import {
   readError,
 } from "../capture/errors.ts";
 import { isOutOfRoom, writeAll } from "../host/files.ts";
-import { libc } from "../host/libc.ts";
 import {
+  CLOCK_TICK_MS,
   isSameFile,
   type OpenedFile,
   openRegularFile,
@@ -45,9 +45,6 @@ export type OpenOriginal = (
 /** Opens it by its path. No link is followed that has taken a watched file's place. */
 export const openByPath: OpenOriginal = ({ filepath, watched }) =>
   openRegularFile(filepath, { noFollow: watched });
-
-/** The resolution of file times, in milliseconds; Deno itself reports whole seconds. */
-const CLOCK_TICK_MS = libc ? 20 : 1_020;
 
 /**
  * Opens the file of a capture.

@@ -1,6 +1,10 @@
 import type { Folder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
-import { type FileIdentity, isSameFile } from "../host/opened_file.ts";
+import {
+  CLOCK_TICK_MS,
+  type FileIdentity,
+  isSameFile,
+} from "../host/opened_file.ts";
 import type { AfterUpload, DeliveredFile } from "./after_upload.ts";
 import { fileAt, sidecarNow, sidecarOf } from "./sidecar.ts";
 import { placeIn, type WatchedRoot } from "./watched_root.ts";
@@ -52,7 +56,8 @@ export class LateSidecars {
   /** Looks at one that is beside a file that was delivered some time ago. */
   found(file: DeliveredFile, { ctimeMs }: FileIdentity): void {
     // Another look at it would cost too much, each time that the folder is looked through.
-    if (ctimeMs <= file.sinceMs || this.#found.size >= MAX_SAID) return;
+    const isOlder = ctimeMs + CLOCK_TICK_MS <= file.sinceMs;
+    if (isOlder || this.#found.size >= MAX_SAID) return;
     // The next version may follow, from a maker who writes its sidecar first.
     this.#found.set(file.path, file);
   }

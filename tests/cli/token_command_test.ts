@@ -78,7 +78,7 @@ Deno.test(
     }
     // What lets go of the output may stay, like an agent that keeps keys.
     await runTokenCommand(`sh -c '${stays}' >/dev/null & echo a`);
-    const [kept] = await eventually("it runs", () => running(pids));
+    const kept = await eventually("it runs", () => running(pids)[0]);
     await runTokenCommand(`kill ${kept}`);
   },
 );

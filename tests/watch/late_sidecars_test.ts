@@ -5,27 +5,35 @@ import { LateSidecars } from "../../sync/watch/late_sidecars.ts";
 import { WatchedRoot } from "../../sync/watch/watched_root.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
+/** Finds a sidecar with other metadata than were sent; `behindMs` is how long before the delivery it was written. */
+function found(dir: TempDir, { behindMs = -Infinity } = {}) {
+  const said: string[] = [];
+  const log = (_: string, text: string) => void said.push(text);
+  const late = new LateSidecars({
+    roots: [new WatchedRoot(dir.path, log)],
+    afterUpload: { kind: "keep" },
+    log,
+    onSaid: () => {},
+  });
+  const path = dir.write("a.png", "the first");
+  const sidecar = identityOf(dir.write("a.png.json", '{"n": 2}'));
+  const known = {
+    id: "1",
+    path,
+    identity: identityOf(path),
+    sha256: null,
+    metadataSha256: metadataHash('{"n": 1}'),
+    sinceMs: sidecar.ctimeMs + behindMs,
+  };
+  late.found(known, sidecar);
+  late.turn();
+  return { late, said, path };
+}
+
 for (const next of ["follows", "does not follow"]) {
   Deno.test(`a sidecar beside a capture that was delivered with another is said to be late unless the next version follows: it ${next}`, async () => {
     await using dir = new TempDir();
-    const said: string[] = [];
-    const log = (_: string, text: string) => void said.push(text);
-    const roots = [new WatchedRoot(dir.path, log)];
-    const late = new LateSidecars({
-      roots,
-      afterUpload: { kind: "keep" },
-      log,
-      onSaid: () => {},
-    });
-    const path = dir.write("a.png", "the first");
-    const metadataSha256 = metadataHash('{"n": 1}');
-    const sidecar = identityOf(dir.write("a.png.json", '{"n": 2}'));
-    const identity = identityOf(path);
-    late.found(
-      { id: "1", path, identity, sha256: null, metadataSha256, sinceMs: 0 },
-      sidecar,
-    );
-    late.turn();
+    const { late, said, path } = found(dir);
     if (next === "follows") {
       Deno.renameSync(dir.write("new", "the next"), path);
     }
@@ -34,6 +42,15 @@ for (const next of ["follows", "does not follow"]) {
     assertEquals(said.length, next === "follows" ? 0 : 1);
   });
 }
+
+Deno.test("a sidecar that is written at the moment of the delivery is said to be late, though the clock of files is a tick behind; an older one is not looked at", async () => {
+  for (const [behindMs, count] of [[4, 1], [60_000, 0]] as const) {
+    await using dir = new TempDir();
+    const { late, said } = found(dir, { behindMs });
+    late.turn();
+    assertEquals(said.length, count, `${behindMs} ms`);
+  }
+});
 
 function identityOf(path: string) {
   using file = openRegularFile(path);
