@@ -17,6 +17,7 @@ import {
   parseServerUrl,
   type ParseServerUrlOptions,
 } from "../upload/server_url.ts";
+import { spoolDir } from "../host/data_dir.ts";
 import { OUT_OF_BOUNDS } from "../host/deno_words.ts";
 import {
   isOutOfBounds,
@@ -32,7 +33,7 @@ import {
   type MonitorSettings,
   readMonitorSettings,
 } from "./monitor_settings.ts";
-import { assertNotWatched } from "./own_files.ts";
+import { assertNotWatched, ownFiles } from "./own_files.ts";
 import {
   expectedBandwidth,
   parseBandwidth,
@@ -66,6 +67,8 @@ export interface Settings {
   /** `undefined`: as the file system needs it. */
   settleMs: number | undefined;
   filter: FilterOptions;
+  /** Files and folders of the agent's own, which are no captures. */
+  ownPaths: string[];
   afterUpload: AfterUpload;
   graceMs: number;
   maxSpoolBytes: number;
@@ -91,6 +94,9 @@ export function readSettings(
   const dataDir = given.takes("data-dir") ? readDataDir(given, around.env) : "";
   const afterUpload = readAfterUpload(given);
   const watch = readWatch(given, dataDir, afterUpload);
+  const ownPaths = ownFiles(given, around.env).map(({ path }) => path);
+  if (dataDir) ownPaths.push(dataDir, spoolDir(dataDir));
+  if (afterUpload.kind === "move") ownPaths.push(afterUpload.dir);
   const filter = readFilter(given);
   assertNotWatched(given, around.env, {
     watch,
@@ -115,6 +121,7 @@ export function readSettings(
       ? undefined
       : given.durationMs("settle", "0s", upToADay),
     filter,
+    ownPaths,
     afterUpload,
     graceMs: given.durationMs("grace", "10s", upToADay),
     maxSpoolBytes: given.bytes("max-spool-bytes", Infinity),

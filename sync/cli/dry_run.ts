@@ -32,7 +32,8 @@ export async function dryRun(
     counts[verb]++;
     out(`${verb.padEnd(5)}  ${path}: ${reason}`);
   };
-  const filter = new CaptureFilter(settings.filter);
+  const { ownPaths } = settings;
+  const filter = new CaptureFilter({ ...settings.filter, ownPaths });
   // What it would say is said of each file.
   const log = new OnceLog(() => {});
   const tree = new FolderTree({ filter, log, onLeft });

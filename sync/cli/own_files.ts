@@ -36,6 +36,8 @@ export function namedSettingsFile(
   return given.text("config") ?? (dir && join(dir, "jarvis", "agent.env"));
 }
 
+const SETTINGS_FILE = "the settings file";
+
 /** The options that name a file of the agent's own. */
 const OWN_FILES = [
   "token-file",
@@ -44,6 +46,22 @@ const OWN_FILES = [
   "ca-file",
   "metrics-file",
 ] as const satisfies OptionName[];
+
+/** The files of the agent's own that are named by its settings, that of the settings first. */
+export function ownFiles(
+  given: Given,
+  env: Ambient["env"],
+): { what: string; path: string }[] {
+  const settings = given.takes("config")
+    ? namedSettingsFile(given, { env, err: () => {} })
+    : undefined;
+  const named = OWN_FILES.map((option) => ({
+    what: given.source(option),
+    path: given.text(option),
+  }));
+  return [{ what: SETTINGS_FILE, path: settings }, ...named]
+    .flatMap(({ what, path }) => path ? [{ what, path: resolve(path) }] : []);
+}
 
 /**
  * Makes sure that no file of the agent's own would be taken for a capture, which is
@@ -56,19 +74,9 @@ export function assertNotWatched(
   env: Ambient["env"],
   { watch, filter }: { watch: string[]; filter: CaptureFilter },
 ): void {
-  const settingsFile = given.takes("config")
-    ? namedSettingsFile(given, { env, err: () => {} })
-    : undefined;
-  const files = OWN_FILES.map((option) => ({
-    what: given.source(option),
-    path: given.text(option),
-  }));
-  if (settingsFile !== undefined && exists(settingsFile)) {
-    files.push({ what: "the settings file", path: settingsFile });
-  }
-  for (const { what, path } of files) {
-    const dir = path && watch.find((dir) => isTaken(path, dir, filter));
-    if (!dir) continue;
+  for (const { what, path } of ownFiles(given, env)) {
+    const dir = watch.find((dir) => isTaken(path, dir, filter));
+    if (!dir || what === SETTINGS_FILE && !exists(path)) continue;
     throw new UsageError(
       `Cannot use ${what} "${path}": it would be sent from the watched "${dir}", expected a file outside of it, or one that --exclude leaves out`,
     );
@@ -78,8 +86,8 @@ export function assertNotWatched(
 /** Whether a file is a capture in a watched folder, or becomes one when it is written anew. */
 function isTaken(path: string, dir: string, filter: CaptureFilter): boolean {
   // What replaces a link is no link.
-  const place = join(realPath(dirname(resolve(path))), basename(path));
-  return [place, realPath(resolve(path))].some((path) => {
+  const place = join(realPath(dirname(path)), basename(path));
+  return [place, realPath(path)].some((path) => {
     const names = nameIn(dir, path)?.split(SEPARATOR);
     return names?.every((_, at) =>
       filter.objection(

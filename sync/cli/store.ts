@@ -6,6 +6,7 @@ import {
   holdsQueue,
   prepareDataDir,
   QUEUE_FILE,
+  spoolDir,
 } from "../host/data_dir.ts";
 import { statIfThere } from "../host/files.ts";
 import type { Log } from "../host/log.ts";
@@ -115,7 +116,7 @@ export function lookInto(settings: Settings): Look | undefined {
   if (!hasQueue(settings)) return undefined;
   naming(() => assertOwnDataDir(settings.dataDir));
   const queue = openToLook(settings);
-  const dir = spoolPath(settings);
+  const dir = spoolDir(settings.dataDir);
   return {
     queue,
     spool: statIfThere(dir) && new Spool(dir),
@@ -165,16 +166,12 @@ function queuePath({ dataDir }: Settings): string {
   return join(dataDir, QUEUE_FILE);
 }
 
-function spoolPath({ dataDir }: Settings): string {
-  return join(dataDir, "spool");
-}
-
 function storeOf(
   queue: UploadQueue,
   settings: Settings,
   options: { log?: Log } = {},
 ): Store {
-  const spool = new Spool(spoolPath(settings));
+  const spool = new Spool(spoolDir(settings.dataDir));
   return {
     queue,
     spool,

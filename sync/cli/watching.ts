@@ -10,7 +10,7 @@ import type { Store } from "./store.ts";
 
 /** Returns what watches the folders, and what tidies up a file of them that is delivered. */
 export function createWatcher(
-  { watch, settleMs, filter, copyUpToBytes, afterUpload }: Settings,
+  { watch, settleMs, filter, ownPaths, copyUpToBytes, afterUpload }: Settings,
   { queue, intake }: Store,
   { log, onQueued, onBack }: {
     log: Log;
@@ -27,6 +27,7 @@ export function createWatcher(
   const isStillAt: IsAt = (path, fileId) => isAt(watcher.roots, path, fileId);
   const watcher: FolderWatcher = new FolderWatcher(watch, {
     ...filter,
+    ownPaths,
     settleMs,
     log,
     known: (files) => queue.knownWatched(files, isStillAt),

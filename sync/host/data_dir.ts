@@ -206,8 +206,13 @@ function ownMode(path: string): number {
   }
 }
 
+/** Where the copies of captures are in a data directory. */
+export function spoolDir(path: string): string {
+  return join(path, "spool");
+}
+
 function ourPathsIn(path: string): string[] {
-  const inSpool = join(path, "spool");
+  const inSpool = spoolDir(path);
   return [
     ...matching(path, OUR_NAMES),
     ...isFolder(inSpool) ? matching(inSpool, SPOOL_NAMES) : [],

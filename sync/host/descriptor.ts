@@ -88,10 +88,14 @@ export function statOf(fd: number): Stat {
   return toStat(bytes);
 }
 
-/** Looks at a name in a folder without following links; `undefined` if there is none. */
-export function statAt(folder: number, name: string): Stat | undefined {
+/** Looks at a name in a folder, at what a link leads to if `follow` is set; `undefined` if there is none. */
+export function statAt(
+  folder: number,
+  name: string,
+  options: { follow?: boolean } = {},
+): Stat | undefined {
   const bytes = new Uint8Array(256);
-  const flags = AT_SYMLINK_NOFOLLOW;
+  const flags = options.follow ? 0 : AT_SYMLINK_NOFOLLOW;
   const result = libc!.statx(folder, cString(name), flags, STATX_ALL, bytes);
   // No error: most names that are asked for do not exist.
   if (result < 0 && lastErrno() === ENOENT) return undefined;

@@ -65,9 +65,14 @@ export function statOf(fd: number): Stat {
   return file ? toStat(file.statSync()) : stat;
 }
 
-export function statAt(folder: number, name: string): Stat | undefined {
+export function statAt(
+  folder: number,
+  name: string,
+  options: { follow?: boolean } = {},
+): Stat | undefined {
+  const look = options.follow ? Deno.statSync : Deno.lstatSync;
   try {
-    return toStat(Deno.lstatSync(below(folder, name)));
+    return toStat(look(folder === AT_FDCWD ? name : below(folder, name)));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;

@@ -5,7 +5,7 @@ import { type FileIdentity, isSameVersion } from "../host/opened_file.ts";
 import { readHashed } from "../host/sha256.ts";
 import type { SeenFile, WatchedState } from "../queue/queue.ts";
 import type { WatchedFile } from "../spool/copies.ts";
-import type { CaptureFilter } from "./capture_filter.ts";
+import { type CaptureFilter, IS_OWN } from "./capture_filter.ts";
 import { fileSystemOf } from "./file_system.ts";
 import { FinishedFiles } from "./finished_files.ts";
 import {
@@ -14,7 +14,7 @@ import {
   type FinishingOptions,
   UNREADABLE_MS,
 } from "./finishing.ts";
-import type { FoundFiles } from "./folder_tree.ts";
+import type { FoundFiles } from "./found_files.ts";
 import { captureOf, fileAt } from "./sidecar.ts";
 import { SidecarOwners } from "./sidecar_owners.ts";
 import { pathOf, type Place, within } from "./watched_root.ts";
@@ -100,6 +100,7 @@ export class Candidates {
   ): Candidate[] {
     const { filter, stability } = this.#options;
     const fileSystem = fileSystemOf(folder);
+    const ownIds = filter.ownIds();
     return names.flatMap((name) => {
       const place = within(parent, name);
       const path = pathOf(place);
@@ -108,7 +109,9 @@ export class Candidates {
       const isNamed = renamed !== undefined;
       if (identity) {
         const file = { path, identity, place, folder, name };
-        const reason = this.#isSidecar(file)
+        const reason = ownIds.has(identity.fileId)
+          ? IS_OWN
+          : this.#isSidecar(file)
           ? `the metadata of "${captureOf(name)}"`
           : filter.objection(place.name, "file") ??
             filter.sizeObjection(identity.size);

@@ -1,3 +1,4 @@
+import { fileIdAt } from "../host/opened_file.ts";
 import { Glob } from "./glob.ts";
 import { captureOf } from "./sidecar.ts";
 
@@ -20,7 +21,17 @@ export interface FilterOptions {
   minSizeBytes?: number;
   /** @default {Infinity} */
   maxSizeBytes?: number;
+  /**
+   * Files and folders that are the agent's own, whatever else leads to them: a
+   * mount, a hard link, a link that came after the start.
+   *
+   * @default {none}
+   */
+  ownPaths?: string[];
 }
+
+/** Why a file or a folder of {@linkcode FilterOptions.ownPaths} is no capture. */
+export const IS_OWN = "the agent's own";
 
 /** What programs call files that they are still writing. */
 const UNFINISHED =
@@ -58,12 +69,14 @@ export class CaptureFilter {
   readonly #exclude: Glob[];
   readonly #minSizeBytes: number;
   readonly #maxSizeBytes: number;
+  readonly #ownPaths: string[];
 
   constructor(options: FilterOptions = {}) {
     this.#include = options.include?.map((text) => new Glob(text));
     this.#exclude = (options.exclude ?? []).map((text) => new Glob(text));
     this.#minSizeBytes = options.minSizeBytes ?? 0;
     this.#maxSizeBytes = options.maxSizeBytes ?? Infinity;
+    this.#ownPaths = options.ownPaths ?? [];
   }
 
   /**
@@ -93,6 +106,11 @@ export class CaptureFilter {
       return `larger than ${this.#maxSizeBytes} bytes`;
     }
     return undefined;
+  }
+
+  /** Which files and folders are the agent's own just now: some are replaced now and then. */
+  ownIds(): Set<string | undefined> {
+    return new Set(this.#ownPaths.map(fileIdAt));
   }
 
   /** Whether JSON files are wanted as captures by a glob that says so. */

@@ -2,8 +2,9 @@ import type { Folder } from "../host/folder.ts";
 import type { OnceLog } from "../host/log.ts";
 import { fileSystemOf } from "./file_system.ts";
 import { type FolderEvents, sayOddName } from "./folder_events.ts";
-import type { CaptureFilter } from "./capture_filter.ts";
+import { type CaptureFilter, IS_OWN } from "./capture_filter.ts";
 import type { Unreadable } from "./folder_standing.ts";
+import { type FoundFiles, inBatches } from "./found_files.ts";
 import {
   pathOf,
   type Place,
@@ -11,14 +12,6 @@ import {
   within,
 } from "./watched_root.ts";
 import type { FolderWatcherOptions, Left } from "./watcher_options.ts";
-
-/** Some files of one folder. */
-export interface FoundFiles {
-  place: Place;
-  /** The folder itself, open until the next ones are asked for. */
-  folder: Folder;
-  names: string[];
-}
 
 /** How {@linkcode FolderTree.walk} goes. */
 export interface WalkOptions {
@@ -51,8 +44,6 @@ const GRAIN_MS = 2_000;
 const SORTED = 10_000;
 /** How many folders are held in memory; others are left, which is said. */
 const MAX_FOLDERS = 200_000;
-/** How many files are found at a time. */
-const BATCH = 100;
 
 /**
  * The folders below the watched ones, at any depth: looks through them for files,
@@ -150,7 +141,7 @@ export class FolderTree {
     try {
       // One that may be listed need not be one that may be entered.
       root.look(`${place.name || "."}/.`);
-      const folder = root.openFolder(place.name || ".");
+      const folder = this.#openOthers(root, place);
       this.#options.log.forget(path);
       return folder;
     } catch (error) {
@@ -160,6 +151,15 @@ export class FolderTree {
       this.#polled.set(path, place);
       return void this.#cannotRead(place, error as Error);
     }
+  }
+
+  /** @throws {Error} if it cannot be opened, or is the agent's own. */
+  #openOthers(root: Folder, { name }: Place): Folder {
+    const folder = root.openFolder(name || ".");
+    const ownIds = this.#options.filter.ownIds();
+    if (!ownIds.has(folder.identity.folderId)) return folder;
+    folder[Symbol.dispose]();
+    throw new Error(`it is ${IS_OWN}`);
   }
 
   #isTooMany(place: Place): boolean {
@@ -239,14 +239,5 @@ export class FolderTree {
 
   #leave(place: Place, why: Left): void {
     this.#options.onLeft?.(pathOf(place), why);
-  }
-}
-
-function* inBatches({ names, ...found }: FoundFiles): Generator<FoundFiles> {
-  if (names.length === 0) yield { ...found, names };
-  // Names in their order stand side by side in the queue as well.
-  names.sort();
-  for (let at = 0; at < names.length; at += BATCH) {
-    yield { ...found, names: names.slice(at, at + BATCH) };
   }
 }

@@ -175,6 +175,11 @@ Deno.test("settings have the defaults that the help names", () => {
     watch: [],
     settleMs: undefined,
     filter: { exclude: [], minSizeBytes: 0, maxSizeBytes: Infinity },
+    ownPaths: [
+      join(HOME, ".config", "jarvis", "agent.env"),
+      join(HOME, ".local", "share", "jarvis"),
+      join(HOME, ".local", "share", "jarvis", "spool"),
+    ],
     afterUpload: { kind: "keep" },
     graceMs: 10_000,
     maxSpoolBytes: Infinity,
