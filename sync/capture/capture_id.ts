@@ -1,6 +1,6 @@
 let lastMs = 0;
 let counter = 0;
-/** What the ids of that millisecond begin with. */
+/** The beginning of the ids of that millisecond. */
 let beginning = "";
 
 /** How many ids there are within a millisecond. */

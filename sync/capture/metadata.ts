@@ -1,7 +1,7 @@
 /** Asked for once: it would be asked for with each capture. */
 const HOSTNAME = Deno.hostname();
 
-/** What is said of a capture: a JSON object. */
+/** The description of a capture: a JSON object. */
 export type Metadata = Record<string, unknown>;
 
 /** The largest metadata accepted, in bytes of JSON as UTF-8: 1 MiB. */
@@ -10,7 +10,7 @@ export const MAX_METADATA_BYTES = 1024 * 1024;
 /** The deepest nesting accepted: parsers on the server's side stop not far above it. */
 export const MAX_METADATA_DEPTH = 100;
 
-/** What the host knows of a capture's file. */
+/** The host's facts about a capture's file. */
 export interface HostFacts {
   /** Its base name. */
   name: string;
@@ -70,7 +70,8 @@ export function checkMetadata(text: string): string {
 /**
  * Returns metadata that is JSON text in UTF-8, as {@linkcode checkMetadata} does.
  *
- * @throws {TypeError} if the bytes are no UTF-8: what stands for them is another text.
+ * @throws {TypeError} if the bytes are no UTF-8: replaced, they would be another
+ * text.
  * @throws as {@linkcode checkMetadata} does.
  */
 export function decodeMetadata(bytes: Uint8Array): string {
@@ -106,10 +107,10 @@ function parseMetadata(text: string): Metadata {
 }
 
 /**
- * Returns the metadata together with what the host knows of the file: the keys
+ * Returns the metadata together with the host's facts about the file: the keys
  * `timestamp` (its modification time, if that is one), `hostname`, `filename` and
- * `size`, where the caller's win, and `sha256`, where the host's does. What the
- * caller wrote stays as it is, to the digit.
+ * `size`, where the caller's win, and `sha256`, where the host's does. The caller's
+ * own values stay as they are, to the digit.
  *
  * @throws as {@linkcode checkMetadata} does.
  */
@@ -187,7 +188,7 @@ function childrenOf(node: object): object[] {
     .filter((child) => typeof child === "object" && child !== null);
 }
 
-/** How deep the brackets in JSON text are nested. */
+/** The depth to which brackets in JSON text are nested. */
 function depthOf(text: string): number {
   let [depth, deepest, isInString] = [0, 0, false];
   for (let at = 0; at < text.length; at++) {
