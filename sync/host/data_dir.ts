@@ -9,7 +9,7 @@ const POSIX = Deno.build.os !== "windows";
 /** The database's name in the data directory. */
 export const QUEUE_FILE = "queue.db";
 
-/** What this program keeps in the data directory, and in the spool below it. */
+/** The names of this program's own entries in the data directory. */
 const OUR_NAMES = /^(queue\.db.*|agent\.(lock|heartbeat)|spool)$/;
 const SPOOL_NAMES = /^(records\.jsonl.*|orphans|[0-9a-f]{2})$/;
 
@@ -39,7 +39,7 @@ export function assertWritable(path: string): void {
   naming(path, () => probe(path));
 }
 
-/** Why a data directory cannot be written to, and what to do about it; `null` if it can. */
+/** The reason why a data directory cannot be written to, with a remedy; `null` if it can. */
 export function objectionToWriting(path: string): string | null {
   try {
     probe(path);
@@ -85,8 +85,8 @@ export function assertOwnDataDir(path: string): void {
 }
 
 /**
- * Makes sure that a file, and the link that leads to it, is this user's: another
- * one could have put there what it likes. Returns what there is.
+ * Makes sure that a file, and the link that leads to it, is this user's: another one
+ * could have put anything there. Returns its status.
  *
  * @throws {Error} if it belongs to another user.
  */
@@ -103,7 +103,7 @@ function assertMine(path: string, info: Deno.FileInfo): Deno.FileInfo {
   );
 }
 
-/** Says of whatever goes wrong that it is about the data directory, and what is in its way. */
+/** Adds to an error that it is about the data directory, and the obstacle. */
 function naming<T>(path: string, act: () => T): T {
   try {
     return act();
@@ -115,7 +115,7 @@ function naming<T>(path: string, act: () => T): T {
   }
 }
 
-/** What is in the way of using a directory, and what to do about it, where the system's own words do not say it. */
+/** The obstacle to using a directory, with a remedy, where the system's own words do not say it. */
 export function obstacleTo(path: string, error: unknown): string {
   try {
     const found = nearest(path);
@@ -124,7 +124,7 @@ export function obstacleTo(path: string, error: unknown): string {
       assertMine(found.path, found.info);
     }
     const { message, code } = error as Error & { code?: string };
-    // One that this user may use is not in the way: the message names what is.
+    // One that this user may use is no obstacle: the message names the real one.
     const isUsable = POSIX && (found.info.mode! & 0o700) === 0o700;
     if (code === "EACCES" && isUsable) return closedIn(found.path) ?? message;
     return OBSTACLES[code ?? ""]?.(found.path) ?? message;
@@ -133,7 +133,7 @@ export function obstacleTo(path: string, error: unknown): string {
   }
 }
 
-/** What keeps this user from using a folder, and what to do about it, by the system's names. */
+/** The reasons why this user cannot use a folder, with remedies, by the system's error names. */
 const OBSTACLES: Readonly<Record<string, (folder: string) => string>> = {
   EACCES: (folder) => expectedMode(folder, 0o700),
   EPERM: (folder) =>
@@ -196,7 +196,7 @@ function closeToOthers(path: string): string[] {
   });
 }
 
-/** The permissions of what is this user's; none if it is gone by now. */
+/** The permissions of an entry of this user's; none if it is gone by now. */
 function ownMode(path: string): number {
   try {
     return (assertOwn(path).mode ?? 0) & 0o777;
@@ -206,7 +206,7 @@ function ownMode(path: string): number {
   }
 }
 
-/** Where the copies of captures are in a data directory. */
+/** The folder of a data directory that holds the copies of captures. */
 export function spoolDir(path: string): string {
   return join(path, "spool");
 }
@@ -224,7 +224,7 @@ function matching(path: string, names: RegExp): string[] {
     .map(({ name }) => join(path, name));
 }
 
-/** Whether it is a link, or a device: what that leads to is not ours to close. */
+/** Whether it is a link, or a device: its target is not ours to close. */
 function isElsewhere(path: string): boolean {
   const { isFile, isDirectory } = Deno.lstatSync(path);
   return !isFile && !isDirectory;

@@ -1,6 +1,6 @@
 /**
- * Files and folders by their descriptors, through Linux's system calls. Whatever
- * fails throws a {@linkcode systemError}.
+ * Files and folders by their descriptors, through Linux's system calls. Each failure
+ * throws a {@linkcode systemError}.
  *
  * @module
  */
@@ -34,7 +34,7 @@ const [F_RDLCK, F_UNLCK] = [0n, 2n];
 const [EINVAL, ENOSYS] = [22, 38];
 const FICLONE = 0x40049409n;
 
-/** What {@linkcode statOf} and {@linkcode statAt} tell. Times are whole milliseconds since 1970. */
+/** The result of {@linkcode statOf} and {@linkcode statAt}. Times are whole milliseconds since 1970. */
 export interface Stat {
   kind: "file" | "folder" | "link" | "other";
   /**
@@ -55,7 +55,7 @@ export interface Stat {
   birthtimeMs: number | null;
 }
 
-/** How {@linkcode openAt} opens. */
+/** Options for {@linkcode openAt}. */
 export interface OpenAtOptions {
   /** Whether it is to be a folder. @default {false} */
   folder?: boolean;
@@ -80,7 +80,7 @@ export function close(fd: number): void {
   libc!.close(fd);
 }
 
-/** Looks at what a descriptor stands for. */
+/** Returns the status of an open descriptor. */
 export function statOf(fd: number): Stat {
   const bytes = new Uint8Array(256);
   const result = libc!.statx(fd, cString(""), AT_EMPTY_PATH, STATX_ALL, bytes);
@@ -88,7 +88,10 @@ export function statOf(fd: number): Stat {
   return toStat(bytes);
 }
 
-/** Looks at a name in a folder, at what a link leads to if `follow` is set; `undefined` if there is none. */
+/**
+ * Returns the status of a name in a folder, of a link's target if `follow` is set;
+ * `undefined` if there is none.
+ */
 export function statAt(
   folder: number,
   name: string,
@@ -163,7 +166,7 @@ export async function readAtAside(
   const bytes = into as Uint8Array<ArrayBuffer>;
   const length = BigInt(into.length);
   const read = await libc!.preadAside(fd, bytes, length, BigInt(offset));
-  // Why it failed only the other thread knows; this one will fail alike.
+  // Only the other thread knows the reason; this one will fail alike.
   return read < 0 ? readAt(fd, into, offset) : Number(read);
 }
 

@@ -3,7 +3,7 @@ import { cString, libc } from "./libc.ts";
 // Loading it takes as long as a whole short command.
 const node = libc ? undefined : await import("node:fs");
 
-/** Where the fields are in a `struct statvfs`, in words of 64 bits. */
+/** The places of the fields in a `struct statvfs`, in words of 64 bits. */
 const FRAGMENT_BYTES = 1;
 const FREE_FRAGMENTS = 4;
 /** More than it has. */

@@ -5,7 +5,7 @@ export function writeAll(file: Deno.FsFile, data: Uint8Array): void {
 
 /** Makes a file's bytes durable, whichever program wrote them. */
 export function syncFile(path: string): void {
-  // Windows syncs only what may be written to.
+  // Windows syncs only files that are open for writing.
   const write = Deno.build.os === "windows";
   using file = Deno.openSync(path, { read: !write, write });
   file.syncSync();

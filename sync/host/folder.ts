@@ -16,13 +16,13 @@ export type { FolderEntry } from "./listing.ts";
 
 const EXDEV = 18;
 
-/** What tells one folder from another that has taken its name. */
+/** The identity of a folder: another one that takes its name differs. */
 export interface FolderIdentity {
   /** Device and inode, as one text. */
   folderId: string;
   /** When it was made, in milliseconds since 1970; `null` where that is not kept. */
   birthtimeMs: number | null;
-  /** Whose it is; `null` where the system does not tell. */
+  /** The user id of its owner; `null` where the system does not tell. */
   uid: number | null;
 }
 
@@ -42,7 +42,7 @@ export function openFolder(
 
 /**
  * Opens a folder by a way on which only links of this user and of root are followed,
- * whatever is exchanged on it meanwhile.
+ * even if parts of it are exchanged meanwhile.
  *
  * @throws {Error} as {@linkcode openFolder} does, and if a link of another user is on
  * the way, which it names.
@@ -68,7 +68,7 @@ export function descriptorOf(folder: Folder): number | undefined {
  * write to the folder can race.
  */
 export class Folder implements Disposable {
-  /** What it was opened as. */
+  /** The path under which it was opened. */
   readonly path: string;
   readonly identity: FolderIdentity;
   readonly fd: number;

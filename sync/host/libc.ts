@@ -71,7 +71,7 @@ export const libc: Libc | undefined = load();
 
 /** Returns a text as bytes that can be handed over. */
 export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
-  // A copy, because older Denos do not say what memory the other one is in.
+  // A copy: in older Denos the type of the other one does not name its kind of memory.
   return new Uint8Array(new TextEncoder().encode(text));
 }
 
@@ -87,12 +87,12 @@ export function cString(text: string): Uint8Array<ArrayBuffer> {
   return bytesOf(`${text}\0`);
 }
 
-/** Why the function that was called last on this thread has failed. */
+/** The `errno` of the last call on this thread. */
 export function lastErrno(): number {
   return new Deno.UnsafePointerView(libc!.__errno_location()!).getInt32();
 }
 
-/** The errors that a caller acts on: their names, and what they mean to a person. */
+/** The errors that a caller acts on: their names, and their meanings in plain words. */
 const ERRORS: Readonly<Record<number, [code: string, meaning?: string]>> = {
   1: ["EPERM", "permission denied"],
   2: ["ENOENT", "no such file or folder"],
@@ -124,7 +124,7 @@ const ERRORS: Readonly<Record<number, [code: string, meaning?: string]>> = {
  * Returns the error that Deno itself would throw for an `errno`, with its name as
  * `code`.
  *
- * @param doing What could not be done, like `open "/x"`.
+ * @param doing The action that failed, like `open "/x"`.
  */
 export function systemError(
   errno: number,

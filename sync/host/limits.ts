@@ -3,7 +3,7 @@ import { readSmallText } from "./small_file.ts";
 
 const RLIMIT_NOFILE = 7;
 
-/** What this system allows a process of this user; `null` where it cannot be told. */
+/** The system's limits for a process of this user; `null` where they cannot be told. */
 export interface Limits {
   openFiles: number | null;
   inotifyWatches: number | null;

@@ -2,14 +2,14 @@ import { dirname, join, resolve, SEPARATOR } from "@std/path";
 
 /** As many as the system follows. */
 const MAX_LINKS = 40;
-/** What other users look like to a process whose users are private, as systemd's unit has them. */
+/** The owner that files of other users seem to have where users are private, as in systemd's unit. */
 const NOBODY = 65534;
 
 /**
  * Makes sure that no symbolic link of another user is on the way to a path, the path
- * itself included: whoever may write to a folder on the way could lead elsewhere what
- * is read, written or removed there. Links of this user and of root are followed.
- * What is not there is no objection.
+ * itself included: whoever may write to a folder on the way could redirect reads,
+ * writes and removals. Links of this user and of root are followed. A path that does
+ * not exist is no objection.
  *
  * @returns the path to which they lead, which had no link in it: the way may have
  * changed since, so go there without following any.

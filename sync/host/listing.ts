@@ -34,7 +34,7 @@ export function* listEntries(folder: number): Generator<FolderEntry[]> {
   }
 }
 
-/** Reads what `getdents64` has written. */
+/** Reads the records of `getdents64`. */
 function* entriesOf(fd: number, bytes: Uint8Array): Generator<FolderEntry> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let at = 0; at < bytes.length; at += view.getUint16(at + 16, true)) {

@@ -72,7 +72,7 @@ export class ProcessLock implements Disposable {
   }
 }
 
-/** Opens what is locked where a file stands for a lock: Windows opens no directories. */
+/** Opens the file that is locked in place of a directory: Windows opens no directories. */
 function openLockable(path: string): Deno.FsFile {
   const place = Deno.build.os === "windows" ? path : dirname(path);
   return Deno.openSync(place, { read: true });

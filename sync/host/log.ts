@@ -1,20 +1,20 @@
 import { inOwnWords } from "./deno_words.ts";
 
-/** How urgent a line is. */
+/** The urgency of a line. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
-/** What a program that reads the log is told besides the message. No name in it may change. */
+/** The fields beside the message, for programs that read the log. No name in it may change. */
 export interface LogFields {
-  /** What happened, in one word. */
+  /** The event, in one word. */
   event: string;
   captureId?: string;
-  /** Which attempt at the capture it was. */
+  /** The number of the attempt at the capture. */
   attempt?: number;
   /** The HTTP status; `null` if there was no answer. */
   status?: number | null;
   ms?: number;
   bytes?: number | null;
-  /** What the server calls the capture. */
+  /** The server's id of the capture. */
   serverId?: string | null;
 }
 
@@ -27,7 +27,7 @@ export type Log = (
 
 /** Options for {@linkcode createLog}. */
 export interface LogOptions {
-  /** Where lines go, each without its line break. */
+  /** Takes each line, without its line break. */
   write: (line: string) => void;
   /**
    * Whether the journal reads it: it takes the priority from the front of the
@@ -76,7 +76,7 @@ export class OnceLog {
     this.#log = log;
   }
 
-  /** @param about What the message is about: of that nothing more is said. */
+  /** @param about The subject of the message: nothing more is said of it. */
   warn(about: string, message: string): void {
     if (this.#said.has(about)) return;
     if (this.#said.size >= MAX_SAID) this.#said.clear();

@@ -1,6 +1,6 @@
 import { bytesOf, cString, libc } from "./libc.ts";
 
-/** What {@linkcode Notifier} needs to know of its surroundings. */
+/** Options for {@linkcode Notifier}. */
 export interface NotifierOptions {
   /**
    * The service manager's socket: `NOTIFY_SOCKET`.
@@ -19,15 +19,15 @@ const SOCK_CLOEXEC = 0o2000000;
 const MSG_NOSIGNAL = 0x4000;
 /** Between two signs of life, in milliseconds: a busy loop has hundreds of turns a second. */
 const BEAT_MS = 1_000;
-/** What a start may take on top of what it took so far, in microseconds. */
+/** The time that a start may take from each message on, in microseconds. */
 const MORE_START_TIME_US = 120_000_000;
 
 /**
  * Tells the service manager how the program is doing, in the protocol of
  * `sd_notify(3)`. Without a service manager it does nothing.
  *
- * Nothing here throws or waits: what cannot be told is left out, and messages
- * arrive in the order of the calls.
+ * Nothing here throws or waits: a message that cannot be sent is dropped, and
+ * messages arrive in the order of the calls.
  */
 export class Notifier implements AsyncDisposable {
   /** A socket without a name of its own; -1 if there is nobody to tell. */
@@ -64,7 +64,7 @@ export class Notifier implements AsyncDisposable {
    * Feeds the watchdog, and asks for more time while the program gets ready.
    * Called more often than once a second it does nothing.
    *
-   * @param status Says in one line what is going on.
+   * @param status Returns the state in one line.
    */
   beat(status: () => string): void {
     const now = this.#now();
@@ -82,12 +82,12 @@ export class Notifier implements AsyncDisposable {
     this.#send("RELOADING=1");
   }
 
-  /** The program has been told to stop, and ends what is under way. */
+  /** The program has been told to stop, and ends its work under way. */
   stopping(): void {
     this.#send("STOPPING=1");
   }
 
-  /** Says in one line what is going on, at once. */
+  /** Sends the state in one line, at once. */
   status(status: string): void {
     const lines = this.#changed(status);
     if (lines.length > 0) this.#send(...lines);
@@ -116,7 +116,7 @@ export class Notifier implements AsyncDisposable {
   }
 }
 
-/** What a `struct sockaddr_un` has room for, in bytes. */
+/** The room for a path in a `struct sockaddr_un`, in bytes. */
 const MAX_PATH_BYTES = 108;
 
 /**

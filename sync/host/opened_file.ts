@@ -2,16 +2,16 @@ import * as descriptor from "./descriptor.ts";
 import { libc } from "./libc.ts";
 import * as portable from "./portable_files.ts";
 
-/** Linux's calls, or what Deno has in their place. */
+/** Linux's calls, or Deno's in their place. */
 export const system = libc ? descriptor : portable;
 
 /**
- * How much earlier than the clock a file's times may be, and how close together two
- * changes have the same: in milliseconds. Deno itself reports whole seconds.
+ * How much earlier than the clock a file's times may be, in milliseconds; two changes
+ * this close together may have the same. Deno itself reports whole seconds.
  */
 export const CLOCK_TICK_MS = libc ? 20 : 1_020;
 
-/** What tells one file, and one version of it, from another. */
+/** The identity of one version of a file. */
 export interface FileIdentity {
   /** Device and inode, as one text. */
   fileId: string;
@@ -44,7 +44,7 @@ export function openRegularFile(
   return openDescriptor(path, open);
 }
 
-/** Which file or folder a path leads to, links followed; `undefined` if that cannot be told. */
+/** The identity of the file or folder at a path, links followed; `undefined` if it cannot be told. */
 export function fileIdAt(path: string): string | undefined {
   try {
     return system.statAt(descriptor.AT_FDCWD, path, { follow: true })?.fileId;
@@ -69,11 +69,11 @@ export function openDescriptor(path: string, open: () => number): OpenedFile {
  * this. It stays the same file when its name goes, or leads elsewhere.
  */
 export class OpenedFile implements Disposable {
-  /** What it was opened as. */
+  /** The path under which it was opened. */
   readonly path: string;
   /** As it was when it was opened. */
   readonly identity: FileIdentity;
-  /** Whose it is; `null` where the system does not tell. */
+  /** The user id of its owner; `null` where the system does not tell. */
   readonly uid: number | null;
   /** Its permissions; `null` where the system has none. */
   readonly mode: number | null;

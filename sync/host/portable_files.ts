@@ -1,8 +1,8 @@
 /**
- * The functions of `descriptor.ts` and `listing.ts` with what Deno has on every system:
- * a number stands for what was opened under a path. Links are looked for before each
- * use, which somebody who may write to the folder can race; nobody tells who writes to
- * a file, and no bytes are shared.
+ * The functions of `descriptor.ts` and `listing.ts` with Deno's calls, which every
+ * system has: a number stands for a file or folder opened by path. Links are looked
+ * for before each use, which somebody who may write to the folder can race; nobody
+ * tells who writes to a file, and no bytes are shared.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { openNew } from "./private_files.ts";
 
 const [ENOTDIR, ELOOP] = [20, 40];
 
-/** What a number stands for; only a regular file is open. */
+/** The file or folder of a number; only a regular file is open. */
 interface Opened {
   path: string;
   stat: Stat;

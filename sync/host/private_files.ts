@@ -1,6 +1,6 @@
 /**
- * Makes files and folders for this user alone, whatever the umask: all that this
- * program makes for itself comes from here.
+ * Makes files and folders for this user alone, under any umask: all that this program
+ * makes for itself comes from here.
  *
  * @module
  */
@@ -116,7 +116,7 @@ export function replaceFile(path: string, text: string, mode: number): void {
 }
 
 /**
- * Gives what this process has just made the permissions back that the umask took.
+ * Gives a file or folder that was just made the permissions back that the umask took.
  *
  * @param found The mode that it has; `null` where the system has none.
  */

@@ -1,13 +1,13 @@
 import { dirname } from "@std/path";
 import { obstacleTo } from "./data_dir.ts";
 
-/** What this program keeps cannot be reached now: that says nothing of whether it is there. */
+/** A path of this program's own cannot be reached now: whether it is there is not known. */
 export class UnreachableError extends Error {
   override name = "UnreachableError";
 }
 
 /**
- * Tells what is at a path from all else; `undefined` if nothing is there.
+ * The identity of the file or folder at a path; `undefined` if nothing is there.
  *
  * @throws {UnreachableError} if that cannot be told: permission was taken away, a
  * network's disk does not answer.

@@ -5,7 +5,7 @@ const PIECE_BYTES = 256 * 1024;
 /** Up to here a file is read in one piece, in bytes. */
 const ONE_PIECE_BYTES = 1024 * 1024;
 
-/** What a file's bytes were when they were read. */
+/** The size and hash of a file's bytes as they were read. */
 export interface HashedBytes {
   /** In lower-case hexadecimal. */
   sha256: string;
@@ -14,7 +14,7 @@ export interface HashedBytes {
 }
 
 /**
- * Reads an open file from its beginning to its end, and hashes what it reads.
+ * Reads and hashes an open file from its beginning to its end.
  *
  * @param take Is given each piece before the next one is read into the same memory.
  */

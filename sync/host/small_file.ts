@@ -41,12 +41,12 @@ export function readSmallFile(
   return readOpened(file, maxBytes);
 }
 
-/** Like {@linkcode readSmallFile}, as text; what is not UTF-8 is replaced. */
+/** Like {@linkcode readSmallFile}, as text; bytes that are not UTF-8 are replaced. */
 export function readSmallText(path: string): string {
   return textOf(readSmallFile(path));
 }
 
-/** Returns UTF-8 as text, with its byte order mark; what is not UTF-8 is replaced. */
+/** Returns UTF-8 as text, with its byte order mark; bytes that are not UTF-8 are replaced. */
 export function textOf(bytes: Uint8Array): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }
@@ -111,7 +111,7 @@ async function readPipe(
   }
 }
 
-/** What was read so far. */
+/** The pieces of a file read so far. */
 class Pieces {
   readonly #path: string;
   readonly #maxBytes: number;

@@ -3,9 +3,8 @@ import { fstatSync } from "node:fs";
 /**
  * Whether standard error is the journal.
  *
- * @param stream What `JOURNAL_STREAM` says: which device and file the journal
- * reads. A program that was started from a service inherits it, whatever its own
- * standard error is.
+ * @param stream `JOURNAL_STREAM`: the device and inode that the journal reads. A
+ * program started from a service inherits it, even with another standard error.
  */
 export function isJournal(stream: string | undefined): boolean {
   if (!stream) return false;

@@ -4,8 +4,8 @@ const DAY_MINUTES = 24 * 60;
 export const WEEK_MINUTES = 7 * DAY_MINUTES;
 
 /**
- * What holds at each minute of a week, by the clock on the wall: whatever a change of
- * daylight saving time, or somebody who sets the clock, makes of it.
+ * A value for each minute of a week, by the clock on the wall, as a change of
+ * daylight saving time, or a person who sets the clock, moves it.
  */
 export class WeekTable<T> {
   /** As a person wrote it. */
@@ -18,7 +18,7 @@ export class WeekTable<T> {
     this.#values = values;
   }
 
-  /** What holds at a moment, in milliseconds since 1970. */
+  /** The value at a moment, in milliseconds since 1970. */
   at(ms: number): T {
     const time = new Date(ms);
     const minute = time.getDay() * DAY_MINUTES + time.getHours() * 60 +
@@ -66,7 +66,7 @@ export function outsideText(untilMs: number | null, nowMs: number): string {
   return `outside the schedule${end}`;
 }
 
-/** Which day of the week a name of three letters is, from Sunday, 0; -1 if none. */
+/** The day of the week with a name of three letters, from Sunday, 0; -1 if none. */
 export function dayNamed(name: string): number {
   return DAYS.findIndex((day) => day.toLowerCase() === name.toLowerCase());
 }
