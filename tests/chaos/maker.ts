@@ -1,5 +1,6 @@
 import { join } from "@std/path";
-import { type Capture, sha256Of } from "./oracle.ts";
+import { sha256Of } from "../helpers/sha256.ts";
+import type { Capture } from "./oracle.ts";
 import { Random } from "./random.ts";
 
 const NAMES = ["door", "schirm 2", "Bürø", "録画", "it's", "a.b"];

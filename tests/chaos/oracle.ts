@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Received } from "./received.ts";
 
 /** A capture as its maker knows it; several may have one name, none the same bytes too. */
@@ -114,9 +113,4 @@ export class Oracle {
 
 function keyOf(name: string, sha256: string): string {
   return `${sha256} ${name}`;
-}
-
-/** SHA-256 in lower-case hexadecimal. */
-export function sha256Of(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }

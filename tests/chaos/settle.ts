@@ -1,8 +1,8 @@
 import { basename, join } from "@std/path";
 import { exists } from "../../sync/host/files.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { sha256Of } from "../helpers/sha256.ts";
 import { LITTER } from "./habits.ts";
-import { sha256Of } from "./oracle.ts";
 import type { World } from "./world.ts";
 import { filesIn } from "../helpers/folders.ts";
 

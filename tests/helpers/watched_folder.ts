@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
 import type { WatchedFile } from "../../sync/spool/copies.ts";
 import { type IsAt, UploadQueue } from "../../sync/queue/queue.ts";
 import { isAt } from "../../sync/watch/watched_root.ts";
 import { FolderWatcher } from "../../sync/watch/watcher.ts";
 import type { FolderWatcherOptions } from "../../sync/watch/watcher_options.ts";
 import { eventually } from "./eventually.ts";
+import { sha256Of } from "./sha256.ts";
 import { TempDir } from "./temp_dir.ts";
 
 /** A folder, and what a watcher hands over of it. */
@@ -140,5 +140,5 @@ function hashOf({ open }: WatchedFile): string {
   using file = open();
   const bytes = new Uint8Array(file.identity.size);
   file.readSync(bytes, 0);
-  return createHash("sha256").update(bytes).digest("hex");
+  return sha256Of(bytes);
 }

@@ -3,11 +3,8 @@ import { createHash } from "node:crypto";
 import { openRegularFile } from "../../sync/host/opened_file.ts";
 import { readHashed } from "../../sync/host/sha256.ts";
 import { sampleBytes } from "../helpers/sample_bytes.ts";
+import { sha256Of } from "../helpers/sha256.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
-
-function sha256Of(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
-}
 
 Deno.test("readHashed() hashes all of a file, however large, and hands on each byte once", async () => {
   await using dir = new TempDir();

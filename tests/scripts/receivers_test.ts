@@ -1,12 +1,12 @@
 /** The receivers to start from, docs/receivers/: the real agent delivers to each. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { createHash } from "node:crypto";
 import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
 import { CaptureUploader } from "../../sync/upload/uploader.ts";
 import { ContractClient } from "../helpers/contract.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { hasProgram } from "../helpers/has_program.ts";
+import { sha256Of } from "../helpers/sha256.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
 const FOLDER = projectPath("docs/receivers");
@@ -130,9 +130,6 @@ const namesIn = (dir: string) =>
   [...Deno.readDirSync(dir)].map(({ name }) => name).filter((name) =>
     name !== ".incoming"
   ).toSorted();
-
-const sha256Of = (bytes: Uint8Array) =>
-  createHash("sha256").update(bytes).digest("hex");
 
 /** Larger than nginx takes without being told. */
 const bytes = crypto.getRandomValues(new Uint8Array(65_536));

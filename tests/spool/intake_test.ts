@@ -10,8 +10,8 @@ import { openRegularFile } from "../../sync/host/opened_file.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
 import { DatabaseError } from "../../sync/queue/sqlite.ts";
 import { Intake } from "../../sync/spool/intake.ts";
-import { sha256Of } from "../chaos/oracle.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { sha256Of } from "../helpers/sha256.ts";
 import { StoreFixture } from "../helpers/store_fixture.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);

@@ -4,7 +4,6 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { createHash } from "node:crypto";
 import {
   CaptureFileError,
   CaptureReadError,
@@ -16,6 +15,7 @@ import {
 } from "../../sync/upload/capture_file.ts";
 import { KNOWS_OPEN_FILES, openFiles } from "../helpers/open_files.ts";
 import { sampleBytes } from "../helpers/sample_bytes.ts";
+import { sha256Of } from "../helpers/sha256.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
 /** Files up to this size are read at once. */
@@ -23,10 +23,6 @@ const IN_MEMORY_BYTES = 1024 * 1024;
 const IS_WINDOWS = Deno.build.os === "windows";
 /** One that is read at once, and one that is not. */
 const SIZES = [5, IN_MEMORY_BYTES + 1];
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
-}
 
 /** Reads all of a capture, in two pieces. */
 async function readAll(capture: OpenCapture): Promise<Uint8Array> {
@@ -54,7 +50,7 @@ Deno.test("openCapture() reads a file as it is now", async () => {
     assertEquals(capture.size, size);
     assertEquals(capture.mtimeMs, 1_700_000_000_123);
     assertEquals(capture.identity!.size, size);
-    assertEquals(capture.sha256, sha256(content));
+    assertEquals(capture.sha256, sha256Of(content));
     for (let attempt = 1; attempt <= 2; attempt++) {
       assertEquals(await readAll(capture), content);
       capture.assertUnchanged();
@@ -234,7 +230,7 @@ Deno.test("other bytes than those with the hash are not sent, though size and ti
     const mtimeMs = times[1] * 1_000;
     const known = {
       expected: { size, mtimeMs },
-      sha256: sha256(sampleBytes(size)),
+      sha256: sha256Of(sampleBytes(size)),
     };
     {
       using capture = await openCapture(path, known);
@@ -295,7 +291,7 @@ Deno.test("openBytes() reads bytes that are in memory", async () => {
   const bytes = new Uint8Array([1, 2, 3]);
   using capture = await openBytes(bytes, 42);
   assertEquals([capture.size, capture.mtimeMs], [3, 42]);
-  assertEquals(capture.sha256, sha256(bytes));
+  assertEquals(capture.sha256, sha256Of(bytes));
   const into = new Uint8Array(2);
   assertEquals(await capture.read(into, 0), 2);
   assertEquals(into, new Uint8Array([1, 2]));

@@ -1,13 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { createHash } from "node:crypto";
 import { compareEnds, hashFile } from "../../../scripts/demo/verdict.ts";
+import { sha256Of } from "../../helpers/sha256.ts";
 import { TempDir } from "../../helpers/temp_dir.ts";
 
-const sha256 = (text: string) =>
-  createHash("sha256").update(text).digest("hex");
 const sent = (filename: string, text: string) => ({
   filename,
-  sha256: sha256(text),
+  sha256: sha256Of(text),
 });
 
 /** A server's folder with one capture in it for each name and content. */
@@ -61,6 +59,6 @@ Deno.test("compareEnds() believes the bytes and not the record", async () => {
 Deno.test("hashFile() hashes files of any length", async () => {
   await using dir = new TempDir();
   for (const text of ["", "x", "x".repeat(1_000_000)]) {
-    assertEquals(await hashFile(dir.write("file", text)), sha256(text));
+    assertEquals(await hashFile(dir.write("file", text)), sha256Of(text));
   }
 });

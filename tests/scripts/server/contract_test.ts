@@ -2,7 +2,6 @@
 
 import { Ajv } from "ajv";
 import { assert, assertEquals } from "@std/assert";
-import { createHash } from "node:crypto";
 import { startReferenceServer } from "../../../scripts/server/reference_server.ts";
 import { proofIn } from "../../../sync/upload/answer.ts";
 import { outcomeOfAnswer } from "../../../sync/upload/outcome.ts";
@@ -16,6 +15,7 @@ import {
   upload,
   validity,
 } from "../../helpers/contract.ts";
+import { sha256Of } from "../../helpers/sha256.ts";
 import { TempDir } from "../../helpers/temp_dir.ts";
 
 function formOf(metadata: string, file?: Blob): FormData {
@@ -30,7 +30,7 @@ const post = (
   headers: Record<string, string>,
 ): RequestInit => ({ method: "POST", body, headers });
 
-const sha256 = createHash("sha256").update("hello").digest("hex");
+const sha256 = sha256Of("hello");
 const good = () => formOf(JSON.stringify({ sha256 }), new Blob(["hello"]));
 
 Deno.test("the contract is a valid OpenAPI document, and its examples are what it declares", () => {

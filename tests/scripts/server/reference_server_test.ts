@@ -1,4 +1,3 @@
-import { type BinaryLike, createHash } from "node:crypto";
 import {
   assert,
   assertEquals,
@@ -9,6 +8,7 @@ import {
 } from "@std/assert";
 import { deadline } from "@std/async/deadline";
 import { join } from "@std/path";
+import { sha256Of } from "../../helpers/sha256.ts";
 import { TempDir } from "../../helpers/temp_dir.ts";
 import {
   type ReferenceServerOptions,
@@ -101,10 +101,6 @@ async function refusal(
   response: Response,
 ): Promise<{ status: number; error: string }> {
   return { status: response.status, error: (await response.json()).error };
-}
-
-function sha256Of(content: BinaryLike): string {
-  return createHash("sha256").update(content).digest("hex");
 }
 
 /** An upload whose body goes on until it is told to end. */
