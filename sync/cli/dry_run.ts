@@ -3,11 +3,12 @@ import { Candidates } from "../watch/candidates.ts";
 import { CaptureFilter } from "../watch/capture_filter.ts";
 import { FolderTree } from "../watch/folder_tree.ts";
 import { Stability } from "../watch/stability.ts";
-import { isAt, WatchedRoot } from "../watch/watched_root.ts";
+import { WatchedRoot } from "../watch/watched_root.ts";
 import type { Left } from "../watch/watcher_options.ts";
 import { UsageError } from "./arguments.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
 import { lookInto } from "./store.ts";
+import { isAt } from "../watch/place.ts";
 
 /**
  * Lists what `run` would take of the watched folders, and why it would leave the

@@ -3,7 +3,7 @@ import type { IsAt, SeenFile } from "../queue/queue.ts";
 import { TidyUp } from "../watch/after_upload.ts";
 import { LateSidecars } from "../watch/late_sidecars.ts";
 import type { FolderStanding } from "../watch/folder_standing.ts";
-import { isAt } from "../watch/watched_root.ts";
+import { isAt } from "../watch/place.ts";
 import { FolderWatcher } from "../watch/watcher.ts";
 import type { Settings } from "./config.ts";
 import type { Store } from "./store.ts";

@@ -7,8 +7,9 @@ import type { KnownIdentity } from "../queue/capture_row.ts";
 import type { DeliveredCapture } from "../queue/queue.ts";
 import { type Departing, MoveTarget } from "./move_target.ts";
 import type { FolderStanding } from "./folder_standing.ts";
-import { fileAt, sidecarNow, sidecarOf } from "./sidecar.ts";
-import { type Place, placeIn, type WatchedRoot } from "./watched_root.ts";
+import { sidecarNow, sidecarOf } from "./sidecar.ts";
+import { type WatchedRoot } from "./watched_root.ts";
+import { fileAt, type Place, placeIn } from "./place.ts";
 
 /** What becomes of a watched file once it is delivered. */
 export type AfterUpload =

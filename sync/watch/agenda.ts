@@ -1,6 +1,7 @@
 import { dirname } from "@std/path";
 import type { WalkOptions } from "./folder_tree.ts";
-import { pathOf, type Place, type WatchedRoot } from "./watched_root.ts";
+import { type WatchedRoot } from "./watched_root.ts";
+import { pathOf, type Place } from "./place.ts";
 
 /** Files of one watched folder that are to be looked at together. */
 export interface NamedFiles {

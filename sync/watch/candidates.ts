@@ -15,9 +15,9 @@ import {
   UNREADABLE_MS,
 } from "./finishing.ts";
 import type { FoundFiles } from "./found_files.ts";
-import { captureOf, fileAt } from "./sidecar.ts";
+import { captureOf } from "./sidecar.ts";
 import { SidecarOwners } from "./sidecar_owners.ts";
-import { pathOf, type Place, within } from "./watched_root.ts";
+import { fileAt, pathOf, type Place, within } from "./place.ts";
 import type { Left, Taker } from "./watcher_options.ts";
 
 /** How many files in doubt are collected. */

@@ -11,10 +11,11 @@ import {
 import type { WatchedFile } from "../spool/copies.ts";
 import type { CaptureFilter } from "./capture_filter.ts";
 import type { FileSystem } from "./file_system.ts";
-import { captureOf, lookAt, sidecarOf, SidecarReader } from "./sidecar.ts";
+import { captureOf, sidecarOf } from "./sidecar.ts";
 import type { SidecarOwners } from "./sidecar_owners.ts";
 import type { Held, Stability } from "./stability.ts";
-import { pathOf, type Place } from "./watched_root.ts";
+import { lookAt, pathOf, type Place } from "./place.ts";
+import { SidecarReader } from "./sidecar_reader.ts";
 
 /** A file that may be a capture. */
 export interface Candidate {

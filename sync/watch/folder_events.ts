@@ -2,7 +2,8 @@ import type { Folder } from "../host/folder.ts";
 import { libc } from "../host/libc.ts";
 import type { OnceLog } from "../host/log.ts";
 import { InotifyEvents } from "./inotify.ts";
-import { pathOf, type Place, type WatchedRoot } from "./watched_root.ts";
+import { type WatchedRoot } from "./watched_root.ts";
+import { pathOf, type Place } from "./place.ts";
 
 /** Is told of changes in folders. */
 export interface FolderListener {

@@ -1,4 +1,5 @@
-import { pathOf, type Place, type WatchedRoot } from "./watched_root.ts";
+import { type WatchedRoot } from "./watched_root.ts";
+import { pathOf, type Place } from "./place.ts";
 
 /** What cannot be read, and why; the first of several in one folder. */
 export interface Unreadable {

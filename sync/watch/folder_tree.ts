@@ -5,13 +5,9 @@ import { type FolderEvents, sayOddName } from "./folder_events.ts";
 import { type CaptureFilter, IS_OWN } from "./capture_filter.ts";
 import type { Unreadable } from "./folder_standing.ts";
 import { type FoundFiles, inBatches } from "./found_files.ts";
-import {
-  pathOf,
-  type Place,
-  type WatchedRoot,
-  within,
-} from "./watched_root.ts";
+import { type WatchedRoot } from "./watched_root.ts";
 import type { FolderWatcherOptions, Left } from "./watcher_options.ts";
+import { pathOf, type Place, within } from "./place.ts";
 
 /** How {@linkcode FolderTree.walk} goes. */
 export interface WalkOptions {

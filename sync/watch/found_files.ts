@@ -1,5 +1,5 @@
 import type { Folder } from "../host/folder.ts";
-import type { Place } from "./watched_root.ts";
+import type { Place } from "./place.ts";
 
 /** Some files of one folder. */
 export interface FoundFiles {

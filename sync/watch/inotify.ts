@@ -16,7 +16,7 @@ import {
   sayOddName,
   sayUnheard,
 } from "./folder_events.ts";
-import { type Place, within } from "./watched_root.ts";
+import { type Place, within } from "./place.ts";
 
 const IN_ATTRIB = 0x4;
 const IN_CLOSE_WRITE = 0x8;

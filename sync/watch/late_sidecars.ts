@@ -6,8 +6,9 @@ import {
   isSameFile,
 } from "../host/opened_file.ts";
 import type { AfterUpload, DeliveredFile } from "./after_upload.ts";
-import { fileAt, sidecarNow, sidecarOf } from "./sidecar.ts";
-import { placeIn, type WatchedRoot } from "./watched_root.ts";
+import { sidecarNow, sidecarOf } from "./sidecar.ts";
+import { type WatchedRoot } from "./watched_root.ts";
+import { fileAt, placeIn } from "./place.ts";
 
 /** Options for {@linkcode LateSidecars}. */
 export interface LateSidecarsOptions {

@@ -9,7 +9,8 @@ import {
 import { followOwnLinks } from "../host/links.ts";
 import { createPrivateDir, openNew } from "../host/private_files.ts";
 import { readHashed } from "../host/sha256.ts";
-import { fileAt, sidecarOf } from "./sidecar.ts";
+import { sidecarOf } from "./sidecar.ts";
+import { fileAt } from "./place.ts";
 
 /** A delivered file, and its sidecar if that was delivered as well. */
 export interface Departing {

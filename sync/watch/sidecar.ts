@@ -1,16 +1,13 @@
 import { decodeMetadata, MAX_METADATA_BYTES } from "../capture/metadata.ts";
 import { metadataHash } from "../capture/metadata_hash.ts";
-import type { Folder, FolderEntry } from "../host/folder.ts";
-import type { OnceLog } from "../host/log.ts";
+import type { Folder } from "../host/folder.ts";
 import {
   type FileIdentity,
-  isSameFile,
   isSameVersion,
   NotRegularFileError,
   type OpenedFile,
 } from "../host/opened_file.ts";
-import type { Candidate } from "./finishing.ts";
-import type { SidecarOwners } from "./sidecar_owners.ts";
+import { fileAt } from "./place.ts";
 
 /** A sidecar as it was read. */
 export interface Sidecar {
@@ -27,28 +24,6 @@ export function sidecarOf(name: string): string {
 /** Which capture a file would be the sidecar of; `undefined` if its name does not say so. */
 export function captureOf(name: string): string | undefined {
   return /[^/]\.json$/.test(name) ? name.slice(0, -".json".length) : undefined;
-}
-
-/** What has this name in a folder; `undefined` if nothing has, or it cannot be reached. */
-export function lookAt(
-  folder: Folder,
-  name: string,
-): ReturnType<Folder["look"]> {
-  try {
-    return folder.look(name);
-  } catch {
-    // A link, or a folder that is closed to this user, is on the way.
-    return undefined;
-  }
-}
-
-/** The file of this name in a folder; `undefined` if there is none, or something else. */
-export function fileAt(
-  folder: Folder,
-  name: string,
-): FileIdentity & { links: number } | undefined {
-  const info = lookAt(folder, name);
-  return info?.kind === "file" ? info : undefined;
 }
 
 /** A sidecar that no further attempt would make usable. */
@@ -115,55 +90,5 @@ function open(folder: Folder, name: string): OpenedFile {
       (error as { code?: string }).code === "ELOOP";
     if (!isHopeless) throw error;
     throw new SidecarError((error as Error).message, { cause: error });
-  }
-}
-
-/** What a sidecar may not be, which is not opened: a pipe might block. */
-const WRONG: Partial<Record<FolderEntry["kind"], string>> = {
-  link: "it is a link, expected a file",
-  folder: "it is a folder, expected a file",
-  other: "it is a pipe, a socket or a device, expected a file",
-};
-
-/** Finds and reads the sidecars of files that may be captures; says once which cannot be used. */
-export class SidecarReader {
-  readonly #owners: SidecarOwners;
-  readonly #log: OnceLog;
-
-  constructor(owners: SidecarOwners, log: OnceLog) {
-    this.#owners = owners;
-    this.#log = log;
-  }
-
-  /** A file's sidecar, unless it belongs to an earlier version; or what is wrong with it. */
-  find(
-    { folder, name, path, identity }: Candidate,
-  ): { sidecar?: FileIdentity; wrong?: string } {
-    const beside = lookAt(folder, sidecarOf(name));
-    if (!beside) return {};
-    if (beside.kind !== "file") return { wrong: WRONG[beside.kind]! };
-    const owner = this.#owners.lateFor({ path, identity }, beside);
-    return owner && !isSameFile(owner, identity) ? {} : { sidecar: beside };
-  }
-
-  /** Reads the metadata of a file that has a sidecar; `undefined` while somebody writes it. */
-  read(candidate: Candidate): string | undefined {
-    const { folder, name } = candidate;
-    try {
-      return readSidecar(folder, sidecarOf(name))?.metadataJson;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return "{}";
-      if (!(error instanceof SidecarError)) throw error;
-      this.sayUnusable(candidate, error.message);
-      return "{}";
-    }
-  }
-
-  sayUnusable({ path }: Candidate, reason: string): void {
-    const sidecar = sidecarOf(path);
-    this.#log.warn(
-      sidecar,
-      `Cannot use "${sidecar}", the capture goes without it: ${reason}`,
-    );
   }
 }

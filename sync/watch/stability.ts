@@ -1,6 +1,6 @@
 import type { FileIdentity, OpenedFile } from "../host/opened_file.ts";
 import type { Unreadable } from "./folder_standing.ts";
-import { pathOf, type Place } from "./watched_root.ts";
+import { pathOf, type Place } from "./place.ts";
 
 /** How a capture counts as finished. */
 export interface StabilityOptions {

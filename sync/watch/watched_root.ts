@@ -4,48 +4,8 @@ import { isOutOfDescriptors } from "../host/files.ts";
 import { type Folder, openFolder, openOwnFolder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
 import type { FileIdentity, OpenedFile } from "../host/opened_file.ts";
-import { fileAt } from "./sidecar.ts";
+import { type Place, placeIn } from "./place.ts";
 import { openByPath, type OpenOriginal } from "../spool/private_copy.ts";
-
-/** A folder below a watched one, or that one itself; or a file in it. */
-export interface Place {
-  root: WatchedRoot;
-  /** Relative to the watched folder, like `b/c.png`; empty for that one itself. */
-  name: string;
-}
-
-/** Where something in a folder is. */
-export function within({ root, name }: Place, below: string): Place {
-  return { root, name: name === "" ? below : `${name}/${below}` };
-}
-
-/** The absolute path of a place. */
-export function pathOf({ root, name }: Place): string {
-  return join(root.path, name);
-}
-
-/** Where a path lies in the first of these folders that has it; `undefined` if none has. */
-export function placeIn(
-  roots: readonly WatchedRoot[],
-  path: string,
-): Place | undefined {
-  for (const root of roots) {
-    const name = root.nameOf(path);
-    if (name !== undefined) return { root, name };
-  }
-}
-
-/** Whether a path in one of these folders leads to this file. */
-export function isAt(
-  roots: readonly WatchedRoot[],
-  path: string,
-  fileId: string,
-): boolean {
-  const place = placeIn(roots, path);
-  using folder = place?.root.open();
-  return folder !== undefined &&
-    fileAt(folder, place!.name)?.fileId === fileId;
-}
 
 /**
  * Returns what opens the files of captures. One that lies in a watched folder is

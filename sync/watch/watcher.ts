@@ -8,8 +8,9 @@ import { type FolderListener, listenToFolders } from "./folder_events.ts";
 import { FolderTree, type WalkOptions } from "./folder_tree.ts";
 import { RescanSchedule } from "./rescan_schedule.ts";
 import { Stability } from "./stability.ts";
-import { type Place, placeIn, WatchedRoot } from "./watched_root.ts";
+import { WatchedRoot } from "./watched_root.ts";
 import type { FolderWatcherOptions } from "./watcher_options.ts";
+import { type Place, placeIn } from "./place.ts";
 
 /** Every so many rescans all is looked at, even what seems unchanged. */
 const FULL_RESCAN = 12;

@@ -1,6 +1,6 @@
 import type { WatchedFile } from "../../sync/spool/copies.ts";
 import { type IsAt, UploadQueue } from "../../sync/queue/queue.ts";
-import { isAt } from "../../sync/watch/watched_root.ts";
+import { isAt } from "../../sync/watch/place.ts";
 import { FolderWatcher } from "../../sync/watch/watcher.ts";
 import type { FolderWatcherOptions } from "../../sync/watch/watcher_options.ts";
 import { eventually } from "./eventually.ts";

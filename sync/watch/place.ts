@@ -1,0 +1,66 @@
+import { join } from "@std/path";
+import type { Folder } from "../host/folder.ts";
+import type { FileIdentity } from "../host/opened_file.ts";
+import type { WatchedRoot } from "./watched_root.ts";
+
+/** A folder below a watched one, or that one itself; or a file in it. */
+export interface Place {
+  root: WatchedRoot;
+  /** Relative to the watched folder, like `b/c.png`; empty for that one itself. */
+  name: string;
+}
+
+/** Where something in a folder is. */
+export function within({ root, name }: Place, below: string): Place {
+  return { root, name: name === "" ? below : `${name}/${below}` };
+}
+
+/** The absolute path of a place. */
+export function pathOf({ root, name }: Place): string {
+  return join(root.path, name);
+}
+
+/** Where a path lies in the first of these folders that has it; `undefined` if none has. */
+export function placeIn(
+  roots: readonly WatchedRoot[],
+  path: string,
+): Place | undefined {
+  for (const root of roots) {
+    const name = root.nameOf(path);
+    if (name !== undefined) return { root, name };
+  }
+}
+
+/** Whether a path in one of these folders leads to this file. */
+export function isAt(
+  roots: readonly WatchedRoot[],
+  path: string,
+  fileId: string,
+): boolean {
+  const place = placeIn(roots, path);
+  using folder = place?.root.open();
+  return folder !== undefined &&
+    fileAt(folder, place!.name)?.fileId === fileId;
+}
+
+/** What has this name in a folder; `undefined` if nothing has, or it cannot be reached. */
+export function lookAt(
+  folder: Folder,
+  name: string,
+): ReturnType<Folder["look"]> {
+  try {
+    return folder.look(name);
+  } catch {
+    // A link, or a folder that is closed to this user, is on the way.
+    return undefined;
+  }
+}
+
+/** The file of this name in a folder; `undefined` if there is none, or something else. */
+export function fileAt(
+  folder: Folder,
+  name: string,
+): FileIdentity & { links: number } | undefined {
+  const info = lookAt(folder, name);
+  return info?.kind === "file" ? info : undefined;
+}

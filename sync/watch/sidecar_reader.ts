@@ -1,0 +1,57 @@
+import type { FolderEntry } from "../host/folder.ts";
+import type { OnceLog } from "../host/log.ts";
+import { type FileIdentity, isSameFile } from "../host/opened_file.ts";
+import type { Candidate } from "./finishing.ts";
+import { lookAt } from "./place.ts";
+import { readSidecar, SidecarError, sidecarOf } from "./sidecar.ts";
+import type { SidecarOwners } from "./sidecar_owners.ts";
+
+/** What a sidecar may not be, which is not opened: a pipe might block. */
+const WRONG: Partial<Record<FolderEntry["kind"], string>> = {
+  link: "it is a link, expected a file",
+  folder: "it is a folder, expected a file",
+  other: "it is a pipe, a socket or a device, expected a file",
+};
+
+/** Finds and reads the sidecars of files that may be captures; says once which cannot be used. */
+export class SidecarReader {
+  readonly #owners: SidecarOwners;
+  readonly #log: OnceLog;
+
+  constructor(owners: SidecarOwners, log: OnceLog) {
+    this.#owners = owners;
+    this.#log = log;
+  }
+
+  /** A file's sidecar, unless it belongs to an earlier version; or what is wrong with it. */
+  find(
+    { folder, name, path, identity }: Candidate,
+  ): { sidecar?: FileIdentity; wrong?: string } {
+    const beside = lookAt(folder, sidecarOf(name));
+    if (!beside) return {};
+    if (beside.kind !== "file") return { wrong: WRONG[beside.kind]! };
+    const owner = this.#owners.lateFor({ path, identity }, beside);
+    return owner && !isSameFile(owner, identity) ? {} : { sidecar: beside };
+  }
+
+  /** Reads the metadata of a file that has a sidecar; `undefined` while somebody writes it. */
+  read(candidate: Candidate): string | undefined {
+    const { folder, name } = candidate;
+    try {
+      return readSidecar(folder, sidecarOf(name))?.metadataJson;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return "{}";
+      if (!(error instanceof SidecarError)) throw error;
+      this.sayUnusable(candidate, error.message);
+      return "{}";
+    }
+  }
+
+  sayUnusable({ path }: Candidate, reason: string): void {
+    const sidecar = sidecarOf(path);
+    this.#log.warn(
+      sidecar,
+      `Cannot use "${sidecar}", the capture goes without it: ${reason}`,
+    );
+  }
+}
