@@ -1,6 +1,6 @@
 import { QueueReader } from "./queue_reader.ts";
 
-/** What the agent says of itself and of the server, and what it is asked to do. */
+/** The agent's state, its view of the server, and the requests to it. */
 export interface AgentState {
   /** `null` if it ended in order. */
   pid: number | null;
@@ -11,17 +11,17 @@ export interface AgentState {
   serverSince: number | null;
   /** When it asks the server again, in milliseconds since 1970; `null` if it need not. */
   nextProbeAt: number | null;
-  /** How the watched folders stand, in JSON. */
+  /** The state of the watched folders, in JSON. */
   folders: string;
-  /** What a person has to mend before it can do what it was told to. */
+  /** A problem that a person has to solve before the agent can follow its settings. */
   problem: string | null;
   /** When it sends, and how fast, as a person wrote it; `null` for always, and no limit. */
   schedule: string | null;
   bandwidth: string | null;
-  /** How often a `sync` was asked for, and up to which of them it was done. */
+  /** The number of the last `sync` that was asked for, and of the last one done. */
   syncRequested: number;
   syncCompleted: number;
-  /** How often it was asked to try the server now. */
+  /** The number of requests to try the server now. */
   probesRequested: number;
 }
 
@@ -32,14 +32,14 @@ export interface Pause {
   until: number | null;
 }
 
-/** The row by which the agent and the commands tell each other how it goes, and what to do. */
+/** The row through which the agent and the commands exchange states and requests. */
 export class AgentRow extends QueueReader {
-  /** Returns what the agent last said, and was asked. */
+  /** Returns the agent's last state and the requests to it. */
   getAgentState(): AgentState {
     return { ...this.sql.agent.get<AgentState>()! };
   }
 
-  /** Says what has changed; only for the one agent. */
+  /** Records changes of the agent's state; only for the one agent. */
   setAgentState(
     changes: Partial<Omit<AgentState, `${string}Requested` | "syncCompleted">>,
   ): void {

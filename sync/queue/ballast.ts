@@ -3,7 +3,7 @@ import { freeBytes } from "../host/disk_space.ts";
 import { writeAll } from "../host/files.ts";
 import { createPrivateFile } from "../host/private_files.ts";
 
-/** Of what is free at most one in so many bytes is taken. */
+/** At most one in so many free bytes is taken. */
 const SHARE = 4;
 /** A smaller file is of no use, in bytes. */
 const LEAST_BYTES = 1024 * 1024;

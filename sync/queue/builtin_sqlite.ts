@@ -15,7 +15,7 @@ export function openBuiltin(
 ): Driver {
   const database = new DatabaseSync(path, {
     readOnly: readonly,
-    // Where it is on by default, being defensive forbids being tolerant.
+    // The defensive mode, on by default in some versions, forbids the tolerant one.
     ...(tolerant && { defensive: false }),
   });
   return {

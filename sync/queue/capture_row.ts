@@ -2,14 +2,14 @@ import type { FileIdentity } from "../host/opened_file.ts";
 import type { Row, SqlValue } from "./sqlite.ts";
 import type { Completion } from "./transitions.ts";
 
-/** Where a queued capture stands. A delivered one has left the queue. */
+/** The state of a queued capture. A delivered one has left the queue. */
 export type CaptureStatus = "pending" | "uploading" | "failed";
 
 /** A capture in the queue. Times are ISO 8601 in UTC. */
 export interface QueuedCapture {
   /** A UUID, unless another program chose it; the idempotency key of every attempt. */
   id: string;
-  /** Where the capture was handed over; its base name is what the server is told. */
+  /** The path at which it was handed over; the server is told the base name. */
   filepath: string;
   /** A JSON object as text. */
   metadataJson: string;
@@ -22,13 +22,13 @@ export interface QueuedCapture {
   /** When it is due again; `null` if it is ready, or failed. */
   nextAttemptAt: string | null;
   lastError: string | null;
-  /** How often it was put off, uncharged. */
+  /** The number of its snoozes, since a person last retried it. */
   snoozes: number;
   /** In bytes, when it was handed over. */
   size: number | null;
   /** The file's modification time when it was handed over, in milliseconds since 1970. */
   mtimeMs: number | null;
-  /** Which file it was when it was handed over, as far as all of that is known. */
+  /** The identity of its file when it was handed over; `null` unless known in full. */
   identity: FileIdentity | null;
   /** Of the bytes that were handed over, in hexadecimal. */
   sha256: string | null;
@@ -41,11 +41,11 @@ export interface QueuedCapture {
 /** A file's identity, or only its size and time where the rest is not known. */
 export type KnownIdentity = FileIdentity | { size: number; mtimeMs: number };
 
-/** How a capture is put into the queue. */
+/** Options for {@linkcode UploadQueue.enqueue}. */
 export interface EnqueueOptions {
   /** @default {a new UUID, greater than those before} */
   id?: string;
-  /** Which file it is. */
+  /** The identity of its file. */
   identity?: KnownIdentity;
   /** Of its bytes, in hexadecimal. */
   sha256?: string | null;
@@ -62,7 +62,7 @@ export interface NewCapture extends EnqueueOptions {
   filepath: string;
   /** A JSON object as text; it is carried, not looked at. */
   metadataJson: string;
-  /** What became of an attempt that was made before; of this capture, by its id. */
+  /** The outcome of an earlier attempt at this capture, under its id. */
   tried?: Completion | undefined;
 }
 
@@ -94,7 +94,7 @@ export const CAPTURE_COLUMNS = `rowid, id, filepath, status, attempts, snoozes,
   file_id AS fileId, size, mtime_ms AS mtimeMs, ctime_ms AS ctimeMs, sha256,
   spooled, watched`;
 
-/** Says why a row is set aside that another program has written. */
+/** The error of a row of another program that was failed as unreadable. */
 export const UNREADABLE =
   "Cannot read its row in the queue: expected id, path and metadata as text, times and sizes as whole numbers";
 
@@ -103,7 +103,7 @@ export function hasTexts({ id, filepath, metadataJson }: CaptureRow): boolean {
   return [id, filepath, metadataJson].every((text) => typeof text === "string");
 }
 
-/** Reads a capture from its row; what cannot be read of it is empty. */
+/** Reads a capture from its row; unreadable values are left empty. */
 export function toCapture(row: CaptureRow): QueuedCapture {
   const { rowid: _, createdAtMs, lastAttemptMs, dueAtMs, ...rest } = row;
   const { fileId, ctimeMs, ...capture } = rest;
@@ -139,8 +139,8 @@ export function identityValues(
 }
 
 /**
- * A watched file's path, what tells the file from others, and its version: one without
- * device and inode number is told apart by its path.
+ * A watched file's path, identity and version: the path is the identity of one
+ * without device and inode number.
  */
 export function watchedValues(
   path: string,

@@ -13,11 +13,11 @@ import { MAX_BACKOFF_MS } from "./transitions.ts";
 /** One place in this many is for captures that were snoozed, as long as some are due. */
 const SNOOZED_SHARE = 8;
 
-/** Which of two captures goes first, where nothing else decides. */
+/** The order of captures, where nothing else decides. */
 export type Order = "oldest" | "newest";
 
 /**
- * Whose turn it is: of the captures that are due those with a priority come first,
+ * The order of claims: of the captures that are due those with a priority come first,
  * then those that were never snoozed, each in order of age.
  */
 export class ClaimOrder extends QueueRecords {
@@ -48,8 +48,8 @@ export class ClaimOrder extends QueueRecords {
 
   /**
    * Returns captures that are due, and marks them `uploading`: as `getPending()`, but
-   * at least one place in eight is for those that were snoozed. Rows that cannot be read are `failed` then,
-   * with the reason.
+   * at least one place in eight is for those that were snoozed. Unreadable rows
+   * become `failed`, with the reason.
    *
    * @param options `fromEnd` begins with those whose turn would come last, by age.
    */
@@ -64,7 +64,7 @@ export class ClaimOrder extends QueueRecords {
     this.#places += limit;
     const snoozed = Math.floor(this.#places / SNOOZED_SHARE);
     this.#places %= SNOOZED_SHARE;
-    return this.file.write(({ markUploading, setAside }) => {
+    return this.file.write(({ markUploading, failUnreadable }) => {
       while (true) {
         const rows = this.#next(limit, snoozed, fromEnd);
         const claimed = rows.filter((row) =>
@@ -73,7 +73,7 @@ export class ClaimOrder extends QueueRecords {
         // An id that does not find its own row is no text that could be read.
         const odd = rows.filter((row) => !claimed.includes(row));
         for (const { rowid } of odd) {
-          setAside.run(newCaptureId(), UNREADABLE, rowid);
+          failUnreadable.run(newCaptureId(), UNREADABLE, rowid);
         }
         // Those behind them have their turn.
         if (claimed.length > 0 || odd.length === 0) {

@@ -2,7 +2,7 @@ import { basename, join } from "@std/path";
 import { exists } from "../host/files.ts";
 import { makePrivateTempDir } from "../host/private_files.ts";
 
-/** What a queue consists of, without what SQLite makes anew: its -wal may hold the latest. */
+/** The files of a queue, without those that SQLite makes anew: the -wal may hold the latest changes. */
 const PARTS = ["", "-wal"];
 
 /**

@@ -1,7 +1,7 @@
 import { type KnownIdentity, watchedValues } from "./capture_row.ts";
 import type { SqlValue } from "./sqlite.ts";
 
-/** Where a file of a watched folder stands that was taken over. */
+/** The state of a watched file that was taken over. */
 export type WatchedState = "queued" | "delivered" | "removed";
 
 /** A file of a watched folder, as it is now. */
@@ -25,11 +25,11 @@ export interface KnownFile {
   ctimeMs: number | null;
   state: WatchedState;
   sha256: string | null;
-  /** Of what was delivered as its metadata; `null` if that is not known. */
+  /** The hash of the metadata it was delivered with; `null` if not known. */
   metadataSha256: string | null;
 }
 
-/** What is known of a file from now on. */
+/** The values by which a file is known from now on. */
 export function valuesNow(
   { path }: KnownFile,
   file: SeenFile,

@@ -71,8 +71,8 @@ export function readQueueId(database: Connection): string | null | undefined {
 }
 
 /**
- * What is damaged in a database, or `null` if it is sound. Reads all of it. A row
- * that holds what the schema forbids is damage, too.
+ * The damage to a database, or `null` if it is sound. Reads all of it. A row that the
+ * schema forbids is damage, too.
  */
 export function findDamage(database: Connection): string | null {
   try {

@@ -25,7 +25,7 @@ const [EMBEDDED_LIBRARY, SYSTEM_LIBRARY] = Deno.build.os === "windows"
 
 const { Native, detail } = await load();
 
-/** Which native library is in use, or why there is none. */
+/** The native library in use, or the reason why there is none. */
 export const nativeDetail: string = detail;
 
 /** Opens a file through the native library; `undefined` where none loads. */
@@ -63,7 +63,7 @@ function driverOf(database: Database): Driver {
         try {
           statement.finalize();
         } catch {
-          // It says again what its last execution has said.
+          // It repeats the error of its last execution.
         }
       }
       database.close();

@@ -24,8 +24,8 @@ export interface UploadQueueOptions extends QueueFileOptions {
   /** The wall clock, in milliseconds since 1970. @default {Date.now} */
   now?: () => number;
   /**
-   * Which captures are claimed first, of those with the same priority that were
-   * never snoozed, or were.
+   * The order of claims, among the captures of one priority that were snoozed, and
+   * among those that were not.
    *
    * @default {"oldest"}
    */
@@ -129,8 +129,8 @@ export class UploadQueue extends ClaimOrder {
   }
 
   /**
-   * Records what became of claimed captures, in one transaction. Returns how many
-   * were there to be completed: another process may have removed some.
+   * Records the outcomes of attempts, in one transaction. Returns the number of
+   * captures completed: another process may have removed some.
    */
   complete(completions: Completion[]): number {
     const nowMs = this.now();
@@ -185,7 +185,7 @@ export class UploadQueue extends ClaimOrder {
     );
   }
 
-  /** Makes every waiting capture due now; what was charged stays. */
+  /** Makes every waiting capture due now; its charged attempts stay. */
   makeAllDue(): void {
     this.file.write((sql) => sql.makeAllDue.run());
   }

@@ -20,17 +20,17 @@ import { prepareStatements, type Statements } from "./statements.ts";
 export interface QueueFileOptions
   extends Pick<OpenDatabaseOptions, "engine" | "busyTimeoutMs"> {
   /**
-   * How much room on the disk is kept for the queue itself, in bytes, in a file
-   * `PATH-reserve` beside it. With it captures can be marked, delivered and
-   * removed when the disk is full; 8 MiB are enough.
+   * The size of the ballast, in bytes: disk space kept for the queue itself in a file
+   * `PATH-reserve`. With it captures can be marked, delivered and removed when the
+   * disk is full; 8 MiB are enough.
    *
    * @default {0}
    */
   reserveBytes?: number;
   /**
-   * Whether the queue is only looked at: that room is given up, where there is none on
-   * the disk even to read, and not taken; and where nothing can be written beside the
-   * file a copy of it is looked at. What is found out of files is not recorded.
+   * Whether the queue is only looked at: the ballast is not taken, and given up where
+   * the disk has no room even to read; where nothing can be written beside the file a
+   * copy of it is read. Findings about files are not recorded.
    *
    * @default {false}
    */
@@ -240,7 +240,7 @@ function inspect(path: string, options: OpenDatabaseOptions): void {
   assertQueue(database);
 }
 
-/** Why it cannot be opened: SQLite does not tell of a mode. */
+/** The reason why it cannot be opened: SQLite does not name permissions. */
 function obstacleOf(path: string, cause: unknown): string {
   const files = ["", "-wal", "-shm"].map((suffix) => path + suffix);
   const closed = hasFault(cause, "other") ? closedOf(files) : undefined;

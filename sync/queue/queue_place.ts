@@ -7,7 +7,7 @@ import { prepareSchema } from "./migrate.ts";
 import { copyRows } from "./repair/copy_rows.ts";
 import { type Connection, DatabaseError, openDatabase } from "./sqlite.ts";
 
-/** What SQLite has beside a database as long as anybody has it open. */
+/** SQLite's files beside a database as long as anybody has it open. */
 const COMPANIONS = ["-wal", "-shm"];
 
 /** An open queue: its database, and whether that is only looked at. */
@@ -20,13 +20,13 @@ interface OpenQueue {
 const abandoned = new Map<string, Connection>();
 
 /**
- * The files of an open queue: SQLite goes on with those that it has opened, whatever
- * has their names by now.
+ * The files of an open queue: SQLite goes on with those that it has opened, even if
+ * others have their names by now.
  */
 export class QueuePlace {
   readonly #path: string;
   readonly #identity: string | undefined;
-  /** The companions that there are; what cannot be written to may have none. */
+  /** The companions that exist; a queue that cannot be written to may have none. */
   readonly #companions: [path: string, identity: string][] = [];
 
   /** @param options `isCopy` is whether SQLite has a copy open, with companions of its own. */
@@ -65,8 +65,8 @@ export class QueuePlace {
   /**
    * Leaves the database open until the process ends, in place of closing it: SQLite
    * would write its -wal over what others have put into the queue since, and remove
-   * theirs by its name. If it is the -wal that was removed, all that it has is put
-   * beside the queue first, in the room of the reserve, for the next agent to take over.
+   * theirs by its name. If the -wal was removed, its content is saved beside the
+   * queue first, in the room of the ballast, for the next agent to take over.
    */
   abandon({ database, looksOnly }: OpenQueue, reserve?: Ballast): void {
     const key = keyOf(this.#path, this.#identity);
@@ -78,7 +78,7 @@ export class QueuePlace {
     try {
       this.#keep(database);
     } catch {
-      // No room, or unreadable: the spool's records are what is left of it.
+      // No room, or unreadable: only the spool's records are left of it.
     }
   }
 
@@ -101,14 +101,14 @@ export class QueuePlace {
   }
 }
 
-/** Makes a queue with what is in another one. Deno lets its SQLite do no `VACUUM INTO`. */
+/** Makes a queue with the content of another one. Deno lets its SQLite do no `VACUUM INTO`. */
 function copyInto(path: string, database: Connection): void {
   using copy = openDatabase(path, { engine: database.version.name });
   prepareSchema(copy);
   copyRows(database, copy);
 }
 
-/** Where the content of a queue's lost -wal is kept. */
+/** The file for the content of a queue's lost -wal. */
 export function lostPath(queuePath: string, name: string): string {
   return `${queuePath}.lost-${name}`;
 }

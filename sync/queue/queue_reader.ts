@@ -28,7 +28,7 @@ const GROUPS: readonly [CaptureStatus, number][] = [
   ["failed", 1],
 ];
 
-/** What can be asked of the captures in a queue; changes nothing. */
+/** Reads the captures of a queue; changes nothing. */
 export class QueueReader implements Disposable {
   /** The database file. */
   readonly path: string;
@@ -44,7 +44,7 @@ export class QueueReader implements Disposable {
     this.now = now;
   }
 
-  /** Which SQLite is in use, and its version. */
+  /** The SQLite in use, and its version. */
   get engine(): Connection["version"] {
     return this.file.database.version;
   }
@@ -158,8 +158,8 @@ export class QueueReader implements Disposable {
   }
 
   /**
-   * The ids of what {@linkcode UploadQueue.cleanupOld} would remove, some hundreds at
-   * a time.
+   * The ids of the captures that {@linkcode UploadQueue.cleanupOld} would remove,
+   * some hundreds at a time.
    *
    * @throws {RangeError} if `days` is negative or not a number.
    */
@@ -180,7 +180,7 @@ export class QueueReader implements Disposable {
     }
   }
 
-  /** What is damaged in the database file, or `null` if it is sound. Reads all of it. */
+  /** The damage to the database file, or `null` if it is sound. Reads all of it. */
   findDamage(): string | null {
     const { database } = this.file;
     const found = findDamage(database);

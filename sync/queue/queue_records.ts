@@ -19,7 +19,7 @@ export interface DeliveredEntry {
   size: number | null;
   /** Of its bytes, in hexadecimal. */
   sha256: string | null;
-  /** What the server calls it. */
+  /** The server's id of it. */
   serverId: string | null;
   deliveredAt: string;
   /** How many attempts were made, the last one included. */
@@ -50,9 +50,9 @@ export const MAX_FOUND = 20;
 /** A shorter text is no beginning of an id: an empty one would be that of all. */
 export const MIN_START = 4;
 
-/** What a queue keeps besides its captures: their attempts, those that have left it, and samples. */
+/** The records of a queue besides its captures: attempts, captures that have left it, and samples. */
 export class QueueRecords extends WatchedFiles {
-  /** Where the next `pruneHistory` goes on among the watched files. */
+  /** The place among the watched files where the next `pruneHistory` goes on. */
   #prunedTo = 0;
 
   /** The deliveries that are remembered, the latest first; some hundreds are in memory at a time. */
@@ -68,7 +68,7 @@ export class QueueRecords extends WatchedFiles {
     }
   }
 
-  /** What has this id, or one that begins so, with four characters at least; 20 of each kind at most. */
+  /** Finds captures by an id, or its beginning of at least four characters; 20 of each kind at most. */
   findById(start: string): Found {
     const { capturesById, deliveredById } = this.sql;
     const find = (last: string): Found => ({
@@ -92,7 +92,7 @@ export class QueueRecords extends WatchedFiles {
     };
   }
 
-  /** How the last attempts for a capture went, the oldest first, also when it is delivered. */
+  /** The last attempts for a capture, the oldest first, also when it is delivered. */
   attempts(id: string): Attempt[] {
     return this.sql.attempts.all<Attempt>(id, id);
   }
@@ -144,7 +144,7 @@ export class QueueRecords extends WatchedFiles {
     return this.sql.deliveredSince.get(this.now() - ms)!;
   }
 
-  /** The failed captures by what their last attempts have met, less their paths, the most frequent first. */
+  /** The failed captures by their last errors, without the paths, the most frequent first. */
   failedByReason(limit = 20): { reason: string; count: number }[] {
     return this.sql.failedByReason.all(limit);
   }

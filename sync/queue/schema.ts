@@ -3,8 +3,8 @@
  *
  * - `captures`: those that are still to be delivered.
  * - `delivered`: the ledger of those that were.
- * - `attempts`: how the last attempts for each capture went, but for the one that
- *   delivered it.
+ * - `attempts`: the last attempts for each capture, but for the one that delivered
+ *   it.
  * - `watched_files`: each file of a watched folder as it was last taken over, so
  *   that it is not taken over again.
  * - `counts`: the number of rows by status, and of their bytes, kept by triggers, so
@@ -12,11 +12,11 @@
  * - `samples`: how many captures waited and were delivered, every few minutes of the
  *   last day.
  * - `room`: empty; inserting into it and deleting leaves free pages in the file.
- * - `agent`: one row, with what tells this queue from others, and what the running
- *   agent says of itself and of the server.
+ * - `agent`: one row, with the identity of this queue, and what the running agent
+ *   reports of itself and of the server.
  *
- * Times are milliseconds since 1970, UTC. The checks keep out what another program
- * must not write: a type that no reader expects, a number that JavaScript cannot hold.
+ * Times are milliseconds since 1970, UTC. The checks keep out values that no reader
+ * expects: another type, a number that JavaScript cannot hold.
  *
  * @module
  */
@@ -24,7 +24,7 @@
 /** The version of the schema, kept in `PRAGMA user_version`. */
 export const SCHEMA_VERSION = 1;
 
-/** What tells a queue from another program's database, kept in `PRAGMA application_id`: "JRVS". */
+/** Tells a queue from another program's database, in `PRAGMA application_id`: "JRVS". */
 export const APPLICATION_ID = 0x4a525653;
 
 /** A column of whole numbers that JavaScript can hold. */
@@ -39,7 +39,7 @@ const count = (name: string, more = "") =>
 const flag = (name: string) =>
   `${name} INTEGER NOT NULL DEFAULT 0 CHECK (${name} IN (0, 1))`;
 
-/** What tells one file, and one version of it, from another. */
+/** The identity of one version of a file. */
 const VERSION = `${whole("size")}, ${whole("mtime_ms")}, ${
   whole("ctime_ms")
 }, sha256 TEXT`;
@@ -226,8 +226,8 @@ const text = (column: string) =>
   `replace(CAST(${column} AS TEXT), char(0), '')`;
 
 /**
- * Takes over every row of the first design's table `queue`. What it left empty or
- * unreadable gets a usable value; a row tried less than a minute ago goes on waiting.
+ * Takes over every row of the first design's table `queue`. Empty and unreadable
+ * values get a usable one; a row tried less than a minute ago goes on waiting.
  */
 export const MIGRATE_FIRST_DESIGN = `
 INSERT INTO captures

@@ -11,7 +11,7 @@
 import { inNumbers, openBuiltin } from "./builtin_sqlite.ts";
 import { openNative } from "./native_sqlite.ts";
 
-/** Which SQLite is in use: a native library, or the one built into Deno. */
+/** The SQLite in use: a native library, or the one built into Deno. */
 export type Engine = "ffi" | "builtin";
 
 /** A value that SQLite keeps and gives back unchanged on either engine. */
@@ -30,19 +30,19 @@ export interface Statement {
   all<T = Row>(...parameters: SqlValue[]): T[];
 }
 
-/** What an engine offers; its errors carry nothing but SQLite's words. */
+/** A database as an engine opens it; its errors carry nothing but SQLite's words. */
 export interface Driver {
   exec(sql: string): unknown;
   prepare(sql: string): Statement;
   close(): void;
 }
 
-/** How an engine opens a file. */
+/** Opens a file with an engine. */
 export type Opener = (path: string, options: OpenDatabaseOptions) => Driver;
 
 /** Options for {@linkcode openDatabase}. */
 export interface OpenDatabaseOptions {
-  /** Which SQLite to use. @default {the native library where one loads, else the built-in} */
+  /** The SQLite to use. @default {the native library where one loads, else the built-in} */
   engine?: Engine;
   /** Whether to open for reading only; the file must exist. @default {false} */
   readonly?: boolean;
@@ -86,7 +86,7 @@ export function hasFault(error: unknown, fault: Fault): boolean {
   return error instanceof DatabaseError && error.fault === fault;
 }
 
-/** Returns the error that says that the database is damaged, and what to do. */
+/** Returns the error for a damaged database, with a remedy. */
 export function damagedError(
   what: string,
   cause: Error = new Error(what),
@@ -136,7 +136,7 @@ export function openDatabase(
   return connection;
 }
 
-/** An open database. Whatever SQLite refuses is thrown as a `DatabaseError`. */
+/** An open database. SQLite's errors are thrown as a `DatabaseError`. */
 export class Connection implements Disposable {
   readonly #engine: Engine;
   /** Whether something has shown that the file is damaged. */
@@ -214,7 +214,7 @@ export class Connection implements Disposable {
   }
 }
 
-/** Runs a call into SQLite; wrong arguments stay what they are. */
+/** Runs a call into SQLite; errors of wrong arguments are not translated. */
 function translated<T>(call: () => T): T {
   try {
     return call();

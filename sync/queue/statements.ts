@@ -88,7 +88,7 @@ const STATEMENTS = {
      WHERE id = ? AND status = 'pending'`,
   setContent: "UPDATE captures SET sha256 = ? WHERE id = ? AND sha256 IS NULL",
   setWatchedContent: "UPDATE watched_files SET sha256 = ? WHERE capture_id = ?",
-  setAside: `UPDATE captures SET id = ?, status = 'failed', due_at = NULL,
+  failUnreadable: `UPDATE captures SET id = ?, status = 'failed', due_at = NULL,
        filepath = replace(CAST(filepath AS TEXT), char(0), ''),
        metadata_json = iif(typeof(metadata_json) = 'text', metadata_json, '{}'),
        last_error = ? WHERE rowid = ?`,
@@ -114,14 +114,15 @@ const STATEMENTS = {
        delivered_at, attempts_made, elapsed_ms, http_status)
      SELECT id, filepath, coalesce(?, size), coalesce(?, sha256), ?, ?, ?, ?, ?
      FROM captures WHERE id = ?`,
-  putBack:
+  release:
     `UPDATE captures SET status = 'pending', last_error = coalesce(?, last_error),
-       due_at = ?, snoozes = snoozes + ?
-     WHERE id = ? AND status = 'uploading'`,
+       due_at = NULL WHERE id = ? AND status = 'uploading'`,
+  snooze: `UPDATE captures SET status = 'pending', last_error = ?, due_at = ?,
+       snoozes = snoozes + 1 WHERE id = ? AND status = 'uploading'`,
   charge:
     `UPDATE captures SET status = ?, due_at = ?, attempts = ?, first_charged_at = ?,
        last_charged_at = ?, last_error = ?, last_attempt = ? WHERE id = ?`,
-  putOff:
+  skipCharge:
     `UPDATE captures SET status = 'pending', due_at = ?, last_error = ?, last_attempt = ?
      WHERE id = ?`,
   remove: "DELETE FROM captures WHERE id = ?",
@@ -141,7 +142,7 @@ const STATEMENTS = {
   watchedPath:
     `SELECT ${WATCHED} FROM watched_files WHERE filepath = ? ORDER BY n DESC LIMIT 1`,
   isOverwritten: `SELECT 1 FROM captures AS c WHERE id = ? AND ${OVERWRITTEN}`,
-  // What the server refused may be of use to a person.
+  // A capture that the server refused may be of use to a person.
   oldOverwritten:
     `SELECT id FROM captures AS c INDEXED BY captures_by_turn WHERE status = 'failed'
        AND coalesce(last_attempt, created_at) < ? AND ${OVERWRITTEN} AND

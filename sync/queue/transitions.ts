@@ -1,4 +1,4 @@
-/** What becomes of a capture that was claimed: the rules, and the rows that they change. */
+/** The transitions of a claimed capture: the rules, and the rows that they change. */
 
 import {
   type CaptureStatus,
@@ -9,7 +9,7 @@ import {
 } from "./capture_row.ts";
 import type { Statements } from "./statements.ts";
 
-/** How one attempt to deliver a capture went. */
+/** The result of one attempt to deliver a capture. */
 export interface Attempt {
   /** In milliseconds since 1970. */
   startedMs: number;
@@ -17,30 +17,30 @@ export interface Attempt {
   /** The HTTP status; `null` if there was no answer. */
   status: number | null;
   error: string | null;
-  /** Of what was sent, in hexadecimal. */
+  /** Of the bytes that were sent, in hexadecimal. */
   sha256?: string | null;
 }
 
-/** What became of one claimed capture. */
+/** The outcome for one claimed capture. */
 export type Completion =
   & {
     id: string;
     /** Is kept, with the last ones before it. */
     attempt?: Attempt;
     /**
-     * Where its file was missed: if it is known to be elsewhere by now, the capture
-     * is due now, uncharged.
+     * The path where its file was missed: if it is known elsewhere by now, the
+     * capture is due now, uncharged.
      */
     missedAt?: string | undefined;
   }
   & (
     | {
       kind: "delivered";
-      /** What the server calls it. */
+      /** The server's id of it. */
       captureId?: string | null;
-      /** Of what was sent, in hexadecimal. */
+      /** Of the bytes that were sent, in hexadecimal. */
       sha256?: string | null;
-      /** Which file was sent, if it was not the spool's copy. */
+      /** The identity of the file that was sent, if it was not the spool's copy. */
       identity?: KnownIdentity | null;
       /** Of the metadata of a watched file, in hexadecimal. */
       metadataSha256?: string | null;
@@ -68,7 +68,7 @@ const MIN_SPAN_MS = 86_400_000;
 /** So many attempts are kept of each capture. */
 const KEPT_ATTEMPTS = 20;
 
-/** What decides what becomes of a capture: times are milliseconds since 1970. */
+/** The state of a capture that decides its transition: times are milliseconds since 1970. */
 interface Standing {
   filepath: string;
   status: CaptureStatus;
@@ -119,7 +119,7 @@ export function completeOne(
   if (completion.kind === "delivered") return deliver(sql, completion, now);
   if (attempt) addAttempt(sql, id, attempt);
   const { missedAt = standing.filepath } = completion;
-  if (missedAt !== standing.filepath) return putBack(sql, { id });
+  if (missedAt !== standing.filepath) return release(sql, { id });
   switch (completion.kind) {
     case "charge":
     case "charge at once":
@@ -128,10 +128,10 @@ export function completeOne(
     case "snooze": {
       const delayMs = Math.min(Math.max(completion.delayMs, 0), MAX_BACKOFF_MS);
       const dueAt = Math.round(nowMs + delayMs);
-      return sql.putBack.run(completion.error, dueAt, 1, id) > 0;
+      return sql.snooze.run(completion.error, dueAt, id) > 0;
     }
     case "release":
-      return putBack(sql, completion);
+      return release(sql, completion);
   }
 }
 
@@ -147,11 +147,11 @@ function completeTried(
 }
 
 /** Makes a capture due now, uncharged. */
-function putBack(
+function release(
   sql: Statements,
   { id, error = null }: { id: string; error?: string | null },
 ): boolean {
-  return sql.putBack.run(error, null, 0, id) > 0;
+  return sql.release.run(error, id) > 0;
 }
 
 /**
@@ -171,7 +171,7 @@ function charge(
     const dueAtMs = lastMs + backoffMs(before);
     // A charge that is still to come was written under another clock.
     if (lastMs <= begunMs && begunMs < dueAtMs) {
-      return sql.putOff.run(dueAtMs, error, begunMs, id) > 0;
+      return sql.skipCharge.run(dueAtMs, error, begunMs, id) > 0;
     }
   }
   const attempts = before + 1;

@@ -1,11 +1,11 @@
 /**
- * Which files of watched folders were taken over. Each stands there once, as it was
- * when it was last taken over or delivered: a file that is written anew is another
- * capture, also if it has the content of an earlier one again.
+ * The files of watched folders that were taken over. Each stands there once, as it
+ * was when it was last taken over or delivered: a file that is written anew is
+ * another capture, also if it has the content of an earlier one again.
  *
- * A file counts as the same if device, inode and time of birth, size and both times are
- * those that are known. Where some of that differs (a file that was touched, restored,
- * or is on a disk that was mounted anew) the content decides, which only the caller can
+ * A file counts as the same if device, inode and time of birth, size and both times
+ * are those that are known. Where one of these differs (the file was touched,
+ * restored, or its disk mounted anew) the content decides, which only the caller can
  * read.
  *
  * @module
@@ -27,7 +27,7 @@ import type { SqlValue } from "./sqlite.ts";
 /** The delivery of a watched file. */
 export interface DeliveredCapture {
   id: string;
-  /** Where the file was seen last; empty if the agent has taken it from there. */
+  /** The path where the file was seen last; empty if the agent has taken it from there. */
   path: string;
   /** Of its bytes, in hexadecimal; `null` if that is not known. */
   sha256: string | null;
@@ -40,7 +40,7 @@ export interface DeliveredCapture {
 /** How long a person is told of a version that is lost, in milliseconds. */
 const LOST_KEPT_MS = 86_400_000;
 
-/** What a queue knows of the files of watched folders. */
+/** The record of the files of watched folders. */
 export class WatchedFiles extends AgentRow {
   /**
    * Records the hash of a capture that was not copied, before its first byte leaves:
@@ -56,9 +56,9 @@ export class WatchedFiles extends AgentRow {
   }
 
   /**
-   * Where each of these files stands: `undefined` if it is new, `"in doubt"` if only
-   * its content can tell, see {@linkcode UploadQueue.knownContent}. Costs the same for
-   * any number of captures.
+   * The state of each of these files: `undefined` if it is new, `"in doubt"` if only
+   * its content can tell, see {@linkcode UploadQueue.knownContent}. Costs the same
+   * for any number of captures.
    *
    * @param isAt A file that is still where it was known keeps that name.
    */
@@ -75,9 +75,9 @@ export class WatchedFiles extends AgentRow {
   }
 
   /**
-   * Where a file stands, by its content: `undefined` if neither this file nor the last
-   * one of its name was taken over with it, or that one with other metadata than those
-   * that this file has. If one was, the file is not in doubt any more.
+   * The state of a file, by its content: `undefined` if neither this file nor the
+   * last one of its name was taken over with it, or only the latter, with other
+   * metadata. If one was, the file is not in doubt any more.
    *
    * @param file `metadataJson` are those of its sidecar; none, or `{}`, are not compared.
    * @param sha256 Of its bytes, in hexadecimal.
@@ -107,8 +107,8 @@ export class WatchedFiles extends AgentRow {
   }
 
   /**
-   * Whether a capture without a copy whose file is not what it was can never be sent:
-   * the file was taken over as another version, or another file has taken its name.
+   * Whether a capture without a copy can never be sent: its file was taken over as
+   * another version, or another file has taken its name.
    */
   isOverwritten(id: string): boolean {
     return this.sql.isOverwritten.get(id) !== undefined;
@@ -141,8 +141,8 @@ export class WatchedFiles extends AgentRow {
   }
 
   /**
-   * Says that the agent has removed or moved a delivered capture's file: what comes in
-   * its place is new.
+   * Records that the agent has removed or moved a delivered capture's file: a file
+   * that comes in its place is new.
    *
    * @param options Whether the file `hasOtherNames`: by those it is still known.
    */
@@ -195,7 +195,7 @@ export class WatchedFiles extends AgentRow {
     return known !== null && known !== metadataHash(metadataJson);
   }
 
-  /** What is known of this file, and of the last file with this path. */
+  /** The records of this file, and of the last file with this path. */
   #candidates(file: SeenFile): KnownFile[] {
     const [path, key] = watchedValues(file.path, file.identity);
     const byFile = this.sql.watchedFile.get<KnownFile>(key!);

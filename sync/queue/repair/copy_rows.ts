@@ -27,9 +27,8 @@ const PAGE = 200;
 const MAX_SINGLE = 100;
 
 /**
- * Puts whatever rows can be read of a damaged database into a queue that is
- * sound. What the queue knows already stays as it is there, so that it may be
- * done again.
+ * Copies all readable rows of a damaged database into a sound queue. Rows that the
+ * queue has already stay as they are, so that it may be done again.
  *
  * @param damaged Opened `tolerant` and for reading.
  */
@@ -57,7 +56,7 @@ export function copyRows(damaged: Connection, queue: Connection): CopiedRows {
   return { captures, complete };
 }
 
-/** What a person has paused stays so, unless the queue has a pause of its own. */
+/** A pause by a person stays in force, unless the queue has one of its own. */
 function keepPause(damaged: Connection, queue: Connection): void {
   const pause = tryTo(() =>
     damaged.prepare("SELECT paused_since, paused_until FROM agent").get()
@@ -77,15 +76,15 @@ function countCaptures(queue: Connection): number {
  * were ever written is kept as `failed`, with the reason; other rows are left out.
  */
 function keeperOf(queue: Connection, table: string, columns: string[]) {
-  const keepOdd = table === "captures" && queue.prepare(
+  const insertFailed = table === "captures" && queue.prepare(
     `INSERT OR IGNORE INTO captures
        (id, filepath, metadata_json, created_at, status, last_error)
      VALUES (?, ?, '{}', ?, 'failed', ?)`,
   );
-  const setAside = ({ id, filepath, created_at }: Row) => {
-    if (!keepOdd) return;
+  const failUnreadable = ({ id, filepath, created_at }: Row) => {
+    if (!insertFailed) return;
     const isKept = typeof id === "string" && isUsable(id);
-    keepOdd.run(
+    insertFailed.run(
       isKept ? id : newCaptureId(),
       typeof filepath === "string" ? filepath : "",
       typeof created_at === "number" ? created_at : 0,
@@ -108,7 +107,7 @@ function keeperOf(queue: Connection, table: string, columns: string[]) {
   return (row: Row) => {
     const values = columns.map((column) => row[column] ?? null);
     if (values.every(isUsable) && inserts(values as SqlValue[])) return;
-    setAside(row);
+    failUnreadable(row);
   };
 }
 

@@ -91,7 +91,7 @@ export async function openQueue(
   );
 }
 
-/** Whether it is as if the -wal had been removed that its agent works with: then it lacks what the -shm tells of. */
+/** Whether its agent's -wal seems to have been removed: then it lacks frames that the -shm lists. */
 function isParted(failure: unknown): failure is Error {
   return hasFault(failure, "other") &&
     (failure as Error).message.includes("disk I/O error");
@@ -116,7 +116,7 @@ function repair(files: QueueFiles, open: () => UploadQueue): UploadQueue {
   }
 }
 
-/** Opens the queue, or returns in words what is damaged. */
+/** Opens the queue, or returns the damage in words. */
 function unlessDamaged(open: () => UploadQueue): UploadQueue | string {
   try {
     return open();

@@ -13,7 +13,7 @@ import {
 } from "../sqlite.ts";
 import { copyRows } from "./copy_rows.ts";
 
-/** What SQLite keeps beside a database, in the order in which it must be moved. */
+/** SQLite's files beside a database, in the order in which they must be moved. */
 const COMPANIONS = ["-wal", "-shm", "-journal"];
 const ENDS = /-(wal|shm|journal)$/;
 
@@ -45,9 +45,8 @@ export class QueueFiles {
   }
 
   /**
-   * What is wrong with the file, if anything; changes nothing. All of it is read if
-   * the last agent did not end as it should: a power cut or a kill comes before most
-   * damage.
+   * The damage to the file, if any; changes nothing. All of it is read if the last
+   * agent did not end as it should: a power cut or a kill comes before most damage.
    */
   inspect(): string | undefined {
     if (fileSize(this.#path) === undefined) return undefined;
@@ -93,7 +92,7 @@ export class QueueFiles {
     }
   }
 
-  /** Takes over what processes have kept whose queue had lost its -wal. */
+  /** Takes over the captures saved by processes whose queue had lost its -wal. */
   takeOver(): void {
     const prefix = basename(lostPath(this.#path, ""));
     for (const name of namesBeside(this.#path)) {
