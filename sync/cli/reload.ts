@@ -1,6 +1,6 @@
 import { prepareDataDir } from "../host/data_dir.ts";
 import { exists } from "../host/files.ts";
-import { createUploader } from "./agent_parts.ts";
+import { createUploader } from "./create_uploader.ts";
 import type { Settings } from "./config.ts";
 import type { CommandContext } from "./command.ts";
 import { readSecret } from "./secret_file.ts";

@@ -1,4 +1,4 @@
-import { createUploader, describeReadiness } from "../agent_parts.ts";
+import { createUploader, describeReadiness } from "../create_uploader.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 
 /** Asks the server whether it is ready. */

@@ -9,7 +9,9 @@ import type { Settings } from "../config.ts";
 import { isJournal } from "../../host/systemd_journal.ts";
 import { createLog, type Log } from "../../host/log.ts";
 import { Notifier } from "../../host/notify.ts";
-import { createAgent, createUploader, reconcile } from "../agent_parts.ts";
+import { createUploader } from "../create_uploader.ts";
+import { reconcile } from "../reconciling.ts";
+import { createAgent } from "../create_agent.ts";
 import { AgentProblems, AwaitedToken } from "../agent_problems.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { dryRun } from "../dry_run.ts";
@@ -134,7 +136,7 @@ class Service {
       busyTimeoutMs: 1_000,
     });
     const monitoring = await this.#monitor(settings);
-    const agent = createAgent(settings, store, uploader, log, {
+    const agent = createAgent({ settings, store, uploader, log }, {
       onAttempt: (attempt) => monitoring?.metrics.count(attempt),
       lock: await this.#hold(store.queue),
       onTurn: () => {

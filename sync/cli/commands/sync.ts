@@ -14,7 +14,9 @@ import type { Settings } from "../config.ts";
 import { QUEUE_FILE } from "../../host/data_dir.ts";
 import { ProcessLock } from "../../host/lock.ts";
 import type { QueueStats, UploadQueue } from "../../queue/queue.ts";
-import { createAgent, createUploader, reconcile } from "../agent_parts.ts";
+import { createUploader } from "../create_uploader.ts";
+import { reconcile } from "../reconciling.ts";
+import { createAgent } from "../create_agent.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { showQueue, type Talk, talkOf } from "../talk.ts";
 import { tellOutside } from "../timetable.ts";
@@ -131,7 +133,7 @@ async function deliver(
     log,
     onSent: (bytes) => progress.inFlight += bytes,
   });
-  const agent = createAgent(settings, store, uploader, log, {
+  const agent = createAgent({ settings, store, uploader, log }, {
     watches: false,
   });
   const onLocked = async () => {

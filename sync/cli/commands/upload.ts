@@ -12,7 +12,7 @@ import { statIfThere } from "../../host/files.ts";
 import type { CaptureUploader, UploadResult } from "../../upload/uploader.ts";
 import type { Completion } from "../../queue/queue.ts";
 import { openCapture } from "../../spool/private_copy.ts";
-import { createUploader } from "../agent_parts.ts";
+import { createUploader } from "../create_uploader.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { afterDoing, eachFile } from "../each_file.ts";
 import { readMetadata } from "../metadata.ts";

@@ -1,7 +1,7 @@
 import { type Finding, ok, outage, warning } from "../../monitor/finding.ts";
 import { remedyOf } from "../../monitor/judge.ts";
 import type { Reply } from "../../upload/readiness.ts";
-import { createUploader, describeReadiness } from "../agent_parts.ts";
+import { createUploader, describeReadiness } from "../create_uploader.ts";
 import type { CommandContext } from "../command.ts";
 import type { Settings } from "../config.ts";
 

@@ -25,6 +25,10 @@ export function createWatcher(
   released: () => void;
 } {
   const isStillAt: IsAt = (path, fileId) => isAt(watcher.roots, path, fileId);
+  const deliveredFile = ({ path, identity }: SeenFile) => {
+    const known = queue.deliveredFile({ path, identity });
+    return known && { ...known, identity };
+  };
   const watcher: FolderWatcher = new FolderWatcher(watch, {
     ...filter,
     ownPaths,
@@ -32,18 +36,16 @@ export function createWatcher(
     log,
     known: (files) => queue.knownWatched(files, isStillAt),
     knownContent: (file, sha256) => queue.knownContent(file, sha256, isStillAt),
-    onSidecar: ({ path, identity }, sidecar) => {
-      const known = queue.deliveredFile({ path, identity });
-      if (known) late.found({ ...known, path, identity }, sidecar);
+    onSidecar: (seen, sidecar) => {
+      const file = deliveredFile(seen);
+      if (file) late.found({ ...file, path: seen.path }, sidecar);
     },
-    onLateSidecar: (file, sidecar) => {
-      const { id } = queue.deliveredFile(file) ?? {};
-      late.missed({ ...file, id }, sidecar);
-    },
+    onLateSidecar: (file, sidecar) =>
+      late.missed({ ...file, id: deliveredFile(file)?.id }, sidecar),
     // The agent may have ended between the delivery and tidying up.
-    onDelivered: async ({ path, identity }) => {
-      const known = queue.deliveredFile({ path, identity });
-      if (known) await tidyUp.tidy({ ...known, path, identity });
+    onDelivered: async (seen) => {
+      const file = deliveredFile(seen);
+      if (file) await tidyUp.tidy({ ...file, path: seen.path });
     },
     onTurn: () => {
       late.turn();
@@ -81,11 +83,10 @@ export function createWatcher(
       }
     },
   });
-  const delivered = async ({ path, identity }: SeenFile) => {
-    const known = queue.deliveredFile({ path, identity });
-    if (!known) return;
+  const delivered = async (seen: SeenFile) => {
     // By the name that it was seen by last: it may have been renamed since it was claimed.
-    const file = { ...known, identity };
+    const file = deliveredFile(seen);
+    if (!file) return;
     late.delivered(file);
     await tidyUp.tidy(file);
   };

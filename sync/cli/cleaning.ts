@@ -1,0 +1,66 @@
+import { join, SEPARATOR } from "@std/path";
+import { counted } from "../host/counted.ts";
+import { isAbsence } from "../host/files.ts";
+import { openFolder } from "../host/folder.ts";
+import type { Log } from "../host/log.ts";
+import { UnreachableError } from "../host/reach.ts";
+import type { Settings } from "./config.ts";
+import type { Store } from "./store.ts";
+
+/** How often old history and dead records are looked for, in milliseconds. */
+const CLEAN_EVERY_MS = 60_000;
+
+/**
+ * Returns a function, to be called at every turn, that keeps the spool's records and
+ * the history from growing for ever.
+ */
+export function cleaner(
+  { watch, keepHistoryMs }: Settings,
+  { queue, spool }: Store,
+  log: Log,
+): () => void {
+  let notBefore = 0;
+  const failed = (error: Error) => {
+    // The agent waits for it, and says so.
+    if (error instanceof UnreachableError) return;
+    log("warn", `Cannot clean up: ${error.message}`);
+  };
+  return () => {
+    if (performance.now() < notBefore) return;
+    notBefore = performance.now() + CLEAN_EVERY_MS;
+    spool.compactRecords().catch(failed);
+    // Files of a folder that is not mounted are not gone.
+    const away = watch.filter(isEmpty).map((root) => join(root, SEPARATOR));
+    const isThere = (path: string) =>
+      !isGone(path) || away.some((root) => path.startsWith(root));
+    try {
+      queue.pruneHistory(keepHistoryMs, isThere);
+      const lost = queue.forgetOverwritten();
+      if (lost === 0) return;
+      const what = `${counted(lost, "capture")} that failed a day ago`;
+      log("warn", `${what}, as their files were overwritten: forgotten`);
+    } catch (error) {
+      failed(error as Error);
+    }
+  };
+}
+
+/** Whether nothing is at a path for sure: what is forgotten would be sent again. */
+function isGone(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return false;
+  } catch (error) {
+    return isAbsence(error);
+  }
+}
+
+function isEmpty(path: string): boolean {
+  try {
+    using folder = openFolder(path);
+    for (const entries of folder.list()) if (entries.length > 0) return false;
+    return true;
+  } catch {
+    return true;
+  }
+}

@@ -1,0 +1,96 @@
+import { SyncAgent, type SyncAgentOptions } from "../agent/agent.ts";
+import { reached } from "../host/fault_point.ts";
+import type { Log } from "../host/log.ts";
+import type { QueuedCapture } from "../queue/queue.ts";
+import type { CaptureUploader } from "../upload/uploader.ts";
+import { openerIn, openNothing } from "../watch/watched_root.ts";
+import { cleaner } from "./cleaning.ts";
+import type { Settings } from "./config.ts";
+import { FolderReports } from "./folder_reports.ts";
+import { originals } from "./originals.ts";
+import type { Store } from "./store.ts";
+import { createWatcher } from "./create_watcher.ts";
+
+/** The parts of an agent that exist before it. */
+export interface AgentParts {
+  settings: Settings;
+  store: Store;
+  uploader: CaptureUploader;
+  log: Log;
+}
+
+/** Options for {@linkcode createAgent}. */
+export interface CreateAgentOptions
+  extends Pick<SyncAgentOptions, "lock" | "onTurn" | "onAttempt"> {
+  /** Is called after each delivery. */
+  onDelivered?: () => void;
+  /** Whether it looks through the watched folders. @default {true} */
+  watches?: boolean;
+}
+
+/** Puts the agent together from its parts. */
+export function createAgent(
+  { settings, store, uploader, log }: AgentParts,
+  options: CreateAgentOptions = {},
+): SyncAgent {
+  const { queue, spool } = store;
+  const { watch, concurrency, graceMs, schedule } = settings;
+  const { onTurn, onDelivered, watches = true, ...rest } = options;
+  const watching = createWatcher(settings, store, {
+    log,
+    onQueued: () => agent.wake(),
+    // What waits for its file has no other way to know.
+    onBack: () => agent.hurry(),
+  });
+  const { watcher, delivered, released } = watching;
+  const clean = cleaner(settings, store, log);
+  const folders = new FolderReports(watching.standing, { queue, log });
+  // While a file is sent from where it is, its content does not tell whether it was
+  // written over.
+  const lookAgain = ({ filepath, watched, spooled }: QueuedCapture) => {
+    if (watched && !spooled) watcher.lookAgain(filepath);
+  };
+  const agent: SyncAgent = new SyncAgent({
+    ...rest,
+    onTurn: () => {
+      onTurn?.();
+      if (watches) folders.turn();
+      clean();
+    },
+    queue,
+    uploader,
+    log,
+    concurrency,
+    graceMs,
+    schedule: schedule ?? undefined,
+    spool,
+    openOriginal: watches ? openerIn(watcher.roots) : originals(queue),
+    openWatched: watches
+      ? openerIn(watcher.roots, openNothing)
+      : originals(queue, openNothing),
+    onDelivered: async (capture) => {
+      const { filepath: path, watched, spooled, identity } = capture;
+      reached("spool-removed");
+      onDelivered?.();
+      if (watched && identity) await delivered({ path, identity });
+      if (!watched && !spooled) released();
+      lookAgain(capture);
+    },
+    onMissed: (capture) => {
+      lookAgain(capture);
+      return capture.watched && !capture.spooled;
+    },
+    onFailed: lookAgain,
+    ...(watches && watch.length > 0 && {
+      watcher: {
+        scan: () => watcher.scan(),
+        run: (signal, onReady) =>
+          watcher.run(signal, () => {
+            folders.ready();
+            onReady?.();
+          }),
+      },
+    }),
+  });
+  return agent;
+}

@@ -1,0 +1,55 @@
+import type { Log } from "../host/log.ts";
+import { CaptureUploader, type Readiness } from "../upload/uploader.ts";
+import { UsageError } from "./arguments.ts";
+import { isServerUrl, type Settings } from "./config.ts";
+import type { TokenSource } from "./token.ts";
+
+/**
+ * Returns the uploader that the settings ask for.
+ *
+ * @param options `log` is told what the settings give up; `onSent` as for the uploader.
+ * @throws {UsageError} if they name no server.
+ */
+export function createUploader(
+  settings: Omit<Settings, "token"> & {
+    token: Pick<TokenSource, "get" | "renew">;
+  },
+  options: { maxRetries: number; log?: Log; onSent?: (bytes: number) => void },
+): CaptureUploader {
+  const { server, token, tls, proof, allowInsecure, timeoutMs } = settings;
+  if (server === null) {
+    throw new UsageError(
+      "Cannot tell where to send captures: expected --server URL or JARVIS_SERVER_URL",
+    );
+  }
+  if (allowInsecure && !isServerUrl(server)) {
+    options.log?.(
+      "warn",
+      `Captures and token go to ${server} in plain http://, readable by everybody on the way (--allow-insecure)`,
+    );
+  }
+  if (proof === "status") {
+    options.log?.(
+      "warn",
+      "Whatever answers 2xx is taken for the capture server, a captive portal too: what that got is lost (--proof status)",
+    );
+  }
+  return new CaptureUploader(server, {
+    maxRetries: options.maxRetries,
+    timeout: timeoutMs,
+    ...(options.onSent && { onSent: options.onSent }),
+    bandwidth: () => settings.bandwidth.at(Date.now()),
+    token: () => token.get(),
+    renewToken: (refused) => token.renew(refused),
+    tls,
+    proof,
+    allowInsecure,
+  });
+}
+
+/** Says whether a server can be used, and if not, why. */
+export function describeReadiness(url: string, readiness: Readiness): string {
+  return readiness.ready
+    ? `${url} is ready`
+    : `${url} is not ready: ${readiness.reason}`;
+}
