@@ -29,7 +29,7 @@ export interface SyncAgentOptions {
   queue: UploadQueue;
   uploader: CaptureUploader;
   /** Where captures lie that are `spooled`; those that are delivered leave it. */
-  spool?: Pick<Spool, "pathOf" | "discard" | "assertReachable">;
+  spool?: Pick<Spool, "pathOf" | "removeDelivered" | "assertReachable">;
   /**
    * Opens the file of a capture that is not `spooled`.
    *

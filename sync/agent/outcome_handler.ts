@@ -229,7 +229,7 @@ export class OutcomeHandler {
     this.#options.completer.add({
       completion: { id, kind: "delivered", ...proof, ...recordOf(result) },
       after: async () => {
-        if (spooled) await this.#options.spool?.discard(id, size);
+        if (spooled) await this.#options.spool?.removeDelivered(id, size);
         await this.#options.onDelivered?.(capture, result);
       },
     });

@@ -20,9 +20,9 @@ const BAD_PATHS: unknown[] = [
 ];
 
 /**
- * Returns the error for a capture whose file could not be read: a {@linkcode
- * CaptureFileError} if it stays so, a {@linkcode CaptureReadError} if it may pass
- * (permission denied, no descriptors left, a disk's fault).
+ * Returns the error for a capture whose file could not be read: a
+ * {@linkcode CaptureFileError} if it stays so, a {@linkcode CaptureReadError} if it
+ * may pass (permission denied, no descriptors left, a disk's fault).
  */
 export function readError(path: string, cause: unknown): Error {
   if (cause instanceof CaptureFileError || cause instanceof CaptureReadError) {

@@ -12,8 +12,8 @@ import {
 import { readHashed } from "../host/sha256.ts";
 import {
   assertUnchanged,
-  openCapture,
   opened,
+  openSource,
   UnfinishedFileError,
 } from "./private_copy.ts";
 import type { Described } from "./record_log.ts";
@@ -31,7 +31,7 @@ export interface WatchedFile {
   open: () => OpenedFile;
 }
 
-/** How watched files are taken over. */
+/** Options for taking over watched files. */
 export interface CopyWatchedOptions {
   /**
    * The largest file that is copied, in bytes; a larger one is left where it is
@@ -69,7 +69,7 @@ export class Copies {
   ): Promise<SpoolRecord> {
     for (let tries = 0;; tries++) {
       try {
-        using file = openCapture(capture.filepath);
+        using file = openSource(capture.filepath);
         return await this.of(capture, file, options);
       } catch (error) {
         const pauseMs = PAUSES_MS[tries];
@@ -83,7 +83,7 @@ export class Copies {
   /**
    * Copies an open file.
    *
-   * @param options `sha256` is what its bytes must have, if that is known.
+   * @param options `sha256` is the hash that its bytes must have, if known.
    */
   async of(
     capture: Described,
@@ -107,8 +107,8 @@ export class Copies {
   }
 
   /**
-   * Copies a watched file if it is to be copied; returns what is to be queued of it,
-   * or `undefined` if it is no longer the one that was found.
+   * Copies a watched file if it is to be copied; returns the capture to enqueue, or
+   * `undefined` if it is no longer the file that was found.
    */
   async ofWatched(
     watched: WatchedFile,

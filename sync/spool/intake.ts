@@ -1,7 +1,7 @@
 /**
- * How a capture is handed over, and how one leaves: the order of every step that
- * touches the disk. What a crash after each leaves, and what becomes of that, is in
- * `docs/design.md`, "The order of fsyncs": nothing is lost, or stored twice.
+ * The order of the steps that touch the disk when a capture is handed over, and when
+ * one leaves. The effects of a crash after each are in `docs/design.md`, "The order
+ * of fsyncs": nothing is lost, or stored twice.
  *
  * 1. `spool-file`      a private copy of the bytes is in the spool, and fsynced
  * 2. `spool-record`    the record is in the log, and its directory's names are, fsynced
@@ -27,36 +27,36 @@ import type { Log } from "../host/log.ts";
 import type { Completion, NewCapture, UploadQueue } from "../queue/queue.ts";
 import { Copies, type CopyWatchedOptions, type WatchedFile } from "./copies.ts";
 import { moveIn, openGiven, removeGiven } from "./move_in.ts";
-import { openCapture } from "./private_copy.ts";
+import { openSource } from "./private_copy.ts";
 import type { Described } from "./record_log.ts";
 import { asNoRoom, Room, type RoomOptions } from "./room.ts";
 import type { Spool, SpoolRecord } from "./spool.ts";
 
 /** Options for {@linkcode Intake}. */
 export interface IntakeOptions extends RoomOptions {
-  /** Is told what a person should know. @default {nothing is logged} */
+  /** Takes warnings for a person. @default {nothing is logged} */
   log?: Log;
 }
 
 /** Options for {@linkcode Intake.add}. */
 export interface AddOptions {
   /**
-   * What becomes of the file: `copy` leaves it alone, whatever happens to it later;
-   * `move` takes it away; with `reference` it must stay where it is, unchanged,
-   * until it is delivered.
+   * The treatment of the file: `copy` leaves it, and it may change afterwards; `move`
+   * takes it away; with `reference` it must stay where it is, unchanged, until it is
+   * delivered.
    *
    * @default {"copy"}
    */
   mode?: "copy" | "move" | "reference";
   /** @default {a new UUID, greater than those before} */
   id?: string;
-  /** What the bytes must have that are copied, if some were sent under this id before. */
+  /** The hash that the copied bytes must have, if some were sent under this id before. */
   sha256?: string | undefined;
-  /** What became of an attempt under this id, made before the file was copied. */
+  /** The outcome of an attempt under this id, made before the file was copied. */
   tried?: Completion | undefined;
 }
 
-/** Takes captures over: what it returned an id for is kept. */
+/** Takes captures over: one for which it returned an id is kept. */
 export class Intake {
   readonly #queue: UploadQueue;
   readonly #spool: Spool;
@@ -80,8 +80,8 @@ export class Intake {
    * @throws {CaptureFileError} if the file is not there, or is no regular file.
    * @throws {CaptureReadError} if it cannot be read, or is still being written to.
    * @throws {TypeError | RangeError} if the metadata cannot be used.
-   * @throws {NoRoomError} if the spool or its disk is too full. Whatever is
-   * thrown, nothing was done.
+   * @throws {NoRoomError} if the spool or its disk is too full. After any error
+   * nothing was done.
    */
   async add(
     path: string,
@@ -165,7 +165,7 @@ export class Intake {
   }
 
   #reference(capture: Described): void {
-    using file = openCapture(capture.filepath);
+    using file = openSource(capture.filepath);
     // Not by a link, which may lead elsewhere later.
     const filepath = Deno.realPathSync(capture.filepath);
     const { identity } = file;

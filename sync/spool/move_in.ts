@@ -8,7 +8,7 @@ import { isSameFile, type OpenedFile } from "../host/opened_file.ts";
 import { readHashed } from "../host/sha256.ts";
 import {
   assertUnchanged,
-  openCapture,
+  openSource,
   UnfinishedFileError,
 } from "./private_copy.ts";
 import type { Described } from "./record_log.ts";
@@ -37,7 +37,7 @@ export interface GivenFile extends Disposable {
  */
 export function openGiven(path: string): GivenFile {
   assertNoLink(path);
-  const file = openCapture(path, { noFollow: true });
+  const file = openSource(path, { noFollow: true });
   const isOpen = file.isOpenForWriting();
   if (isOpen) {
     file[Symbol.dispose]();

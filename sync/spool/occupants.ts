@@ -56,7 +56,7 @@ export class Occupants implements Disposable {
     try {
       if (this.#isDone) removeIfThere(this.#own.path);
     } catch {
-      // It cannot be reached: the next agent looks for what was left unfinished.
+      // It cannot be reached: the next agent looks for unfinished work.
     }
     this.#own.file.close();
     this.#own = undefined;

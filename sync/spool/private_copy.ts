@@ -37,7 +37,7 @@ export function opened(path: string, open: () => OpenedFile): OpenedFile {
   }
 }
 
-/** Opens the file that a capture was handed over as. */
+/** Opens the file that was handed over as a capture. */
 export type OpenOriginal = (
   capture: Pick<QueuedCapture, "filepath" | "watched" | "identity">,
 ) => OpenedFile;
@@ -47,13 +47,13 @@ export const openByPath: OpenOriginal = ({ filepath, watched }) =>
   openRegularFile(filepath, { noFollow: watched });
 
 /**
- * Opens the file of a capture.
+ * Opens a file to copy or move it.
  *
  * @param options See {@linkcode openRegularFile}.
  * @throws {CaptureFileError} if it is not there, or is no regular file.
  * @throws {CaptureReadError} if it cannot be read now.
  */
-export function openCapture(
+export function openSource(
   path: string,
   options: { noFollow?: boolean } = {},
 ): OpenedFile {
@@ -75,11 +75,11 @@ export function openCapture(
  *
  * @param options `beforeCopy` is called if bytes are to be written, before the
  * first one is; it may refuse by throwing.
- * @returns The SHA-256 of what was copied, in hexadecimal.
+ * @returns The SHA-256 of the copied bytes, in hexadecimal.
  * @throws {UnfinishedFileError} if the file changes meanwhile.
  * @throws {Deno.errors.AlreadyExists} if something has the copy's name.
- * @throws {CaptureFileError | CaptureReadError} if it cannot be copied. Whatever
- * is thrown, the caller removes the copy.
+ * @throws {CaptureFileError | CaptureReadError} if it cannot be copied. After any
+ * error the caller removes the copy.
  */
 export async function copyPrivately(
   file: OpenedFile,
@@ -113,7 +113,7 @@ async function readClone(path: string): Promise<HashedBytes> {
 }
 
 /**
- * @param read What was read of the file.
+ * @param read The size and hash of the bytes that were read.
  * @param options `sinceMs` is when reading began, in milliseconds since 1970.
  * @throws {UnfinishedFileError} if the file may have changed since then.
  */

@@ -7,13 +7,13 @@ import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
 import { openByPath, opened, type OpenOriginal } from "./private_copy.ts";
 import type { Spool, SpoolRecord } from "./spool.ts";
 
-/** How often each thing was found, and done. */
+/** The number of entries and captures in each case. */
 const NOTHING = {
   /** Spool entries that were taken up again, for want of a row. */
   requeued: 0,
   /** Spool entries of captures that are delivered, removed. */
   delivered: 0,
-  /** Spool entries that belong to no capture, set aside. */
+  /** Spool entries that belong to no capture, moved to the orphans. */
   orphaned: 0,
   /** Captures without their copy that got a new one, for the original is still there. */
   restored: 0,
@@ -25,7 +25,7 @@ const NOTHING = {
 };
 
 type Reconciled = typeof NOTHING;
-type Found = keyof Reconciled;
+type Case = keyof Reconciled;
 
 /** Options for {@linkcode reconcileSpool}. */
 export interface ReconcileOptions {
@@ -64,7 +64,7 @@ export async function reconcileSpool(
   const found = { ...NOTHING };
   spool.occupants.enter();
   if (!await spool.occupants.forgetKilled() && endedInOrder) return found;
-  const tryFor = async (id: string, act: () => Found | Promise<Found>) => {
+  const tryFor = async (id: string, act: () => Case | Promise<Case>) => {
     try {
       found[await act()]++;
     } catch (error) {
@@ -88,7 +88,7 @@ export async function reconcileSpool(
 /** The work on one entry. */
 interface Step {
   id: string;
-  act: () => Found | Promise<Found>;
+  act: () => Case | Promise<Case>;
 }
 
 async function* stepsOf(
@@ -120,7 +120,7 @@ function takeUp(
   record: SpoolRecord,
   queue: UploadQueue,
   spool: Spool,
-): Found {
+): Case {
   const { id, identity } = record;
   if (!spool.canHold(id)) return "sound";
   const size = spool.sizeOf(id);
@@ -130,7 +130,7 @@ function takeUp(
     queue.enqueueMany([{ ...record, spooled: true }]);
     return "requeued";
   }
-  spool.setAside(id, record);
+  spool.moveToOrphans(id, record);
   return "orphaned";
 }
 
@@ -150,14 +150,14 @@ function tidy(
   queue: UploadQueue,
   spool: Spool,
   nowMs: number,
-): Found {
+): Case {
   if (queue.get(id)) return "sound";
   if (queue.wasDelivered(id)) {
     spool.remove([id]);
     return "delivered";
   }
   if (spool.isInTheMaking(id, nowMs)) return "young";
-  spool.setAside(id);
+  spool.moveToOrphans(id);
   return "orphaned";
 }
 
@@ -169,14 +169,14 @@ async function restore(
     spool: Spool;
     openOriginal: OpenOriginal;
   },
-): Promise<Found> {
+): Promise<Case> {
   if (!spool.canHold(id)) return "sound";
   const left = spool.sizeOf(id);
   if (left !== undefined && (size === null || left === size)) return "sound";
   // Asked for again, because a delivery removes the row before the bytes.
   const capture = queue.get(id);
   if (!capture || capture.status === "uploading") return "sound";
-  if (left !== undefined) spool.setAside(id);
+  if (left !== undefined) spool.moveToOrphans(id);
   const record = await copyAgain(capture, spool, openOriginal);
   if (record) {
     if (queue.get(id)) {

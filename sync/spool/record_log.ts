@@ -13,7 +13,7 @@ import type { FileIdentity } from "../host/opened_file.ts";
 /** The record of a spool entry, from which a lost queue can be rebuilt. */
 export interface SpoolRecord {
   id: string;
-  /** Where the capture was handed over. */
+  /** The path at which the capture was handed over. */
   filepath: string;
   /** A JSON object as text. */
   metadataJson: string;
@@ -22,35 +22,35 @@ export interface SpoolRecord {
   watched: boolean;
   /** Of the bytes, in hexadecimal. */
   sha256: string;
-  /** Which file it was; the entry has its size and time. */
+  /** The identity of its file; the entry has its size and time. */
   identity: FileIdentity;
 }
 
-/** What is known of a capture before its bytes are read. */
+/** The part of a record that is known before the bytes are read. */
 export type Described = Omit<SpoolRecord, "sha256" | "identity">;
 
 /** A log that is smaller than this is left as it is, in bytes. */
 const MIN_BYTES = 256 * 1024;
 /** No record is as long: six times the largest metadata and path, in characters. */
 const MAX_LINE = 8 * 1024 * 1024;
-/** How much is copied at a time, in bytes. */
+/** The size of the pieces that are copied, in bytes. */
 const CHUNK_BYTES = 64 * 1024;
 
 /**
  * The records of all spool entries, one JSON text a line, in one file that only
  * grows.
  *
- * One for all, because a file for each would cost an entry more than all else:
- * to be made, to be synced, and most of all to be removed. A delivery writes
- * nothing here: a record whose entry has no bytes any more is dead, and goes
- * when the log is compacted. What a crash has cut off is one line that is no
- * JSON, and harms no other.
+ * One for all, because a file for each would cost an entry more than all else: to be
+ * made, to be synced, and most of all to be removed. A delivery writes nothing here:
+ * a record whose entry has no bytes any more is dead, and goes when the log is
+ * compacted. A record that a crash has cut off is one line that is no JSON, and harms
+ * no other.
  *
  * Several processes may append at once; only the agent compacts.
  */
 export class RecordLog {
   readonly #path: string;
-  /** How large it was when it was compacted last. */
+  /** Its size when it was compacted last. */
   #compactBytes = 0;
 
   constructor(path: string) {
@@ -66,7 +66,8 @@ export class RecordLog {
     this.#assertFile();
     using file = openLocked(this.#path);
     if (file.statSync().size === 0) syncDir(dirname(this.#path));
-    // On a line of its own, whatever a crash or a full disk has left before it.
+    // On a line of its own, as a crash or a full disk may have left a part of one
+    // before it.
     writeAll(file, linesOf(records, { before: "\n" }));
     file.syncDataSync();
   }
@@ -117,7 +118,7 @@ export class RecordLog {
       for await (const records of this.read()) {
         writeAll(compacted, linesOf(records.filter(isLive)));
       }
-      // What came meanwhile may have been read or not: twice does no harm.
+      // Records appended meanwhile may have been read or not: twice does no harm.
       lockNow(old, this.#path);
       old.seekSync(before, Deno.SeekMode.Start);
       copyRest(old, compacted);

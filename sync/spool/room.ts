@@ -9,7 +9,7 @@ export class NoRoomError extends Error {
   override name = "NoRoomError";
 }
 
-/** How much the spool may take. */
+/** Options for {@linkcode Room}. */
 export interface RoomOptions {
   /**
    * The most that the spool may hold, in bytes.
@@ -18,7 +18,7 @@ export interface RoomOptions {
    */
   maxSpoolBytes?: number;
   /**
-   * What the disk must have left afterwards, in bytes: below it SQLite itself
+   * The free space that must be left on the disk, in bytes: below it SQLite itself
    * runs out of room.
    *
    * @default {268435456}
@@ -32,7 +32,7 @@ export const MIN_FREE_BYTES = 256 * 1024 * 1024;
 /** Copies of watched files take at most one part in this many of the disk's free room. */
 const WATCHED_SHARE = 10;
 
-/** Decides what there is room for, in the spool and on its disk. */
+/** Decides whether there is room for a capture, in the spool and on its disk. */
 export class Room {
   readonly #queue: Pick<UploadQueue, "spooledBytes">;
   readonly #spool: Pick<Spool, "freeBytes">;
@@ -65,7 +65,7 @@ export class Room {
   }
 
   /**
-   * @param size 0 for what takes no room of its own, or may not.
+   * @param size In bytes; 0 for a file that takes no room of its own, or may not.
    * @throws {NoRoomError} if the disk would have too little left.
    */
   assertOnDisk(size: number): void {

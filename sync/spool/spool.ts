@@ -70,7 +70,7 @@ export class Spool implements Disposable {
   }
 
   /**
-   * Where a capture's bytes are.
+   * The path of a capture's bytes.
    *
    * @throws {TypeError} if the id is no UUID, in lower case.
    */
@@ -82,11 +82,12 @@ export class Spool implements Disposable {
   }
 
   /**
-   * Takes a private copy of a file and returns the SHA-256 of its bytes. They are
-   * on the disk then; their name only after {@linkcode Spool.commit}. If it cannot
-   * be done nothing is left of it.
+   * Takes a private copy of a file and returns the SHA-256 of its bytes. They are on
+   * the disk then; their name only after {@linkcode Spool.commit}. A copy that fails
+   * leaves nothing.
    *
-   * @param options `sha256` is what the bytes must have; see also {@linkcode copyPrivately}.
+   * @param options `sha256`: the hash that the bytes must have; see
+   * {@linkcode copyPrivately}.
    * @throws {TypeError} if the id is no UUID, or has an entry already.
    * @throws {CaptureFileError} if the bytes have another hash.
    * @throws as {@linkcode copyPrivately} does.
@@ -154,7 +155,7 @@ export class Spool implements Disposable {
    *
    * @param size In bytes, as far as it is known.
    */
-  async discard(id: string, size: number | null): Promise<void> {
+  async removeDelivered(id: string, size: number | null): Promise<void> {
     const path = this.pathOf(id);
     try {
       if (size !== null && size <= SMALL_BYTES) return removeIfThere(path);
@@ -186,8 +187,8 @@ export class Spool implements Disposable {
   }
 
   /**
-   * The ids of all entries, with a record or without, some hundreds or thousands at
-   * a time. Removes on the way what a crash has left half copied.
+   * The ids of all entries, with a record or without, some hundreds or thousands at a
+   * time. Removes on the way the unfinished copies that a crash has left.
    */
   *ids({ nowMs = Date.now() } = {}): Generator<string[]> {
     for (const { name: shard, isDirectory } of Deno.readDirSync(this.dir)) {
@@ -219,11 +220,11 @@ export class Spool implements Disposable {
   }
 
   /**
-   * Sets an entry aside that belongs to no capture, for a person to look at.
+   * Moves an entry that belongs to no capture to the orphans, for a person.
    *
    * @param record Kept beside it, if it is known.
    */
-  setAside(id: string, record?: SpoolRecord): void {
+  moveToOrphans(id: string, record?: SpoolRecord): void {
     this.orphans.take(this.pathOf(id), id, record);
   }
 

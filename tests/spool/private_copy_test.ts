@@ -7,7 +7,7 @@ import {
 } from "../../sync/host/opened_file.ts";
 import {
   copyPrivately,
-  openCapture,
+  openSource,
   UnfinishedFileError,
 } from "../../sync/spool/private_copy.ts";
 import { sampleBytes } from "../helpers/sample_bytes.ts";
@@ -160,7 +160,7 @@ Deno.test({
   ignore: !libc,
   async fn() {
     await using dir = new TempDir();
-    using file = openCapture("/proc/self/status");
+    using file = openSource("/proc/self/status");
     await assertRejects(
       () => copyPrivately(file, dir.join("copy")),
       CaptureFileError,
@@ -206,7 +206,7 @@ Deno.test({
   },
 });
 
-Deno.test("openCapture() refuses what is no readable file, and says what it is", async () => {
+Deno.test("openSource() refuses what is no readable file, and says what it is", async () => {
   await using dir = new TempDir();
   const cases: [string, string][] = [
     [dir.join("missing"), "no such file"],
@@ -234,7 +234,7 @@ Deno.test("openCapture() refuses what is no readable file, and says what it is",
     for (const [path, words] of cases) {
       const error = await assertRejects(
         // deno-lint-ignore require-await -- so that it can be compared
-        async () => openCapture(path),
+        async () => openSource(path),
         CaptureFileError,
         words,
       );

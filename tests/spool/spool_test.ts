@@ -103,8 +103,12 @@ Deno.test("no id leads out of the spool", async () => {
     assertThrows(() => spool.pathOf(id), TypeError, "a UUID");
     assertThrows(() => spool.folderOf(id), TypeError, "a UUID");
     assertThrows(() => spool.remove([id]), TypeError, "a UUID");
-    await assertRejects(() => spool.discard(id, 5), TypeError, "a UUID");
-    assertThrows(() => spool.setAside(id), TypeError, "a UUID");
+    await assertRejects(
+      () => spool.removeDelivered(id, 5),
+      TypeError,
+      "a UUID",
+    );
+    assertThrows(() => spool.moveToOrphans(id), TypeError, "a UUID");
     assertThrows(() => spool.commit([recordOf(id)]), TypeError, "a UUID");
     assertEquals(spool.sizeOf(id), undefined);
     assertEquals(await scene.recordsOf(id), []);
@@ -127,24 +131,24 @@ Deno.test("Spool.remove() removes entries, and minds nothing that is missing", a
   assertEquals(scene.files(), []);
 });
 
-Deno.test("Spool.discard() removes entries, and minds nothing that is missing", async () => {
+Deno.test("Spool.removeDelivered() removes entries, and minds nothing that is missing", async () => {
   await using scene = new Scene();
   const { spool } = scene;
   for (const id of [ID, OTHER_ID]) await scene.add(id);
   // However large they are said to be.
-  await spool.discard(ID, 5);
-  await spool.discard(ID, 5);
-  await spool.discard(OTHER_ID, null);
-  await spool.discard(OTHER_ID, 2 ** 40);
+  await spool.removeDelivered(ID, 5);
+  await spool.removeDelivered(ID, 5);
+  await spool.removeDelivered(OTHER_ID, null);
+  await spool.removeDelivered(OTHER_ID, 2 ** 40);
   assertEquals(scene.files(), []);
 });
 
-Deno.test("Spool.discard() tells what goes wrong", async () => {
+Deno.test("Spool.removeDelivered() tells what goes wrong", async () => {
   await using scene = new Scene();
   // What is not empty is not removed.
   scene.dir.write(`spool/0e/${ID}/file`, "in its place");
-  await assertRejects(() => scene.spool.discard(ID, 5));
-  await assertRejects(() => scene.spool.discard(ID, null));
+  await assertRejects(() => scene.spool.removeDelivered(ID, 5));
+  await assertRejects(() => scene.spool.removeDelivered(ID, null));
 });
 
 Deno.test("Spool.compactRecords() keeps the records of entries that are there, and of those that are just being moved in", async () => {
@@ -188,13 +192,13 @@ Deno.test("Spool.ids() removes what was half copied long ago, and leaves alone w
   assertEquals(scene.files(), []);
 });
 
-Deno.test("Spool.setAside() keeps an entry, with its record if it has one, and orphans() counts it", async () => {
+Deno.test("Spool.moveToOrphans() keeps an entry, with its record if it has one, and orphans() counts it", async () => {
   await using scene = new Scene();
   const { spool } = scene;
   assertEquals(spool.orphans.count, 0);
   for (const id of [ID, OTHER_ID]) await scene.add(id);
-  spool.setAside(ID, recordOf(ID));
-  spool.setAside(OTHER_ID);
+  spool.moveToOrphans(ID, recordOf(ID));
+  spool.moveToOrphans(OTHER_ID);
   assertEquals(scene.files(), [
     `orphans/${ID}`,
     `orphans/${ID}.json`,

@@ -5,9 +5,9 @@ import type { OpenedFile } from "../../host/opened_file.ts";
 import type { QueuedCapture, UploadQueue } from "../../queue/queue.ts";
 import {
   copyPrivately,
-  openCapture,
   opened,
   type OpenOriginal,
+  openSource,
 } from "../../spool/private_copy.ts";
 import { markedName } from "../../watch/move_target.ts";
 import { openNothing } from "../../watch/watched_root.ts";
@@ -95,7 +95,7 @@ async function exportOne(
     return await copyOut(file, capture, target);
   }
   try {
-    using file = openCapture(spool.pathOf(id));
+    using file = openSource(spool.pathOf(id));
     return await copyOut(file, capture, target);
   } catch (error) {
     if (!watched || !sha256) throw error;

@@ -11,7 +11,7 @@ import { newCaptureId } from "../../capture/capture_id.ts";
 import { statIfThere } from "../../host/files.ts";
 import type { CaptureUploader, UploadResult } from "../../upload/uploader.ts";
 import type { Completion } from "../../queue/queue.ts";
-import { openCapture } from "../../spool/private_copy.ts";
+import { openSource } from "../../spool/private_copy.ts";
 import { createUploader } from "../create_uploader.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { afterDoing, eachFile } from "../each_file.ts";
@@ -61,7 +61,7 @@ export async function run(context: CommandContext): Promise<number> {
   using _shown = shown(progress, sizes);
   return await eachFile({ ...context, err }, async (filepath) => {
     using _size = { [Symbol.dispose]: () => void sizes.shift() };
-    openCapture(filepath)[Symbol.dispose]();
+    openSource(filepath)[Symbol.dispose]();
     const id = newCaptureId();
     const request = { idempotencyKey: id, signal };
     const sent = unusable ?? await send(uploader, filepath, metadata, request);
