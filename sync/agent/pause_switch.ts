@@ -63,7 +63,7 @@ export class PauseSwitch {
     const pause = this.#queue.getPause();
     this.#sinceMs = pause?.since ?? -Infinity;
     this.#untilMs = pause && (pause.until ?? Infinity);
-    this.tick();
+    this.#tick();
   }
 
   /**
@@ -74,11 +74,11 @@ export class PauseSwitch {
    */
   turn(): void {
     if (this.#sinceMs > this.#now()) this.look();
-    else this.tick();
+    else this.#tick();
   }
 
   /** Looks at the clock. Uploads under way end if their time is over. */
-  tick(): void {
+  #tick(): void {
     const why = this.#why;
     if (why !== null) this.#begun.abort();
     if (why === this.#said) return;

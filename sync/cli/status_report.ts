@@ -61,7 +61,7 @@ export async function readReport(
  * @throws {Error} if queue or spool cannot be used now: then nothing is sent, however
  * well the rest looks.
  */
-export function readFacts(sources: ReportSources, running: boolean): Facts {
+function readFacts(sources: ReportSources, running: boolean): Facts {
   const { settings, look, service = null } = sources;
   const queue = look?.queue;
   queue?.dataVersion();

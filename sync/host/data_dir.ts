@@ -1,10 +1,12 @@
 import { dirname, join } from "@std/path";
 import { isFolder, statIfThere } from "./files.ts";
 import { followOwnLinks } from "./links.ts";
-import { assertDirectory, createPrivateDir, openNew } from "./private_files.ts";
-
-/** Whether this system has POSIX permissions. */
-const POSIX = Deno.build.os !== "windows";
+import {
+  assertDirectory,
+  createPrivateDir,
+  openNew,
+  POSIX,
+} from "./private_files.ts";
 
 /** The database's name in the data directory. */
 export const QUEUE_FILE = "queue.db";

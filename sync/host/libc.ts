@@ -64,7 +64,7 @@ const SYMBOLS = {
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** The functions; one that fails returns -1, and {@linkcode lastErrno} says why. */
-export type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
 /** `undefined` where they are not to be had: no Linux, no glibc, or no permission. */
 export const libc: Libc | undefined = load();

@@ -9,7 +9,7 @@ import { dirname } from "@std/path";
 import { isFolder, removeIfThere, syncDir, writeAll } from "./files.ts";
 
 /** Whether this system has POSIX permissions. */
-const POSIX = Deno.build.os !== "windows";
+export const POSIX = Deno.build.os !== "windows";
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
 

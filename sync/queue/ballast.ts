@@ -36,7 +36,7 @@ export class Ballast {
   take(): void {
     if (performance.now() < this.#notBefore) return;
     this.#notBefore = performance.now() + WAIT_MS;
-    if (this.isHeld) return;
+    if (this.held > 0) return;
     try {
       const bytes = Math.min(this.bytes, Math.floor(this.#freeBytes / SHARE));
       const least = this.#givenUp > 0 ? this.bytes : LEAST_BYTES;
@@ -58,10 +58,6 @@ export class Ballast {
     } catch {
       return false;
     }
-  }
-
-  get isHeld(): boolean {
-    return this.held > 0;
   }
 
   /** How many bytes the file has. */

@@ -69,7 +69,7 @@ export class QueueFile implements Disposable {
     this.#place = new QueuePlace(path, { isCopy: this.#copy !== undefined });
     if (looksOnly) return;
     this.#ballast?.take();
-    if (this.#ballast?.isHeld === false && this.#ballast.isNeeded) {
+    if (this.#ballast?.held === 0 && this.#ballast.isNeeded) {
       this.#seizeRoom(this.#ballast);
     }
   }
