@@ -1,6 +1,6 @@
 import { newCaptureId } from "../capture/capture_id.ts";
 import { encodeMetadata, type Metadata } from "../capture/metadata.ts";
-import { type EnqueueOptions, idOf, type NewCapture } from "./capture_row.ts";
+import type { EnqueueOptions, NewCapture } from "./capture_row.ts";
 import { ClaimOrder, type Order } from "./claim_order.ts";
 import { QueueFile, type QueueFileOptions } from "./queue_file.ts";
 import { completeOne, type Completion, insertOne } from "./transitions.ts";
@@ -158,16 +158,13 @@ export class UploadQueue extends ClaimOrder {
   }
 
   /**
-   * Makes captures due now with no attempt charged: the named ones, all that
-   * are `failed`, or all of both kinds. Returns the ids of those it found.
+   * Makes captures that are not being sent due now with no attempt charged; returns
+   * the ids of those it found.
    */
-  retry(which: string[] | "failed" | "all"): string[] {
-    return this.file.write(({ retryOne, failedIds, retryableIds }) => {
-      const ids = typeof which !== "string"
-        ? which
-        : (which === "all" ? retryableIds : failedIds).all().map(idOf);
-      return ids.filter((id) => retryOne.run(id) > 0);
-    });
+  retry(ids: string[]): string[] {
+    return this.file.write(({ retryOne }) =>
+      ids.filter((id) => retryOne.run(id) > 0)
+    );
   }
 
   /**

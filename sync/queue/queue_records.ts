@@ -45,6 +45,8 @@ export interface Sample {
 }
 
 const DAY_MS = 86_400_000;
+/** At most so many reasons are told apart. */
+const MAX_REASONS = 20;
 /** At most so many of each kind are found. */
 export const MAX_FOUND = 20;
 /** A shorter text is no beginning of an id: an empty one would be that of all. */
@@ -144,9 +146,9 @@ export class QueueRecords extends WatchedFiles {
     return this.sql.deliveredSince.get(this.now() - ms)!;
   }
 
-  /** The failed captures by their last errors, without the paths, the most frequent first. */
-  failedByReason(limit = 20): { reason: string; count: number }[] {
-    return this.sql.failedByReason.all(limit);
+  /** The failed captures by their last errors, without the paths, the most frequent first: 20 errors at most. */
+  failedByReason(): { reason: string; count: number }[] {
+    return this.sql.failedByReason.all(MAX_REASONS);
   }
 
   /** The samples of the last day, the oldest first. */

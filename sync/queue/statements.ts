@@ -135,8 +135,6 @@ const STATEMENTS = {
     `UPDATE captures SET status = 'pending', due_at = NULL, attempts = 0,
        first_charged_at = NULL, last_charged_at = NULL, snoozes = 0, last_error = NULL
      WHERE id = ? AND status <> 'uploading'`,
-  failedIds: `SELECT id FROM ${BY_TURN} WHERE status = 'failed'`,
-  retryableIds: "SELECT id FROM captures WHERE status <> 'uploading'",
 
   watchedFile: `SELECT ${WATCHED} FROM watched_files WHERE file_id = ?`,
   watchedPath:

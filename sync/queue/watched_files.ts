@@ -39,6 +39,8 @@ export interface DeliveredCapture {
 
 /** How long a person is told of a version that is lost, in milliseconds. */
 const LOST_KEPT_MS = 86_400_000;
+/** How many of those are forgotten in one commit. */
+const MAX_FORGOTTEN = 1000;
 
 /** The record of the files of watched folders. */
 export class WatchedFiles extends AgentRow {
@@ -116,14 +118,12 @@ export class WatchedFiles extends AgentRow {
 
   /**
    * Removes captures that failed a day ago as their files were overwritten: nobody can
-   * do anything about them. One whose file comes back is new.
-   *
-   * @param limit How many at most.
-   * @returns How many were removed.
+   * do anything about them. One whose file comes back is new. Returns how many were
+   * removed: a thousand at most.
    */
-  forgetOverwritten(limit = 1000): number {
+  forgetOverwritten(): number {
     const before = this.now() - LOST_KEPT_MS;
-    const ids = this.sql.oldOverwritten.all(before, limit).map(idOf);
+    const ids = this.sql.oldOverwritten.all(before, MAX_FORGOTTEN).map(idOf);
     if (ids.length === 0) return 0;
     this.file.write((sql) => {
       for (const id of ids) {

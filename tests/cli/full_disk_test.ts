@@ -50,7 +50,7 @@ class Scene implements AsyncDisposable {
 function makeDue(path: string): void {
   using queue = new UploadQueue(path);
   queue.recover();
-  queue.retry("all");
+  queue.retry(queue.captures().map(({ id }) => id).toArray());
   const what = { kind: "snooze", delayMs: 0, error: "HTTP 503" } as const;
   queue.complete(queue.claim(3).map(({ id }) => ({ id, ...what })));
 }

@@ -43,7 +43,7 @@ export const FIRST_DESIGN_ROWS: Target[] = ENGINES.map((engine) =>
         queue.recover();
         queue.makeAllDue();
         assert(queue.claim(10).some(({ id }) => id === "sound"));
-        queue.retry("all");
+        queue.retry(listed.map(({ id }) => id));
         const ids = queue.claim(10).map(({ id }) => id);
         const done = queue.complete(
           ids.map((id) => ({ id, kind: "delivered", captureId: "1" })),

@@ -136,7 +136,7 @@ function work(queue: UploadQueue, { kind }: Given): void {
   assertEquals(done, claimed.length);
   assertNumbers(queue);
   queue.recover();
-  queue.retry("all");
+  queue.retry(claimed.map(({ id }) => id));
   queue.makeAllDue();
   for (const captures of queue.spooled()) assert(captures.length > 0);
   queue.cleanupOld(0);

@@ -35,7 +35,7 @@ const DO = {
       claimed.push(...ids);
       queue.complete(ids.map((id) => ({ id, kind: "delivered" })));
       queue.captures().take(5).toArray();
-      queue.retry("failed");
+      queue.retry(ids);
     }
   },
 };

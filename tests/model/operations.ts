@@ -194,8 +194,10 @@ export const KINDS = {
   }),
   retryMany: ({ queue, model }, _nth, amount) => {
     const which = amount % 2 === 0 ? "failed" : "all";
+    const status = which === "all" ? undefined : which;
+    const ids = queue.captures({ status }).map(({ id }) => id).toArray();
     return {
-      actual: queue.retry(which).sort(),
+      actual: queue.retry(ids).sort(),
       expected: model.retry(model.retryable(which)).sort(),
     };
   },

@@ -41,7 +41,7 @@ type Step = (fixture: Fixture) => void;
 const STEPS: Record<string, Step> = {
   claim: ({ queue }) => queue.claim(1),
   recover: ({ queue }) => queue.recover(),
-  retry: ({ queue }) => queue.retry("failed"),
+  retry: ({ queue }) => queue.retry([ID]),
   remove: ({ queue }) => queue.remove([ID]),
   cleanup: (fixture) => {
     fixture.nowMs += 8 * DAY_MS;

@@ -154,7 +154,7 @@ testOnSmallDisk(
     queue.complete(ids.slice(0, 400).map((id) => ({ id, kind: "delivered" })));
     queue.markFailed(ids[400]!, "HTTP 500");
     queue.complete([{ id: ids[401]!, kind: "discard", error: "HTTP 422" }]);
-    assertEquals(queue.retry("all").length, 100);
+    assertEquals(queue.retry(ids).length, 100);
     assertEquals(queue.remove(ids.slice(400, 450)).length, 50);
     assertEquals(queue.getStats(), {
       pending: 50,
