@@ -31,7 +31,6 @@
  */
 
 export { acquireAgentLock, AgentRunningError } from "./agent/agent_lock.ts";
-export { UnrecordedError } from "./agent/batch_completer.ts";
 export { SyncAgent } from "./agent/agent.ts";
 export type { SyncAgentOptions } from "./agent/agent.ts";
 export type { PassReport } from "./agent/outcome_handler.ts";
@@ -59,5 +58,3 @@ export type {
   UploadOptions,
   UploadResult,
 } from "./upload/uploader.ts";
-export { FolderWatcher } from "./watch/watcher.ts";
-export type { FolderWatcherOptions } from "./watch/watcher_options.ts";

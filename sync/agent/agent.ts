@@ -92,7 +92,7 @@ export class SyncAgent {
    *
    * @throws {AgentRunningError} if another process is this queue's agent.
    * @throws {DatabaseError} if the queue cannot be used any more.
-   * @throws {UnrecordedError} if outcomes could not be recorded before the end.
+   * @throws {Error} if outcomes could not be recorded before the end.
    */
   async run(signal: AbortSignal, options: RunOptions = {}): Promise<void> {
     using _lock = await this.#acquireLock();

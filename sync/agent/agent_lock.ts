@@ -6,14 +6,6 @@ import type { UploadQueue } from "../queue/queue.ts";
 /** Another process is this queue's agent. */
 export class AgentRunningError extends Error {
   override name = "AgentRunningError";
-  /** The other process; `null` if it has not said. */
-  readonly pid: number | null;
-
-  constructor(path: string, pid: number | null) {
-    const who = pid === null ? "another process" : `process ${pid}`;
-    super(`Cannot be the agent of "${path}": ${who} is its agent already`);
-    this.pid = pid;
-  }
 }
 
 /** The lock that makes a process the agent of a queue. */
@@ -36,7 +28,11 @@ export async function acquireAgentLock(
     if (lock) return lock;
     await delay(100);
   }
-  throw new AgentRunningError(queue.path, queue.getAgentState().pid);
+  const { pid } = queue.getAgentState();
+  const who = pid === null ? "another process" : `process ${pid}`;
+  throw new AgentRunningError(
+    `Cannot be the agent of "${queue.path}": ${who} is its agent already`,
+  );
 }
 
 /** Whether a process is the agent of a queue. */

@@ -18,22 +18,6 @@ export interface Completed {
   after?: (() => void | Promise<void>) | undefined;
 }
 
-/** The outcomes of some captures are not recorded: they will be sent again, with the same keys. */
-export class UnrecordedError extends Error {
-  override name = "UnrecordedError";
-  readonly ids: string[];
-
-  constructor(ids: string[], cause: unknown) {
-    super(
-      `Cannot record what became of ${
-        counted(ids.length, "capture")
-      }, to be sent again with the same keys: ${reasonOf(cause)}`,
-      { cause },
-    );
-    this.ids = ids;
-  }
-}
-
 /**
  * Records outcomes in the queue, many in one commit. What is not recorded when
  * the process dies is sent again with the same key: it costs an upload and no more.
@@ -70,7 +54,8 @@ export class BatchCompleter {
    *
    * @param signal Ends the waiting for a queue that cannot be used for a while.
    * @param onRetry Is called each time that it is tried again.
-   * @throws {UnrecordedError} if some are not: then they are forgotten here.
+   * @throws {Error} if some are not: then they are forgotten here, to be sent again
+   * with the same keys.
    */
   async end(
     signal: AbortSignal,
@@ -118,11 +103,17 @@ export class BatchCompleter {
     }
   }
 
-  #forget(): UnrecordedError {
+  #forget(): Error {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const ids = this.#waiting.splice(0).map(({ completion }) => completion.id);
-    return new UnrecordedError(ids, this.#failure);
+    const lost = counted(this.#waiting.splice(0).length, "capture");
+    const cause = this.#failure;
+    return new Error(
+      `Cannot record what became of ${lost}, to be sent again with the same keys: ${
+        reasonOf(cause)
+      }`,
+      { cause },
+    );
   }
 }
 

@@ -50,7 +50,7 @@ export class Delivery {
    *
    * @param stop Nothing is begun any more when it aborts.
    * @param abort Uploads under way end when it aborts, and are put back.
-   * @throws {UnrecordedError} if an outcome could not be recorded until `abort`.
+   * @throws {Error} if an outcome could not be recorded until `abort`.
    */
   async drain(stop: AbortSignal, abort: AbortSignal): Promise<void> {
     const { throttle, wakeup, outcomes, pause, onTurn } = this.#options;

@@ -38,8 +38,8 @@ const SHORT_WAIT = { busyTimeoutMs: 500 };
  *
  * @param options `thorough` checks all of the queue: for a process that delivers
  * all that is in it. `busyTimeoutMs` as for `UploadQueue`.
- * @throws {QueueInUseError} if the queue is damaged and its agent runs.
- * @throws {Error} if the data directory, or the queue in it, cannot be used.
+ * @throws {Error} if the data directory, or the queue in it, cannot be used, or the queue
+ * is damaged and its agent runs.
  */
 export async function openStore(
   settings: Settings,

@@ -42,18 +42,13 @@ const MIN_TRIES = 3;
 /** How many milliseconds apart. */
 const TRY_AGAIN_MS = 50;
 
-/** A queue is damaged, and cannot be set aside while its agent works with it. */
-export class QueueInUseError extends Error {
-  override name = "QueueInUseError";
-}
-
 /**
  * Opens a queue; a damaged one is set aside first, and the rows that can be read are
  * copied into a new one. All of it is looked at, unless the last agent ended in order
  * or one runs.
  *
- * @throws {QueueInUseError} if it is damaged and its agent runs.
- * @throws {Error} as `new UploadQueue()` does, but for damage.
+ * @throws {Error} if it is damaged and its agent runs; else as `new UploadQueue()` does,
+ * but for damage.
  */
 export async function openQueue(
   path: string,
@@ -86,7 +81,7 @@ export async function openQueue(
     throw new DatabaseError(message, { fault: "parted", cause: failure });
   }
   if (failure) throw failure;
-  throw new QueueInUseError(
+  throw new Error(
     `Cannot repair the damaged queue "${path}" while its agent runs: end the agent first`,
   );
 }
