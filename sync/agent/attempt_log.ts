@@ -1,6 +1,6 @@
-import { format as formatDuration } from "@std/fmt/duration";
 import { basename } from "@std/path";
 import { counted } from "../host/counted.ts";
+import { durationText } from "../host/duration.ts";
 import type { Log } from "../host/log.ts";
 import type { QueuedCapture } from "../queue/queue.ts";
 import { repeats } from "../upload/redact.ts";
@@ -36,7 +36,7 @@ export class AttemptLog {
 
   /** Each capture's first time is told to everybody. */
   postponed({ capture, reason, result }: Attempt, delayMs: number): void {
-    const again = formatDuration(delayMs, { ignoreZero: true });
+    const again = durationText(delayMs);
     this.#log(
       capture.snoozes === 0 ? "warn" : "debug",
       `${nameOf(capture)} will be tried again in ${again}: ${reason}`,

@@ -1,5 +1,5 @@
-import { format as formatDuration } from "@std/fmt/duration";
 import { capturesWait } from "../host/counted.ts";
+import { durationText } from "../host/duration.ts";
 import type { Log } from "../host/log.ts";
 import type { AgentParts } from "./agent_options.ts";
 import { type ServerStanding, SHORT_WAIT_MS } from "./server_standing.ts";
@@ -23,11 +23,7 @@ export class ServerReport {
   tell(isLast = false): void {
     const { queue, throttle, uploader } = this.#parts;
     const { standing, nextProbeAt } = throttle;
-    const waiting = () => {
-      const { pending, uploading } = queue.getStats();
-      return pending + uploading;
-    };
-    this.#outages.note(standing, { waiting, isLast });
+    this.#outages.note(standing, { waiting: () => queue.waiting(), isLast });
     if (standing === this.#said && nextProbeAt === this.#probeAt) return;
     queue.setAgentState({
       pid: Deno.pid,
@@ -129,7 +125,6 @@ export class OutageLog {
   }
 
   #duration(sinceMs: number): string {
-    const seconds = Math.round((this.#now() - sinceMs) / 1000);
-    return formatDuration(Math.max(seconds, 1) * 1000, { ignoreZero: true });
+    return durationText(this.#now() - sinceMs);
   }
 }

@@ -115,9 +115,8 @@ type Act = () => void | Promise<void>;
 function dayOf(queue: Store["queue"]) {
   let before = queue.getStats().delivered;
   const now = (): HistoryPoint => {
-    const { pending, uploading, delivered } = queue.getStats();
-    const waiting = pending + uploading;
-    return { timeMs: Date.now(), waiting, delivered: delivered - before };
+    const delivered = queue.getStats().delivered - before;
+    return { timeMs: Date.now(), waiting: queue.waiting(), delivered };
   };
   return {
     sample: () => {

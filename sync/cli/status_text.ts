@@ -1,5 +1,5 @@
 import { format as formatBytes } from "@std/fmt/bytes";
-import { format as formatDuration } from "@std/fmt/duration";
+import { durationText } from "../host/duration.ts";
 import { clockText, outsideText } from "../host/week_table.ts";
 import type { StatusReport } from "../monitor/status_report.ts";
 
@@ -117,8 +117,7 @@ function inTime(report: StatusReport, time: string | null): string | null {
 }
 
 function duration(seconds: number): string {
-  const ms = Math.max(Math.round(seconds), 1) * 1000;
-  return formatDuration(ms, { ignoreZero: true });
+  return durationText(seconds * 1000);
 }
 
 function bytes(count: number): string {

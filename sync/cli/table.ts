@@ -1,5 +1,5 @@
 import { format as formatBytes } from "@std/fmt/bytes";
-import { format as formatDuration } from "@std/fmt/duration";
+import { durationText } from "../host/duration.ts";
 import { oneLine } from "../host/log.ts";
 import type { Surroundings } from "./command.ts";
 
@@ -57,9 +57,7 @@ export function* pages<T>(items: Iterable<T>): Generator<T[]> {
 
 /** A time span in its two largest units: `3h 5m`. */
 export function span(ms: number): string {
-  const whole = Math.max(Math.floor(ms / 1000), 1) * 1000;
-  return formatDuration(whole, { ignoreZero: true })
-    .split(" ").slice(0, 2).join(" ");
+  return durationText(ms).split(" ").slice(0, 2).join(" ");
 }
 
 /** A size, as far as it is known. */

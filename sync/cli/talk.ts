@@ -153,9 +153,7 @@ export async function showQueue(
     ? () => {}
     : deliveryTeller(queue, err);
   const look = () => {
-    const { pending, uploading } = queue.getStats();
-    const bytes = queue.waitingBytes();
-    progress.left({ captures: pending + uploading, bytes });
+    progress.left({ captures: queue.waiting(), bytes: queue.waitingBytes() });
     tellNew();
   };
   while (!signal.aborted) {

@@ -54,6 +54,12 @@ export class QueueReader implements Disposable {
     return { ...this.sql.stats.get()! } as QueueStats;
   }
 
+  /** How many captures are pending or being sent; costs the same for any number. */
+  waiting(): number {
+    const { pending, uploading } = this.getStats();
+    return pending + uploading;
+  }
+
   /**
    * How many bytes the captures with a copy in the spool have, all or those that a
    * watched folder brought; costs the same for any number.
