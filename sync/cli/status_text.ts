@@ -5,65 +5,22 @@ import type { StatusReport } from "../monitor/status_report.ts";
 
 /** Writes a report as one screen of text. */
 export function statusLines(report: StatusReport): string[] {
-  const { pending, uploading, failed, delivered, rate, paused } = report;
-  const { server, spool, agent, service, database } = report;
-  const age = report.oldestPendingAgeSeconds;
-  const waiting = age === null
-    ? ""
-    : ` (the oldest for ${duration(age)}, ${
-      bytes(report.waitingBytes)
-    } in all)`;
+  const { server, service, database } = report;
   const rows: [string, string | null][] = [
-    [
-      "Captures",
-      `${pending} pending${waiting}, ${uploading} uploading, ${failed} failed, ${delivered} delivered`,
-    ],
+    ["Captures", capturesText(report)],
     ["Next try", inTime(report, report.nextAttemptAt)],
-    [
-      "Rate",
-      rate &&
-      `${rate.capturesPerSecond.toFixed(1)} captures/s, ${
-        bytes(rate.bytesPerSecond)
-      }/s, ${duration(rate.secondsLeft)} left`,
-    ],
-    [
-      "Paused",
-      paused &&
-      `since ${paused.since}, until ${paused.until ?? "it is resumed"}`,
-    ],
+    ["Rate", rateText(report)],
+    ["Paused", pausedText(report)],
     ["Schedule", scheduleText(report)],
     ["Bandwidth", bandwidthText(report)],
-    ...report.failedByReason.map(({ reason, count }) =>
-      ["Failed", `${count}: ${reason}`] as [string, string]
-    ),
-    [
-      "Server",
-      `${server.url ?? "none given"}: ${server.state}` +
-      (server.since ? ` since ${server.since}` : "") +
-      (server.reason ? ` (${server.reason})` : ""),
-    ],
+    ...report.failedByReason.map(failedRow),
+    ["Server", serverText(report)],
     ["Probe", inTime(report, server.nextProbeAt)],
     ["Delivered", server.lastDeliveryAt && `last at ${server.lastDeliveryAt}`],
-    [
-      "Spool",
-      bytes(spool.bytes) +
-      (spool.maxBytes === null ? "" : ` of ${bytes(spool.maxBytes)}`) +
-      (spool.freeBytes === null
-        ? ""
-        : `, ${bytes(spool.freeBytes)} free on the disk`),
-    ],
-    ...report.folders.map(({ path, watchedBy, reason }) =>
-      [
-        "Folder",
-        `${path}: ${FOLDER[watchedBy]}${reason ? ` (${reason})` : ""}`,
-      ] as [string, string]
-    ),
-    ["Agent", agentText(agent)],
-    [
-      "Service",
-      service &&
-      service.state + (service.reason ? `: ${service.reason}` : ""),
-    ],
+    ["Spool", spoolText(report)],
+    ...report.folders.map(folderRow),
+    ["Agent", agentText(report)],
+    ["Service", service && withReason(service.state, service.reason)],
     [
       "Database",
       `${database.path} (SQLite ${database.sqlite}, ${database.engine})`,
@@ -75,6 +32,67 @@ export function statusLines(report: StatusReport): string[] {
       .map(([name, text]) => `${name.padEnd(9)} ${text}`),
     ...report.advice.map((line) => `! ${line}`),
   ];
+}
+
+function capturesText(report: StatusReport): string {
+  const { pending, uploading, failed, delivered } = report;
+  const age = report.oldestPendingAgeSeconds;
+  const waiting = age === null
+    ? ""
+    : ` (the oldest for ${duration(age)}, ${
+      bytes(report.waitingBytes)
+    } in all)`;
+  return `${pending} pending${waiting}, ${uploading} uploading, ${failed} failed, ${delivered} delivered`;
+}
+
+function rateText({ rate }: StatusReport): string | null {
+  if (!rate) return null;
+  const { capturesPerSecond, bytesPerSecond, secondsLeft } = rate;
+  return `${capturesPerSecond.toFixed(1)} captures/s, ${
+    bytes(bytesPerSecond)
+  }/s, ${duration(secondsLeft)} left`;
+}
+
+function pausedText({ paused }: StatusReport): string | null {
+  return paused &&
+    `since ${paused.since}, until ${paused.until ?? "it is resumed"}`;
+}
+
+function failedRow(
+  { reason, count }: StatusReport["failedByReason"][number],
+): [string, string] {
+  return ["Failed", `${count}: ${reason}`];
+}
+
+function serverText({ server }: StatusReport): string {
+  const { url, state, since, reason } = server;
+  return `${url ?? "none given"}: ${state}` +
+    (since ? ` since ${since}` : "") + (reason ? ` (${reason})` : "");
+}
+
+function spoolText({ spool }: StatusReport): string {
+  const { maxBytes, freeBytes } = spool;
+  return bytes(spool.bytes) +
+    (maxBytes === null ? "" : ` of ${bytes(maxBytes)}`) +
+    (freeBytes === null ? "" : `, ${bytes(freeBytes)} free on the disk`);
+}
+
+const FOLDER = {
+  events: "watched by events",
+  polling: "looked through every few seconds",
+  missing: "missing",
+  refused: "refused",
+};
+
+function folderRow(
+  { path, watchedBy, reason }: StatusReport["folders"][number],
+): [string, string] {
+  const suffix = reason ? ` (${reason})` : "";
+  return ["Folder", `${path}: ${FOLDER[watchedBy]}${suffix}`];
+}
+
+function withReason(state: string, reason: string | null): string {
+  return state + (reason ? `: ${reason}` : "");
 }
 
 function scheduleText({ schedule, time }: StatusReport): string | null {
@@ -96,14 +114,7 @@ function bandwidthText({ bandwidth, time }: StatusReport): string | null {
   return `${rate} until ${end} (${text})`;
 }
 
-const FOLDER = {
-  events: "watched by events",
-  polling: "looked through every few seconds",
-  missing: "missing",
-  refused: "refused",
-};
-
-function agentText(agent: StatusReport["agent"]): string {
+function agentText({ agent }: StatusReport): string {
   if (!agent.running) return "not running";
   const hanging = agent.hanging ? `, hangs since ${agent.heartbeatAt}` : "";
   const process = agent.pid === null ? "" : `, process ${agent.pid}`;

@@ -139,15 +139,7 @@ class Service {
     const agent = createAgent({ settings, store, uploader, log }, {
       onAttempt: (attempt) => monitoring?.metrics.count(attempt),
       lock: await this.#hold(store.queue),
-      onTurn: () => {
-        this.#token.turn();
-        this.#problems.tell(store.queue);
-        this.#notifier.beat(() => this.#status());
-        this.#memory.turn(() => {
-          store.queue.freeMemory();
-          releaseMemory();
-        });
-      },
+      onTurn: () => this.#turn(store.queue),
       onDelivered: () => this.#memory.worked(),
     });
     this.#agent = agent;
@@ -158,14 +150,10 @@ class Service {
     const ended = new AbortController();
     const until = AbortSignal.any([signal, ended.signal]);
     const shown = monitoring?.run(settings, { store, log, signal: until });
+    const waiting = counted(pending, "capture");
     await agent.run(signal, {
       onLocked: async () => {
-        log(
-          "info",
-          `Delivering to ${uploader.serverUrl}, ${
-            counted(pending, "capture")
-          } waiting`,
-        );
+        log("info", `Delivering to ${uploader.serverUrl}, ${waiting} waiting`);
         // Before the folders: a watched file whose entry a crash left without a
         // row would be taken over a second time.
         await reconcile(store, { log, signal });
@@ -175,15 +163,22 @@ class Service {
       onReady: () => this.#notifier.ready(),
     }).catch((error) => {
       if (!isQueueLost(error)) throw error;
-      return saveLostQueue(store, {
-        settings,
-        log,
-        release: () => this.#release(),
-      });
+      const release = () => this.#release();
+      return saveLostQueue(store, { settings, log, release });
     }).finally(async () => {
       this.#agent = this.#store = undefined;
       ended.abort();
       await shown;
+    });
+  }
+
+  #turn(queue: UploadQueue): void {
+    this.#token.turn();
+    this.#problems.tell(queue);
+    this.#notifier.beat(() => this.#status());
+    this.#memory.turn(() => {
+      queue.freeMemory();
+      releaseMemory();
     });
   }
 

@@ -51,28 +51,10 @@ function ofQueued(
   { queue, spool }: Look,
   isRunning: boolean,
 ): Shown {
-  const { id, filepath, status, size, sha256, spooled, watched } = capture;
+  const { id, filepath, size, sha256, spooled, watched } = capture;
   const path = spooled && spool?.canHold(id) ? spool.pathOf(id) : filepath;
   const bytes = { path, isCopy: spooled, exists: isThere(path) };
-  const pause = queue.getPause();
-  const outside = outsideSchedule(queue.getAgentState().schedule);
-  const isLost = status === "failed" && queue.isOverwritten(id) &&
-    !queue.attempts(id).at(-1)?.status;
-  const next = isLost
-    ? "nothing: its bytes are lost, it is forgotten a day after it failed"
-    : status === "failed"
-    ? `nothing, until "jarvis-agent retry ${id}"`
-    : status === "uploading" && isRunning
-    ? "it is being sent"
-    : pause
-    ? describePause(pause)
-    : !isRunning
-    ? 'no agent runs: "jarvis-agent run" or "sync" sends it'
-    : outside
-    ? `it is ${outside}`
-    : status === "pending" && capture.nextAttemptAt
-    ? `it is sent again at ${capture.nextAttemptAt}`
-    : "it is sent as soon as its turn comes";
+  const next = nextOf(capture, queue, isRunning);
   const rows: [string, string | null][] = [
     ["File", filepath],
     ["Status", standingOf(capture)],
@@ -97,6 +79,29 @@ function ofQueued(
     rows: known(rows),
     json: { ...captureForJson(capture), sha256, watched, bytes, next },
   };
+}
+
+function nextOf(
+  { id, status, nextAttemptAt }: QueuedCapture,
+  queue: Look["queue"],
+  isRunning: boolean,
+): string {
+  if (status === "failed") {
+    const isLost = queue.isOverwritten(id) &&
+      !queue.attempts(id).at(-1)?.status;
+    return isLost
+      ? "nothing: its bytes are lost, it is forgotten a day after it failed"
+      : `nothing, until "jarvis-agent retry ${id}"`;
+  }
+  if (status === "uploading" && isRunning) return "it is being sent";
+  const pause = queue.getPause();
+  if (pause) return describePause(pause);
+  if (!isRunning) return 'no agent runs: "jarvis-agent run" or "sync" sends it';
+  const outside = outsideSchedule(queue.getAgentState().schedule);
+  if (outside) return `it is ${outside}`;
+  return status === "pending" && nextAttemptAt
+    ? `it is sent again at ${nextAttemptAt}`
+    : "it is sent as soon as its turn comes";
 }
 
 function ofDelivered(entry: DeliveredEntry): Shown {
