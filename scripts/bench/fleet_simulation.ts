@@ -1,11 +1,11 @@
 /**
  * A fleet of agents whose server comes back after an outage, under virtual time.
  *
- * Each agent has the product's own `Throttle`, and obeys it as the agent does:
- * it waits, then asks the server's health if it should, then sends what it may; a
- * capture that is refused is snoozed.
- * The server takes so many captures in each second and answers the rest with 429.
- * Nothing here waits, so an hour passes in seconds.
+ * Each agent has the product's own `Throttle`, and obeys it as the agent does: it
+ * waits, then asks the server's health if it should, then sends what it may; a
+ * capture that is refused is snoozed. The server takes so many captures in each
+ * second and answers the rest with 429. Nothing here waits, so an hour passes in
+ * seconds.
  */
 import { Throttle } from "../../sync/agent/throttle.ts";
 

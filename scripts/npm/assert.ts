@@ -37,8 +37,8 @@ export function assertNotEquals<T>(a: T, expected: T, message?: string): void {
 }
 
 /**
- * Makes alike what `@std/assert` takes for equal and Node does not: 0 and -0, and an object
- * without a prototype (a row of node:sqlite) and a plain one.
+ * Makes alike what `@std/assert` takes for equal and Node does not: 0 and -0, and an
+ * object without a prototype (a row of node:sqlite) and a plain one.
  */
 function comparable(value: unknown): unknown {
   if (value === 0) return 0;

@@ -16,7 +16,8 @@ const realAbortTimeout = AbortSignal.timeout;
 /**
  * Stands in for the clock and the timers until it is disposed of.
  *
- * Replaced are `Date`, `setTimeout`, `setInterval`, their `clear…` and `AbortSignal.timeout`.
+ * Replaced are `Date`, `setTimeout`, `setInterval`, their `clear…` and
+ * `AbortSignal.timeout`.
  */
 export class FakeTime implements Disposable {
   readonly #clock: InstalledClock;

@@ -38,9 +38,10 @@ const SECURITY_HEADERS = [
 
 /**
  * Answers `GET` and `HEAD`, one request a connection, to clients that name this
- * server as its host. A web page elsewhere that has its own name lead here
- * (DNS rebinding) is refused, and a slow client costs a place for five seconds at
- * most, and no other client its answer: `Deno.serve` bounds neither the time nor the number of connections.
+ * server as its host. A web page elsewhere that has its own name lead here (DNS
+ * rebinding) is refused, and a slow client costs a place for five seconds at most,
+ * and no other client its answer: `Deno.serve` bounds neither the time nor the number
+ * of connections.
  */
 export class MonitorServer implements AsyncDisposable {
   readonly #listener: Deno.TcpListener;

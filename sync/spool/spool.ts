@@ -82,12 +82,11 @@ export class Spool implements Disposable {
   }
 
   /**
-   * Takes a private copy of a file and returns the SHA-256 of its bytes. They are on
-   * the disk then; their name only after {@linkcode Spool.commit}. A copy that fails
-   * leaves nothing.
+   * Copies a file as {@linkcode copyPrivately} does and returns the SHA-256 of its
+   * bytes. They are on the disk then; their name only after {@linkcode Spool.commit}.
+   * A copy that fails leaves nothing.
    *
-   * @param options `sha256`: the hash that the bytes must have; see
-   * {@linkcode copyPrivately}.
+   * @param options `sha256` is the hash that the bytes must have.
    * @throws {TypeError} if the id is no UUID, or has an entry already.
    * @throws {CaptureFileError} if the bytes have another hash.
    * @throws as {@linkcode copyPrivately} does.

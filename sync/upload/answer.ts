@@ -8,13 +8,13 @@ export interface Answer {
   type: string;
   /** The body as text, at most its start. */
   body: string;
-  /** Why the body is not whole; `null` if it is. */
+  /** The reason why the body is not whole; `null` if it is. */
   defect: string | null;
   /** How long the server asks to be left alone, in milliseconds, at most an hour. */
   retryAfterMs: number | null;
   /** Whether it came before the whole request had left. */
   isEarly: boolean;
-  /** Where a redirect leads, which is not followed. */
+  /** The target of a redirect, which is not followed. */
   location?: string | undefined;
 }
 
@@ -28,14 +28,14 @@ export interface SentCapture {
   metadata: string;
 }
 
-/** What an answer's body says of the capture: its id, or what came instead. */
+/** The part of an answer's body about the capture: its id, or a text that came instead. */
 export type Proof = { captureId: string } | {
-  /** What there is in place of an id. */
+  /** A description of the body without an id. */
   instead: string;
   /** Whether it is the JSON object of a server that could say more. */
   isJson?: true;
 } | {
-  /** What shows that the server does not have what was sent. */
+  /** The evidence that the server does not have the bytes that were sent. */
   contrary: string;
   isJson?: true;
 };
@@ -104,8 +104,8 @@ async function readBody(
 }
 
 /**
- * Returns the id that a JSON answer carries, as the server wrote it: it proves
- * the delivery unless the answer names another size or hash than what was sent.
+ * Returns the id that a JSON answer carries, as the server wrote it: it proves the
+ * delivery unless the answer names another size or hash than that of the bytes sent.
  */
 export function proofIn(answer: Answer, sent: SentCapture): Proof {
   if (answer.defect) return { instead: answer.defect };

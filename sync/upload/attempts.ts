@@ -10,7 +10,7 @@ import type { KnownCapture, OpenCapture } from "./capture_file.ts";
 import { type Outcome, outcomeOfError, type UploadResult } from "./outcome.ts";
 import type { UploadOptions } from "./upload_options.ts";
 
-/** What an attempt sends besides the bytes. */
+/** The content of an attempt besides the bytes. */
 export interface Sent {
   /** As JSON text. */
   metadata: string;
@@ -54,7 +54,7 @@ export class Attempts {
   }
 
   /**
-   * Makes an attempt. What goes wrong is its outcome.
+   * Makes an attempt. An error becomes its outcome.
    *
    * @throws the signal's reason, if it aborts before the capture is delivered.
    */
@@ -88,7 +88,7 @@ export class Attempts {
     return { outcome, token };
   }
 
-  /** How the last attempt went, and how many there were: at least one. */
+  /** The result of the last attempt, with the number of attempts: at least one. */
   get result(): UploadResult {
     const { isTransient: _, kind, ...rest } = this.#outcome!;
     return {
@@ -102,7 +102,7 @@ export class Attempts {
     };
   }
 
-  /** Without a record of what leaves now, other bytes might leave after a crash. */
+  /** Without a record of the bytes that leave now, others might leave after a crash. */
   #tellContent(sha256: string): void {
     try {
       this.#onContent?.(sha256);

@@ -1,7 +1,7 @@
 import { delay } from "@std/async/delay";
 import type { Pace } from "./multipart.ts";
 
-/** What was not used within this time is lost, in milliseconds. */
+/** Bandwidth that is not used within this time is lost, in milliseconds. */
 const BURST_MS = 250;
 /** How long a wait may be before it is looked whether the rate is another by now, in milliseconds. */
 const LOOK_MS = 1_000;
@@ -30,7 +30,7 @@ export class Bandwidth {
     this.#now = now;
   }
 
-  /** What leaves at a time, in bytes: the slower the line, the less, so that it never rests long. */
+  /** The size of a piece, in bytes: the slower the line, the smaller, so that it never rests long. */
   get pieceBytes(): number {
     const eighth = Math.floor(this.#rate() / 8);
     return Math.min(Math.max(eighth, MIN_PIECE_BYTES), MAX_PIECE_BYTES);
@@ -53,7 +53,8 @@ export class Bandwidth {
   }
 
   /**
-   * Returns what lets the bytes of one request leave, until it is disposed of.
+   * Returns the pace of one request, which lets its bytes leave until it is disposed
+   * of.
    *
    * @param options `onWait` is called at least every `waitMs` milliseconds while they
    * wait, `onSent` with how many may leave, and with minus as many in the end.
@@ -82,7 +83,7 @@ export class Bandwidth {
     };
   }
 
-  /** Allows what has become due since the last time; returns the rate. */
+  /** Allows the bytes that have become due since the last time; returns the rate. */
   #look(): number {
     const nowMs = this.#now();
     const bytesPerMs = this.#rate() / 1000;

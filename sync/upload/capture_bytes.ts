@@ -29,7 +29,7 @@ export async function hashOf(bytes: Uint8Array): Promise<string> {
   return hash.digest("hex");
 }
 
-/** A capture whose bytes are in memory: whatever becomes of its file, they stay. */
+/** A capture whose bytes are in memory: they stay, also when its file changes or goes. */
 export function inMemory(
   bytes: Uint8Array,
   facts: Pick<OpenCapture, "mtimeMs" | "sha256" | "identity">,

@@ -20,7 +20,7 @@ export interface OpenCapture extends Disposable {
   readonly mtimeMs: number;
   /** Of its bytes, in hexadecimal. */
   readonly sha256: string;
-  /** Which file it is; `null` for bytes that were in memory from the start. */
+  /** The identity of its file; `null` for bytes that were in memory from the start. */
   readonly identity: FileIdentity | null;
   /**
    * Reads at an offset, at least one byte, and returns how many.
@@ -31,8 +31,8 @@ export interface OpenCapture extends Disposable {
   /**
    * To be called once all was read, in order, before the last of it leaves.
    *
-   * @throws {CaptureFileError} if what was read does not have the `sha256`, or the
-   * file has another size by now.
+   * @throws {CaptureFileError} if the bytes that were read do not have the `sha256`,
+   * or the file has another size by now.
    */
   assertUnchanged(): void;
 }
@@ -40,10 +40,10 @@ export interface OpenCapture extends Disposable {
 /** The facts that a capture must still meet when it is opened. */
 export interface KnownCapture {
   /**
-   * Which file it must still be, and which version of it. One that differs is
-   * taken only if its bytes have the `sha256`.
+   * The identity of the file that it must still be. One that differs is taken only if
+   * its bytes have the `sha256`.
    *
-   * @default {whatever it is now}
+   * @default {the file as it is now}
    */
   expected?: FileIdentity | { size: number; mtimeMs: number } | undefined;
   /**
@@ -68,12 +68,12 @@ const IN_MEMORY_BYTES = 1024 * 1024;
 /**
  * Opens a capture's file for one attempt.
  *
- * It stays open, and is sent as it was, when another file takes its name or it
- * is removed. Whether it is what was handed over is told by its content, without a
- * known hash by its identity.
+ * It stays open, and is sent as it was, when another file takes its name or it is
+ * removed. Its content tells whether it is the capture that was handed over; its
+ * identity, if the hash is not known.
  *
- * @throws {CaptureFileError} if it is gone, not a regular file, or not what was
- * handed over.
+ * @throws {CaptureFileError} if it is gone, not a regular file, or not the one that
+ * was handed over.
  * @throws {CaptureReadError} if it cannot be read now, but perhaps later.
  * @throws the signal's reason, if it aborts.
  */
@@ -91,7 +91,7 @@ export async function openCapture(
     return await openOne(path, { sha256, open: original }, signal)
       .catch((other) => {
         signal?.throwIfAborted();
-        // What may be read later is not lost.
+        // A file that may be readable later is not lost.
         throw other instanceof CaptureReadError ? other : error;
       });
   }

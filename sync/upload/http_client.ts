@@ -8,14 +8,14 @@ const MAX_IDLE_MS = 4_000;
 export interface TlsOptions {
   /** Authorities to trust beside those that this system trusts. */
   caCerts?: string[];
-  /** What this program shows to a server that asks who it is, and its key. */
+  /** The certificate for a server that asks for one, and its key. */
   cert?: string;
   key?: string;
 }
 
 /**
  * Returns the connections to a server. Those to this machine are made without a
- * proxy, whatever the environment says.
+ * proxy, even if the environment names one.
  *
  * @throws {Error} if the certificates cannot be used.
  */

@@ -3,7 +3,7 @@ import type { OpenCapture } from "./capture_file.ts";
 /** A larger capture shows its progress with every further chunk. */
 export const CHUNK_BYTES = 256 * 1024;
 
-/** How fast bytes may leave. */
+/** The rate at which bytes may leave. */
 export interface Pace {
   /** How many at a time, now. */
   pieceBytes(): number;
@@ -20,7 +20,7 @@ export interface Envelope {
 }
 
 /**
- * Returns what native `FormData` puts around a file.
+ * Returns the bytes that native `FormData` puts around a file.
  *
  * @param form The form, with an empty file as its last field.
  */
@@ -51,7 +51,7 @@ export class FileBody extends Blob {
   readonly #ended = Promise.withResolvers<void>();
   /** Whether all of it was taken, the end of the form included. */
   isWhole = false;
-  /** Why the file could not be sent whole, if so: `fetch` reports only that it was not. */
+  /** The reason why the file could not be sent whole, if so: `fetch` does not pass it on. */
   failure: Error | undefined;
   #isHeld = false;
   #isStopped = false;
@@ -74,7 +74,7 @@ export class FileBody extends Blob {
     return head.length + this.#capture.size + tail.length;
   }
 
-  // Blob lowercases what it is given, which would break the boundary.
+  // Blob lowercases its type, which would break the boundary.
   override get type(): string {
     return this.#envelope.type;
   }

@@ -1,5 +1,5 @@
 /**
- * What one attempt at an upload means: the only place where that is decided.
+ * The outcome of one attempt at an upload: the only place where it is decided.
  *
  * | kind          | seen                                                    | again at once |
  * | ------------- | ------------------------------------------------------- | ------------- |
@@ -24,7 +24,7 @@ import { type Answer, proofIn, type SentCapture } from "./answer.ts";
 import { redact, repeats, type Secrets } from "./redact.ts";
 import { statusText } from "./status_text.ts";
 
-/** What became of an attempt. */
+/** The kinds of outcome of an attempt. */
 export type OutcomeKind =
   | "delivered"
   | "unavailable"
@@ -40,11 +40,11 @@ export type OutcomeKind =
 export interface Outcome {
   kind: OutcomeKind;
   /**
-   * The server's id of a delivered capture, with `[token]` for what it repeats of
-   * the token; `null` if it named none.
+   * The server's id of a delivered capture, with `[token]` for any part of the token;
+   * `null` if it named none.
    */
   captureId: string | null;
-  /** What went wrong, with the server's words: one line, bounded, without secrets. `null` if delivered. */
+  /** The error, with the server's words: one line, bounded, without secrets. `null` if delivered. */
   error: string | null;
   /** The same without the server's own words, for the log; `null` if delivered. */
   reason: string | null;
@@ -56,13 +56,13 @@ export interface Outcome {
   status: number | null;
 }
 
-/** What became of an upload, and of its last attempt. */
+/** The result of an upload, and of its last attempt. */
 export interface UploadResult extends Omit<Outcome, "kind" | "isTransient"> {
   /** Whether the server has the capture. */
   success: boolean;
   /** How many attempts were made. */
   attempts: number;
-  /** What the last attempt means. */
+  /** The outcome of the last attempt. */
   outcome: OutcomeKind;
   /** How long the last attempt took, in milliseconds. */
   elapsedMs: number;
@@ -72,7 +72,7 @@ export interface UploadResult extends Omit<Outcome, "kind" | "isTransient"> {
   sent: FileIdentity | null;
 }
 
-/** What shows that a capture was delivered: the id that the server gives it, or any 2xx. */
+/** The proof of a delivery: the id that the server gives the capture, or any 2xx. */
 export type ProofKind = "id" | "status";
 
 /** These say something about the host or its settings, not about one capture. */
@@ -89,7 +89,7 @@ export interface Judging {
   proof?: ProofKind | undefined;
 }
 
-/** Returns what an answer means. */
+/** Returns the outcome of an attempt that got an answer. */
 export function outcomeOfAnswer(answer: Answer, judging: Judging): Outcome {
   const { status, retryAfterMs } = answer;
   const { sent, token } = judging;
@@ -120,7 +120,7 @@ export function describeAnswer(answer: Answer, secrets: Secrets): string {
   return `HTTP ${status}${words && `: ${words}`}`;
 }
 
-/** Only proof counts: whatever else answers 200 to everything is not the capture server. */
+/** Only proof counts: a server that answers 200 to everything is not the capture server. */
 function outcomeOfSuccess(
   answer: Answer,
   { sent, token, proof = "id" }: Judging,
@@ -149,7 +149,7 @@ function outcomeOfSuccess(
   return { ...outcome, error: words ? `${what}: ${words}` : reason, reason };
 }
 
-/** Returns what an error means that came instead of an answer. */
+/** Returns the outcome of an attempt that ended in an error instead of an answer. */
 export function outcomeOfError(
   error: unknown,
   { token }: { token?: string | undefined } = {},
@@ -195,7 +195,7 @@ function messageOf(error: unknown): string {
   return `Cannot reach the server: ${reasonOf(error)}`;
 }
 
-/** What a person can do where the reason alone, in a TLS library's words, does not say. */
+/** Remedies where the reason alone, in a TLS library's words, does not tell a person what to do. */
 const REMEDIES: readonly [reason: RegExp, remedy: string][] = [
   [
     /\bUnknownIssuer\b/,
@@ -219,7 +219,7 @@ const REMEDIES: readonly [reason: RegExp, remedy: string][] = [
   ],
 ];
 
-/** Returns why `fetch` failed, and what to do about it where that is known. */
+/** Returns the reason why `fetch` failed, with a remedy if one is known. */
 function reasonOf(error: TypeError): string {
   // It is in the cause, or at the end of a long chain in the message.
   const { message } = error.cause instanceof Error ? error.cause : error;

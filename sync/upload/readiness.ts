@@ -16,7 +16,7 @@ export interface Reply {
   status: number | null;
   /** The status with the server's words, or why there is no answer. */
   reason: string;
-  /** What time it is there, in milliseconds since 1970, if it says so. */
+  /** The server's time, in milliseconds since 1970, if it sends it. */
   serverTimeMs: number | null;
 }
 

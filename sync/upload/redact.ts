@@ -28,7 +28,7 @@ const FIELD_NAME = /^[\w.-]{1,40}$/;
 /** Top-level keys whose values are facts of the file, which help the reader of the message. */
 const FACTS = ["size", "sha256"];
 
-/** How JSON, Python, addresses and HTML write a character. */
+/** A character as JSON, Python, addresses and HTML escape it. */
 const ESCAPE =
   /\\u(?<unit>[0-9a-f]{4})|\\u\{(?<point>[0-9a-f]{1,6})\}|\\(?<control>[bfnrt])|\\(?<plain>[^ux])|(?<bytes>(?:(?:%|\\x)[0-9a-f]{2})+)|&#x(?<hex>[0-9a-f]{1,6});|&#(?<decimal>\d{1,7});|&(?<accented>[a-z])(?:acute|grave|circ|uml|tilde|ring|cedil);|&(?<sign>amp|lt|gt|quot|apos|nbsp);/gi;
 
@@ -44,10 +44,11 @@ const SIGNS: Readonly<Record<string, string>> = {
 const MAX_LEVELS = 5;
 
 /**
- * Returns the start of a text that came from elsewhere, on one line, without what
- * it repeats of the secrets: whole, in part, in another case, escaped, or escaped
- * anew; of the token also in base64 and in hexadecimal. The names of the metadata's fields stay, so that it can be told what a
- * server did not like. Escapes are undone if there is anything to be taken out.
+ * Returns the start of a text that came from elsewhere, on one line, without any
+ * repetition of the secrets: whole, in part, in another case, escaped, or escaped
+ * anew; of the token also in base64 and in hexadecimal. The names of the metadata's
+ * fields stay, so that a server's complaint about one can be understood. Escapes are
+ * undone if anything is taken out.
  */
 export function redact(text: string, secrets: Secrets): string {
   const read = text.slice(0, MAX_READ);
@@ -75,7 +76,7 @@ export function repeats(text: string, secrets: Secrets): boolean {
   return labelsOf({ plain, letters }, secrets).some(Boolean);
 }
 
-/** What each letter of a text is to be replaced by, if it is part of a secret. */
+/** The replacement for each letter of a text that is part of a secret. */
 function labelsOf(
   text: { plain: string; letters: Letter[] },
   { metadata, token = "" }: Secrets,
@@ -92,7 +93,7 @@ function encodingsOf(text: string): string[] {
   const binary = Array.from(bytes, (byte) => String.fromCharCode(byte)).join(
     "",
   );
-  // What comes before it decides at which of three offsets it begins.
+  // The text before it decides at which of three offsets it begins.
   const encoded = ["", "\0", "\0\0"].map((before) =>
     btoa(before + binary).slice(Math.ceil(before.length * 8 / 6))
   );

@@ -6,9 +6,10 @@ import { CHUNK_BYTES, type FileBody } from "./multipart.ts";
 const PRINTABLE = /^[\x21-\x7e]+$/;
 
 /**
- * Returns what every request carries.
+ * Returns the headers of every request.
  *
- * @throws {Error} if the token cannot be sent; without the token in it, unlike what `fetch` says.
+ * @throws {Error} if the token cannot be sent; the message, unlike that of `fetch`,
+ * does not repeat it.
  */
 export function commonHeaders(
   token: string | undefined,
@@ -66,7 +67,7 @@ export async function exchange(
   } catch (error) {
     throw body.failure ?? error;
   } finally {
-    // Where the server has answered and reads no more, its socket stays until it lets go.
+    // If the server has answered and reads no more, its socket stays until the body ends.
     body.stop();
   }
 }

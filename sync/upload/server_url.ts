@@ -17,8 +17,8 @@ export interface ParseServerUrlOptions {
  *
  * @throws {TypeError} if the text is not an `http://` or `https://` address, or
  * carries credentials, a query or a fragment, has the host `localhost.`, or is plain
- * `http://` to another machine without `allowInsecure`. The message repeats the host at most: the rest
- * may hold a secret.
+ * `http://` to another machine without `allowInsecure`. The message repeats the host
+ * at most: the rest may hold a secret.
  */
 export function parseServerUrl(
   text: string,
@@ -60,7 +60,7 @@ export function isReadableOnTheWay({ protocol, hostname }: URL): boolean {
   return protocol === "http:" && !isThisMachine(hostname);
 }
 
-/** Whether what is sent to a host stays on this machine for certain. */
+/** Whether data sent to a host stays on this machine for certain. */
 export function isThisMachine(hostname: string): boolean {
   // Whoever connects to no address in particular gets to this machine.
   return isLoopback(hostname) ||

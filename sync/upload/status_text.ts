@@ -1,4 +1,4 @@
-/** What the statuses of a refusal mean, as RFC 9110 names them. */
+/** The names of the statuses of a refusal, as in RFC 9110. */
 const PHRASES: Readonly<Record<number, string>> = {
   400: "Bad Request",
   401: "Unauthorized",
@@ -22,7 +22,7 @@ const PHRASES: Readonly<Record<number, string>> = {
   507: "Insufficient Storage",
 };
 
-/** Names a status, without a word of the server's own: those may repeat what is private. */
+/** Names a status, without a word of the server's own: those may repeat private data. */
 export function statusText(status: number): string {
   const phrase = PHRASES[status];
   return `HTTP ${status}${phrase ? ` ${phrase}` : ""}`;

@@ -28,7 +28,7 @@ export interface CaptureUploaderOptions {
   bandwidth?: number | (() => number);
   /**
    * Is called with how many bytes of a request leave, and with minus as many once it
-   * is over: their sum is what is under way.
+   * is over: their sum is the number under way.
    */
   onSent?: (bytes: number) => void;
   /** The bearer token, or a function that is asked for it before each attempt. */
@@ -47,9 +47,9 @@ export interface CaptureUploaderOptions {
    */
   allowInsecure?: boolean;
   /**
-   * What proves a delivery: the `id` in a JSON object, or any 2xx, for a server
-   * that is known to give no id. Then whatever answers 200 to everything, like a
-   * captive portal, makes captures be taken for delivered.
+   * The proof of a delivery: the `id` in a JSON object, or any 2xx, for a server that
+   * is known to give no id. Then a captive portal, or any server that answers 200 to
+   * everything, makes captures be taken for delivered.
    *
    * @default {"id"}
    */
@@ -66,8 +66,8 @@ export interface CaptureUploaderOptions {
 /** Options for one upload. */
 export interface UploadOptions extends KnownCapture {
   /**
-   * What the server tells repetitions of this capture by: the same for every
-   * attempt of the same capture, and for no other bytes.
+   * The key by which the server recognizes repetitions: the same for every attempt of
+   * the same capture, and for no other bytes.
    *
    * @default {crypto.randomUUID()}
    */
@@ -80,7 +80,8 @@ export interface UploadOptions extends KnownCapture {
   filename?: string;
   /**
    * Is told the hash of the bytes, in hexadecimal, before the first of them leaves,
-   * if it was not known. What it throws counts as a file that cannot be read now.
+   * if it was not known. If it throws, the file counts as one that cannot be read
+   * now.
    */
   onContent?: (sha256: string) => void;
   /** Ends the upload at once, its socket and file included. */
@@ -88,7 +89,7 @@ export interface UploadOptions extends KnownCapture {
 }
 
 /** The longest wait between two attempts of one upload, in milliseconds. */
-export const MAX_BACKOFF_MS = 60_000;
+export const MAX_RETRY_DELAY_MS = 60_000;
 
 /**
  * Returns the options with their defaults.
@@ -107,7 +108,7 @@ export function withDefaults(options: CaptureUploaderOptions) {
     );
   }
   assertRange("timeout", timeout, 1, 86_400_000);
-  assertRange("backoffMs", backoffMs, 0, MAX_BACKOFF_MS);
+  assertRange("backoffMs", backoffMs, 0, MAX_RETRY_DELAY_MS);
   assertRange("bandwidth", bandwidth(), 1024, Infinity);
   return { ...options, maxRetries, timeout, backoffMs, bandwidth, token };
 }

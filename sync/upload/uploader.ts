@@ -19,15 +19,15 @@ import { parseServerUrl } from "./server_url.ts";
 import { StallGuard } from "./stall_guard.ts";
 import {
   type CaptureUploaderOptions,
-  MAX_BACKOFF_MS,
+  MAX_RETRY_DELAY_MS,
   type UploadOptions,
   withDefaults,
 } from "./upload_options.ts";
 
 export type { CaptureUploaderOptions, Readiness, UploadOptions, UploadResult };
 
-/** What goes with a capture's bytes in one attempt. */
-interface Attempt extends Sent {
+/** The parts of a request besides the capture's bytes. */
+interface RequestParts extends Sent {
   name: string;
   idempotencyKey: string;
   signal: AbortSignal | undefined;
@@ -37,9 +37,8 @@ interface Attempt extends Sent {
  * Sends captures to the capture server, each until it is delivered or the
  * attempts are used up.
  *
- * All uploads of one uploader share its keep-alive connections; it may be used
- * for many at a time. What goes wrong with the server or the file is in the
- * result, never thrown.
+ * All uploads of one uploader share its keep-alive connections; it may be used for
+ * many at a time. Errors of the server or the file are in the result, never thrown.
  *
  * @example
  * ```ts
@@ -73,7 +72,7 @@ export class CaptureUploader implements AsyncDisposable {
   }
 
   /**
-   * Sends a file, with what the host knows of it added to the metadata.
+   * Sends a file, with the host's facts about it added to the metadata.
    *
    * The hash of its bytes is in the metadata; a file that changes is not sent
    * whole, by this attempt or a later one. Memory does not grow with the file.
@@ -97,8 +96,8 @@ export class CaptureUploader implements AsyncDisposable {
 
   /**
    * Sends bytes that are in memory already, otherwise like
-   * {@linkcode CaptureUploader.upload}. They must not change before the
-   * promise is settled.
+   * {@linkcode CaptureUploader.upload}. They must not change before the promise is
+   * settled.
    *
    * @throws as {@linkcode CaptureUploader.upload} does.
    */
@@ -129,8 +128,8 @@ export class CaptureUploader implements AsyncDisposable {
   }
 
   /**
-   * Finds out what the server says to a capture without a file, which it cannot keep:
-   * a token that it refuses shows here, not by its health. Never throws.
+   * Asks the server to take a capture without a file, which it cannot keep: a token
+   * that it refuses shows here, not by its health. Never throws.
    */
   tryToken(options: { signal?: AbortSignal } = {}): Promise<Reply> {
     const body = new FormData();
@@ -191,7 +190,7 @@ export class CaptureUploader implements AsyncDisposable {
     await retry(() => attempt(true), {
       maxAttempts: this.#options.maxRetries,
       minTimeout: this.#options.backoffMs,
-      maxTimeout: MAX_BACKOFF_MS,
+      maxTimeout: MAX_RETRY_DELAY_MS,
       jitter: 0.5,
       isRetriable: (error) => error instanceof TransientFailure,
       ...(signal && { signal }),
@@ -203,7 +202,7 @@ export class CaptureUploader implements AsyncDisposable {
 
   async #post(
     capture: OpenCapture,
-    { name, metadata, token, idempotencyKey, ...rest }: Attempt,
+    { name, metadata, token, idempotencyKey, ...rest }: RequestParts,
   ): Promise<Outcome> {
     using guard = new StallGuard(this.#options.timeout, rest.signal);
     const envelope = await envelopeOf(formOf(name, metadata));
