@@ -57,13 +57,9 @@ export class FolderWatcher {
     this.roots = folders.map((path) => new WatchedRoot(path, options.log));
     this.#filter = new CaptureFilter(options);
     const [filter, log] = [this.#filter, this.#log];
+    const stability = this.#stability;
     this.#tree = new FolderTree({ ...options, filter, log });
-    this.#candidates = new Candidates({
-      ...options,
-      filter,
-      stability: this.#stability,
-      log,
-    });
+    this.#candidates = new Candidates({ ...options, filter, stability, log });
     const { rescanMs = 300_000, pollMs = 3_000 } = options;
     this.#rescans = new RescanSchedule(rescanMs, rescanMs * FULL_RESCAN);
     this.#polls = new RescanSchedule(pollMs, pollMs);
@@ -121,12 +117,10 @@ export class FolderWatcher {
 
   /** How each watched folder stands. */
   standing(): WatchStanding[] {
-    const unreadable = [
-      ...this.#tree.unreadable(),
-      ...this.#stability.unreadable(),
-    ];
+    const [tree, stability] = [this.#tree, this.#stability];
+    const unreadable = [...tree.unreadable(), ...stability.unreadable()];
     return this.roots.map((root) =>
-      standingOf(root, { isPolled: this.#tree.isPolled(root), unreadable })
+      standingOf(root, { isPolled: tree.isPolled(root), unreadable })
     );
   }
 
