@@ -29,9 +29,9 @@ export async function dryRun(
   );
   const isStillAt = (path: string, fileId: string) => isAt(roots, path, fileId);
   const counts = { take: 0, later: 0, pass: 0 };
-  const onLeft = (path: string, { verb, reason }: Left) => {
-    counts[verb]++;
-    out(`${verb.padEnd(5)}  ${path}: ${reason}`);
+  const onLeft = (path: string, { kind, reason }: Left) => {
+    counts[kind]++;
+    out(`${kind.padEnd(5)}  ${path}: ${reason}`);
   };
   const { ownPaths } = settings;
   const filter = new CaptureFilter({ ...settings.filter, ownPaths });

@@ -11,7 +11,7 @@ import { sidecarNow, sidecarOf } from "./sidecar.ts";
 import { type WatchedRoot } from "./watched_root.ts";
 import { fileAt, type Place, placeIn } from "./place.ts";
 
-/** What becomes of a watched file once it is delivered. */
+/** The treatment of a watched file once it is delivered. */
 export type AfterUpload =
   | { kind: "keep" }
   | { kind: "delete" }
@@ -40,18 +40,21 @@ export interface TidyUpOptions {
   now?: () => number;
 }
 
-/** When what failed in a folder is tried again, in milliseconds; twice as long after each further time. */
+/**
+ * The wait before the failed files of a folder are tried again, in milliseconds;
+ * doubled each further time.
+ */
 const RETRY_MS = { first: 60_000, most: 3_600_000 };
 /** With so many failures the folder itself is to blame: nothing else in it is tried meanwhile. */
 const MANY = 10;
 /** How many files of a folder are remembered, and how many that are needed; the others are found again. */
 const MAX_REMEMBERED = 1_000;
 
-/** What could not be tidied up in a folder. */
+/** The files of a folder that could not be tidied up. */
 interface Failed {
   /** By path. */
   files: Map<string, DeliveredFile>;
-  /** Why the first one failed. */
+  /** The reason why the first one failed. */
   reason: string;
   waitMs: number;
   /** When it is tried again, by a clock that never jumps. */
@@ -62,10 +65,10 @@ interface Failed {
  * Deletes or moves delivered files with their sidecars, one at a time.
  *
  * A file goes only if it is still the one that was delivered, by its identity or,
- * where it was touched since, by its content, and nobody has it open for writing.
- * A sidecar goes only if it is what was delivered as metadata. Moving overwrites
- * nothing. What fails is tried again at lengthening times and said once a folder.
- * What another capture still needs stays until that has gone.
+ * where it was touched since, by its content, and nobody has it open for writing. A
+ * sidecar goes only if it is the metadata that was delivered. Moving overwrites
+ * nothing. Failures are tried again at lengthening times and logged once a folder. A
+ * file that another capture still needs stays until that has gone.
  */
 export class TidyUp {
   readonly #policy: AfterUpload;
@@ -74,7 +77,7 @@ export class TidyUp {
   readonly #now: () => number;
   /** By the path of the folder. */
   readonly #failed = new Map<string, Failed>();
-  /** What other captures need, by path. */
+  /** The files that other captures need, by path. */
   readonly #needed = new Map<string, DeliveredFile>();
   #neededAt = 0;
   #last = Promise.resolve();
@@ -114,12 +117,12 @@ export class TidyUp {
     return { remaining, firstRemaining };
   }
 
-  /** Has what other captures needed looked at by the next {@linkcode retry}. */
+  /** Makes the next {@linkcode retry} look at the files that other captures needed. */
   released(): void {
     this.#neededAt = 0;
   }
 
-  /** Tries again what failed, as far as it is time to; to be called now and then. */
+  /** Tries the failed files again whose time has come; to be called now and then. */
   async retry(): Promise<void> {
     await this.#retryNeeded();
     for (const failed of [...this.#failed.values()]) {

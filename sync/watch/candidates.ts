@@ -23,7 +23,7 @@ import type { Left, Taker } from "./watcher_options.ts";
 /** How many files in doubt are collected. */
 const MAX_DOUBTFUL = 500;
 
-/** What {@linkcode Candidates} needs. */
+/** Options for {@linkcode Candidates}. */
 type Options = Taker & Omit<FinishingOptions, "owners">;
 
 /** Finds the files that are new and finished, and hands them over. */
@@ -62,7 +62,7 @@ export class Candidates {
       if (isKnown) continue;
       const file = this.#finishing.finish(candidate);
       if (typeof file === "string") {
-        this.#leave(candidate, { verb: "later", reason: file });
+        this.#leave(candidate, { kind: "later", reason: file });
         continue;
       }
       if (state === undefined) this.#finished.add(file);
@@ -78,7 +78,7 @@ export class Candidates {
   }
 
   /**
-   * Hands over what was found to be finished.
+   * Hands over the finished files.
    *
    * @returns whether no file had changed since it was found.
    * @throws {Error} if some files could not be taken over since the last time.
@@ -118,7 +118,7 @@ export class Candidates {
         if (reason === undefined) {
           return [{ ...file, fileSystem, isRenamed, isNamed }];
         }
-        this.#leave(file, { verb: "pass", reason });
+        this.#leave(file, { kind: "pass", reason });
       }
       stability.forget(place);
       return [];
@@ -155,7 +155,7 @@ export class Candidates {
 
   /** Nothing has to be done with a file that is known, but it may have to go. */
   async #pass(file: SeenFile, state: WatchedState): Promise<void> {
-    this.#leave(file, { verb: "pass", reason: `${state} before` });
+    this.#leave(file, { kind: "pass", reason: `${state} before` });
     const { onDelivered } = this.#options;
     if (state !== "delivered" || !onDelivered) return;
     await this.#waitFor(Promise.resolve(onDelivered(file)));
@@ -173,7 +173,7 @@ export class Candidates {
         else this.#finished.add(file);
       } catch (error) {
         const { message: reason } = error as Error;
-        this.#leave(file, { verb: "later", reason });
+        this.#leave(file, { kind: "later", reason });
         // One that is another by now is told of again.
         if (error instanceof CaptureFileError) continue;
         const { stability, log } = this.#options;

@@ -2,7 +2,7 @@ import { fileIdAt } from "../host/opened_file.ts";
 import { Glob } from "./glob.ts";
 import { captureOf } from "./sidecar.ts";
 
-/** Which files of watched folders are wanted as captures. */
+/** Options for {@linkcode CaptureFilter}. */
 export interface FilterOptions {
   /**
    * Only files that one of these globs matches. One without a slash is matched
@@ -22,23 +22,23 @@ export interface FilterOptions {
   /** @default {Infinity} */
   maxSizeBytes?: number;
   /**
-   * Files and folders that are the agent's own, whatever else leads to them: a
-   * mount, a hard link, a link that came after the start.
+   * Files and folders that are the agent's own, also under another path: by a mount,
+   * a hard link, a link that came after the start.
    *
    * @default {none}
    */
   ownPaths?: string[];
 }
 
-/** Why a file or a folder of {@linkcode FilterOptions.ownPaths} is no capture. */
+/** The objection to a file or a folder of {@linkcode FilterOptions.ownPaths}. */
 export const IS_OWN = "the agent's own";
 
-/** What programs call files that they are still writing. */
+/** The names that programs give to files that they are still writing. */
 const UNFINISHED =
   /\.(tmp|temp|part|partial|filepart|crdownload|download|opdownload|aria2|dtapart|fdmdownload|!ut|!qb|!bt|!sync|bc!|sw[nopx]|kate-swp)$/i;
-/** What editors and office programs put beside what they work on. */
+/** The names of files that editors and office programs put beside their documents. */
 const BESIDE_WORK = /~$|^~\$|^#.*#$/;
-/** What systems and file managers leave in folders. */
+/** The names of files that systems and file managers leave in folders. */
 const OF_SYSTEMS = new Set([
   "thumbs.db",
   "ehthumbs.db",
@@ -60,7 +60,10 @@ const OF_SYSTEMS = new Set([
   "temporary items",
 ]);
 
-/** Twice what a program can open at once; without a bound, nested folders could use up memory. */
+/**
+ * Twice the longest path that can be opened at once; without a bound, nested folders
+ * could use up memory.
+ */
 const MAX_PATH = 8192;
 
 /** Tells which files of watched folders are no captures, and why. */
@@ -80,8 +83,8 @@ export class CaptureFilter {
   }
 
   /**
-   * Why a file is no capture, or a folder is not entered; `undefined` if it is or it
-   * is entered.
+   * The reason why a file is no capture, or a folder is not entered; `undefined` if
+   * there is none.
    *
    * @param name Its path in the watched folder, with slashes.
    */
@@ -97,7 +100,7 @@ export class CaptureFilter {
         this.#omission(capture);
   }
 
-  /** Why a file of this size is no capture. */
+  /** The reason why a file of this size is no capture. */
   sizeObjection(sizeBytes: number): string | undefined {
     if (sizeBytes < this.#minSizeBytes) {
       return `smaller than ${this.#minSizeBytes} bytes`;
@@ -108,7 +111,7 @@ export class CaptureFilter {
     return undefined;
   }
 
-  /** Which files and folders are the agent's own just now: some are replaced now and then. */
+  /** The agent's own files and folders as they are now: some are replaced now and then. */
   ownIds(): Set<string | undefined> {
     return new Set(this.#ownPaths.map(fileIdAt));
   }

@@ -1,7 +1,7 @@
 import { descriptorOf, type Folder } from "../host/folder.ts";
 import { libc } from "../host/libc.ts";
 
-/** What a file system reports of its files. */
+/** The abilities of a file system to report on its files. */
 export interface FileSystem {
   /** Whether events report every change, also one made by another host or mount. */
   tellsEvents: boolean;
@@ -36,7 +36,7 @@ const KINDS: Readonly<Record<number, FileSystem>> = {
   0x73757245: REMOTE, // Coda
 };
 
-/** Returns what the file system of a folder reports. */
+/** Returns the abilities of the file system of a folder. */
 export function fileSystemOf(folder: Folder): FileSystem {
   const fd = descriptorOf(folder);
   if (fd === undefined) return LOCAL;

@@ -37,7 +37,7 @@ export class FinishedFiles {
     const isSame = other?.metadataJson === metadataJson && other.path !== path;
     if (isSame) {
       const reason = `another name of "${other.path}"`;
-      return this.#taker.onLeft?.(path, { verb: "pass", reason });
+      return this.#taker.onLeft?.(path, { kind: "pass", reason });
     }
     this.#byFile.set(fileId, file);
     this.#files.set(path, file);
@@ -46,8 +46,8 @@ export class FinishedFiles {
   }
 
   /**
-   * Hands over what was collected. A file that cannot be taken does not hold up
-   * the others; it is forgotten and has to be found again.
+   * Hands over the collected files. A file that cannot be taken does not hold up the
+   * others; it is forgotten and has to be found again.
    *
    * @throws {Error} if none of several files can be taken.
    */
@@ -70,7 +70,7 @@ export class FinishedFiles {
   /**
    * Returns whether all files were what they had been, since this was asked last.
    *
-   * @throws {Error} what went wrong since then.
+   * @throws {Error} the first error since then.
    */
   takeResult(): boolean {
     const [failure, areAllTaken] = [this.#failure, this.#areAllTaken];

@@ -22,7 +22,7 @@ export interface Candidate {
   path: string;
   identity: FileIdentity;
   place: Place;
-  /** An open folder, and what the file is called in it. */
+  /** An open folder, and the name of the file in it. */
   folder: Folder;
   name: string;
   fileSystem: FileSystem;
@@ -48,7 +48,7 @@ const ALONE_MS = 60_000;
 const SETTLE_MS = 2_000;
 /** The default where writers cannot be detected. */
 const BLIND_SETTLE_MS = 10_000;
-/** How far the clock of another host, which its files get their times from, may be off. */
+/** The most that the clock of another host, which its files get their times from, may be off. */
 const CLOCKS_APART_MS = 60_000;
 /** How long to wait after a file could not be read, in milliseconds. */
 export const UNREADABLE_MS = 30_000;
@@ -177,13 +177,13 @@ export class Finishing {
     const files = sidecar ? [identity, sidecar] : [identity];
     const { waitMs, trustMs } = this.#patience(candidate);
     const atLeastMs = isAlone ? aloneMs : 0;
-    // A sidecar may follow what is renamed into place, where files have any.
+    // A sidecar may follow a file that is renamed into place, where files have any.
     const isDone = isRenamed && !isAlone && !sidecar &&
       place.root.usesSidecars === false;
     return stability.isStable(place, files, {
       unproven: isDone ? [] : files,
       waitMs: Math.max(waitMs, atLeastMs),
-      // An event tells of something new, whatever the clock says of its times.
+      // An event tells of something new, even if the clock says otherwise.
       trustMs: isNamed ? Infinity : Math.max(trustMs, atLeastMs),
     });
   }
@@ -227,7 +227,7 @@ function isInUse(
   const isWritten = fileSystem.tellsWriters
     ? file.isOpenForWriting()
     : undefined;
-  // Where writers cannot be detected, a rename does not show that it is finished.
+  // If writers cannot be detected, a rename does not show that it is finished.
   return isWritten ?? isRenamed;
 }
 

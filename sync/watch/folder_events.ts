@@ -27,7 +27,7 @@ export interface FolderEvents {
    */
   watch(place: Place, folder: Folder): number | undefined;
   unwatch(watch: number): void;
-  /** Tells what happens until the signal aborts. */
+  /** Reports events until the signal aborts. */
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -44,12 +44,12 @@ export function listenToFolders(
       return undefined;
     }
   }
-  // On Linux it would open what an event names, and wait for ever at a pipe.
+  // On Linux it would open the file that an event names, and wait for ever at a pipe.
   if (Deno.build.os === "linux") return undefined;
   return new PortableEvents(listener, log);
 }
 
-/** Says once why nothing is told of some folders, and what to do. */
+/** Logs once why there are no events for some folders, with a remedy. */
 export function sayUnheard(
   log: OnceLog,
   error: Error & { code?: string },
@@ -73,9 +73,9 @@ export function sayOddName(log: OnceLog, place: Place): void {
 }
 
 /**
- * Listens by what Deno has on every system, to all that is below a watched folder.
- * Where one event comes from, others may have been lost: it only says that the
- * folders have to be looked through.
+ * Listens with Deno's watcher, which every system has, to all below a watched folder.
+ * With any event others may have been lost: it only says that the folders have to be
+ * looked through.
  */
 export class PortableEvents implements FolderEvents {
   readonly #listener: FolderListener;

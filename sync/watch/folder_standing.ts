@@ -1,17 +1,17 @@
 import { type WatchedRoot } from "./watched_root.ts";
 import { pathOf, type Place } from "./place.ts";
 
-/** What cannot be read, and why; the first of several in one folder. */
+/** An unreadable file or folder, with the reason; the first of several in one folder. */
 export interface Unreadable {
   place: Place;
   reason: string;
   count: number;
 }
 
-/** How one watched folder stands. */
+/** The state of one watched folder. */
 export interface FolderStanding {
   path: string;
-  /** How its files are noticed; `missing` and `refused` folders are waited for. */
+  /** The way its files are noticed; `missing` and `refused` folders are waited for. */
   watchedBy: "events" | "polling" | "missing" | "refused";
   reason: string | null;
   /** How many of its files and folders cannot be read now; they are tried again. */
@@ -22,13 +22,16 @@ export interface FolderStanding {
   firstRemaining: { path: string; reason: string } | null;
 }
 
-/** What the watcher knows of a folder. */
+/** The part of the state that the watcher knows. */
 export type WatchStanding = Omit<
   FolderStanding,
   "remaining" | "firstRemaining"
 >;
 
-/** How a watched folder stands, given whether it is polled, and what cannot be read in any. */
+/**
+ * The state of a watched folder, given whether it is polled, and the unreadable files
+ * of all folders.
+ */
 export function standingOf(
   root: WatchedRoot,
   { isPolled, unreadable }: { isPolled: boolean; unreadable: Unreadable[] },

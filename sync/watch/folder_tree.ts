@@ -9,7 +9,7 @@ import { type WatchedRoot } from "./watched_root.ts";
 import type { FolderWatcherOptions, Left } from "./watcher_options.ts";
 import { pathOf, type Place, within } from "./place.ts";
 
-/** How {@linkcode FolderTree.walk} goes. */
+/** Options for {@linkcode FolderTree.walk}. */
 export interface WalkOptions {
   /** Whether folders are listed whose names have not changed since. @default {false} */
   unchanged?: boolean;
@@ -29,7 +29,7 @@ interface KnownFolder {
   place: Place;
   /** When its names had last changed when they were listed. */
   listedMs?: number | undefined;
-  /** What the folders in it are called. */
+  /** The names of the folders in it. */
   folders: string[];
   watch: number | undefined;
 }
@@ -42,11 +42,11 @@ const SORTED = 10_000;
 const MAX_FOLDERS = 200_000;
 
 /**
- * The folders below the watched ones, at any depth: looks through them for files,
- * and listens to each before it lists it, so that nothing comes in between. Links
- * are not followed. What cannot be looked through is said once, and holds up
- * nothing else. A folder is read in pieces, however many names it has, and after
- * each folder others get their turn, however many there are.
+ * The folders below the watched ones, at any depth: looks through them for files, and
+ * listens to each before it lists it, so that nothing comes in between. Links are not
+ * followed. A folder that cannot be looked through is reported once, and holds up
+ * nothing else. A folder is read in pieces, however many names it has, and after each
+ * folder others get their turn, however many there are.
  */
 export class FolderTree {
   readonly #options: FolderTreeOptions;
@@ -56,7 +56,7 @@ export class FolderTree {
   /** By the path of the folder. */
   readonly #unreadable = new Map<string, Unreadable>();
 
-  /** What tells of the folders; without it all of them have to be polled. */
+  /** The source of events; without it all folders have to be polled. */
   events: FolderEvents | undefined;
 
   constructor(options: FolderTreeOptions) {
@@ -75,15 +75,15 @@ export class FolderTree {
     );
   }
 
-  /** What could not be looked through when that was tried last, and files whose names cannot be used. */
+  /**
+   * The folders that could not be looked through the last time, and files whose names
+   * cannot be used.
+   */
   unreadable(): Iterable<Unreadable> {
     return this.#unreadable.values();
   }
 
-  /**
-   * The folders that have to be looked through to find out what happens in them,
-   * each by itself (`flat`) or with those below it.
-   */
+  /** The folders that have to be polled, each by itself (`flat`) or with those below it. */
   polled(): { place: Place; flat: boolean }[] {
     return [...this.#polled.values()]
       .filter(({ root, name }) => name === "" || !this.#polled.has(root.path))
@@ -103,7 +103,7 @@ export class FolderTree {
       const { mtimeMs } = folder.look(".")!;
       if (options.unchanged || known.listedMs !== mtimeMs) {
         const isWhole = yield* this.#list(known, folder);
-        // What changed within the clock's grain may change again unnoticed.
+        // A folder changed within the clock's grain may change again unnoticed.
         const isSure = isWhole && Date.now() - mtimeMs > GRAIN_MS;
         known.listedMs = isSure ? mtimeMs : undefined;
       } else yield { place, folder, names: [] };
@@ -166,7 +166,7 @@ export class FolderTree {
       `folders of ${place.root.path}`,
       `Cannot look through all folders in "${place.root.path}": there are more than ${maxFolders}, "${path}" is one of the others; remove some`,
     );
-    this.#leave(place, { verb: "pass", reason: "there are too many folders" });
+    this.#leave(place, { kind: "pass", reason: "there are too many folders" });
     return true;
   }
 
@@ -189,7 +189,7 @@ export class FolderTree {
     const first = this.#unreadable.get(path) ?? { place, reason, count: 0 };
     this.#unreadable.set(path, { ...first, count: first.count + 1 });
     sayOddName(this.#options.log, place);
-    this.#leave(place, { verb: "pass", reason });
+    this.#leave(place, { kind: "pass", reason });
   }
 
   /** Finds the files in a folder, and takes note of the folders in it. */
@@ -204,7 +204,7 @@ export class FolderTree {
           const inside = within(place, name);
           const objection = this.#options.filter.objection(inside.name, kind);
           if (objection !== undefined) {
-            this.#leave(inside, { verb: "pass", reason: objection });
+            this.#leave(inside, { kind: "pass", reason: objection });
           } else if (!isUtf8) this.#meetOddName(place, inside);
           else (kind === "folder" ? folders : names).push(name);
         }
@@ -230,7 +230,7 @@ export class FolderTree {
       path,
       `Cannot look through ${what}"${path}": ${reason}`,
     );
-    this.#leave(place, { verb: "later", reason });
+    this.#leave(place, { kind: "later", reason });
   }
 
   #leave(place: Place, why: Left): void {

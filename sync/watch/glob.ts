@@ -2,7 +2,7 @@ import { basename, SEPARATOR } from "@std/path";
 
 const MAX_LENGTH = 1_000;
 const MAX_ALTERNATIVES = 100;
-/** What other programs read as a group of patterns. */
+/** The start of a group of patterns in other programs. */
 const GROUP = /[!@+]\(/;
 /** Braces with no others in them. */
 const BRACES = /(?<![\\[])\{([^{}]*,[^{}]*)\}/;
@@ -43,7 +43,7 @@ export class Glob {
   }
 }
 
-/** Returns what a glob is without its braces. */
+/** Returns the globs without braces that a glob stands for. */
 function alternatives(glob: string): string[] {
   let globs = [glob];
   while (globs.some((text) => BRACES.test(text))) {
@@ -63,7 +63,7 @@ function alternatives(glob: string): string[] {
 
 function toRegExp(glob: string): RegExp {
   let groups = 0;
-  // What it has matched first is not tried in another way.
+  // Its first match is not tried in another way.
   const once = (source: string) => {
     const name = `g${groups++}`;
     return `(?=(?<${name}>${source}))\\k<${name}>`;

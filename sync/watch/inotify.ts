@@ -1,6 +1,6 @@
 /**
- * Linux's inotify: it tells what happens to the names in the folders that are
- * watched, not below them. Names are bytes, and nothing is opened or followed.
+ * Linux's inotify: it reports changes of the names in the folders that are watched,
+ * not below them. Names are bytes, and nothing is opened or followed.
  *
  * @module
  */

@@ -14,7 +14,7 @@ import { fileAt, placeIn } from "./place.ts";
 export interface LateSidecarsOptions {
   /** The folders that are watched today. */
   roots: readonly WatchedRoot[];
-  /** What becomes of the capture itself. */
+  /** The treatment of the capture itself. */
   afterUpload: AfterUpload;
   /** Is told the id of each capture of whose sidecar it was said. */
   onSaid: (id: string) => void;
@@ -35,7 +35,7 @@ const MAX_SAID = 1_000;
 /** Says which sidecars came too late to be sent with their captures, once of each capture and each sidecar. */
 export class LateSidecars {
   readonly #options: LateSidecarsOptions;
-  /** What was said last, by the path of the capture. */
+  /** The pair that was reported last, by the path of the capture. */
   readonly #said = new Map<
     string,
     { file: FileIdentity; sidecar: FileIdentity }

@@ -20,18 +20,18 @@ export interface Departing {
   sidecar: FileIdentity | undefined;
 }
 
-/** What copies under way are called: nobody can foretell it. */
+/** The names of copies under way: nobody can foretell them. */
 const TEMPORARY = /^\.jarvis-[0-9a-f-]{36}\.part$/;
 /** The longest name, in bytes, that leaves room for that of a sidecar. */
 const MAX_NAME_BYTES = 250;
-/** What is longer is no extension. */
+/** A longer ending is no extension. */
 const MAX_EXTENSION_BYTES = 50;
 
 /** The folder into which delivered files are moved, from other file systems too. */
 export class MoveTarget {
   readonly #dir: string;
   #isClean = false;
-  /** Whose the folder was when it was first used. */
+  /** The owner of the folder when it was first used. */
   #uid: number | null = null;
 
   constructor(dir: string) {

@@ -10,7 +10,7 @@ export interface Place {
   name: string;
 }
 
-/** Where something in a folder is. */
+/** The place of a name in a folder. */
 export function within({ root, name }: Place, below: string): Place {
   return { root, name: name === "" ? below : `${name}/${below}` };
 }
@@ -20,7 +20,7 @@ export function pathOf({ root, name }: Place): string {
   return join(root.path, name);
 }
 
-/** Where a path lies in the first of these folders that has it; `undefined` if none has. */
+/** The place of a path in the first of these folders that has it; `undefined` if none has. */
 export function placeIn(
   roots: readonly WatchedRoot[],
   path: string,
@@ -43,7 +43,7 @@ export function isAt(
     fileAt(folder, place!.name)?.fileId === fileId;
 }
 
-/** What has this name in a folder; `undefined` if nothing has, or it cannot be reached. */
+/** The entry with this name in a folder; `undefined` if there is none, or it cannot be reached. */
 export function lookAt(
   folder: Folder,
   name: string,

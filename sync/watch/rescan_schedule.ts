@@ -29,7 +29,7 @@ export class RescanSchedule {
     return this.#at;
   }
 
-  /** Which rescan is due now. */
+  /** The rescan that is due now. */
   due(): keyof typeof REST | undefined {
     const now = performance.now();
     if (now < this.#at) return undefined;
@@ -37,7 +37,7 @@ export class RescanSchedule {
     return now < this.#fullAt ? "quick" : "full";
   }
 
-  /** A rescan has ended that took so long. What was asked for meanwhile holds. */
+  /** A rescan has ended that took so long. One asked for meanwhile stays due. */
   ended(kind: keyof typeof REST, tookMs: number): void {
     const now = performance.now();
     this.#tookMs = tookMs;

@@ -21,7 +21,7 @@ export function sidecarOf(name: string): string {
   return `${name}.json`;
 }
 
-/** Which capture a file would be the sidecar of; `undefined` if its name does not say so. */
+/** The name of the capture that a file may be the sidecar of; `undefined` if it has no such name. */
 export function captureOf(name: string): string | undefined {
   return /[^/]\.json$/.test(name) ? name.slice(0, -".json".length) : undefined;
 }
@@ -60,8 +60,8 @@ export function readSidecar(
 }
 
 /**
- * A delivered file's sidecar as it is now, and whether it is what was delivered as
- * metadata: `undefined` if it cannot be used. Without the hash of those, or while
+ * A delivered file's sidecar as it is now, and whether it is the metadata that was
+ * delivered: `undefined` if it cannot be used. Without the hash of those, or while
  * somebody writes to it, it is as if there were none.
  */
 export function sidecarNow(

@@ -1,9 +1,9 @@
 import { type FileIdentity, isSameFile } from "../host/opened_file.ts";
 
 /** A version of a capture that was taken over. */
-interface Taken {
+interface TakenVersion {
   file: FileIdentity;
-  /** What was its metadata. */
+  /** The file of its metadata. */
   sidecar: FileIdentity | undefined;
   /** Until when a sidecar that comes is still its own, by a clock that never jumps. */
   until: number;
@@ -15,7 +15,7 @@ const MAX_NAMES = 1_000;
 /** Knows to which version of its capture a sidecar belongs, as far as that can be told. */
 export class SidecarOwners {
   /** The last versions, by path. */
-  readonly #taken = new Map<string, Taken>();
+  readonly #taken = new Map<string, TakenVersion>();
   /** Sidecars that came too late, by the path of their capture, with its version. */
   readonly #late = new Map<
     string,

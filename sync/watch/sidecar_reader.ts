@@ -6,7 +6,7 @@ import { lookAt } from "./place.ts";
 import { readSidecar, SidecarError, sidecarOf } from "./sidecar.ts";
 import type { SidecarOwners } from "./sidecar_owners.ts";
 
-/** What a sidecar may not be, which is not opened: a pipe might block. */
+/** Kinds that no sidecar may be, which are not opened: a pipe might block. */
 const WRONG: Partial<Record<FolderEntry["kind"], string>> = {
   link: "it is a link, expected a file",
   folder: "it is a folder, expected a file",
@@ -23,7 +23,7 @@ export class SidecarReader {
     this.#log = log;
   }
 
-  /** A file's sidecar, unless it belongs to an earlier version; or what is wrong with it. */
+  /** A file's sidecar, unless it belongs to an earlier version; or the error in it. */
   find(
     { folder, name, path, identity }: Candidate,
   ): { sidecar?: FileIdentity; wrong?: string } {

@@ -2,7 +2,7 @@ import type { FileIdentity, OpenedFile } from "../host/opened_file.ts";
 import type { Unreadable } from "./folder_standing.ts";
 import { pathOf, type Place } from "./place.ts";
 
-/** How a capture counts as finished. */
+/** The conditions for a capture to count as finished. */
 export interface StabilityOptions {
   /** How long it must stay as it is, in milliseconds. */
   waitMs: number;
@@ -31,7 +31,7 @@ interface Waiting {
   /** When it is to be looked at again, by the same clock. */
   dueAt: number;
   held?: Held;
-  /** Why it could not be read. */
+  /** The reason why it could not be read. */
   unreadable?: string | undefined;
 }
 
@@ -84,10 +84,10 @@ export class Stability {
   }
 
   /**
-   * Whether a capture has been as it is for long enough. It is waited for until
-   * it is forgotten, unless there is no room.
+   * Whether a capture has been unchanged for long enough. It is waited for until it
+   * is forgotten, unless there is no room.
    *
-   * @param files What it consists of, as it is now.
+   * @param files Its files, as they are now.
    */
   isStable(
     place: Place,

@@ -8,8 +8,8 @@ import { type Place, placeIn } from "./place.ts";
 import { openByPath, type OpenOriginal } from "../spool/private_copy.ts";
 
 /**
- * Returns what opens the files of captures. One that lies in a watched folder is
- * opened from there, with no link on the way: what such a link leads to may have been
+ * Returns a function that opens the files of captures. One that lies in a watched
+ * folder is opened from there, with no link on the way: its target may have been
  * moved out of the folder, or never have been in it.
  *
  * @param openElsewhere Opens one that lies elsewhere; by default, by its path.
@@ -53,7 +53,7 @@ function isUnmounted(folder: Folder, { fileId }: FileIdentity): boolean {
   return true;
 }
 
-/** Which link it is, and whose it and the folder that it lies in are. */
+/** The identity of a link, its owner, and the owner of its folder. */
 interface Link {
   id: string;
   uid: number | null;
@@ -75,7 +75,7 @@ export class WatchedRoot {
   readonly path: string;
   /** The folder itself. */
   readonly place: Place = { root: this, name: "" };
-  /** Why it is waited for; `undefined` while it is not. */
+  /** The reason why it is waited for; `undefined` while it is not. */
   trouble: { kind: "missing" | "refused"; reason: string } | undefined;
   /** Whether it had to be waited for at any time, until the watcher notes it. */
   wasAway = false;
@@ -130,7 +130,7 @@ export class WatchedRoot {
     return folder.openFile(name);
   }
 
-  /** What a path is called in it; `undefined` if it lies elsewhere. */
+  /** The name of a path in it; `undefined` if it lies elsewhere. */
   nameOf(path: string): string | undefined {
     const before = join(this.path, "_").slice(0, -1);
     return path.startsWith(before) ? path.slice(before.length) : undefined;

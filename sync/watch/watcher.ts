@@ -12,9 +12,9 @@ import { WatchedRoot } from "./watched_root.ts";
 import type { FolderWatcherOptions } from "./watcher_options.ts";
 import { type Place, placeIn } from "./place.ts";
 
-/** Every so many rescans all is looked at, even what seems unchanged. */
+/** Every so many rescans all is looked at, even folders that seem unchanged. */
 const FULL_RESCAN = 12;
-/** How often the watched folders themselves are looked at: no event says for sure that one went. */
+/** The time between looks at the watched folders themselves: no event says for sure that one went. */
 const CHECK_MS = 2_000;
 /** How long to wait after a failure to hand over, in milliseconds; twice as long after each further one. */
 const RETRY_MS = { first: 5_000, most: 60_000 };
@@ -30,8 +30,9 @@ const MISSED_MS = 1_000;
  * `NAME.json` beside `NAME` is its metadata, and has to be finished as well. Hidden names,
  * those of unfinished files and of systems, links, pipes and devices are passed over.
  *
- * Events are hints: what they miss is found when the folders are looked through. Memory
- * grows with the number of folders and of unfinished files, not with that of files.
+ * Events are hints: files that they miss are found when the folders are looked
+ * through. Memory grows with the number of folders and of unfinished files, not with
+ * that of files.
  */
 export class FolderWatcher {
   readonly roots: readonly WatchedRoot[];
@@ -45,7 +46,7 @@ export class FolderWatcher {
   readonly #wakeup = new Wakeup();
   readonly #rescans: RescanSchedule;
   readonly #polls: RescanSchedule;
-  /** Which folder each watched one was when it was checked last. */
+  /** The identity of each watched folder when it was checked last. */
   readonly #identities = new Map<WatchedRoot, string | undefined>();
   #checkAt = 0;
   #failures = 0;
@@ -68,7 +69,7 @@ export class FolderWatcher {
   /**
    * Looks through all folders once, and hands over the finished files.
    *
-   * @throws whatever prevents that for some files, after the others.
+   * @throws the error that prevents that for some files, after the others.
    */
   async scan(): Promise<void> {
     this.#walkRoots({ unchanged: true });
@@ -115,7 +116,7 @@ export class FolderWatcher {
     this.#wakeup.wake();
   }
 
-  /** How each watched folder stands. */
+  /** The state of each watched folder. */
   standing(): WatchStanding[] {
     const [tree, stability] = [this.#tree, this.#stability];
     const unreadable = [...tree.unreadable(), ...stability.unreadable()];
@@ -137,7 +138,7 @@ export class FolderWatcher {
     for (const { place } of this.roots) this.#agenda.walk(place, options);
   }
 
-  /** Decides which folders are to be looked through now; returns what to call when it is done. */
+  /** Decides which folders are to be looked through now; returns a function to call when it is done. */
   #begin(): ((tookMs: number) => void) | undefined {
     const rescan = this.#rescans.due();
     if (rescan) {
@@ -161,7 +162,7 @@ export class FolderWatcher {
       using folder = root.open();
       const { folderId, birthtimeMs } = folder?.identity ?? {};
       const identity = folder && `${folderId} ${birthtimeMs}`;
-      // What was to be looked at while it was away was passed over.
+      // Files that were to be looked at while it was away were passed over.
       if (this.#identities.get(root) === identity && !wasAway) continue;
       if (folder && this.#identities.has(root)) this.#options.onBack?.();
       this.#identities.set(root, identity);

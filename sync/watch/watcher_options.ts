@@ -5,13 +5,13 @@ import type { WatchedFile } from "../spool/copies.ts";
 import type { FilterOptions } from "./capture_filter.ts";
 import type { TakenFile } from "./late_sidecars.ts";
 
-/** Why a file is not taken over: not yet (`later`), or not as it is (`pass`). */
+/** The reason why a file is not taken over: not yet (`later`), or not as it is (`pass`). */
 export interface Left {
-  verb: "later" | "pass";
+  kind: "later" | "pass";
   reason: string;
 }
 
-/** Who knows files, and takes finished ones over. */
+/** Knows files, and takes finished ones over. */
 export interface Taker {
   /** Tells of each whether it was taken over before, or could have been. */
   known: (files: SeenFile[]) => (WatchedState | "in doubt" | undefined)[];
@@ -45,14 +45,15 @@ export interface FolderWatcherOptions extends Taker, FilterOptions {
    */
   settleMs?: number | undefined;
   /**
-   * How often folders are looked through for what events missed, in milliseconds.
+   * The time between two looks through the folders for files that events missed, in
+   * milliseconds.
    *
    * @default {300000}
    */
   rescanMs?: number;
   /**
-   * How often folders are looked through of which nobody tells what happens in
-   * them, in milliseconds; less often where that costs much.
+   * The time between two looks through folders for which there are no events, in
+   * milliseconds; less often where that costs much.
    *
    * @default {3000}
    */
