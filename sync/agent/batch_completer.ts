@@ -2,6 +2,7 @@ import { delay } from "@std/async/delay";
 import { counted } from "../host/counted.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
+import { messageOf } from "../host/message_of.ts";
 import type { Completion, UploadQueue } from "../queue/queue.ts";
 import { canPass, type Patience } from "./patience.ts";
 
@@ -97,7 +98,7 @@ export class BatchCompleter {
       } catch (error) {
         this.#log(
           "warn",
-          `Cannot tidy up after a delivery: ${reasonOf(error)}`,
+          `Cannot tidy up after a delivery: ${messageOf(error)}`,
         );
       }
     }
@@ -110,13 +111,9 @@ export class BatchCompleter {
     const cause = this.#failure;
     return new Error(
       `Cannot record what became of ${lost}, to be sent again with the same keys: ${
-        reasonOf(cause)
+        messageOf(cause)
       }`,
       { cause },
     );
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

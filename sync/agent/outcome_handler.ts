@@ -1,4 +1,5 @@
 import { metadataHash } from "../capture/metadata_hash.ts";
+import { messageOf } from "../host/message_of.ts";
 import type { Completion, QueuedCapture } from "../queue/queue.ts";
 import type { UploadResult } from "../upload/uploader.ts";
 import type { AgentParts } from "./agent_options.ts";
@@ -119,12 +120,10 @@ export class OutcomeHandler {
     signal: AbortSignal,
   ): Promise<void> {
     this.#log.unforeseen(capture, cause);
-    const error = cause instanceof Error ? cause.message : String(cause);
+    const error = messageOf(cause);
     const endedMs = performance.now();
-    await this.suspects.add(
-      { capture, error, reason: error, endedMs },
-      signal,
-    );
+    const attempt = { capture, error, reason: error, endedMs };
+    await this.suspects.add(attempt, signal);
   }
 
   /** The attempt was broken off, and counts for nothing. */

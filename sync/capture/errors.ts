@@ -1,3 +1,4 @@
+import { messageOf } from "../host/message_of.ts";
 import { NotRegularFileError } from "../host/opened_file.ts";
 
 /** The capture's file will not do, however often it is tried: it is gone, no regular file, or another one. */
@@ -33,22 +34,22 @@ export function readError(path: string, cause: unknown): Error {
   if (lasting) return new CaptureFileError(message + lasting, { cause });
   const reason = cause instanceof Deno.errors.PermissionDenied
     ? "permission denied"
-    : reasonOf(cause);
+    : withoutPath(cause);
   return new CaptureReadError(message + reason, { cause });
 }
 
 /** An error's message without the operation and the path. */
-function reasonOf(error: unknown): string {
-  const { message } = error instanceof Error ? error : { message: `${error}` };
+function withoutPath(error: unknown): string {
+  const message = messageOf(error);
   const end = message.startsWith("Cannot ") ? message.lastIndexOf('": ') : -1;
   return end < 0 ? message : message.slice(end + 3);
 }
 
 function lastingReason(error: unknown): string | null {
   if (error instanceof Deno.errors.NotFound) return "the file is gone";
-  if (error instanceof NotRegularFileError) return reasonOf(error);
+  if (error instanceof NotRegularFileError) return withoutPath(error);
   // A name with a NUL character in it.
   if (error instanceof TypeError) return error.message;
   const code = error instanceof Error && "code" in error ? error.code : null;
-  return BAD_PATHS.includes(code) ? reasonOf(error) : null;
+  return BAD_PATHS.includes(code) ? withoutPath(error) : null;
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "../host/message_of.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
 import { exitCodeOf, remedies } from "./exit_code.ts";
 
@@ -18,7 +19,7 @@ export async function eachFile(
     try {
       codes.add(await act(filepath));
     } catch (error) {
-      err(`jarvis-agent: ${reasonOf(error, filepath)}`);
+      err(`jarvis-agent: ${explain(error, filepath)}`);
       remedies(error).forEach((remedy) => toDo.add(remedy));
       codes.add(exitCodeOf(error));
     }
@@ -42,9 +43,8 @@ export function afterDoing(done: string, act: () => void): void {
   }
 }
 
-function reasonOf(error: unknown, filepath: string): string {
-  if (!(error instanceof Error)) return String(error);
-  const reason = error.message;
+function explain(error: unknown, filepath: string): string {
+  const reason = messageOf(error);
   // A name that is not UTF-8 arrives with replacement characters.
   return filepath.includes("\ufffd")
     ? `${reason}; a name that is not valid UTF-8 cannot be used, rename the file`

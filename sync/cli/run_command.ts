@@ -1,6 +1,7 @@
 import { AgentRunningError } from "../agent/agent_lock.ts";
 import { inOwnWords } from "../host/deno_words.ts";
 import { createLog, type LogLevel, oneLine } from "../host/log.ts";
+import { messageOf } from "../host/message_of.ts";
 import { isJournal } from "../host/systemd_journal.ts";
 import { readAllSettings, warnOfUnknown } from "./all_settings.ts";
 import { type Given, UsageError } from "./arguments.ts";
@@ -41,7 +42,7 @@ async function tellManager(error: unknown, socket?: string): Promise<void> {
   if (!socket) return;
   const { Notifier } = await import("../host/notify.ts");
   await using notifier = new Notifier({ socket });
-  notifier.status(messageOf(error));
+  notifier.status(inOwnWords(messageOf(error)));
 }
 
 async function dispatch(
@@ -146,7 +147,7 @@ function explain(
   error: unknown,
   err: (line: string) => void,
 ): number {
-  err(`jarvis-agent: ${messageOf(error)}`);
+  err(`jarvis-agent: ${inOwnWords(messageOf(error))}`);
   if (error instanceof UsageError) {
     const topic = Object.hasOwn(COMMANDS, name) ? `${name} --help` : "--help";
     err(`Try "jarvis-agent ${topic}".`);
@@ -156,10 +157,6 @@ function explain(
     remedies(error).forEach(err);
   }
   return exitCodeOf(error);
-}
-
-function messageOf(error: unknown): string {
-  return inOwnWords(error instanceof Error ? error.message : String(error));
 }
 
 const PREFIX = /^jarvis-agent: /;

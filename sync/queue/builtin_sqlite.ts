@@ -1,6 +1,7 @@
 /** The SQLite that is built into Deno, `node:sqlite`. */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { messageOf } from "../host/message_of.ts";
 import type {
   Driver,
   OpenDatabaseOptions,
@@ -67,8 +68,8 @@ function prepared(database: DatabaseSync, sql: string): StatementSync {
     return database.prepare(sql);
   } catch (error) {
     // Older Denos say no more than that; EXPLAIN throws the reason.
-    const says = error instanceof Error ? error.message : "";
-    if (says === "failed to prepare statement") database.exec(`EXPLAIN ${sql}`);
+    const isBare = messageOf(error) === "failed to prepare statement";
+    if (isBare) database.exec(`EXPLAIN ${sql}`);
     throw error;
   }
 }

@@ -11,6 +11,7 @@
 import type { Database } from "@db/sqlite";
 import { join } from "@std/path";
 import { writeAll } from "../host/files.ts";
+import { messageOf } from "../host/message_of.ts";
 import { makePrivateTempDir, openNew } from "../host/private_files.ts";
 import type { Driver, Opener, Row, SqlValue } from "./sqlite.ts";
 
@@ -91,7 +92,7 @@ async function load(): Promise<{ Native?: typeof Database; detail: string }> {
     const detail = path === embedded.path ? "the embedded library" : path;
     return { Native: Database, detail };
   } catch (error) {
-    return { detail: error instanceof Error ? error.message : String(error) };
+    return { detail: messageOf(error) };
   } finally {
     // Children of this process should look for themselves.
     if (before === undefined) Deno.env.delete("DENO_SQLITE_PATH");

@@ -5,6 +5,7 @@ import {
   type Metadata,
   withHostMetadata,
 } from "../capture/metadata.ts";
+import { messageOf } from "../host/message_of.ts";
 import type { FileIdentity } from "../host/opened_file.ts";
 import type { KnownCapture, OpenCapture } from "./capture_file.ts";
 import { type Outcome, outcomeOfError, type UploadResult } from "./outcome.ts";
@@ -107,9 +108,8 @@ export class Attempts {
     try {
       this.#onContent?.(sha256);
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
       throw new CaptureReadError(
-        `Cannot record what is about to be sent: ${reason}`,
+        `Cannot record what is about to be sent: ${messageOf(cause)}`,
         { cause },
       );
     }

@@ -154,7 +154,7 @@ export function outcomeOfError(
   error: unknown,
   { token }: { token?: string | undefined } = {},
 ): Outcome {
-  const text = redact(messageOf(error), { token }) ||
+  const text = redact(describe(error), { token }) ||
     "It failed without a reason";
   const outcome = { ...FAILURE, error: text, reason: text };
   if (isOutOfDescriptors(error)) return { ...outcome, kind: "exhausted" };
@@ -187,12 +187,12 @@ function delivered(
   return { ...FAILURE, kind: "delivered", status, captureId };
 }
 
-function messageOf(error: unknown): string {
+function describe(error: unknown): string {
   // A function that gives the token may throw anything.
   if (typeof error === "string") return error;
   if (!(error instanceof Error)) return Deno.inspect(error);
   if (!(error instanceof TypeError)) return error.message || error.name;
-  return `Cannot reach the server: ${reasonOf(error)}`;
+  return `Cannot reach the server: ${explainFetch(error)}`;
 }
 
 /** Remedies where the reason alone, in a TLS library's words, does not tell a person what to do. */
@@ -220,7 +220,7 @@ const REMEDIES: readonly [reason: RegExp, remedy: string][] = [
 ];
 
 /** Returns the reason why `fetch` failed, with a remedy if one is known. */
-function reasonOf(error: TypeError): string {
+function explainFetch(error: TypeError): string {
   // It is in the cause, or at the end of a long chain in the message.
   const { message } = error.cause instanceof Error ? error.cause : error;
   const reason = message.replace(
