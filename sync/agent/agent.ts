@@ -23,8 +23,8 @@ export type { AgentWatcher, SyncAgentOptions } from "./agent_options.ts";
 const MAX_FRUITLESS = 5;
 
 /**
- * Delivers what is in the queue: claims what is due, uploads several at a time,
- * and completes each capture by what its outcome means.
+ * Delivers the captures in the queue: claims those that are due, uploads several at a
+ * time, and completes each by its outcome.
  *
  * While the server cannot be used the queue stays as it is, and a few captures at
  * a time are tried. While the queue cannot be used (another process holds it
@@ -61,13 +61,12 @@ export class SyncAgent {
   }
 
   /**
-   * Does one full pass and returns what it did: looks through the watched
-   * folders, then sends what is due until nothing is, or the server cannot be
-   * used.
+   * Does one full pass and returns its results: looks through the watched folders,
+   * then sends due captures until there are none, or the server cannot be used.
    *
    * @throws {AgentRunningError} if another process is this queue's agent.
    * @throws {DatabaseError} if the queue cannot be used any more.
-   * @throws the signal's reason, if it aborts: uploads under way are put back.
+   * @throws the signal's reason, if it aborts: captures under way are released.
    */
   async runOnce(
     signal: AbortSignal = new AbortController().signal,
@@ -87,8 +86,8 @@ export class SyncAgent {
   }
 
   /**
-   * Delivers what is there and what comes, until the signal aborts: then begins
-   * nothing new, gives uploads under way their time, and puts the rest back.
+   * Delivers all captures, also those still to come, until the signal aborts: then
+   * begins nothing new, gives uploads under way their time, and releases the rest.
    *
    * @throws {AgentRunningError} if another process is this queue's agent.
    * @throws {DatabaseError} if the queue cannot be used any more.
@@ -158,7 +157,10 @@ export class SyncAgent {
     clearTimeout(graceTimer);
   }
 
-  /** Sends what is due, as a person asked for it. Short waits are waited out, while they bring something. */
+  /**
+   * Sends all due captures, as a person asked for it. Short waits are waited out,
+   * while they bring something.
+   */
   async #pass(stop: AbortSignal, abort: AbortSignal): Promise<PassReport> {
     const { pause, throttle, patience } = this.#parts;
     pause.isAskedFor = true;
@@ -193,7 +195,7 @@ export class SyncAgent {
     else if (pause.isOn) ms = pause.leftMs;
     else if (throttle.mode === "waiting") ms = throttle.waitMs;
     else ms = this.#try(() => queue.nextDueMs()) ?? ms;
-    // What is due cannot be claimed from a queue that cannot be written to.
+    // Due captures cannot be claimed from a queue that cannot be written to.
     return Math.max(Math.min(ms, TURN_MS), patience.waitMs);
   }
 

@@ -10,7 +10,7 @@ import type { Patience } from "./patience.ts";
 import type { PauseSwitch, Schedule } from "./pause_switch.ts";
 import type { Throttle } from "./throttle.ts";
 
-/** What brings captures into the queue while the agent runs; `FolderWatcher` is one. */
+/** A source of captures while the agent runs; `FolderWatcher` is one. */
 export interface AgentWatcher {
   scan(): Promise<void>;
   run(signal: AbortSignal, onReady?: () => void): Promise<void>;
@@ -28,7 +28,7 @@ export interface EndedAttempt {
 export interface SyncAgentOptions {
   queue: UploadQueue;
   uploader: CaptureUploader;
-  /** Where captures lie that are `spooled`; those that are delivered leave it. */
+  /** The copies of `spooled` captures; those that are delivered leave it. */
   spool?: Pick<Spool, "pathOf" | "removeDelivered" | "assertReachable">;
   /**
    * Opens the file of a capture that is not `spooled`.
@@ -67,8 +67,8 @@ export interface SyncAgentOptions {
    */
   concurrency?: number;
   /**
-   * When captures are sent. What is under way when that ends is broken off, and put
-   * back. `runOnce` and a person's `sync` do not ask.
+   * When captures are sent. Those under way when that ends are broken off, and
+   * released. `runOnce` and a person's `sync` do not ask.
    *
    * @default {always}
    */
@@ -104,7 +104,7 @@ export interface SyncAgentOptions {
   onTurn?: () => void;
 }
 
-/** What the parts of an agent share. */
+/** The options and objects that the parts of an agent share. */
 export interface AgentParts extends SyncAgentOptions {
   throttle: Throttle;
   log: Log;

@@ -5,9 +5,9 @@ import type { Log } from "../host/log.ts";
 import type { QueuedCapture } from "../queue/queue.ts";
 import { repeats } from "../upload/redact.ts";
 import type { UploadResult } from "../upload/uploader.ts";
-import type { Attempt } from "./suspects.ts";
+import type { Undelivered } from "./suspects.ts";
 
-/** Tells the log what became of captures, with the same fields for programs that read it. */
+/** Logs the outcomes of attempts, with the same fields for programs that read them. */
 export class AttemptLog {
   readonly #log: Log;
 
@@ -35,7 +35,7 @@ export class AttemptLog {
   }
 
   /** Each capture's first time is told to everybody. */
-  postponed({ capture, reason, result }: Attempt, delayMs: number): void {
+  snoozed({ capture, reason, result }: Undelivered, delayMs: number): void {
     const again = durationText(delayMs);
     this.#log(
       capture.snoozes === 0 ? "warn" : "debug",
@@ -44,7 +44,7 @@ export class AttemptLog {
     );
   }
 
-  charged({ capture, reason, result }: Attempt): void {
+  charged({ capture, reason, result }: Undelivered): void {
     this.#log(
       "warn",
       `${nameOf(capture)} was not taken, will be tried again: ${reason}`,
@@ -52,8 +52,8 @@ export class AttemptLog {
     );
   }
 
-  /** The server's own words may repeat what is private: they stay in the queue. */
-  failed(attempt: Omit<Attempt, "endedMs">): void {
+  /** The server's own words may repeat private data: they stay in the queue. */
+  failed(attempt: Omit<Undelivered, "endedMs">): void {
     const { capture, error, reason, result, isLost } = attempt;
     const kept = isLost ? "for a day" : "until it is retried or removed";
     const more = error === reason

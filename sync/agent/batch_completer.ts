@@ -13,15 +13,16 @@ const WAIT_MS = 100;
 /** How long to wait after a commit failed, in milliseconds. */
 const RETRY_MS = 1000;
 
-/** What became of a capture, and what follows when that is durable. */
+/** The outcome of a capture, and a callback for when it is durable. */
 export interface Completed {
   completion: Completion;
   after?: (() => void | Promise<void>) | undefined;
 }
 
 /**
- * Records outcomes in the queue, many in one commit. What is not recorded when
- * the process dies is sent again with the same key: it costs an upload and no more.
+ * Records outcomes in the queue, many in one commit. A capture whose outcome is not
+ * recorded when the process dies is sent again with the same key: it costs an upload
+ * and no more.
  */
 export class BatchCompleter {
   readonly #queue: UploadQueue;
@@ -29,9 +30,9 @@ export class BatchCompleter {
   readonly #log: Log;
   readonly #waiting: Completed[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Why the last commit failed. */
+  /** The error of the last commit. */
   #failure: unknown;
-  /** What follows the commits so far. */
+  /** The callbacks of the commits so far. */
   #following: Promise<void> = Promise.resolve();
 
   constructor(
@@ -51,7 +52,7 @@ export class BatchCompleter {
   }
 
   /**
-   * Returns when all outcomes are recorded, and what follows them is done.
+   * Returns when all outcomes are recorded, and their callbacks are done.
    *
    * @param signal Ends the waiting for a queue that cannot be used for a while.
    * @param onRetry Is called each time that it is tried again.
@@ -70,7 +71,7 @@ export class BatchCompleter {
     await this.#following;
   }
 
-  /** Records what is waiting; returns whether that succeeded. */
+  /** Records the waiting outcomes; returns whether that succeeded. */
   #commit(): boolean {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -90,7 +91,7 @@ export class BatchCompleter {
     return true;
   }
 
-  /** The outcomes are recorded: what fails now leaves something lying, and no more than that. */
+  /** The outcomes are recorded: a failure now leaves a file behind, and no more than that. */
   async #follow(recorded: Completed[]): Promise<void> {
     for (const { after } of recorded) {
       try {

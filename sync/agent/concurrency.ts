@@ -79,7 +79,7 @@ export class Concurrency {
     this.#limit = 1;
     this.#recovered = 0;
     this.#before = undefined;
-    // What was learnt before says nothing of the server that comes back.
+    // Earlier experience says nothing of the server that comes back.
     this.#patience = PATIENCE;
     this.#wait = 0;
     this.#newWindow(undefined);

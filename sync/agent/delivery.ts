@@ -9,7 +9,7 @@ import type { AgentParts } from "./agent_options.ts";
 import type { OutcomeHandler } from "./outcome_handler.ts";
 import { Prefetch } from "./prefetch.ts";
 
-/** What {@linkcode Delivery} needs. */
+/** Options for {@linkcode Delivery}. */
 type DeliveryParts = AgentParts & {
   outcomes: OutcomeHandler;
   wakeup: Wakeup;
@@ -26,7 +26,7 @@ const LARGE_BYTES = 100 * 1024 * 1024;
 export class Delivery {
   readonly #options: DeliveryParts;
   readonly #prefetch: Prefetch;
-  /** What was begun since the last wait. */
+  /** The uploads begun since the last wait. */
   readonly #recent = new Set<Promise<void>>();
   /** How many large captures are on their way. */
   #large = 0;
@@ -36,7 +36,7 @@ export class Delivery {
     const { queue, spool } = options;
     this.#prefetch = new Prefetch({
       claim: (...how) => {
-        // Copies that cannot be read would only be put off.
+        // Captures whose copies cannot be read would only be snoozed.
         spool?.assertReachable();
         return queue.claim(...how);
       },
@@ -45,11 +45,11 @@ export class Delivery {
   }
 
   /**
-   * Sends what is due, and what is enqueued meanwhile, until nothing is due, the
+   * Sends due captures, also those enqueued meanwhile, until there are none, the
    * throttle waits, or a person has paused deliveries.
    *
    * @param stop Nothing is begun any more when it aborts.
-   * @param abort Uploads under way end when it aborts, and are put back.
+   * @param abort Uploads under way end when it aborts, and are released.
    * @throws {Error} if an outcome could not be recorded until `abort`.
    */
   async drain(stop: AbortSignal, abort: AbortSignal): Promise<void> {
@@ -100,7 +100,8 @@ export class Delivery {
   ): boolean {
     const { throttle, patience, wakeup, pause } = this.#options;
     if (pause.isOn) return false;
-    // An upload from before a wait, which may take hours, does not take the place of what is tried after it.
+    // An upload from before a wait, which may take hours, does not take the place of
+    // a trial after it.
     const isFree = () =>
       running.size < throttle.limit ||
       (throttle.limit > 0 && this.#recent.size === 0);
@@ -162,7 +163,7 @@ export class Delivery {
     }
   }
 
-  /** What fails while copies cannot be reached says nothing of captures or the server. */
+  /** Failures while copies cannot be reached say nothing of captures or the server. */
   #canReachSpool(): boolean {
     const { spool, patience } = this.#options;
     return patience.try(() => {
@@ -176,7 +177,7 @@ export class Delivery {
     return spooled && spool ? spool.pathOf(id) : filepath;
   }
 
-  /** What must be sent, if anything: other bytes would be another capture. */
+  /** The facts that the bytes must meet to be sent: others would be another capture. */
   #knownOf(capture: QueuedCapture): KnownCapture {
     const { openOriginal = openByPath, openWatched } = this.#options;
     const { spooled, watched, size, mtimeMs } = capture;

@@ -33,7 +33,7 @@ export class Heartbeat {
   }
 }
 
-/** A queue's agent runs, and does not do what it is asked. */
+/** A queue's agent runs, and does not answer requests. */
 export class AgentHangsError extends Error {
   override name = "AgentHangsError";
 }

@@ -4,12 +4,12 @@ import type { Completion, QueuedCapture } from "../queue/queue.ts";
 import type { UploadResult } from "../upload/uploader.ts";
 import type { AgentParts } from "./agent_options.ts";
 import { AttemptLog } from "./attempt_log.ts";
-import { postponed, recordOf, SNOOZE_MS, snoozeMs } from "./postponement.ts";
+import { recordOf, SNOOZE_MS, snoozeMs, snoozeOrRelease } from "./snooze.ts";
 import { SHORT_WAIT_MS } from "./server_standing.ts";
-import { type Attempt, Suspects } from "./suspects.ts";
+import { Suspects, type Undelivered } from "./suspects.ts";
 import type { Throttle } from "./throttle.ts";
 
-/** What one pass did. */
+/** The results of one pass. */
 export interface PassReport {
   delivered: number;
   /** Captures that are `failed` now. */
@@ -18,7 +18,7 @@ export interface PassReport {
   postponed: number;
 }
 
-/** Where the file of a capture was missed that may be found elsewhere. */
+/** The path where a capture's file was missed, if it may be found elsewhere. */
 type Missed = Pick<Completion, "missedAt">;
 
 /** The longest that a capture is snoozed for a reason of its own, in milliseconds. */
@@ -26,7 +26,7 @@ const MAX_SNOOZE_MS = 3_600_000;
 /** The same where it may be the server's: once that is mended it should not take long. */
 const MAX_PAUSE_MS = 600_000;
 
-/** Decides what an attempt means: for the capture, for the throttle, for the log. */
+/** Applies the outcome of each attempt: to the capture, the throttle and the log. */
 export class OutcomeHandler {
   readonly suspects: Suspects;
   readonly #options: AgentParts;
@@ -45,8 +45,8 @@ export class OutcomeHandler {
       onOwnFault: (attempt) => this.#blame(attempt),
       onServersFault: (attempt, isReady) => {
         // If it is the capture's after all, the next trials are made with others.
-        if (isReady) this.#snooze(attempt, MAX_PAUSE_MS);
-        else this.#postpone(attempt, 0);
+        if (isReady) this.#snoozeLonger(attempt, MAX_PAUSE_MS);
+        else this.#snoozeFor(attempt, 0);
       },
     });
   }
@@ -56,7 +56,7 @@ export class OutcomeHandler {
     return this.#report.delivered;
   }
 
-  /** Returns what was done since the last call. */
+  /** Returns the results since the last call. */
   takeReport(): PassReport {
     const report = this.#report;
     this.#report = { delivered: 0, failed: 0, postponed: 0 };
@@ -97,7 +97,7 @@ export class OutcomeHandler {
         return this.#wait(attempt, options.startedMs);
       case "in_progress":
       case "unreadable":
-        return this.#setAside(attempt);
+        return this.#snooze(attempt);
       case "exhausted":
         // Neither the capture nor the server can help it.
         this.#throttle.exhausted(options.startedMs);
@@ -113,7 +113,7 @@ export class OutcomeHandler {
     }
   }
 
-  /** Does what an error asks for that nobody foresaw: it says nothing of the capture. */
+  /** Handles an unforeseen error: it says nothing of the capture. */
   async handleError(
     capture: QueuedCapture,
     cause: unknown,
@@ -132,7 +132,7 @@ export class OutcomeHandler {
   }
 
   /** No further attempt would change anything. */
-  discard(attempt: Omit<Attempt, "endedMs">, missed: Missed = {}): void {
+  discard(attempt: Omit<Undelivered, "endedMs">, missed: Missed = {}): void {
     const { capture: { id }, error, result } = attempt;
     const record = { id, error, ...missed, ...recordOf(result) };
     this.#options.completer.add({
@@ -143,13 +143,13 @@ export class OutcomeHandler {
     });
   }
 
-  #blame(attempt: Attempt): void {
+  #blame(attempt: Undelivered): void {
     if (attempt.result?.outcome === "server_error") this.#charge(attempt);
-    else this.#setAside(attempt);
+    else this.#snooze(attempt);
   }
 
   /** The file is gone, or another one: if it was renamed a moment ago, that is found out meanwhile. */
-  #miss(attempt: Attempt): void {
+  #miss(attempt: Undelivered): void {
     const { capture, error } = attempt;
     const mayBeFound = this.#options.onMissed?.(capture) ?? false;
     const missed = mayBeFound ? { missedAt: capture.filepath } : {};
@@ -157,8 +157,8 @@ export class OutcomeHandler {
       const isLost = this.#options.queue.isOverwritten(capture.id);
       return this.discard(isLost ? asLost(attempt) : attempt, missed);
     }
-    this.#postpone(attempt, this.#snoozeMs, missed);
-    this.#log.postponed(attempt, this.#snoozeMs);
+    this.#snoozeFor(attempt, this.#snoozeMs, missed);
+    this.#log.snoozed(attempt, this.#snoozeMs);
   }
 
   #hasFailed(id: string): boolean {
@@ -166,46 +166,46 @@ export class OutcomeHandler {
   }
 
   /** The capture waits for as long as it was told, and whether the others do is found out. */
-  #wait(attempt: Attempt, startedMs: number): void {
+  #wait(attempt: Undelivered, startedMs: number): void {
     const { capture, reason, result } = attempt;
     const retryAfterMs = result?.retryAfterMs ?? null;
     const refusal = { capture, reason, retryAfterMs, startedMs };
     this.#throttle.busy(refusal);
     const { refusals, waitMs } = this.#throttle;
     const delayMs = refusals.delayMs(refusal, waitMs);
-    this.#postpone(attempt, delayMs);
+    this.#snoozeFor(attempt, delayMs);
     // Of an outage the log tells once.
     const isSingle = this.#throttle.standing.state !== "paused";
     const isLong = delayMs > SHORT_WAIT_MS;
-    if (isSingle && isLong) this.#log.postponed(attempt, delayMs);
+    if (isSingle && isLong) this.#log.snoozed(attempt, delayMs);
   }
 
-  /** This capture alone is tried again later. */
-  #setAside(attempt: Attempt): void {
-    const delayMs = this.#snooze(attempt, MAX_SNOOZE_MS);
-    this.#log.postponed(attempt, delayMs);
+  /** Snoozes this capture alone. */
+  #snooze(attempt: Undelivered): void {
+    const delayMs = this.#snoozeLonger(attempt, MAX_SNOOZE_MS);
+    this.#log.snoozed(attempt, delayMs);
   }
 
-  /** Postpones by twice as long each time, and returns by how long. */
-  #snooze(attempt: Attempt, maxMs: number): number {
+  /** Snoozes for twice as long each time, and returns for how many milliseconds. */
+  #snoozeLonger(attempt: Undelivered, maxMs: number): number {
     const { capture: { snoozes }, result } = attempt;
     const waitMs = snoozeMs(result, { snoozes, firstMs: this.#snoozeMs });
     const delayMs = Math.min(waitMs, maxMs);
-    this.#postpone(attempt, delayMs);
+    this.#snoozeFor(attempt, delayMs);
     return delayMs;
   }
 
-  #postpone(
-    { capture, error, result }: Attempt,
+  #snoozeFor(
+    { capture, error, result }: Undelivered,
     delayMs: number,
     missed: Missed = {},
   ): void {
     this.#report.postponed++;
-    const completion = postponed(capture.id, { error, result, delayMs });
+    const completion = snoozeOrRelease(capture.id, { error, result, delayMs });
     this.#options.completer.add({ completion: { ...completion, ...missed } });
   }
 
-  #charge(attempt: Attempt): void {
+  #charge(attempt: Undelivered): void {
     const { capture: { id }, error, result } = attempt;
     this.#options.completer.add({
       completion: { id, kind: "charge", error, ...recordOf(result) },
@@ -235,14 +235,14 @@ export class OutcomeHandler {
     this.#log.delivered(capture, result);
   }
 
-  #fail(attempt: Omit<Attempt, "endedMs">): void {
+  #fail(attempt: Omit<Undelivered, "endedMs">): void {
     this.#report.failed++;
     this.#log.failed(attempt);
     this.#options.onFailed?.(attempt.capture);
   }
 }
 
-function asLost(attempt: Attempt): Attempt {
+function asLost(attempt: Undelivered): Undelivered {
   const error =
     `Cannot send "${attempt.capture.filepath}": it was overwritten, or touched, before it was sent, and had no copy (see --copy-up-to); as it is now it is another capture`;
   return { ...attempt, error, reason: error, isLost: true };

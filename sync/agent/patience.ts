@@ -33,7 +33,7 @@ export class Patience {
    * Does something with the queue and returns the result, or `undefined` if that
    * is to be tried again later.
    *
-   * @throws what `body` throws, if it cannot pass.
+   * @throws the error of `body`, if it cannot pass.
    */
   try<T>(body: () => T): T | undefined {
     try {

@@ -5,7 +5,7 @@ import type { UploadQueue } from "../queue/queue.ts";
 /** When captures are sent, by the clock. */
 export type Schedule = Pick<WeekTable<boolean>, "at" | "until">;
 
-/** What a {@linkcode PauseSwitch} needs. */
+/** Options for {@linkcode PauseSwitch}. */
 export interface PauseSwitchOptions {
   log: Log;
   schedule?: Schedule | undefined;
@@ -15,7 +15,7 @@ export interface PauseSwitchOptions {
 
 /** Whether a person has paused deliveries, as the queue last said, or it is not their time. */
 export class PauseSwitch {
-  /** Whether a person asks for a delivery now, whatever the schedule says. */
+  /** Whether a person asks for a delivery now, also outside the schedule. */
   isAskedFor = false;
   readonly #queue: UploadQueue;
   readonly #log: Log;

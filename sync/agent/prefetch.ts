@@ -1,6 +1,6 @@
 import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
 
-/** While what was claimed is begun within this time, twice as much is claimed: in milliseconds. */
+/** While claimed captures are begun within this time, twice as many are claimed: in milliseconds. */
 const AHEAD_MS = 100;
 /** So many are claimed together at most, unless still more are sent at a time. */
 const MAX_CLAIM = 128;
@@ -32,7 +32,7 @@ export class Prefetch {
    * Returns the next capture to send, or `undefined` if none is due.
    *
    * @param concurrency How many are sent at a time; where each takes a while, twice
-   * as many are claimed, for what is claimed counts as uploading.
+   * as many are claimed, for a claimed one counts as uploading.
    * @param admits Whether one may be sent now; some others are claimed and wait.
    * @throws {DatabaseError} if the queue cannot be used.
    */
@@ -66,7 +66,7 @@ export class Prefetch {
   }
 
   /**
-   * Makes what is claimed and not begun pending again.
+   * Makes the captures that are claimed and not begun pending again.
    *
    * @throws {DatabaseError} if the queue cannot be used; then they stay claimed.
    */

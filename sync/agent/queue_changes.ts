@@ -3,14 +3,14 @@ import { agentLockPath } from "./agent_lock.ts";
 import type { AgentParts } from "./agent_options.ts";
 
 /**
- * How often it is looked whether another process changed the queue, in
- * milliseconds: most of what an idle agent costs is to be woken.
+ * The time between two looks for changes by other processes, in milliseconds: waking
+ * up is most of the cost of an idle agent.
  */
 const LOOK_MS = 2_000;
 
 /**
- * Notices what other processes change in a queue, until the signal aborts: at
- * once where they say so (`nudgeAgent`), else within two seconds.
+ * Notices changes of a queue by other processes, until the signal aborts: at once
+ * where they say so (`nudgeAgent`), else within two seconds.
  *
  * @param options `onChange` is called once at the start, too.
  */

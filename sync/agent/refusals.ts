@@ -6,7 +6,7 @@ const MIN_MS = 16;
 const MAX_MS = 512;
 /** So few captures between two refusals say that they came too fast. */
 const FEW = 3;
-/** How much longer a refusal makes the time, and how much shorter each delivery. */
+/** The factors by which a refusal lengthens the time, and each delivery shortens it. */
 const LONGER = 1.25;
 const SHORTER = 0.995;
 /** After so many further refusals it is tried again, where it did not help. */
@@ -21,14 +21,14 @@ const MAX_OWN_MS = 3_600_000;
 /** A capture, as far as it says whom a refusal means. */
 export interface Attempted {
   id: string;
-  /** How often it was not taken before. */
+  /** How many times it was not taken before. */
   snoozes: number;
 }
 
 /** The answer that a server does not take a capture now. */
 export interface Refusal {
   capture: Attempted;
-  /** Why, for people. */
+  /** The reason, for people. */
   reason: string;
   /** How long the server asks to be left alone, in milliseconds; `null` if it does not say. */
   retryAfterMs: number | null;
@@ -37,14 +37,14 @@ export interface Refusal {
 }
 
 /**
- * Whom a server means that refuses captures for a while: what one is told while
- * others pass is its own, what all are told holds for all.
+ * Finds out which captures a server means that refuses some for a while: one that is
+ * refused while others pass is meant alone, else all are.
  *
  * So after a refusal captures are tried one at a time, until one is taken or some were
  * refused in a row: the more, the more often others passed after such refusals.
  */
 export class Refusals {
-  /** How much of the last captures was taken: neither much nor little at first. */
+  /** The share of the last captures that was taken: neither large nor small at first. */
   #share = 0.6;
   /** Whether any was taken since all were meant. */
   #anyPassed = false;
@@ -59,7 +59,7 @@ export class Refusals {
     return this.#share >= ENOUGH;
   }
 
-  /** Whether what one capture is told again is known to be its own. */
+  /** Whether a capture that is refused again is known to be meant alone. */
   get othersPass(): boolean {
     return this.#anyPassed && this.isEnough;
   }
@@ -120,8 +120,8 @@ export class Refusals {
 }
 
 /**
- * How much time to leave between two captures, for a server that takes one and then
- * none for a while: learned from its refusals, given up where that does not help.
+ * The time to leave between two captures, for a server that takes one and then none
+ * for a while: learned from its refusals, given up where it does not help.
  */
 export class Spacing {
   #ms = 0;

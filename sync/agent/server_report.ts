@@ -49,11 +49,14 @@ export class ServerReport {
   }
 }
 
-/** How often an outage is mentioned again, and how often at most a new cause of it, in milliseconds. */
+/**
+ * The time until an outage is mentioned again, and the least until a new cause of it
+ * is, in milliseconds.
+ */
 const REMINDER_MS = 600_000;
 const NEW_CAUSE_MS = 60_000;
 
-/** What is known of an outage. */
+/** The facts of an outage. */
 interface Outage {
   sinceMs: number;
   /** `undefined` while it may be a pause of moments, for a few captures' sake. */

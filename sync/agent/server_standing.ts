@@ -1,16 +1,16 @@
 /** A wait up to this, in milliseconds, is no outage. */
 export const SHORT_WAIT_MS = 5_000;
 
-/** How the server seems; a new object for each change. */
+/** The state of the server, as far as known; a new object for each change. */
 export interface ServerStanding {
   /** `paused` means that it answers, but not as it should. */
   state: "unknown" | "ready" | "down" | "paused";
   reason: string | null;
-  /** Since when the state is what it is, in milliseconds since 1970. */
+  /** The start of this state, in milliseconds since 1970. */
   since: number;
 }
 
-/** How a server seems that was never asked anything. */
+/** The state of a server that was never asked anything. */
 export function unknownNow(): ServerStanding {
   return { state: "unknown", reason: null, since: Date.now() };
 }

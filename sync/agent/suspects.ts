@@ -4,12 +4,12 @@ import type { AgentParts } from "./agent_options.ts";
 import { statusText } from "../upload/status_text.ts";
 import type { Throttle } from "./throttle.ts";
 
-/** A capture that was not delivered. */
-export interface Attempt {
+/** An attempt that did not deliver its capture. */
+export interface Undelivered {
   capture: QueuedCapture;
-  /** Why, with the server's words. */
+  /** The reason, with the server's words. */
   error: string;
-  /** Why, without them. */
+  /** The reason, without them. */
   reason: string;
   /** `undefined` if an unforeseen error ended it. */
   result?: UploadResult;
@@ -19,16 +19,16 @@ export interface Attempt {
   endedMs: number;
 }
 
-/** What is done about captures whose fault it is, or is not. */
+/** Callbacks for captures whose own fault it is, or is not. */
 interface Blame {
   /** Is called with a capture that failed while others passed. */
-  onOwnFault: (attempt: Attempt) => void;
+  onOwnFault: (attempt: Undelivered) => void;
   /**
    * Is called with a capture that failed as others did.
    *
    * @param isReady Whether the server says that it is ready all the same.
    */
-  onServersFault: (attempt: Attempt, isReady: boolean) => void;
+  onServersFault: (attempt: Undelivered, isReady: boolean) => void;
 }
 
 /** After so many failed captures in a row it may be the server's fault. */
@@ -38,8 +38,8 @@ const MAX_SUSPECTS = 4;
 const NO_HEALTH_PAGE = [404, 405, 501];
 
 /**
- * Finds out whose fault it is that captures fail: what one does while others pass
- * is its own, what all do is the server's.
+ * Finds out whose fault it is that captures fail: if one fails while others pass it
+ * is its own, if all fail it is the server's.
  *
  * So one that fails is a suspect until another one that was begun later is
  * delivered, or some have failed in a row, or the server is known to be down.
@@ -47,7 +47,7 @@ const NO_HEALTH_PAGE = [404, 405, 501];
 export class Suspects {
   readonly #options: Pick<AgentParts, "uploader"> & Blame;
   readonly #throttle: Throttle;
-  #suspects: Attempt[] = [];
+  #suspects: Undelivered[] = [];
   #deliveredMs = -Infinity;
   #probing: Promise<Readiness> | undefined;
 
@@ -57,7 +57,7 @@ export class Suspects {
   }
 
   /** @param signal Ends the question whether the server is ready. */
-  async add(attempt: Attempt, signal: AbortSignal): Promise<void> {
+  async add(attempt: Undelivered, signal: AbortSignal): Promise<void> {
     if (this.#throttle.mode !== "flowing") {
       const { state } = this.#throttle.standing;
       const isDown = state === "down";
@@ -114,7 +114,7 @@ export class Suspects {
     return this.#throttle.healthIsWrong || await this.probe(signal) === null;
   }
 
-  #acquitServer(isToBlame: (suspect: Attempt) => boolean): void {
+  #acquitServer(isToBlame: (suspect: Undelivered) => boolean): void {
     const toBlame = this.#suspects.filter(isToBlame);
     this.#suspects = this.#suspects.filter((suspect) => !isToBlame(suspect));
     toBlame.forEach((attempt) => this.#options.onOwnFault(attempt));

@@ -22,7 +22,10 @@ export interface ThrottleOptions {
   random?: () => number;
 }
 
-/** What one delivery weighs against one wait; `scripts/bench/fleet_simulation.ts` shows why so little. */
+/**
+ * The weight of one delivery against one wait; `scripts/bench/fleet_simulation.ts`
+ * shows why it is small.
+ */
 const TRUST = 1 / 8;
 
 /** Of so many probes in a row that fail one is followed by a trial: a server may have no health page. */
@@ -32,7 +35,7 @@ const PROBES_PER_TRIAL = 4;
 const HELD_LEVEL = 3;
 
 /**
- * Decides whether captures may be sent, and how many at a time, by what became of
+ * Decides whether captures may be sent, and how many at a time, by the outcomes of
  * the last ones.
  *
  * ```text
@@ -67,14 +70,14 @@ export class Throttle {
   #mode: "flowing" | "waiting" | "trying" = "flowing";
   #standing: ServerStanding = unknownNow();
   #waitMs = 0;
-  /** What was begun before says nothing of now. */
+  /** Attempts that began before say nothing of now. */
   #waitBeganMs = -Infinity;
   #notBefore = 0;
   /** The same by the wall clock, for people. */
   #endsAt = 0;
-  /** How often the wait is doubled. */
+  /** The number of times that the wait was doubled. */
   #level = 0;
-  /** Whether the server's health decides what comes after the wait. */
+  /** Whether the server's health decides if captures are tried after the wait. */
   #probes = false;
   #failedProbes = 0;
   /** Whether captures were delivered although the health page says otherwise. */
@@ -89,7 +92,7 @@ export class Throttle {
     this.#concurrency = new Concurrency({ max, now });
   }
 
-  /** How the server stands. */
+  /** The state of the server. */
   get standing(): ServerStanding {
     return this.#standing;
   }

@@ -43,7 +43,7 @@ export class Trials {
     this.#failures = Math.max(this.#failures - 1, 0);
   }
 
-  /** Forgets what failed before. */
+  /** Forgets earlier failures. */
   forget(): void {
     this.#failures = 0;
   }

@@ -2,9 +2,9 @@ import { nudgeAgent } from "../../agent/agent_lock.ts";
 import {
   type FailedAttempt,
   isOfAll,
-  postponed,
   snoozeMs,
-} from "../../agent/postponement.ts";
+  snoozeOrRelease,
+} from "../../agent/snooze.ts";
 import { Refusals } from "../../agent/refusals.ts";
 import { CaptureFileError } from "../../capture/errors.ts";
 import { newCaptureId } from "../../capture/capture_id.ts";
@@ -20,14 +20,14 @@ import { deliveredText, type Progress, type Talk, talkOf } from "../talk.ts";
 import { tellOutside } from "../timetable.ts";
 import { openStore, type Store } from "../store.ts";
 
-type Sent =
+type FileResult =
   & FailedAttempt
   & Pick<UploadResult, "success" | "captureId" | "attempts">
   /** Whether a person held it up: that says nothing of capture and server. */
   & { isHeldUp?: boolean };
 
 /** What becomes of a file while a person has paused deliveries. */
-const PAUSED: Sent = {
+const PAUSED: FileResult = {
   success: false,
   captureId: null,
   error: "deliveries are paused",
@@ -55,7 +55,9 @@ export async function run(context: CommandContext): Promise<number> {
   await using uploader = createUploader(settings, options);
   using store = await openStore(settings, { log });
   if (!talk.isQuiet) tellOutside(store.queue, err);
-  let unusable: Sent | undefined = store.queue.getPause() ? PAUSED : undefined;
+  let unusable: FileResult | undefined = store.queue.getPause()
+    ? PAUSED
+    : undefined;
   const refusals = new Refusals();
   const sizes = args.map(sizeOf);
   using _shown = shown(progress, sizes);
@@ -101,7 +103,7 @@ function sizeOf(path: string): number {
 
 /** Whether what became of one file says that no other would be taken now either. */
 function meansAll(
-  sent: Sent,
+  sent: FileResult,
   { id, refusals }: { id: string; refusals: Refusals },
 ): boolean {
   const capture = { id, snoozes: 0 };
@@ -116,7 +118,7 @@ async function send(
   filepath: string,
   metadata: string,
   options: { idempotencyKey: string; signal: AbortSignal },
-): Promise<Sent> {
+): Promise<FileResult> {
   try {
     return await uploader.upload(filepath, metadata, options);
   } catch (error) {
@@ -136,7 +138,7 @@ async function enqueue(
     filepath: string;
     metadata: string;
     id: string;
-    sent: Sent;
+    sent: FileResult;
   },
 ): Promise<string> {
   const { sha256 } = sent;
@@ -153,12 +155,12 @@ async function enqueue(
 }
 
 /** When it is sent again, as the agent would have it, and why it was not delivered. */
-function standingAfter(id: string, sent: Sent): Completion | undefined {
+function standingAfter(id: string, sent: FileResult): Completion | undefined {
   const { error, attempts } = sent;
   if (error === null || sent.isHeldUp) return undefined;
   const delayMs = isOfAll(sent) ? sent.retryAfterMs ?? 0 : snoozeMs(sent);
   const result = attempts > 0 ? sent : undefined;
-  return postponed(id, { error, result, delayMs });
+  return snoozeOrRelease(id, { error, result, delayMs });
 }
 
 /** Queues what was not delivered, and says what became of it; returns what the process would exit with. */
@@ -167,7 +169,7 @@ async function conclude(
     filepath: string;
     metadata: string;
     id: string;
-    sent: Sent;
+    sent: FileResult;
   },
   { store, talk }: { store: Store; talk: Talk },
 ): Promise<number> {

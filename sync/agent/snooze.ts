@@ -1,9 +1,9 @@
-/** When a capture is sent again that was not delivered, and what is recorded of the attempt. */
+/** The snooze of a capture that was not delivered, and the record of the attempt. */
 
 import type { Completion } from "../queue/queue.ts";
 import type { OutcomeKind, UploadResult } from "../upload/outcome.ts";
 
-/** How an attempt ended that delivered nothing, as far as the queue keeps it. */
+/** The part of the result of an attempt without a delivery that the queue keeps. */
 export type FailedAttempt = Pick<
   UploadResult,
   "outcome" | "retryAfterMs" | "elapsedMs" | "status" | "error" | "sha256"
@@ -37,8 +37,8 @@ export function snoozeMs(
   return result?.retryAfterMs ?? leastMs * 2 ** snoozes;
 }
 
-/** What is recorded of a capture that is sent again after so many milliseconds. */
-export function postponed(
+/** Returns the completion of a capture that is sent again after so many milliseconds. */
+export function snoozeOrRelease(
   id: string,
   { error, result, delayMs }: {
     error: string;
@@ -52,7 +52,7 @@ export function postponed(
     : { kind: "release", ...record };
 }
 
-/** What the queue keeps of an attempt that has just ended. */
+/** Returns the record of an attempt that has just ended. */
 export function recordOf(result: FailedAttempt | undefined) {
   if (!result) return {};
   const { elapsedMs, status, error, sha256 } = result;
