@@ -4,7 +4,7 @@ export interface Finding {
   /** The subject, in a word or two. */
   what: string;
   text: string;
-  /** What a person should do; `null` if nothing. */
+  /** The remedy for a person; `null` if nothing is to be done. */
   remedy: string | null;
   /** Nothing is delivered because of it. */
   outage?: true;

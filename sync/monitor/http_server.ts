@@ -19,7 +19,7 @@ export interface MonitorServerOptions {
 
 /** How long a client may take to ask, and to take the answer, in milliseconds. */
 const CLIENT_MS = 5_000;
-/** How large a request may be, in bytes. */
+/** The largest request, in bytes. */
 const MAX_REQUEST_BYTES = 8 * 1024;
 /** How many clients are served at a time; for a further one the oldest is let go. */
 const MAX_CLIENTS = 16;
@@ -67,7 +67,7 @@ export class MonitorServer implements AsyncDisposable {
     this.#accepting = this.#accept();
   }
 
-  /** Where it is listened, like `127.0.0.1:9464`. */
+  /** The address that is listened on, like `127.0.0.1:9464`. */
   get address(): string {
     const { hostname } = this.#options;
     return `${

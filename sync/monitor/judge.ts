@@ -1,7 +1,7 @@
 /**
- * What is wrong with an agent and its queue, and what to do about it: the only place
- * where that is decided. `status`, `doctor`, the page, the metrics, the heartbeat and
- * the service manager show what stands here.
+ * The problems of an agent and its queue, with remedies: the only place where they
+ * are judged. `status`, `doctor`, the page, the metrics, the heartbeat and the
+ * service manager show these.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { capturesWait, counted } from "../host/counted.ts";
 import { failure, type Finding, ok, outage, warning } from "./finding.ts";
 import type { Facts } from "./status_report.ts";
 
-/** What still counts as well. */
+/** Limits up to which a state counts as healthy. */
 export interface Limits {
   /** How long a capture may wait, in seconds. @default {Infinity} */
   maxAgeSeconds?: number;
@@ -25,7 +25,7 @@ const NEARLY_FULL = 0.9;
 /** A disk with less is full, in bytes: a queue that grows needs more at a time. */
 export const FULL_BYTES = 64 * 1024;
 
-/** Judges each subject, what is well included. */
+/** Judges each subject, healthy ones included. */
 export function judge(facts: Facts, limits: Limits = {}): Finding[] {
   return [
     ...judgeAgent(facts),
@@ -91,7 +91,7 @@ function* judgeDeliveries(
       '"jarvis-agent resume" lets them go on',
     );
   }
-  // While nothing is sent anyway, what is known of the server is from before.
+  // While nothing is sent anyway, the server's state is from before.
   if (paused || isOutside(facts)) return;
   if (server.state === "down" || server.state === "paused") {
     yield outage(
@@ -113,7 +113,7 @@ function* judgeDeliveries(
   }
 }
 
-/** What a person should do about a server that takes nothing, by what it said. */
+/** The remedy for a server that takes nothing, by its answer. */
 export function remedyOf(
   { reason, url, tokenFile }: Pick<
     Facts["server"],
@@ -218,7 +218,7 @@ function* judgeFolders({ folders }: Facts): Generator<Finding> {
   }
 }
 
-/** What stays until a person has looked at it. */
+/** Judges files that stay until a person has looked at them. */
 function* judgeRemains(
   facts: Facts,
   { maxFailed = 0 }: Limits,

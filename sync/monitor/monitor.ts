@@ -3,7 +3,7 @@ import type { Answer } from "./http_server.ts";
 import type { AgentMetrics } from "./metrics.ts";
 import type { HistoryPoint, StatusReport } from "./status_report.ts";
 
-/** What the agent shows over HTTP. */
+/** The sources of the pages that the agent shows over HTTP. */
 export interface Shown {
   /** Finds out how things are. */
   report: () => Promise<StatusReport>;

@@ -1,9 +1,9 @@
 import type { Verdict } from "./verdict.ts";
 
 /**
- * How an agent and its queue are doing, for people and machines alike: what
- * `status --json` prints, the page shows and the metrics count. Scripts read it:
- * no name in it may change. Times are ISO 8601 in UTC.
+ * The state of an agent and its queue, for people and machines alike: `status --json`
+ * prints it, the page shows it and the metrics count it. Scripts read it: no name in
+ * it may change. Times are ISO 8601 in UTC.
  */
 export interface StatusReport {
   version: string;
@@ -19,7 +19,7 @@ export interface StatusReport {
   waitingBytes: number;
   /** When the next capture that waits for its retry is due. */
   nextAttemptAt: string | null;
-  /** How fast the queue is being drained; `null` while it is not. */
+  /** The rate at which the queue is being drained; `null` while it is not. */
   rate: {
     capturesPerSecond: number;
     bytesPerSecond: number;
@@ -36,7 +36,7 @@ export interface StatusReport {
     since: string | null;
     until: string | null;
   } | null;
-  /** How much leaves a second at most; `null` if there is no limit, now or at all. */
+  /** The most that leaves a second; `null` if there is no limit, now or at all. */
   bandwidth: {
     text: string;
     bytesPerSecond: number | null;
@@ -59,29 +59,29 @@ export interface StatusReport {
     heartbeatAt: string | null;
     /** Whether it runs and makes no turn any more. */
     hanging: boolean;
-    /** What keeps it from doing what it was told to, like settings that it refused. */
+    /** The problem that keeps it from following its settings, like a file that it refused. */
     problem: string | null;
   };
   /** The service that runs it, in systemd's words; `null` if there is none, or it was not asked. */
   service: {
     state: string;
-    /** Why it is down. */
+    /** The reason why it is down. */
     reason: string | null;
   } | null;
   spool: {
     bytes: number;
     /** `null` for no limit. */
     maxBytes: number | null;
-    /** What its disk has left for this user. */
+    /** The free space of its disk for this user. */
     freeBytes: number | null;
-    /** What the disk must have left to take captures. */
+    /** The free space that the disk must have to take captures. */
     minFreeBytes: number;
     /** How many files it has that belong to no capture. */
     orphans: number;
   };
   folders: {
     path: string;
-    /** How its files are noticed; `missing` and `refused` ones are waited for. */
+    /** The way its files are noticed; `missing` and `refused` ones are waited for. */
     watchedBy: "events" | "polling" | "missing" | "refused";
     reason: string | null;
     /** How many of its files and folders cannot be read now; they are tried again. */
@@ -100,11 +100,11 @@ export interface StatusReport {
   };
   /** Whether all is well, in one line. */
   verdict: Verdict;
-  /** What a person should do, a line for each problem; empty if nothing is wrong. */
+  /** The remedies, a line for each problem; empty if nothing is wrong. */
   advice: string[];
 }
 
-/** What of a report is judged; to find it out costs the same for any number of captures. */
+/** The part of a report that is judged; to find it out costs the same for any number of captures. */
 export type Facts = Omit<
   StatusReport,
   | "version"

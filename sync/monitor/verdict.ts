@@ -11,7 +11,7 @@ export interface Verdict {
   text: string;
 }
 
-/** Sums up what was found: the worst that is wrong. */
+/** Sums up the findings by the worst of them. */
 export function verdictOf(facts: Facts, findings: Finding[]): Verdict {
   const worst = findings.find(({ outage }) => outage) ??
     findings.find(({ level }) => level === "failure") ??
@@ -20,7 +20,7 @@ export function verdictOf(facts: Facts, findings: Finding[]): Verdict {
   return { level: worst.outage ? "failure" : "warning", text: worst.text };
 }
 
-/** What a person should do, a line for each thing that is wrong. */
+/** The remedies, a line for each problem. */
 export function adviceOn(findings: Finding[]): string[] {
   return findings.filter(({ level }) => level !== "ok").map((
     { text, remedy },
