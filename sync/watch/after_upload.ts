@@ -32,18 +32,11 @@ export interface TidyUpOptions {
   /** Returns the id of a capture that still needs the file at a path, or with a number, if there is one. */
   neededBy: (path: string, fileId: string) => string | undefined;
   log: Log;
-  /**
-   * A clock that never jumps, in milliseconds.
-   *
-   * @default {performance.now}
-   */
+  /** A clock that never jumps, in milliseconds. @default {performance.now} */
   now?: () => number;
 }
 
-/**
- * The wait before the failed files of a folder are tried again, in milliseconds;
- * doubled each further time.
- */
+/** The wait until a folder's failures are tried again, in milliseconds; doubled each further time. */
 const RETRY_MS = { first: 60_000, most: 3_600_000 };
 /** With so many failures the folder itself is to blame: nothing else in it is tried meanwhile. */
 const MANY = 10;
