@@ -166,7 +166,7 @@ const STATEMENTS = {
        sha256 = coalesce(?, sha256), metadata_sha256 = ? WHERE capture_id = ?`,
   deliveredWatched:
     `SELECT capture_id AS id, filepath AS path, sha256, metadata_sha256 AS metadataSha256,
-       since AS sinceMs
+       since AS sinceMs, size, mtime_ms AS mtimeMs
      FROM watched_files WHERE file_id = ? AND state = 'delivered'`,
   watchedIsRemoved:
     "UPDATE watched_files SET state = 'removed', since = ? WHERE capture_id = ?",

@@ -35,6 +35,9 @@ export interface DeliveredCapture {
   metadataSha256: string | null;
   /** When it was delivered, in milliseconds since 1970. */
   sinceMs: number;
+  /** Of the version that was delivered, or seen with its bytes since; `null` if not known. */
+  size: number | null;
+  mtimeMs: number | null;
 }
 
 /** How long a person is told of a version that is lost, in milliseconds. */

@@ -56,6 +56,9 @@ export class LateSidecars {
 
   /** Looks at one that is beside a file that was delivered some time ago. */
   found(file: DeliveredFile, { ctimeMs }: FileIdentity): void {
+    const { size, mtimeMs } = file.identity;
+    // The next version, written in place, is still to be taken with this one.
+    if (size !== file.size || mtimeMs !== file.mtimeMs) return;
     // Another look at it would cost too much, each time that the folder is looked through.
     const isOlder = ctimeMs + CLOCK_TICK_MS <= file.sinceMs;
     if (isOlder || this.#found.size >= MAX_SAID) return;

@@ -439,6 +439,36 @@ Deno.test("a sidecar that comes after the delivery of a capture that stays is re
   }
 });
 
+Deno.test("a capture that is written over in place, then its sidecar, is sent with it, and nothing is said", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const versions = [1, 2, 3];
+  versions.forEach((n) => host.write(`in/mark${n}.png`));
+  await using agent = await watch(host);
+  const recorded = (count: number) =>
+    eventually("all are recorded", async () => {
+      return (await host.status()).delivered === count;
+    });
+  await recorded(versions.length);
+  for (const n of versions) {
+    host.write("in/z.png", `version ${n}`);
+    host.write("in/z.png.json", `{"n": ${n}}`);
+    await recorded(versions.length + n);
+    // What is said of this one is said after what would be said of that one.
+    host.write(`in/mark${n}.png.json`, "{}");
+    host.write(`in/mark${n}.png.json`, `{"n": ${n}}`);
+    await agent.said(`mark${n}.png.json" came or changed`);
+  }
+  assertEquals(
+    server.uploads.slice(versions.length).map(({ bytes, metadata }) => [
+      new TextDecoder().decode(bytes),
+      metadata.n,
+    ]),
+    versions.map((n) => [`version ${n}`, n]),
+  );
+  assert(!agent.stderr.includes('z.png.json" came'), agent.stderr);
+});
+
 for (const afterUpload of ["keep", "delete"]) {
   Deno.test({
     name:

@@ -41,7 +41,9 @@ async function delivered(
   const { identity } = file;
   const { sha256 } = await readHashed(file);
   const metadataSha256 = metadataHash(metadataJson);
-  return { id: path, path, identity, sha256, metadataSha256, sinceMs: 0 };
+  const { size, mtimeMs } = identity;
+  const version = { size, mtimeMs, sha256, metadataSha256 };
+  return { ...version, id: path, path, identity, sinceMs: 0 };
 }
 
 function moveTo(dir: string): AfterUpload {

@@ -17,10 +17,12 @@ function found(dir: TempDir, { behindMs = -Infinity } = {}) {
   });
   const path = dir.write("a.png", "the first");
   const sidecar = identityOf(dir.write("a.png.json", '{"n": 2}'));
+  const identity = identityOf(path);
   const known = {
+    ...identity,
     id: "1",
     path,
-    identity: identityOf(path),
+    identity,
     sha256: null,
     metadataSha256: metadataHash('{"n": 1}'),
     sinceMs: sidecar.ctimeMs + behindMs,
