@@ -2,10 +2,10 @@ import type { Log } from "../host/log.ts";
 import type { UploadQueue } from "../queue/queue.ts";
 import type { TokenSource } from "./token.ts";
 
-/** What a running agent cannot do as it was told. */
+/** The kinds of problems of a running agent. */
 type Cause = "reload" | "token";
 
-/** What a person has to mend while the agent goes on. */
+/** Problems that a person has to solve while the agent goes on. */
 export class AgentProblems {
   readonly #found = new Map<Cause, string>();
   #told: { queue: UploadQueue; text: string | null } | undefined;
@@ -36,10 +36,10 @@ export class AgentProblems {
   }
 }
 
-/** How often a token is read again that could not be read, in milliseconds. */
+/** The time until a token is read again that could not be read, in milliseconds. */
 const AGAIN_MS = 5_000;
 
-/** What {@linkcode AwaitedToken} needs. */
+/** Options for {@linkcode AwaitedToken}. */
 export interface AwaitedTokenOptions {
   /** The token's source now: a reload may bring another one. */
   source: () => TokenSource;

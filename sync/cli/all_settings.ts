@@ -24,7 +24,7 @@ export interface SettingsFile {
   variables: ReadonlyMap<string, string>;
 }
 
-/** What says which token is used. */
+/** The options that name the token. */
 const TOKEN_OPTIONS = ["token-file", "token-command"] as const;
 const TOKEN_VARIABLES = [
   ...TOKEN_OPTIONS.map((name) => OPTIONS[name].env),
@@ -52,7 +52,7 @@ export function readSettingsFile(given: Given, around: Ambient): SettingsFile {
   return { path, variables: parseEnvFile(text) };
 }
 
-/** Fills in what neither the command line nor the environment says. */
+/** Fills in the settings that neither the command line nor the environment gives. */
 export function withSettingsFile(
   given: Given,
   env: Ambient["env"],
@@ -114,20 +114,20 @@ function isThere(path: string): boolean {
 /** The settings of a command, and where they are from. */
 export interface AllSettings {
   settings: Settings;
-  /** What was given, by the settings file too. */
+  /** All given settings, by the settings file too. */
   given: Given;
   /** `undefined` for a command that reads none. */
   file: SettingsFile | undefined;
-  /** Why some were left out. */
+  /** The reasons why some were left out. */
   wrong: string[];
 }
 
 /**
  * Reads the settings, also from the settings file.
  *
- * @param options `tolerant` leaves out what cannot be used, and says why. `onGiven`
- * is called with all that was given, before it is looked at.
- * @throws {UsageError} on what cannot be used.
+ * @param options `tolerant` leaves out unusable settings, with the reasons. `onGiven`
+ * is called with all that was given, before it is checked.
+ * @throws {UsageError} on unusable settings.
  */
 export function readAllSettings(
   given: Given,
@@ -174,7 +174,7 @@ function leaveOut(
     const culprit = given.names().find((name) =>
       objection(given.without(name)) !== message
     );
-    // What nobody gave cannot be left out.
+    // A setting that nobody gave cannot be left out.
     if (culprit === undefined) return given;
     onWrong(message);
     given = given.without(culprit);

@@ -6,7 +6,7 @@ export class UsageError extends Error {
   override name = "UsageError";
 }
 
-/** What settings are read with besides the command line. */
+/** The sources of settings besides the command line. */
 export interface Ambient {
   /** Returns a variable of the environment. */
   env: (name: string) => string | undefined;
@@ -49,12 +49,12 @@ export class Given {
     return new Given(this.#names, new Map(others));
   }
 
-  /** What was given. */
+  /** The names of the given options. */
   names(): OptionName[] {
     return [...this.#values.keys()];
   }
 
-  /** The same, with what the command line itself gives alone. */
+  /** The same, with the options of the command line alone. */
   onCommandLine(): Given {
     const values = [...this.#values]
       .filter(([name, { source }]) => source === `--${name}`);
@@ -135,7 +135,8 @@ export class Given {
    * The value of a time in milliseconds, or `standard` if none was given. All are
    * written as people write them: `30`, `5m`, `1h30m`, `90d`.
    *
-   * @param range `unit` is that of a bare number; `or` is what else would do.
+   * @param range `unit` is that of a bare number; `or` names an alternative, for the
+   * message.
    * @throws {UsageError} if it is anything else, or out of the range.
    */
   durationMs(
@@ -181,14 +182,14 @@ export class Given {
     throw this.wrong(name, either(words));
   }
 
-  /** What an option was given by: `--NAME`, or a variable and the file that it is in. */
+  /** The source of an option: `--NAME`, or a variable and the file that it is in. */
   source(name: OptionName): string {
     return this.#values.get(name)?.source ?? "default";
   }
 
   /**
-   * An error that names the given option, or the variable, its value, and what
-   * was expected.
+   * An error that names the given option, or the variable, its value, and the
+   * expected one.
    *
    * @param value Which of several values; by default the last.
    */

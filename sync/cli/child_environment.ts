@@ -1,6 +1,7 @@
 /**
  * The environment of a program that this one starts, as options of `Deno.Command`:
- * without the token, and without what Deno lets only pass who may run everything.
+ * without the token, and without variables that Deno passes on only with all
+ * permissions.
  */
 export function childEnvironment(
   changes: Record<string, string> = {},

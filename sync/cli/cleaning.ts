@@ -7,7 +7,7 @@ import { UnreachableError } from "../host/reach.ts";
 import type { Settings } from "./config.ts";
 import type { Store } from "./store.ts";
 
-/** How often old history and dead records are looked for, in milliseconds. */
+/** The time between two cleanings of old history and dead records, in milliseconds. */
 const CLEAN_EVERY_MS = 60_000;
 
 /**
@@ -45,7 +45,7 @@ export function cleaner(
   };
 }
 
-/** Whether nothing is at a path for sure: what is forgotten would be sent again. */
+/** Whether nothing is at a path for sure: a file that is forgotten would be sent again. */
 function isGone(path: string): boolean {
   try {
     Deno.lstatSync(path);

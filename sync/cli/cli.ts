@@ -1,8 +1,8 @@
 import type { Surroundings } from "./command.ts";
 
 /**
- * Runs one command line and returns the exit code. Whatever goes wrong is told
- * on standard error, never thrown.
+ * Runs one command line and returns the exit code. Errors are told on standard error,
+ * never thrown.
  *
  * Modules load when they are needed: to load all of them takes longer than a
  * short command does.

@@ -26,7 +26,7 @@ export interface CommandContext extends Surroundings {
   settingsFile: SettingsFile | undefined;
   /** Writes a line of the agent's log, as it is, to standard error. */
   writeLog: (line: string) => void;
-  /** Why some settings were left out. */
+  /** The reasons why some settings were left out. */
   wrongSettings: string[];
   /** The arguments that are not options. */
   args: string[];
@@ -38,7 +38,7 @@ export interface CommandContext extends Surroundings {
   reread: (env: Surroundings["env"]) => Promise<Settings>;
 }
 
-/** How a command ends: what the process exits with. */
+/** The exit codes of commands. */
 export const ExitCode = {
   ok: 0,
   /** Nothing that a repetition would change. */
@@ -59,7 +59,10 @@ export interface Command {
   options: readonly OptionName[];
   /** Whether the token is read before the command begins. @default {true} */
   readsToken?: boolean;
-  /** Whether what it says is a log, in the format that `--log-format` names. @default {false} */
+  /**
+   * Whether its output on standard error is a log, in the format of `--log-format`.
+   * @default {false}
+   */
   isAgent?: boolean;
   /** Whether settings that cannot be used are left out, and told by the command. @default {false} */
   toleratesWrong?: boolean;

@@ -19,8 +19,8 @@ export interface CommandLine {
 }
 
 /**
- * Takes apart what follows the name of a command, and fills in what only the
- * environment says.
+ * Parses the arguments after the name of a command, and fills in options that only
+ * the environment gives.
  *
  * @param names The options that the command takes.
  * @throws {UsageError} on any other option, one that lacks its value, or has several
@@ -124,7 +124,7 @@ export function valueOf(
 }
 
 function unknownOption(arg: string, names: readonly string[]): UsageError {
-  // What follows the name may be a secret.
+  // The text after the name may be a secret.
   const option = arg.replace(/=.*$/s, "");
   const name = option.replace(/^-+/, "");
   if (name === "token") {
@@ -139,7 +139,7 @@ function unknownOption(arg: string, names: readonly string[]): UsageError {
   );
 }
 
-/** What was expected where nothing is near; nothing if that is more than a line. */
+/** The expected options where none is similar; nothing if they take more than a line. */
 function expectedInstead(option: string, names: readonly string[]): string {
   if (!option.startsWith("--")) {
     return ": expected two dashes and a name, or -- before an argument that begins with one";

@@ -73,7 +73,7 @@ export interface Settings {
   graceMs: number;
   maxSpoolBytes: number;
   minFreeBytes: number;
-  /** What becomes of a file that is handed over. */
+  /** The treatment of a file that is handed over. */
   mode: NonNullable<AddOptions["mode"]>;
   copyUpToBytes: number;
   keepHistoryMs: number;
@@ -83,9 +83,9 @@ export interface Settings {
 }
 
 /**
- * Checks everything that was given, each by itself and all together.
+ * Checks all given settings, each by itself and all together.
  *
- * @throws {UsageError} that names the option, its value, and what was expected.
+ * @throws {UsageError} that names the option, its value, and the expected one.
  */
 export function readSettings(
   given: Given,
@@ -155,7 +155,7 @@ function readSchedule(given: Given): WeekTable<boolean> | null {
 }
 
 function readLogLevel(given: Given): LogLevel {
-  // What is set for good may be asked otherwise once.
+  // A setting for good may be overridden once.
   given.onCommandLine().atMostOne("verbose", "quiet", "log-level");
   if (given.has("verbose")) return "debug";
   return given.oneOf("log-level", ["info", "debug", "warn", "error"]);
@@ -177,7 +177,7 @@ function readServer(given: Given): string | null {
     const hint = isServerUrl(text, { allowInsecure: true })
       ? "; --allow-insecure allows it"
       : "";
-    // The address may hold a password: only its own message knows what to show.
+    // The address may hold a password: only its own message knows which parts to show.
     throw new UsageError(
       `${(error as Error).message} (${given.source("server")}${hint})`,
     );

@@ -39,7 +39,7 @@ export function createAgent(
   const watching = createWatcher(settings, store, {
     log,
     onQueued: () => agent.wake(),
-    // What waits for its file has no other way to know.
+    // Captures that wait for their files have no other way to know.
     onBack: () => agent.hurry(),
   });
   const { watcher, delivered, released } = watching;

@@ -5,9 +5,10 @@ import { isServerUrl, type Settings } from "./config.ts";
 import type { TokenSource } from "./token.ts";
 
 /**
- * Returns the uploader that the settings ask for.
+ * Returns an uploader with the settings.
  *
- * @param options `log` is told what the settings give up; `onSent` as for the uploader.
+ * @param options `log` takes warnings about the settings; `onSent` as for the
+ * uploader.
  * @throws {UsageError} if they name no server.
  */
 export function createUploader(

@@ -8,7 +8,7 @@ import { FolderWatcher } from "../watch/watcher.ts";
 import type { Settings } from "./config.ts";
 import type { Store } from "./store.ts";
 
-/** Returns what watches the folders, and what tidies up a file of them that is delivered. */
+/** Returns the watcher of the folders, and a function that tidies up a delivered file of theirs. */
 export function createWatcher(
   { watch, settleMs, filter, ownPaths, copyUpToBytes, afterUpload }: Settings,
   { queue, intake }: Store,

@@ -11,8 +11,8 @@ import { lookInto } from "./store.ts";
 import { isAt } from "../watch/place.ts";
 
 /**
- * Lists what `run` would take of the watched folders, and why it would leave the
- * rest: looks through them as it does at first. Changes nothing.
+ * Lists the files that `run` would take from the watched folders, and the reasons to
+ * leave the rest: looks through them as it does at first. Changes nothing.
  */
 export async function dryRun(
   { settings, out }: CommandContext,
@@ -35,7 +35,7 @@ export async function dryRun(
   };
   const { ownPaths } = settings;
   const filter = new CaptureFilter({ ...settings.filter, ownPaths });
-  // What it would say is said of each file.
+  // Its messages are given for each file instead.
   const log = new OnceLog(() => {});
   const tree = new FolderTree({ filter, log, onLeft });
   using stability = new Stability();

@@ -3,8 +3,8 @@ import { type CommandContext, ExitCode } from "./command.ts";
 import { exitCodeOf, remedies } from "./exit_code.ts";
 
 /**
- * Calls `act` with every file of the command line, one after the other, and
- * tells what goes wrong with one; the others go on.
+ * Calls `act` with every file of the command line, one after the other, and tells the
+ * error of one that fails; the others go on.
  *
  * @param act Returns the exit code for this file alone.
  * @returns The exit code for all: 1 outweighs 75, which may change by itself.
@@ -30,8 +30,8 @@ export async function eachFile(
 }
 
 /**
- * Says what was done with a file, or does what is left to do. If that fails, the error
- * tells what was done: it must not be done twice.
+ * Does the last step for a file, like printing its result. If it fails, the error
+ * tells the steps before: they must not be done twice.
  *
  * @throws {Error} if `act` throws.
  */

@@ -6,10 +6,10 @@ import { NoRoomError } from "../spool/room.ts";
 import { UsageError } from "./arguments.ts";
 import { ExitCode } from "./command.ts";
 
-/** What a repetition may get past. */
+/** The errors that a repetition may get past. */
 const TEMPORARY = [NoRoomError, CaptureReadError, AgentHangsError, LockedError];
 
-/** What the process exits with after this error. */
+/** The exit code after this error. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return ExitCode.usage;
   const isTemporary = TEMPORARY.some((kind) => error instanceof kind) ||
@@ -18,7 +18,7 @@ export function exitCodeOf(error: unknown): number {
   return isTemporary ? ExitCode.temporary : ExitCode.failure;
 }
 
-/** What to do about an error whose message does not say it, in one sentence or none. */
+/** The remedy for an error whose message does not name it, in one sentence or none. */
 export function remedies(error: unknown): string[] {
   if (hasFault(error, "full")) {
     return [

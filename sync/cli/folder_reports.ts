@@ -2,7 +2,7 @@ import type { Log } from "../host/log.ts";
 import type { UploadQueue } from "../queue/queue.ts";
 import type { FolderStanding } from "../watch/folder_standing.ts";
 
-/** How often it is looked how the folders stand, in milliseconds. */
+/** The time between two looks at the state of the folders, in milliseconds. */
 const TELL_EVERY_MS = 2_000;
 
 /** Tells the log which folders are watched, and other processes how all of them stand. */

@@ -12,7 +12,7 @@ import { Glob } from "../watch/glob.ts";
 import { OUT_OF_BOUNDS } from "../host/deno_words.ts";
 import type { Given } from "./arguments.ts";
 
-/** Reads what becomes of a watched file once it is delivered. */
+/** Reads the treatment of a watched file once it is delivered. */
 export function readAfterUpload(given: Given): AfterUpload {
   const text = given.text("after-upload") ?? "keep";
   if (text === "keep" || text === "delete") return { kind: text };
@@ -128,7 +128,7 @@ function kindOf(path: string): "folder" | "other" | "nothing" {
   }
 }
 
-/** Whether a path leads below /dev, /proc or /sys, whatever links lead there. */
+/** Whether a path leads below /dev, /proc or /sys, also through links. */
 export function isOutOfBounds(path: string): boolean {
   try {
     Deno.lstatSync(realPath(resolve(path)));
@@ -138,14 +138,14 @@ export function isOutOfBounds(path: string): boolean {
   }
 }
 
-/** Whether a folder is, or is in, another one, whatever links lead there. */
+/** Whether a folder is, or is in, another one, also through links. */
 export function contains(outer: string, inner: string): boolean {
   return nameIn(outer, realPath(inner)) !== undefined;
 }
 
 /**
- * What a path without links is called in a folder, whatever links lead there: empty for
- * that one itself, `undefined` if it lies elsewhere.
+ * The name of a path without links in a folder, which may be reached through links:
+ * empty for the folder itself, `undefined` if it lies elsewhere.
  */
 export function nameIn(outer: string, inner: string): string | undefined {
   const path = relative(realPath(outer), inner);

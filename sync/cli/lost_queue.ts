@@ -12,7 +12,7 @@ export function isQueueLost(error: unknown): boolean {
   return hasFault(error, "replaced") || hasFault(cause, "replaced");
 }
 
-/** What {@linkcode saveLostQueue} needs. */
+/** Options for {@linkcode saveLostQueue}. */
 export interface LostQueueOptions {
   settings: Settings;
   log: Log;
@@ -21,9 +21,9 @@ export interface LostQueueOptions {
 }
 
 /**
- * Puts what a queue had whose file was removed into the one that is there now, which
- * is made if need be: as long as it is open it can be read. A queue that was moved
- * away with its directory keeps what it has, and its copies with it.
+ * Copies the captures of a queue whose file was removed into the one that is there
+ * now, which is made if need be: as long as it is open it can be read. A queue that
+ * was moved away with its directory keeps its captures, and its copies with them.
  */
 export async function saveLostQueue(
   lost: Store,

@@ -18,7 +18,7 @@ export function isMonitored(settings: MonitorSettings): boolean {
   return Object.values(settings).some((way) => way !== null);
 }
 
-/** Where metrics are pushed to, as OpenTelemetry's own variables say. */
+/** The target to which metrics are pushed, by OpenTelemetry's own variables. */
 export interface OtlpSettings {
   url: string;
   headers: Record<string, string>;

@@ -12,18 +12,18 @@ import type { Settings } from "./config.ts";
 import { readReport } from "./status_report.ts";
 import type { Store } from "./store.ts";
 
-/** How often a sample is taken for the chart of the last day, in milliseconds. */
+/** The time between two samples for the chart of the last day, in milliseconds. */
 const SAMPLE_MS = 300_000;
 const METRICS_FILE_MS = 15_000;
-/** How soon it is tried again to listen, in milliseconds. */
+/** The time until listening is tried again, in milliseconds. */
 const AGAIN_MS = 10_000;
 /** The metrics' mode: whoever collects them is another user. */
 const READABLE = 0o644;
 const HEARTBEAT_MS = 60_000;
 
 /**
- * Shows how the agent is doing: the page, metrics, a heartbeat. What goes wrong with
- * that is told once, and holds up no delivery.
+ * Shows how the agent is doing: the page, metrics, a heartbeat. Its errors are logged
+ * once, and hold up no delivery.
  */
 export class Monitoring {
   readonly metrics = new AgentMetrics();

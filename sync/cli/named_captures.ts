@@ -3,7 +3,10 @@ import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
 import { type Found, MAX_FOUND, MIN_START } from "../queue/queue_records.ts";
 import { alignedLines } from "./table.ts";
 
-/** What a person names a capture by: its id, the beginning of it, or the file that was handed over. */
+/**
+ * Finds captures by a name that a person gives: the id, its beginning, or the file
+ * that was handed over.
+ */
 export function findNamed(queue: UploadQueue, name: string): Found {
   const ways = [
     () => queue.findById(name),
@@ -19,10 +22,10 @@ export function findNamed(queue: UploadQueue, name: string): Found {
 }
 
 /**
- * Returns the captures in the queue that the names stand for, each once, and says
- * what is wrong with the others.
+ * Returns the captures in the queue that the names stand for, each once, and tells
+ * the errors in the others.
  *
- * @param verb What is to be done with them, for the message.
+ * @param verb The action on them, for the message.
  */
 export function queuedByName(
   queue: UploadQueue,

@@ -4,13 +4,13 @@ import { SETTING_OPTIONS } from "./setting_options.ts";
 export interface OptionSpec {
   /** The environment variable that stands in for it. */
   env?: string;
-  /** What its value is called in the help; none for a switch. */
+  /** The name of its value in the help; none for a switch. */
   value?: string;
   /** Another way to write it, dashes included. */
   alias?: string;
   /** Whether it may be given several times. */
   repeatable?: boolean;
-  /** What its value is where that may hold a secret; see {@linkcode shownValue}. */
+  /** The kind of its value if that may hold a secret; see {@linkcode shownValue}. */
   secret?: "address" | "command";
   help: string;
 }
@@ -114,13 +114,13 @@ export function shownValue(name: OptionName, text: string): string {
 /** The name of an option, without its dashes. */
 export type OptionName = keyof typeof OPTIONS;
 
-/** An option as it is written, with what its value is called. */
+/** An option as it is written, with the name of its value. */
 export function flagOf(name: OptionName): string {
   const { value } = specOf(name);
   return value === undefined ? `--${name}` : `--${name} ${value}`;
 }
 
-/** What is known of an option. */
+/** The specification of an option. */
 export function specOf(name: OptionName): OptionSpec {
   return OPTIONS[name];
 }
@@ -145,16 +145,16 @@ export const METADATA = [
   "metadata-file",
 ] as const;
 
-/** What commands that upload take. */
+/** The options of commands that upload. */
 export const UPLOADS = [...SERVER, "proof", "bandwidth"] as const;
 
-/** What commands say of themselves that a person waits for. */
+/** The options for the output of commands that a person waits for. */
 export const TALK = ["quiet", "verbose", "json"] as const;
 
-/** What decides which captures are sent first, and how many at a time. */
+/** The options for the order of captures, and how many are sent at a time. */
 export const TURNS = ["order", "concurrency"] as const;
 
-/** What `run` takes, and a service is installed with. */
+/** The options of `run`, with which a service is installed, too. */
 export const RUN_OPTIONS = [
   ...UPLOADS,
   ...STORE,

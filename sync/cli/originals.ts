@@ -4,8 +4,8 @@ import type { FolderStanding } from "../watch/folder_standing.ts";
 import { openerIn, WatchedRoot } from "../watch/watched_root.ts";
 
 /**
- * Returns what opens the files of captures where nothing is watched: in the folders that
- * the last agent has watched.
+ * Returns a function that opens the files of captures where nothing is watched: in
+ * the folders that the last agent has watched.
  *
  * @param openElsewhere As for {@linkcode openerIn}.
  */

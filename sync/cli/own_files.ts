@@ -27,7 +27,7 @@ export function configDir(env: Ambient["env"]): string | undefined {
   return home ? join(home, ".config") : undefined;
 }
 
-/** Where the settings file would be; `undefined` if that is not known. */
+/** The path at which a settings file is looked for; `undefined` if it is not known. */
 export function namedSettingsFile(
   given: Given,
   { env }: Ambient,
@@ -85,7 +85,7 @@ export function assertNotWatched(
 
 /** Whether a file is a capture in a watched folder, or becomes one when it is written anew. */
 function isTaken(path: string, dir: string, filter: CaptureFilter): boolean {
-  // What replaces a link is no link.
+  // A file that replaces a link is no link.
   const place = join(realPath(dirname(path)), basename(path));
   return [place, realPath(path)].some((path) => {
     const names = nameIn(dir, path)?.split(SEPARATOR);

@@ -3,7 +3,7 @@ import { reconcileSpool } from "../spool/reconcile.ts";
 import { originals } from "./originals.ts";
 import type { Store } from "./store.ts";
 
-/** Brings queue and spool into line; what goes wrong is told, and holds up nothing. */
+/** Brings queue and spool into line; an error is logged, and holds up nothing. */
 export async function reconcile(
   { queue, spool }: Store,
   options: { log: Log; signal: AbortSignal },

@@ -24,13 +24,11 @@ export class Reloader {
   readonly what: "settings file" | "token";
   readonly #context: CommandContext;
   readonly #file: string | undefined;
-  /** What this file put into the environment at the start. */
+  /** The variables that this file put into the environment at the start. */
   readonly #started: Map<string, string>;
   #settings: Settings;
 
-  /**
-   * Without a settings file only what is in other files can have changed.
-   */
+  /** Without a settings file only the content of other files can have changed. */
   constructor(context: CommandContext) {
     this.#context = context;
     const file = context.settingsFile?.path;

@@ -18,10 +18,7 @@ import { COMMANDS } from "./commands.ts";
 import { exitCodeOf, remedies } from "./exit_code.ts";
 import { commandHelp } from "./help.ts";
 
-/**
- * Runs one command and returns the exit code. Whatever goes wrong is told on
- * standard error, never thrown.
- */
+/** Runs one command and returns the exit code. Errors are told on standard error, never thrown. */
 export async function runCommand(
   name: string,
   args: string[],
@@ -99,7 +96,7 @@ function commandOf(name: string, args: string[]): Command {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command) return command;
   if (name.startsWith("-")) {
-    // What follows the name may be a secret.
+    // The text after the name may be a secret.
     const option = name.replace(/=.*$/s, "");
     const takers = commandsThatTake(option.slice(2));
     const taker = takers.find((one) => args.includes(one)) ?? takers[0];
@@ -141,7 +138,7 @@ function assertCount(name: string, command: Command, args: string[]): void {
   }
 }
 
-/** Tells what went wrong and what to do about it; returns the exit code. */
+/** Tells the error and its remedy; returns the exit code. */
 function explain(
   name: string,
   error: unknown,
@@ -162,14 +159,14 @@ function explain(
 const PREFIX = /^jarvis-agent: /;
 
 /**
- * What a command says on standard error besides its log: for people, or where the log
- * is JSON as lines of the log, so that whoever reads it can read every line.
+ * A command's messages on standard error besides its log: for people, or where the
+ * log is JSON as lines of the log, so that its reader can read every line.
  */
 class StandardError {
   readonly #around: Surroundings;
   readonly #isAgent: boolean;
   #format: string | undefined;
-  /** What is said before the format is known. */
+  /** The messages from before the format is known. */
   #waiting: string[] | undefined = [];
 
   constructor(name: string, args: string[], around: Surroundings) {

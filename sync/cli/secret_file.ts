@@ -11,7 +11,7 @@ const MAX_PIPED_BYTES = 64 * 1024;
 /**
  * Reads a file that nobody else should be able to read or replace.
  *
- * @param what What it is, for messages: `the token file`.
+ * @param what A name for messages: `the token file`.
  * @param err Is told if others may read it.
  * @throws {UsageError} if it cannot be read, is no regular file or belongs to
  * another user.
@@ -31,7 +31,7 @@ export function readSecret(
   }
 }
 
-/** Like {@linkcode readSecret} for what is at most 64 KiB, and takes a pipe as well. */
+/** Like {@linkcode readSecret} for at most 64 KiB, and takes a pipe as well. */
 export async function readPipedSecret(
   path: string,
   what: string,

@@ -2,7 +2,7 @@ import { counted } from "../host/counted.ts";
 import type { Given } from "./arguments.ts";
 import { readGlobs } from "./folders.ts";
 
-/** Which captures are asked for. */
+/** The captures that are asked for. */
 export interface Selection {
   sinceMs: number;
   /** How many are shown, at most. */

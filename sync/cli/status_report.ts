@@ -56,10 +56,10 @@ export async function readReport(
 }
 
 /**
- * Finds out what is judged of them.
+ * Finds out the facts that are judged.
  *
- * @throws {Error} if queue or spool cannot be used now: then nothing is sent, however
- * well the rest looks.
+ * @throws {Error} if queue or spool cannot be used now: then nothing is sent, even if
+ * the rest looks well.
  */
 function readFacts(sources: ReportSources, running: boolean): Facts {
   const { settings, look, service = null } = sources;
@@ -70,7 +70,8 @@ function readFacts(sources: ReportSources, running: boolean): Facts {
   const nowMs = Date.now();
   const path = pathOf(sources);
   const free = queue ? freeBytes(dirname(path)) : null;
-  // What an agent said holds while it runs; on a full disk it may not be able to say it.
+  // An agent's own report holds while it runs; on a full disk it may not be able to
+  // write one.
   const said =
     running && !(free !== null && free < FULL_BYTES && isOfDead(known))
       ? known
@@ -175,10 +176,10 @@ function rateOf(queue: UploadQueue, waiting: number): StatusReport["rate"] {
   };
 }
 
-/** How the status begins of a service that cannot begin its work yet. */
+/** The start of the status of a service that cannot begin its work yet. */
 export const WAITING = "Waiting: ";
 
-/** Whether what is in the way of a start may go, in this process, without anybody mending it. */
+/** Whether an obstacle to a start may go, in this process, without anybody mending it. */
 export function canHeal(error: unknown): boolean {
   if (hasFault(error, "parted")) return false;
   return error instanceof AgentRunningError ||
@@ -186,9 +187,9 @@ export function canHeal(error: unknown): boolean {
 }
 
 /**
- * Says in one line what is wrong, or what there is to do.
+ * Returns the problem, or the work to be done, in one line.
  *
- * @param problem What a person has to mend, or `null`.
+ * @param problem The problem that a person has to solve, or `null`.
  */
 export function statusOf(
   problem: string | null,

@@ -4,7 +4,7 @@ import type { UploadQueue } from "../queue/queue.ts";
 import type { CommandContext } from "./command.ts";
 import { sizeText, span } from "./table.ts";
 
-/** How a command talks to a person who waits for it. */
+/** The output of a command for a person who waits for it. */
 export interface Talk {
   isQuiet: boolean;
   isJson: boolean;
@@ -14,7 +14,7 @@ export interface Talk {
   err: (line: string) => void;
   /** Says how it went: to whoever wants to hear nothing else, only if it went wrong. */
   say: (line: string, isWell: boolean) => void;
-  /** Tells what is urgent; with `--verbose` all there is, with `--quiet` errors. */
+  /** Tells warnings and errors; with `--verbose` everything, with `--quiet` errors. */
   log: Log;
 }
 
@@ -82,7 +82,7 @@ export class Progress {
     if (this.isShown && total.captures > 0) this.#draw();
   }
 
-  /** Returns what writes lines above it. */
+  /** Returns a function that writes lines above it. */
   above(write: (line: string) => void): (line: string) => void {
     return (line) => {
       if (this.#drawn !== "") writeError("\r\x1b[K");
@@ -91,7 +91,7 @@ export class Progress {
     };
   }
 
-  /** No more is to come: what is written next begins a line. */
+  /** No more is to come: the next text begins a line. */
   end(): void {
     if (this.#drawn !== "") writeError("\n");
     this.#drawn = "";
@@ -114,7 +114,7 @@ export class Progress {
     this.#drawn = text;
   }
 
-  /** How fast bytes have left of late, and how long the rest takes at that. */
+  /** The recent speed, and the time that the rest takes at it. */
   #pace(): string {
     const now = { timeMs: performance.now(), bytes: this.#sent };
     const samples = this.#samples;
@@ -135,7 +135,7 @@ function writeError(text: string): void {
   Deno.stderr.writeSync(new TextEncoder().encode(text));
 }
 
-/** How often the queue is looked at, in milliseconds. */
+/** The time between two looks at the queue, in milliseconds. */
 const LOOK_MS = 200;
 
 /**
@@ -165,7 +165,7 @@ export async function showQueue(
   progress.end();
 }
 
-/** Returns what tells of each delivery since it was last called. */
+/** Returns a function that tells of each delivery since its last call. */
 function deliveryTeller(
   queue: UploadQueue,
   err: (line: string) => void,

@@ -9,10 +9,10 @@ import {
 import type { UploadQueue } from "../queue/queue.ts";
 import { parseBytes } from "./arguments.ts";
 
-/** How a schedule is written. */
+/** The form of a schedule. */
 export const SCHEDULE_FORM =
   "always, or times like 22:00-06:00 or Mon-Fri 18:00-08:00,Sat,Sun";
-/** How a bandwidth is written. */
+/** The form of a bandwidth. */
 export const BANDWIDTH_FORM =
   "bytes a second, 1K or more, like 500K or 2M, off, or a timetable like 08:00,512K 18:00,10M 23:00,off";
 
@@ -24,9 +24,9 @@ const WINDOW = /^([a-z]{3}(?:-[a-z]{3})?)?\s*(?:(\d\d?:\d\d)-(\d\d?:\d\d))?$/i;
 const POINT = /^(?:([a-z]{3}(?:-[a-z]{3})?)-)?(\d\d?:\d\d),(.+)$/i;
 
 /**
- * Reads at which times of the week captures are sent: windows separated by commas,
- * each `22:00-06:00`, `Sat`, `Mon-Fri`, or days with times. What goes beyond midnight
- * belongs to the day on which it begins.
+ * Reads the times of the week at which captures are sent: windows separated by
+ * commas, each `22:00-06:00`, `Sat`, `Mon-Fri`, or days with times. A window that
+ * goes beyond midnight belongs to the day on which it begins.
  *
  * @returns `undefined` if it is written otherwise.
  */
@@ -72,7 +72,7 @@ export function parseBandwidth(text: string): WeekTable<number> | undefined {
   );
 }
 
-/** What would do in the place of a bandwidth that cannot be used. */
+/** The expected form, in place of a bandwidth that cannot be used. */
 export function expectedBandwidth(text: string): string {
   const { twice } = readPoints(text) ?? {};
   return twice === undefined
@@ -108,7 +108,7 @@ export function outsideSchedule(text: string | null): string | null {
   return outsideText(schedule.until(nowMs), nowMs);
 }
 
-/** What holds at which times, as a person wrote it; `null` for what always holds. */
+/** The timetables as a person wrote them; `null` for a setting that always holds. */
 export function timetablesOf({ schedule, bandwidth }: {
   schedule: WeekTable<boolean> | null | undefined;
   bandwidth: WeekTable<number>;
@@ -120,7 +120,7 @@ export function timetablesOf({ schedule, bandwidth }: {
   };
 }
 
-/** Says that what a person asks for is sent, whatever the agent's schedule says. */
+/** Says that a person's request is sent, also outside the agent's schedule. */
 export function tellOutside(
   queue: Pick<UploadQueue, "getAgentState">,
   err: (line: string) => void,

@@ -5,14 +5,14 @@ import { type Ambient, type Given, UsageError } from "./arguments.ts";
 import { readPipedSecret } from "./secret_file.ts";
 import { runTokenCommand } from "./token_command.ts";
 
-/** How often a token is read again at most because the server refused it, in milliseconds. */
+/** The least time until a token is read again because the server refused it, in milliseconds. */
 const RENEW_MS = 1_000;
 
 /** The server's token. */
 export interface TokenSource {
   /** The token as it was read last; `undefined` if there is none. */
   get(): string | undefined;
-  /** Why there is none though one is named: it could not be read yet. */
+  /** The reason why there is none though one is named: it could not be read yet. */
   readonly problem: string | undefined;
   /**
    * Reads the token: at the start, and whenever it may be another.
@@ -22,9 +22,9 @@ export interface TokenSource {
    */
   reload(): Promise<void>;
   /**
-   * Reads the token again after the server has refused one, at most every second,
-   * and returns whether it is another. Where that fails the last one stays, and it
-   * is said why.
+   * Reads the token again after the server has refused one, at most every second, and
+   * returns whether it is another. If that fails the last one stays, and the reason
+   * is logged.
    */
   renew(refused: string | undefined): Promise<boolean>;
 }
@@ -34,7 +34,7 @@ export interface TokenSource {
  * manager's credential `token`, else `JARVIS_TOKEN`. For a command that takes no
  * token there is none.
  *
- * @param around `err` is told of what puts the token at risk.
+ * @param around `err` takes warnings about risks to the token.
  * @throws {UsageError} if two sources are named.
  */
 export function readToken(

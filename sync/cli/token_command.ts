@@ -10,8 +10,8 @@ const MAX_BYTES = 64 * 1024;
 
 /**
  * Runs a command line in a process group of its own, which is killed as a whole once
- * standard input ends without a line: this program has given it up, or has died. How
- * the command exited is all that is written to standard error.
+ * standard input ends without a line: this program has given it up, or has died. Only
+ * the exit code of the command is written to standard error.
  */
 const IN_GROUP = `
 exec 3<&0 </dev/null
@@ -24,12 +24,12 @@ wait`;
 const WHAT = "the --token-command";
 
 /**
- * Runs a command line in a shell and returns what it prints. It has no terminal.
+ * Runs a command line in a shell and returns its output. It has no terminal.
  *
  * @param options `limitMs` is how long it may take, in milliseconds (default: 30 s).
  * @throws {UsageError} if it fails, takes longer, or prints more than 64 KiB; then
- * nothing of it goes on. The message repeats nothing that it has printed, on
- * standard error either: a trace shows the token.
+ * nothing of it goes on. The message repeats none of its output, on standard error
+ * either: a trace shows the token.
  */
 export async function runTokenCommand(
   command: string,

@@ -23,7 +23,7 @@ function bash(): string {
     const words = wordsIn(command.args).join(" ");
     return `    ${name}) options="${options}" words="${words}" ;;`;
   });
-  // Where there is nothing to choose from bash completes names of files.
+  // If there is nothing to choose from bash completes names of files.
   return `_jarvis_agent() {
   local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}"
   local options="" words="" isValue=1

@@ -6,7 +6,7 @@ import {
   specOf,
 } from "../options.ts";
 
-/** Shows each setting with its value, less what may be secret of it, and where that comes from. */
+/** Shows each setting with its value, without secret parts, and its source. */
 export function run({ settings, given, settingsFile, out }: CommandContext) {
   const rows = ["config" as const, ...RUN_OPTIONS].map((name) => {
     const spec = specOf(name);

@@ -5,7 +5,7 @@ import { inspectFolders } from "../doctor/folders.ts";
 import { inspectServer } from "../doctor/server.ts";
 import { inspectEngine, inspectStore } from "../doctor/store.ts";
 
-/** Looks at one thing; `found` is what was found before. */
+/** Looks at one thing; `found` has the earlier findings. */
 type Inspection = (
   context: CommandContext,
   found: Finding[],

@@ -20,8 +20,8 @@ import { type Look, lookInto, noQueue } from "../store.ts";
 
 /**
  * Copies captures out of the queue, which stays as it is: NAME has the bytes and
- * NAME.json the metadata. No file is replaced. The metadata come last: what has
- * them is whole, and on the disk.
+ * NAME.json the metadata. No file is replaced. The metadata come last: a capture that
+ * has them is whole, and on the disk.
  */
 export async function run(context: CommandContext): Promise<number> {
   const { settings, given, args, out, err } = context;
@@ -62,7 +62,7 @@ export async function run(context: CommandContext): Promise<number> {
   return code;
 }
 
-/** @throws {UsageError} if what is copied there would come into the queue, or was meant to be copied. */
+/** @throws {UsageError} if copies there would come into the queue, or are among those to be copied. */
 function assertTarget(dir: string, queue: UploadQueue, dataDir: string): void {
   const wrong = (reason: string) =>
     new UsageError(`Cannot export into "${dir}": ${reason}`);
@@ -114,7 +114,7 @@ async function copyOut(
   target: Target,
 ): Promise<string> {
   const path = target.freePath(basename(filepath) || id);
-  // Whatever goes wrong before it is made is another's file.
+  // If an error comes before it is made, a file there is another's.
   let isOurs = false;
   try {
     const copied = await copyPrivately(file, path).catch((error) => {
@@ -180,7 +180,7 @@ class Target {
     return path;
   }
 
-  /** Removes what was made, if nothing is in it. */
+  /** Removes the folder that was made, if nothing is in it. */
   removeIfEmpty(): void {
     try {
       this.#made.forEach((path) => Deno.removeSync(path));

@@ -103,7 +103,7 @@ function showCaptures(
   }
 }
 
-/** How a capture stands, and when it is tried next. */
+/** The state of a capture, and the time of the next attempt. */
 export function standingOf(capture: QueuedCapture): string {
   const { status, attempts, nextAttemptAt } = capture;
   const waitMs = nextAttemptAt === null

@@ -5,7 +5,7 @@ import { type CommandContext, ExitCode } from "../command.ts";
 import { queuedByName } from "../named_captures.ts";
 import { openExistingStore } from "../store.ts";
 
-/** Removes captures, prints their ids, and says what becomes of the bytes. */
+/** Removes captures, prints their ids, and tells the fate of their bytes. */
 export function run(
   { settings, given, args, out, err }: CommandContext,
 ): number {
@@ -31,7 +31,7 @@ export function run(
   return named.isComplete ? ExitCode.ok : ExitCode.failure;
 }
 
-/** What becomes of a capture that is removed. */
+/** The fate of the bytes of a capture that is removed. */
 function fateOf({ id, filepath, spooled, status }: QueuedCapture): string {
   const original = exists(filepath)
     ? `"${filepath}" stays`

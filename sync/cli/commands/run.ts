@@ -24,7 +24,7 @@ import { canHeal, statusOf, WAITING } from "../status_report.ts";
 import { openStore, type Store } from "../store.ts";
 import { timetablesOf } from "../timetable.ts";
 
-/** How often it is tried again to begin, in milliseconds. */
+/** The time until a failed start is tried again, in milliseconds. */
 const AGAIN_MS = 5_000;
 
 /** Is the agent until the program is told to stop. */
@@ -57,7 +57,7 @@ class Service {
   #log: Log;
   #round = new AbortController();
   #agent: SyncAgent | undefined;
-  /** What is worked with, if anything. */
+  /** The open queue and spool, if any. */
   #store: Store | undefined;
   /** Held across reloads, so that no other agent begins in between. */
   #held: { path: string; lock: ProcessLock } | undefined;
@@ -190,7 +190,7 @@ class Service {
     }
   }
 
-  /** What shows how it goes, if anybody wants to see: it counts on across reloads. */
+  /** Starts the monitoring, if it is wanted: it counts on across reloads. */
   async #monitor({ monitor }: Settings): Promise<Monitoring | undefined> {
     if (!isMonitored(monitor)) return undefined;
     // Rarely needed, and not small.
@@ -208,7 +208,7 @@ class Service {
       for (const name of needRestart) {
         this.#log("warn", `A new ${name} takes a restart to have an effect`);
       }
-      // What waits because of the old ones should not wait any longer.
+      // Captures that wait because of the old ones should not wait any longer.
       this.#agent?.hurry();
       // It is ready when the new round is.
       if (changed) return this.#round.abort();

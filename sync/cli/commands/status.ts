@@ -8,10 +8,10 @@ import { readReport } from "../status_report.ts";
 import { statusLines } from "../status_text.ts";
 import { lookInto, noQueue } from "../store.ts";
 
-/** How often `--watch` looks again, in milliseconds. */
+/** The time between two looks of `--watch`, in milliseconds. */
 const LOOK_MS = 1_000;
 
-/** What monitoring programs expect: 1 where a person is needed, 2 where nothing works. */
+/** As monitoring programs expect: 1 if a person is needed, 2 if nothing works. */
 const CHECK_CODES: Record<Verdict["level"], number> = {
   ok: 0,
   warning: 1,

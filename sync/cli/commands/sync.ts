@@ -23,7 +23,7 @@ import { tellOutside } from "../timetable.ts";
 import { openStore, type Store } from "../store.ts";
 import { describePause } from "./pause.ts";
 
-/** How often it is looked whether the agent is done, in milliseconds. */
+/** The time between two looks whether the agent is done, in milliseconds. */
 const LOOK_MS = 200;
 /** How long an agent that seems to hang has for a turn, in milliseconds: a clock may have jumped. */
 const ANSWER_MS = 6_000;
@@ -35,10 +35,10 @@ export async function run(context: CommandContext): Promise<number> {
   const signal = context.stopSignal();
   const lockPath = agentLockPath(join(settings.dataDir, QUEUE_FILE));
   if (!await ProcessLock.isHeld(lockPath)) {
-    // What is wrong with the settings is said before a queue is made.
+    // Errors in the settings are told before a queue is made.
     createUploader(settings, { maxRetries: 1 }).close();
   }
-  // Where no agent ever runs nobody else would find all that is damaged.
+  // If no agent ever runs nobody else would find all damage.
   using store = await openStore(settings, { log: talk.log, thorough: true });
   const { queue } = store;
   if (!talk.isQuiet) tellOutside(queue, talk.err);
@@ -61,7 +61,7 @@ export async function run(context: CommandContext): Promise<number> {
   return conclude(talk, queue, before);
 }
 
-/** Says what became of the captures, and returns what the process exits with. */
+/** Tells the results, and returns the exit code. */
 function conclude(
   { isJson, out, say }: Talk,
   queue: UploadQueue,

@@ -26,7 +26,7 @@ type FileResult =
   /** Whether a person held it up: that says nothing of capture and server. */
   & { isHeldUp?: boolean };
 
-/** What becomes of a file while a person has paused deliveries. */
+/** The result for a file while a person has paused deliveries. */
 const PAUSED: FileResult = {
   success: false,
   captureId: null,
@@ -40,10 +40,10 @@ const PAUSED: FileResult = {
   isHeldUp: true,
 };
 
-/** How often the progress is drawn, in milliseconds. */
+/** The time between two drawings of the progress, in milliseconds. */
 const DRAW_MS = 200;
 
-/** Sends files at once. What cannot be delivered now goes into the queue. */
+/** Sends files at once. Those that cannot be delivered now go into the queue. */
 export async function run(context: CommandContext): Promise<number> {
   const { settings, given, args } = context;
   const talk = talkOf(context);
@@ -96,12 +96,12 @@ function sizeOf(path: string): number {
   try {
     return statIfThere(path)?.size ?? 0;
   } catch {
-    // What is wrong with it is said when it is its turn.
+    // Errors in it are told when it is its turn.
     return 0;
   }
 }
 
-/** Whether what became of one file says that no other would be taken now either. */
+/** Whether the result of one file means that no other would be taken now either. */
 function meansAll(
   sent: FileResult,
   { id, refusals }: { id: string; refusals: Refusals },
@@ -123,14 +123,14 @@ async function send(
     return await uploader.upload(filepath, metadata, options);
   } catch (error) {
     if (!options.signal.aborted) throw error;
-    // Told to stop: what was under way is kept, and what comes after it.
+    // Told to stop: the file under way is kept, and those after it.
     return { ...PAUSED, error: "interrupted", attempts: 1 };
   }
 }
 
 /**
- * Queues what could not be delivered, under the id that it was sent under if it
- * still has the bytes that may have been sent; else it is another capture.
+ * Queues a file that could not be delivered, under the id that it was sent under if
+ * it still has the bytes that may have been sent; else it is another capture.
  */
 async function enqueue(
   { intake }: Store,
@@ -163,7 +163,7 @@ function standingAfter(id: string, sent: FileResult): Completion | undefined {
   return snoozeOrRelease(id, { error, result, delayMs });
 }
 
-/** Queues what was not delivered, and says what became of it; returns what the process would exit with. */
+/** Queues a file that was not delivered, and tells its result; returns its exit code. */
 async function conclude(
   { filepath, metadata, id, sent }: {
     filepath: string;

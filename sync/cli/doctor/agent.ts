@@ -10,10 +10,13 @@ import { lookInto } from "../store.ts";
 /** The limits that a busy agent with watched folders needs. */
 const OPEN_FILES = 512;
 const INOTIFY_WATCHES = 8192;
-/** What doctor tries itself: where that has failed, what the agent met is the same again. */
+/**
+ * The subjects that doctor tries itself: where that has failed, the agent's finding
+ * is the same again.
+ */
 const TRIED = ["server", "folder"];
 
-/** Looks at what `status` judges, and at the service. */
+/** Looks at the subjects that `status` judges, and at the service. */
 export async function inspectAgent(
   { settings }: CommandContext,
   found: Finding[],

@@ -5,16 +5,16 @@
  */
 
 const LINE_END = /\r\n|\r|\n/;
-/** What systemd takes in no value, nor may stand in one here. */
+/** Characters that systemd takes in no value, and that no value may have here. */
 // deno-lint-ignore no-control-regex -- these are what it refuses
 const UNFIT = /[\0-\x08\n-\x1f\x7f]/;
 
 /**
  * Returns the variables of an environment file; of one that is set twice, the last.
  *
- * Understood is what systemd understands (`EnvironmentFile=`), but for lines
- * that go on after a backslash or in quotes: one variable a line, comments after
- * `#` or `;`, values that begin in quotes of either kind or have none.
+ * The syntax is that of systemd (`EnvironmentFile=`), but for lines that go on after
+ * a backslash or in quotes: one variable a line, comments after `#` or `;`, values
+ * that begin in quotes of either kind or have none.
  */
 export function parseEnvFile(text: string): Map<string, string> {
   const variables = new Map<string, string>();

@@ -17,7 +17,7 @@ const HEADER =
 `;
 
 /**
- * Where the service's files belong.
+ * The paths of the service's files.
  *
  * @throws {UsageError} if HOME is not set.
  */

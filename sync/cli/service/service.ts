@@ -1,4 +1,4 @@
-/** What `jarvis-agent service` does: the agent as a systemd user unit. */
+/** The actions of `jarvis-agent service`: the agent as a systemd user unit. */
 
 import { dirname } from "@std/path";
 import { prepareDataDir } from "../../host/data_dir.ts";
@@ -27,7 +27,7 @@ import {
 } from "./systemd.ts";
 import { UNIT, unitText, writableFolders } from "./unit.ts";
 
-/** How systemd's child exits that cannot give a unit its view on users, rights or files. */
+/** The exit codes of a systemd that cannot give a unit its view on users, rights or files. */
 const NO_NAMESPACES = ["217", "218", "226"];
 
 /** Writes the unit and its settings, starts it, waits until it is ready. */
@@ -55,7 +55,7 @@ export async function install(context: CommandContext): Promise<number> {
   return code === ExitCode.ok ? await probe(settings, context) : code;
 }
 
-/** Says what keeps the service that was just installed from delivering. */
+/** Tells the obstacles that keep the service that was just installed from delivering. */
 async function probe(
   { settings }: ServiceSettings,
   { env, err }: CommandContext,

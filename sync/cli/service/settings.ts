@@ -13,10 +13,10 @@ export interface ServiceSettings {
 }
 
 /**
- * Returns what the service is to run with: what was given, on the command line
- * or by the environment, and for the rest what its environment file says.
+ * Returns the settings for the service: those given on the command line or by the
+ * environment, and for the rest those of its environment file.
  *
- * @throws {UsageError} if that cannot be used, or not by a service.
+ * @throws {UsageError} if they cannot be used, or not by a service.
  */
 export async function mergedSettings(
   { given, settings, reread }: CommandContext,

@@ -3,11 +3,11 @@ import { readIfThere, servicePaths } from "./files.ts";
 import { properties } from "./systemd.ts";
 import { UNIT } from "./unit.ts";
 
-/** How the service stands, in systemd's words. */
+/** The state of the service, in systemd's words. */
 export interface ServiceState {
   /** Like `active (running)`. */
   state: string;
-  /** Why it does not run, or does no work; `null` if it works, or was stopped. */
+  /** The reason why it does not run, or does no work; `null` if it works, or was stopped. */
   reason: string | null;
 }
 

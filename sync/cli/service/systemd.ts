@@ -54,7 +54,7 @@ export async function systemdVersion(): Promise<number> {
 /**
  * Makes sure that the user's manager can be asked.
  *
- * @throws {Error} that says what is missing.
+ * @throws {Error} that names the missing part.
  */
 export async function assertManager(): Promise<void> {
   const { code, stderr } = await systemctl("show", "--property=Version");

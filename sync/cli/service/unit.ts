@@ -27,7 +27,7 @@ export interface UnitOptions {
   systemdVersion: number;
   /**
    * Whether the manager can give the unit a view of its own on users and file
-   * systems. Where the kernel lets users have none, such a unit does not start.
+   * systems. If the kernel lets users have none, such a unit does not start.
    */
   namespaces: boolean;
 }
@@ -124,7 +124,7 @@ function service(options: UnitOptions): string[] {
   ];
 }
 
-/** Several times what the agent uses, so that only a defect ever gets there. */
+/** Several times the agent's use, so that only a defect ever gets there. */
 function limits({ concurrency }: UnitOptions): string[] {
   const highMegabytes = 256 + 16 * concurrency;
   return [
@@ -138,7 +138,10 @@ function limits({ concurrency }: UnitOptions): string[] {
   ];
 }
 
-/** What every user's manager can enforce. V8 writes code, so no `MemoryDenyWriteExecute`. */
+/**
+ * Restrictions that every user's manager can enforce. V8 writes code, so no
+ * `MemoryDenyWriteExecute`.
+ */
 function hardening(): string[] {
   return [
     "",
@@ -159,8 +162,8 @@ function hardening(): string[] {
 }
 
 /**
- * What takes namespaces. Reading stays allowed everywhere, `/tmp` included:
- * captures may lie where they are until they are delivered.
+ * Restrictions that take namespaces. Reading stays allowed everywhere, `/tmp`
+ * included: captures may lie where they are until they are delivered.
  */
 function namespaces({ writable }: UnitOptions): string[] {
   return [
@@ -186,12 +189,13 @@ function namespaces({ writable }: UnitOptions): string[] {
 }
 
 /**
- * Returns what the agent must be allowed to write: its own folders, and where it is to
- * take files away from the watched folders, those too.
+ * Returns the folders that the agent must be allowed to write: its own, and those
+ * that are watched if it is to take files away from them.
  *
- * Each folder that is named is a mount of its own in the unit's view. A watched one that
- * is made anew, or mounted later, could not be written to, and a large file would be
- * copied to where it is moved. So where those lie in the home, that is named instead.
+ * Each folder that is named is a mount of its own in the unit's view. A watched one
+ * that is made anew, or mounted later, could not be written to, and a large file
+ * would be copied to where it is moved. So the home is named instead of those that
+ * lie in it.
  */
 export function writableFolders(
   { home, own, emptied }: {
