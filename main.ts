@@ -15,16 +15,21 @@ const stopSignals: Deno.Signal[] = windows ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
 // Else a limit on the size of files would end the program without a word.
 if (!windows) Deno.addSignalListener("SIGXFSZ", () => {});
 
-/** Aborts at the first of them. */
-function stopSignal(): AbortSignal {
+/** Aborts at the first of them, or of SIGHUP where that means the same. */
+function stopSignal({ hangup = false } = {}): AbortSignal {
   const stopping = new AbortController();
+  const stop = () => stopping.abort(new Error("interrupted"));
+  let isAsked = false;
   for (const signal of stopSignals) {
     Deno.addSignalListener(signal, () => {
       // Whoever asks twice does not want to wait.
-      if (stopping.signal.aborted) Deno.exit(signal === "SIGINT" ? 130 : 143);
-      stopping.abort(new Error("interrupted"));
+      if (isAsked) Deno.exit(signal === "SIGINT" ? 130 : 143);
+      isAsked = true;
+      stop();
     });
   }
+  // The end of a session sends it once or twice, or beside SIGTERM: nobody hurries.
+  if (hangup && !windows) Deno.addSignalListener("SIGHUP", stop);
   return stopping.signal;
 }
 

@@ -10,8 +10,10 @@ export interface Surroundings extends Ambient {
   /**
    * Returns a signal that aborts when the program is to stop. To be called once;
    * without it the program ends at once.
+   *
+   * @param options `hangup`: also when its terminal or session ends (SIGHUP).
    */
-  stopSignal: () => AbortSignal;
+  stopSignal: (options?: { hangup: boolean }) => AbortSignal;
   /** The names of all variables of the environment. */
   envNames: () => string[];
   /** Calls back whenever the settings are to be read again (SIGHUP). */

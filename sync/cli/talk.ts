@@ -104,7 +104,7 @@ export class Progress {
     const words =
       `${done} of ${captures} captures, ${sizeText(this.#sent)} of ` +
       sizeText(bytes) + this.#pace();
-    const columns = (Deno.consoleSize().columns || 80) - 1;
+    const columns = consoleColumns() - 1;
     const width = Math.min(MAX_WIDTH, columns - words.length - 3);
     const full = Math.floor(share * width);
     const text = width < MIN_WIDTH
@@ -131,8 +131,21 @@ export class Progress {
   }
 }
 
+function consoleColumns(): number {
+  try {
+    return Deno.consoleSize().columns || 80;
+  } catch {
+    // The terminal has gone.
+    return 80;
+  }
+}
+
 function writeError(text: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(text));
+  try {
+    Deno.stderr.writeSync(new TextEncoder().encode(text));
+  } catch {
+    // The terminal has gone; the work goes on.
+  }
 }
 
 /** The time between two looks at the queue, in milliseconds. */

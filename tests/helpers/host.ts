@@ -4,6 +4,10 @@ import { type Ended, runCli, type RunningCli, startCli } from "./cli.ts";
 import { runInProcess } from "./in_process.ts";
 import { TempDir } from "./temp_dir.ts";
 
+/** `script` takes the whole command as one text. */
+const ON_TERMINAL = `for arg; do all="$all '$arg'"; done
+  exec script -qec "exec $all" /dev/null`;
+
 /** A capture host of a test's own: files, a data directory, and the program on it. */
 export class Host implements AsyncDisposable {
   readonly #dir = new TempDir();
@@ -52,10 +56,13 @@ export class Host implements AsyncDisposable {
 
   /** Runs the program on a terminal; what it writes is all in `stdout`. */
   onTerminal(...args: string[]): Promise<Ended> {
-    // It takes the whole command as one text.
-    const script = `for arg; do all="$all '$arg'"; done
-      exec script -qec "$all" /dev/null`;
-    return this.inShell(script, ...args);
+    return this.inShell(ON_TERMINAL, ...args);
+  }
+
+  /** Starts the program on a terminal, which is what is killed at the end of the scope. */
+  startOnTerminal(...args: string[]): RunningCli {
+    const through = ["sh", "-c", ON_TERMINAL, "sh"];
+    return startCli(args, { env: this.env, through });
   }
 
   /** Starts the program; it is killed at the end of the scope. */

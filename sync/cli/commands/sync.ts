@@ -32,7 +32,7 @@ const ANSWER_MS = 6_000;
 export async function run(context: CommandContext): Promise<number> {
   const { settings } = context;
   const talk = talkOf(context);
-  const signal = context.stopSignal();
+  const signal = context.stopSignal({ hangup: true });
   const lockPath = agentLockPath(join(settings.dataDir, QUEUE_FILE));
   if (!await ProcessLock.isHeld(lockPath)) {
     // Errors in the settings are told before a queue is made.

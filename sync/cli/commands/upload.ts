@@ -48,7 +48,7 @@ export async function run(context: CommandContext): Promise<number> {
   const { settings, given, args } = context;
   const talk = talkOf(context);
   const { log, err, progress } = talk;
-  const signal = context.stopSignal();
+  const signal = context.stopSignal({ hangup: true });
   const metadata = await readMetadata(given);
   const onSent = (bytes: number) => progress.inFlight += bytes;
   const options = { maxRetries: 3, log, onSent };
