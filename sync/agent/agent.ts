@@ -157,10 +157,7 @@ export class SyncAgent {
     clearTimeout(graceTimer);
   }
 
-  /**
-   * Sends all due captures, as a person asked for it. Short waits are waited out,
-   * while they bring something.
-   */
+  /** Sends all due captures for a person. Short waits are waited out, while they bring something. */
   async #pass(stop: AbortSignal, abort: AbortSignal): Promise<PassReport> {
     const { pause, throttle, patience } = this.#parts;
     pause.isAskedFor = true;
