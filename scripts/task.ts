@@ -2,8 +2,8 @@
  * The tasks of deno.json: sees to it that the dependencies are there, then runs the
  * command.
  *
- * Arguments, input, output and exit code are the command's own; what this has to say
- * goes to standard error.
+ * Arguments, input, output and exit code are the command's own; its own messages go
+ * to standard error.
  */
 import { type Binding, flagsOf, projectPath } from "./task/bindings.ts";
 import { PERMISSIONS } from "./build/permissions.ts";

@@ -63,7 +63,7 @@ export function sizeOf(bytes: number): string {
   return bytes < 1024 ** 2 ? `${bytes / 1024} KiB` : `${bytes / 1024 ** 2} MiB`;
 }
 
-/** One figure beside another, with what their ratio is to reach. */
+/** One figure beside another, with the ratio that they are to reach. */
 export function ratio(
   what: string,
   [value, other]: readonly [number | undefined, number | undefined],

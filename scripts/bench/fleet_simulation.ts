@@ -2,7 +2,7 @@
  * A fleet of agents whose server comes back after an outage, under virtual time.
  *
  * Each agent has the product's own `Throttle`, and obeys it as the agent does: it
- * waits, then asks the server's health if it should, then sends what it may; a
+ * waits, then asks the server's health if it should, then sends as many as it may; a
  * capture that is refused is snoozed. The server takes so many captures in each
  * second and answers the rest with 429. Nothing here waits, so an hour passes in
  * seconds.
@@ -15,7 +15,7 @@ export interface FleetOptions {
   /** How many captures a second the server takes. */
   roomPerSecond: number;
   outageSeconds: number;
-  /** How often each agent is handed a capture, during the outage and after it. */
+  /** The time between two captures of each agent, during the outage and after it. */
   captureEverySeconds: number;
   /** How long one capture takes to be sent and answered. */
   answerSeconds: number;

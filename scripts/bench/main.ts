@@ -43,10 +43,10 @@ machine. Needs a C compiler.
   --python FILE  the Python of the first design (default: python3)
 `;
 
-/** How {@linkcode runBench} is to go about it. */
+/** Options for {@linkcode runBench}. */
 export interface BenchOptions {
   scale: Scale;
-  /** Which points. @default {all} */
+  /** The points to measure. @default {all} */
   only?: readonly string[];
   /** The folder for the results. */
   out: string;
@@ -73,7 +73,7 @@ export async function runBench(options: BenchOptions): Promise<string> {
     date: new Date().toISOString().slice(0, 10),
     agent: bench.agent.how,
     deno: Deno.version.deno,
-    // Whose build of it is this machine's business.
+    // The vendor's build number is left out.
     os: `${Deno.build.os} ${Deno.osRelease().split(".").slice(0, 2).join(".")}`,
     cores: navigator.hardwareConcurrency,
     missing: bench.peers.missing,

@@ -7,14 +7,14 @@ import { bindingFlags, projectPath } from "../task/bindings.ts";
 export interface Program {
   command: string;
   args: string[];
-  /** How it was built. */
+  /** The way it was built. */
   how: "compiled" | "from source";
 }
 
 /**
- * Runs a command to its end and returns what it wrote to standard output.
+ * Runs a command to its end and returns its standard output.
  *
- * @throws {Error} if it fails, with what it wrote to standard error.
+ * @throws {Error} if it fails, with its standard error.
  */
 export async function run(
   command: string,
@@ -45,7 +45,7 @@ export async function runOwn<T>(path: string, input: unknown): Promise<T> {
   return JSON.parse(output || "null");
 }
 
-/** Reads what {@linkcode runOwn} was given; for the program that it runs. */
+/** Reads the input given to {@linkcode runOwn}; for the program that it runs. */
 export async function readInput<T>(): Promise<T> {
   return await new Response(Deno.stdin.readable).json();
 }
@@ -133,7 +133,7 @@ export class Receiver implements AsyncDisposable {
     return new Receiver(child, Number(new TextDecoder().decode(value)));
   }
 
-  /** Returns what came since the last call, and sets how long answers wait from now on. */
+  /** Returns the captures received since the last call, and sets how long answers wait from now on. */
   async take({ latencyMs = 0 } = {}): Promise<Received> {
     const response = await fetch(`${this.url}/control?latencyMs=${latencyMs}`);
     return await response.json();

@@ -8,9 +8,9 @@ export interface Contender {
 }
 
 /**
- * Gives each contender one turn in every round, each round beginning with
- * another one, and returns the medians by name. Whatever else slows the machine
- * down meanwhile meets all of them alike.
+ * Gives each contender one turn in every round, each round beginning with another
+ * one, and returns the medians by name. Anything else that slows the machine down
+ * meanwhile meets all of them alike.
  */
 export async function compare(
   contenders: readonly Contender[],

@@ -5,7 +5,7 @@ const MIB = 1024 * KIB;
 
 const FULL = {
   name: "full",
-  /** How often each contender has its turn; the median counts. */
+  /** The turns of each contender; the median counts. */
   rounds: 5,
   /** The captures that one start of the program delivers. */
   cold: [

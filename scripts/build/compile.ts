@@ -37,7 +37,7 @@ upon: the denort of the same version, for the target's system.
 Example: deno task compile --target aarch64-unknown-linux-gnu
 `;
 
-/** What to build. */
+/** Options for compiling. */
 interface CompileOptions {
   /** Names of targets. */
   targets: string[];
@@ -161,7 +161,7 @@ function lacksDenort(
   );
 }
 
-/** Writes what is in the executables beside them, as CycloneDX. */
+/** Writes the list of the executables' parts beside them, as CycloneDX. */
 async function writeSbom(binding: Binding): Promise<string> {
   const lock = binding === "npm" ? "scripts/npm/deno.lock" : "deno.lock";
   const sbom = sbomOf(
@@ -174,7 +174,7 @@ async function writeSbom(binding: Binding): Promise<string> {
   return path;
 }
 
-/** @throws {Error} that says in one line what it lacks. */
+/** @throws {Error} that names the missing part in one line. */
 async function runCompile(
   deno: string,
   targetName: string,

@@ -1,6 +1,6 @@
 /**
- * What the executable may do on a system, from source and compiled: nothing
- * that it does not need.
+ * The permissions of the executable on a system, from source and compiled: none that
+ * it does not need.
  *
  * - read, write: captures and the queue lie wherever the user says
  * - net: the server is the user's choice
@@ -11,7 +11,7 @@
  * - run: the shell for `--token-command`, but not on Windows; on Linux systemd's
  *   programs for `service`
  *
- * What is missing is refused, never asked for.
+ * A missing permission is refused, never asked for.
  */
 export function permissionsOn(os: typeof Deno.build.os): string[] {
   // By full path: a name that is not found would be told at every start.
@@ -31,11 +31,11 @@ export function permissionsOn(os: typeof Deno.build.os): string[] {
   ];
 }
 
-/** What the program may do on this system. */
+/** The permissions of the program on this system. */
 export const PERMISSIONS: readonly string[] = permissionsOn(Deno.build.os);
 
 /**
- * What V8 is told: `sync/cli/memory.ts` collects when idle, and a heap that may take
- * no gigabyte is collected before it is several times what is used.
+ * The flags of V8: `sync/cli/memory.ts` collects when idle, and a heap that may take
+ * no gigabyte is collected before it is several times as large as the part in use.
  */
 export const V8_FLAGS = "--v8-flags=--expose-gc,--max-old-space-size=1024";

@@ -1,10 +1,10 @@
-/** What is in an executable, as CycloneDX: each package with its version, hash and licence. */
+/** The parts of an executable, as CycloneDX: each package with its version, hash and licence. */
 
 import { licenceOf, type LockedPackage, packagesOf } from "../check/audit.ts";
 import type { LockFile } from "../check/audit.ts";
 import { projectPath } from "../task/bindings.ts";
 
-/** What `deno info --json` tells, as far as it is looked at. */
+/** The output of `deno info --json`, as far as it is used. */
 export interface ModuleGraph {
   modules: {
     specifier: string;
@@ -38,7 +38,7 @@ interface Component {
   licenses: { license: { id: string } }[];
 }
 
-/** Where the npm packages of a graph lie, by `NAME@VERSION`. */
+/** The folders of the npm packages of a graph, by `NAME@VERSION`. */
 export function npmFoldersOf(graph: ModuleGraph): Map<string, string> {
   return new Map(
     Object.values(graph.npmPackages ?? {})
@@ -74,7 +74,7 @@ export function sbomOf(
   };
 }
 
-/** What is imported, directly or by a package, as `REGISTRY:NAME@VERSION`. */
+/** The packages that are imported, directly or by a package, as `REGISTRY:NAME@VERSION`. */
 function usedPackages({ modules, npmPackages = {} }: ModuleGraph): Set<string> {
   const used = new Set<string>();
   const add = (key: string): void => {

@@ -11,7 +11,7 @@ type Pins = Record<string, Record<string, string>>;
 export interface DownloadOptions {
   /** The version of `@db/sqlite`. @default {the one in deno.json} */
   version?: string;
-  /** Where its releases are. @default {those of `@db/sqlite`} */
+  /** The address of its releases. @default {those of `@db/sqlite`} */
   releases?: string;
   /** The file that holds the known sums. @default {scripts/build/sqlite_libs.json} */
   pins?: string;
@@ -21,7 +21,7 @@ export interface DownloadOptions {
  * Downloads a library and returns its bytes, which are those that were pinned.
  * A library that was never pinned is from now on, and standard error says so.
  *
- * @throws {Error} if it cannot be downloaded, or is not what was pinned.
+ * @throws {Error} if it cannot be downloaded, or is not the one that was pinned.
  */
 export async function downloadLibrary(
   name: string,

@@ -3,16 +3,16 @@
 import { dirname, join } from "@std/path";
 import { type Binding, flagsOf, projectPath } from "../task/bindings.ts";
 
-/** What of the project an executable is made of. */
+/** The parts of the project that an executable is made of. */
 const SOURCES = ["main.ts", "deno.json", "deno.lock", "sync", "scripts/npm"];
 
-/** Where `sync/queue/native_sqlite.ts` looks for the embedded library, seen from the top. */
+/** The folder where `sync/queue/native_sqlite.ts` looks for the embedded library, seen from the top. */
 const LIBRARY_FOLDER = "lib";
 
 /**
- * The sources of an executable; they are gone at the end of the scope. What else
- * lies in the project (a `node_modules`, which would go into the executable unused)
- * stays out.
+ * The sources of an executable; they are gone at the end of the scope. Other folders
+ * of the project (a `node_modules`, which would go into the executable unused) stay
+ * out.
  */
 export class Stage implements Disposable {
   readonly path: string = Deno.makeTempDirSync({ prefix: "jarvis-compile-" });
@@ -37,7 +37,7 @@ export class Stage implements Disposable {
     return path;
   }
 
-  /** The flags that make `deno` use the binding with what is in here. */
+  /** The flags that make `deno` use the binding with these sources. */
   flagsOf(binding: Binding): string[] {
     return flagsOf(binding, (path) => this.join(path));
   }

@@ -1,9 +1,9 @@
 /** The systems that there is an executable for. */
 
-/** One system, as Deno calls it, and what is special about it. */
+/** One system, as Deno calls it, and its particulars. */
 export interface CompileTarget {
   os: typeof Deno.build.os;
-  /** What an executable's name ends with. */
+  /** The ending of an executable's name. */
   extension: "" | ".exe";
   /** The library's file name among the releases of `@db/sqlite`. */
   sqliteRelease: string;

@@ -1,8 +1,8 @@
-/** What the dependencies must be: of one version, with a hash in the lock file, under a free licence. */
+/** The rules for dependencies: one version, a hash in the lock file, a free licence. */
 
 /** A lock file of Deno, as far as it is looked at. */
 export interface LockFile {
-  /** Which version each specifier stands for. */
+  /** The version that each specifier stands for. */
   specifiers?: Record<string, string>;
   jsr?: Record<string, { integrity?: string }>;
   npm?: Record<string, { integrity?: string }>;
@@ -37,7 +37,7 @@ const JSR_LICENCES: Readonly<Record<string, string>> = {
   "@std": "MIT",
 };
 
-/** What an import map makes of bare names, whichever folder imports them. */
+/** The targets of bare names in an import map, for any folder that imports them. */
 export function importsOf(
   { imports, scopes = {} }: {
     imports: Record<string, string>;
@@ -51,7 +51,7 @@ export function importsOf(
 export function packagesOf(lock: LockFile): LockedPackage[] {
   return (["jsr", "npm"] as const).flatMap((registry) =>
     Object.entries(lock[registry] ?? {}).map(([key, { integrity }]) => {
-      // What follows a version after "_" are the versions of its peers.
+      // After a version and "_" come the versions of its peers.
       const [, name = key, version = ""] = /^(@?[^@]+)@([^_]+)/.exec(key) ?? [];
       return { registry, name, version, integrity };
     })
@@ -70,10 +70,10 @@ export function licenceOf(
 }
 
 /**
- * Tells what is wrong with the dependencies, in words; empty if nothing is.
+ * Returns the faults of the dependencies, in words; empty if there are none.
  *
- * @param imports The bare names and what they are mapped to.
- * @param npmFolders Where npm's packages lie, by `NAME@VERSION`; the licences of
+ * @param imports The bare names and their targets.
+ * @param npmFolders The folders of npm's packages, by `NAME@VERSION`; the licences of
  * others are not looked at.
  */
 export function auditDependencies(

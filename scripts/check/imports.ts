@@ -1,7 +1,7 @@
-/** The rules of `sync/` that no type checker knows: who imports whom, and who may do what. */
+/** The rules of `sync/` that no type checker knows: the imports between rooms, and reserved calls. */
 import { sourceFiles } from "../task/source_files.ts";
 
-/** Which rooms each room may import from, besides itself. */
+/** The rooms that each room may import from, besides itself. */
 export const MAY_IMPORT: Readonly<Record<string, string>> = {
   main: "cli",
   mod: "agent watch spool queue upload capture host",
@@ -16,7 +16,7 @@ export const MAY_IMPORT: Readonly<Record<string, string>> = {
   host: "",
 };
 
-/** What only these files or rooms may do. */
+/** Calls that only these files or rooms may make. */
 const RESERVED: readonly { what: string; pattern: RegExp; to: RegExp }[] = [
   {
     what: "contains SQL",

@@ -41,7 +41,7 @@ export async function runChecks(
   return failed.length > 0 ? 1 : 0;
 }
 
-/** Looks at what both bindings import; npm's licences are seen where it is the one in use. */
+/** Audits the imports of both bindings; npm's licences are seen where it is the one in use. */
 async function audit(flags: string[], binding: Binding): Promise<string[]> {
   const folders = npmFoldersOf(await moduleGraph("main.ts", flags));
   const read = (path: string) =>

@@ -6,7 +6,7 @@ export interface ImageOptions {
   width: number;
   /** In pixels. */
   height: number;
-  /** Which picture: every number gives another one. */
+  /** The number of the picture: each gives another one. */
   seed: number;
 }
 

@@ -124,7 +124,7 @@ async function arrive(
   stage.say(`${pictures.length} captures arrive in the folder`);
 }
 
-/** Compares what was handed over with what arrived. */
+/** Compares the captures handed over with those that arrived. */
 async function compare(
   stage: DemoStage,
   { sent }: DemoCaptures,

@@ -6,7 +6,7 @@ import type { ReadableStream } from "node:stream/web";
 import { bindingFlags, projectPath } from "../task/bindings.ts";
 import { PERMISSIONS } from "../build/permissions.ts";
 
-/** Who hears of a process. */
+/** Options for {@linkcode DemoProcess}. */
 export interface DemoProcessOptions {
   /** Its name in the story. */
   name: string;
@@ -18,7 +18,7 @@ export interface DemoProcessOptions {
 
 const KEPT_LINES = 40;
 
-/** A process of the demo. Disposing of it ends it, whatever state it is in. */
+/** A process of the demo. Disposing of it ends it, in any state. */
 export class DemoProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #options: DemoProcessOptions;
@@ -73,7 +73,7 @@ export class DemoProcess implements AsyncDisposable {
 }
 
 /**
- * Runs the agent's CLI to its end and returns what it wrote on standard output.
+ * Runs the agent's CLI to its end and returns its standard output.
  *
  * @throws {Error} with its words, if it exits with anything but 0.
  */

@@ -1,4 +1,4 @@
-/** Compares what was handed over with what the server has, byte for byte. */
+/** Compares the captures handed over with those that the server has, byte for byte. */
 
 import { createHash } from "node:crypto";
 import { join } from "@std/path";
@@ -11,13 +11,13 @@ export interface SentCapture {
   sha256: string;
 }
 
-/** How the two ends compare. */
+/** The result of comparing the two ends. */
 export interface Verdict {
   /** How many captures the server has, with their name and their bytes. */
   delivered: number;
   /** The names of those that it does not have. */
   lost: string[];
-  /** The names of what it has beyond what was handed over. */
+  /** The names of the captures that it has beyond those handed over. */
   duplicated: string[];
 }
 

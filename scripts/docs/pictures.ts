@@ -13,7 +13,7 @@ import { projectPath } from "../task/bindings.ts";
 import { Shell } from "./shell.ts";
 
 const FOLDER = "docs/images";
-/** What the pictures show for the address of the page, whose port is another each time. */
+/** The address of the page in the pictures: its port is another each time. */
 const PAGE = "http://127.0.0.1:9464";
 
 const HOUR_MS = 3_600_000;
@@ -92,7 +92,7 @@ async function takePage(
   await page.close();
 }
 
-/** Takes what a command prints, as a terminal shows it. */
+/** Takes a picture of a command's output, as a terminal shows it. */
 async function takeTerminal(
   browser: Browser,
   shell: Shell,

@@ -13,7 +13,7 @@ import {
 } from "../../sync/cli/options.ts";
 import { projectPath } from "../task/bindings.ts";
 
-/** Where the page lies, below the project. */
+/** The path of the page, below the project. */
 export const SETTINGS_PAGE = "docs/settings.md";
 
 const HEAD = `# Commands and options

@@ -1,18 +1,18 @@
-/** The shell of a person who has the program, for pages that show what it prints. */
+/** The shell of a person who has the program, for pages that show its output. */
 
 import { delay } from "@std/async/delay";
 import { join } from "@std/path";
 import { bindingFlags, projectPath } from "../task/bindings.ts";
 
-/** What is shown for the folder and the port, which are others each time. */
+/** The folder and the port that are shown: the real ones are others each time. */
 const HOME = "/home/ada";
 const PORT = "8000";
 
-/** How far a command is, which is another each time. */
+/** The progress of a command, which differs each time. */
 const PROGRESS = /^\d+%: .*\n/gm;
-/** Ends what a command prints; its exit code follows. */
+/** Ends the output of a command; its exit code follows. */
 const END = "\x01";
-/** How often a log is looked at, in milliseconds. */
+/** The time between two looks at a log, in milliseconds. */
 const LOOK_MS = 20;
 
 /** A shell of a person with a folder of their own, on the project's sources. */
@@ -56,7 +56,7 @@ export class Shell implements AsyncDisposable {
       .getReader();
   }
 
-  /** Runs a command; returns what it prints. One that goes on behind has begun then. */
+  /** Runs a command; returns its output. One that goes on in the background has begun then. */
   async run(command: string): Promise<string> {
     const script = command.replaceAll(PORT, this.#port);
     // Else a program would read the commands that come after it.
@@ -106,7 +106,7 @@ function freePort(): string {
   return String(listener.addr.port);
 }
 
-/** Where Deno keeps modules: it goes by HOME, which is another one there. */
+/** The folder where Deno keeps modules: it goes by HOME, which is another one there. */
 function denoDir(): string {
   const { stdout } = new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", "--no-config"],
@@ -114,7 +114,7 @@ function denoDir(): string {
   return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
 }
 
-/** Where the dependencies come from, if that was chosen. */
+/** The source of the dependencies, if one was chosen. */
 function dependencies(): Record<string, string> {
   const names = ["JSR_URL", "DENO_SQLITE_PATH"];
   return Object.fromEntries(

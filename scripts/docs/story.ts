@@ -1,6 +1,6 @@
 /**
- * Plays docs/story.md: runs its commands in a shell, and puts what they print in
- * the place of what the page has.
+ * Plays docs/story.md: runs its commands in a shell, and replaces the output in the
+ * page by theirs.
  *
  *     deno run -A --import-map=scripts/npm/import_map.json \
  *       --lock=scripts/npm/deno.lock --frozen scripts/docs/story.ts
@@ -14,10 +14,10 @@ export const STORY_PAGE = "docs/story.md";
 
 /** A line after the prompt, and those in which it goes on. */
 const COMMAND = /^\$ (.*(?:\n> .*)*)\n/gm;
-/** What `sync` says when it leaves some for no reason. */
+/** The words of `sync` when it leaves some for no reason. */
 const LEFT = /^\d+ delivered, \d+ failed, [1-9]\d* left$/m;
 
-/** Plays the page's commands; returns the page with what they printed. */
+/** Plays the page's commands; returns the page with their output. */
 export async function playStory(page: string): Promise<string> {
   await using shell = new Shell();
   const parts = page.split(/^(```console\n|```\n)/m);

@@ -37,8 +37,8 @@ export function assertNotEquals<T>(a: T, expected: T, message?: string): void {
 }
 
 /**
- * Makes alike what `@std/assert` takes for equal and Node does not: 0 and -0, and an
- * object without a prototype (a row of node:sqlite) and a plain one.
+ * Makes values alike that `@std/assert` takes for equal and Node does not: 0 and -0,
+ * and an object without a prototype (a row of node:sqlite) and a plain one.
  */
 function comparable(value: unknown): unknown {
   if (value === 0) return 0;
@@ -77,7 +77,7 @@ export function assertInstanceOf<T>(
   assert(isOne, explain(said + Deno.inspect(actual), message));
 }
 
-/** Fails unless the function throws; returns what it threw. */
+/** Fails unless the function throws; returns the error. */
 export function assertThrows(fn: () => unknown, message?: string): unknown;
 export function assertThrows<E extends Error = Error>(
   fn: () => unknown,
@@ -97,7 +97,7 @@ export function assertThrows(
   assert(false, explain("Expected function to throw", messageOf(expected)));
 }
 
-/** Fails unless the promise is rejected; returns what it was rejected with. */
+/** Fails unless the promise is rejected; returns the error. */
 export function assertRejects(
   fn: () => PromiseLike<unknown>,
   message?: string,

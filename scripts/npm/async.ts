@@ -45,7 +45,7 @@ export class RetryError extends Error {
 
 /** Options for {@linkcode retry}. */
 export interface RetryOptions {
-  /** How much longer each wait is than the one before it. @default {2} */
+  /** The factor by which each wait is longer than the one before it. @default {2} */
   multiplier?: number;
   /** The longest wait, in milliseconds. @default {60000} */
   maxTimeout?: number;
@@ -53,7 +53,7 @@ export interface RetryOptions {
   maxAttempts?: number;
   /** The first wait, in milliseconds. @default {1000} */
   minTimeout?: number;
-  /** How much of a wait is left to chance, 0 to 1. @default {1} */
+  /** The share of a wait that is left to chance, 0 to 1. @default {1} */
   jitter?: number;
   /** Whether a failure is worth another attempt. @default {() => true} */
   isRetriable?: (error: unknown) => boolean;

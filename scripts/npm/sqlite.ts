@@ -10,7 +10,7 @@ export type BindValue =
   | null
   | undefined;
 
-/** How a database is opened. */
+/** Options for opening a database. */
 export interface DatabaseOpenOptions {
   readonly?: boolean;
   create?: boolean;

@@ -32,7 +32,7 @@ export class FakeTime implements Disposable {
     return this.#clock.now;
   }
 
-  /** Moves the time on by `ms` milliseconds and runs what falls due. */
+  /** Moves the time on by `ms` milliseconds and runs the timers that fall due. */
   tick(ms = 0): void {
     this.#clock.tick(ms);
   }

@@ -55,7 +55,7 @@ export class CaptureApi {
   }
 
   /**
-   * Answers a request, whatever becomes of it.
+   * Answers a request, also one that fails.
    *
    * @throws {ConnectionCut} if its connection is to be cut instead.
    */

@@ -25,7 +25,7 @@ export interface CaptureForm {
  *
  * The fields may come in any order; others are skipped.
  *
- * @throws {Refusal} if the form is not what it has to be.
+ * @throws {Refusal} if the form is not as it has to be.
  */
 export async function receiveForm(
   body: AsyncIterable<Uint8Array>,
@@ -106,7 +106,7 @@ async function writeAll(
   for await (const chunk of content) await incoming.write(chunk);
 }
 
-/** What `fetch`, browsers and the agent escape in a file name. */
+/** Undoes the escapes of `fetch`, browsers and the agent in a file name. */
 function unescapeName(name: string): string {
   return name.replace(/%22|%5C|%0D|%0A|%EF%BB%BF/gi, decodeURIComponent);
 }

@@ -7,9 +7,9 @@ const BUFFER_BYTES = 64 * 1024;
 /**
  * Passes TCP connections on to a server of the same process.
  *
- * `Deno.serve` has no way to drop a connection: whatever a handler does, it
- * sends the status line first, and a client may take that for the answer. Here
- * the client sees its connection closed without a byte, as from a server that died.
+ * `Deno.serve` has no way to drop a connection: in any case it sends the status line
+ * first, and a client may take that for the answer. Here the client sees its
+ * connection closed without a byte, as from a server that died.
  */
 export class CuttableFront {
   readonly #listener: Deno.TcpListener;

@@ -30,7 +30,7 @@ To see how a client copes:
 Example: deno task server --port 8000 --dir ./received --drop-rate 0.2
 `;
 
-/** The least and the most of what the options that are numbers take. */
+/** The least and the greatest value of each option that is a number. */
 const NUMBERS = {
   port: [0, 65_535],
   "max-bytes": [0, 2 ** 53 - 1],

@@ -13,7 +13,7 @@ export interface Misbehaviour {
   /** The share of uploads whose connection is cut without an answer, 0 to 1. @default {0} */
   dropRate: number;
   /**
-   * Where connections are cut. After storing is the case that only an
+   * The point at which connections are cut. After storing is the case that only an
    * idempotency key makes harmless. @default {one of the three each time}
    */
   dropAt: CutPoint | undefined;

@@ -1,4 +1,4 @@
-/** Where the reference server keeps what it receives: a folder, nothing else. */
+/** The store of the reference server for the captures it receives: a folder, nothing else. */
 
 import { randomUUID } from "node:crypto";
 import { join } from "@std/path";

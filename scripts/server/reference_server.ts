@@ -9,7 +9,7 @@ import { type ReceivedCapture, ReceivedStore } from "./received_store.ts";
 
 /** Options for {@linkcode startReferenceServer}. */
 export interface ReferenceServerOptions extends CaptureApiOptions {
-  /** Where captures go. Created where needed. */
+  /** The folder for captures. Created if needed. */
   dir: string;
   /** The port to listen on; 0 takes a free one. @default {0} */
   port?: number;
@@ -77,7 +77,7 @@ export class ReferenceServer implements AsyncDisposable {
     }
   }
 
-  /** Where it listens: scheme, host and port, no slash at the end. */
+  /** Its address: scheme, host and port, no slash at the end. */
   get url(): string {
     const hostname = this.#options.hostname ?? "127.0.0.1";
     const host = hostname.includes(":") ? `[${hostname}]` : hostname;
@@ -95,7 +95,7 @@ export class ReferenceServer implements AsyncDisposable {
   }
 
   /**
-   * Changes what goes wrong, for every request from now on.
+   * Changes its misbehaviour, for every request from now on.
    *
    * @throws {RangeError} if a setting is out of its range; then nothing changes.
    */

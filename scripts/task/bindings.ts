@@ -1,5 +1,5 @@
 /**
- * Where the bare imports lead: to JSR, or to Node's built-ins and npm packages.
+ * The targets of the bare imports: JSR, or Node's built-ins and npm packages.
  *
  * Imports nothing, because it runs before it is known which of the two can be reached.
  */

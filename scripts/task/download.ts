@@ -1,4 +1,4 @@
-/** Downloads what a task needs, in a step of its own before the task itself. */
+/** Downloads the dependencies of a task, in a step of its own before the task itself. */
 import { onSignal } from "./process.ts";
 
 /** How long it is waited before each further attempt, in milliseconds. */
@@ -28,13 +28,13 @@ export interface DownloadOptions {
   deno?: string;
   /** The folder to run in. @default {the current one} */
   cwd?: string;
-  /** What a person can try besides another network and other certificates. */
+  /** Advice besides trying another network and other certificates. */
   advice?: string;
 }
 
 /**
- * Runs a `deno` command that downloads `what`, again where that fails. What is
- * there already is not downloaded, and nothing is said.
+ * Runs a `deno` command that downloads `what`, again where that fails. Files that are
+ * there already are not downloaded, and nothing is said.
  *
  * @throws {DownloadError} when it fails each time, or with Deno's own words for
  * a reason that is not the network's.
@@ -89,9 +89,9 @@ function remedies(advice?: string): string {
   return `${list.join(", ")} or ${last}`;
 }
 
-/** Why a command failed. */
+/** The reason why a command failed. */
 interface Failure {
-  /** What could not be downloaded; `undefined` if that was not why. */
+  /** The address that could not be downloaded; `undefined` if that was not the reason. */
   url?: string;
   reason: string;
 }
@@ -140,8 +140,8 @@ async function run(
 }
 
 /**
- * Returns what keeps an address from answering, if anything does. Deno itself
- * waits for minutes, and does not always say what for.
+ * Returns the obstacle that keeps an address from answering, if there is one. Deno
+ * itself waits for minutes, and does not always name it.
  */
 async function reach(
   url: string,
@@ -183,7 +183,7 @@ function failureOf(
   };
 }
 
-/** Finds what Deno says of a request that failed. */
+/** Finds Deno's words on a request that failed. */
 function requestFailure(text: string): Failure | undefined {
   const [, url, reason] =
     /error sending request for url \((\S+)\): (?:client error \(Connect\): )?(.+)/

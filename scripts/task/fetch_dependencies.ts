@@ -11,7 +11,7 @@ export interface Choice {
 const DEFAULT_REGISTRY = "https://jsr.io/";
 const PROBE_LIMIT_MS = 2_000;
 const MEMORY_KEY = "binding";
-/** What decides which packages are needed. */
+/** The files that decide which packages are needed. */
 const LISTS = [
   "deno.json",
   "deno.lock",

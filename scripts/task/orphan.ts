@@ -1,11 +1,11 @@
-/** Notices that what has started this process is gone, of which nobody tells it. */
+/** Notices that the process that has started this one is gone, of which nobody tells it. */
 
-/** How often it is looked, in milliseconds. */
+/** The time between two looks, in milliseconds. */
 const LOOK_MS = 500;
 
 /**
- * Calls `listener` once a process above this one is gone that the task consists
- * of: `deno task`, and on Linux also what `npx` puts above that.
+ * Calls `listener` once a process above this one is gone that the task consists of:
+ * `deno task`, and on Linux also the processes that `npx` puts above that.
  */
 export function onOrphaned(listener: () => void): Disposable {
   const before = String(ancestors());

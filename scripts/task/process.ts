@@ -2,15 +2,15 @@
 import { projectPath } from "./bindings.ts";
 import { onOrphaned } from "./orphan.ts";
 
-/** How {@linkcode runDeno} runs a command. */
+/** Options for {@linkcode runDeno}. */
 export interface RunOptions {
   /** The folder to run in. @default {the project's} */
   cwd?: string;
   /** Whether the command ends in order when it gets a signal. @default {false} */
   isGraceful?: boolean;
-  /** Gets what the command writes to standard output, which is then not inherited. */
+  /** Gets the command's standard output, which is then not inherited. */
   output?: WritableStream<Uint8Array>;
-  /** Gets what the command writes to standard error, which is then not inherited. */
+  /** Gets the command's standard error, which is then not inherited. */
   errors?: WritableStream<Uint8Array>;
 }
 
@@ -112,7 +112,7 @@ class Guard implements AsyncDisposable {
       stdin: "piped",
       stdout: "null",
       stderr: "null",
-      // What kills the whole group leaves it.
+      // A signal to this process's group does not reach it.
       detached: true,
     };
     this.#shell = new Deno.Command("sh", command).spawn();

@@ -2,14 +2,14 @@
 import { runDeno } from "./process.ts";
 import { sourceFiles } from "./source_files.ts";
 
-/** What the runner's summary says. */
+/** The figures of the runner's summary. */
 export interface Counts {
   passed: number;
   failed: number;
   skipped: number;
 }
 
-/** What became of tests. */
+/** The results of tests. */
 interface Outcome extends Counts {
   /** The exit code. */
   code: number;
@@ -24,7 +24,7 @@ const TAIL_CHARS = 64 * 1024;
 export const PROCESSES = Math.min(2 * navigator.hardwareConcurrency, 16);
 /** The exit codes of a process that was interrupted or terminated. */
 const STOPPED = [130, 143];
-/** What takes longest begins first; what is not named comes last. */
+/** The files that take longest begin first; those not named come last. */
 const FIRST = [
   "tests/program/power_cut_test.ts",
   "tests/chaos/",
@@ -42,10 +42,10 @@ const FIRST = [
  * name, and ends standard output with a line `N passed, N failed`, to which
  * `, N skipped` is added where there are any.
  *
- * Several files run at a time, each in a process of its own, because tests change
- * what belongs to the process, such as its environment. The output of a file is
- * shown when it has ended. A single file, or all where there are arguments besides
- * paths, is run in one process, whose output is shown at once.
+ * Several files run at a time, each in a process of its own, because tests change the
+ * state of their process, such as its environment. The output of a file is shown when
+ * it has ended. A single file, or all where there are arguments besides paths, is run
+ * in one process, whose output is shown at once.
  *
  * @returns the runner's exit code, and 1 where no test ran
  */
@@ -75,7 +75,7 @@ export function countTests(output: string): Counts {
   return { passed, failed, skipped };
 }
 
-/** Runs `deno test` once, and shows what it says at once. */
+/** Runs `deno test` once, and shows its output at once. */
 async function runTogether(
   args: string[],
   flags: string[],
@@ -118,7 +118,7 @@ async function runEach(
   return total;
 }
 
-/** Runs `deno test`, and returns its exit code and what it said. */
+/** Runs `deno test`, and returns its exit code and its output. */
 async function runAside(args: string[]): Promise<[number, string]> {
   const output = new TransformStream<Uint8Array, Uint8Array>();
   const errors = new TransformStream<Uint8Array, Uint8Array>();

@@ -7,7 +7,7 @@ import { UploadQueue } from "../../../sync/mod.ts";
 import { readInput } from "../programs.ts";
 import { median } from "../rounds.ts";
 
-/** Which queue to fill or to measure. */
+/** The queue to fill or to measure. */
 export interface BacklogInput {
   path: string;
   /** How many captures to put in, a tenth of them waiting for a retry; 0 to measure. */

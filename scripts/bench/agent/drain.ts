@@ -21,7 +21,7 @@ export interface DrainInput {
 /** The figures of one delivery. */
 export interface Drained {
   ms: number;
-  /** The most memory that was held above what an idle agent holds. */
+  /** The most memory that was held above that of an idle agent. */
   grownBytes: number;
 }
 
@@ -31,7 +31,7 @@ function resetPeak(): void {
   Deno.writeTextFileSync("/proc/self/clear_refs", "5");
 }
 
-/** The most that it held since, in bytes; elsewhere what it holds. */
+/** The most that it held since, in bytes; elsewhere the present amount. */
 function peakBytes(): number {
   if (Deno.build.os !== "linux") return Deno.memoryUsage().rss;
   const status = Deno.readTextFileSync("/proc/self/status");

@@ -1,4 +1,4 @@
-/** The agent's own store, for what the benchmark hands over from a library. */
+/** The agent's own store, for captures that the benchmark hands over from a library. */
 import { join } from "@std/path";
 import { Intake, Spool, UploadQueue } from "../../../sync/mod.ts";
 

@@ -1,4 +1,4 @@
-/** How fast captures are handed over, and how fast the program starts. */
+/** The speed of handing over captures, and of the program's start. */
 import { type Bench, type Finding, ratio } from "../bench.ts";
 import { copiesInC } from "../peers.ts";
 import { compileEmpty, type Program, run, runOwn } from "../programs.ts";

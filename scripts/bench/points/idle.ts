@@ -6,7 +6,7 @@ import { run } from "../programs.ts";
 import { median } from "../rounds.ts";
 
 const LOOK_MS = 20;
-/** By then it has given back what delivering took, which it does once, some seconds later. */
+/** By then it has given back the memory of the delivery, which it does once, some seconds later. */
 const TIDY_MS = 12_000;
 const DEADLINE_MS = 600_000;
 
