@@ -13,10 +13,7 @@ import type { LogLevel } from "../host/log.ts";
 import type { AddOptions } from "../spool/intake.ts";
 import { MIN_FREE_BYTES } from "../spool/room.ts";
 import { type Ambient, type Given, UsageError } from "./arguments.ts";
-import {
-  parseServerUrl,
-  type ParseServerUrlOptions,
-} from "../upload/server_url.ts";
+import { parseServerUrl } from "../upload/server_url.ts";
 import { spoolDir } from "../host/data_dir.ts";
 import { OUT_OF_BOUNDS } from "../host/deno_words.ts";
 import {
@@ -174,9 +171,7 @@ function readServer(given: Given): string | null {
   try {
     return parseServerUrl(text, { allowInsecure });
   } catch (error) {
-    const hint = isServerUrl(text, { allowInsecure: true })
-      ? "; --allow-insecure allows it"
-      : "";
+    const hint = isServerUrl(text) ? "; --allow-insecure allows it" : "";
     // The address may hold a password: only its own message knows which parts to show.
     throw new UsageError(
       `${(error as Error).message} (${given.source("server")}${hint})`,
@@ -184,13 +179,10 @@ function readServer(given: Given): string | null {
   }
 }
 
-/** Whether it is the address of a server; without an option, of one that is safe to use. */
-export function isServerUrl(
-  text: string,
-  options: ParseServerUrlOptions = {},
-): boolean {
+/** Whether it is the address of a server, be it one that is not safe to use. */
+function isServerUrl(text: string): boolean {
   try {
-    return parseServerUrl(text, options) !== "";
+    return parseServerUrl(text, { allowInsecure: true }) !== "";
   } catch {
     return false;
   }

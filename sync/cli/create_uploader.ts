@@ -1,7 +1,8 @@
 import type { Log } from "../host/log.ts";
+import { isReadableOnTheWay } from "../upload/server_url.ts";
 import { CaptureUploader, type Readiness } from "../upload/uploader.ts";
 import { UsageError } from "./arguments.ts";
-import { isServerUrl, type Settings } from "./config.ts";
+import type { Settings } from "./config.ts";
 import type { TokenSource } from "./token.ts";
 
 /**
@@ -23,7 +24,7 @@ export function createUploader(
       "Cannot tell where to send captures: expected --server URL or JARVIS_SERVER_URL",
     );
   }
-  if (allowInsecure && !isServerUrl(server)) {
+  if (allowInsecure && isReadableOnTheWay(new URL(server))) {
     options.log?.(
       "warn",
       `Captures and token go to ${server} in plain http://, readable by everybody on the way (--allow-insecure)`,
