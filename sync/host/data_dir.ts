@@ -51,8 +51,13 @@ export function objectionToWriting(path: string): string | null {
   }
 }
 
-function probe(path: string): void {
-  const file = join(path, `.probe-${Deno.pid}`);
+/**
+ * Makes a file in a folder, which no agent takes for a capture, and removes it again.
+ *
+ * @throws {Error} the system's, if one of them cannot be done.
+ */
+export function probe(path: string): void {
+  const file = join(path, `.jarvis-${crypto.randomUUID()}`);
   openNew(file).close();
   Deno.removeSync(file);
 }

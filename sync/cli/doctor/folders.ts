@@ -1,7 +1,7 @@
-import { dirname, join } from "@std/path";
+import { dirname } from "@std/path";
+import { probe } from "../../host/data_dir.ts";
 import { isFolder } from "../../host/files.ts";
 import { openFolder } from "../../host/folder.ts";
-import { openNew } from "../../host/private_files.ts";
 import { failure, type Finding, ok } from "../../monitor/finding.ts";
 import type { AfterUpload } from "../../watch/after_upload.ts";
 import type { CommandContext } from "../command.ts";
@@ -50,12 +50,10 @@ function inspectFolder(path: string, { kind }: AfterUpload): Finding {
     );
 }
 
-/** Tries to make a file, which no agent takes for a capture, and removes it again. */
+/** The reason why nothing can be made in a folder; `undefined` if it can. */
 function objectionToWrite(path: string): string | undefined {
-  const trial = join(path, `.jarvis-${crypto.randomUUID()}`);
   try {
-    openNew(trial).close();
-    Deno.removeSync(trial);
+    probe(path);
     return undefined;
   } catch (error) {
     // Without the trial's own name.
