@@ -12,7 +12,7 @@ import { didYouMean } from "./closest.ts";
 import { valueOf } from "./command_line.ts";
 import { readSettings, type Settings } from "./config.ts";
 import { type OptionName, OPTIONS, type OptionSpec } from "./options.ts";
-import { namedSettingsFile } from "./own_files.ts";
+import { namedSettingsFile, SETTINGS_FILE } from "./own_files.ts";
 import { readSecret } from "./secret_file.ts";
 import { linesNotRead, parseEnvFile } from "./service/env_file.ts";
 
@@ -43,7 +43,7 @@ export function readSettingsFile(given: Given, around: Ambient): SettingsFile {
   const none = { path, variables: new Map() };
   if (path === undefined) return none;
   if (named === undefined && !isThere(path)) return none;
-  const text = readSecret(path, "the settings file", around.err);
+  const text = readSecret(path, SETTINGS_FILE, around.err);
   for (const line of linesNotRead(text)) {
     around.err(
       `jarvis-agent: Nothing reads line ${line} of "${path}": expected NAME=value, with nothing before NAME`,
@@ -103,7 +103,7 @@ function isThere(path: string): boolean {
   } catch (cause) {
     const { message } = cause as Error;
     throw new UsageError(
-      `Cannot read the settings file "${path}": ${message}`,
+      `Cannot read ${SETTINGS_FILE} "${path}": ${message}`,
       {
         cause,
       },

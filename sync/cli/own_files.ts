@@ -33,10 +33,16 @@ export function namedSettingsFile(
   { env }: Ambient,
 ): string | undefined {
   const dir = configDir(env);
-  return given.text("config") ?? (dir && join(dir, "jarvis", "agent.env"));
+  return given.text("config") ?? (dir && settingsFileIn(dir));
 }
 
-const SETTINGS_FILE = "the settings file";
+/** The settings file in this user's folder of settings. */
+export function settingsFileIn(dir: string): string {
+  return join(dir, "jarvis", "agent.env");
+}
+
+/** The settings file, as messages call it. */
+export const SETTINGS_FILE = "the settings file";
 
 /** The options that name a file of the agent's own. */
 const OWN_FILES = [

@@ -3,6 +3,7 @@ import { exists } from "../host/files.ts";
 import { createUploader } from "./create_uploader.ts";
 import type { Settings } from "./config.ts";
 import type { CommandContext } from "./command.ts";
+import { SETTINGS_FILE } from "./own_files.ts";
 import { readSecret } from "./secret_file.ts";
 import { parseEnvFile } from "./service/env_file.ts";
 
@@ -68,7 +69,7 @@ export class Reloader {
 
   #read(): Map<string, string> {
     return this.#file === undefined ? new Map() : parseEnvFile(
-      readSecret(this.#file, "the settings file", () => {}),
+      readSecret(this.#file, SETTINGS_FILE, () => {}),
     );
   }
 }

@@ -19,12 +19,14 @@ export function syncDir(path: string): void {
   directory.syncSync();
 }
 
-/** Removes a file; one that is not there is fine. */
-export function removeIfThere(path: string): void {
+/** Removes a file; returns whether there was one. */
+export function removeIfThere(path: string): boolean {
   try {
     Deno.removeSync(path);
+    return true;
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 

@@ -157,8 +157,8 @@ export class Spool implements Disposable {
   async removeDelivered(id: string, size: number | null): Promise<void> {
     const path = this.pathOf(id);
     try {
-      if (size !== null && size <= SMALL_BYTES) return removeIfThere(path);
-      await Deno.remove(path);
+      if (size !== null && size <= SMALL_BYTES) Deno.removeSync(path);
+      else await Deno.remove(path);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return;
       this.occupants.leaveUnfinished();

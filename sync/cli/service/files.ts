@@ -2,11 +2,11 @@
 
 import { dirname, join } from "@std/path";
 import { assertOwn } from "../../host/data_dir.ts";
-import { exists, isFolder } from "../../host/files.ts";
+import { exists } from "../../host/files.ts";
 import { createPrivateDir, replaceFile } from "../../host/private_files.ts";
 import { readSmallText } from "../../host/small_file.ts";
 import { UsageError } from "../arguments.ts";
-import { configDir } from "../own_files.ts";
+import { configDir, settingsFileIn } from "../own_files.ts";
 import { updateEnvFile } from "./env_file.ts";
 import { isAsWritten, UNIT } from "./unit.ts";
 
@@ -34,7 +34,7 @@ export function servicePaths(): {
   return {
     home,
     unit: join(config, "systemd", "user", UNIT),
-    envFile: join(config, "jarvis", "agent.env"),
+    envFile: settingsFileIn(config),
   };
 }
 
@@ -96,17 +96,6 @@ export function readIfThere(path: string): string {
     return readSmallText(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  }
-}
-
-/** Removes a file, or a folder that is empty; returns whether there was one. */
-export function removeIfThere(path: string): boolean {
-  try {
-    Deno.removeSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || isFolder(path)) return false;
     throw error;
   }
 }

@@ -3,14 +3,13 @@
 import { dirname } from "@std/path";
 import { prepareDataDir } from "../../host/data_dir.ts";
 import { createPrivateDir } from "../../host/private_files.ts";
-import { isFolder } from "../../host/files.ts";
+import { isFolder, removeIfThere } from "../../host/files.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { inspectServer } from "../doctor/server.ts";
 import { WAITING } from "../status_report.ts";
 import {
   readEnvFile,
   readIfThere,
-  removeIfThere,
   servicePaths,
   writeEnvFile,
   writeUnit,
@@ -119,7 +118,11 @@ export async function uninstall({ out }: CommandContext): Promise<number> {
   for (const path of [unit, envFile]) {
     if (removeIfThere(path)) out(`Removed "${path}"`);
   }
-  removeIfThere(dirname(envFile));
+  try {
+    Deno.removeSync(dirname(envFile));
+  } catch {
+    // Something else is in it.
+  }
   await mustSystemctl("daemon-reload");
   // A unit that failed is remembered otherwise.
   await systemctl("reset-failed", UNIT);
