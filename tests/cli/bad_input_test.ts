@@ -10,10 +10,9 @@ Deno.test("a reader that goes ends nothing early, and is no error", {
   ignore: onWindows,
 }, async () => {
   await using host = new Host();
-  const paths = Array.from({ length: 50 }, (_, i) => host.write(`${i}`));
   const { code, stderr } = await host.inShell(
     '{ "$@"; echo "exit $?" >&2; } | head -n 1',
-    ...["enqueue", ...paths],
+    ...["enqueue", ...host.writeMany(50)],
   );
   assertEquals([code, stderr], [0, "exit 0\n"]);
   assertEquals((await host.json<{ pending: number }>("status")).pending, 50);

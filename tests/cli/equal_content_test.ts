@@ -19,12 +19,7 @@ for (const before of ["delivered", "queued"]) {
   Deno.test(`a capture with a sidecar of its own is sent, though the last one of its name had the same content (${before})`, async () => {
     await using server = new CaptureServer();
     await using host = new Host(server.url);
-    const dir = host.makeDir("in");
-    await using agent = await host.startAgent(
-      "--watch",
-      dir,
-      "--settle=0.1",
-    );
+    await using agent = await host.watch();
     if (before === "queued") await host.run("pause");
     const taken = (count: number) =>
       eventually(`${count} are taken`, async () => {
@@ -45,8 +40,7 @@ for (const before of ["delivered", "queued"]) {
     await taken(4);
     if (before === "queued") await host.run("resume");
     await eventually("all arrive", () => server.uploads.length === 4);
-    agent.kill("SIGTERM");
-    assertEquals((await agent.ended()).code, 0, agent.stderr);
+    await agent.stop();
     const events = server.uploads.filter(({ filename }) => filename === "e.txt")
       .map(({ metadata }) => metadata.at);
     assertEquals(events, [1, 2]);

@@ -130,13 +130,11 @@ Deno.test(
       manager,
       /^STATUS=Waiting: .*: process \d+ is its agent already$/,
     );
-    first.kill("SIGTERM");
-    assertEquals((await first.ended()).code, 0);
+    await first.stop();
     await second.said("Delivering to");
     await stands(manager, /^STATUS=everything is delivered/);
     assertEquals(second.stderr.match(/Waiting: /g)?.length, 1);
-    second.kill("SIGTERM");
-    assertEquals((await second.ended()).code, 0);
+    await second.stop();
   },
 );
 

@@ -26,16 +26,14 @@ const HARM: Record<string, (path: string) => void> = {
 
 /** Starts an agent that is paused, and takes files over; returns what stops it. */
 async function taken(host: Host, ...names: string[]) {
-  const dir = host.makeDir("in");
-  const agent = await host.startAgent("--watch", dir, "--settle=0.1");
+  const agent = await host.watch();
   await host.run("pause");
   for (const name of names) host.write(`in/${name}`, `bytes of ${name}`);
   await eventually("they wait", async () => {
     return (await host.status()).pending === names.length;
   });
   const stop = async () => {
-    agent.kill("SIGTERM");
-    assertEquals((await agent.ended()).code, 0, agent.stderr);
+    await agent.stop();
     await host.run("resume");
   };
   const captures = await host.json<Listed[]>("list");

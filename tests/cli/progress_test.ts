@@ -13,13 +13,6 @@ import { Host } from "../helpers/host.ts";
 
 const ignore = Deno.build.os !== "linux" || !hasProgram("script");
 
-/** Writes so many files and queues them. */
-async function enqueue(host: Host, count: number): Promise<string[]> {
-  const paths = Array.from({ length: count }, (_, i) => host.write(`${i}.png`));
-  await host.enqueue(...paths);
-  return paths;
-}
-
 /** What was drawn over the same line, one after the other. */
 const drawn = (text: string) =>
   text.split(/[\r\n]+/).filter((part) => part.includes(" captures, "))
@@ -33,7 +26,7 @@ Deno.test(
   async () => {
     await using server = new CaptureServer();
     await using host = new Host(server.url);
-    await enqueue(host, 4);
+    await host.enqueue(...host.writeMany(4));
     const { code, stdout } = await host.onTerminal("sync");
     assertEquals(code, 0);
     const last = `\r[${"#".repeat(30)}] 4 of 4 captures, 20 B of 20 B`;
@@ -98,7 +91,7 @@ Deno.test(
 
 Deno.test("what has to be said is said above the bar", { ignore }, async () => {
   await using host = new Host(deadUrl());
-  await enqueue(host, 2);
+  await host.enqueue(...host.writeMany(2));
   const { stdout } = await host.onTerminal("sync");
   const said = (text: string) => text.replaceAll("\r\x1b[K", "<bar>\n");
   assertMatch(said(stdout), /^\d{4}-\S+ warn .*Cannot reach.*$/m);
@@ -113,7 +106,7 @@ Deno.test("Ctrl-C leaves the terminal in a new line, with what was done", {
   await using host = new Host(server.url);
   using held = new HeldAnswer();
   server.answer = held.answer;
-  await enqueue(host, 2);
+  await host.enqueue(...host.writeMany(2));
   const keys = host.join("keys");
   await new Deno.Command("mkfifo", { args: [keys] }).output();
   await using sync = startCli(["sync"], {
@@ -142,7 +135,8 @@ Deno.test("without a terminal sync writes a line for each capture, also when an 
   await using host = new Host(server.url);
   const lineOf = (path: string) =>
     RegExp(`^${path}: delivered as server-`, "m");
-  const first = await enqueue(host, 3);
+  const first = host.writeMany(3);
+  await host.enqueue(...first);
   const alone = await host.run("sync");
   first.forEach((path) => assertMatch(alone.stderr, lineOf(path)));
   assertEquals(alone.stderr.trimEnd().split("\n").length, 3);
@@ -173,7 +167,7 @@ Deno.test("without a terminal sync writes a line for each capture, also when an 
 Deno.test("--quiet says nothing but what went wrong", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);
-  await enqueue(host, 2);
+  await host.enqueue(...host.writeMany(2));
   const nothing = { code: 0, stdout: "", stderr: "" };
   assertEquals(await host.run("sync", "--quiet"), nothing);
   assertEquals(await host.run("upload", "-q", host.write("a")), nothing);
@@ -193,7 +187,7 @@ Deno.test("--quiet says nothing but what went wrong", async () => {
 Deno.test("sync -v logs all there is", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);
-  await enqueue(host, 1);
+  await host.enqueue(...host.writeMany(1));
   const { stderr } = await host.run("sync", "-v");
   assertMatch(stderr, / info {2}Capture "0.png" .* is delivered: 5 bytes in/);
 });

@@ -83,8 +83,7 @@ Deno.test("enqueue queues what it can, says what it cannot, and exits 1 then", a
 
 Deno.test("enqueue prints an id as soon as its row is committed", async () => {
   await using host = new Host();
-  const names = Array.from({ length: 2_000 }, (_, i) => host.write(`${i}`));
-  await using enqueue = host.start("enqueue", ...names);
+  await using enqueue = host.start("enqueue", ...host.writeMany(2_000));
   await eventually("the first id", () => enqueue.stdout.includes("\n"));
   using queue = host.queue();
   const [first] = enqueue.stdout.split("\n");

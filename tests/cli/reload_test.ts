@@ -64,9 +64,7 @@ Deno.test(
     await agent.said("read again");
     await host.enqueue(host.write("a.png"));
     await eventually("it arrives", () => server.uploads.length === 1);
-    agent.kill("SIGTERM");
-    const { code, stderr } = await agent.ended();
-    assertEquals(code, 0);
+    const { stderr } = await agent.stop();
     assertMatch(stderr, /Stopped\n$/);
   },
 );

@@ -19,9 +19,8 @@ Deno.test("run delivers what is enqueued while it runs, and ends with 0 when tol
   await using agent = await host.startAgent();
   await host.enqueue(host.write("after.png"));
   await eventually("both arrive", () => server.uploads.length === 2);
-  agent.kill("SIGTERM");
-  const { code, stdout, stderr } = await agent.ended();
-  assertEquals([code, stdout], [0, ""]);
+  const { stdout, stderr } = await agent.stop();
+  assertEquals(stdout, "");
   assertMatch(
     stderr,
     /^\S+Z info {2}Delivering to http:\S+, 1 capture waiting$/m,
@@ -290,8 +289,7 @@ Deno.test("a backlog is delivered, each capture once, and its copies go", async 
   await host.enqueue(...names.map((name) => host.write(name)));
   await using agent = await host.startAgent();
   await eventually("all arrive", () => server.uploads.length === count);
-  agent.kill("SIGTERM");
-  assertEquals((await agent.ended()).code, 0);
+  await agent.stop();
   assertEquals(server.names.toSorted(), names.toSorted());
   const { delivered, pending, uploading } = await host.json<
     Record<string, unknown>

@@ -5,16 +5,10 @@ import { eventually } from "../helpers/eventually.ts";
 import { HeldAnswer } from "../helpers/held_answer.ts";
 import { Host } from "../helpers/host.ts";
 
-/** Writes so many files and queues them. */
-function enqueue(host: Host, count: number): Promise<string[]> {
-  const paths = Array.from({ length: count }, (_, i) => host.write(`${i}.png`));
-  return host.enqueue(...paths);
-}
-
 Deno.test("sync delivers everything, due or not, tells how far it is, and exits 0", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);
-  const [id] = await enqueue(host, 20);
+  const [id] = await host.enqueue(...host.writeMany(20));
   {
     using queue = host.queue();
     queue.markUploading(id!);
@@ -38,7 +32,7 @@ Deno.test("sync has nothing to do with an empty queue, whatever the server does"
 
 Deno.test("sync exits 75 when the server cannot be reached, and charges nothing", async () => {
   await using host = new Host(deadUrl());
-  await enqueue(host, 3);
+  await host.enqueue(...host.writeMany(3));
   const { code, stdout } = await host.run("sync", "--json");
   assertEquals(code, 75);
   const { server, ...counts } = JSON.parse(stdout);
@@ -54,7 +48,7 @@ Deno.test("sync exits 75 when the server cannot be reached, and charges nothing"
 Deno.test("sync exits 75 when the server takes some only, and 1 when the rest is refused for good", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);
-  await enqueue(host, 3);
+  await host.enqueue(...host.writeMany(3));
   server.answer = (upload) =>
     upload.filename === "0.png"
       ? new Response(null, { status: 500 })
@@ -73,7 +67,7 @@ Deno.test("sync exits 75 when the server takes some only, and 1 when the rest is
 Deno.test("a row with a copy and an id that no copy can have is set aside as failed", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);
-  await enqueue(host, 2);
+  await host.enqueue(...host.writeMany(2));
   for (const odd of ["../0.png", "no UUID"]) {
     const [id] = await host.enqueue(host.write("odd.png"));
     using database = openDatabase(`${host.dataDir}/queue.db`);
@@ -95,7 +89,7 @@ Deno.test("sync asks the agent that runs, and waits for it", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);
   server.answer = () => new Response(null, { status: 500 });
-  await enqueue(host, 2);
+  await host.enqueue(...host.writeMany(2));
   await using _agent = await host.startAgent();
   await eventually("the agent has tried", () => server.uploads.length === 2);
   {
@@ -121,7 +115,7 @@ Deno.test("sync does it by itself when the agent that it asked dies", async () =
   await using host = new Host(server.url);
   using held = new HeldAnswer();
   server.answer = held.answer;
-  await enqueue(host, 1);
+  await host.enqueue(...host.writeMany(1));
   await using agent = await host.startAgent();
   await eventually("the agent is at it", () => server.inFlight === 1);
   await using sync = host.start("sync");
@@ -164,7 +158,7 @@ Deno.test("sync that is interrupted puts back what was under way, and exits 75",
   await using host = new Host(server.url);
   using held = new HeldAnswer();
   server.answer = held.answer;
-  await enqueue(host, 6);
+  await host.enqueue(...host.writeMany(6));
   await using sync = host.start("sync");
   await eventually("some have begun", () => server.inFlight === 4);
   sync.kill("SIGINT");

@@ -53,12 +53,6 @@ function tieKnot(link: string): Disposable {
   };
 }
 
-async function stop(agent: RunningCli): Promise<void> {
-  agent.kill("SIGTERM");
-  const { code, stderr } = await agent.ended();
-  assertEquals(code, 0, stderr);
-}
-
 async function isIdle(host: Host): Promise<boolean> {
   const { pending, uploading } = await host.status();
   return pending + uploading === 0;
@@ -114,7 +108,7 @@ for (const name of ["home/data", "home", "home/data/spool"]) {
       assertEquals(count(agent.stderr, "Waiting for the data directory"), 1);
       assertEquals(count(agent.stderr, "can be reached again"), 1);
       assertEquals(server.names.length, new Set(server.names).size);
-      await stop(agent);
+      await agent.stop();
       assertEquals(server.names.length, 3);
     },
   );
@@ -142,7 +136,7 @@ Deno.test(
       () =>
         socket.lines.slice(since).some((line) => line.startsWith("STATUS=")),
     );
-    await stop(agent);
+    await agent.stop();
   },
 );
 
@@ -177,7 +171,7 @@ for (const name of ["queue.db", "agent.lock"]) {
       }
       await host.enqueue(host.write("later.png"));
       await arrival(server, agent, "later.png");
-      await stop(agent);
+      await agent.stop();
     },
   );
 }
@@ -200,7 +194,7 @@ Deno.test(
     await agent.said("The data directory can be reached again");
     await host.enqueue(host.write("later.png"));
     await arrival(server, agent, "later.png");
-    await stop(agent);
+    await agent.stop();
   },
 );
 
@@ -218,7 +212,7 @@ Deno.test(
     await eventually("nothing is under way", () => isIdle(host));
     using _closed = close(host.join("home"));
     await agent.said("Waiting for the data directory: ");
-    await stop(agent);
+    await agent.stop();
   },
 );
 
@@ -249,13 +243,13 @@ Deno.test(
         await agent.said("Cannot tidy up after a delivery");
       }
       await eventually("all arrive", () => server.names.length === 20);
-      await stop(agent);
+      await agent.stop();
       assertEquals(new Set(server.names).size, 20);
       assertEquals(count(agent.stderr, "will be tried again"), 0, agent.stderr);
     }
     await using agent = await host.startAgent();
     await eventually("no copy is left", () => copies(spool).length === 0);
-    await stop(agent);
+    await agent.stop();
   },
 );
 
@@ -278,5 +272,5 @@ Deno.test("a copy that cannot be read when the agent starts is not lost", {
   assertEquals({ failed, pending }, { failed: 0, pending: 1 }, agent.stderr);
   await host.run("sync");
   await arrival(server, agent, "a.png");
-  await stop(agent);
+  await agent.stop();
 });

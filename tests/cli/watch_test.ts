@@ -7,20 +7,6 @@ import { HeldAnswer } from "../helpers/held_answer.ts";
 import { Host } from "../helpers/host.ts";
 import { CAN_GIVE_AWAY, neighboursLink } from "../helpers/neighbour.ts";
 
-/** Starts an agent on the host's folder `in`, and waits until it has looked through it. */
-async function watch(host: Host, ...args: string[]): Promise<RunningCli> {
-  const dir = host.makeDir("in");
-  const agent = await host.startAgent("--watch", dir, "--settle=0.1", ...args);
-  await agent.said(`Watching "${dir}"`);
-  return agent;
-}
-
-async function stop(agent: RunningCli): Promise<void> {
-  agent.kill("SIGTERM");
-  const { code, stderr } = await agent.ended();
-  assertEquals(code, 0, stderr);
-}
-
 /** The names in a folder, sorted. */
 function names(path: string): string[] {
   return [...Deno.readDirSync(path)].map(({ name }) => name).sort();
@@ -32,15 +18,15 @@ Deno.test("run --watch delivers what is in a folder and what comes, with sidecar
   host.write("in/deep/before.png");
   host.write("in/deep/before.png.json", '{"door": 3}');
   {
-    await using agent = await watch(host);
+    await using agent = await host.watch();
     host.write('in/caf\u00e9 "\u{1f4f7}"\n.png', "x");
     await eventually("both arrive", () => server.uploads.length === 2);
-    await stop(agent);
+    await agent.stop();
   }
-  await using agent = await watch(host);
+  await using agent = await host.watch();
   host.write("in/after.png");
   await eventually("it arrives", () => server.names.includes("after.png"));
-  await stop(agent);
+  await agent.stop();
   const sent = server.uploads.map(({ metadata }) => metadata.filename);
   assertEquals(sent.sort(), [
     "after.png",
@@ -68,7 +54,7 @@ Deno.test("--after-upload delete deletes a file with its sidecar once it is deli
   await using host = new Host(server.url);
   using held = new HeldAnswer();
   server.answer = held.delivery;
-  await using _agent = await watch(host, "--after-upload=delete");
+  await using _agent = await host.watch("--after-upload=delete");
   host.write("in/a.png");
   host.write("in/a.png.json", "{}");
   await eventually("it is being sent", () => server.inFlight === 1);
@@ -91,12 +77,12 @@ Deno.test("--after-upload keeps a file that was refused, or changed while it was
     Deno.renameSync(host.join("in/.new"), host.join("in/a.png"));
     return created(upload);
   };
-  await using agent = await watch(host, "--after-upload=delete", "--grace=0");
+  await using agent = await host.watch("--after-upload=delete", "--grace=0");
   host.write("in/bad.png");
   await eventually("one is refused", () => server.uploads.length === 1);
   host.write("in/a.png");
   await eventually("the changed one is sent", () => server.uploads.length >= 3);
-  await stop(agent);
+  await agent.stop();
   assertEquals(names(host.join("in")), ["a.png", "bad.png"]);
   assertEquals(
     Deno.readTextFileSync(host.join("in/a.png")),
@@ -110,12 +96,12 @@ Deno.test("--after-upload tidies up at the next start what a crash left", async 
   host.write("in/a.png");
   {
     // As if it had crashed between the delivery and tidying up.
-    await using agent = await watch(host);
+    await using agent = await host.watch();
     await eventually("it arrives", () => server.uploads.length === 1);
-    await stop(agent);
+    await agent.stop();
   }
   const done = host.join("done");
-  await using _agent = await watch(host, `--after-upload=move:${done}`);
+  await using _agent = await host.watch(`--after-upload=move:${done}`);
   await eventually("it goes", () => names(host.join("in")).length === 0);
   assertEquals(names(done), ["a.png"]);
   assertEquals(server.uploads.length, 1);
@@ -125,7 +111,7 @@ Deno.test("--after-upload leaves a file where it is that cannot be moved, and sa
   await using server = new CaptureServer();
   await using host = new Host(server.url);
   const done = host.makeDir("done");
-  await using agent = await watch(host, `--after-upload=move:${done}/below`);
+  await using agent = await host.watch(`--after-upload=move:${done}/below`);
   // Not a folder any more.
   host.write("done/below", "");
   host.write("in/a.png");
@@ -138,11 +124,11 @@ Deno.test("--after-upload leaves a file where it is that cannot be moved, and sa
 Deno.test("a watched file that is to be deleted is kept by a copy while the server is away", async () => {
   await using host = new Host(deadUrl());
   {
-    await using agent = await watch(host, "--after-upload=delete");
+    await using agent = await host.watch("--after-upload=delete");
     host.write("in/a.png", "bytes");
     using queue = host.queue();
     await eventually("it is queued", () => queue.getStats().pending === 1);
-    await stop(agent);
+    await agent.stop();
   }
   Deno.removeSync(host.join("in/a.png"));
   await using server = new CaptureServer();
@@ -159,9 +145,9 @@ Deno.test("run --watch takes only what --include, --exclude and sizes let throug
     host.write(`in/${name}`, name === "small.png" ? "x" : "x".repeat(2000));
   }
   const filter = ["--include=*.png", "--exclude=raw", "--min-size=1K"];
-  await using agent = await watch(host, ...filter);
+  await using agent = await host.watch(...filter);
   await eventually("two arrive", () => server.names.length >= 2);
-  await stop(agent);
+  await agent.stop();
   assertEquals(server.names.sort(), ["a.png", "d.png"]);
 });
 
@@ -234,13 +220,13 @@ Deno.test("run --dry-run compares content in doubt, and records nothing of what 
     host.write("in/small.png", "x"),
     host.write("in/large.png", "xx"),
   ];
-  await using agent = await watch(host, "--copy-up-to=1");
+  await using agent = await host.watch("--copy-up-to=1");
   const paths = () => {
     using queue = host.queue();
     return queue.getPending().map(({ filepath }) => filepath).sort();
   };
   await eventually("both are queued", () => paths().length === 2);
-  await stop(agent);
+  await agent.stop();
   Deno.utimeSync(small, 0, 0);
   Deno.renameSync(large, `${dir}/renamed.png`);
   const { stdout } = await host.run(
@@ -301,11 +287,11 @@ Deno.test("run forgets old deliveries, but not of files that are still there, or
     ] as const
   ) {
     meanwhile();
-    await using agent = await watch(host, "--keep-history=0");
+    await using agent = await host.watch("--keep-history=0");
     await eventually(`they are ${expected}`, () => {
       return server.uploads.length === 2 && `${known()}` === `${expected}`;
     });
-    await stop(agent);
+    await agent.stop();
     assertEquals(known(), [...expected]);
   }
 });
@@ -320,7 +306,7 @@ Deno.test("run waits for a folder that is missing, and delivers meanwhile what o
   await eventually("it arrives", () => server.names.length === 1);
   host.write("later/a.png");
   await eventually("it is delivered", () => server.names.includes("a.png"));
-  await stop(agent);
+  await agent.stop();
 });
 
 Deno.test("run refuses folders that it must not watch, and says which", async () => {
@@ -407,7 +393,7 @@ Deno.test("a sidecar that comes after the delivery of a capture that stays is re
       .map(([, name]) => name).sort();
   const names = ["before.png", "during.png", "after.png", "broken.png"];
   {
-    await using agent = await watch(host);
+    await using agent = await host.watch();
     host.write("in/before.png.json", "{}");
     names.forEach((name) => host.write(`in/${name}`));
     await eventually("all arrive", () => server.uploads.length === 4);
@@ -418,13 +404,13 @@ Deno.test("a sidecar that comes after the delivery of a capture that stays is re
     host.write("in/broken.png.json", '{"door');
     await eventually("both are said", () => late(agent).length >= 2);
     assertEquals(late(agent), ["broken.png", "during.png"]);
-    await stop(agent);
+    await agent.stop();
   }
   // Touched, it is what was sent.
   host.write("in/before.png.json", "{}");
   host.write("in/after.png.json", '{"door": 4}');
   for (const expected of [["after.png", "mark1.png"], ["mark2.png"]]) {
-    await using agent = await watch(host);
+    await using agent = await host.watch();
     const mark = expected.at(-1)!;
     host.write(`in/${mark}.json`, "{}");
     host.write(`in/${mark}`);
@@ -435,7 +421,7 @@ Deno.test("a sidecar that comes after the delivery of a capture that stays is re
       () => late(agent).length >= expected.length,
     );
     assertEquals(late(agent), expected);
-    await stop(agent);
+    await agent.stop();
   }
 });
 
@@ -444,7 +430,7 @@ Deno.test("a capture that is written over in place, then its sidecar, is sent wi
   await using host = new Host(server.url);
   const versions = [1, 2, 3];
   versions.forEach((n) => host.write(`in/mark${n}.png`));
-  await using agent = await watch(host);
+  await using agent = await host.watch();
   const recorded = (count: number) =>
     eventually("all are recorded", async () => {
       return (await host.status()).delivered === count;
@@ -496,7 +482,7 @@ for (const afterUpload of ["keep", "delete"]) {
       await eventually("it arrives", () => server.uploads.length === 3);
       publish("last.png", "last");
       await eventually("it arrives", () => server.uploads.length === 4);
-      await stop(agent);
+      await agent.stop();
       assertEquals(server.uploads.map(({ metadata }) => metadata.door), [
         undefined,
         undefined,
@@ -531,7 +517,7 @@ Deno.test(
     Deno.removeSync(refused);
     Deno.mkdirSync(refused);
     await agent.said(`Watching "${refused}"`);
-    await stop(agent);
+    await agent.stop();
     assertEquals(watched(), [good, refused]);
   },
 );

@@ -2,22 +2,11 @@
 import { assertEquals } from "@std/assert";
 import { bindingFlags } from "../../scripts/task/bindings.ts";
 import { CaptureServer, created } from "../helpers/capture_server.ts";
-import type { RunningCli } from "../helpers/cli.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { HeldAnswer } from "../helpers/held_answer.ts";
 import { Host } from "../helpers/host.ts";
 
 const CRASH_CHILD = import.meta.resolve("../helpers/crash_child.ts");
-
-function watch(host: Host, ...args: string[]): Promise<RunningCli> {
-  const dir = host.makeDir("in");
-  return host.startAgent("--watch", dir, "--settle=0.1", ...args);
-}
-
-async function stop(agent: RunningCli): Promise<void> {
-  agent.kill("SIGTERM");
-  assertEquals((await agent.ended()).code, 0, agent.stderr);
-}
 
 /** What has arrived, in that order. */
 function arrived(server: CaptureServer): string[] {
@@ -37,7 +26,7 @@ for (const after of ["keep", "delete"]) {
   Deno.test(`another file of the same name, size and time is delivered with --after-upload ${after}`, async () => {
     await using server = new CaptureServer();
     await using host = new Host(server.url);
-    await using agent = await watch(host, `--after-upload=${after}`);
+    await using agent = await host.watch(`--after-upload=${after}`);
     const frames = ["frame 1", "frame 2", "frame 3"];
     for (const [n, frame] of frames.entries()) {
       replace(host, "in/frame.raw", frame, TIME);
@@ -54,7 +43,7 @@ for (const after of ["keep", "delete"]) {
         () => [...Deno.readDirSync(host.join("in"))].length === 0,
       );
     }
-    await stop(agent);
+    await agent.stop();
   });
 }
 
@@ -62,7 +51,7 @@ Deno.test("a file that waits without a copy, as there is no room for one, stays 
   await using server = new CaptureServer();
   await using host = new Host(server.url);
   const args = ["--max-spool-bytes=1", "--after-upload=delete"];
-  await using agent = await watch(host, ...args);
+  await using agent = await host.watch(...args);
   const queued = (count: number) =>
     eventually(`${count} are queued`, async () => {
       return (await host.json<unknown[]>("list")).length >= count;
@@ -84,14 +73,14 @@ Deno.test("a file that waits without a copy, as there is no room for one, stays 
   });
   assertEquals(await host.json("list"), []);
   assertEquals((await host.json<unknown[]>("history")).length, 2);
-  await stop(agent);
+  await agent.stop();
 });
 
 for (const limits of [["--max-spool-bytes=1"], ["--copy-up-to=1"]]) {
   Deno.test(`a file that waits without a copy is delivered from its new name (${limits})`, async () => {
     await using server = new CaptureServer();
     await using host = new Host(server.url);
-    await using agent = await watch(host, ...limits, "--after-upload=delete");
+    await using agent = await host.watch(...limits, "--after-upload=delete");
     await host.run("pause");
     host.write("in/frame.raw", "frame 1");
     host.write("in/day/frame.raw", "frame 2");
@@ -117,7 +106,7 @@ for (const limits of [["--max-spool-bytes=1"], ["--copy-up-to=1"]]) {
       async () => (await paths()).length === 0,
     );
     assertEquals(arrived(server).sort(), ["frame 1", "frame 2"]);
-    await stop(agent);
+    await agent.stop();
   });
 }
 
@@ -133,7 +122,7 @@ for (const after of ["delete", "move"]) {
     ];
     const names = () => [...Deno.readDirSync(host.join("in"))].length;
     {
-      await using agent = await watch(host, ...args);
+      await using agent = await host.watch(...args);
       await host.run("pause");
       host.write("in/a.raw", "frame 1");
       await eventually("it waits", async () => {
@@ -143,15 +132,15 @@ for (const after of ["delete", "move"]) {
       Deno.linkSync(host.join("in/a.raw"), host.join("backup"));
       await host.run("resume");
       await eventually("one name goes", () => names() === 1);
-      await stop(agent);
+      await agent.stop();
     }
-    await using agent = await watch(host, ...args);
+    await using agent = await host.watch(...args);
     await eventually("the other one goes", () => names() === 0);
     // Another file under the first name, with the same content, is a capture.
     host.write("in/a.raw", "frame 1");
     await eventually("it is sent", () => server.uploads.length > 1);
     await eventually("it goes", () => names() === 0);
-    await stop(agent);
+    await agent.stop();
     assertEquals(server.names, ["a.raw", "a.raw"]);
     assertEquals(Deno.readTextFileSync(host.join("backup")), "frame 1");
     const moved = after === "move" ? [...Deno.readDirSync(done)].length : 0;
@@ -163,7 +152,7 @@ for (const limit of ["--copy-up-to=1", "--copy-up-to=1M"]) {
   Deno.test(`a file that was renamed while it waited goes by its new name once it is delivered (${limit})`, async () => {
     await using server = new CaptureServer();
     await using host = new Host(server.url);
-    await using agent = await watch(host, limit, "--after-upload=delete");
+    await using agent = await host.watch(limit, "--after-upload=delete");
     await host.run("pause");
     host.write("in/a.raw.json", "{}");
     host.write("in/a.raw", "frame 1");
@@ -183,7 +172,7 @@ for (const limit of ["--copy-up-to=1", "--copy-up-to=1M"]) {
       () => [...Deno.readDirSync(host.join("in"))].length === 0,
     );
     assertEquals(arrived(server).sort(), ["frame 1", "later"]);
-    await stop(agent);
+    await agent.stop();
   });
 }
 
@@ -199,7 +188,7 @@ for (const status of [201, 503]) {
       await held.released;
       return status === 201 ? created(upload) : new Response(null, { status });
     };
-    await using agent = await watch(host, "--copy-up-to=0");
+    await using agent = await host.watch("--copy-up-to=0");
     const path = host.join("in/frame.raw");
     replace(host, "in/frame.raw", "frame 1", TIME);
     await eventually("it is being sent", () => server.inFlight === 1);
@@ -217,7 +206,7 @@ for (const status of [201, 503]) {
       if (status === 503) await host.run("retry", "--all");
       return arrived(server).includes("frame 2");
     });
-    await stop(agent);
+    await agent.stop();
   });
 }
 
@@ -227,9 +216,9 @@ Deno.test("files that were touched, shifted, renamed with their folder or restor
   const names = ["touched", "shifted", "whole", "restored", "sub/renamed"];
   for (const name of names) host.write(`in/${name}`);
   {
-    await using agent = await watch(host);
+    await using agent = await host.watch();
     await eventually("all arrive", () => server.uploads.length === 5);
-    await stop(agent);
+    await agent.stop();
   }
   const timeOf = (name: string) => Deno.statSync(host.join("in", name)).mtime!;
   const set = (name: string, ms: number) =>
@@ -239,10 +228,10 @@ Deno.test("files that were touched, shifted, renamed with their folder or restor
   set("whole", Math.floor(timeOf("whole").getTime() / 2000) * 2000);
   replace(host, "in/restored", "in/restored", TIME);
   Deno.renameSync(host.join("in/sub"), host.join("in/moved"));
-  await using agent = await watch(host);
+  await using agent = await host.watch();
   host.write("in/new");
   await eventually("the new one arrives", () => server.uploads.length > 5);
-  await stop(agent);
+  await agent.stop();
   assertEquals(arrived(server).slice(5), ["in/new"]);
 });
 
@@ -279,7 +268,7 @@ Deno.test("a crash between delivery and tidying up leaves neither the file nor i
     stderr: "null",
   }).output();
   assertEquals(signal, "SIGKILL");
-  await using agent = await watch(host, "--after-upload=delete");
+  await using agent = await host.watch("--after-upload=delete");
   await eventually("both are delivered", () => server.names.length >= 2);
   // What was not metadata stays.
   await eventually(
@@ -288,5 +277,5 @@ Deno.test("a crash between delivery and tidying up leaves neither the file nor i
   );
   assertEquals(Deno.readTextFileSync(host.join("in/b.png.json")), "broken {");
   assertEquals(arrived(server).sort(), ["a", "b"]);
-  await stop(agent);
+  await agent.stop();
 });

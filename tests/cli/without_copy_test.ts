@@ -25,9 +25,7 @@ function arrived(server: CaptureServer): string[] {
 
 /** Starts an agent that copies nothing; what a test writes into `in` then waits there. */
 async function watch(host: Host, ...args: string[]): Promise<RunningCli> {
-  const dir = host.makeDir("in");
-  const limits = ["--copy-up-to=1", "--settle=0.1"];
-  const agent = await host.startAgent("--watch", dir, ...limits, ...args);
+  const agent = await host.watch("--copy-up-to=1", ...args);
   await host.run("pause");
   return agent;
 }
@@ -36,11 +34,6 @@ const queued = (host: Host, count = 1) =>
   eventually(`${count} wait`, async () => {
     return (await host.status()).pending === count;
   });
-
-const stop = async (agent: RunningCli) => {
-  agent.kill("SIGTERM");
-  assertEquals((await agent.ended()).code, 0, agent.stderr);
-};
 
 for (const [what, moved] of [["file", "in/day/a.raw"], ["folder", "in/day"]]) {
   for (const by of ["the agent", "sync"]) {
@@ -54,7 +47,7 @@ for (const [what, moved] of [["file", "in/day/a.raw"], ["folder", "in/day"]]) {
         await using agent = await watch(host);
         host.write("in/day/a.raw", "private by now");
         await queued(host);
-        if (by === "sync") await stop(agent);
+        if (by === "sync") await agent.stop();
         const path = host.join(moved!);
         Deno.renameSync(path, host.join("elsewhere"));
         Deno.symlinkSync(host.join("elsewhere"), path);
@@ -98,7 +91,7 @@ Deno.test("a watched file waits while its folder is away, and is delivered when 
   await host.run("sync");
   Deno.renameSync(host.join("away"), host.join("in"));
   await eventually("it arrives", () => server.uploads.length === 1);
-  await stop(agent);
+  await agent.stop();
 });
 
 Deno.test({
@@ -145,22 +138,19 @@ for (const runs of [true, false]) {
       async () => {
         await using server = new CaptureServer();
         await using host = new Host(server.url);
-        const dir = host.makeDir("in");
-        const start = () =>
-          host.startAgent("--watch", dir, "--settle=0.1", limit);
         const names = ["1.raw", "two.raw", "x/a.raw", "other/a.raw"];
-        let agent = await start();
+        let agent = await host.watch(limit);
         await host.run("pause");
         for (const name of names) host.write(`in/${name}`, `bytes of ${name}`);
         await queued(host, names.length);
-        if (!runs) await stop(agent);
+        if (!runs) await agent.stop();
         exchange(host, "in/1.raw", "in/two.raw");
         exchange(host, "in/x", "in/other");
         await host.run("resume");
-        if (!runs) agent = await start();
+        if (!runs) agent = await host.watch(limit);
         await using _running = agent;
         await eventually("all arrive", () => server.uploads.length === 4);
-        await stop(agent);
+        await agent.stop();
         assertEquals(arrived(server), [
           "1.raw: bytes of two.raw",
           "a.raw: bytes of other/a.raw",
@@ -201,7 +191,7 @@ for (const after of ["keep", "delete"]) {
       "it is forgotten",
     );
     assertEquals((await host.run("status", "--check")).code, 1);
-    await stop(agent);
+    await agent.stop();
     {
       using database = openDatabase(`${host.dataDir}/queue.db`);
       database.exec(
@@ -213,6 +203,6 @@ for (const after of ["keep", "delete"]) {
     await host.run("resume");
     assertEquals((await host.run("status", "--check")).code, 0);
     assertEquals(await list(host), []);
-    await stop(later);
+    await later.stop();
   });
 }

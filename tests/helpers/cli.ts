@@ -1,3 +1,4 @@
+import { assertEquals } from "@std/assert";
 import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
 import { PERMISSIONS } from "../../scripts/build/permissions.ts";
 import { eventually } from "./eventually.ts";
@@ -76,6 +77,14 @@ export class RunningCli implements AsyncDisposable {
     const { code } = await this.#child.status;
     await this.#reading;
     return { code, stdout: this.stdout, stderr: this.stderr };
+  }
+
+  /** Tells it to end, and waits until it has, as it should. */
+  async stop(): Promise<Ended> {
+    this.kill("SIGTERM");
+    const ended = await this.ended();
+    assertEquals(ended.code, 0, ended.stderr);
+    return ended;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

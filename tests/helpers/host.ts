@@ -35,6 +35,11 @@ export class Host implements AsyncDisposable {
     return this.#dir.write(name, content);
   }
 
+  /** Writes so many files and returns their paths. */
+  writeMany(count: number): string[] {
+    return Array.from({ length: count }, (_, i) => this.write(`${i}.png`));
+  }
+
   /** Makes a folder and returns its path. */
   makeDir(name: string): string {
     Deno.mkdirSync(this.join(name), { recursive: true });
@@ -74,6 +79,16 @@ export class Host implements AsyncDisposable {
   async startAgent(...args: string[]): Promise<RunningCli> {
     const agent = this.start("run", ...args);
     await agent.said("Delivering to");
+    return agent;
+  }
+
+  /** Starts an agent on the folder `in`, and waits until it has looked through it. */
+  async watch(...args: string[]): Promise<RunningCli> {
+    const dir = this.makeDir("in");
+    const agent = await this.startAgent(
+      ...["--watch", dir, "--settle=0.1", ...args],
+    );
+    await agent.said(`Watching "${dir}"`);
     return agent;
   }
 

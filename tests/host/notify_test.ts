@@ -181,8 +181,7 @@ Deno.test({
     server.answer = () => new Response("no", { status: 422 });
     await runCli(["enqueue", dir.write("door.png", "bytes")], { env });
     await manager.told("STATUS=1 capture has failed");
-    agent.kill("SIGTERM");
-    assertEquals((await agent.ended()).code, 0);
+    await agent.stop();
     assertEquals(manager.lines.at(-1), "STOPPING=1");
   },
 });
@@ -256,8 +255,7 @@ Deno.test({
       ["READY=1", "RELOADING=1", "READY=1", "RELOADING=1", "READY=1"],
     );
     // What the file does not say any more does not hold any more.
-    agent.kill("SIGTERM");
-    const { stderr } = await agent.ended();
+    const { stderr } = await agent.stop();
     assertMatch(stderr, /info {2}Stopped/);
   },
 });

@@ -167,9 +167,7 @@ Deno.test({
     await agent.said("Delivering to");
     await host.enqueue("door.png", 1000);
     await eventually("it is delivered", () => host.server.captures.length > 0);
-    agent.kill("SIGTERM");
-    const { code, stderr } = await agent.ended();
-    assertEquals(code, 0);
+    const { stderr } = await agent.stop();
     assertStringIncludes(stderr, "Stopped");
   },
 });

@@ -82,9 +82,7 @@ class Scene implements AsyncDisposable {
       return pending + uploading === 0 &&
         (!folder || [...Deno.readDirSync(folder)].length === 0);
     });
-    agent.kill("SIGTERM");
-    const { code, stderr } = await agent.ended();
-    assertEquals(code, 0, stderr);
+    await agent.stop();
   }
 
   /** How often the capture has arrived. */

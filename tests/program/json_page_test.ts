@@ -201,8 +201,7 @@ Deno.test(
     });
     assertDocumented("`/history.json`", points);
 
-    agent.kill("SIGTERM");
-    const { stderr } = await agent.ended();
+    const { stderr } = await agent.stop();
     const logged: { event: string }[] = lines(stderr);
     const title = "Log lines with `--log-format json`";
     const events = section(title).split("| event").at(-1)!.matchAll(

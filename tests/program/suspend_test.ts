@@ -42,7 +42,6 @@ Deno.test({
       return JSON.parse(stdout).delivered === 1;
     });
     assertEquals(server.uploads.length, 1);
-    agent.kill("SIGTERM");
-    assertEquals((await agent.ended()).code, 0);
+    await agent.stop();
   },
 });

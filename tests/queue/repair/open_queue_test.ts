@@ -803,8 +803,7 @@ Deno.test("run sets a damaged queue aside by itself, and delivers what is in the
     return scene.spooled.every((id) => keys.has(id));
   };
   await eventually("the spool is delivered", isDelivered);
-  agent.kill("SIGTERM");
-  assertEquals((await agent.ended()).code, 0);
+  await agent.stop();
   assertEquals(Deno.readFileSync(scene.setAside), spoil());
 });
 
