@@ -1,4 +1,5 @@
 /** The findings of a run, as a table in Markdown. */
+import { markdownTable } from "../markdown_table.ts";
 
 /** One line of the table. */
 export interface Finding {
@@ -33,13 +34,7 @@ export function formatTable(findings: readonly Finding[]): string {
     ];
   });
   const head = ["measured", "figure", "target", "verdict", "from"];
-  const widths = head.map((cell, column) =>
-    Math.max(cell.length, ...rows.map((row) => row[column]!.length))
-  );
-  const lines = [head, widths.map((width) => "-".repeat(width)), ...rows];
-  return lines.map((cells) =>
-    `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`
-  ).join("\n");
+  return markdownTable(head, rows);
 }
 
 function formatTarget({ atLeast, atMost }: Finding): string {

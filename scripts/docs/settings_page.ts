@@ -11,6 +11,7 @@ import {
   OPTIONS,
   specOf,
 } from "../../sync/cli/options.ts";
+import { markdownTable } from "../markdown_table.ts";
 import { projectPath } from "../task/bindings.ts";
 
 /** The path of the page, below the project. */
@@ -51,16 +52,10 @@ function code(text: string): string {
 }
 
 function table(head: string[], rows: string[][]): string {
-  const cells = [head, ...rows].map((row) =>
+  const escaped = rows.map((row) =>
     row.map((cell) => cell.replace(/[|*<>_]/g, escapeOutsideCode(cell)))
   );
-  const widths = head.map((_, column) =>
-    Math.max(...cells.map((row) => row[column]!.length))
-  );
-  const line = (row: string[]) =>
-    `| ${row.map((cell, n) => cell.padEnd(widths[n]!)).join(" | ")} |\n`;
-  const rule = widths.map((width) => "-".repeat(width));
-  return [cells[0]!, rule, ...cells.slice(1)].map(line).join("");
+  return `${markdownTable(head, escaped)}\n`;
 }
 
 /** A bar ends a cell also within code; the rest means something only outside of it. */
