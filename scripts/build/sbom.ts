@@ -1,5 +1,6 @@
 /** The parts of an executable, as CycloneDX: each package with its version, hash and licence. */
 
+import { Buffer } from "node:buffer";
 import { licenceOf, type LockedPackage, packagesOf } from "../check/audit.ts";
 import type { LockFile } from "../check/audit.ts";
 import { projectPath } from "../task/bindings.ts";
@@ -100,7 +101,9 @@ function componentOf(
 ): Component {
   const [, algorithm = "sha256", base64] = /^(sha\d+)-(.+)$/.exec(integrity) ??
     [];
-  const content = base64 === undefined ? integrity : hexOf(base64);
+  const content = base64 === undefined
+    ? integrity
+    : Buffer.from(base64, "base64").toString("hex");
   return {
     type: "library",
     name,
@@ -109,9 +112,4 @@ function componentOf(
     hashes: [{ alg: algorithm.replace("sha", "SHA-"), content }],
     licenses: licence ? [{ license: { id: licence } }] : [],
   };
-}
-
-function hexOf(base64: string): string {
-  return [...atob(base64)]
-    .map((c) => c.charCodeAt(0).toString(16).padStart(2, "0")).join("");
 }

@@ -1,4 +1,5 @@
 import { V8_FLAGS } from "../../scripts/build/permissions.ts";
+import { memoryOf } from "../../scripts/process_memory.ts";
 import { bindingFlags } from "../../scripts/task/bindings.ts";
 import type { FolderWatcherOptions } from "../../sync/watch/watcher_options.ts";
 import { RunningCli } from "./cli.ts";
@@ -28,8 +29,7 @@ export class WatchProcess extends RunningCli {
 
   /** The most memory that it had, in megabytes. */
   get peakMb(): number {
-    const status = Deno.readTextFileSync(`/proc/${this.pid}/status`);
-    return Number(/VmHWM:\s+(\d+)/.exec(status)![1]) / 1024;
+    return memoryOf(this.pid, "VmHWM") / 1024 ** 2;
   }
 
   async took(...names: string[]): Promise<void> {

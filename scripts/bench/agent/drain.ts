@@ -5,6 +5,7 @@
  * @module
  */
 import { CaptureUploader, SyncAgent } from "../../../sync/mod.ts";
+import { memoryOf } from "../../process_memory.ts";
 import { readInput } from "../programs.ts";
 import { Store } from "./store.ts";
 
@@ -34,8 +35,7 @@ function resetPeak(): void {
 /** The most that it held since, in bytes; elsewhere the present amount. */
 function peakBytes(): number {
   if (Deno.build.os !== "linux") return Deno.memoryUsage().rss;
-  const status = Deno.readTextFileSync("/proc/self/status");
-  return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)![1]) * 1024;
+  return memoryOf("self", "VmHWM");
 }
 
 async function drain(input: DrainInput): Promise<Drained> {

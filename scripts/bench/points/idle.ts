@@ -1,6 +1,7 @@
 /** The CPU time and memory of an idle agent, and how soon it begins to work. */
 import { delay } from "@std/async/delay";
 import { dirname, join } from "@std/path";
+import { memoryOf } from "../../process_memory.ts";
 import type { Bench, Finding } from "../bench.ts";
 import { run } from "../programs.ts";
 import { median } from "../rounds.ts";
@@ -70,8 +71,6 @@ async function observe(pid: number, bench: Bench): Promise<Finding[]> {
   await delay(idleSeconds * 1000);
   const seconds = (performance.now() - start) / 1000;
   const busy = (cpuTicks(pid) - before) / ticksPerSecond;
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  const resident = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]) * 1024;
   return [{
     what: `idle, watching ${idleFiles} files: of one core`,
     value: busy / seconds * 100,
@@ -80,7 +79,7 @@ async function observe(pid: number, bench: Bench): Promise<Finding[]> {
     detail: `${busy.toFixed(2)} s in ${seconds.toFixed(0)} s`,
   }, {
     what: `idle, watching ${idleFiles} files: memory`,
-    value: resident / 1e6,
+    value: memoryOf(pid, "VmRSS") / 1e6,
     unit: "MB",
     atMost: 80,
     detail: `resident, after it has delivered all of them; ${agent.how}`,

@@ -7,6 +7,7 @@ import {
 import { join } from "@std/path";
 import { eventually } from "../../helpers/eventually.ts";
 import { TempDir } from "../../helpers/temp_dir.ts";
+import { memoryOf } from "../../../scripts/process_memory.ts";
 import { bindingFlags, projectPath } from "../../../scripts/task/bindings.ts";
 
 function command(
@@ -287,8 +288,7 @@ Deno.test({
     });
     const { id } = await response.json();
     assertEquals((await Deno.stat(join(folder.path, `${id}-big`))).size, size);
-    const status = await Deno.readTextFile(`/proc/${server.pid}/status`);
-    const peakMiB = Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+    const peakMiB = memoryOf(server.pid, "VmHWM") / 1024 ** 2;
     assert(peakMiB < 300, `needed ${peakMiB} MiB`);
   },
 });
