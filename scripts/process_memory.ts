@@ -1,6 +1,6 @@
 /**
- * The memory of a process, in bytes: what it holds (`VmRSS`), or the most that it held
- * (`VmHWM`). Known on Linux alone.
+ * Returns the memory of a process, in bytes: now (`VmRSS`) or at its peak (`VmHWM`).
+ * Known on Linux alone.
  */
 export function memoryOf(
   pid: number | "self",

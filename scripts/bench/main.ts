@@ -5,6 +5,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { join } from "@std/path";
+import { refuseUnknown, runProgram, UsageError } from "../program.ts";
 import { projectPath } from "../task/bindings.ts";
 import { type Bench, type Finding, openBench } from "./bench.ts";
 import { measureBacklog } from "./points/backlog.ts";
@@ -96,22 +97,16 @@ export async function runBench(options: BenchOptions): Promise<string> {
   return table;
 }
 
-async function main(): Promise<number> {
-  const args = parseArgs(Deno.args, {
-    boolean: ["quick", "help"],
+async function main(given: string[]): Promise<number> {
+  const args = parseArgs(given, {
+    boolean: ["quick"],
     string: ["only", "out", "python"],
-    unknown: (arg) => {
-      throw new RangeError(`Unknown argument "${arg}": see --help`);
-    },
+    unknown: refuseUnknown,
   });
-  if (args.help) {
-    console.log(HELP);
-    return 0;
-  }
   const only = args.only?.split(",");
   const wrong = only?.find((point: string) => !Object.hasOwn(POINTS, point));
   if (wrong !== undefined) {
-    throw new RangeError(
+    throw new UsageError(
       `Cannot measure "${wrong}": expected one of ${
         Object.keys(POINTS).join(", ")
       }`,
@@ -133,12 +128,4 @@ async function main(): Promise<number> {
   return 0;
 }
 
-if (import.meta.main) {
-  try {
-    Deno.exit(await main());
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    console.error(error.message);
-    Deno.exit(2);
-  }
-}
+if (import.meta.main) await runProgram(HELP, main);

@@ -3,6 +3,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { basename, dirname, join, resolve } from "@std/path";
 import { VERSION } from "../../sync/host/version.ts";
+import { refuseUnknown, runProgram, UsageError } from "../program.ts";
 import {
   type Binding,
   flagsOf,
@@ -47,20 +48,16 @@ interface CompileOptions {
   binding: Binding;
 }
 
-/** @throws {RangeError} if the arguments cannot be used as they are. */
+/** @throws {UsageError} if the arguments cannot be used as they are. */
 function parseOptions(args: string[]): CompileOptions {
   const flags = parseArgs(args, {
     string: ["target", "output", "sqlite-lib"],
     boolean: ["all"],
-    unknown: (argument: string) => {
-      throw new RangeError(
-        `Unknown argument "${argument}": see --help for those there are`,
-      );
-    },
+    unknown: refuseUnknown,
   });
   for (const name of ["target", "output", "sqlite-lib"]) {
     if (flags[name] === "") {
-      throw new RangeError(`Cannot use --${name} "": expected a value`);
+      throw new UsageError(`Cannot use --${name} "": expected a value`);
     }
   }
   const { target = Deno.build.target, output = null, all } = flags;
@@ -68,12 +65,12 @@ function parseOptions(args: string[]): CompileOptions {
   const binding = runningBinding();
   const one = flags.target ?? output ?? sqliteLib;
   if (all && one !== null) {
-    throw new RangeError(
+    throw new UsageError(
       "Cannot use --all with --target, --output or --sqlite-lib: each is for one executable",
     );
   }
   if (sqliteLib !== null && binding === "npm") {
-    throw new RangeError(
+    throw new UsageError(
       "Cannot use --sqlite-lib with dependencies from npm, which use Deno's own SQLite: expected JARVIS_DEPS=jsr",
     );
   }
@@ -194,12 +191,8 @@ async function runCompile(
 }
 
 async function main(args: string[]): Promise<number> {
-  if (args.includes("--help") || args.includes("-h")) {
-    console.log(HELP);
-    return 0;
-  }
+  const options = parseOptions(args);
   try {
-    const options = parseOptions(args);
     const built: string[] = [];
     for (const target of options.targets) {
       const path = await compile(target, options);
@@ -215,8 +208,8 @@ async function main(args: string[]): Promise<number> {
     return 0;
   } catch (error) {
     console.error((error as Error).message);
-    return error instanceof RangeError ? 2 : 1;
+    return 1;
   }
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) await runProgram(HELP, main);

@@ -1,5 +1,7 @@
 /** The systems that there is an executable for. */
 
+import { UsageError } from "../program.ts";
+
 /** One system, as Deno calls it, and its particulars. */
 export interface CompileTarget {
   os: typeof Deno.build.os;
@@ -60,12 +62,12 @@ export const TARGETS: Record<string, CompileTarget> = {
 /**
  * Returns the target of this name.
  *
- * @throws {RangeError} if there is none.
+ * @throws {UsageError} if there is none.
  */
 export function targetOf(name: string): CompileTarget {
   const target = Object.hasOwn(TARGETS, name) ? TARGETS[name] : undefined;
   if (target) return target;
-  throw new RangeError(
+  throw new UsageError(
     `Unknown target "${name}": expected one of ${
       Object.keys(TARGETS).join(", ")
     }`,

@@ -1,7 +1,8 @@
 /** Runs the reference server: `deno task server --port 8000 --dir ./received`. */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { LIMITS } from "./misbehaviour.ts";
+import { refuseUnknown, runProgram, UsageError } from "../program.ts";
+import { isWithin, LIMITS } from "./misbehaviour.ts";
 import {
   type ReferenceServerOptions,
   startReferenceServer,
@@ -41,19 +42,12 @@ const NUMBERS = {
 } as const;
 const TEXTS = ["host", "dir"] as const;
 
-/** A mistake in the arguments, said in words for the user. */
-class UsageError extends Error {}
-
 /** @throws {UsageError} if an option is unknown, or its value is not as expected. */
 function parseOptions(args: string[]): ReferenceServerOptions {
   const flags = parseArgs(args, {
     string: [...Object.keys(NUMBERS), ...TEXTS],
     boolean: ["no-fsync", "quiet"],
-    unknown: (argument: string) => {
-      throw new UsageError(
-        `Unknown argument "${argument}": see --help for those there are`,
-      );
-    },
+    unknown: refuseUnknown,
   }) as Record<string, unknown>;
   const text = (name: typeof TEXTS[number]) => {
     if (flags[name] !== "") return flags[name] as string | undefined;
@@ -61,12 +55,9 @@ function parseOptions(args: string[]): ReferenceServerOptions {
   };
   const number = (name: keyof typeof NUMBERS) => {
     if (flags[name] === undefined) return undefined;
-    const [min, max] = NUMBERS[name];
     const value = Number(flags[name]);
-    const isWhole = max === 1 || Number.isInteger(value);
-    if (flags[name] !== "" && isWhole && value >= min && value <= max) {
-      return value;
-    }
+    if (flags[name] !== "" && isWithin(value, NUMBERS[name])) return value;
+    const [min, max] = NUMBERS[name];
     throw new UsageError(
       `Cannot use --${name} "${flags[name]}": expected a ${
         max === 1 ? "" : "whole "
@@ -91,18 +82,7 @@ function parseOptions(args: string[]): ReferenceServerOptions {
 }
 
 async function main(args: string[]): Promise<number> {
-  if (args.includes("--help") || args.includes("-h")) {
-    console.log(HELP);
-    return 0;
-  }
-  let options;
-  try {
-    options = parseOptions(args);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    console.error(error.message);
-    return 2;
-  }
+  const options = parseOptions(args);
   const { dir, hostname, port } = options;
   let server;
   try {
@@ -131,4 +111,4 @@ function toldToStop(): Promise<void> {
   });
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) await runProgram(HELP, main);

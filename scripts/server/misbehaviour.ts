@@ -69,14 +69,20 @@ export const LIMITS = {
   status: [300, 599],
 } as const;
 
+/** Whether a number is in its range, and whole unless it is a share. */
+export function isWithin(
+  value: number,
+  [min, max]: readonly [min: number, max: number],
+): boolean {
+  return (max === 1 || Number.isInteger(value)) && value >= min && value <= max;
+}
+
 /** @throws {RangeError} if a setting is outside its range. */
 export function checkMisbehaviour(settings: Misbehaviour): void {
-  for (const [name, [min, max]] of Object.entries(LIMITS)) {
+  for (const [name, range] of Object.entries(LIMITS)) {
     const value = settings[name as keyof typeof LIMITS];
-    const isWhole = max === 1 || Number.isInteger(value);
-    if (value === undefined || isWhole && value >= min && value <= max) {
-      continue;
-    }
+    if (value === undefined || isWithin(value, range)) continue;
+    const [min, max] = range;
     throw new RangeError(
       `Cannot set ${name} to ${value}: expected a number from ${min} to ${max}`,
     );

@@ -1,6 +1,11 @@
 /** The long crash and outage test: `deno task chaos --minutes 30`. */
 
 import { parseArgs } from "@std/cli/parse-args";
+import {
+  refuseUnknown,
+  runProgram,
+  UsageError,
+} from "../../scripts/program.ts";
 import { Campaign, describeTally, describeViolation } from "./campaign.ts";
 import { Program } from "./program.ts";
 
@@ -28,15 +33,13 @@ const NUMBERS = {
   shrink: 5,
 };
 
-/** @throws {RangeError} if an option is unknown, or its value is not as expected. */
+/** @throws {UsageError} if an option is unknown, or its value is not as expected. */
 function parseOptions(args: string[]): typeof NUMBERS & { trace: boolean } {
   const names = Object.keys(NUMBERS) as (keyof typeof NUMBERS)[];
   const flags = parseArgs(args, {
     string: names,
     boolean: ["trace"],
-    unknown: (argument: string) => {
-      throw new RangeError(`Unknown argument "${argument}": see --help`);
-    },
+    unknown: refuseUnknown,
   });
   const options = { ...NUMBERS, trace: flags.trace === true };
   for (const name of names) {
@@ -44,17 +47,13 @@ function parseOptions(args: string[]): typeof NUMBERS & { trace: boolean } {
     if (text === undefined) continue;
     options[name] = Number(text);
     if (text === "" || !(options[name] >= 0)) {
-      throw new RangeError(`Cannot use --${name} "${text}": expected a number`);
+      throw new UsageError(`Cannot use --${name} "${text}": expected a number`);
     }
   }
   return options;
 }
 
 async function main(args: string[]): Promise<number> {
-  if (args.includes("--help") || args.includes("-h")) {
-    console.log(HELP);
-    return 0;
-  }
   const { minutes, shrink, trace, ...options } = parseOptions(args);
   const start = performance.now();
   const log = (line: string) => {
@@ -91,10 +90,4 @@ function interruption(): AbortSignal {
   return stopping.signal;
 }
 
-try {
-  Deno.exit(await main(Deno.args));
-} catch (error) {
-  if (!(error instanceof RangeError)) throw error;
-  console.error(error.message);
-  Deno.exit(2);
-}
+await runProgram(HELP, main);

@@ -1,8 +1,12 @@
 /** Random input for whatever takes input from outside: `deno task fuzz --cases 1000000`. */
 
 import { parseArgs } from "@std/cli/parse-args";
+import {
+  refuseUnknown,
+  runProgram,
+  UsageError,
+} from "../../scripts/program.ts";
 import { describeTally, runCampaign } from "./campaign.ts";
-import { UsageError } from "../../sync/cli/arguments.ts";
 import { TARGETS } from "./targets.ts";
 
 const HELP =
@@ -16,7 +20,7 @@ Usage: deno task fuzz [OPTIONS]
   --seed S       begin with this seed (default: another each time)
   --only NAME    only what has this in its name
 
-`;
+${TARGETS.map(({ name }) => `  ${name}`).join("\n")}`;
 
 interface Options {
   cases: number;
@@ -29,9 +33,7 @@ interface Options {
 function parseOptions(args: string[]): Options {
   const flags = parseArgs(args, {
     string: ["cases", "seconds", "seed", "only"],
-    unknown: (argument: string) => {
-      throw new UsageError(`Unknown argument "${argument}": see --help`);
-    },
+    unknown: refuseUnknown,
   });
   const number = (name: "cases" | "seconds" | "seed", standard: number) => {
     const text = flags[name];
@@ -51,10 +53,6 @@ function parseOptions(args: string[]): Options {
 }
 
 async function main(args: string[]): Promise<number> {
-  if (args.includes("--help") || args.includes("-h")) {
-    console.log(HELP + TARGETS.map(({ name }) => `  ${name}`).join("\n"));
-    return 0;
-  }
   const { only, ...options } = parseOptions(args);
   const targets = TARGETS.filter(({ name }) => name.includes(only));
   if (targets.length === 0) {
@@ -80,10 +78,4 @@ async function main(args: string[]): Promise<number> {
   return 0;
 }
 
-try {
-  Deno.exitCode = await main(Deno.args);
-} catch (error) {
-  const isUsage = error instanceof UsageError;
-  console.error(isUsage ? error.message : error);
-  Deno.exitCode = isUsage ? 2 : 1;
-}
+await runProgram(HELP, main);
