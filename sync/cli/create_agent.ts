@@ -12,7 +12,7 @@ import type { Store } from "./store.ts";
 import { createWatcher } from "./create_watcher.ts";
 
 /** The parts of an agent that exist before it. */
-export interface AgentParts {
+export interface AgentInputs {
   settings: Settings;
   store: Store;
   uploader: CaptureUploader;
@@ -30,7 +30,7 @@ export interface CreateAgentOptions
 
 /** Puts the agent together from its parts. */
 export function createAgent(
-  { settings, store, uploader, log }: AgentParts,
+  { settings, store, uploader, log }: AgentInputs,
   options: CreateAgentOptions = {},
 ): SyncAgent {
   const { queue, spool } = store;

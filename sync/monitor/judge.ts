@@ -12,7 +12,7 @@ import { failure, type Finding, ok, outage, warning } from "./finding.ts";
 import type { Facts } from "./status_report.ts";
 
 /** Limits up to which a state counts as healthy. */
-export interface Limits {
+export interface HealthLimits {
   /** How long a capture may wait, in seconds. @default {Infinity} */
   maxAgeSeconds?: number;
   /** How many captures may have failed. @default {0} */
@@ -26,7 +26,7 @@ const NEARLY_FULL = 0.9;
 export const FULL_BYTES = 64 * 1024;
 
 /** Judges each subject, healthy ones included. */
-export function judge(facts: Facts, limits: Limits = {}): Finding[] {
+export function judge(facts: Facts, limits: HealthLimits = {}): Finding[] {
   return [
     ...judgeAgent(facts),
     ...judgeDeliveries(facts, limits),
@@ -79,7 +79,7 @@ function* judgeAgent({ agent, service }: Facts): Generator<Finding> {
 
 function* judgeDeliveries(
   facts: Facts,
-  { maxAgeSeconds = Infinity }: Limits,
+  { maxAgeSeconds = Infinity }: HealthLimits,
 ): Generator<Finding> {
   const { paused, server, schedule, time, oldestPendingAgeSeconds } = facts;
   const waiting = capturesWait(waitingIn(facts));
@@ -221,7 +221,7 @@ function* judgeFolders({ folders }: Facts): Generator<Finding> {
 /** Judges files that stay until a person has looked at them. */
 function* judgeRemains(
   facts: Facts,
-  { maxFailed = 0 }: Limits,
+  { maxFailed = 0 }: HealthLimits,
 ): Generator<Finding> {
   const { failed, database } = facts;
   if (failed > maxFailed) {

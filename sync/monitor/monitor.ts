@@ -4,7 +4,7 @@ import type { AgentMetrics } from "./metrics.ts";
 import type { HistoryPoint, StatusReport } from "./status_report.ts";
 
 /** The sources of the pages that the agent shows over HTTP. */
-export interface Shown {
+export interface PageSources {
   /** Finds out how things are. */
   report: () => Promise<StatusReport>;
   /** The last 24 hours. */
@@ -27,7 +27,7 @@ const PAGE: Readonly<Record<string, [file: string, type: string]>> = {
  */
 export async function answerTo(
   path: string,
-  { report, points, metrics }: Shown,
+  { report, points, metrics }: PageSources,
 ): Promise<Answer | undefined> {
   switch (path) {
     case "/status.json":

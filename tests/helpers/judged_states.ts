@@ -1,4 +1,4 @@
-import type { Limits } from "../../sync/monitor/judge.ts";
+import type { HealthLimits } from "../../sync/monitor/judge.ts";
 import { type Changes, reportWith } from "./status_report.ts";
 
 const THEN = "2026-01-02T03:00:00.000Z";
@@ -55,7 +55,7 @@ const REFUSALS: [reason: string, remedy: string][] = [
   ],
 ];
 
-type State = [changes: Changes, said?: string, limits?: Limits];
+type State = [changes: Changes, said?: string, limits?: HealthLimits];
 
 /** All that is judged, and nearly: what is said of it with its remedy, if anything. */
 const STATES: State[] = [

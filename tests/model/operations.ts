@@ -171,7 +171,7 @@ export const KINDS = {
   discard: (pair, nth, amount) => complete(pair, nth, amount, "discard"),
   release: (pair, nth) => ({
     actual: pair.queue.complete([{ id: pair.id(nth), kind: "release" }]) === 1,
-    expected: pair.model.putBack(pair.id(nth), null, null),
+    expected: pair.model.release(pair.id(nth), null, null),
   }),
   snooze: (pair, nth, amount) => {
     const id = pair.id(nth);

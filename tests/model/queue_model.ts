@@ -143,12 +143,12 @@ export class QueueModel {
   }
 
   snooze(id: string, error: string, dueAt: number): boolean {
-    if (!this.putBack(id, error, dueAt)) return false;
+    if (!this.release(id, error, dueAt)) return false;
     this.find(id)!.snoozes++;
     return true;
   }
 
-  putBack(id: string, error: string | null, dueAt: number | null): boolean {
+  release(id: string, error: string | null, dueAt: number | null): boolean {
     const capture = this.find(id);
     if (capture?.status !== "uploading") return false;
     Object.assign(capture, { status: "pending", dueAt });
@@ -158,7 +158,7 @@ export class QueueModel {
 
   recover(): number {
     const ids = this.#with("uploading");
-    ids.forEach((id) => this.putBack(id, null, null));
+    ids.forEach((id) => this.release(id, null, null));
     return ids.length;
   }
 
