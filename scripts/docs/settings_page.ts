@@ -23,8 +23,9 @@ Made from the table that the program itself reads (\`sync/cli/commands.ts\` and
 \`sync/cli/options.ts\`); a test holds this page against it. An option on the
 command line outweighs its variable in the environment, that outweighs the
 settings file (\`--config\`), and that the default. Variables of options that may
-be repeated hold a list, separated like \`PATH\`. Besides, \`JARVIS_TOKEN\` is the
-server's token itself.
+be repeated hold a list, separated like \`PATH\`. A path in a variable or in the
+settings file must be absolute: nothing replaces \`~\` or \`$HOME\` there. Besides,
+\`JARVIS_TOKEN\` is the server's token itself.
 `;
 
 /** The page as Markdown, formatted as \`deno fmt\` would. */

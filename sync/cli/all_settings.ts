@@ -38,8 +38,8 @@ const TOKEN_VARIABLES = [
  * @throws {UsageError} if it cannot be read, or belongs to another user.
  */
 export function readSettingsFile(given: Given, around: Ambient): SettingsFile {
-  const named = given.text("config");
-  const path = namedSettingsFile(given, around);
+  const named = given.path("config");
+  const path = named ?? namedSettingsFile(given, around);
   const none = { path, variables: new Map() };
   if (path === undefined) return none;
   if (named === undefined && !isThere(path)) return none;

@@ -1,5 +1,7 @@
+import { resolve } from "@std/path";
 import { either } from "./closest.ts";
 import { type OptionName, shownValue, specOf } from "./options.ts";
+import { expectedPath } from "./path_value.ts";
 
 /** The command line or the environment cannot be used as it is. */
 export class UsageError extends Error {
@@ -111,6 +113,23 @@ export class Given {
   /** All values. */
   texts(name: OptionName): string[] {
     return this.#values.get(name)?.texts ?? [];
+  }
+
+  /**
+   * The value of a path, absolute.
+   *
+   * @param text Which of several values, or the path in one that is `shown`; by default
+   * the last.
+   * @throws {UsageError} if it is none that every program would understand the same way.
+   */
+  path(name: OptionName, text: string, shown?: string): string;
+  path(name: OptionName): string | undefined;
+  path(name: OptionName, text = this.text(name), shown = text) {
+    if (text === undefined) return undefined;
+    const typed = this.source(name) === `--${name}`;
+    const expected = expectedPath(text, { typed });
+    if (expected === undefined) return resolve(text);
+    throw this.wrong(name, expected, shown);
   }
 
   /**

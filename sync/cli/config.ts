@@ -5,7 +5,7 @@
  * @module
  */
 
-import { isAbsolute, join, resolve } from "@std/path";
+import { isAbsolute, join } from "@std/path";
 import type { AfterUpload } from "../watch/after_upload.ts";
 import { CaptureFilter, type FilterOptions } from "../watch/capture_filter.ts";
 import { COPY_UP_TO_BYTES } from "../spool/copies.ts";
@@ -104,7 +104,7 @@ export function readSettings(
     server: readServer(given),
     dataDir,
     token: readToken(given, around),
-    tokenFile: given.text("token-file") ?? null,
+    tokenFile: given.path("token-file") ?? null,
     tls: readTls(given, around.err),
     proof: given.oneOf("proof", ["id", "status"]),
     allowInsecure: given.has("allow-insecure"),
@@ -192,9 +192,9 @@ function readDataDir(
   given: Given,
   env: (name: string) => string | undefined,
 ): string {
-  const named = given.text("data-dir");
+  const named = given.path("data-dir");
   if (named !== undefined) {
-    if (!isOutOfBounds(named)) return resolve(named);
+    if (!isOutOfBounds(named)) return named;
     throw given.wrong("data-dir", `a directory not ${OUT_OF_BOUNDS}`);
   }
   const base = env("XDG_DATA_HOME");

@@ -16,7 +16,8 @@ import type { Given } from "./arguments.ts";
 export function readAfterUpload(given: Given): AfterUpload {
   const text = given.text("after-upload") ?? "keep";
   if (text === "keep" || text === "delete") return { kind: text };
-  const dir = /^move:(.+)$/s.exec(text)?.[1];
+  const named = /^move:(.+)$/s.exec(text)?.[1];
+  const dir = named && given.path("after-upload", named, text);
   if (dir !== undefined && isOutOfBounds(dir)) {
     throw given.wrong(
       "after-upload",
@@ -26,7 +27,7 @@ export function readAfterUpload(given: Given): AfterUpload {
   if (dir === undefined || kindOf(dir) === "other") {
     throw given.wrong("after-upload", "keep, delete or move:DIR");
   }
-  return { kind: "move", dir: resolve(dir) };
+  return { kind: "move", dir };
 }
 
 /**
@@ -81,7 +82,7 @@ export function readWatch(
   afterUpload: AfterUpload,
 ): string[] {
   const folders = given.texts("watch").map((text) => {
-    const dir = resolve(text);
+    const dir = given.path("watch", text);
     const kind = kindOf(dir);
     if (isOutOfBounds(dir)) {
       throw given.wrong("watch", `a folder not ${OUT_OF_BOUNDS}`, text);

@@ -1,4 +1,3 @@
-import { resolve } from "@std/path";
 import { OUT_OF_BOUNDS } from "../host/deno_words.ts";
 import { isFolder } from "../host/files.ts";
 import { isLoopback } from "../upload/server_url.ts";
@@ -36,7 +35,7 @@ export function readMonitorSettings(
   given: Given,
   env: Ambient["env"],
 ): MonitorSettings {
-  const metricsFile = given.text("metrics-file");
+  const metricsFile = given.path("metrics-file");
   if (metricsFile !== undefined && isFolder(metricsFile)) {
     throw given.wrong("metrics-file", "a file, like NAME.prom, not a folder");
   }
@@ -45,7 +44,7 @@ export function readMonitorSettings(
   }
   return {
     listen: given.takes("listen") ? readListen(given) : null,
-    metricsFile: metricsFile === undefined ? null : resolve(metricsFile),
+    metricsFile: metricsFile ?? null,
     heartbeatUrl: readHeartbeatUrl(given),
     otlp: given.takes("listen") ? readOtlp(env) : null,
   };

@@ -24,7 +24,7 @@ export function configDir(env: Ambient["env"]): string | undefined {
   // The standard says to ignore a relative one.
   if (base && isAbsolute(base)) return base;
   const home = env("HOME");
-  return home ? join(home, ".config") : undefined;
+  return home && isAbsolute(home) ? join(home, ".config") : undefined;
 }
 
 /** The path at which a settings file is looked for; `undefined` if it is not known. */

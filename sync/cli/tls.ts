@@ -15,9 +15,9 @@ export function readTls(
   given: Given,
   err: (line: string) => void,
 ): TlsOptions {
-  const ca = given.text("ca-file");
-  const cert = given.text("client-cert");
-  const key = given.text("client-key");
+  const ca = given.path("ca-file");
+  const cert = given.path("client-cert");
+  const key = given.path("client-key");
   given.needs("client-cert", "client-key");
   given.needs("client-key", "client-cert");
   return {
@@ -32,7 +32,7 @@ export function readTls(
 function readPem(name: OptionName, given: Given): string {
   let reason = "there is no certificate in it";
   try {
-    const text = readSmallText(given.text(name)!);
+    const text = readSmallText(given.path(name)!);
     if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
   } catch (error) {
     reason = (error as Error).message;

@@ -100,7 +100,7 @@ function reader(
   given: Given,
   { env, err }: Ambient,
 ): Read {
-  const file = given.text("token-file");
+  const file = given.path("token-file");
   const command = given.text("token-command");
   given.atMostOne("token-file", "token-command");
   if (file !== undefined) {

@@ -357,7 +357,7 @@ Deno.test("the queue is kept where XDG says, unless that is relative", {
     "/home/me/.local/share/jarvis",
   );
   assertEquals(dataDir({ JARVIS_DATA_DIR: "/x" }, "--data-dir", "/y"), "/y");
-  assertEquals(dataDir({ JARVIS_DATA_DIR: "x" }), join(Deno.cwd(), "x"));
+  assertEquals(dataDir({}, "--data-dir", "x"), join(Deno.cwd(), "x"));
   assertThrows(
     () => settings([], { HOME: "" }),
     UsageError,

@@ -15,6 +15,7 @@ import { UsageError } from "../arguments.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { contains } from "../folders.ts";
 import { queuedByName } from "../named_captures.ts";
+import { expectedPath } from "../path_value.ts";
 import { lastWatched, originals } from "../originals.ts";
 import { type Look, lookInto, noQueue } from "../store.ts";
 
@@ -66,6 +67,8 @@ export async function run(context: CommandContext): Promise<number> {
 function assertTarget(dir: string, queue: UploadQueue, dataDir: string): void {
   const wrong = (reason: string) =>
     new UsageError(`Cannot export into "${dir}": ${reason}`);
+  const expected = expectedPath(dir, { typed: true });
+  if (expected !== undefined) throw wrong(`expected ${expected}`);
   if (!exists(dir) && queue.get(dir)) {
     throw wrong("it is a capture's id, expected a folder after the captures");
   }

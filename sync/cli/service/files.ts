@@ -1,6 +1,6 @@
 /** The service's files: its unit, and the environment file with its settings. */
 
-import { dirname, join } from "@std/path";
+import { dirname, isAbsolute, join } from "@std/path";
 import { assertOwn } from "../../host/data_dir.ts";
 import { exists } from "../../host/files.ts";
 import { createPrivateDir, replaceFile } from "../../host/private_files.ts";
@@ -19,7 +19,7 @@ const HEADER =
 /**
  * The paths of the service's files.
  *
- * @throws {UsageError} if HOME is not set.
+ * @throws {UsageError} if HOME is not set to an absolute path.
  */
 export function servicePaths(): {
   home: string;
@@ -27,8 +27,10 @@ export function servicePaths(): {
   envFile: string;
 } {
   const home = Deno.env.get("HOME");
-  if (!home) {
-    throw new UsageError("Cannot tell where the unit belongs: expected HOME");
+  if (!home || !isAbsolute(home)) {
+    throw new UsageError(
+      "Cannot tell where the unit belongs: expected HOME to be an absolute path",
+    );
   }
   const config = configDir((name) => Deno.env.get(name))!;
   return {

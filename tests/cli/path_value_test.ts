@@ -1,0 +1,116 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { Given } from "../../sync/cli/arguments.ts";
+import { OPTIONS, type OptionSpec } from "../../sync/cli/options.ts";
+import { runCli } from "../helpers/cli.ts";
+import { runInProcess } from "../helpers/in_process.ts";
+import { TempDir } from "../helpers/temp_dir.ts";
+
+const onWindows = Deno.build.os === "windows";
+
+/** The variable of each option that names a path, and what stands before the path there. */
+const PATHS = Object.entries<OptionSpec>(OPTIONS).flatMap(
+  ([name, { env, value }]) =>
+    env && /\b(FILE|DIR)$/.test(value ?? "")
+      ? [{ name, env, before: value!.includes("move:") ? "move:" : "" }]
+      : [],
+);
+
+/** Values that are no absolute paths, and what is said of them. */
+const RELATIVE = "as a relative one is another in each working directory";
+const replaced = (text: string) => `and nothing replaces "${text}" there`;
+const UNUSABLE = {
+  "jq": RELATIVE,
+  "./jq": RELATIVE,
+  " /jq ": RELATIVE,
+  "~": replaced("~"),
+  "~/jq": replaced("~"),
+  "$HOME/jq": replaced("$HOME"),
+  "${HOME}/jq": replaced("${HOME}"),
+  "%h/jq": replaced("%h"),
+};
+
+Deno.test("a path in a variable or the settings file is refused unless it is absolute, whichever option it is for", async () => {
+  await using dir = new TempDir();
+  const HOME = dir.path;
+  const names = PATHS.map(({ name }) => name);
+  for (const name of ["config", "data-dir", "watch", "after-upload"]) {
+    assertEquals(names.includes(name), true, name);
+  }
+  for (const { name, env, before } of PATHS) {
+    for (const [path, why] of Object.entries(UNUSABLE)) {
+      const text = before + path;
+      const expected = `"${text}": expected an absolute path, ${why}`;
+      const { code, stderr } = await runInProcess(["config"], {
+        HOME,
+        [env]: text,
+      });
+      assertStringIncludes(
+        stderr,
+        `jarvis-agent: Cannot use ${env} ${expected}`,
+      );
+      assertEquals(code, 2);
+      if (name === "config") continue;
+      const file = dir.write(
+        "agent.env",
+        `${env}="${text.replace("$", "\\$")}"\n`,
+      );
+      Deno.chmodSync(file, 0o600);
+      const other = await runInProcess(["config", "--config", file], { HOME });
+      assertStringIncludes(
+        other.stderr,
+        `jarvis-agent: Cannot use ${env} in "${file}" ${expected}`,
+      );
+      assertEquals(other.code, 2);
+    }
+  }
+});
+
+Deno.test("enqueue queues nothing into a directory that another program would not find", async () => {
+  await using dir = new TempDir();
+  const file = dir.write("door.png", "");
+  for (const env of ["jq", "~/jq"]) {
+    const options = { env: { JARVIS_DATA_DIR: env }, cwd: dir.path };
+    const { code, stdout } = await runCli(["enqueue", file], options);
+    assertEquals([code, stdout], [2, ""]);
+  }
+  const typed = await runCli(["enqueue", file, "--data-dir=~/jq"], {
+    cwd: dir.path,
+  });
+  assertEquals([typed.code, typed.stdout], [2, ""]);
+  assertStringIncludes(
+    typed.stderr,
+    'Cannot use --data-dir "~/jq": expected a path without "~", which the shell has not replaced',
+  );
+  assertEquals([...Deno.readDirSync(dir.path)].map(({ name }) => name), [
+    "door.png",
+  ]);
+});
+
+Deno.test("a path on the command line may be relative, but has nothing in it that a shell replaces", () => {
+  const path = (text: string) =>
+    new Given(
+      ["data-dir"],
+      new Map([["data-dir", {
+        source: "--data-dir",
+        texts: [text],
+      }]]),
+    ).path("data-dir");
+  for (const name of ["jq", "./~", "~jq", "$x.y", "a/~/b", "100%", "%ab"]) {
+    assertEquals(path(name), join(Deno.cwd(), name));
+  }
+});
+
+Deno.test(
+  "doctor names the path that cannot be used, and looks at the rest",
+  { ignore: onWindows },
+  async () => {
+    await using dir = new TempDir();
+    for (const name of ["JARVIS_ENV_FILE", "JARVIS_DATA_DIR"]) {
+      const env = { HOME: dir.path, [name]: "~/x" };
+      const { code, stdout } = await runInProcess(["doctor"], env);
+      assertStringIncludes(stdout, `Cannot use ${name} "~/x"`);
+      assertEquals(code === 2, false, stdout);
+    }
+  },
+);
