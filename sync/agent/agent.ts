@@ -19,7 +19,7 @@ import { Throttle } from "./throttle.ts";
 
 export type { AgentWatcher, SyncAgentOptions } from "./agent_options.ts";
 
-/** So many waits in a row that bring nothing end a pass. */
+/** The number of fruitless waits in a row that end a pass. */
 const MAX_FRUITLESS = 5;
 
 /**
@@ -118,7 +118,7 @@ export class SyncAgent {
     }
   }
 
-  /** Says that this process has put something into the queue; others are noticed. */
+  /** Tells the agent that this process has enqueued something; other processes are noticed. */
   wake(): void {
     this.#wakeup.wake();
   }

@@ -34,7 +34,7 @@ export class AttemptLog {
     );
   }
 
-  /** Each capture's first time is told to everybody. */
+  /** The first time of each capture is a warning. */
   snoozed({ capture, reason, result }: Undelivered, delayMs: number): void {
     const again = durationText(delayMs);
     this.#log(

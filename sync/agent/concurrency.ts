@@ -8,13 +8,13 @@ export interface ConcurrencyOptions {
 
 /** How many captures are sent at a time before anything is known. */
 const START = 4;
-/** So many captures for each place double a level that is lower than at first. */
+/** The captures for each place that double a level lower than the first one. */
 const CAPTURES_TO_RECOVER = 8;
 /** Another one is judged by at least this many captures for each place … */
 const CAPTURES_PER_PLACE = 4;
 /** … and for at least so long, in milliseconds. */
 const WINDOW_MS = 100;
-/** A higher level must bring so much more to be kept. */
+/** The factor by which a higher level must be faster to be kept. */
 const GAIN = 1.05;
 /** How many windows pass between two tries of a higher level, at first and at most. */
 const PATIENCE = 4;

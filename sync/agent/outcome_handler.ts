@@ -23,7 +23,7 @@ type Missed = Pick<Completion, "missedAt">;
 
 /** The longest that a capture is snoozed for a reason of its own, in milliseconds. */
 const MAX_SNOOZE_MS = 3_600_000;
-/** The same where it may be the server's: once that is mended it should not take long. */
+/** The longest snooze if the server may be the reason: once that is mended it should not take long. */
 const MAX_PAUSE_MS = 600_000;
 
 /** Applies the outcome of each attempt: to the capture, the throttle and the log. */
@@ -165,7 +165,7 @@ export class OutcomeHandler {
     return this.#options.queue.get(id)?.status === "failed";
   }
 
-  /** The capture waits for as long as it was told, and whether the others do is found out. */
+  /** The capture waits for as long as the server asks, and whether all others must is found out. */
   #wait(attempt: Undelivered, startedMs: number): void {
     const { capture, reason, result } = attempt;
     const retryAfterMs = result?.retryAfterMs ?? null;
@@ -174,7 +174,7 @@ export class OutcomeHandler {
     const { refusals, waitMs } = this.#throttle;
     const delayMs = refusals.delayMs(refusal, waitMs);
     this.#snoozeFor(attempt, delayMs);
-    // Of an outage the log tells once.
+    // An outage is logged once.
     const isSingle = this.#throttle.standing.state !== "paused";
     const isLong = delayMs > SHORT_WAIT_MS;
     if (isSingle && isLong) this.#log.snoozed(attempt, delayMs);

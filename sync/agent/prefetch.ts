@@ -2,7 +2,7 @@ import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
 
 /** While claimed captures are begun within this time, twice as many are claimed: in milliseconds. */
 const AHEAD_MS = 100;
-/** So many are claimed together at most, unless still more are sent at a time. */
+/** The most that are claimed together, unless still more are sent at a time. */
 const MAX_CLAIM = 128;
 
 type Claims = Pick<UploadQueue, "claim" | "complete">;

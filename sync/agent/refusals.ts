@@ -4,7 +4,7 @@ const ANSWERS = 48;
 /** The first time between two captures that is tried, and the longest, in milliseconds. */
 const MIN_MS = 16;
 const MAX_MS = 512;
-/** So few captures between two refusals say that they came too fast. */
+/** So few captures between two refusals show that they came too fast. */
 const FEW = 3;
 /** The factors by which a refusal lengthens the time, and each delivery shortens it. */
 const LONGER = 1.25;

@@ -4,7 +4,7 @@ import type { Log } from "../host/log.ts";
 import type { AgentParts } from "./agent_options.ts";
 import { type ServerStanding, SHORT_WAIT_MS } from "./server_standing.ts";
 
-/** Tells the log, and through the queue other processes, how the server stands. */
+/** Reports the server's state to the log, and through the queue to other processes. */
 export class ServerReport {
   readonly #parts: AgentParts;
   readonly #outages: OutageLog;
@@ -38,7 +38,7 @@ export class ServerReport {
   }
 
   /**
-   * Says that this process is the queue's agent no more.
+   * Records that this process is no longer the queue's agent.
    *
    * @throws {DatabaseError} if the queue cannot be used.
    */
@@ -66,8 +66,8 @@ interface Outage {
 }
 
 /**
- * Tells of an outage when it begins, now and then while it lasts, when it has
- * another cause, and when it is over.
+ * Logs an outage when it begins, now and then while it lasts, when its cause changes,
+ * and when it is over.
  */
 export class OutageLog {
   readonly #log: Log;
@@ -81,7 +81,7 @@ export class OutageLog {
   }
 
   /**
-   * Takes note of how the server stands now.
+   * Takes note of the server's present state.
    *
    * @param options `waiting` counts the captures that wait; it is asked only when
    * something is said. `isLast` says that nothing will be noted after this.

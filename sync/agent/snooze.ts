@@ -11,10 +11,10 @@ export type FailedAttempt = Pick<
 
 /** How long a capture is snoozed the first time, in milliseconds. */
 export const SNOOZE_MS = 60_000;
-/** The same for one whose connection failed: most often the next one does not. */
+/** The first snooze of one whose connection failed: most often the next one does not. */
 const RECONNECT_MS = 1_000;
 
-/** These hold for every other capture as well. */
+/** The outcomes that hold for every other capture as well. */
 const OF_ALL: readonly OutcomeKind[] = ["unavailable", "busy", "refused"];
 
 /** Whether an outcome says that no other capture would be taken now either. */

@@ -28,7 +28,7 @@ export interface ThrottleOptions {
  */
 const TRUST = 1 / 8;
 
-/** Of so many probes in a row that fail one is followed by a trial: a server may have no health page. */
+/** One in so many failed probes is followed by a trial: a server may have no health page. */
 const PROBES_PER_TRIAL = 4;
 
 /** A wait that is longer than this, as a power of two, is lengthened also by a server that takes enough. */
@@ -73,7 +73,7 @@ export class Throttle {
   /** Attempts that began before say nothing of now. */
   #waitBeganMs = -Infinity;
   #notBefore = 0;
-  /** The same by the wall clock, for people. */
+  /** The end of the wait by the wall clock, for people. */
   #endsAt = 0;
   /** The number of times that the wait was doubled. */
   #level = 0;
@@ -191,7 +191,7 @@ export class Throttle {
   /**
    * The wait is over: some captures are tried, or it begins anew.
    *
-   * @param problem Why the server is not ready, as far as it says.
+   * @param problem The reason why the server is not ready, as far as it says.
    */
   resume(problem: string | null = null): void {
     if (!this.#probes) {

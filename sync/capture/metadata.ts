@@ -18,7 +18,7 @@ export interface HostFacts {
   size: number;
   /** In milliseconds since 1970. */
   mtimeMs: number;
-  /** Of its bytes, in hexadecimal. */
+  /** The SHA-256 of its bytes, in hexadecimal. */
   sha256: string;
 }
 

@@ -210,7 +210,7 @@ export class Given {
    * An error that names the given option, or the variable, its value, and the
    * expected one.
    *
-   * @param value Which of several values; by default the last.
+   * @param value The one of several values; by default the last.
    */
   wrong(
     name: OptionName,

@@ -49,7 +49,7 @@ export function createUploader(
   });
 }
 
-/** Says whether a server can be used, and if not, why. */
+/** Returns a line on whether a server can be used, and if not, the reason. */
 export function describeReadiness(url: string, readiness: Readiness): string {
   return readiness.ready
     ? `${url} is ready`

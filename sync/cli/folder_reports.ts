@@ -5,7 +5,7 @@ import type { FolderStanding } from "../watch/folder_standing.ts";
 /** The time between two looks at the state of the folders, in milliseconds. */
 const TELL_EVERY_MS = 2_000;
 
-/** Tells the log which folders are watched, and other processes how all of them stand. */
+/** Logs which folders are watched, and reports the state of all of them to other processes. */
 export class FolderReports {
   readonly #standing: () => FolderStanding[];
   readonly #queue: UploadQueue;
@@ -45,7 +45,7 @@ export class FolderReports {
     }
   }
 
-  /** Names those that are watched from now on; why others are not is said where it is found. */
+  /** Logs those that are watched from now on; the reasons why others are not are logged elsewhere. */
   #say(standing: FolderStanding[]): void {
     const before = this.#watched;
     if (!before) return;

@@ -49,7 +49,7 @@ export function queuedByName(
   return { captures: [...captures.values()], isComplete };
 }
 
-/** Says why a name does not stand for one capture, with those that it may stand for. */
+/** Explains why a name does not stand for one capture, with those that it may stand for. */
 export function explainName(
   name: string,
   { queued, delivered }: Found,

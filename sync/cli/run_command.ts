@@ -184,13 +184,13 @@ class StandardError {
     waiting.forEach((line) => this.say("warn", line));
   }
 
-  /** Says something, once the format is known. */
+  /** Writes a line, once the format is known. */
   warn(line: string): void {
     if (this.#waiting) this.#waiting.push(line);
     else this.say("warn", line);
   }
 
-  /** Says something at once. */
+  /** Writes a line at once. */
   say(level: LogLevel, line: string): void {
     const { err, env } = this.#around;
     // A file's name may hold line breaks, or characters that control a terminal.

@@ -52,7 +52,7 @@ export function* select<T extends { filepath: string }>(
   tellMore((total ?? found) - Math.min(found, selection.limit), err);
 }
 
-/** Says how many are not shown, if any. */
+/** Prints how many are not shown, if any. */
 export function tellMore(count: number, err: (line: string) => void): void {
   if (count <= 0) return;
   const text = counted(count, "more is", "more are");

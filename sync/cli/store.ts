@@ -124,7 +124,7 @@ export function lookInto(settings: Settings): Look | undefined {
   };
 }
 
-/** Says that there is no queue, and where one was looked for. */
+/** Returns a message that there is no queue, and where one was looked for. */
 export function noQueue(settings: Settings): string {
   return `There is no queue in "${settings.dataDir}" (--data-dir names another directory)`;
 }

@@ -12,7 +12,7 @@ export interface Talk {
   /** As those of the command, above the progress. */
   out: (line: string) => void;
   err: (line: string) => void;
-  /** Says how it went: to whoever wants to hear nothing else, only if it went wrong. */
+  /** Prints the result; with `--quiet` only if it went wrong. */
   say: (line: string, isWell: boolean) => void;
   /** Tells warnings and errors; with `--verbose` everything, with `--quiet` errors. */
   log: Log;
@@ -47,7 +47,7 @@ interface Amount {
 /** The widest and the narrowest bar, in columns. */
 const MAX_WIDTH = 30;
 const MIN_WIDTH = 5;
-/** Over how much time the rate is taken, in milliseconds. */
+/** The time over which the rate is taken, in milliseconds. */
 const RATE_MS = 10_000;
 
 /** Shows on a terminal how much is done, with rate and time left, in a line that is written over. */
@@ -68,7 +68,7 @@ export class Progress {
       Deno.env.get("TERM") !== "dumb";
   }
 
-  /** So much is left; more may have come since the last time. */
+  /** Sets the amount that is left; more may have come since the last time. */
   left(left: Amount): void {
     const [total, before] = [this.#total, this.#left];
     for (const unit of ["captures", "bytes"] as const) {
@@ -199,7 +199,7 @@ function deliveryTeller(
   };
 }
 
-/** Says that a file was delivered. */
+/** Returns the line for a delivered file. */
 export function deliveredText(filepath: string, id: string | null): string {
   return `${filepath}: delivered as ${id ?? "(no id given)"}`;
 }

@@ -101,7 +101,7 @@ function readPoints(text: string) {
   return { rates: Object.assign(ofAllDays, ofSome), twice };
 }
 
-/** Says until when an agent with this schedule sends nothing; `null` if it sends now. */
+/** Returns the words for how long an agent with this schedule sends nothing; `null` if it sends now. */
 export function outsideSchedule(text: string | null): string | null {
   const [schedule, nowMs] = [parseSchedule(text ?? ""), Date.now()];
   if (!schedule || schedule.at(nowMs)) return null;
@@ -120,7 +120,7 @@ export function timetablesOf({ schedule, bandwidth }: {
   };
 }
 
-/** Says that a person's request is sent, also outside the agent's schedule. */
+/** Prints that a person's request is sent, also outside the agent's schedule. */
 export function tellOutside(
   queue: Pick<UploadQueue, "getAgentState">,
   err: (line: string) => void,

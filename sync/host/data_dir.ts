@@ -149,7 +149,10 @@ const OBSTACLES: Readonly<Record<string, (folder: string) => string>> = {
     `"${folder}" is on a file system that is mounted read-only (EROFS), expected one that can be written to: "mount -o remount,rw", and see "dmesg" for why`,
 };
 
-/** Says which of these paths this user may not use by its mode; `undefined` if none. */
+/**
+ * Returns an objection to the first of these paths whose mode keeps this user out;
+ * `undefined` if none.
+ */
 export function closedOf(paths: string[]): string | undefined {
   for (const path of POSIX ? paths : []) {
     const info = statIfThere(path);

@@ -7,7 +7,7 @@
 
 let handler: (point: string) => void = () => {};
 
-/** Says that a step was reached (their names stand in `intake.ts`). */
+/** Marks that a step was reached (their names stand in `intake.ts`). */
 export function reached(point: string): void {
   handler(point);
 }

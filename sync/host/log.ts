@@ -67,7 +67,7 @@ export function createLog(options: LogOptions): Log {
 /** How many things are remembered to have been said. */
 const MAX_SAID = 1_000;
 
-/** Says a thing once, however often it is found. */
+/** Logs each subject once, however often it is found. */
 export class OnceLog {
   readonly #log: Log;
   readonly #said = new Set<string>();
@@ -76,7 +76,7 @@ export class OnceLog {
     this.#log = log;
   }
 
-  /** @param about The subject of the message: nothing more is said of it. */
+  /** @param about The subject of the message: nothing more is logged about it. */
   warn(about: string, message: string): void {
     if (this.#said.has(about)) return;
     if (this.#said.size >= MAX_SAID) this.#said.clear();
@@ -84,7 +84,7 @@ export class OnceLog {
     this.#log("warn", message);
   }
 
-  /** It is over: if it comes again, it is said again. */
+  /** It is over: if it comes again, it is logged again. */
   forget(about: string): void {
     this.#said.delete(about);
   }

@@ -60,7 +60,7 @@ export function clockText(ms: number, nowMs: number): string {
   return `${isNear ? "" : `${DAYS[time.getDay()]} `}${hours}:${minutes}`;
 }
 
-/** Says that captures are not sent now, and when they will be. */
+/** Returns the words for captures not being sent now, and when they will be. */
 export function outsideText(untilMs: number | null, nowMs: number): string {
   const end = untilMs === null ? "" : ` until ${clockText(untilMs, nowMs)}`;
   return `outside the schedule${end}`;

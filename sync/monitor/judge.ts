@@ -19,7 +19,7 @@ export interface HealthLimits {
   maxFailed?: number;
 }
 
-/** So much of the spool's limit is as good as all of it. */
+/** The share of the spool's limit that counts as all of it. */
 const NEARLY_FULL = 0.9;
 
 /** A disk with less is full, in bytes: a queue that grows needs more at a time. */

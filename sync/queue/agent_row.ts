@@ -105,7 +105,7 @@ export class AgentRow extends QueueReader {
     });
   }
 
-  /** Says that everything was tried that was asked for up to this number. */
+  /** Records that all requests up to this number are done. */
   completeSync(requested: number): void {
     this.file.write((sql) => sql.completeSync.run(requested));
   }

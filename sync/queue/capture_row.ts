@@ -30,7 +30,7 @@ export interface QueuedCapture {
   mtimeMs: number | null;
   /** The identity of its file when it was handed over; `null` unless known in full. */
   identity: FileIdentity | null;
-  /** Of the bytes that were handed over, in hexadecimal. */
+  /** The SHA-256 of the bytes handed over, in hexadecimal. */
   sha256: string | null;
   /** Whether the agent has a copy of its own in the spool. */
   spooled: boolean;
@@ -47,7 +47,7 @@ export interface EnqueueOptions {
   id?: string;
   /** The identity of its file. */
   identity?: KnownIdentity;
-  /** Of its bytes, in hexadecimal. */
+  /** The SHA-256 of its bytes, in hexadecimal. */
   sha256?: string | null;
   /** In milliseconds since 1970. @default {now} */
   createdAtMs?: number;

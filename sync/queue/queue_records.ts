@@ -17,7 +17,7 @@ export interface DeliveredEntry {
   filepath: string;
   /** In bytes; `null` if that is not known, as for all below. */
   size: number | null;
-  /** Of its bytes, in hexadecimal. */
+  /** The SHA-256 of its bytes, in hexadecimal. */
   sha256: string | null;
   /** The server's id of it. */
   serverId: string | null;
@@ -45,9 +45,9 @@ export interface Sample {
 }
 
 const DAY_MS = 86_400_000;
-/** At most so many reasons are told apart. */
+/** The most reasons that are told apart. */
 const MAX_REASONS = 20;
-/** At most so many of each kind are found. */
+/** The most of each kind that are found. */
 export const MAX_FOUND = 20;
 /** A shorter text is no beginning of an id: an empty one would be that of all. */
 export const MIN_START = 4;

@@ -12,8 +12,8 @@
  * - `samples`: how many captures waited and were delivered, every few minutes of the
  *   last day.
  * - `room`: empty; inserting into it and deleting leaves free pages in the file.
- * - `agent`: one row, with the identity of this queue, and what the running agent
- *   reports of itself and of the server.
+ * - `agent`: one row, with the identity of this queue, the state of the running agent,
+ *   and its view of the server.
  *
  * Times are milliseconds since 1970, UTC. The checks keep out values that no reader
  * expects: another type, a number that JavaScript cannot hold.

@@ -15,11 +15,11 @@ const BY_TURN = "captures INDEXED BY captures_by_turn";
 const WAITING =
   "captures INDEXED BY captures_waiting WHERE status = 'pending' AND due_at IS NOT NULL";
 
-/** Those of one turn but for the ones below. */
+/** The ready captures of one turn, but for those with a priority. */
 const READY = `SELECT ${CAPTURE_COLUMNS} FROM ${BY_TURN}
   WHERE status = 'pending' AND turn = ? AND priority <= 0`;
 
-/** Those that a person wants sent before all others, by one of two indexes. */
+/** The captures that a person wants sent before all others, by one of two indexes. */
 const first = (index: string) =>
   `captures INDEXED BY ${index} WHERE status = 'pending' AND priority > 0 AND due_at IS NULL`;
 const FIRST = first("captures_first");

@@ -17,7 +17,7 @@ export interface Attempt {
   /** The HTTP status; `null` if there was no answer. */
   status: number | null;
   error: string | null;
-  /** Of the bytes that were sent, in hexadecimal. */
+  /** The SHA-256 of the bytes sent, in hexadecimal. */
   sha256?: string | null;
 }
 
@@ -38,11 +38,11 @@ export type Completion =
       kind: "delivered";
       /** The server's id of it. */
       captureId?: string | null;
-      /** Of the bytes that were sent, in hexadecimal. */
+      /** The SHA-256 of the bytes sent, in hexadecimal. */
       sha256?: string | null;
       /** The identity of the file that was sent, if it was not the spool's copy. */
       identity?: KnownIdentity | null;
-      /** Of the metadata of a watched file, in hexadecimal. */
+      /** The SHA-256 of the metadata of a watched file, in hexadecimal. */
       metadataSha256?: string | null;
     }
     /**
@@ -65,7 +65,7 @@ export const MAX_BACKOFF_MS = 3_600_000;
 /** With so many charged attempts, over so long a time, a capture is `failed`. */
 const MAX_ATTEMPTS = 10;
 const MIN_SPAN_MS = 86_400_000;
-/** So many attempts are kept of each capture. */
+/** The number of attempts that are kept of each capture. */
 const KEPT_ATTEMPTS = 20;
 
 /** The state of a capture that decides its transition: times are milliseconds since 1970. */

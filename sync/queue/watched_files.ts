@@ -29,18 +29,21 @@ export interface DeliveredCapture {
   id: string;
   /** The path where the file was seen last; empty if the agent has taken it from there. */
   path: string;
-  /** Of its bytes, in hexadecimal; `null` if that is not known. */
+  /** The SHA-256 of its bytes, in hexadecimal; `null` if that is not known. */
   sha256: string | null;
-  /** The same of its metadata; `null` as well once a sidecar was told of that was not sent. */
+  /** The SHA-256 of its metadata; `null` as well once a sidecar was reported that was not sent. */
   metadataSha256: string | null;
   /** When it was delivered, in milliseconds since 1970. */
   sinceMs: number;
-  /** Of the version that was delivered, or seen with its bytes since; `null` if not known. */
+  /**
+   * Size and time of the version that was delivered, or seen with its bytes since;
+   * `null` if not known.
+   */
   size: number | null;
   mtimeMs: number | null;
 }
 
-/** How long a person is told of a version that is lost, in milliseconds. */
+/** How long a lost version is shown to a person, in milliseconds. */
 const LOST_KEPT_MS = 86_400_000;
 /** How many of those are forgotten in one commit. */
 const MAX_FORGOTTEN = 1000;
@@ -51,7 +54,7 @@ export class WatchedFiles extends AgentRow {
    * Records the hash of a capture that was not copied, before its first byte leaves:
    * from then on no other bytes are sent for it.
    *
-   * @param sha256 Of its bytes, in hexadecimal.
+   * @param sha256 The SHA-256 of its bytes, in hexadecimal.
    */
   setContent(id: string, sha256: string): void {
     this.file.write((sql) => {
@@ -85,7 +88,7 @@ export class WatchedFiles extends AgentRow {
    * metadata. If one was, the file is not in doubt any more.
    *
    * @param file `metadataJson` are those of its sidecar; none, or `{}`, are not compared.
-   * @param sha256 Of its bytes, in hexadecimal.
+   * @param sha256 The SHA-256 of its bytes, in hexadecimal.
    * @param isAt As for {@linkcode UploadQueue.knownWatched}.
    */
   knownContent(
@@ -138,7 +141,7 @@ export class WatchedFiles extends AgentRow {
     return ids.length;
   }
 
-  /** Says that a person was told of a sidecar that came too late for a capture. */
+  /** Records that a sidecar was reported that came too late for a capture. */
   markSidecarTold(id: string): void {
     this.file.write((sql) => sql.forgetMetadata.run(id));
   }

@@ -17,7 +17,7 @@ export class Occupants implements Disposable {
     this.#dir = dir;
   }
 
-  /** Says that this process works in the spool, until it is disposed of; survives a power cut. */
+  /** Records that this process works in the spool, until it is disposed of; survives a power cut. */
   enter(): void {
     if (this.#own) return;
     try {

@@ -20,7 +20,7 @@ export interface SpoolRecord {
   /** In milliseconds since 1970. */
   createdAtMs: number;
   watched: boolean;
-  /** Of the bytes, in hexadecimal. */
+  /** The SHA-256 of the bytes, in hexadecimal. */
   sha256: string;
   /** The identity of its file; the entry has its size and time. */
   identity: FileIdentity;

@@ -97,12 +97,12 @@ export class Room {
     );
   }
 
-  /** So much has got into the spool, and has no row yet. */
+  /** Counts bytes that are in the spool and have no row yet. */
   taken(size: number): void {
     this.#uncommittedBytes += size;
   }
 
-  /** So much has got its row, or has left the spool. */
+  /** Counts bytes that have got their row, or have left the spool. */
   committed(size: number): void {
     this.#uncommittedBytes -= size;
   }

@@ -3,7 +3,7 @@ import { delay } from "@std/async/delay";
 import { CaptureFileError } from "../capture/errors.ts";
 import type { KnownCapture, OpenCapture } from "./capture_file.ts";
 
-/** So much is hashed before other work has its turn. */
+/** The bytes that are hashed before other work has its turn. */
 const TURN_BYTES = 8 * 1024 * 1024;
 
 /** Opens bytes that are in memory. */

@@ -18,7 +18,7 @@ export interface OpenCapture extends Disposable {
   readonly size: number;
   /** In milliseconds since 1970. */
   readonly mtimeMs: number;
-  /** Of its bytes, in hexadecimal. */
+  /** The SHA-256 of its bytes, in hexadecimal. */
   readonly sha256: string;
   /** The identity of its file; `null` for bytes that were in memory from the start. */
   readonly identity: FileIdentity | null;

@@ -46,7 +46,7 @@ export interface Outcome {
   captureId: string | null;
   /** The error, with the server's words: one line, bounded, without secrets. `null` if delivered. */
   error: string | null;
-  /** The same without the server's own words, for the log; `null` if delivered. */
+  /** The error without the server's own words, for the log; `null` if delivered. */
   reason: string | null;
   /** Whether the next attempt, seconds from now, may do better. */
   isTransient: boolean;
@@ -66,7 +66,7 @@ export interface UploadResult extends Omit<Outcome, "kind" | "isTransient"> {
   outcome: OutcomeKind;
   /** How long the last attempt took, in milliseconds. */
   elapsedMs: number;
-  /** Of the bytes that belong to this key, in hexadecimal; `null` if they were never read. */
+  /** The SHA-256 of the bytes of this key, in hexadecimal; `null` if they were never read. */
   sha256: string | null;
   /** The file that the last attempt opened; `null` if it could not, or there was none. */
   sent: FileIdentity | null;
@@ -75,10 +75,10 @@ export interface UploadResult extends Omit<Outcome, "kind" | "isTransient"> {
 /** The proof of a delivery: the id that the server gives the capture, or any 2xx. */
 export type ProofKind = "id" | "status";
 
-/** These say something about the host or its settings, not about one capture. */
+/** The statuses that concern the host or its settings, not one capture. */
 const REFUSED = [401, 403, 404, 405, 407, 421];
 
-/** These ask to come back later. */
+/** The statuses that ask to come back later. */
 const BUSY = [408, 425, 429];
 
 /** The facts to judge an answer by. */

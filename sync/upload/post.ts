@@ -11,7 +11,7 @@ export interface PostOptions {
 }
 
 /**
- * Tells another program something over HTTP, like a monitoring service.
+ * Posts a message to another program over HTTP, like a monitoring service.
  *
  * @throws {Error} if that is not answered with 2xx within 10 s. The message names the
  * host only: the rest of the address may be a secret.

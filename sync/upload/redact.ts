@@ -12,11 +12,11 @@ export interface Secrets {
 /** The longest text that is kept, in characters. */
 const MAX_WORDS = 500;
 
-/** So much of a text is looked at, and so much of its end is not shown: a secret may be cut there. */
+/** How much of a text is looked at, and how much of its end is not shown: a secret may be cut there. */
 const MAX_READ = 4_000;
 const MARGIN = 200;
 
-/** So many letters and digits in a row are repeated, not alike by chance. */
+/** The letters and digits in a row that are a repetition, not alike by chance. */
 const RUN = 8;
 
 /** Shorter words are taken out only in quotes: they stand in many others. */
@@ -40,7 +40,7 @@ const SIGNS: Readonly<Record<string, string>> = {
   apos: "'",
 };
 
-/** So often a text may have been escaped anew. */
+/** How many times a text may have been escaped anew. */
 const MAX_LEVELS = 5;
 
 /**

@@ -79,9 +79,9 @@ export interface UploadOptions extends KnownCapture {
    */
   filename?: string;
   /**
-   * Is told the hash of the bytes, in hexadecimal, before the first of them leaves,
-   * if it was not known. If it throws, the file counts as one that cannot be read
-   * now.
+   * Is called with the hash of the bytes, in hexadecimal, before the first of them
+   * leaves, if it was not known. If it throws, the file counts as one that cannot be
+   * read now.
    */
   onContent?: (sha256: string) => void;
   /** Ends the upload at once, its socket and file included. */

@@ -27,7 +27,7 @@ export interface DeliveredFile extends DeliveredCapture {
 export interface TidyUpOptions {
   /** The folders that are watched today: nothing else is touched. */
   roots: readonly WatchedRoot[];
-  /** Is told the id of each capture whose file is gone, by this name or for good. */
+  /** Is called with the id of each capture whose file is gone, by this name or for good. */
   onGone: (id: string, options: { hasOtherNames: boolean }) => void;
   /** Returns the id of a capture that still needs the file at a path, or with a number, if there is one. */
   neededBy: (path: string, fileId: string) => string | undefined;

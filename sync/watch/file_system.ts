@@ -14,7 +14,7 @@ const LOCAL: FileSystem = { tellsEvents: true, tellsWriters: true };
 const STACKED: FileSystem = { tellsEvents: false, tellsWriters: true };
 const REMOTE: FileSystem = { tellsEvents: false, tellsWriters: false };
 
-/** By the magic numbers of `statfs(2)`. */
+/** The file systems by the magic numbers of `statfs(2)`. */
 const KINDS: Readonly<Record<number, FileSystem>> = {
   0x794c7630: STACKED, // overlay
   0x61756673: STACKED, // aufs

@@ -5,7 +5,7 @@ import { InotifyEvents } from "./inotify.ts";
 import { type WatchedRoot } from "./watched_root.ts";
 import { pathOf, type Place } from "./place.ts";
 
-/** Is told of changes in folders. */
+/** Callbacks for changes in folders. */
 export interface FolderListener {
   /** A file came, was closed after writing, or was renamed to this name. */
   onFile(place: Place, options: { renamed: boolean }): void;
@@ -22,8 +22,8 @@ export interface FolderListener {
 /** Listens to folders. No event is a promise. */
 export interface FolderEvents {
   /**
-   * Listens to a folder from now on, and returns the number of its watch;
-   * `undefined` if nothing will be told of it, which is said once.
+   * Listens to a folder from now on, and returns the number of its watch; `undefined`
+   * if there will be no events for it, which is logged once.
    */
   watch(place: Place, folder: Folder): number | undefined;
   unwatch(watch: number): void;
@@ -63,7 +63,7 @@ export function sayUnheard(
   );
 }
 
-/** Says once that something cannot be named in UTF-8, and so not be delivered. */
+/** Logs once that a name is not UTF-8, and the file cannot be delivered. */
 export function sayOddName(log: OnceLog, place: Place): void {
   const path = pathOf(place);
   log.warn(

@@ -36,9 +36,9 @@ interface KnownFolder {
 
 /** Two changes within this time may leave one modification time, in milliseconds. */
 const GRAIN_MS = 2_000;
-/** So many names are held and sorted at a time. */
+/** The most names that are held and sorted at a time. */
 const SORTED = 10_000;
-/** How many folders are held in memory; others are left, which is said. */
+/** The most folders that are held in memory; others are left, which is reported. */
 const MAX_FOLDERS = 200_000;
 
 /**
@@ -63,7 +63,7 @@ export class FolderTree {
     this.#options = options;
   }
 
-  /** Whether there is a folder of which not everything is told. */
+  /** Whether there is a folder for which not all events come. */
   get hasPolled(): boolean {
     return this.#polled.size > 0;
   }

@@ -16,7 +16,7 @@ export interface LateSidecarsOptions {
   roots: readonly WatchedRoot[];
   /** The treatment of the capture itself. */
   afterUpload: AfterUpload;
-  /** Is told the id of each capture of whose sidecar it was said. */
+  /** Is called with the id of each capture whose sidecar was reported. */
   onSaid: (id: string) => void;
   log: Log;
 }
@@ -25,14 +25,17 @@ export interface LateSidecarsOptions {
 export interface TakenFile {
   path: string;
   identity: FileIdentity;
-  /** Of its delivery, if that is known. */
+  /** The id of its delivery, if known. */
   id?: string | undefined;
 }
 
 /** How many names are remembered. */
 const MAX_SAID = 1_000;
 
-/** Says which sidecars came too late to be sent with their captures, once of each capture and each sidecar. */
+/**
+ * Logs the sidecars that came too late to be sent with their captures, once for each
+ * capture and sidecar.
+ */
 export class LateSidecars {
   readonly #options: LateSidecarsOptions;
   /** The pair that was reported last, by the path of the capture. */
@@ -66,7 +69,7 @@ export class LateSidecars {
     this.#found.set(file.path, file);
   }
 
-  /** Says which of those that were found are still there; to be called now and then. */
+  /** Logs those that were found and are still there; to be called now and then. */
   turn(): void {
     const due = this.#foundBefore;
     this.#foundBefore = this.#found;
@@ -96,7 +99,7 @@ export class LateSidecars {
     }
   }
 
-  /** Says that this one came too late for a capture, which may be gone since. */
+  /** Logs that this one came too late for a capture, which may be gone since. */
   missed({ path, identity, id }: TakenFile, sidecar: FileIdentity): void {
     const said = this.#said.get(path);
     const isSaid = said && (isSameFile(said.sidecar, sidecar) ||

@@ -67,9 +67,9 @@ const RESTART = "start the agent again if that is right";
  * use, because a folder that is kept open keeps its disk from being unmounted.
  *
  * A folder that is not there, or not the same any more, is waited for, which is
- * said once: one that has become a link, one that belongs to another user than
- * before, a link that somebody else may have planted or pointed elsewhere. A
- * folder that its owner has made anew is the same, and a mount that comes back.
+ * logged once: one that has become a link, one that belongs to another user than
+ * before, a link that somebody else may have planted or pointed elsewhere. A folder
+ * that its owner has made anew is the same, and a mount that comes back.
  */
 export class WatchedRoot {
   readonly path: string;

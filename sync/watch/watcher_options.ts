@@ -26,13 +26,16 @@ export interface Taker {
    * @returns Those that were not taken, because they are gone or others by now.
    */
   onFinished: (files: WatchedFile[]) => Promise<WatchedFile[]>;
-  /** Is told of each sidecar that is found beside its capture's file. */
+  /** Is called with each sidecar that is found beside its capture's file. */
   onSidecar?: (file: SeenFile, sidecar: FileIdentity) => void;
-  /** Is told, now and then, of each that came too late: that version of its capture was taken over without it. */
+  /**
+   * Is called, now and then, with each that came too late: that version of its
+   * capture was taken over without it.
+   */
   onLateSidecar?: (file: TakenFile, sidecar: FileIdentity) => void;
-  /** Is told of each file that was delivered and is still there, and waited for. */
+  /** Is called with each file that was delivered and is still there, and waited for. */
   onDelivered?: (file: SeenFile) => void | Promise<void>;
-  /** Is told of each file, or folder, that is left, whenever it is looked at. */
+  /** Is called with each file, or folder, that is left, whenever it is looked at. */
   onLeft?: (path: string, why: Left) => void;
 }
 

@@ -26,7 +26,7 @@ export function resume({ settings, out, err }: CommandContext): number {
   return ExitCode.ok;
 }
 
-/** Says that deliveries are paused, until when, and how to end it. */
+/** Returns a line on the pause: until when, and how to end it. */
 export function describePause({ until }: Pause): string {
   const end = until === null ? "" : ` until ${new Date(until).toISOString()}`;
   return `Deliveries are paused${end}: "jarvis-agent resume" lets them go on`;

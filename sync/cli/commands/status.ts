@@ -48,7 +48,7 @@ async function look({ settings, env, settingsFile }: CommandContext) {
   return { report, nothing, lines: nothing ? [nothing] : statusLines(report) };
 }
 
-/** Says in one line, and by the exit code, whether all is well. */
+/** Prints in one line whether all is well, and returns it as the exit code. */
 async function check(context: CommandContext): Promise<number> {
   const { given, out } = context;
   const maxAgeMs = given.durationMs("max-age", "1h", {

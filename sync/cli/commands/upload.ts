@@ -154,7 +154,7 @@ async function enqueue(
   }
 }
 
-/** When it is sent again, as the agent would have it, and why it was not delivered. */
+/** Returns the completion of the attempt, as the agent would record it. */
 function standingAfter(id: string, sent: FileResult): Completion | undefined {
   const { error, attempts } = sent;
   if (error === null || sent.isHeldUp) return undefined;

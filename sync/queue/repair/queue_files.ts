@@ -35,7 +35,7 @@ export class QueueFiles {
     this.#log = options.log;
   }
 
-  /** Says why the file seems to have lost everything, if it does. Opens nothing. */
+  /** The reason why the file seems to have lost everything, if it does. Opens nothing. */
   findLoss(): string | undefined {
     const size = fileSize(this.#path);
     if (size) return undefined;
