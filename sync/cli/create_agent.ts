@@ -3,11 +3,11 @@ import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
 import type { QueuedCapture } from "../queue/queue.ts";
 import type { CaptureUploader } from "../upload/uploader.ts";
-import { openerIn, openNothing } from "../watch/watched_root.ts";
+import { openersIn } from "../watch/watched_root.ts";
 import { cleaner } from "./cleaning.ts";
 import type { Settings } from "./config.ts";
 import { FolderReports } from "./folder_reports.ts";
-import { originals } from "./originals.ts";
+import { originalsOf } from "./originals.ts";
 import type { Store } from "./store.ts";
 import { createWatcher } from "./create_watcher.ts";
 
@@ -64,10 +64,7 @@ export function createAgent(
     graceMs,
     schedule: schedule ?? undefined,
     spool,
-    openOriginal: watches ? openerIn(watcher.roots) : originals(queue),
-    openWatched: watches
-      ? openerIn(watcher.roots, openNothing)
-      : originals(queue, openNothing),
+    ...watches ? openersIn(watcher.roots) : originalsOf(queue),
     onDelivered: async (capture) => {
       const { filepath: path, watched, spooled, identity } = capture;
       reached("spool-removed");

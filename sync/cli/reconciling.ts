@@ -1,6 +1,6 @@
 import type { Log } from "../host/log.ts";
 import { reconcileSpool } from "../spool/reconcile.ts";
-import { originals } from "./originals.ts";
+import { originalsOf } from "./originals.ts";
 import type { Store } from "./store.ts";
 
 /** Brings queue and spool into line; an error is logged, and holds up nothing. */
@@ -13,7 +13,7 @@ export async function reconcile(
   // place of a damaged one.
   const endedInOrder = pid === null && serverUrl !== null;
   try {
-    const openOriginal = originals(queue);
+    const { openOriginal } = originalsOf(queue);
     await reconcileSpool(queue, spool, {
       ...options,
       endedInOrder,

@@ -7,43 +7,52 @@ import type { FileIdentity, OpenedFile } from "../host/opened_file.ts";
 import { type Place, placeIn } from "./place.ts";
 import { openByPath, type OpenOriginal } from "../spool/private_copy.ts";
 
-/**
- * Returns a function that opens the files of captures. One that lies in a watched
- * folder is opened from there, with no link on the way: its target may have been
- * moved out of the folder, or never have been in it.
- *
- * @param openElsewhere Opens one that lies elsewhere; by default, by its path.
- */
-export function openerIn(
-  roots: readonly WatchedRoot[],
-  openElsewhere: OpenOriginal = openByPath,
-): OpenOriginal {
-  return (capture) => {
-    const { filepath, watched, identity } = capture;
-    const place = watched ? placeIn(roots, filepath) : undefined;
-    if (!place) return openElsewhere(capture);
-    using folder = place.root.open();
-    const away = folder ? undefined : place.root.trouble!.kind;
-    try {
-      if (folder) return folder.openFile(place.name);
-    } catch (error) {
-      const isGone = error instanceof Deno.errors.NotFound;
-      if (!isGone || !identity || !isUnmounted(folder!, identity)) throw error;
-    }
-    throw new CaptureReadError(
-      `Cannot read the capture "${filepath}": its watched folder is ${
-        away ?? "empty, and on another disk than before"
-      }`,
-    );
+/** Functions that open the files of captures; those in watched folders with no link on the way. */
+export interface Openers {
+  /** Opens a file that lies elsewhere by its path. */
+  openOriginal: OpenOriginal;
+  /** Opens no file that lies elsewhere: a row's path is not to be trusted by itself. */
+  openWatched: OpenOriginal;
+}
+
+/** Returns functions that open the files of captures, given the watched folders. */
+export function openersIn(roots: readonly WatchedRoot[]): Openers {
+  return {
+    openOriginal: (capture) => openIn(roots, capture) ?? openByPath(capture),
+    openWatched: (capture) => {
+      const file = openIn(roots, capture);
+      if (file) return file;
+      throw new CaptureFileError(
+        `Cannot read the capture "${capture.filepath}": it is in no watched folder`,
+      );
+    },
   };
 }
 
-/** Opens nothing: without a folder that is watched, a row's path is not to be trusted. */
-export const openNothing: OpenOriginal = ({ filepath }) => {
-  throw new CaptureFileError(
-    `Cannot read the capture "${filepath}": it is in no watched folder`,
+/**
+ * Opens a file that lies in a watched folder from there, as a link's target may have
+ * been moved out of the folder, or never have been in it; `undefined` if it lies in none.
+ */
+function openIn(
+  roots: readonly WatchedRoot[],
+  { filepath, watched, identity }: Parameters<OpenOriginal>[0],
+): OpenedFile | undefined {
+  const place = watched ? placeIn(roots, filepath) : undefined;
+  if (!place) return undefined;
+  using folder = place.root.open();
+  const away = folder ? undefined : place.root.trouble!.kind;
+  try {
+    if (folder) return folder.openFile(place.name);
+  } catch (error) {
+    const isGone = error instanceof Deno.errors.NotFound;
+    if (!isGone || !identity || !isUnmounted(folder!, identity)) throw error;
+  }
+  throw new CaptureReadError(
+    `Cannot read the capture "${filepath}": its watched folder is ${
+      away ?? "empty, and on another disk than before"
+    }`,
   );
-};
+}
 
 /** Whether a folder seems to be only the place where a disk with this file is mounted. */
 function isUnmounted(folder: Folder, { fileId }: FileIdentity): boolean {

@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import { CaptureReadError } from "../../sync/capture/errors.ts";
 import { openRegularFile } from "../../sync/host/opened_file.ts";
-import { openerIn, WatchedRoot } from "../../sync/watch/watched_root.ts";
+import { openersIn, WatchedRoot } from "../../sync/watch/watched_root.ts";
 import { eventually } from "../helpers/eventually.ts";
 import {
   CAN_GIVE_AWAY,
@@ -203,7 +203,7 @@ Deno.test("a file is not gone while its folder is an empty one on another disk",
   using file = openRegularFile(filepath);
   const { root } = rootOf(folder.path);
   const open = (fileId: string) =>
-    openerIn([root])({
+    openersIn([root]).openOriginal({
       ...{ filepath, watched: true },
       identity: { ...file.identity, fileId },
     })[Symbol.dispose]();

@@ -3,20 +3,15 @@ import { exists, removeIfThere, syncDir, writeAll } from "../../host/files.ts";
 import { createPrivateDir, openNew } from "../../host/private_files.ts";
 import type { OpenedFile } from "../../host/opened_file.ts";
 import type { QueuedCapture, UploadQueue } from "../../queue/queue.ts";
-import {
-  copyPrivately,
-  opened,
-  type OpenOriginal,
-  openSource,
-} from "../../spool/private_copy.ts";
+import { copyPrivately, opened, openSource } from "../../spool/private_copy.ts";
 import { markedName } from "../../watch/move_target.ts";
-import { openNothing } from "../../watch/watched_root.ts";
+import type { Openers } from "../../watch/watched_root.ts";
 import { UsageError } from "../arguments.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { contains } from "../folders.ts";
 import { queuedByName } from "../named_captures.ts";
 import { expectedPath } from "../path_value.ts";
-import { lastWatched, originals } from "../originals.ts";
+import { lastWatched, originalsOf } from "../originals.ts";
 import { type Look, lookInto, noQueue } from "../store.ts";
 
 /**
@@ -41,10 +36,7 @@ export async function run(context: CommandContext): Promise<number> {
     ? look.queue.captures({ status: "failed" })
     : named.captures;
   let code: number = named.isComplete ? ExitCode.ok : ExitCode.failure;
-  const openers = {
-    openOriginal: originals(look.queue),
-    openWatched: originals(look.queue, openNothing),
-  };
+  const openers = originalsOf(look.queue);
   let target: Target | undefined;
   for (const capture of captures) {
     target ??= new Target(dir);
@@ -87,10 +79,8 @@ async function exportOne(
   capture: QueuedCapture,
   { look: { spool }, openOriginal, openWatched, target }: {
     look: Look;
-    openOriginal: OpenOriginal;
-    openWatched: OpenOriginal;
     target: Target;
-  },
+  } & Openers,
 ): Promise<string> {
   const { id, filepath, spooled, watched, sha256 } = capture;
   if (!spooled || !spool) {
