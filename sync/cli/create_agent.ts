@@ -66,10 +66,10 @@ export function createAgent(
     spool,
     ...watches ? openersIn(watcher.roots) : originalsOf(queue),
     onDelivered: async (capture) => {
-      const { filepath: path, watched, spooled, identity } = capture;
+      const { watched, spooled, identity } = capture;
       reached("spool-removed");
       onDelivered?.();
-      if (watched && identity) await delivered({ path, identity });
+      if (watched && identity) await delivered({ ...capture, identity });
       if (!watched && !spooled) released();
       lookAgain(capture);
     },

@@ -1,5 +1,7 @@
+import { metadataHash } from "../capture/metadata_hash.ts";
 import type { Log } from "../host/log.ts";
-import type { IsAt, SeenFile } from "../queue/queue.ts";
+import type { KnownIdentity } from "../queue/capture_row.ts";
+import type { IsAt, QueuedCapture, SeenFile } from "../queue/queue.ts";
 import { TidyUp } from "../watch/after_upload.ts";
 import { LateSidecars } from "../watch/late_sidecars.ts";
 import type { FolderStanding } from "../watch/folder_standing.ts";
@@ -7,6 +9,9 @@ import { isAt } from "../watch/place.ts";
 import { FolderWatcher } from "../watch/watcher.ts";
 import type { Settings } from "./config.ts";
 import type { Store } from "./store.ts";
+
+/** A capture of a watched folder. */
+type WatchedCapture = QueuedCapture & { identity: KnownIdentity };
 
 /** Returns the watcher of the folders, and a function that tidies up a delivered file of theirs. */
 export function createWatcher(
@@ -20,7 +25,7 @@ export function createWatcher(
 ): {
   watcher: FolderWatcher;
   standing: () => FolderStanding[];
-  delivered: (file: SeenFile) => Promise<void>;
+  delivered: (capture: WatchedCapture) => Promise<void>;
   /** To be called when a capture has gone whose file may have been needed. */
   released: () => void;
 } {
@@ -62,13 +67,14 @@ export function createWatcher(
     roots: watcher.roots,
     neededBy: (path, fileId) => queue.neededBy(path, fileId),
     log,
-    onGone: (id, options) => {
+    onGone: ({ id, path }, options) => {
       try {
         queue.markRemoved(id, options);
       } catch (error) {
         // It may be taken for the next file of its name and content, no more.
         log("warn", `Cannot record that a file is gone: ${error}`);
       }
+      if (options.hasOtherNames) watcher.lookAround(path);
     },
   });
   const late = new LateSidecars({
@@ -83,10 +89,16 @@ export function createWatcher(
       }
     },
   });
-  const delivered = async (seen: SeenFile) => {
+  const delivered = async (capture: WatchedCapture) => {
+    const { id, filepath: path, identity, sha256 } = capture;
+    const known = deliveredFile({ path, identity });
+    const metadataSha256 = metadataHash(capture.metadataJson);
+    const itself = { id, path, identity, sha256, metadataSha256 };
     // By the name that it was seen by last: it may have been renamed since it was claimed.
-    const file = deliveredFile(seen);
-    if (!file) return;
+    // A file with two names is known by the last one; the other one's capture tells itself.
+    const file = known?.id === id
+      ? known
+      : { ...itself, ...identity, sinceMs: Date.now() };
     late.delivered(file);
     await tidyUp.tidy(file);
   };

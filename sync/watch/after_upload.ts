@@ -27,8 +27,8 @@ export interface DeliveredFile extends DeliveredCapture {
 export interface TidyUpOptions {
   /** The folders that are watched today: nothing else is touched. */
   roots: readonly WatchedRoot[];
-  /** Is called with the id of each capture whose file is gone, by this name or for good. */
-  onGone: (id: string, options: { hasOtherNames: boolean }) => void;
+  /** Is called with each delivered file that is gone, by this name or for good. */
+  onGone: (file: DeliveredFile, options: { hasOtherNames: boolean }) => void;
   /** Returns the id of a capture that still needs the file at a path, or with a number, if there is one. */
   neededBy: (path: string, fileId: string) => string | undefined;
   log: Log;
@@ -190,7 +190,7 @@ export class TidyUp {
     if (!identity) return;
     const hasOtherNames = identity.links > 1;
     const isGone = await this.#take(root, { name, identity, sidecar });
-    if (isGone) this.#options.onGone(file.id, { hasOtherNames });
+    if (isGone) this.#options.onGone(file, { hasOtherNames });
   }
 
   /** Whether another capture is still to be sent from this file, or from its sidecar. */

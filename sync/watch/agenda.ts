@@ -1,7 +1,7 @@
 import { dirname } from "@std/path";
 import type { WalkOptions } from "./folder_tree.ts";
-import { type WatchedRoot } from "./watched_root.ts";
 import { pathOf, type Place } from "./place.ts";
+import type { WatchedRoot } from "./watched_root.ts";
 
 /** Files of one watched folder that are to be looked at together. */
 export interface NamedFiles {
@@ -36,8 +36,15 @@ export class Agenda {
       this.#named.set(path, { place, renamed: isRenamed });
       return;
     }
-    const parent = dirname(place.name);
-    const folder = { root: place.root, name: parent === "." ? "" : parent };
+    this.lookAround(place);
+  }
+
+  /** The folder that a file lies in is to be looked through, without those below it. */
+  lookAround({ root, name }: Place): void {
+    const parent = dirname(name);
+    const folder = { root, name: parent === "." ? "" : parent };
+    // One that is to be walked through with those below it stays so.
+    if (this.#walks.has(pathOf(folder))) return;
     this.walk(folder, { unchanged: true, flat: true });
   }
 

@@ -116,6 +116,13 @@ export class FolderWatcher {
     this.#wakeup.wake();
   }
 
+  /** Looks for other names of a file beside it. */
+  lookAround(path: string): void {
+    const place = placeIn(this.roots, path);
+    if (place) this.#agenda.lookAround(place);
+    this.#wakeup.wake();
+  }
+
   /** The state of each watched folder. */
   standing(): WatchStanding[] {
     const [tree, stability] = [this.#tree, this.#stability];

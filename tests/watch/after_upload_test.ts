@@ -69,7 +69,7 @@ function tidier(
   const gone = new Set<string>();
   const log = (_: string, text: string) => void said.push(text);
   const roots = [new WatchedRoot(path, log)];
-  const onGone = (id: string) => void gone.add(id);
+  const onGone = ({ id }: DeliveredFile) => void gone.add(id);
   const now = () => clock.ms;
   const needed = new Map<string, string>();
   const neededBy = (path: string, fileId: string) =>
