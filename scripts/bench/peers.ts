@@ -3,7 +3,6 @@ import { join } from "@std/path";
 import { projectPath } from "../task/bindings.ts";
 import { compileC, run } from "./programs.ts";
 
-/** The installed peers. */
 export interface Peers {
   /** The interpreter for the first design. */
   python?: string;

@@ -38,7 +38,6 @@ upon: the denort of the same version, for the target's system.
 Example: deno task compile --target aarch64-unknown-linux-gnu
 `;
 
-/** Options for compiling. */
 interface CompileOptions {
   /** Names of targets. */
   targets: string[];

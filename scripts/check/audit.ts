@@ -8,7 +8,6 @@ export interface LockFile {
   npm?: Record<string, { integrity?: string }>;
 }
 
-/** One package of a lock file. */
 export interface LockedPackage {
   registry: "jsr" | "npm";
   name: string;
@@ -47,7 +46,6 @@ export function importsOf(
   return Object.assign({}, imports, ...Object.values(scopes));
 }
 
-/** The packages of a lock file. */
 export function packagesOf(lock: LockFile): LockedPackage[] {
   return (["jsr", "npm"] as const).flatMap((registry) =>
     Object.entries(lock[registry] ?? {}).map(([key, { integrity }]) => {

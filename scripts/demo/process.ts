@@ -33,7 +33,6 @@ export class DemoProcess implements AsyncDisposable {
     this.#ended = this.#listen();
   }
 
-  /** Its process id. */
   get pid(): number {
     return this.#child.pid;
   }

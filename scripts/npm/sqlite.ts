@@ -19,7 +19,6 @@ export interface DatabaseOpenOptions {
   unsafeConcurrency?: boolean;
 }
 
-/** A prepared statement. */
 export declare class Statement<Row extends object> {
   run(...values: BindValue[]): number;
   get(...values: BindValue[]): Row | undefined;

@@ -8,7 +8,6 @@ import { ConnectionCut, Refusal } from "./refusal.ts";
 
 const MAX_METADATA_BYTES = 16 * 1024 * 1024;
 
-/** The fields of a form. */
 export interface CaptureForm {
   /** The file name as the client sent it. */
   filename: string;

@@ -33,7 +33,6 @@ export class CuttableFront {
     this.#accept();
   }
 
-  /** The port it listens on. */
   get port(): number {
     return this.#listener.addr.port;
   }

@@ -45,7 +45,6 @@ export function startReferenceServer(
   return new ReferenceServer(options);
 }
 
-/** A running reference server. */
 export class ReferenceServer implements AsyncDisposable {
   readonly #options: ReferenceServerOptions;
   readonly #store: ReceivedStore;

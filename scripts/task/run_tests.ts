@@ -11,7 +11,6 @@ export interface Counts {
 
 /** The results of tests. */
 interface Outcome extends Counts {
-  /** The exit code. */
   code: number;
 }
 

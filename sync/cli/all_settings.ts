@@ -24,7 +24,6 @@ export interface SettingsFile {
   variables: ReadonlyMap<string, string>;
 }
 
-/** The options that name the token. */
 const TOKEN_OPTIONS = ["token-file", "token-command"] as const;
 const TOKEN_VARIABLES = [
   ...TOKEN_OPTIONS.map((name) => OPTIONS[name].env),

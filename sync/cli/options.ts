@@ -120,7 +120,6 @@ export function flagOf(name: OptionName): string {
   return value === undefined ? `--${name}` : `--${name} ${value}`;
 }
 
-/** The specification of an option. */
 export function specOf(name: OptionName): OptionSpec {
   return OPTIONS[name];
 }

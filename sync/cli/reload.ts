@@ -7,7 +7,6 @@ import { SETTINGS_FILE } from "./own_files.ts";
 import { readSecret } from "./secret_file.ts";
 import { parseEnvFile } from "./service/env_file.ts";
 
-/** The result of a reload. */
 export interface Reloaded {
   settings: Settings;
   /** Whether anything but the token may be another than before. */

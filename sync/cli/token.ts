@@ -8,7 +8,7 @@ import { runTokenCommand } from "./token_command.ts";
 /** The least time until a token is read again because the server refused it, in milliseconds. */
 const RENEW_MS = 1_000;
 
-/** The server's token. */
+/** The source of the server's token. */
 export interface TokenSource {
   /** The token as it was read last; `undefined` if there is none. */
   get(): string | undefined;

@@ -75,7 +75,6 @@ export class MonitorServer implements AsyncDisposable {
     }:${this.port}`;
   }
 
-  /** The port that is listened on. */
   get port(): number {
     return this.#listener.addr.port;
   }

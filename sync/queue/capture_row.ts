@@ -45,7 +45,7 @@ export type KnownIdentity = FileIdentity | { size: number; mtimeMs: number };
 export interface EnqueueOptions {
   /** @default {a new UUID, greater than those before} */
   id?: string;
-  /** The identity of its file. */
+  /** The identity of its file, as far as it is known. */
   identity?: KnownIdentity;
   /** The SHA-256 of its bytes, in hexadecimal. */
   sha256?: string | null;
@@ -122,7 +122,6 @@ export function toCapture(row: CaptureRow): QueuedCapture {
   };
 }
 
-/** The id in a row. */
 export function idOf(row: Row): string {
   return String(row.id);
 }

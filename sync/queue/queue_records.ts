@@ -174,7 +174,6 @@ export class QueueRecords extends WatchedFiles {
   }
 }
 
-/** Reads a delivery from its row. */
 function toEntry(row: Row): DeliveredEntry {
   const { rowid: _, deliveredAtMs, ...entry } = row;
   const deliveredAt = isoTime(Number(deliveredAtMs))!;

@@ -218,7 +218,6 @@ const STATEMENTS = {
   setPause: "UPDATE agent SET paused_since = ?, paused_until = ?",
 };
 
-/** The statements by name. */
 export type Statements = Readonly<Record<keyof typeof STATEMENTS, Statement>>;
 
 /** Prepares every statement. @throws {DatabaseError} if a table or column is missing. */

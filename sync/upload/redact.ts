@@ -3,7 +3,6 @@ import { hexOf } from "../host/sha256.ts";
 
 /** Texts that must not be shown. */
 export interface Secrets {
-  /** The bearer token. */
   token?: string | undefined;
   /** Metadata as JSON text: each of its strings is one. */
   metadata?: string | undefined;

@@ -5,7 +5,6 @@ import type { Settings } from "../config.ts";
 import { type OptionName, OPTIONS, RUN_OPTIONS } from "../options.ts";
 import { parseEnvFile, updateEnvFile } from "./env_file.ts";
 
-/** The settings of a service. */
 export interface ServiceSettings {
   settings: Settings;
   /** The variables to set in the environment file. */

@@ -14,9 +14,9 @@ export const UNIT = "jarvis-agent.service";
 
 /** The parts of the unit that differ between hosts. */
 export interface UnitOptions {
-  /** The executable. */
+  /** The path of the executable. */
   program: string;
-  /** The environment file. */
+  /** The path of the environment file. */
   envFile: string;
   /** The folders that the agent may write to. */
   writable: readonly string[];
