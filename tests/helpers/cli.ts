@@ -24,7 +24,12 @@ export async function runCli(
   args: string[],
   options: CliOptions = {},
 ): Promise<Ended> {
-  const { code, stdout, stderr } = await command(args, options).output();
+  return await endOf(command(args, options));
+}
+
+/** Runs a command and waits for its end. */
+export async function endOf(command: Deno.Command): Promise<Ended> {
+  const { code, stdout, stderr } = await command.output();
   const text = new TextDecoder();
   return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
 }

@@ -4,7 +4,7 @@ import {
   projectPath,
   runningBinding,
 } from "../../scripts/task/bindings.ts";
-import { type Ended, RunningCli } from "./cli.ts";
+import { type Ended, endOf, RunningCli } from "./cli.ts";
 
 /** The real executable, or why there is none. */
 export type Built =
@@ -23,7 +23,7 @@ export async function runCompile(
   env: Record<string, string> = {},
 ): Promise<Ended> {
   const script = projectPath("scripts/build/compile.ts");
-  return await ended(
+  return await endOf(
     new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", ...bindingFlags(), script, ...args],
       env,
@@ -69,7 +69,7 @@ export async function runExecutable(
   args: string[],
   options: ExecutableOptions = {},
 ): Promise<Ended> {
-  return await ended(command(path, args, options));
+  return await endOf(command(path, args, options));
 }
 
 /** Starts the executable; it is killed at the end of the scope. */
@@ -94,10 +94,4 @@ function command(
     stdout: "piped",
     stderr: "piped",
   });
-}
-
-async function ended(command: Deno.Command): Promise<Ended> {
-  const { code, stdout, stderr } = await command.output();
-  const text = new TextDecoder();
-  return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
 }

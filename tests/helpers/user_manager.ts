@@ -1,5 +1,5 @@
 import { join } from "@std/path";
-import type { Ended } from "./cli.ts";
+import { type Ended, endOf } from "./cli.ts";
 import { ControlGroup } from "./control_group.ts";
 import { eventually } from "./eventually.ts";
 import { TempDir } from "./temp_dir.ts";
@@ -84,15 +84,15 @@ export class UserManager implements AsyncDisposable {
     args: string[],
     env: Record<string, string> = {},
   ): Promise<Ended> {
-    const { code, stdout, stderr } = await new Deno.Command(program, {
-      args,
-      cwd: this.home(),
-      clearEnv: true,
-      env: { ...this.env, ...env },
-      stdin: "null",
-    }).output();
-    const text = new TextDecoder();
-    return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+    return await endOf(
+      new Deno.Command(program, {
+        args,
+        cwd: this.home(),
+        clearEnv: true,
+        env: { ...this.env, ...env },
+        stdin: "null",
+      }),
+    );
   }
 
   /** Runs `systemctl --user`. */

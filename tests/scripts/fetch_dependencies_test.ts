@@ -7,7 +7,7 @@ import {
 import { deadline } from "@std/async/deadline";
 import { projectPath } from "../../scripts/task/bindings.ts";
 import { probe } from "../../scripts/task/fetch_dependencies.ts";
-import type { Ended } from "../helpers/cli.ts";
+import { type Ended, endOf } from "../helpers/cli.ts";
 import { NpmRegistry } from "../helpers/npm_registry.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 import { copyTree } from "../helpers/folders.ts";
@@ -48,14 +48,14 @@ class Project implements AsyncDisposable {
     task: string,
     env: Record<string, string> = {},
   ): Promise<Ended> {
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["task", "--quiet", task],
-      cwd: this.#dir.path,
-      clearEnv: true,
-      env: { ...this.#env, ...env },
-    }).output();
-    const text = new TextDecoder();
-    return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+    return await endOf(
+      new Deno.Command(Deno.execPath(), {
+        args: ["task", "--quiet", task],
+        cwd: this.#dir.path,
+        clearEnv: true,
+        env: { ...this.#env, ...env },
+      }),
+    );
   }
 
   write(path: string, content: string): void {

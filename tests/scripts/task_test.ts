@@ -6,7 +6,7 @@ import {
 } from "@std/assert";
 import { projectPath, runningBinding } from "../../scripts/task/bindings.ts";
 import { countTests, PROCESSES } from "../../scripts/task/run_tests.ts";
-import { type Ended, RunningCli } from "../helpers/cli.ts";
+import { type Ended, endOf, RunningCli } from "../helpers/cli.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
@@ -29,11 +29,7 @@ async function runTask(
   args: string[],
   env?: Record<string, string>,
 ): Promise<Ended> {
-  const { code, stdout, stderr } = await command(args, env).output();
-  const [out, err] = [stdout, stderr].map((bytes) =>
-    new TextDecoder().decode(bytes)
-  );
-  return { code, stdout: out ?? "", stderr: err ?? "" };
+  return await endOf(command(args, env));
 }
 
 function lastLine(text: string): string | undefined {

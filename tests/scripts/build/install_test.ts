@@ -3,7 +3,7 @@ import { projectPath } from "../../../scripts/task/bindings.ts";
 import { sha256 } from "../../../scripts/build/sha256_sums.ts";
 import { VERSION } from "../../../sync/host/version.ts";
 import { newAuthority } from "../../helpers/certificates.ts";
-import type { Ended } from "../../helpers/cli.ts";
+import { type Ended, endOf } from "../../helpers/cli.ts";
 import { buildExecutable } from "../../helpers/executable.ts";
 import { TempDir } from "../../helpers/temp_dir.ts";
 
@@ -84,19 +84,19 @@ class Scene implements AsyncDisposable {
   ): Promise<Ended> {
     const from = `https://127.0.0.1:${this.#secure.addr.port}`;
     this.dir.write("authority.pem", authority.cert);
-    const { code, stdout, stderr } = await new Deno.Command("/bin/sh", {
-      args: [this.script, "--from", from, ...args],
-      clearEnv: true,
-      env: {
-        HOME: this.dir.join("home"),
-        CURL_CA_BUNDLE: this.dir.join("authority.pem"),
-        PATH: Deno.env.get("PATH")!,
-        ...env,
-      },
-      stdin: "null",
-    }).output();
-    const text = new TextDecoder();
-    return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+    return await endOf(
+      new Deno.Command("/bin/sh", {
+        args: [this.script, "--from", from, ...args],
+        clearEnv: true,
+        env: {
+          HOME: this.dir.join("home"),
+          CURL_CA_BUNDLE: this.dir.join("authority.pem"),
+          PATH: Deno.env.get("PATH")!,
+          ...env,
+        },
+        stdin: "null",
+      }),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,6 +5,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { join } from "@std/path";
+import { type Ended, endOf, RunningCli } from "../../helpers/cli.ts";
 import { eventually } from "../../helpers/eventually.ts";
 import { TempDir } from "../../helpers/temp_dir.ts";
 import { memoryOf } from "../../../scripts/process_memory.ts";
@@ -30,67 +31,28 @@ function command(
 }
 
 /** Runs the program to its end. */
-async function run(
-  args: string[],
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  const { code, stdout, stderr } = await command(args).output();
-  const decoder = new TextDecoder();
-  return {
-    code,
-    stdout: decoder.decode(stdout),
-    stderr: decoder.decode(stderr),
-  };
+function run(args: string[]): Promise<Ended> {
+  return endOf(command(args));
 }
 
 /** A running server in a process of its own. */
-class ServerProcess implements AsyncDisposable {
-  readonly #child: Deno.ChildProcess;
-  readonly #stderr: Promise<string>;
-  readonly #lines: ReadableStreamDefaultReader<string>;
-  url = "";
-
-  private constructor(child: Deno.ChildProcess) {
-    this.#child = child;
-    this.#lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    this.#stderr = new Response(child.stderr).text();
-  }
-
+class ServerProcess extends RunningCli {
   static async start(args: string[], env = {}): Promise<ServerProcess> {
     const server = new ServerProcess(command(args, env).spawn());
-    let output = "";
-    while (!output.includes("\n")) {
-      const { value, done } = await server.#lines.read();
-      if (done) {
-        throw new Error(`Cannot start the server: ${await server.#stderr}`);
-      }
-      output += value;
-    }
-    server.url = /http:\/\/\S+:\d+/.exec(output)?.[0] ?? "";
+    await eventually("the server listens", () => server.url).catch((error) => {
+      throw new Error(`${error.message}\n${server.stderr}`);
+    });
     return server;
   }
 
-  get pid(): number {
-    return this.#child.pid;
+  get url(): string {
+    return /http:\/\/\S+:\d+(?=,)/.exec(this.stdout)?.[0] ?? "";
   }
 
   /** Sends a signal and waits for the end. */
-  async end(
-    signal: Deno.Signal,
-  ): Promise<Deno.CommandStatus & { stderr: string }> {
-    this.#child.kill(signal);
-    await this.#lines.cancel();
-    return { ...await this.#child.status, stderr: await this.#stderr };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch {
-      // It has ended already.
-    }
-    await this.#lines.cancel();
-    await this.#stderr;
-    await this.#child.status;
+  end(signal: Deno.Signal): Promise<Ended> {
+    this.kill(signal);
+    return this.ended();
   }
 }
 
