@@ -10,6 +10,7 @@ import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { AgentFixture } from "../helpers/agent_fixture.ts";
 import { CaptureServer, created, deadUrl } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { HeldAnswer } from "../helpers/held_answer.ts";
 
 Deno.test("SyncAgent.runOnce() delivers everything, oldest first, and keeps it in the ledger", async () => {
   await using server = new CaptureServer();
@@ -80,11 +81,8 @@ Deno.test("SyncAgent.run() delivers what another connection enqueues, until it i
 Deno.test("SyncAgent.run() lets an upload under way end within its grace when stopped, and begins no other", async () => {
   await using server = new CaptureServer();
   await using fixture = new AgentFixture(server.url);
-  const slow = Promise.withResolvers<void>();
-  server.answer = async (upload) => {
-    await slow.promise;
-    return created(upload);
-  };
+  using held = new HeldAnswer();
+  server.answer = held.delivery;
   fixture.enqueue("a", "b");
   const stop = new AbortController();
   const running = fixture.agent({ concurrency: 1 })
@@ -92,7 +90,7 @@ Deno.test("SyncAgent.run() lets an upload under way end within its grace when st
   await eventually("the first has begun", () => server.inFlight === 1);
 
   stop.abort();
-  slow.resolve();
+  held.release();
   await running;
 
   assertEquals(server.names, ["a"]);
@@ -261,11 +259,8 @@ Deno.test("SyncAgent.run() waits for a queue that another process holds locked, 
   fixture.enqueue("before");
   await using running = fixture.running({ onTurn: () => turns++ });
   await eventually("it is delivered", () => server.uploads.length === 1);
-  const answered = Promise.withResolvers<void>();
-  server.answer = async (upload) => {
-    await answered.promise;
-    return created(upload);
-  };
+  using held = new HeldAnswer();
+  server.answer = held.delivery;
   fixture.enqueue("sent", "claimed");
   running.agent.wake();
   await eventually("they are sent", () => server.inFlight === 2);
@@ -273,7 +268,7 @@ Deno.test("SyncAgent.run() waits for a queue that another process holds locked, 
   {
     using _lock = locked(fixture.queue.path);
     // Their outcomes cannot be recorded now, nor others claimed.
-    answered.resolve();
+    held.release();
     running.agent.hurry();
     const before = turns;
     await eventually("its loop goes on", () => turns > before + 2);
@@ -290,17 +285,14 @@ Deno.test("SyncAgent.run() waits for a queue that another process holds locked, 
 Deno.test("SyncAgent.run() can be stopped while its queue is locked, and says what is not recorded", async () => {
   await using server = new CaptureServer();
   await using fixture = new AgentFixture(server.url);
-  const answered = Promise.withResolvers<void>();
-  server.answer = async (upload) => {
-    await answered.promise;
-    return created(upload);
-  };
+  using held = new HeldAnswer();
+  server.answer = held.delivery;
   const [id] = fixture.enqueue("a");
   await using running = fixture.running({ graceMs: 50 });
   await eventually("it is sent", () => server.inFlight === 1);
   {
     using _lock = locked(fixture.queue.path);
-    answered.resolve();
+    held.release();
     await eventually(
       "it waits",
       () => fixture.logged.join().includes("locked"),

@@ -4,7 +4,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { CaptureServer, created, deadUrl } from "../helpers/capture_server.ts";
+import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
 import { startCli } from "../helpers/cli.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { hasProgram } from "../helpers/has_program.ts";
@@ -142,11 +142,8 @@ Deno.test("without a terminal sync writes a line for each capture, also when an 
   assertEquals(alone.stderr.trimEnd().split("\n").length, 3);
   assert(!alone.stderr.includes("\r"));
 
-  const asked = Promise.withResolvers<void>();
-  server.answer = async (upload) => {
-    await asked.promise;
-    return created(upload);
-  };
+  using held = new HeldAnswer();
+  server.answer = held.delivery;
   const path = host.write("later");
   await host.enqueue(path);
   await using _agent = await host.startAgent();
@@ -159,7 +156,7 @@ Deno.test("without a terminal sync writes a line for each capture, also when an 
       () => queue.getAgentState().syncRequested > 0,
     );
   }
-  asked.resolve();
+  held.release();
   const { stderr } = await sync.ended();
   assertMatch(stderr, lineOf(path));
 });
