@@ -98,7 +98,10 @@ async function readBody(
       }
     }
   } catch {
-    return { body, defect: "an answer that was cut off" };
+    return {
+      body,
+      defect: "an answer that broke off, or took longer than the timeout",
+    };
   }
   return { body, defect: encoding ? `${encoding} encoding` : null };
 }

@@ -91,8 +91,11 @@ Deno.test("a 2xx that proves nothing is not the capture server, and says what ca
       'with an object with an unusable id instead of a JSON object with an id: {"id":null,"detail":"quota"}',
     ],
     [
-      { defect: "an answer that was cut off", body: '{"id":"x"}' },
-      "with an answer that was cut off instead of",
+      {
+        defect: "an answer that broke off, or took longer than the timeout",
+        body: '{"id":"x"}',
+      },
+      "with an answer that broke off, or took longer than the timeout instead of",
     ],
     [
       { type: "text/\u001b[31mred", body: "x" },
