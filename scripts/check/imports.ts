@@ -6,7 +6,7 @@ export const MAY_IMPORT: Readonly<Record<string, string>> = {
   main: "cli",
   mod: "agent watch spool queue upload capture host",
   cli: "monitor agent watch spool queue upload capture host",
-  monitor: "host",
+  monitor: "agent watch spool queue upload capture host",
   agent: "spool queue upload capture host",
   watch: "spool queue capture host",
   spool: "queue upload capture host",

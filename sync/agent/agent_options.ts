@@ -20,7 +20,7 @@ export interface AgentWatcher {
 export interface EndedAttempt {
   outcome: OutcomeKind;
   elapsedMs: number;
-  /** The size of the capture, as far as it is known. */
+  /** The size of the capture in bytes, as far as it is known. */
   bytes: number;
 }
 

@@ -5,7 +5,7 @@ import { AgentMetrics } from "../monitor/metrics.ts";
 import { MonitorServer } from "../monitor/http_server.ts";
 import { answerTo } from "../monitor/monitor.ts";
 import { encodeOtlp } from "../monitor/otlp.ts";
-import type { HistoryPoint } from "../monitor/status_report.ts";
+import type { Sample } from "../queue/queue.ts";
 import { post } from "../upload/post.ts";
 import { isReadableOnTheWay } from "../upload/server_url.ts";
 import type { Settings } from "./config.ts";
@@ -114,7 +114,7 @@ type Act = () => void | Promise<void>;
 /** Takes the samples of the last 24 hours; the latest of the points is that of now. */
 function dayOf(queue: Store["queue"]) {
   let before = queue.getStats().delivered;
-  const now = (): HistoryPoint => {
+  const now = (): Sample => {
     const delivered = queue.getStats().delivered - before;
     return { timeMs: Date.now(), waiting: queue.waiting(), delivered };
   };

@@ -16,7 +16,6 @@ import type { Spool } from "../spool/spool.ts";
 import { ExitCode } from "./command.ts";
 import type { Settings } from "./config.ts";
 import { exitCodeOf } from "./exit_code.ts";
-import type { ServiceState } from "./service/state.ts";
 import { parseBandwidth, parseSchedule } from "./timetable.ts";
 
 /** The sources of a report. */
@@ -25,7 +24,7 @@ export interface ReportSources {
   /** Nothing, where there is no queue. */
   look: { queue: UploadQueue; spool: Spool | undefined } | undefined;
   /** @default {null} */
-  service?: ServiceState | null;
+  service?: StatusReport["service"];
 }
 
 /** Over how much time the rate is taken, in milliseconds. */

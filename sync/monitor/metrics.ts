@@ -1,15 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { EndedAttempt } from "../agent/agent_options.ts";
 import { VERSION } from "../host/version.ts";
 import type { StatusReport } from "./status_report.ts";
-
-/** One attempt at an upload, as it is counted. */
-export interface CountedAttempt {
-  /** Its meaning, like `delivered`; see `upload/outcome.ts`. */
-  outcome: string;
-  elapsedMs: number;
-  /** The size of the capture in bytes, as far as it is known. */
-  bytes: number;
-}
 
 const SERVER_STATES = ["ready", "down", "paused", "unknown"];
 
@@ -77,7 +69,7 @@ export class AgentMetrics {
   }
 
   /** Counts an attempt that has ended. */
-  count({ outcome, elapsedMs, bytes }: CountedAttempt): void {
+  count({ outcome, elapsedMs, bytes }: EndedAttempt): void {
     this.#attempts.inc({ outcome });
     if (outcome !== "delivered") return;
     this.#bytes.inc(bytes);

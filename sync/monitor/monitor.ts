@@ -1,14 +1,15 @@
 import { join } from "@std/path";
+import type { Sample } from "../queue/queue.ts";
 import type { Answer } from "./http_server.ts";
 import type { AgentMetrics } from "./metrics.ts";
-import type { HistoryPoint, StatusReport } from "./status_report.ts";
+import type { StatusReport } from "./status_report.ts";
 
 /** The sources of the pages that the agent shows over HTTP. */
 export interface PageSources {
   /** Finds out how things are. */
   report: () => Promise<StatusReport>;
   /** The last 24 hours. */
-  points: () => HistoryPoint[];
+  points: () => Sample[];
   metrics: AgentMetrics;
 }
 

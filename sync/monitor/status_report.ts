@@ -1,3 +1,4 @@
+import type { FolderStanding } from "../watch/folder_standing.ts";
 import type { Verdict } from "./verdict.ts";
 
 /**
@@ -64,8 +65,9 @@ export interface StatusReport {
   };
   /** The service that runs it, in systemd's words; `null` if there is none, or it was not asked. */
   service: {
+    /** Like `active (running)`. */
     state: string;
-    /** The reason why it is down. */
+    /** The reason why it does not run, or does no work; `null` if it works, or was stopped. */
     reason: string | null;
   } | null;
   spool: {
@@ -79,18 +81,7 @@ export interface StatusReport {
     /** How many files it has that belong to no capture. */
     orphans: number;
   };
-  folders: {
-    path: string;
-    /** The way its files are noticed; `missing` and `refused` ones are waited for. */
-    watchedBy: "events" | "polling" | "missing" | "refused";
-    reason: string | null;
-    /** How many of its files and folders cannot be read now; they are tried again. */
-    unreadable: number;
-    firstUnreadable: { path: string; reason: string } | null;
-    /** How many of its files are delivered and could not be deleted or moved; that is tried again. */
-    remaining: number;
-    firstRemaining: { path: string; reason: string } | null;
-  }[];
+  folders: FolderStanding[];
   database: {
     path: string;
     engine: string | null;
@@ -116,13 +107,3 @@ export type Facts = Omit<
   | "verdict"
   | "advice"
 >;
-
-/** One point of the last day. */
-export interface HistoryPoint {
-  /** In milliseconds since 1970. */
-  timeMs: number;
-  /** How many captures waited then. */
-  waiting: number;
-  /** How many were delivered since the point before. */
-  delivered: number;
-}

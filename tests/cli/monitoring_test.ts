@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { exists } from "../../sync/host/files.ts";
-import type { HistoryPoint } from "../../sync/monitor/status_report.ts";
+import type { Sample } from "../../sync/queue/queue.ts";
 import { CaptureServer } from "../helpers/capture_server.ts";
 import { type RunningCli, startCli } from "../helpers/cli.ts";
 import { eventually } from "../helpers/eventually.ts";
@@ -71,7 +71,7 @@ Deno.test(
       1,
     );
     assertMatch((await get(`${at}/`)).text, /^<!DOCTYPE html>/);
-    const day: HistoryPoint[] = JSON.parse(
+    const day: Sample[] = JSON.parse(
       (await get(`${at}/history.json`)).text,
     );
     assertEquals(day.at(-1)!.delivered, 1);
@@ -99,7 +99,7 @@ Deno.test(
     }
     await using agent = await host.startAgent("--listen", "0");
     const at = await shownAt(agent);
-    const day: HistoryPoint[] = JSON.parse(
+    const day: Sample[] = JSON.parse(
       (await get(`${at}/history.json`)).text,
     );
     assertEquals(day[0], { timeMs: before, waiting: 7, delivered: 3 });

@@ -1,18 +1,11 @@
+import type { StatusReport } from "../../monitor/status_report.ts";
 import { WAITING } from "../status_report.ts";
 import { readIfThere, servicePaths } from "./files.ts";
 import { properties } from "./systemd.ts";
 import { UNIT } from "./unit.ts";
 
-/** The state of the service, in systemd's words. */
-export interface ServiceState {
-  /** Like `active (running)`. */
-  state: string;
-  /** The reason why it does not run, or does no work; `null` if it works, or was stopped. */
-  reason: string | null;
-}
-
 /** Asks systemd for the state of the service; `null` if there is none, or it cannot be asked. */
-export async function serviceState(): Promise<ServiceState | null> {
+export async function serviceState(): Promise<StatusReport["service"]> {
   try {
     if (readIfThere(servicePaths().unit) === "") return null;
     const found = await properties(

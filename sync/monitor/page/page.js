@@ -1,7 +1,7 @@
 /** Shows what `jarvis-agent status` says, and asks again every second. */
 
 /** @typedef {import("../status_report.ts").StatusReport} StatusReport */
-/** @typedef {import("../status_report.ts").HistoryPoint} HistoryPoint */
+/** @typedef {import("../../queue/queue.ts").Sample} Sample */
 
 const ASK_MS = 1_000;
 const HISTORY_MS = 60_000;
@@ -162,7 +162,7 @@ function svg(name, attributes) {
 /**
  * Draws how many waited as a line, and how many were delivered as bars behind it.
  *
- * @param {HistoryPoint[]} points
+ * @param {Sample[]} points
  */
 function drawDay(points) {
   // In parts of what there is: only the shape is stretched, no text.
