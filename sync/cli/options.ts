@@ -19,7 +19,8 @@ export interface OptionSpec {
 export const OPTIONS = {
   ...SETTING_OPTIONS,
   "move": {
-    help: "Take the file away instead of copying it",
+    help:
+      "Take the file away instead of copying it; refused if it cannot be removed",
   },
   "no-copy": {
     help:

@@ -13,7 +13,7 @@
  * 8. `bytes-removed`   on request: the bytes are unlinked; their directories are fsynced
  *
  * A file that is given away is moved into the spool: then 2 comes before 1, so that at
- * no time there is no trace of it.
+ * no time there is no trace of it. If it is copied, it loses its name between 2 and 3.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
 import type { Completion, NewCapture, UploadQueue } from "../queue/queue.ts";
 import { Copies, type CopyWatchedOptions, type WatchedFile } from "./copies.ts";
-import { moveIn, openGiven, removeGiven } from "./move_in.ts";
+import { moveIn, openGiven, Original } from "./move_in.ts";
 import { openSource } from "./private_copy.ts";
 import type { Described } from "./record_log.ts";
 import { asNoRoom, Room, type RoomOptions } from "./room.ts";
@@ -81,7 +81,7 @@ export class Intake {
    * @throws {CaptureReadError} if it cannot be read, or is still being written to.
    * @throws {TypeError | RangeError} if the metadata cannot be used.
    * @throws {NoRoomError} if the spool or its disk is too full. After any error
-   * nothing was done.
+   * nothing was done, unless its message names the capture.
    */
   async add(
     path: string,
@@ -107,7 +107,7 @@ export class Intake {
       case "copy":
         this.#commit(
           [await this.#copies.ofFinished(capture, options)],
-          options.tried,
+          options,
         );
         break;
       case "move":
@@ -182,20 +182,28 @@ export class Intake {
       isQueued: (id) => this.#isQueued(id),
     }).catch(asNoRoom);
     if (isMoved) return;
-    this.#commit([await this.#copies.of(capture, given.file)]);
-    const reason = removeGiven(given);
-    if (reason === null) return;
-    const what = `"${capture.filepath}", handed over as ${capture.id}`;
-    this.#log("warn", `Cannot remove ${what}: ${reason}`);
+    const copy = await this.#copies.of(capture, given.file);
+    const original = new Original(given, capture.id);
+    try {
+      this.#commit([copy], { beforeRow: () => original.setAside() });
+    } catch (error) {
+      throw original.putBack(error);
+    }
+    original.remove();
   }
 
   /** Queues captures, all or none; those with a copy in the spool get their records first. */
-  #commit(captures: Taken[], tried?: Completion): void {
+  #commit(
+    captures: Taken[],
+    { tried, beforeRow }: Pick<AddOptions, "tried"> & { beforeRow?(): void } =
+      {},
+  ): void {
     if (captures.length === 0) return;
     const copied = captures.filter(isCopied);
     try {
       if (copied.length > 0) this.#spool.commit(copied);
       reached("spool-record");
+      beforeRow?.();
       this.#enqueue(captures, tried);
     } catch (error) {
       this.#takeBack(copied);

@@ -1,4 +1,4 @@
-import { basename, dirname } from "@std/path";
+import { basename, dirname, join } from "@std/path";
 import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
 import { reached } from "../host/fault_point.ts";
 import { syncFile } from "../host/files.ts";
@@ -119,26 +119,102 @@ function giveBack(
   }
 }
 
-/** Removes the original of a file that was copied, if it is still that; else says why not. */
-export function removeGiven({ file, folder, name }: GivenFile): string | null {
-  try {
-    const isRemoved = isSameFile(file.stat(), file.identity) &&
-      folder.remove(name, file.stat());
-    return isRemoved ? null : "it is another file now";
-  } catch (error) {
-    return (error as Error).message;
+/**
+ * The original of a given file that was copied. Nothing but another name shows whether it
+ * can be removed: it gets one that hides it before the capture is queued.
+ */
+export class Original {
+  readonly #given: GivenFile;
+  readonly #id: string;
+  readonly #hidden: string;
+
+  /** @param id The capture's. */
+  constructor(given: GivenFile, id: string) {
+    this.#given = given;
+    this.#id = id;
+    this.#hidden = `.${id}.given-away`;
+  }
+
+  /**
+   * @throws {CaptureFileError} if it cannot be removed.
+   * @throws {UnfinishedFileError} if it was changed since it was opened.
+   */
+  setAside(): void {
+    const { file, folder, name } = this.#given;
+    const to = { to: folder, as: this.#hidden, expected: file.stat() };
+    let isAside = false;
+    try {
+      isAside = isSameFile(to.expected, file.identity) && folder.move(name, to);
+    } catch (cause) {
+      throw cannotRemove(file.path, cause);
+    }
+    if (!isAside) throw new UnfinishedFileError(file.path);
+  }
+
+  /** Gives it its name back, if it has another one; returns the error with what it has to add. */
+  putBack(error: unknown): unknown {
+    const { file, folder, name } = this.#given;
+    try {
+      const expected = folder.look(this.#hidden);
+      if (expected) {
+        folder.move(this.#hidden, { to: folder, as: name, expected });
+      }
+      return error;
+    } catch (again) {
+      const [first, second] = [error, again].map((one) =>
+        (one as Error).message
+      );
+      const place = join(folder.path, this.#hidden);
+      const message = `${first}; "${file.path}" is "${place}" now: ${second}`;
+      return new Error(message, { cause: error });
+    }
+  }
+
+  /** @throws {Error} if it cannot be removed all the same, or was changed; then it is back. */
+  remove(): void {
+    const { file, folder } = this.#given;
+    const expected = file.stat();
+    try {
+      const isRemoved = isSameFile(expected, file.identity) &&
+        folder.remove(this.#hidden, expected);
+      if (!isRemoved) throw new Error("it was changed meanwhile");
+    } catch (cause) {
+      const { message } = cause as Error;
+      const what = `"${file.path}" is queued as ${this.#id}, but stays`;
+      throw this.putBack(new Error(`${what}: ${message}`, { cause }));
+    }
   }
 }
 
-/** Whether the file could be moved: not to another file system, nor out of a folder of others. */
+/**
+ * Whether the file could be moved: not to another file system.
+ *
+ * @throws {CaptureFileError} if it cannot be taken away from where it is.
+ */
 function tryMove({ file, folder, name }: GivenFile, to: Folder, as: string) {
   try {
     if (folder.move(name, { to, as, expected: file.stat() })) return true;
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) throw error;
+    if (isForbidden(error)) throw cannotRemove(file.path, error);
     return false;
   }
   throw new UnfinishedFileError(file.path);
+}
+
+function isForbidden(error: unknown): boolean {
+  return error instanceof Deno.errors.PermissionDenied ||
+    error instanceof Error && "code" in error && error.code === "EROFS";
+}
+
+function cannotRemove(path: string, cause: unknown): CaptureFileError {
+  const reason = cause instanceof Deno.errors.PermissionDenied
+    ? "permission denied"
+    : (cause as Error).message.replace(/^Cannot .*": /s, "");
+  return new CaptureFileError(
+    `Cannot move "${path}": it cannot be removed from its folder (${reason}), expected a file that this user may remove`,
+    { cause },
+  );
 }
 
 function assertNoLink(path: string): void {

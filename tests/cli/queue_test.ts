@@ -9,6 +9,7 @@ import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { Host } from "../helpers/host.ts";
+import { AS_PLAIN_USER, HAS_PERMISSIONS } from "../helpers/plain_user.ts";
 import { reportWith } from "../helpers/status_report.ts";
 
 const UUID =
@@ -152,6 +153,41 @@ Deno.test("enqueue copies, takes the file away with --move, or leaves it with --
   const both = await host.run("enqueue", there("copy"), "--move", "--no-copy");
   assertEquals(both.code, 2);
 });
+
+Deno.test(
+  "enqueue --move queues nothing of a file that it cannot remove, however often it is tried",
+  {
+    ignore: !HAS_PERMISSIONS,
+  },
+  async () => {
+    await using host = new Host();
+    host.through = AS_PLAIN_USER;
+    const moved = host.write("in/moved.png");
+    // Which is not moved but copied.
+    const copied = host.write("in/copied.png");
+    Deno.linkSync(copied, host.join("other name"));
+    Deno.chmodSync(host.join("in"), 0o500);
+    for (let times = 0; times < 2; times++) {
+      const { code, stdout, stderr } = await host.run(
+        ...["enqueue", "--move", moved, copied],
+      );
+      assertEquals([code, stdout], [1, ""]);
+      for (const path of [moved, copied]) {
+        assertStringIncludes(
+          stderr,
+          `jarvis-agent: Cannot move "${path}": it cannot be removed from its folder (permission denied)`,
+        );
+      }
+      assertEquals(names(host.join("in")).sort(), ["copied.png", "moved.png"]);
+    }
+    const { pending, spool } = await host.status();
+    assertEquals([pending, spool.bytes], [0, 0]);
+    Deno.chmodSync(host.join("in"), 0o700);
+    const { code, stderr } = await host.run("enqueue", "--move", moved, copied);
+    assertEquals([code, stderr, names(host.join("in"))], [0, "", []]);
+    assertEquals((await host.status()).pending, 2);
+  },
+);
 
 Deno.test("list shows the oldest first, by status, and so many", async () => {
   await using host = new Host();

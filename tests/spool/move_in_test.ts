@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { dirname } from "@std/path";
 import {
   CaptureFileError,
   CaptureReadError,
 } from "../../sync/capture/errors.ts";
 import { onReached } from "../../sync/host/fault_point.ts";
 import { libc } from "../../sync/host/libc.ts";
-import { Intake } from "../../sync/spool/intake.ts";
 import { reconcileSpool } from "../../sync/spool/reconcile.ts";
 import {
   StoreFixture,
@@ -16,6 +16,7 @@ import {
   NEIGHBOUR,
   neighboursLink,
 } from "../helpers/neighbour.ts";
+import { canBeImmutable, Immutable } from "../helpers/immutable.ts";
 import { exists } from "../../sync/host/files.ts";
 
 const move = { mode: "move" } as const;
@@ -55,10 +56,12 @@ testAcrossFileSystems(
     const steps: string[] = [];
     const id = await onEachStep((step) => {
       steps.push(step);
-      assert(exists(path), step);
+      // Under another name while the row is written.
+      assertEquals(exists(path), step !== "row", step);
+      assertEquals([...Deno.readDirSync(other.path)].length, 1);
     }, () => fixture.intake.add(path, "{}", move));
     assertEquals(steps.at(-1), "row");
-    assert(!exists(path));
+    assertEquals([...Deno.readDirSync(other.path)], []);
     assertEquals(fixture.bytesOf(id), "bytes");
   },
 );
@@ -123,38 +126,66 @@ Deno.test("a link cannot be given away: it is not the file", async () => {
   assertEquals(Deno.readTextFileSync(link), "bytes");
 });
 
+/** Gives a file away that cannot be, and looks whether nothing was done. */
+async function assertKept(
+  fixture: StoreFixture,
+  path: string,
+  expected: string,
+): Promise<void> {
+  const intake = () => fixture.intake.add(path, "{}", move);
+  const { message } = await assertRejects(intake, CaptureFileError, expected);
+  assert(message.startsWith(`Cannot move "${path}"`), message);
+  assertEquals(Deno.readTextFileSync(path), "bytes");
+  assertEquals([...Deno.readDirSync(dirname(path))].length, 1);
+  assertEquals(fixture.spooled(), []);
+  assertEquals(fixture.queue.getStats().pending, 0);
+}
+
 Deno.test({
-  name:
-    "a file of another user is copied, and that it cannot be removed is said",
-  // Only root can make another user's file.
-  ignore: Deno.build.os !== "linux" || Deno.uid() !== 0,
+  name: "a file that cannot be removed is not taken over",
+  ignore: !canBeImmutable(),
   async fn() {
     await using fixture = new StoreFixture();
-    const logged: string[] = [];
-    const { queue, spool } = fixture;
-    const intake = new Intake(queue, spool, {
-      minFreeBytes: 0,
-      log: (level, message) =>
-        logged.push(`${level} ${message.replace(/: .*/, "")}`),
-    });
     const path = fixture.dir.write("theirs/door.png", "bytes");
-    Deno.chownSync(path, 1234, 1234);
-    // Not even root can remove from it.
-    const attribute = (value: string) =>
-      new Deno.Command("chattr", { args: [value, fixture.dir.join("theirs")] })
-        .output();
-    const { success } = await attribute("+i");
-    const id = await intake.add(path, "{}", move);
-    await attribute("-i");
+    const reason = "it cannot be removed from its folder (permission denied)";
+    for (const fixed of [dirname(path), path]) {
+      // Such a file would be moved, one of another user copied.
+      for (const uid of [Deno.uid()!, 1234]) {
+        Deno.chownSync(path, uid, uid);
+        using _ = new Immutable(fixed);
+        await assertKept(fixture, path, reason);
+      }
+    }
+    const id = await fixture.intake.add(path, "{}", move);
+    assert(!exists(path));
     assertEquals(fixture.bytesOf(id), "bytes");
-    const { ino } = Deno.statSync(spool.pathOf(id));
-    if (!success) return;
-    assert(ino !== Deno.statSync(path).ino);
-    assertEquals(logged, [
-      `warn Cannot remove "${path}", handed over as ${id}`,
-    ]);
+    assertEquals([...Deno.readDirSync(dirname(path))], []);
   },
 });
+
+testAcrossFileSystems(
+  "a file on another file system gets its name back if handing it over fails, and keeps it if it is not what was copied",
+  async (other) => {
+    await using fixture = new StoreFixture();
+    const path = other.write("door.png", "bytes");
+    const give = () => fixture.intake.add(path, "{}", move);
+    const failAt = (at: string, act: () => void) =>
+      onEachStep(
+        (step) => step === at ? act() : undefined,
+        () => assertRejects(give),
+      );
+    const noRow = () => {
+      throw new Error("no row");
+    };
+    await failAt("row", noRow);
+    assertEquals(Deno.readTextFileSync(path), "bytes");
+    fixture.queue.remove([...fixture.queue.captures()].map(({ id }) => id));
+    await failAt("spool-record", () => Deno.writeTextFileSync(path, "other"));
+    assertEquals(Deno.readTextFileSync(path), "other");
+    assertEquals([...Deno.readDirSync(other.path)].length, 1);
+    assertEquals(fixture.queue.getStats().pending, 0);
+  },
+);
 
 Deno.test(
   "a file that cannot be queued goes back to where it was, and not over what is there now",
