@@ -87,6 +87,21 @@ Deno.test("enqueue queues nothing into a directory that another program would no
   ]);
 });
 
+Deno.test("export makes no folder of a path that the shell has not replaced", async () => {
+  await using dir = new TempDir();
+  const run = (...args: string[]) =>
+    runCli([...args, "--data-dir=jq"], { cwd: dir.path });
+  const { stdout } = await run("enqueue", dir.write("door.png", ""));
+  const { code, stderr } = await run("export", stdout.trim(), "~/out");
+  assertEquals(code, 2);
+  assertStringIncludes(
+    stderr,
+    'Cannot export into "~/out": expected a path without "~"',
+  );
+  const made = [...Deno.readDirSync(dir.path)].map(({ name }) => name);
+  assertEquals(made.sort(), ["door.png", "jq"]);
+});
+
 Deno.test("a path on the command line may be relative, but has nothing in it that a shell replaces", () => {
   const path = (text: string) =>
     new Given(
