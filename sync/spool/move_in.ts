@@ -146,7 +146,8 @@ export class Original {
     try {
       isAside = isSameFile(to.expected, file.identity) && folder.move(name, to);
     } catch (cause) {
-      throw cannotRemove(file.path, cause);
+      // The disk may be full, for one.
+      throw isForbidden(cause) ? cannotRemove(file.path, cause) : cause;
     }
     if (!isAside) throw new UnfinishedFileError(file.path);
   }
