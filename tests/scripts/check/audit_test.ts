@@ -50,28 +50,35 @@ Deno.test("the audit finds what is not locked, has no hash, or is under another 
   assert(told('npm:@scope/b_c@2.0.0 is under "BUSL-1.1"'));
 });
 
-Deno.test("the list of what is in an executable names each package with version, hash and licence", async () => {
-  const flags = bindingFlags();
-  const lock = flags.find((flag) => flag.startsWith("--lock="))?.slice(7);
-  if (lock === undefined) return; // Another registry than JSR's own has no hashes.
-  const graph = await moduleGraph("main.ts", flags);
-  const sbom = sbomOf(
-    { name: "jarvis-agent", version: "1.2.3" },
-    graph,
-    JSON.parse(Deno.readTextFileSync(lock)),
-  );
-  const components = sbom.components as {
-    name: string;
-    hashes: { content: string }[];
-    licenses: { license: { id: string } }[];
-  }[];
-  assert(components.length > 0);
-  for (const { name, hashes, licenses } of components) {
-    assert(/^[0-9a-f]{64,128}$/.test(hashes[0]!.content), name);
-    assert(licenses[0]!.license.id, name);
-    assert(!name.startsWith("@types/"), name);
-  }
-});
+const flags = bindingFlags();
+const lock = flags.find((flag) => flag.startsWith("--lock="))?.slice(7);
+
+Deno.test(
+  "the list of what is in an executable names each package with version, hash and licence",
+  {
+    // Another registry than JSR's own has no hashes.
+    ignore: lock === undefined,
+  },
+  async () => {
+    const graph = await moduleGraph("main.ts", flags);
+    const sbom = sbomOf(
+      { name: "jarvis-agent", version: "1.2.3" },
+      graph,
+      JSON.parse(Deno.readTextFileSync(lock!)),
+    );
+    const components = sbom.components as {
+      name: string;
+      hashes: { content: string }[];
+      licenses: { license: { id: string } }[];
+    }[];
+    assert(components.length > 0);
+    for (const { name, hashes, licenses } of components) {
+      assert(/^[0-9a-f]{64,128}$/.test(hashes[0]!.content), name);
+      assert(licenses[0]!.license.id, name);
+      assert(!name.startsWith("@types/"), name);
+    }
+  },
+);
 
 Deno.test("workflows name every action by its commit, every image by its digest", () => {
   const folder = projectPath(".github/workflows");
