@@ -1,4 +1,5 @@
 import { join } from "@std/path";
+import { succeeds } from "../helpers/has_program.ts";
 
 /** How long what a full disk has done may take to show, in milliseconds. */
 const MOMENT_MS = 3000;
@@ -67,18 +68,5 @@ export class SmallDisk implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     // Lazily: whoever still looks into it does not hold it up.
     await succeeds("umount", ["-l", this.path]);
-  }
-}
-
-async function succeeds(program: string, args: string[]): Promise<boolean> {
-  try {
-    const { success } = await new Deno.Command(program, {
-      args,
-      stdout: "null",
-      stderr: "null",
-    }).output();
-    return success;
-  } catch {
-    return false;
   }
 }

@@ -1,12 +1,8 @@
+import { succeeds } from "./has_program.ts";
+
 /** Whether {@linkcode compileLibrary} can be used here: on Linux, with a C compiler. */
 export async function canCompile(): Promise<boolean> {
-  if (Deno.build.os !== "linux") return false;
-  try {
-    const { success } = await compiler(["--version"]).output();
-    return success;
-  } catch {
-    return false;
-  }
+  return Deno.build.os === "linux" && await succeeds("cc", ["--version"]);
 }
 
 /** Compiles a C file to a library that can be preloaded into a program. */
@@ -15,13 +11,11 @@ export async function compileLibrary(
   library: string,
 ): Promise<void> {
   const options = ["-shared", "-fPIC", "-O1", "-Wall", "-o", library];
-  const { success, stderr } = await compiler([...options, source]).output();
+  const { success, stderr } = await new Deno.Command("cc", {
+    args: [...options, source],
+  }).output();
   if (success) return;
   throw new Error(
     `Cannot compile "${source}": ${new TextDecoder().decode(stderr)}`,
   );
-}
-
-function compiler(args: string[]): Deno.Command {
-  return new Deno.Command("cc", { args, stdout: "null", stderr: "piped" });
 }

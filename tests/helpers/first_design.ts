@@ -3,6 +3,7 @@ import {
   openDatabase,
   type SqlValue,
 } from "../../sync/queue/sqlite.ts";
+import { succeeds } from "./has_program.ts";
 
 /** The only table of the first design. */
 export const FIRST_DESIGN =
@@ -45,14 +46,8 @@ db.close()
 `;
 
 /** Whether there is a `python3` with its own SQLite. */
-export async function hasPython(): Promise<boolean> {
-  try {
-    const args = ["-c", "import sqlite3"];
-    const { success } = await new Deno.Command("python3", { args }).output();
-    return success;
-  } catch {
-    return false;
-  }
+export function hasPython(): Promise<boolean> {
+  return succeeds("python3", ["-c", "import sqlite3"]);
 }
 
 /** Makes one as the first design did: by Python's own sqlite3. */

@@ -8,3 +8,16 @@ export function hasProgram(name: string): boolean {
     }
   }) ?? false;
 }
+
+/** Whether a command can be run, and succeeds. */
+export async function succeeds(
+  program: string,
+  args: string[],
+): Promise<boolean> {
+  try {
+    const options = { args, stdout: "null", stderr: "null" } as const;
+    return (await new Deno.Command(program, options).output()).success;
+  } catch {
+    return false;
+  }
+}

@@ -1,3 +1,4 @@
+import { succeeds } from "./has_program.ts";
 import { TempDir } from "./temp_dir.ts";
 
 /** How large an XFS is at least, in MiB; the image is sparse. */
@@ -24,8 +25,9 @@ export class ReflinkDisk implements AsyncDisposable {
     const image = dir.write("image", "");
     Deno.truncateSync(image, SIZE_MIB * 1024 * 1024);
     Deno.mkdirSync(disk.path);
-    const isMounted = await run("mkfs.xfs", "-q", "-m", "reflink=1", image) &&
-      await run("mount", "-o", "loop", image, disk.path);
+    const isMounted =
+      await succeeds("mkfs.xfs", ["-q", "-m", "reflink=1", image]) &&
+      await succeeds("mount", ["-o", "loop", image, disk.path]);
     if (isMounted) return disk;
     await dir[Symbol.asyncDispose]();
   }
@@ -36,7 +38,7 @@ export class ReflinkDisk implements AsyncDisposable {
 
   /** How many bytes it has left. */
   async freeBytes(): Promise<number> {
-    await run("sync", "-f", this.path);
+    await succeeds("sync", ["-f", this.path]);
     const { stdout } = await new Deno.Command("df", {
       args: ["--output=avail", "-B1", this.path],
     }).output();
@@ -44,16 +46,7 @@ export class ReflinkDisk implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await run("umount", this.path);
+    await succeeds("umount", [this.path]);
     await this.#dir[Symbol.asyncDispose]();
-  }
-}
-
-async function run(program: string, ...args: string[]): Promise<boolean> {
-  try {
-    const options = { args, stdout: "null", stderr: "null" } as const;
-    return (await new Deno.Command(program, options).output()).success;
-  } catch {
-    return false;
   }
 }

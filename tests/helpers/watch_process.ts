@@ -4,12 +4,13 @@ import { bindingFlags } from "../../scripts/task/bindings.ts";
 import type { FolderWatcherOptions } from "../../sync/watch/watcher_options.ts";
 import { RunningCli } from "./cli.ts";
 import { eventually } from "./eventually.ts";
+import { succeeds } from "./has_program.ts";
 
 const CHILD = import.meta.resolve("./watch_child.ts");
 
 /** Whether this user may make namespaces, in which he may mount, and have limits of his own. */
 export const HAS_NAMESPACES = Deno.build.os === "linux" &&
-  canRun("unshare", ["-Urm", "true"]);
+  await succeeds("unshare", ["-Urm", "true"]);
 
 /** Options for {@linkcode startWatchProcess}. */
 export interface WatchProcessOptions
@@ -64,12 +65,4 @@ export async function startWatchProcess(
     throw new Error(`${error.message}\n${process.stderr}`);
   });
   return process;
-}
-
-function canRun(program: string, args: string[]): boolean {
-  try {
-    return new Deno.Command(program, { args }).outputSync().success;
-  } catch {
-    return false;
-  }
 }

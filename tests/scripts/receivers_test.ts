@@ -5,7 +5,7 @@ import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
 import { CaptureUploader } from "../../sync/upload/uploader.ts";
 import { ContractClient } from "../helpers/contract.ts";
 import { eventually } from "../helpers/eventually.ts";
-import { hasProgram } from "../helpers/has_program.ts";
+import { hasProgram, succeeds } from "../helpers/has_program.ts";
 import { sha256Of } from "../helpers/sha256.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
@@ -58,21 +58,15 @@ function freePort(): number {
 }
 
 /** A Python that has what the receiver needs. */
-function findPython(): string | undefined {
+async function findPython(): Promise<string | undefined> {
   if (Deno.build.os === "windows") return undefined;
-  return ["python3", "/usr/bin/python3"].find((program) => {
-    try {
-      return new Deno.Command(program, {
-        args: ["-c", "import fastapi, multipart, uvicorn"],
-        stderr: "null",
-      }).outputSync().success;
-    } catch {
-      return false;
-    }
-  });
+  const args = ["-c", "import fastapi, multipart, uvicorn"];
+  for (const program of ["python3", "/usr/bin/python3"]) {
+    if (await succeeds(program, args)) return program;
+  }
 }
 
-const python = findPython();
+const python = await findPython();
 
 const RECEIVERS: Record<string, (port: number) => string[]> = {
   "the Hono receiver": () => [

@@ -1,16 +1,14 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { simulateFleet } from "../../../scripts/bench/fleet_simulation.ts";
 import { runBench } from "../../../scripts/bench/main.ts";
-import { Receiver, run } from "../../../scripts/bench/programs.ts";
+import { Receiver } from "../../../scripts/bench/programs.ts";
 import { formatTable, isReached } from "../../../scripts/bench/report.ts";
 import { compare, median } from "../../../scripts/bench/rounds.ts";
 import { SCALES } from "../../../scripts/bench/scale.ts";
+import { succeeds } from "../../helpers/has_program.ts";
 import { TempDir } from "../../helpers/temp_dir.ts";
 
-const hasCompiler = await run("cc", ["--version"]).then(
-  () => true,
-  () => false,
-);
+const hasCompiler = await succeeds("cc", ["--version"]);
 
 Deno.test({
   name:
