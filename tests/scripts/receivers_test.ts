@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
 import { CaptureUploader } from "../../sync/upload/uploader.ts";
+import { RunningCli } from "../helpers/cli.ts";
 import { ContractClient } from "../helpers/contract.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { hasProgram, succeeds } from "../helpers/has_program.ts";
@@ -13,42 +14,25 @@ const FOLDER = projectPath("docs/receivers");
 const TOKEN = "secret";
 
 /** A program that listens on a port of its own, until the end of the scope. */
-class Running implements AsyncDisposable {
+class Running extends RunningCli {
   readonly url: string;
-  readonly #child: Deno.ChildProcess;
-  readonly #stderr: Promise<string>;
 
   constructor(port: number, command: string[], env: Record<string, string>) {
-    this.url = `http://127.0.0.1:${port}`;
     const [program, ...args] = command;
-    this.#child = new Deno.Command(program!, {
-      args,
-      env,
-      stdout: "null",
-      stderr: "piped",
-    }).spawn();
-    this.#stderr = new Response(this.#child.stderr).text();
+    const options = { args, env, stdout: "piped", stderr: "piped" } as const;
+    super(new Deno.Command(program!, options).spawn());
+    this.url = `http://127.0.0.1:${port}`;
   }
 
   async ready(): Promise<void> {
-    let ended: string | undefined;
-    this.#child.status.then(async () => ended = await this.#stderr);
+    let hasEnded = false;
+    this.ended().then(() => hasEnded = true);
     await eventually("it is ready", async () => {
-      assert(ended === undefined, ended);
+      assert(!hasEnded, this.stderr);
       const response = await fetch(`${this.url}/health/ready`).catch(() => {});
       await response?.body?.cancel();
       return response?.ok;
     });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch {
-      // It has ended.
-    }
-    await this.#stderr;
-    await this.#child.status;
   }
 }
 
