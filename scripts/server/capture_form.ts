@@ -71,14 +71,7 @@ export async function receiveForm(
     throw new Refusal(400, `Cannot read the form: ${(error as Error).message}`);
   }
   await writing;
-  const { filename, metadata } = form;
-  if (filename === undefined || metadata === undefined) {
-    throw new Refusal(
-      400,
-      'Cannot take the form: expected the fields "metadata" and "file"',
-    );
-  }
-  return { ...form as CaptureForm, expectedSha256: parse(metadata).sha256 };
+  return complete(form);
 }
 
 function createParser(contentType: string | null): BusboyInstance {
@@ -96,6 +89,18 @@ function createParser(contentType: string | null): BusboyInstance {
       } (${(error as Error).message})`,
     );
   }
+}
+
+/** @throws {Refusal} if a field is missing, or the metadata are no JSON object. */
+function complete(form: Partial<CaptureForm>): CaptureForm {
+  const { filename, metadata } = form;
+  if (filename === undefined || metadata === undefined) {
+    throw new Refusal(
+      400,
+      'Cannot take the form: expected the fields "metadata" and "file"',
+    );
+  }
+  return { ...form as CaptureForm, expectedSha256: parse(metadata).sha256 };
 }
 
 async function writeAll(
