@@ -102,8 +102,14 @@ export class FolderWatcher {
       }
       onReady?.();
       onReady = undefined;
+      const nextAt = Math.min(
+        this.#checkAt,
+        this.#rescans.at,
+        this.#tree.hasPolled ? this.#polls.at : Infinity,
+        this.#stability.nextAt,
+      );
       // Events get their turn in any case.
-      await this.#wakeup.sleep(Math.max(this.#nextAt - performance.now(), 1));
+      await this.#wakeup.sleep(Math.max(nextAt - performance.now(), 1));
     }
     await listening;
     this.#stability[Symbol.dispose]();
@@ -116,11 +122,10 @@ export class FolderWatcher {
     this.#wakeup.wake();
   }
 
-  /** Looks for other names of a file beside it. */
+  /** Looks soon for other names of a file beside it. */
   lookAround(path: string): void {
     const place = placeIn(this.roots, path);
     if (place) this.#agenda.lookAround(place);
-    this.#wakeup.wake();
   }
 
   /** The state of each watched folder. */
@@ -129,15 +134,6 @@ export class FolderWatcher {
     const unreadable = [...tree.unreadable(), ...stability.unreadable()];
     return this.roots.map((root) =>
       standingOf(root, { isPolled: tree.isPolled(root), unreadable })
-    );
-  }
-
-  get #nextAt(): number {
-    return Math.min(
-      this.#checkAt,
-      this.#rescans.at,
-      this.#tree.hasPolled ? this.#polls.at : Infinity,
-      this.#stability.nextAt,
     );
   }
 
