@@ -50,7 +50,9 @@ export function createWatcher(
     // The agent may have ended between the delivery and tidying up.
     onDelivered: async (seen) => {
       const file = deliveredFile(seen);
-      if (file) await tidyUp.tidy({ ...file, path: seen.path });
+      if (!file) return;
+      const { path } = seen;
+      await tidyUp.tidy({ ...file, path, isOtherName: path !== file.path });
     },
     onTurn: () => {
       late.turn();

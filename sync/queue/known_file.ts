@@ -8,6 +8,8 @@ export type WatchedState = "queued" | "delivered" | "removed";
 export interface SeenFile {
   path: string;
   identity: KnownIdentity;
+  /** Whether metadata are beside it. @default {they are not asked for} */
+  hasMetadata?: () => boolean;
 }
 
 /** Whether a path leads to the file with this device and inode, `fileId`. */

@@ -169,6 +169,7 @@ export class WatchedFiles extends AgentRow {
     for (const known of this.#candidates(file)) {
       const answer = compare(known, file);
       if (answer === "other") continue;
+      if (this.#isNameWithMetadata(known, file, isAt)) continue;
       if (answer === "in doubt") return { state: answer };
       const { n, path, fileId, size, mtimeMs, ctimeMs, state } = known;
       const now = valuesNow(known, file, isAt);
@@ -181,6 +182,20 @@ export class WatchedFiles extends AgentRow {
     return { state: undefined };
   }
 
+  /** Whether it is a second name of a file that was taken over without metadata, and has some. */
+  #isNameWithMetadata(known: KnownFile, file: SeenFile, isAt: IsAt): boolean {
+    const { path, fileId } = known;
+    if (path === file.path || !file.hasMetadata?.()) return false;
+    if (path !== "" && !isAt(path, fileId)) return false;
+    return this.#metadataOf(known) === metadataHash("{}");
+  }
+
+  /** The hash of the metadata that a file was taken over with; `null` if not known. */
+  #metadataOf({ id, metadataSha256 }: KnownFile): string | null {
+    const queued = this.sql.get.get<CaptureRow>(id);
+    return queued ? metadataHash(queued.metadataJson) : metadataSha256;
+  }
+
   /** Knows a file by another name or number from now on; if it waits without a copy, it is sent from there. */
   #setNow(change: SqlValue[]): void {
     const [path, n] = [change[0]!, change.at(-1)!];
@@ -191,13 +206,12 @@ export class WatchedFiles extends AgentRow {
 
   /** Whether the last file of this name had other metadata than this one has, as far as both are known. */
   #hadOtherMetadata(
-    { path, id, metadataSha256 }: KnownFile,
+    one: KnownFile,
     file: { path: string; metadataJson?: string },
   ): boolean {
     const { metadataJson = "{}" } = file;
-    if (metadataJson === "{}" || path !== file.path) return false;
-    const queued = this.sql.get.get<CaptureRow>(id);
-    const known = queued ? metadataHash(queued.metadataJson) : metadataSha256;
+    if (metadataJson === "{}" || one.path !== file.path) return false;
+    const known = this.#metadataOf(one);
     return known !== null && known !== metadataHash(metadataJson);
   }
 

@@ -21,6 +21,8 @@ export type AfterUpload =
 export interface DeliveredFile extends DeliveredCapture {
   /** As it was taken over, as far as that is known. */
   identity: KnownIdentity;
+  /** Whether the path is not the one that it was known by. @default {false} */
+  isOtherName?: boolean;
 }
 
 /** Options for {@linkcode TidyUp}. */
@@ -180,6 +182,8 @@ export class TidyUp {
   ): Promise<void> {
     if (this.#isNeeded(root, name, file)) return;
     const found = sidecarNow(root, name, file);
+    // The metadata of this name were never sent.
+    if (file.isOtherName && found && !found.isSent) return;
     const sidecar = found?.isSent ? found.identity : undefined;
     if (sidecar && !root.look(name)) {
       // Whoever took the capture away left it; it would go with the next of that name.

@@ -15,7 +15,7 @@ import {
   UNREADABLE_MS,
 } from "./finishing.ts";
 import type { FoundFiles } from "./found_files.ts";
-import { captureOf } from "./sidecar.ts";
+import { captureOf, sidecarOf } from "./sidecar.ts";
 import { SidecarOwners } from "./sidecar_owners.ts";
 import { fileAt, pathOf, type Place, within } from "./place.ts";
 import type { Left, Taker } from "./watcher_options.ts";
@@ -116,7 +116,9 @@ export class Candidates {
           : filter.objection(place.name, "file") ??
             filter.sizeObjection(identity.size);
         if (reason === undefined) {
-          return [{ ...file, fileSystem, isRenamed, isNamed }];
+          const hasMetadata = () =>
+            fileAt(folder, sidecarOf(name)) !== undefined;
+          return [{ ...file, hasMetadata, fileSystem, isRenamed, isNamed }];
         }
         this.#leave(file, { kind: "pass", reason });
       }
@@ -127,7 +129,7 @@ export class Candidates {
 
   /** Whether a file is the metadata of a capture that is there, or was taken over without it. */
   #isSidecar(
-    file: Omit<Candidate, "fileSystem" | "isRenamed" | "isNamed">,
+    file: Pick<Candidate, "path" | "identity" | "place" | "folder" | "name">,
   ): boolean {
     const { filter, stability, onSidecar, onLateSidecar } = this.#options;
     const capture = captureFor(file, filter);

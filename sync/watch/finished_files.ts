@@ -81,7 +81,10 @@ export class FinishedFiles {
   }
 
   #unknown(files: WatchedFile[]): WatchedFile[] {
-    const states = this.#taker.known(files);
+    const states = this.#taker.known(files.map((file) => ({
+      ...file,
+      hasMetadata: () => file.metadataJson !== "{}",
+    })));
     return files.filter((_, n) =>
       states[n] === undefined || states[n] === "in doubt"
     );

@@ -25,6 +25,8 @@ export interface Candidate {
   /** An open folder, and the name of the file in it. */
   folder: Folder;
   name: string;
+  /** Whether a sidecar is beside it just now. */
+  hasMetadata: () => boolean;
   fileSystem: FileSystem;
   /** Whether it was renamed into place. */
   isRenamed: boolean;

@@ -122,6 +122,19 @@ Deno.test("TidyUp leaves another file that has taken the name, size and time of 
   assertEquals(said, []);
 });
 
+Deno.test("TidyUp leaves another name of a file, with a sidecar that was never sent, both in their place", async () => {
+  await using folder = new WatchedFolder();
+  const path = folder.write("b.png");
+  folder.write("b.png.json", '{"door": 4}');
+  const { tidy } = tidier({ kind: "delete" }, folder.path);
+  const file = { ...await delivered(path, '{"door": 3}'), isOtherName: true };
+  assertEquals(await tidy(file), false);
+  assertEquals(Object.keys(contents(folder.path)).length, 2);
+  folder.write("b.png.json", '{"door": 3}');
+  assertEquals(await tidy(file), true);
+  assertEquals(contents(folder.path), {});
+});
+
 Deno.test("TidyUp knows a file by its content that was touched since", async () => {
   await using folder = new WatchedFolder();
   const path = folder.write("a.png");

@@ -1,5 +1,6 @@
 /** One file with several names. */
 import { assertEquals } from "@std/assert";
+import { metadataHash } from "../../sync/capture/metadata_hash.ts";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { WatchedFolder } from "../helpers/watched_folder.ts";
 
@@ -39,6 +40,29 @@ Deno.test("a name of a file that has metadata of its own is a capture of its own
   folder.write("b.raw.json", '{"door": 3}');
   assertEquals(await scan(folder), ["a.raw", "b.raw"]);
   assertEquals(await scan(folder), ["a.raw", "b.raw"]);
+});
+
+Deno.test("a name with metadata that comes after the file was taken over without any is a capture of its own, once", async () => {
+  for (const state of ["queued", "delivered", "delivered, its name gone"]) {
+    await using folder = new WatchedFolder();
+    folder.write("a.raw");
+    Deno.linkSync(folder.join("a.raw"), folder.join("b.raw"));
+    assertEquals(await scan(folder), ["a.raw"]);
+    if (state !== "queued") {
+      const { id } = folder.queue.getPending()[0]!;
+      const metadataSha256 = metadataHash("{}");
+      folder.queue.complete([{ id, kind: "delivered", metadataSha256 }]);
+      if (state.endsWith("gone")) {
+        Deno.removeSync(folder.join("a.raw"));
+        folder.queue.markRemoved(id, { hasOtherNames: true });
+      }
+    }
+    folder.write("b.raw.json", '{"door": 3}');
+    assertEquals((await scan(folder)).at(-1), "b.raw", state);
+    const names = await scan(folder);
+    assertEquals(await scan(folder), names, state);
+    assertEquals(names.filter((name) => name === "b.raw").length, 1, state);
+  }
 });
 
 Deno.test("a file with two names is one capture on a disk that has another number since a restart", async () => {
