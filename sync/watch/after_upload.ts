@@ -9,7 +9,7 @@ import { type Departing, MoveTarget } from "./move_target.ts";
 import type { FolderStanding } from "./folder_standing.ts";
 import { sidecarNow, sidecarOf } from "./sidecar.ts";
 import { type WatchedRoot } from "./watched_root.ts";
-import { fileAt, type Place, placeIn } from "./place.ts";
+import { fileAt, lookAt, type Place, placeIn } from "./place.ts";
 
 /** The treatment of a watched file once it is delivered. */
 export type AfterUpload =
@@ -182,9 +182,10 @@ export class TidyUp {
   ): Promise<void> {
     if (this.#isNeeded(root, name, file)) return;
     const found = sidecarNow(root, name, file);
-    // The metadata of this name were never sent.
-    if (file.isOtherName && found && !found.isSent) return;
     const sidecar = found?.isSent ? found.identity : undefined;
+    // The metadata of this name were never sent.
+    const isUnsent = !sidecar && lookAt(root, sidecarOf(name)) !== undefined;
+    if (file.isOtherName && isUnsent) return;
     if (sidecar && !root.look(name)) {
       // Whoever took the capture away left it; it would go with the next of that name.
       const alone = { name: sidecarOf(name), identity: sidecar };

@@ -11,7 +11,7 @@ for (const afterUpload of ["delete", "move"]) {
     ignore: Deno.build.os === "windows",
     async fn() {
       await using server = new CaptureServer();
-      await using host = new Host(server.url, { JARVIS_SETTLE: "0.5" });
+      await using host = new Host(server.url, { JARVIS_SETTLE: "0" });
       const dir = host.makeDir("in");
       const done = host.makeDir("done");
       const names = (path: string) =>
@@ -21,23 +21,26 @@ for (const afterUpload of ["delete", "move"]) {
         ...["--watch", dir, "--after-upload", policy],
       );
       await agent.said("Watching");
-      // Without sidecars, with one of its own for each, and with one for some.
-      host.write("in/plain1.png", "plain");
-      Deno.linkSync(`${dir}/plain1.png`, `${dir}/plain2.png`);
+      // Without sidecars, with one of its own for each, and with one for some; all of
+      // them are there at once.
+      const made = host.makeDir("made");
+      host.write("made/plain1.png", "plain");
+      Deno.linkSync(`${made}/plain1.png`, `${made}/plain2.png`);
       for (const [file, doors] of [["all", [1, 2, 3]], ["some", [0, 4]]]) {
-        host.write("in/.new", `bytes of ${file}`);
+        const first = host.write(`made/${file}0.png`, `bytes of ${file}`);
         for (const [n, door] of (doors as number[]).entries()) {
-          const name = `${dir}/${file}${n}.png`;
-          if (door) host.write(`in/${file}${n}.png.json`, `{"door": ${door}}`);
-          Deno.linkSync(`${dir}/.new`, name);
+          if (n > 0) Deno.linkSync(first, `${made}/${file}${n}.png`);
+          if (!door) continue;
+          host.write(`made/${file}${n}.png.json`, `{"door": ${door}}`);
         }
-        Deno.removeSync(`${dir}/.new`);
       }
+      Deno.renameSync(made, `${dir}/made`);
       await eventually(
         "all are gone",
-        () => names(dir).length === 0,
+        () => names(`${dir}/made`).length === 0,
       ).catch((error) => {
-        throw new Error(`${names(dir)}\n${agent.stderr}`, { cause: error });
+        const left = names(`${dir}/made`);
+        throw new Error(`${left}\n${agent.stderr}`, { cause: error });
       });
       const sent = server.uploads.map(({ filename, metadata: { door } }) =>
         `${filename} ${door ?? ""}`
@@ -50,7 +53,7 @@ for (const afterUpload of ["delete", "move"]) {
       // What had a sidecar went by its name, in any case.
       assertEquals(sent.includes("some1.png 4"), true, `${sent}`);
       // The next of a name has nothing of the last one's.
-      host.write("in/all0.png", "another");
+      host.write("in/made/all0.png", "another");
       await eventually("it arrives", () => {
         const last = server.uploads.at(-1)!;
         return last.filename === "all0.png" && !("door" in last.metadata);

@@ -128,7 +128,9 @@ Deno.test("TidyUp leaves another name of a file, with a sidecar that was never s
   folder.write("b.png.json", '{"door": 4}');
   const { tidy } = tidier({ kind: "delete" }, folder.path);
   const file = { ...await delivered(path, '{"door": 3}'), isOtherName: true };
-  assertEquals(await tidy(file), false);
+  for (const metadataSha256 of [file.metadataSha256, null]) {
+    assertEquals(await tidy({ ...file, metadataSha256 }), false);
+  }
   assertEquals(Object.keys(contents(folder.path)).length, 2);
   folder.write("b.png.json", '{"door": 3}');
   assertEquals(await tidy(file), true);
