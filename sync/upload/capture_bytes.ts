@@ -42,7 +42,7 @@ export function inMemory(
       into.set(part);
       return Promise.resolve(part.length);
     },
-    assertUnchanged() {},
+    assertUnchanged: () => Promise.resolve(),
     [Symbol.dispose]() {},
   };
 }

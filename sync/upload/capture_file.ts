@@ -6,6 +6,7 @@ import {
 } from "../capture/errors.ts";
 import {
   type FileIdentity,
+  isSameVersion,
   type OpenedFile,
   openRegularFile,
 } from "../host/opened_file.ts";
@@ -34,7 +35,7 @@ export interface OpenCapture extends Disposable {
    * @throws {CaptureFileError} if the bytes that were read do not have the `sha256`,
    * or the file has another size by now.
    */
-  assertUnchanged(): void;
+  assertUnchanged(): Promise<void>;
 }
 
 /** The facts that a capture must still meet when it is opened. */
@@ -64,6 +65,9 @@ export interface KnownCapture {
 
 /** Files up to this size are read at once, without another thread. */
 const IN_MEMORY_BYTES = 1024 * 1024;
+
+/** Within this time two changes of a file can have the same time: file systems keep it to 2 s at worst. */
+const YOUNG_MS = 2_000;
 
 /**
  * Opens a capture's file for one attempt.
@@ -126,7 +130,7 @@ async function identified(
   const isSmall = size <= IN_MEMORY_BYTES;
   const isExpected = expected !== undefined && isSame(identity, expected);
   if (sha256 && isExpected && !isSmall) {
-    return onDisk(file, sha256.toLowerCase());
+    return onDisk(file, sha256.toLowerCase(), { isHashed: false });
   }
   const bytes = isSmall ? readWhole(file) : null;
   const actual = bytes
@@ -136,7 +140,7 @@ async function identified(
   if (sha256 && actual !== sha256.toLowerCase()) {
     throw otherThanHandedOver(path);
   }
-  if (!bytes) return onDisk(file, actual);
+  if (!bytes) return onDisk(file, actual, { isHashed: true });
   file[Symbol.dispose]();
   return inMemory(bytes, { mtimeMs, sha256: actual, identity });
 }
@@ -148,16 +152,20 @@ function readWhole(file: OpenedFile): Uint8Array {
   return bytes;
 }
 
-function onDisk(file: OpenedFile, sha256: string): OpenCapture {
+/** @param isHashed Whether its bytes were read a moment ago and have the hash; else they are hashed as they are read. */
+function onDisk(
+  file: OpenedFile,
+  sha256: string,
+  { isHashed }: { isHashed: boolean },
+): OpenCapture {
   const { path, identity } = file;
-  let hash = createHash("sha256");
+  let hash: ReturnType<typeof createHash>;
   return {
     size: identity.size,
     mtimeMs: identity.mtimeMs,
     sha256,
     identity,
     async read(into, offset) {
-      if (offset === 0) hash = createHash("sha256");
       let read: number;
       try {
         read = await file.read(into, offset);
@@ -165,13 +173,20 @@ function onDisk(file: OpenedFile, sha256: string): OpenCapture {
         throw readError(path, error);
       }
       if (read === 0) throw changed(file);
+      if (isHashed) return read;
+      if (offset === 0) hash = createHash("sha256");
       hash.update(into.subarray(0, read));
       return read;
     },
-    assertUnchanged() {
-      const isOther = file.stat().size !== identity.size ||
-        hash.digest("hex") !== sha256;
-      if (isOther) throw changed(file);
+    async assertUnchanged() {
+      const now = file.stat();
+      if (now.size !== identity.size) throw changed(file);
+      const isYoung = Date.now() - identity.ctimeMs < YOUNG_MS;
+      if (isHashed && !isYoung && isSameVersion(now, identity)) return;
+      const actual = isHashed
+        ? (await readHashed(file)).sha256
+        : hash.digest("hex");
+      if (actual !== sha256) throw changed(file);
     },
     [Symbol.dispose]: () => file[Symbol.dispose](),
   };

@@ -124,7 +124,7 @@ export class FileBody extends Blob {
           chunk.buffer.transfer(0);
           continue;
         }
-        this.#capture.assertUnchanged();
+        await this.#capture.assertUnchanged();
         chunk.set(tail, before + count);
         this.isWhole = true;
         yield chunk;

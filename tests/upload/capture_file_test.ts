@@ -53,7 +53,7 @@ Deno.test("openCapture() reads a file as it is now", async () => {
     assertEquals(capture.sha256, sha256Of(content));
     for (let attempt = 1; attempt <= 2; attempt++) {
       assertEquals(await readAll(capture), content);
-      capture.assertUnchanged();
+      await capture.assertUnchanged();
     }
   }
 });
@@ -208,7 +208,7 @@ Deno.test("a large capture notices what happens to its file, and only what happe
     await assertRejects(
       async () => {
         await readAll(capture);
-        capture.assertUnchanged();
+        await capture.assertUnchanged();
       },
       CaptureFileError,
       "changed",
@@ -218,7 +218,7 @@ Deno.test("a large capture notices what happens to its file, and only what happe
   using capture = await openCapture(path);
   back(path);
   await readAll(capture);
-  capture.assertUnchanged();
+  await capture.assertUnchanged();
 });
 
 Deno.test("other bytes than those with the hash are not sent, though size and times are the same", async () => {
@@ -235,7 +235,7 @@ Deno.test("other bytes than those with the hash are not sent, though size and ti
     {
       using capture = await openCapture(path, known);
       await readAll(capture);
-      capture.assertUnchanged();
+      await capture.assertUnchanged();
     }
     // As a failing disk does.
     using file = Deno.openSync(path, { write: true });
@@ -245,7 +245,7 @@ Deno.test("other bytes than those with the hash are not sent, though size and ti
       async () => {
         using capture = await openCapture(path, known);
         await readAll(capture);
-        capture.assertUnchanged();
+        await capture.assertUnchanged();
       },
       CaptureFileError,
       "changed",
@@ -269,7 +269,7 @@ Deno.test({
       using capture = await openCapture(path);
       change(path);
       assertEquals(await readAll(capture), content);
-      capture.assertUnchanged();
+      await capture.assertUnchanged();
     }
   },
 });
