@@ -157,7 +157,7 @@ const STATEMENTS = {
   // One that was looked for under its old name waits, or has failed.
   uncopiedIsAt: `UPDATE captures SET filepath = ?, due_at = NULL,
        status = CASE status WHEN 'failed' THEN 'pending' ELSE status END
-     WHERE id = (SELECT capture_id FROM watched_files WHERE n = ?)
+     WHERE id = (SELECT capture_id FROM watched_files WHERE n = ? AND state = 'queued')
        AND spooled = 0 AND filepath <> ?`,
   watchedIsDelivered:
     `UPDATE OR REPLACE watched_files SET state = 'delivered', since = ?,

@@ -423,3 +423,18 @@ testOnEachEngine(
     assertEquals(known(queue, changed({ path: b, fileId: "1f:2c" })), "queued");
   },
 );
+
+testOnEachEngine(
+  "a file of a removed capture leads no other file's capture to itself, not even under the same id",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const other = changed({ path: "/watched/other.raw", fileId: "801:2d" });
+    const id = take(queue, FILE);
+    queue.remove([id]);
+    const file = { ...other, filepath: other.path, metadataJson: "{}" };
+    queue.enqueueMany([{ ...file, id, sha256: OTHER_FRAME, watched: true }]);
+    assertEquals(queue.knownContent(FILE, FRAME), "removed");
+    assertEquals(queue.get(id)?.filepath, other.path);
+  },
+);
