@@ -38,5 +38,5 @@ export declare class Database {
 
 // At once, so that the importing module can open the file with node:sqlite.
 throw new Error(
-  'Cannot load "@db/sqlite": the npm binding does not carry it, expected the caller to use node:sqlite',
+  `no "@db/sqlite" comes with the dependencies from npm, Deno's own SQLite stores the queue`,
 );
