@@ -185,7 +185,7 @@ export class Intake {
     const copy = await this.#copies.of(capture, given.file);
     const original = new Original(given, capture.id);
     try {
-      this.#commit([copy], { beforeRow: () => original.setAside() });
+      this.#commit([copy], { beforeRow: () => original.hide() });
     } catch (error) {
       throw original.putBack(error);
     }

@@ -139,17 +139,18 @@ export class Original {
    * @throws {CaptureFileError} if it cannot be removed.
    * @throws {UnfinishedFileError} if it was changed since it was opened.
    */
-  setAside(): void {
+  hide(): void {
     const { file, folder, name } = this.#given;
     const to = { to: folder, as: this.#hidden, expected: file.stat() };
-    let isAside = false;
+    let isHidden = false;
     try {
-      isAside = isSameFile(to.expected, file.identity) && folder.move(name, to);
+      isHidden = isSameFile(to.expected, file.identity) &&
+        folder.move(name, to);
     } catch (cause) {
       // The disk may be full, for one.
       throw isForbidden(cause) ? cannotRemove(file.path, cause) : cause;
     }
-    if (!isAside) throw new UnfinishedFileError(file.path);
+    if (!isHidden) throw new UnfinishedFileError(file.path);
   }
 
   /** Gives it its name back, if it has another one; returns the error with what it has to add. */
