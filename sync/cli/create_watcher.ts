@@ -43,7 +43,8 @@ export function createWatcher(
     knownContent: (file, sha256) => queue.knownContent(file, sha256, isStillAt),
     onSidecar: (seen, sidecar) => {
       const file = deliveredFile(seen);
-      if (file) late.found({ ...file, path: seen.path }, sidecar);
+      // Another name with a sidecar is taken over by itself.
+      if (file?.path === seen.path) late.found(file, sidecar);
     },
     onLateSidecar: (file, sidecar) =>
       late.missed({ ...file, id: deliveredFile(file)?.id }, sidecar),

@@ -137,6 +137,9 @@ export function identityValues(
     : [null, size, mtimeMs, null];
 }
 
+/** The beginning of a `file_id` that stands for a name. */
+export const BY_NAME = "path:";
+
 /**
  * A watched file's path, identity and version: the path is the identity of one
  * without device and inode number.
@@ -146,7 +149,7 @@ export function watchedValues(
   identity: KnownIdentity | undefined,
 ): SqlValue[] {
   const [fileId, ...version] = identityValues(identity);
-  return [path, fileId ?? `path:${path}`, ...version];
+  return [path, fileId ?? BY_NAME + path, ...version];
 }
 
 /** A time for people and programs, as far as it is known. */

@@ -1,4 +1,4 @@
-import { type KnownIdentity, watchedValues } from "./capture_row.ts";
+import { BY_NAME, type KnownIdentity, watchedValues } from "./capture_row.ts";
 import type { SqlValue } from "./sqlite.ts";
 
 /** The state of a watched file that was taken over. */
@@ -8,8 +8,10 @@ export type WatchedState = "queued" | "delivered" | "removed";
 export interface SeenFile {
   path: string;
   identity: KnownIdentity;
-  /** Whether metadata are beside it. @default {they are not asked for} */
+  /** Whether a sidecar is beside it. @default {none is looked for} */
   hasMetadata?: () => boolean;
+  /** Those of its sidecar, or `{}`, once they were read. */
+  metadataJson?: string;
 }
 
 /** Whether a path leads to the file with this device and inode, `fileId`. */
@@ -31,13 +33,26 @@ export interface KnownFile {
   metadataSha256: string | null;
 }
 
+/**
+ * Whether a row stands for a name, not for a file: another name of the file has its row,
+ * or the file's number is not known.
+ */
+export function isByName({ fileId }: Pick<KnownFile, "fileId">): boolean {
+  return fileId.startsWith(BY_NAME);
+}
+
 /** The values by which a file is known from now on. */
 export function valuesNow(
-  { path }: KnownFile,
+  known: KnownFile,
   file: SeenFile,
   isAt: IsAt,
 ): SqlValue[] {
+  const { path } = known;
   const { identity } = file;
+  if (isByName(known) && path === file.path) {
+    const [, , ...version] = watchedValues(path, identity);
+    return [path, known.fileId, ...version];
+  }
   const isOtherName = path !== file.path && "fileId" in identity &&
     isAt(path, identity.fileId);
   return watchedValues(isOtherName ? path : file.path, identity);
@@ -54,7 +69,7 @@ export function compare(
   );
   // Another size is another content.
   if (known.size !== null && known.size !== size) return "other";
-  const isUnnumbered = [known.fileId, key].includes(`path:${path}`);
+  const isUnnumbered = [known.fileId, key].includes(BY_NAME + path);
   const isSameName = known.path === path;
   const isSameFile = known.fileId === key || (isUnnumbered && isSameName);
   const isUntouched = ctimeMs === null || known.ctimeMs === null ||

@@ -146,6 +146,9 @@ const STATEMENTS = {
        AND coalesce(last_attempt, created_at) < ? AND ${OVERWRITTEN} AND
        (SELECT http_status FROM attempts WHERE capture_id = c.id ORDER BY nth DESC LIMIT 1)
        IS NULL LIMIT ?`,
+  isOtherName: `SELECT 1 FROM watched_files
+     WHERE file_id = ? AND filepath <> ? AND size = ? AND mtime_ms = ?
+       AND state <> 'removed'`,
   addWatched: `INSERT OR REPLACE INTO watched_files
        (capture_id, filepath, file_id, size, mtime_ms, ctime_ms, sha256, state, since)
      VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?)`,
@@ -161,13 +164,14 @@ const STATEMENTS = {
        AND spooled = 0 AND filepath <> ?`,
   watchedIsDelivered:
     `UPDATE OR REPLACE watched_files SET state = 'delivered', since = ?,
-       file_id = coalesce(?, file_id), size = coalesce(?, size),
+       file_id = iif(file_id = 'path:' || filepath, file_id, coalesce(?, file_id)), size = coalesce(?, size),
        mtime_ms = coalesce(?, mtime_ms), ctime_ms = coalesce(?, ctime_ms),
        sha256 = coalesce(?, sha256), metadata_sha256 = ? WHERE capture_id = ?`,
   deliveredWatched:
     `SELECT capture_id AS id, filepath AS path, sha256, metadata_sha256 AS metadataSha256,
        since AS sinceMs, size, mtime_ms AS mtimeMs
-     FROM watched_files WHERE file_id = ? AND state = 'delivered'`,
+     FROM watched_files WHERE file_id IN (?, ?) AND state = 'delivered'
+     ORDER BY file_id LIKE 'path:%' DESC LIMIT 1`,
   watchedIsRemoved:
     "UPDATE watched_files SET state = 'removed', since = ? WHERE capture_id = ?",
   forgetMetadata:

@@ -1,6 +1,7 @@
 /** The transitions of a claimed capture: the rules, and the rows that they change. */
 
 import {
+  BY_NAME,
   type CaptureStatus,
   identityValues,
   type KnownIdentity,
@@ -99,9 +100,13 @@ export function insertOne(
   ) > 0;
   if (!isNew) return;
   if (watched) {
-    const known = watchedValues(filepath, identity);
-    sql.addWatched.run(id, ...known, sha256, nowMs);
-    sql.watchedNameIsTaken.run(filepath, known[1]!);
+    const [, fileId, ...version] = watchedValues(filepath, identity);
+    const [size, mtimeMs] = version;
+    // If another name of this version has the file's row, each is known by itself.
+    const other = sql.isOtherName.get(fileId!, filepath, size!, mtimeMs!);
+    const key = other ? BY_NAME + filepath : fileId!;
+    sql.addWatched.run(id, filepath, key, ...version, sha256, nowMs);
+    sql.watchedNameIsTaken.run(filepath, key);
   }
   if (tried) completeTried(sql, tried, nowMs);
 }

@@ -13,10 +13,16 @@
 
 import { metadataHash } from "../capture/metadata_hash.ts";
 import { AgentRow } from "./agent_row.ts";
-import { type CaptureRow, idOf, watchedValues } from "./capture_row.ts";
+import {
+  BY_NAME,
+  type CaptureRow,
+  idOf,
+  watchedValues,
+} from "./capture_row.ts";
 import {
   compare,
   type IsAt,
+  isByName,
   type KnownFile,
   type SeenFile,
   valuesNow,
@@ -92,7 +98,7 @@ export class WatchedFiles extends AgentRow {
    * @param isAt As for {@linkcode UploadQueue.knownWatched}.
    */
   knownContent(
-    file: SeenFile & { metadataJson?: string },
+    file: SeenFile,
     sha256: string,
     isAt: IsAt = () => false,
   ): WatchedState | undefined {
@@ -109,9 +115,10 @@ export class WatchedFiles extends AgentRow {
   }
 
   /** The delivery of a watched file; `undefined` if it is not known as delivered. */
-  deliveredFile(file: SeenFile): DeliveredCapture | undefined {
-    const [, key] = watchedValues(file.path, file.identity);
-    return this.sql.deliveredWatched.get<DeliveredCapture>(key!);
+  deliveredFile({ path, identity }: SeenFile): DeliveredCapture | undefined {
+    const [, key] = watchedValues(path, identity);
+    const byName = BY_NAME + path;
+    return this.sql.deliveredWatched.get<DeliveredCapture>(byName, key!);
   }
 
   /**
@@ -169,7 +176,7 @@ export class WatchedFiles extends AgentRow {
     for (const known of this.#candidates(file)) {
       const answer = compare(known, file);
       if (answer === "other") continue;
-      if (this.#isNameWithMetadata(known, file, isAt)) continue;
+      if (this.#isOfOtherName(known, file, isAt)) continue;
       if (answer === "in doubt") return { state: answer };
       const { n, path, fileId, size, mtimeMs, ctimeMs, state } = known;
       const now = valuesNow(known, file, isAt);
@@ -182,12 +189,15 @@ export class WatchedFiles extends AgentRow {
     return { state: undefined };
   }
 
-  /** Whether it is a second name of a file that was taken over without metadata, and has some. */
-  #isNameWithMetadata(known: KnownFile, file: SeenFile, isAt: IsAt): boolean {
+  /** Whether a row is of another name of a file that has metadata of its own. */
+  #isOfOtherName(known: KnownFile, file: SeenFile, isAt: IsAt): boolean {
     const { path, fileId } = known;
     if (path === file.path || !file.hasMetadata?.()) return false;
     if (path !== "" && !isAt(path, fileId)) return false;
-    return this.#metadataOf(known) === metadataHash("{}");
+    const metadata = this.#metadataOf(known);
+    const { metadataJson } = file;
+    return metadata !== null &&
+      (metadataJson === undefined || metadata !== metadataHash(metadataJson));
   }
 
   /** The hash of the metadata that a file was taken over with; `null` if not known. */
@@ -220,7 +230,10 @@ export class WatchedFiles extends AgentRow {
     const [path, key] = watchedValues(file.path, file.identity);
     const byFile = this.sql.watchedFile.get<KnownFile>(key!);
     const byPath = this.sql.watchedPath.get<KnownFile>(path!);
-    const rows = byPath?.n === byFile?.n ? [byFile] : [byFile, byPath];
+    if (byPath?.n === byFile?.n) return byFile ? [byFile] : [];
+    const rows = byPath && isByName(byPath)
+      ? [byPath, byFile]
+      : [byFile, byPath];
     return rows.filter((row) => row !== undefined);
   }
 }

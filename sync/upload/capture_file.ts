@@ -49,7 +49,7 @@ export interface KnownCapture {
   expected?: FileIdentity | { size: number; mtimeMs: number } | undefined;
   /**
    * The hash that its bytes must have, in hexadecimal. For the `expected` file, if it
-   * is a large one, it is computed anew only while that is read.
+   * is a large one without an `original`, it is computed anew only while that is read.
    *
    * @default {it is computed before anything is sent}
    */
@@ -119,7 +119,7 @@ async function openOne(
 
 async function identified(
   file: OpenedFile,
-  { expected, sha256 }: KnownCapture,
+  { expected, sha256, original }: KnownCapture,
   signal: AbortSignal | undefined,
 ): Promise<OpenCapture> {
   const { path, identity } = file;
@@ -129,7 +129,8 @@ async function identified(
   }
   const isSmall = size <= IN_MEMORY_BYTES;
   const isExpected = expected !== undefined && isSame(identity, expected);
-  if (sha256 && isExpected && !isSmall) {
+  // Where another file could be sent instead, it is known before anything leaves.
+  if (sha256 && isExpected && !isSmall && !original) {
     return onDisk(file, sha256.toLowerCase(), { isHashed: false });
   }
   const bytes = isSmall ? readWhole(file) : null;

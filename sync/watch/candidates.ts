@@ -98,7 +98,7 @@ export class Candidates {
     { place: parent, folder, names }: FoundFiles,
     renamed?: Set<string>,
   ): Candidate[] {
-    const { filter, stability } = this.#options;
+    const { filter, stability, log } = this.#options;
     const fileSystem = fileSystemOf(folder);
     const ownIds = filter.ownIds();
     return names.flatMap((name) => {
@@ -119,6 +119,10 @@ export class Candidates {
           const hasMetadata = () =>
             fileAt(folder, sidecarOf(name)) !== undefined;
           return [{ ...file, hasMetadata, fileSystem, isRenamed, isNamed }];
+        }
+        if (reason === IS_OWN) {
+          const advice = "remove it from the watched folder";
+          log.warn(path, `"${path}" is ${IS_OWN}, and not sent: ${advice}`);
         }
         this.#leave(file, { kind: "pass", reason });
       }

@@ -52,6 +52,25 @@ for (const afterUpload of ["delete", "move"]) {
       ]);
       // What had a sidecar went by its name, in any case.
       assertEquals(sent.includes("some1.png 4"), true, `${sent}`);
+      // Names that come one after the other.
+      const count = server.uploads.length;
+      const kept = host.write("in/.kept", "bytes of seq");
+      for (const n of [0, 1, 2]) {
+        host.write(`in/seq${n}.png.json`, `{"door": ${n}}`);
+        Deno.linkSync(kept, `${dir}/seq${n}.png`);
+        await eventually(
+          "its metadata arrive",
+          () =>
+            server.uploads.slice(count).some(({ metadata }) =>
+              metadata.door === n
+            ),
+        );
+      }
+      Deno.removeSync(kept);
+      await eventually(
+        "these are gone too",
+        () => names(dir).join() === "made",
+      );
       // The next of a name has nothing of the last one's.
       host.write("in/made/all0.png", "another");
       await eventually("it arrives", () => {

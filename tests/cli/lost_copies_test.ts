@@ -16,19 +16,25 @@ const HARM: Record<string, (path: string) => void> = {
   damaged: (path) => Deno.writeTextFileSync(path, "rotten bytes"),
   cut: (path) => Deno.truncateSync(path, 3),
   // As by a failing disk, which changes neither size nor times.
-  rotten: (path) => {
-    const { atime, mtime } = Deno.statSync(path);
-    using file = Deno.openSync(path, { write: true });
-    file.writeSync(new Uint8Array([0]));
-    Deno.utimeSync(path, atime!, mtime!);
-  },
+  rotten: rot,
+  "rotten, large": rot,
 };
+
+function rot(path: string): void {
+  const { atime, mtime } = Deno.statSync(path);
+  using file = Deno.openSync(path, { write: true });
+  file.writeSync(new Uint8Array([0]));
+  Deno.utimeSync(path, atime!, mtime!);
+}
+
+const contentOf = (name: string) =>
+  `bytes of ${name}`.padEnd(name.includes("large") ? 1_500_000 : 0);
 
 /** Starts an agent that is paused, and takes files over; returns what stops it. */
 async function taken(host: Host, ...names: string[]) {
   const agent = await host.watch();
   await host.run("pause");
-  for (const name of names) host.write(`in/${name}`, `bytes of ${name}`);
+  for (const name of names) host.write(`in/${name}`, contentOf(name));
   await eventually("they wait", async () => {
     return (await host.status()).pending === names.length;
   });
@@ -64,7 +70,7 @@ Deno.test("a watched file is sent in the place of its copy that is gone or damag
     );
     assertEquals(
       server.uploads.map(({ bytes }) => text(bytes)).sort(),
-      names.map((name) => `bytes of ${name}`).sort(),
+      names.map(contentOf).sort(),
     );
     await eventually("all are done", async () => {
       const { failed, delivered } = await host.status();
@@ -86,7 +92,7 @@ Deno.test("export takes a watched file in the place of its copy that is gone or 
   assertEquals(
     stdout.trimEnd().split("\n").map((path) => Deno.readTextFileSync(path))
       .sort(),
-    Object.keys(HARM).map((name) => `bytes of ${name}`).sort(),
+    Object.keys(HARM).map(contentOf).sort(),
   );
 });
 

@@ -29,6 +29,7 @@ for (const afterUpload of ["keep", "delete"]) {
       );
       await agent.said("Watching");
       Deno.linkSync(own[0]!, `${shots}/link.png`);
+      await agent.said("link.png\" is the agent's own");
       Deno.symlinkSync(settings!, later);
       host.write("settings/b.png");
       await eventually("the first", () => server.names.length === 1);

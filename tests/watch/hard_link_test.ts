@@ -65,6 +65,36 @@ Deno.test("a name with metadata that comes after the file was taken over without
   }
 });
 
+Deno.test("names with metadata of their own that come one after the other are captures of their own, each once, whatever is delivered or gone meanwhile", async () => {
+  for (const isDelivered of [false, true]) {
+    for (const isGone of [false, true]) {
+      await using folder = new WatchedFolder();
+      const expected: string[] = [];
+      // A name that is not taken keeps the file.
+      const kept = folder.write("kept.part", "bytes");
+      Deno.mkdirSync(folder.join("x"));
+      for (const [n, name] of ["a.raw", "b.raw", "x/c.raw"].entries()) {
+        Deno.linkSync(kept, folder.join(name));
+        folder.write(`${name}.json`, `{"n": ${n}}`);
+        expected.push(name);
+        assertEquals(await scan(folder), expected);
+        assertEquals(await scan(folder), expected);
+        const { id, metadataJson } = folder.queue.getPending(10).at(-1)!;
+        assertEquals(metadataJson, `{"n": ${n}}`);
+        if (!isDelivered) continue;
+        const metadataSha256 = metadataHash(metadataJson);
+        folder.queue.complete([{ id, kind: "delivered", metadataSha256 }]);
+        assertEquals(await scan(folder), expected);
+        if (!isGone) continue;
+        Deno.removeSync(folder.join(name));
+        Deno.removeSync(folder.join(`${name}.json`));
+        folder.queue.markRemoved(id, { hasOtherNames: true });
+        assertEquals(await scan(folder), expected);
+      }
+    }
+  }
+});
+
 Deno.test("a file with two names is one capture on a disk that has another number since a restart", async () => {
   await using folder = new WatchedFolder();
   folder.write("z/a.raw");
