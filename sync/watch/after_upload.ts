@@ -1,29 +1,18 @@
 import { dirname } from "@std/path";
 import type { Folder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
-import { type FileIdentity, isSameVersion } from "../host/opened_file.ts";
-import { readHashed } from "../host/sha256.ts";
-import type { KnownIdentity } from "../queue/capture_row.ts";
-import type { DeliveredCapture } from "../queue/queue.ts";
-import { type Departing, MoveTarget } from "./move_target.ts";
+import { type DeliveredFile, identityNow } from "./delivered_file.ts";
 import type { FolderStanding } from "./folder_standing.ts";
-import { sidecarNow, sidecarOf } from "./sidecar.ts";
-import { type WatchedRoot } from "./watched_root.ts";
+import { type Departing, MoveTarget } from "./move_target.ts";
 import { fileAt, lookAt, type Place, placeIn } from "./place.ts";
+import { sidecarNow, sidecarOf } from "./sidecar.ts";
+import type { WatchedRoot } from "./watched_root.ts";
 
 /** The treatment of a watched file once it is delivered. */
 export type AfterUpload =
   | { kind: "keep" }
   | { kind: "delete" }
   | { kind: "move"; dir: string };
-
-/** A file of a watched folder that was delivered. */
-export interface DeliveredFile extends DeliveredCapture {
-  /** As it was taken over, as far as that is known. */
-  identity: KnownIdentity;
-  /** Whether the path is not the one that it was known by. @default {false} */
-  isOtherName?: boolean;
-}
 
 /** Options for {@linkcode TidyUp}. */
 export interface TidyUpOptions {
@@ -42,6 +31,8 @@ export interface TidyUpOptions {
 const RETRY_MS = { first: 60_000, most: 3_600_000 };
 /** With so many failures the folder itself is to blame: nothing else in it is tried meanwhile. */
 const MANY = 10;
+/** How often a file is looked at that changes meanwhile. */
+const MAX_TRIES = 5;
 /** How many files of a folder are remembered, and how many that are needed; the others are found again. */
 const MAX_REMEMBERED = 1_000;
 
@@ -151,7 +142,13 @@ export class TidyUp {
     const folder = dirname(file.path);
     try {
       using root = place.root.open();
-      if (root) await this.#tidyIn(root, place.name, file);
+      let tries = 0;
+      // A name of it that comes or goes meanwhile changes the file.
+      while (root && !await this.#tidyIn(root, place.name, file)) {
+        if (++tries === MAX_TRIES) {
+          throw new Error("it is changed all the time");
+        }
+      }
       if (this.#failed.get(folder)?.files.size === 0) {
         this.#failed.delete(folder);
       }
@@ -175,27 +172,30 @@ export class TidyUp {
     );
   }
 
+  /** Returns whether nothing is left to do at once: not if the file changed meanwhile. */
   async #tidyIn(
     root: Folder,
     name: string,
     file: DeliveredFile,
-  ): Promise<void> {
-    if (this.#isNeeded(root, name, file)) return;
+  ): Promise<boolean> {
+    if (this.#isNeeded(root, name, file)) return true;
     const found = sidecarNow(root, name, file);
     const sidecar = found?.isSent ? found.identity : undefined;
     // The metadata of this name were never sent.
     const isUnsent = !sidecar && lookAt(root, sidecarOf(name)) !== undefined;
-    if (file.isOtherName && isUnsent) return;
+    if (file.isOtherName && isUnsent) return true;
     if (sidecar && !root.look(name)) {
       // Whoever took the capture away left it; it would go with the next of that name.
       const alone = { name: sidecarOf(name), identity: sidecar };
-      return void await this.#take(root, { ...alone, sidecar: undefined });
+      await this.#take(root, { ...alone, sidecar: undefined });
+      return true;
     }
     const identity = await identityNow(root, name, file);
-    if (!identity) return;
+    if (!identity) return true;
     const hasOtherNames = identity.links > 1;
     const isGone = await this.#take(root, { name, identity, sidecar });
     if (isGone) this.#options.onGone(file, { hasOtherNames });
+    return isGone;
   }
 
   /** Whether another capture is still to be sent from this file, or from its sidecar. */
@@ -224,27 +224,4 @@ export class TidyUp {
     if (file.sidecar) root.remove(sidecarOf(file.name), file.sidecar);
     return root.remove(file.name, file.identity);
   }
-}
-
-/** A file as it is now, if it is the one that was delivered and nobody writes to it. */
-async function identityNow(
-  root: Folder,
-  name: string,
-  { identity, sha256 }: DeliveredFile,
-): Promise<FileIdentity & { links: number } | undefined> {
-  const now = fileAt(root, name);
-  const isOther = now?.size !== identity.size ||
-    "fileId" in identity && now.fileId !== identity.fileId;
-  if (isOther) return undefined;
-  const { links } = now;
-  using file = root.openFile(name);
-  if (file.isOpenForWriting()) return undefined;
-  const isSameFile = "fileId" in identity &&
-    isSameVersion(file.identity, identity);
-  if (isSameFile) return { ...file.identity, links };
-  // It was touched, or written to.
-  if (sha256 === null) return undefined;
-  const isSame = (await readHashed(file)).sha256 === sha256 &&
-    isSameVersion(file.stat(), file.identity);
-  return isSame ? { ...file.identity, links } : undefined;
 }

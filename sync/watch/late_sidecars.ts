@@ -5,7 +5,8 @@ import {
   type FileIdentity,
   isSameFile,
 } from "../host/opened_file.ts";
-import type { AfterUpload, DeliveredFile } from "./after_upload.ts";
+import type { AfterUpload } from "./after_upload.ts";
+import type { DeliveredFile } from "./delivered_file.ts";
 import { sidecarNow, sidecarOf } from "./sidecar.ts";
 import { type WatchedRoot } from "./watched_root.ts";
 import { fileAt, placeIn } from "./place.ts";

@@ -110,7 +110,10 @@ async function move(
   using file = from.openFile(name);
   if (!isSameVersion(file.identity, identity)) return false;
   await copy(file, { to, as });
-  return from.remove(name, identity);
+  const isGone = from.remove(name, identity);
+  const copied = isGone ? undefined : fileAt(to, as);
+  if (copied) to.remove(as, copied);
+  return isGone;
 }
 
 /** Makes a copy with the same time and mode, which is on the disk under its name then. */

@@ -1,13 +1,15 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { delay } from "@std/async/delay";
 import { openRegularFile } from "../../sync/host/opened_file.ts";
 import { metadataHash } from "../../sync/capture/metadata_hash.ts";
 import { readHashed } from "../../sync/host/sha256.ts";
-import {
-  type AfterUpload,
-  type DeliveredFile,
-  TidyUp,
-} from "../../sync/watch/after_upload.ts";
+import { type AfterUpload, TidyUp } from "../../sync/watch/after_upload.ts";
+import type { DeliveredFile } from "../../sync/watch/delivered_file.ts";
 import { WatchedRoot } from "../../sync/watch/watched_root.ts";
 import { canBeImmutable, Immutable } from "../helpers/immutable.ts";
 import {
@@ -244,6 +246,40 @@ Deno.test("TidyUp leaves what another capture still needs, the sidecar too, says
     assertEquals(contents(folder.path), {}, by);
   }
 });
+
+for (const kind of ["delete", "move"]) {
+  Deno.test({
+    name:
+      `TidyUp takes a file one of whose names comes and goes all the time (${kind})`,
+    ignore: !onLinux,
+    async fn() {
+      await using folder = new WatchedFolder();
+      await using done = new TempDir();
+      const policy: AfterUpload = kind === "move"
+        ? moveTo(done.join("done"))
+        : { kind: "delete" };
+      const { tidy, tidyUp, clock } = tidier(policy, folder.path);
+      const loop = 'while ln "$0" "$1"; do rm "$1"; done 2> /dev/null';
+      const names = [..."abcdefghijklmnopqrst"];
+      for (const name of names) {
+        const path = folder.write(name);
+        const file = await delivered(path);
+        const args = ["-c", loop, path, folder.join(`.${name}`)];
+        const others = new Deno.Command("sh", { args }).spawn();
+        await delay(5);
+        if (!await tidy(file)) {
+          clock.ms += 60_000;
+          await tidyUp.retry();
+        }
+        assertThrows(() => Deno.statSync(path), Deno.errors.NotFound);
+        await others.status;
+      }
+      const moved = kind === "move" ? names : [];
+      const left = kind === "move" ? contents(done.join("done")) : {};
+      assertEquals(Object.keys(left).sort(), moved);
+    },
+  });
+}
 
 Deno.test("TidyUp moves a file with its sidecar, and overwrites nothing", async () => {
   await using folder = new WatchedFolder();
