@@ -1,5 +1,6 @@
 import { OUT_OF_BOUNDS } from "../host/deno_words.ts";
-import { isFolder } from "../host/files.ts";
+import { statIfThere } from "../host/files.ts";
+import { readSmallText } from "../host/small_file.ts";
 import { isLoopback } from "../upload/server_url.ts";
 import type { Ambient, Given } from "./arguments.ts";
 import { isOutOfBounds } from "./folders.ts";
@@ -36,8 +37,9 @@ export function readMonitorSettings(
   env: Ambient["env"],
 ): MonitorSettings {
   const metricsFile = given.path("metrics-file");
-  if (metricsFile !== undefined && isFolder(metricsFile)) {
-    throw given.wrong("metrics-file", "a file, like NAME.prom, not a folder");
+  if (metricsFile !== undefined && !isFree(metricsFile)) {
+    const expected = "a new file, like NAME.prom, or one with earlier metrics";
+    throw given.wrong("metrics-file", expected);
   }
   if (metricsFile !== undefined && isOutOfBounds(metricsFile)) {
     throw given.wrong("metrics-file", `a file not ${OUT_OF_BOUNDS}`);
@@ -48,6 +50,15 @@ export function readMonitorSettings(
     heartbeatUrl: readHeartbeatUrl(given),
     otlp: given.takes("listen") ? readOtlp(env) : null,
   };
+}
+
+/** Whether a path is free, or has a file with metrics, which may be written over. */
+function isFree(path: string): boolean {
+  try {
+    return !statIfThere(path) || /^(# |$)/.test(readSmallText(path));
+  } catch {
+    return false;
+  }
 }
 
 function readListen(given: Given): MonitorSettings["listen"] {

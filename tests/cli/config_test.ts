@@ -402,7 +402,7 @@ Deno.test(
   },
   async () => {
     await using dir = new TempDir();
-    const pem = "-----BEGIN CERTIFICATE-----";
+    const pem = "# An authority\n-----BEGIN CERTIFICATE-----";
     const own = dir.write("in/sub/own", pem);
     const away = dir.write("away", pem);
     const [watched, link] = [dir.join("in"), dir.join("link")];

@@ -91,7 +91,7 @@ Deno.test("a folder in the place of a file is called that", async () => {
     [["check", "--token-file", dir], "it is a directory, expected a file"],
     [
       ["run", "--metrics-file", dir],
-      `Cannot use --metrics-file "${dir}": expected a file`,
+      `Cannot use --metrics-file "${dir}": expected a new file, like NAME.prom, or one with earlier metrics`,
     ],
     [
       ["enqueue", file, "--metadata-file", dir],
@@ -102,6 +102,24 @@ Deno.test("a folder in the place of a file is called that", async () => {
       "expected a file with a JSON object, or - for standard input",
     ],
   ]);
+});
+
+Deno.test("--metrics-file writes over nothing but metrics", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await using host = new Host("http://127.0.0.1:1");
+  const [pipe, link] = [host.join("pipe"), host.join("link")];
+  await new Deno.Command("mkfifo", { args: [pipe] }).output();
+  const file = host.write("token", "secret");
+  Deno.symlinkSync(file, link);
+  await assertRefused(
+    host,
+    [pipe, file, link, "/dev/null"].map((path) => [
+      ["run", "--metrics-file", path],
+      `Cannot use --metrics-file "${path}": expected a new file, like NAME.prom, or one with earlier metrics`,
+    ]),
+  );
+  assertEquals(Deno.readTextFileSync(file), "secret");
 });
 
 Deno.test("an empty argument of a command that takes none is refused as that", async () => {
