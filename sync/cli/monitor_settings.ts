@@ -37,12 +37,12 @@ export function readMonitorSettings(
   env: Ambient["env"],
 ): MonitorSettings {
   const metricsFile = given.path("metrics-file");
+  if (metricsFile !== undefined && isOutOfBounds(metricsFile)) {
+    throw given.wrong("metrics-file", `a file not ${OUT_OF_BOUNDS}`);
+  }
   if (metricsFile !== undefined && !isFree(metricsFile)) {
     const expected = "a new file, like NAME.prom, or one with earlier metrics";
     throw given.wrong("metrics-file", expected);
-  }
-  if (metricsFile !== undefined && isOutOfBounds(metricsFile)) {
-    throw given.wrong("metrics-file", `a file not ${OUT_OF_BOUNDS}`);
   }
   return {
     listen: given.takes("listen") ? readListen(given) : null,
