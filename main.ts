@@ -1,16 +1,20 @@
 import { runCommandLine } from "./sync/cli/cli.ts";
+import { ignoreDebugSignal } from "./sync/host/debug_signal.ts";
+import { variable } from "./sync/host/environment.ts";
 
 const encoder = new TextEncoder();
 const windows = Deno.build.os === "windows";
 
 // A capture server's certificate may come from an authority that only this
 // system knows. Deno reads the variable when TLS is first used.
-if (!Deno.env.get("DENO_TLS_CA_STORE")) {
+if (!Deno.env.toObject().DENO_TLS_CA_STORE) {
   Deno.env.set("DENO_TLS_CA_STORE", "mozilla,system");
 }
 
 // Windows has no other signals that can be listened to.
 const stopSignals: Deno.Signal[] = windows ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+
+ignoreDebugSignal();
 
 // Else a limit on the size of files would end the program without a word.
 if (!windows) Deno.addSignalListener("SIGXFSZ", () => {});
@@ -52,7 +56,7 @@ Deno.exit(
         // Nowhere to say so; the work goes on.
       }
     },
-    env: (name) => Deno.env.get(name),
+    env: variable,
     envNames: () => Object.keys(Deno.env.toObject()),
     stopSignal,
     onReload: (reload) => {

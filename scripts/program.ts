@@ -1,5 +1,7 @@
 /** The arguments and the exit code of the tasks' programs. */
 
+import { ignoreDebugSignal } from "../sync/host/debug_signal.ts";
+
 /** The arguments cannot be used as they are; the message says so to the user. */
 export class UsageError extends Error {}
 
@@ -24,6 +26,7 @@ export async function runProgram(
   help: string,
   main: (args: string[]) => Promise<number>,
 ): Promise<never> {
+  ignoreDebugSignal();
   if (Deno.args.includes("--help") || Deno.args.includes("-h")) {
     console.log(help);
     Deno.exit(0);

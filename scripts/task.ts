@@ -5,6 +5,7 @@
  * Arguments, input, output and exit code are the command's own; its own messages go
  * to standard error.
  */
+import { ignoreDebugSignal } from "../sync/host/debug_signal.ts";
 import { type Binding, flagsOf, projectPath } from "./task/bindings.ts";
 import { PERMISSIONS } from "./build/permissions.ts";
 import { runChecks } from "./check/main.ts";
@@ -71,4 +72,5 @@ async function main([name = "", ...args]: string[]): Promise<number> {
   }
 }
 
+ignoreDebugSignal();
 Deno.exit(await main(Deno.args));

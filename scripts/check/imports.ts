@@ -3,7 +3,7 @@ import { sourceFiles } from "../task/source_files.ts";
 
 /** The rooms that each room may import from, besides itself. */
 export const MAY_IMPORT: Readonly<Record<string, string>> = {
-  main: "cli",
+  main: "cli host",
   mod: "agent watch spool queue upload capture host",
   cli: "monitor agent watch spool queue upload capture host",
   monitor: "agent watch spool queue upload capture host",
@@ -37,9 +37,9 @@ const RESERVED: readonly { what: string; pattern: RegExp; to: RegExp }[] = [
   // @db/sqlite takes the path of its library from the environment, fetch its proxies.
   {
     what: "reads the environment",
-    pattern: /\bDeno\.env\b/,
+    pattern: /\bDeno\.env\b|\/environment\.ts"/,
     to:
-      /^(main\.ts|sync\/cli\/|sync\/queue\/native_sqlite\.ts|sync\/upload\/http_client\.ts)/,
+      /^(main\.ts|sync\/cli\/|sync\/host\/environment\.ts|sync\/queue\/native_sqlite\.ts|sync\/upload\/http_client\.ts)/,
   },
   // Elsewhere the umask would decide who may use them.
   {

@@ -1,3 +1,4 @@
+import { VariableError } from "../host/environment.ts";
 import type { Surroundings } from "./command.ts";
 
 /**
@@ -15,16 +16,16 @@ export async function runCommandLine(
     [name, rest] = [rest[0]!, ["--help"]];
   }
   const print = Object.hasOwn(PRINTED, name) ? PRINTED[name] : undefined;
-  if (!print) {
-    const { runCommand } = await import("./run_command.ts");
-    return await runCommand(name, rest, around);
-  }
   try {
+    if (!print) {
+      const { runCommand } = await import("./run_command.ts");
+      return await runCommand(name, rest, around);
+    }
     around.out(await print());
     return 0;
   } catch (error) {
     around.err(`jarvis-agent: ${(error as Error).message}`);
-    return 1;
+    return error instanceof VariableError ? 2 : 1;
   }
 }
 

@@ -1,5 +1,6 @@
 import { AgentHangsError } from "../agent/heartbeat.ts";
 import { CaptureReadError } from "../capture/errors.ts";
+import { VariableError } from "../host/environment.ts";
 import { LockedError } from "../host/lock.ts";
 import { hasFault } from "../queue/sqlite.ts";
 import { NoRoomError } from "../spool/room.ts";
@@ -11,7 +12,8 @@ const TEMPORARY = [NoRoomError, CaptureReadError, AgentHangsError, LockedError];
 
 /** The exit code after this error. */
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof UsageError) return ExitCode.usage;
+  const isUsage = error instanceof UsageError || error instanceof VariableError;
+  if (isUsage) return ExitCode.usage;
   const isTemporary = TEMPORARY.some((kind) => error instanceof kind) ||
     hasFault(error, "full") || hasFault(error, "busy") ||
     hasFault(error, "parted");

@@ -1,4 +1,5 @@
 import { prepareDataDir } from "../host/data_dir.ts";
+import { variable } from "../host/environment.ts";
 import { exists } from "../host/files.ts";
 import { createUploader } from "./create_uploader.ts";
 import type { Settings } from "./config.ts";
@@ -44,7 +45,7 @@ export class Reloader {
     const now = this.#read();
     // Variables that came from the file are read from the file again.
     const env = (name: string) => {
-      const value = Deno.env.get(name);
+      const value = variable(name);
       const isFromFile = name.startsWith("JARVIS_") &&
         this.#started.get(name) === value;
       return isFromFile ? undefined : value;

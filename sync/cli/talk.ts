@@ -1,4 +1,5 @@
 import { delay } from "@std/async/delay";
+import { variable } from "../host/environment.ts";
 import { createLog, type Log } from "../host/log.ts";
 import type { UploadQueue } from "../queue/queue.ts";
 import type { CommandContext } from "./command.ts";
@@ -65,7 +66,7 @@ export class Progress {
   /** @param options `isQuiet` shows nothing on a terminal either. */
   constructor({ isQuiet }: { isQuiet: boolean }) {
     this.isShown = !isQuiet && Deno.stderr.isTerminal() &&
-      Deno.env.get("TERM") !== "dumb";
+      variable("TERM") !== "dumb";
   }
 
   /** Sets the amount that is left; more may have come since the last time. */

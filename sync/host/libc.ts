@@ -59,6 +59,7 @@ const SYMBOLS = {
     result: "i32",
     nonblocking: true,
   },
+  signal: { parameters: ["i32", "usize"], result: "usize" },
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;

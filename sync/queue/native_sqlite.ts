@@ -10,6 +10,7 @@
 
 import type { Database } from "@db/sqlite";
 import { join } from "@std/path";
+import { variable } from "../host/environment.ts";
 import { writeAll } from "../host/files.ts";
 import { messageOf } from "../host/message_of.ts";
 import { makePrivateTempDir, openNew } from "../host/private_files.ts";
@@ -80,12 +81,12 @@ async function load(): Promise<{ Native?: typeof Database; detail: string }> {
   using embedded = unpackLibrary();
   const path = [
     // An executable takes no code from a place that its environment names.
-    Deno.build.standalone ? undefined : Deno.env.get("DENO_SQLITE_PATH"),
+    Deno.build.standalone ? undefined : variable("DENO_SQLITE_PATH"),
     embedded.path,
     SYSTEM_LIBRARY,
   ].find((path) => path !== undefined && loads(path));
   if (path === undefined) return { detail: "no native library loads here" };
-  const before = Deno.env.get("DENO_SQLITE_PATH");
+  const before = variable("DENO_SQLITE_PATH");
   Deno.env.set("DENO_SQLITE_PATH", path);
   try {
     const { Database } = await import("@db/sqlite");

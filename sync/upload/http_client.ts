@@ -1,3 +1,4 @@
+import { variable, VariableError } from "../host/environment.ts";
 import { statIfThere } from "../host/files.ts";
 import { isThisMachine } from "./server_url.ts";
 
@@ -35,9 +36,10 @@ export function createHttpClient(
       poolIdleTimeout: MAX_IDLE_MS,
     });
   try {
-    assertNoPipe(Deno.env.get("SSL_CERT_FILE"));
+    assertNoPipe(variable("SSL_CERT_FILE"));
     return isThisMachine(hostname) ? withoutProxy(hostname, create) : create();
   } catch (cause) {
+    if (cause instanceof VariableError) throw cause;
     const { message } = cause as Error;
     const expected = caCerts || cert
       ? "certificates as PEM, and the key that belongs to the client's"
@@ -57,7 +59,7 @@ function assertNoPipe(path: string | undefined): void {
 
 /** A client reads the environment when it is created, and has no option for this. */
 function withoutProxy<T>(hostname: string, create: () => T): T {
-  const before = Deno.env.get("NO_PROXY");
+  const before = variable("NO_PROXY");
   Deno.env.set("NO_PROXY", hostname.replace(/^\[(.*)\]$/, "$1"));
   try {
     return create();

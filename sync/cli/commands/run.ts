@@ -3,6 +3,7 @@ import { dirname } from "@std/path";
 import { counted } from "../../host/counted.ts";
 import type { SyncAgent } from "../../agent/agent.ts";
 import { acquireAgentLock } from "../../agent/agent_lock.ts";
+import { variable } from "../../host/environment.ts";
 import type { ProcessLock } from "../../host/lock.ts";
 import type { UploadQueue } from "../../queue/queue.ts";
 import type { Settings } from "../config.ts";
@@ -31,7 +32,7 @@ const AGAIN_MS = 5_000;
 export async function run(context: CommandContext): Promise<number> {
   if (context.given.has("dry-run")) return dryRun(context);
   const signal = context.stopSignal();
-  const socket = Deno.env.get("NOTIFY_SOCKET");
+  const socket = variable("NOTIFY_SOCKET");
   await using notifier = new Notifier({ socket });
   signal.addEventListener("abort", () => notifier.stopping());
   await new Service(context, notifier).run(signal);
@@ -43,7 +44,7 @@ class Service {
   readonly #reloader: Reloader;
   readonly #notifier: Notifier;
   readonly #write: (line: string) => void;
-  readonly #journal = isJournal(Deno.env.get("JOURNAL_STREAM"));
+  readonly #journal = isJournal(variable("JOURNAL_STREAM"));
   readonly #memory = new MemoryKeeper();
   readonly #problems = new AgentProblems();
   readonly #token = new AwaitedToken({
@@ -73,7 +74,7 @@ class Service {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    if (Deno.env.has("NOTIFY_SOCKET") && !this.#notifier.connected) {
+    if (variable("NOTIFY_SOCKET") && !this.#notifier.connected) {
       this.#log("warn", "Cannot tell the service manager how it goes");
     }
     await this.#token.read(signal);

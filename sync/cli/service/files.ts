@@ -2,6 +2,7 @@
 
 import { dirname, isAbsolute, join } from "@std/path";
 import { assertOwn } from "../../host/data_dir.ts";
+import { variable } from "../../host/environment.ts";
 import { exists } from "../../host/files.ts";
 import { createPrivateDir, replaceFile } from "../../host/private_files.ts";
 import { readSmallText } from "../../host/small_file.ts";
@@ -26,13 +27,13 @@ export function servicePaths(): {
   unit: string;
   envFile: string;
 } {
-  const home = Deno.env.get("HOME");
+  const home = variable("HOME");
   if (!home || !isAbsolute(home)) {
     throw new UsageError(
       "Cannot tell where the unit belongs: expected HOME to be an absolute path",
     );
   }
-  const config = configDir((name) => Deno.env.get(name))!;
+  const config = configDir(variable)!;
   return {
     home,
     unit: join(config, "systemd", "user", UNIT),

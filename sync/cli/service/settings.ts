@@ -1,4 +1,5 @@
 import { DELIMITER, resolve } from "@std/path";
+import { variable } from "../../host/environment.ts";
 import { UsageError } from "../arguments.ts";
 import type { CommandContext } from "../command.ts";
 import type { Settings } from "../config.ts";
@@ -33,7 +34,7 @@ export async function mergedSettings(
   }
   const file = new Map([...parseEnvFile(envFile), ...changes]);
   const merged = await reread((name) =>
-    name.startsWith("JARVIS_") ? file.get(name) : Deno.env.get(name)
+    name.startsWith("JARVIS_") ? file.get(name) : variable(name)
   );
   if (merged.server === null) {
     throw new UsageError(
@@ -41,7 +42,7 @@ export async function mergedSettings(
     );
   }
   if (
-    Deno.env.get("JARVIS_TOKEN") &&
+    variable("JARVIS_TOKEN") &&
     !TOKEN_SOURCES.some((name) => file.get(name))
   ) {
     throw new UsageError(
