@@ -1,22 +1,24 @@
 import { messageOf } from "../host/message_of.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
 import { exitCodeOf, remedies } from "./exit_code.ts";
+import { assertNotKept } from "./own_files.ts";
 
 /**
  * Calls `act` with every file of the command line, one after the other, and tells the
- * error of one that fails; the others go on.
+ * error of one that fails, or that the agent keeps; the others go on.
  *
  * @param act Returns the exit code for this file alone.
  * @returns The exit code for all: 1 outweighs 75, which may change by itself.
  */
 export async function eachFile(
-  { args, err }: CommandContext,
+  { args, err, settings }: CommandContext,
   act: (filepath: string) => Promise<number>,
 ): Promise<number> {
   const codes = new Set<number>();
   const toDo = new Set<string>();
   for (const filepath of args) {
     try {
+      assertNotKept(filepath, settings.dataDir);
       codes.add(await act(filepath));
     } catch (error) {
       err(`jarvis-agent: ${explain(error, filepath)}`);

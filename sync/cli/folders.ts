@@ -9,7 +9,9 @@ import {
 import type { AfterUpload } from "../watch/after_upload.ts";
 import type { FilterOptions } from "../watch/capture_filter.ts";
 import { Glob } from "../watch/glob.ts";
+import { spoolDir } from "../host/data_dir.ts";
 import { OUT_OF_BOUNDS } from "../host/deno_words.ts";
+import { fileIdAt } from "../host/opened_file.ts";
 import type { Given } from "./arguments.ts";
 
 /** Reads the treatment of a watched file once it is delivered. */
@@ -142,6 +144,21 @@ export function isOutOfBounds(path: string): boolean {
 /** Whether a folder is, or is in, another one, also through links. */
 export function contains(outer: string, inner: string): boolean {
   return nameIn(outer, realPath(inner)) !== undefined;
+}
+
+/** Whether a path leads into the data directory or its spool, by whatever link or mount. */
+export function isInDataDir(path: string, dataDir: string): boolean {
+  const own = [dataDir, spoolDir(dataDir)];
+  if (own.some((dir) => contains(dir, path))) return true;
+  const ids = own.map(fileIdAt).filter((id) => id !== undefined);
+  return foldersTo(realPath(resolve(path)))
+    .some((folder) => ids.some((id) => id === fileIdAt(folder)));
+}
+
+/** A path and all folders above it. */
+function foldersTo(path: string): string[] {
+  const parent = dirname(path);
+  return parent === path ? [path] : [path, ...foldersTo(parent)];
 }
 
 /**

@@ -12,10 +12,12 @@ import {
   resolve,
   SEPARATOR,
 } from "@std/path";
+import { CaptureFileError } from "../capture/errors.ts";
+import { orphansDir, spoolDir } from "../host/data_dir.ts";
 import { exists } from "../host/files.ts";
 import { CaptureFilter } from "../watch/capture_filter.ts";
 import { type Ambient, type Given, UsageError } from "./arguments.ts";
-import { nameIn, realPath } from "./folders.ts";
+import { contains, isInDataDir, nameIn, realPath } from "./folders.ts";
 import type { OptionName } from "./options.ts";
 
 /** The folder of this user's settings; `undefined` if it is not known. */
@@ -87,6 +89,21 @@ export function assertNotWatched(
       `Cannot use ${what} "${path}": it would be sent from the watched "${dir}", expected a file outside of it, or one that --exclude leaves out`,
     );
   }
+}
+
+/**
+ * Makes sure that a file that is handed over is not one that the agent keeps: taken
+ * away it would be missing, as the copy of another capture for one. What it has set
+ * aside for a person may be handed over again.
+ *
+ * @throws {CaptureFileError} that names the file and the data directory.
+ */
+export function assertNotKept(path: string, dataDir: string): void {
+  const setAside = orphansDir(spoolDir(dataDir));
+  if (!isInDataDir(path, dataDir) || contains(setAside, path)) return;
+  throw new CaptureFileError(
+    `Cannot take "${path}": it is in the data directory "${dataDir}", expected a file outside of it; "jarvis-agent export" copies captures out`,
+  );
 }
 
 /** Whether a file is a capture in a watched folder, or becomes one when it is written anew. */

@@ -221,6 +221,11 @@ export function spoolDir(path: string): string {
   return join(path, "spool");
 }
 
+/** The folder of a spool for files that belong to no capture. */
+export function orphansDir(spool: string): string {
+  return join(spool, "orphans");
+}
+
 function ourPathsIn(path: string): string[] {
   const inSpool = spoolDir(path);
   return [

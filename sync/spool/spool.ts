@@ -1,6 +1,6 @@
 import { dirname, join } from "@std/path";
 import { CaptureFileError } from "../capture/errors.ts";
-import { assertOwn } from "../host/data_dir.ts";
+import { assertOwn, orphansDir } from "../host/data_dir.ts";
 import { freeBytes } from "../host/disk_space.ts";
 import {
   exists,
@@ -53,7 +53,7 @@ export class Spool implements Disposable {
   constructor(dir: string) {
     this.dir = dir;
     this.#log = new RecordLog(join(dir, RECORDS));
-    this.orphans = new Orphans(join(dir, "orphans"));
+    this.orphans = new Orphans(orphansDir(dir));
     this.occupants = new Occupants(join(dir, "in-use"));
     createPrivateDir(dir);
     assertOwn(dir);

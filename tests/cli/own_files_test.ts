@@ -1,7 +1,8 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { CaptureServer } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { Host } from "../helpers/host.ts";
+import { runInProcess } from "../helpers/in_process.ts";
 
 for (const afterUpload of ["keep", "delete"]) {
   Deno.test({
@@ -74,3 +75,58 @@ Deno.test({
     assertEquals(server.names, ["a.png"], agent.stderr);
   },
 });
+
+for (
+  const given of ["enqueue", "enqueue --move", "enqueue --no-copy", "upload"]
+) {
+  Deno.test({
+    name:
+      `${given} takes no file of the data directory, by whatever link, and takes those beside it`,
+    ignore: Deno.build.os === "windows",
+    async fn() {
+      await using server = new CaptureServer();
+      await using host = new Host(server.url);
+      const [id] = await host.enqueue(host.write("a.png"));
+      const copy = `${host.dataDir}/spool/${id!.slice(-2)}/${id}`;
+      // A spool may be elsewhere, on a larger disk.
+      Deno.renameSync(`${host.dataDir}/spool`, host.join("elsewhere"));
+      Deno.symlinkSync(host.join("elsewhere"), `${host.dataDir}/spool`);
+      Deno.symlinkSync(host.dataDir, host.join("folder"));
+      Deno.symlinkSync(copy, host.join("link.png"));
+      const kept = [
+        copy,
+        host.join(`elsewhere/${id!.slice(-2)}/${id}`),
+        host.join("link.png"),
+        host.join("folder/queue.db"),
+        `${host.dataDir}/agent.lock`,
+        `${host.dataDir}/spool/records.jsonl`,
+      ];
+      const others = [
+        host.write("b.png"),
+        // What was set aside is for a person to hand over again.
+        host.write("elsewhere/orphans/c"),
+      ];
+      const [command, ...options] = given.split(" ");
+      const { code, stdout, stderr } = await runInProcess(
+        [command!, ...kept, ...others, "--json", ...options],
+        host.env,
+      );
+      const refusals = stderr.split("\n").filter((line) =>
+        line.startsWith("jarvis-agent: Cannot")
+      );
+      assertEquals(refusals.length, kept.length, stderr);
+      for (const [n, path] of kept.entries()) {
+        assertStringIncludes(
+          refusals[n]!,
+          `Cannot take "${path}": it is in the data directory "${host.dataDir}", expected`,
+        );
+      }
+      assertEquals(code, 1);
+      assertEquals(
+        stdout.trimEnd().split("\n").map((line) => JSON.parse(line).filepath),
+        others,
+      );
+      assertEquals(Deno.readTextFileSync(copy), "a.png");
+    },
+  });
+}

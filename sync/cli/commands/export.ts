@@ -8,7 +8,7 @@ import { markedName } from "../../watch/move_target.ts";
 import type { Openers } from "../../watch/watched_root.ts";
 import { UsageError } from "../arguments.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
-import { contains } from "../folders.ts";
+import { contains, isInDataDir } from "../folders.ts";
 import { queuedByName } from "../named_captures.ts";
 import { expectedPath } from "../path_value.ts";
 import { lastWatched, originalsOf } from "../originals.ts";
@@ -64,7 +64,7 @@ function assertTarget(dir: string, queue: UploadQueue, dataDir: string): void {
   if (!exists(dir) && queue.get(dir)) {
     throw wrong("it is a capture's id, expected a folder after the captures");
   }
-  if (contains(dataDir, dir)) {
+  if (isInDataDir(dir, dataDir)) {
     throw wrong("it is in the data directory, expected another folder");
   }
   if (lastWatched(queue).some((path) => contains(path, dir))) {
