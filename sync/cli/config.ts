@@ -89,7 +89,7 @@ export function readSettings(
   around: Ambient,
 ): Settings {
   const dataDir = given.takes("data-dir") ? readDataDir(given, around.env) : "";
-  const afterUpload = readAfterUpload(given);
+  const afterUpload = readAfterUpload(given, dataDir);
   const watch = readWatch(given, dataDir, afterUpload);
   const ownPaths = ownFiles(given, around.env).map(({ path }) => path);
   if (dataDir) ownPaths.push(dataDir, spoolDir(dataDir));
@@ -132,7 +132,7 @@ export function readSettings(
     copyUpToBytes: given.bytes("copy-up-to", COPY_UP_TO_BYTES),
     logLevel: readLogLevel(given),
     logFormat: given.oneOf("log-format", ["text", "json"]),
-    monitor: readMonitorSettings(given, around.env),
+    monitor: readMonitorSettings(given, around.env, dataDir),
   };
 }
 

@@ -14,8 +14,12 @@ import { OUT_OF_BOUNDS } from "../host/deno_words.ts";
 import { fileIdAt } from "../host/opened_file.ts";
 import type { Given } from "./arguments.ts";
 
-/** Reads the treatment of a watched file once it is delivered. */
-export function readAfterUpload(given: Given): AfterUpload {
+/**
+ * Reads the treatment of a watched file once it is delivered.
+ *
+ * @throws {UsageError} if it is none, or would put files among the agent's own.
+ */
+export function readAfterUpload(given: Given, dataDir: string): AfterUpload {
   const text = given.text("after-upload") ?? "keep";
   if (text === "keep" || text === "delete") return { kind: text };
   const named = /^move:(.+)$/s.exec(text)?.[1];
@@ -28,6 +32,12 @@ export function readAfterUpload(given: Given): AfterUpload {
   }
   if (dir === undefined || kindOf(dir) === "other") {
     throw given.wrong("after-upload", "keep, delete or move:DIR");
+  }
+  if (dataDir && isInDataDir(dir, dataDir)) {
+    throw given.wrong(
+      "after-upload",
+      `move:DIR with a DIR outside the data directory "${dataDir}"`,
+    );
   }
   return { kind: "move", dir };
 }

@@ -3,7 +3,7 @@ import { statIfThere } from "../host/files.ts";
 import { readSmallText } from "../host/small_file.ts";
 import { isLoopback } from "../upload/server_url.ts";
 import type { Ambient, Given } from "./arguments.ts";
-import { isOutOfBounds } from "./folders.ts";
+import { isInDataDir, isOutOfBounds } from "./folders.ts";
 
 /** The ways of monitoring, besides the log. */
 export interface MonitorSettings {
@@ -35,10 +35,20 @@ export interface OtlpSettings {
 export function readMonitorSettings(
   given: Given,
   env: Ambient["env"],
+  dataDir: string,
 ): MonitorSettings {
   const metricsFile = given.path("metrics-file");
   if (metricsFile !== undefined && isOutOfBounds(metricsFile)) {
     throw given.wrong("metrics-file", `a file not ${OUT_OF_BOUNDS}`);
+  }
+  // A collector could not look into it, and an empty file there is not free.
+  if (
+    metricsFile !== undefined && dataDir && isInDataDir(metricsFile, dataDir)
+  ) {
+    throw given.wrong(
+      "metrics-file",
+      `a file outside the data directory "${dataDir}"`,
+    );
   }
   if (metricsFile !== undefined && !isFree(metricsFile)) {
     const expected = "a new file, like NAME.prom, or one with earlier metrics";

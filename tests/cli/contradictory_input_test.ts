@@ -122,6 +122,39 @@ Deno.test("--metrics-file writes over nothing but metrics", {
   assertEquals(Deno.readTextFileSync(file), "secret");
 });
 
+Deno.test(
+  "neither moved files nor metrics are put into the data directory, by whatever link",
+  {
+    ignore: Deno.build.os === "windows",
+  },
+  async () => {
+    await using host = new Host("http://127.0.0.1:1");
+    const link = host.join("link");
+    Deno.symlinkSync(host.dataDir, link);
+    const run = ["run", "--dry-run", "--watch", host.makeDir("in")];
+    const dirs = [host.dataDir, `${host.dataDir}/spool/new`, `${link}/done`];
+    const outside = `outside the data directory "${host.dataDir}"`;
+    const cases = () =>
+      dirs.flatMap((dir): Case[] => [
+        [
+          [...run, "--after-upload", `move:${dir}`],
+          `Cannot use --after-upload "move:${dir}": expected move:DIR with a DIR ${outside}`,
+        ],
+        [
+          [...run, "--metrics-file", `${dir}/agent.lock`],
+          `Cannot use --metrics-file "${dir}/agent.lock": expected a file ${outside}`,
+        ],
+      ]);
+    await assertRefused(host, cases());
+    // Where the data directory is there, and its spool on another disk.
+    await host.enqueue(host.write("a.png"));
+    Deno.renameSync(`${host.dataDir}/spool`, host.join("elsewhere"));
+    Deno.symlinkSync(host.join("elsewhere"), `${host.dataDir}/spool`);
+    dirs.push(host.join("elsewhere/done"), `${link}/done`);
+    await assertRefused(host, cases());
+  },
+);
+
 Deno.test("an empty argument of a command that takes none is refused as that", async () => {
   const { code, stderr } = await runInProcess(["resume", ""]);
   assertEquals(code, 2);
