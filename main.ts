@@ -19,8 +19,10 @@ ignoreDebugSignal();
 // Else a limit on the size of files would end the program without a word.
 if (!windows) Deno.addSignalListener("SIGXFSZ", () => {});
 
-/** Aborts at the first of them, or of SIGHUP where that means the same. */
-function stopSignal({ hangup = false } = {}): AbortSignal {
+let onUnread = () => {};
+
+/** Aborts at the first of them, or of SIGHUP or a missing reader where that means the same. */
+function stopSignal({ hangup = false, unread = false } = {}): AbortSignal {
   const stopping = new AbortController();
   const stop = () => stopping.abort(new Error("interrupted"));
   let isAsked = false;
@@ -34,6 +36,7 @@ function stopSignal({ hangup = false } = {}): AbortSignal {
   }
   // The end of a session sends it once or twice, or beside SIGTERM: nobody hurries.
   if (hangup && !windows) Deno.addSignalListener("SIGHUP", stop);
+  if (unread) onUnread = stop;
   return stopping.signal;
 }
 
@@ -44,7 +47,7 @@ Deno.exit(
         write(Deno.stdout, line + end);
       } catch (error) {
         // The reader has gone, like in `jarvis-agent list | head`.
-        if (error instanceof Deno.errors.BrokenPipe) return;
+        if (error instanceof Deno.errors.BrokenPipe) return onUnread();
         const { message } = error as Error;
         throw new Error(`Cannot write to standard output: ${message}`);
       }

@@ -11,9 +11,12 @@ export interface Surroundings extends Ambient {
    * Returns a signal that aborts when the program is to stop. To be called once;
    * without it the program ends at once.
    *
-   * @param options `hangup`: also when its terminal or session ends (SIGHUP).
+   * @param options `hangup`: also when its terminal or session ends (SIGHUP);
+   * `unread`: also when the reader of standard output has gone.
    */
-  stopSignal: (options?: { hangup: boolean }) => AbortSignal;
+  stopSignal: (
+    options?: { hangup?: boolean; unread?: boolean },
+  ) => AbortSignal;
   /** The names of all variables of the environment. */
   envNames: () => string[];
   /** Calls back whenever the settings are to be read again (SIGHUP). */

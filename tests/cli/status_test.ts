@@ -112,3 +112,29 @@ Deno.test("status --watch shows it again until it is told to stop", {
   watching.kill("SIGINT");
   assertEquals((await watching.ended()).code, 0);
 });
+
+Deno.test(
+  "status --follow ends when its reader has gone, or nothing can be written",
+  {
+    ignore: Deno.build.os !== "linux",
+  },
+  async () => {
+    await using host = new Host(NOBODY);
+    await host.enqueue(host.write("a.png"));
+    const read = await host.inShell(
+      '{ timeout 4 "$@"; echo "ended with $?" >&2; } | head -n 1',
+      ...["status", "--follow"],
+    );
+    assertEquals(read.stderr, "ended with 0\n");
+    assertEquals(read.stdout.split("\n").length, 2, read.stdout);
+    const full = await host.inShell(
+      'timeout 4 "$@" >/dev/full',
+      ...["status", "--follow"],
+    );
+    assertEquals(full.code, 1);
+    assertStringIncludes(
+      full.stderr,
+      "Cannot write to standard output: No space",
+    );
+  },
+);

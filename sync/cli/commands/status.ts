@@ -66,9 +66,9 @@ async function check(context: CommandContext): Promise<number> {
 /** Moves the cursor to the top left of a terminal, and clears everything below. */
 const CLEAR = "\x1b[H\x1b[J";
 
-/** Shows it again and again, on a terminal in the same place. */
+/** Shows it again and again, on a terminal in the same place, as long as somebody reads it. */
 async function follow(context: CommandContext): Promise<number> {
-  const signal = context.stopSignal();
+  const signal = context.stopSignal({ unread: true });
   const isTerminal = Deno.stdout.isTerminal();
   while (!signal.aborted) {
     const { lines } = await look(context);
