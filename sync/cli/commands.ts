@@ -160,7 +160,8 @@ ${NAMES}`,
     summary: "Ask the server whether it is ready",
     options: [...SERVER],
     example: "jarvis-agent check --server https://captures.example.org",
-    notes: "Exits 0 if it is, 75 if not.",
+    notes:
+      "Exits 0 if it is, 75 if not. Waits 5 s for an answer, or as long as --timeout says.",
     load: () => import("./commands/check.ts"),
   },
   doctor: {

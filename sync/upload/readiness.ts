@@ -20,15 +20,21 @@ export interface Reply {
   serverTimeMs: number | null;
 }
 
-const TIMEOUT_MS = 5_000;
+/** Options for a small request. */
+export interface AskOptions {
+  /** Gives up when it aborts. */
+  signal?: AbortSignal;
+  /** How long to wait for the answer, in milliseconds. @default {5_000} */
+  timeoutMs?: number;
+}
 
-/** Makes a small request. Never throws, and gives up after 5 s. */
+/** Makes a small request. Never throws. */
 export async function ask(
   send: (init: RequestInit) => Promise<Response>,
   token: () => string | undefined,
-  outer: AbortSignal | undefined,
+  options: AskOptions = {},
 ): Promise<Reply> {
-  using guard = new StallGuard(TIMEOUT_MS, outer);
+  using guard = new StallGuard(options.timeoutMs ?? 5_000, options.signal);
   const { signal } = guard;
   let secret: string | undefined;
   try {

@@ -13,7 +13,8 @@ import {
 import { createHttpClient } from "./http_client.ts";
 import { envelopeOf, FileBody } from "./multipart.ts";
 import { type Outcome, outcomeOfAnswer, type UploadResult } from "./outcome.ts";
-import { ask, type Readiness, type Reply } from "./readiness.ts";
+import { ask } from "./readiness.ts";
+import type { AskOptions, Readiness, Reply } from "./readiness.ts";
 import { commonHeaders, contentOf, exchange, keyHeader } from "./request.ts";
 import { parseServerUrl } from "./server_url.ts";
 import { StallGuard } from "./stall_guard.ts";
@@ -115,14 +116,14 @@ export class CaptureUploader implements AsyncDisposable {
 
   /**
    * Returns whether the server says that it is ready: `true` for HTTP 200 only.
-   * Never throws, and gives up after 5 s.
+   * Never throws, and waits 5 s if no other time is given.
    */
-  async checkServer(options: { signal?: AbortSignal } = {}): Promise<boolean> {
+  async checkServer(options: AskOptions = {}): Promise<boolean> {
     return (await this.probe(options)).ready;
   }
 
   /** Like {@linkcode CaptureUploader.checkServer}, and says why the server is not ready. */
-  async probe(options: { signal?: AbortSignal } = {}): Promise<Readiness> {
+  async probe(options: AskOptions = {}): Promise<Readiness> {
     const { status, reason } = await this.#ask("health/ready", {}, options);
     return status === 200 ? { ready: true } : { ready: false, reason, status };
   }
@@ -131,7 +132,7 @@ export class CaptureUploader implements AsyncDisposable {
    * Asks the server to take a capture without a file, which it cannot keep: a token
    * that it refuses shows here, not by its health. Never throws.
    */
-  tryToken(options: { signal?: AbortSignal } = {}): Promise<Reply> {
+  tryToken(options: AskOptions = {}): Promise<Reply> {
     const body = new FormData();
     body.append("metadata", "{}");
     return this.#ask("api/captures", { method: "POST", body }, options);
@@ -155,7 +156,7 @@ export class CaptureUploader implements AsyncDisposable {
   #ask(
     path: string,
     request: RequestInit,
-    { signal }: { signal?: AbortSignal },
+    options: AskOptions,
   ): Promise<Reply> {
     const send = (init: RequestInit) =>
       fetch(`${this.serverUrl}/${path}`, {
@@ -163,7 +164,7 @@ export class CaptureUploader implements AsyncDisposable {
         ...init,
         ...this.#connection,
       });
-    return ask(send, this.#options.token, signal);
+    return ask(send, this.#options.token, options);
   }
 
   async #deliver(

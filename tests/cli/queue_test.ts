@@ -4,12 +4,15 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
+import { FakeTime } from "@std/testing/time";
 import type { StatusReport } from "../../sync/monitor/status_report.ts";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { Host } from "../helpers/host.ts";
+import { runInProcess } from "../helpers/in_process.ts";
 import { AS_PLAIN_USER, HAS_PERMISSIONS } from "../helpers/plain_user.ts";
+import { ScriptedServer } from "../helpers/scripted_server.ts";
 import { reportWith } from "../helpers/status_report.ts";
 
 const UUID =
@@ -328,6 +331,26 @@ Deno.test("check exits 0 if the server is ready, else 75", async () => {
   });
   server.ready = true;
   assertEquals((await homeless.run("check")).code, 0);
+});
+
+Deno.test("check waits for an answer as long as --timeout says, else 5 s", async () => {
+  for (const [given, seconds] of [["1", 1], ["12", 12], [undefined, 5]]) {
+    const asked = Promise.withResolvers<void>();
+    await using server = new ScriptedServer([(request) => {
+      asked.resolve();
+      return request.idle();
+    }]);
+    const options = given ? ["--timeout", `${given}`] : [];
+    using time = new FakeTime();
+    const check = runInProcess(["check", "--server", server.url, ...options]);
+    await asked.promise;
+    time.tick(12_000);
+    assertEquals(await check, {
+      code: 75,
+      stdout: `${server.url} is not ready: No progress for ${seconds} s\n`,
+      stderr: "",
+    });
+  }
 });
 
 Deno.test("check and whatever else needs a server ask for one", async () => {

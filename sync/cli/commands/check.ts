@@ -3,9 +3,11 @@ import { type CommandContext, ExitCode } from "../command.ts";
 
 /** Asks the server whether it is ready. */
 export async function run(context: CommandContext): Promise<number> {
-  const { settings, out } = context;
+  const { settings, given, out } = context;
   await using uploader = createUploader(settings, { maxRetries: 1 });
-  const readiness = await uploader.probe();
+  const isGiven = given.text("timeout") !== undefined;
+  const { timeoutMs } = settings;
+  const readiness = await uploader.probe(isGiven ? { timeoutMs } : {});
   out(describeReadiness(uploader.serverUrl, readiness));
   return readiness.ready ? ExitCode.ok : ExitCode.temporary;
 }
