@@ -133,6 +133,10 @@ export function remedyOf(
       `see whether ${url} is the capture server's address`,
     ],
     [
+      /CaUsedAsEndEntity/,
+      "give the server a certificate of its own, without CA:TRUE",
+    ],
+    [
       /certificate/i,
       "have the server's certificate mended, or name its authority with --ca-file",
     ],

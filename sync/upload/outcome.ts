@@ -202,6 +202,10 @@ const REMEDIES: readonly [reason: RegExp, remedy: string][] = [
     "expected a certificate from an authority that this system trusts, or from one in the file that SSL_CERT_FILE or --ca-file names",
   ],
   [
+    /\bCaUsedAsEndEntity\b/,
+    'the server shows an authority\'s certificate (CA:TRUE) as its own, expected one without that: "openssl req -x509" makes it with -addext basicConstraints=critical,CA:FALSE, and --ca-file may name it',
+  ],
+  [
     /certificate not valid for name/,
     "expected the server's address to be one that its certificate is for",
   ],

@@ -124,6 +124,12 @@ for (
       "expired",
       "have it renewed",
     ],
+    [
+      "of an authority",
+      { isCa: true },
+      "CaUsedAsEndEntity",
+      'expected one without that: "openssl req -x509" makes it with -addext',
+    ],
   ] as const
 ) {
   Deno.test(`a certificate ${what} is refused, with the reason and what to do`, async () => {

@@ -9,7 +9,12 @@ export interface Authority {
   /** Its certificate as PEM: whoever trusts this trusts what it signs. */
   cert: string;
   /** Makes a certificate, if nothing else is said for "localhost" and 127.0.0.1. */
-  sign(options?: { host?: string; until?: string }): Promise<Certificate>;
+  sign(options?: {
+    host?: string;
+    until?: string;
+    /** Whether it is another authority's. */
+    isCa?: boolean;
+  }): Promise<Certificate>;
 }
 
 interface Signer {
@@ -30,11 +35,12 @@ export async function newAuthority(): Promise<Authority> {
   const { cert } = await certificate(authority, authority, [maySign]);
   return {
     cert,
-    sign: async ({ host, until } = {}) => {
+    sign: async ({ host, until, isCa } = {}) => {
       const subject = { name: host ?? "localhost", keys: await newKeys() };
       const names = [der(0x82, ascii(subject.name))];
       if (host === undefined) names.push(der(0x87, [127, 0, 0, 1]));
       const extensions = [extension("551d11", der(0x30, ...names))];
+      if (isCa) extensions.push(maySign);
       return await certificate(subject, authority, extensions, until);
     },
   };

@@ -50,6 +50,10 @@ const REFUSALS: [reason: string, remedy: string][] = [
     "have the server's certificate mended, or name its authority with --ca-file",
   ],
   [
+    "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))",
+    "give the server a certificate of its own, without CA:TRUE",
+  ],
+  [
     "HTTP 503: the page has 404 in it",
     `nothing is lost, deliveries go on by themselves once https://captures.example.org answers; ${DOCTOR}`,
   ],
