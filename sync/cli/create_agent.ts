@@ -42,7 +42,7 @@ export function createAgent(
     // Captures that wait for their files have no other way to know.
     onBack: () => agent.hurry(),
   });
-  const { watcher, delivered, released } = watching;
+  const { watcher, delivered, missed, released } = watching;
   const clean = cleaner(settings, store, log);
   const folders = new FolderReports(watching.standing, { queue, log });
   // While a file is sent from where it is, its content does not tell whether it was
@@ -70,12 +70,13 @@ export function createAgent(
       reached("spool-removed");
       onDelivered?.();
       if (watched && identity) await delivered({ ...capture, identity });
-      if (!watched && !spooled) released();
+      if (!spooled) released();
       lookAgain(capture);
     },
     onMissed: (capture) => {
-      lookAgain(capture);
-      return capture.watched && !capture.spooled;
+      const mayBeFound = capture.watched && !capture.spooled;
+      if (mayBeFound) missed(capture);
+      return mayBeFound;
     },
     onFailed: lookAgain,
     ...(watches && watch.length > 0 && {

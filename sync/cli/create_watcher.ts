@@ -26,6 +26,8 @@ export function createWatcher(
   watcher: FolderWatcher;
   standing: () => FolderStanding[];
   delivered: (capture: WatchedCapture) => Promise<void>;
+  /** To be called when a capture's file, of which there is no copy, is gone or another one. */
+  missed: (capture: QueuedCapture) => void;
   /** To be called when a capture has gone whose file may have been needed. */
   released: () => void;
 } {
@@ -68,7 +70,7 @@ export function createWatcher(
   });
   const tidyUp = new TidyUp(afterUpload, {
     roots: watcher.roots,
-    neededBy: (path, fileId) => queue.neededBy(path, fileId),
+    neededBy: (path, file) => queue.neededBy(path, file),
     log,
     onGone: ({ id, path }, options) => {
       try {
@@ -94,21 +96,32 @@ export function createWatcher(
   });
   const delivered = async (capture: WatchedCapture) => {
     const { id, filepath: path, identity, sha256 } = capture;
-    const known = deliveredFile({ path, identity });
     const metadataSha256 = metadataHash(capture.metadataJson);
     const itself = { id, path, identity, sha256, metadataSha256 };
-    // By the name that it was seen by last: it may have been renamed since it was claimed.
-    // A file with two names is known by the last one; the other one's capture tells itself.
-    const file = known?.id === id
-      ? known
-      : { ...itself, ...identity, sinceMs: Date.now() };
+    const known = queue.deliveryOf(id) ??
+      { ...itself, ...identity, sinceMs: Date.now() };
+    const file = { ...known, identity };
     late.delivered(file);
     await tidyUp.tidy(file);
+    // It was renamed while it waited: its sidecar may have kept the name.
+    if (path !== file.path) {
+      await tidyUp.tidy({ ...file, path, isOtherName: true });
+    }
+  };
+  const missed = (capture: QueuedCapture) => {
+    queue.findOtherName(capture, isStillAt);
+    watcher.lookAgain(capture.filepath);
   };
   const standing = () =>
     watcher.standing().map((one, n) => ({
       ...one,
       ...tidyUp.remaining(watcher.roots[n]!),
     }));
-  return { watcher, standing, delivered, released: () => tidyUp.released() };
+  return {
+    watcher,
+    standing,
+    delivered,
+    missed,
+    released: () => tidyUp.released(),
+  };
 }

@@ -137,9 +137,6 @@ export function identityValues(
     : [null, size, mtimeMs, null];
 }
 
-/** The beginning of a `file_id` that stands for a name. */
-export const BY_NAME = "path:";
-
 /**
  * A watched file's path, identity and version: the path is the identity of one
  * without device and inode number.
@@ -149,7 +146,12 @@ export function watchedValues(
   identity: KnownIdentity | undefined,
 ): SqlValue[] {
   const [fileId, ...version] = identityValues(identity);
-  return [path, fileId ?? BY_NAME + path, ...version];
+  return [path, fileId ?? `path:${path}`, ...version];
+}
+
+/** The `file_id` of one name of a file that is known by another name as well. */
+export function keyOfName(fileId: string, path: string): string {
+  return `${fileId}|${path}`;
 }
 
 /** A time for people and programs, as far as it is known. */

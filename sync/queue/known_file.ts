@@ -1,5 +1,12 @@
-import { BY_NAME, type KnownIdentity, watchedValues } from "./capture_row.ts";
+import { metadataHash } from "../capture/metadata_hash.ts";
+import {
+  type CaptureRow,
+  keyOfName,
+  type KnownIdentity,
+  watchedValues,
+} from "./capture_row.ts";
 import type { SqlValue } from "./sqlite.ts";
+import type { Statements } from "./statements.ts";
 
 /** The state of a watched file that was taken over. */
 export type WatchedState = "queued" | "delivered" | "removed";
@@ -33,12 +40,9 @@ export interface KnownFile {
   metadataSha256: string | null;
 }
 
-/**
- * Whether a row stands for a name, not for a file: another name of the file has its row,
- * or the file's number is not known.
- */
-export function isByName({ fileId }: Pick<KnownFile, "fileId">): boolean {
-  return fileId.startsWith(BY_NAME);
+/** Whether a row is of one name of a file that is known by another name as well. */
+function isByName({ fileId, path }: KnownFile): boolean {
+  return fileId.endsWith(keyOfName("", path));
 }
 
 /** The values by which a file is known from now on. */
@@ -50,8 +54,8 @@ export function valuesNow(
   const { path } = known;
   const { identity } = file;
   if (isByName(known) && path === file.path) {
-    const [, , ...version] = watchedValues(path, identity);
-    return [path, known.fileId, ...version];
+    const [, key, ...version] = watchedValues(path, identity);
+    return [path, keyOfName(String(key), path), ...version];
   }
   const isOtherName = path !== file.path && "fileId" in identity &&
     isAt(path, identity.fileId);
@@ -59,7 +63,7 @@ export function valuesNow(
 }
 
 /** Whether a file is the one that is known, as far as its identity tells. */
-export function compare(
+function compare(
   known: KnownFile,
   file: SeenFile,
 ): "same" | "other" | "in doubt" {
@@ -69,9 +73,10 @@ export function compare(
   );
   // Another size is another content.
   if (known.size !== null && known.size !== size) return "other";
-  const isUnnumbered = [known.fileId, key].includes(BY_NAME + path);
+  const isUnnumbered = [known.fileId, key].includes(`path:${path}`);
   const isSameName = known.path === path;
-  const isSameFile = known.fileId === key || (isUnnumbered && isSameName);
+  const isSameFile = known.fileId === key || (isUnnumbered && isSameName) ||
+    known.fileId === keyOfName(String(key), String(path));
   const isUntouched = ctimeMs === null || known.ctimeMs === null ||
     known.ctimeMs === ctimeMs;
   // A ctime cannot be set by a program; device numbers may change with a mount.
@@ -81,4 +86,68 @@ export function compare(
   if (isSame && known.mtimeMs === mtimeMs) return "same";
   // Without a hash the content cannot be compared.
   return known.sha256 === null ? "other" : "in doubt";
+}
+
+/**
+ * Looks a file up by its identity alone: `undefined` if it is new, `"in doubt"` if its
+ * content or its metadata have to be read. `change` is the row as it has to be, if it
+ * has another name or number than before.
+ */
+export function lookUp(
+  sql: Statements,
+  file: SeenFile,
+  isAt: IsAt,
+): { state: WatchedState | "in doubt" | undefined; change?: SqlValue[] } {
+  for (const known of candidates(sql, file)) {
+    const answer = compare(known, file);
+    if (answer === "other") continue;
+    // A name with metadata of its own is a capture of its own.
+    const isOther = known.path !== file.path &&
+      hasOtherMetadata(sql, known, file);
+    if (isOther) continue;
+    if (isOther === undefined || answer === "in doubt") {
+      return { state: "in doubt" };
+    }
+    const { n, path, fileId, size, mtimeMs, ctimeMs, state } = known;
+    const now = valuesNow(known, file, isAt);
+    // Until its content is known, a change of it can only be seen by this.
+    if (known.sha256 === null && ctimeMs !== null) now[4] = ctimeMs;
+    const isUpToDate = [path, fileId, size, mtimeMs, ctimeMs]
+      .every((value, at) => value === now[at]);
+    return isUpToDate ? { state } : { state, change: [...now, n] };
+  }
+  return { state: undefined };
+}
+
+/**
+ * Whether a file has metadata, and others than it was taken over with; `undefined` if
+ * that cannot be told until they are read.
+ */
+export function hasOtherMetadata(
+  sql: Statements,
+  known: KnownFile,
+  { metadataJson, hasMetadata }: SeenFile,
+): boolean | undefined {
+  const has = metadataJson === undefined
+    ? hasMetadata?.()
+    : metadataJson !== "{}";
+  if (!has) return false;
+  const queued = sql.get.get<CaptureRow>(known.id);
+  const before = queued
+    ? metadataHash(queued.metadataJson)
+    : known.metadataSha256;
+  if (before === null) return false;
+  return metadataJson === undefined
+    ? undefined
+    : before !== metadataHash(metadataJson);
+}
+
+/** The rows of this file, and of the last file with this path. */
+export function candidates(sql: Statements, file: SeenFile): KnownFile[] {
+  const [path, key] = watchedValues(file.path, file.identity);
+  const byFile = sql.watchedFile.get<KnownFile>(key!);
+  const byPath = sql.watchedPath.get<KnownFile>(path!);
+  if (byPath?.n === byFile?.n) return byFile ? [byFile] : [];
+  const rows = byPath && isByName(byPath) ? [byPath, byFile] : [byFile, byPath];
+  return rows.filter((row) => row !== undefined);
 }

@@ -5,6 +5,7 @@ import {
   type QueuedCapture,
   toCapture,
 } from "./capture_row.ts";
+import type { FileIdentity } from "../host/opened_file.ts";
 import { findDamage } from "./migrate.ts";
 import type { QueueFile } from "./queue_file.ts";
 import { type Connection, damagedError } from "./sqlite.ts";
@@ -158,8 +159,9 @@ export class QueueReader implements Disposable {
    * The capture that was handed over without a copy and needs the file at this path, or
    * this file, until it is delivered or removed; `undefined` if there is none.
    */
-  neededBy(path: string, fileId: string): string | undefined {
-    const row = this.sql.needsFile.get(path, fileId);
+  neededBy(path: string, file: FileIdentity | undefined): string | undefined {
+    const { fileId = "", size = 0, mtimeMs = 0 } = file ?? {};
+    const row = this.sql.needsFile.get(path, fileId, size, mtimeMs);
     return row && idOf(row);
   }
 

@@ -66,9 +66,13 @@ const STATEMENTS = {
   capturesByPath: `SELECT ${CAPTURE_COLUMNS} FROM captures
      WHERE filepath = ? ORDER BY created_at LIMIT ?`,
   needsFile: `SELECT id FROM captures
-     WHERE spooled = 0 AND watched = 0 AND filepath = ?
+     WHERE spooled = 0 AND watched = 0 AND filepath = ?1
      UNION ALL SELECT id FROM captures
-     WHERE spooled = 0 AND watched = 0 AND file_id = ? LIMIT 1`,
+     WHERE spooled = 0 AND watched = 0 AND file_id = ?2
+     UNION ALL SELECT id FROM watched_files AS w JOIN captures ON id = w.capture_id
+     WHERE (w.file_id = ?2 OR w.file_id > ?2 || '|' AND w.file_id < ?2 || '}') 
+       AND w.state = 'queued' AND spooled = 0 AND w.size = ?3 AND w.mtime_ms = ?4
+     LIMIT 1`,
   spooledAfter: `SELECT ${CAPTURE_COLUMNS} FROM captures
      WHERE rowid > ? AND spooled = 1 ORDER BY rowid LIMIT ?`,
   oldest: `SELECT min(created_at) AS time FROM ${BY_TURN}
@@ -164,14 +168,25 @@ const STATEMENTS = {
        AND spooled = 0 AND filepath <> ?`,
   watchedIsDelivered:
     `UPDATE OR REPLACE watched_files SET state = 'delivered', since = ?,
-       file_id = iif(file_id = 'path:' || filepath, file_id, coalesce(?, file_id)), size = coalesce(?, size),
+       file_id = iif(instr(file_id, '|'), file_id, coalesce(?, file_id)), size = coalesce(?, size),
        mtime_ms = coalesce(?, mtime_ms), ctime_ms = coalesce(?, ctime_ms),
        sha256 = coalesce(?, sha256), metadata_sha256 = ? WHERE capture_id = ?`,
   deliveredWatched:
     `SELECT capture_id AS id, filepath AS path, sha256, metadata_sha256 AS metadataSha256,
        since AS sinceMs, size, mtime_ms AS mtimeMs
      FROM watched_files WHERE file_id IN (?, ?) AND state = 'delivered'
-     ORDER BY file_id LIKE 'path:%' DESC LIMIT 1`,
+     ORDER BY length(file_id) DESC LIMIT 1`,
+  watchedDelivery:
+    `SELECT capture_id AS id, filepath AS path, sha256, metadata_sha256 AS metadataSha256,
+       since AS sinceMs, size, mtime_ms AS mtimeMs
+     FROM watched_files WHERE capture_id = ? AND state = 'delivered'`,
+  // The bounds are all that begins with the number and "|".
+  namesOfFile:
+    `SELECT filepath AS path FROM watched_files WHERE file_id = ?1 AND filepath <> ''
+     UNION ALL SELECT filepath FROM watched_files
+     WHERE file_id > ?1 || '|' AND file_id < ?1 || '}' AND filepath <> ''`,
+  uncopiedIsNow:
+    "UPDATE captures SET filepath = ? WHERE id = ? AND spooled = 0 AND watched = 1",
   watchedIsRemoved:
     "UPDATE watched_files SET state = 'removed', since = ? WHERE capture_id = ?",
   forgetMetadata:

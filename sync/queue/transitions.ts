@@ -1,9 +1,9 @@
 /** The transitions of a claimed capture: the rules, and the rows that they change. */
 
 import {
-  BY_NAME,
   type CaptureStatus,
   identityValues,
+  keyOfName,
   type KnownIdentity,
   type NewCapture,
   watchedValues,
@@ -104,7 +104,7 @@ export function insertOne(
     const [size, mtimeMs] = version;
     // If another name of this version has the file's row, each is known by itself.
     const other = sql.isOtherName.get(fileId!, filepath, size!, mtimeMs!);
-    const key = other ? BY_NAME + filepath : fileId!;
+    const key = other ? keyOfName(String(fileId), filepath) : fileId!;
     sql.addWatched.run(id, filepath, key, ...version, sha256, nowMs);
     sql.watchedNameIsTaken.run(filepath, key);
   }

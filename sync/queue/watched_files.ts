@@ -11,19 +11,18 @@
  * @module
  */
 
-import { metadataHash } from "../capture/metadata_hash.ts";
 import { AgentRow } from "./agent_row.ts";
 import {
-  BY_NAME,
-  type CaptureRow,
   idOf,
+  keyOfName,
+  type QueuedCapture,
   watchedValues,
 } from "./capture_row.ts";
 import {
-  compare,
+  candidates,
+  hasOtherMetadata,
   type IsAt,
-  isByName,
-  type KnownFile,
+  lookUp,
   type SeenFile,
   valuesNow,
   type WatchedState,
@@ -80,7 +79,7 @@ export class WatchedFiles extends AgentRow {
     files: SeenFile[],
     isAt: IsAt = () => false,
   ): (WatchedState | "in doubt" | undefined)[] {
-    const known = files.map((file) => this.#lookUp(file, isAt));
+    const known = files.map((file) => lookUp(this.sql, file, isAt));
     const changes = known.flatMap(({ change }) => change ? [change] : []);
     if (changes.length > 0 && !this.file.looksOnly) {
       this.file.write(() => changes.forEach((now) => this.#setNow(now)));
@@ -103,8 +102,8 @@ export class WatchedFiles extends AgentRow {
     isAt: IsAt = () => false,
   ): WatchedState | undefined {
     const find = () =>
-      this.#candidates(file).find((one) =>
-        one.sha256 === sha256 && !this.#hadOtherMetadata(one, file)
+      candidates(this.sql, file).find((one) =>
+        one.sha256 === sha256 && !hasOtherMetadata(this.sql, one, file)
       );
     if (this.file.looksOnly) return find()?.state;
     return this.file.write(() => {
@@ -117,8 +116,31 @@ export class WatchedFiles extends AgentRow {
   /** The delivery of a watched file; `undefined` if it is not known as delivered. */
   deliveredFile({ path, identity }: SeenFile): DeliveredCapture | undefined {
     const [, key] = watchedValues(path, identity);
-    const byName = BY_NAME + path;
+    const byName = keyOfName(String(key), path);
     return this.sql.deliveredWatched.get<DeliveredCapture>(byName, key!);
+  }
+
+  /** The delivery of a capture of a watched file; `undefined` if none is known. */
+  deliveryOf(id: string): DeliveredCapture | undefined {
+    return this.sql.watchedDelivery.get<DeliveredCapture>(id);
+  }
+
+  /**
+   * Looks for the file of a capture without a copy, which is gone by its name, under
+   * the other names that are known of it. If one still leads there, it is sent from there.
+   */
+  findOtherName(
+    { id, identity, filepath }: QueuedCapture,
+    isAt: IsAt,
+  ): void {
+    if (!identity) return;
+    const { fileId } = identity;
+    const names = this.sql.namesOfFile.all<{ path: string }>(fileId);
+    const found = names.find(({ path }) =>
+      path !== filepath && isAt(path, fileId)
+    );
+    if (!found) return;
+    this.file.write((sql) => sql.uncopiedIsNow.run(found.path, id));
   }
 
   /**
@@ -168,72 +190,11 @@ export class WatchedFiles extends AgentRow {
     );
   }
 
-  /** Looks a file up by its identity alone; `change` is for `#setNow`, if it has another name or number than before. */
-  #lookUp(
-    file: SeenFile,
-    isAt: IsAt,
-  ): { state: WatchedState | "in doubt" | undefined; change?: SqlValue[] } {
-    for (const known of this.#candidates(file)) {
-      const answer = compare(known, file);
-      if (answer === "other") continue;
-      if (this.#isOfOtherName(known, file, isAt)) continue;
-      if (answer === "in doubt") return { state: answer };
-      const { n, path, fileId, size, mtimeMs, ctimeMs, state } = known;
-      const now = valuesNow(known, file, isAt);
-      // Until its content is known, a change of it can only be seen by this.
-      if (known.sha256 === null && ctimeMs !== null) now[4] = ctimeMs;
-      const isUpToDate = [path, fileId, size, mtimeMs, ctimeMs]
-        .every((value, at) => value === now[at]);
-      return isUpToDate ? { state } : { state, change: [...now, n] };
-    }
-    return { state: undefined };
-  }
-
-  /** Whether a row is of another name of a file that has metadata of its own. */
-  #isOfOtherName(known: KnownFile, file: SeenFile, isAt: IsAt): boolean {
-    const { path, fileId } = known;
-    if (path === file.path || !file.hasMetadata?.()) return false;
-    if (path !== "" && !isAt(path, fileId)) return false;
-    const metadata = this.#metadataOf(known);
-    const { metadataJson } = file;
-    return metadata !== null &&
-      (metadataJson === undefined || metadata !== metadataHash(metadataJson));
-  }
-
-  /** The hash of the metadata that a file was taken over with; `null` if not known. */
-  #metadataOf({ id, metadataSha256 }: KnownFile): string | null {
-    const queued = this.sql.get.get<CaptureRow>(id);
-    return queued ? metadataHash(queued.metadataJson) : metadataSha256;
-  }
-
   /** Knows a file by another name or number from now on; if it waits without a copy, it is sent from there. */
   #setNow(change: SqlValue[]): void {
     const [path, n] = [change[0]!, change.at(-1)!];
     this.sql.uncopiedIsAt.run(path, n, path);
     this.sql.watchedIsNow.run(...change);
     this.sql.watchedNameIsTaken.run(path, change[1]!);
-  }
-
-  /** Whether the last file of this name had other metadata than this one has, as far as both are known. */
-  #hadOtherMetadata(
-    one: KnownFile,
-    file: { path: string; metadataJson?: string },
-  ): boolean {
-    const { metadataJson = "{}" } = file;
-    if (metadataJson === "{}" || one.path !== file.path) return false;
-    const known = this.#metadataOf(one);
-    return known !== null && known !== metadataHash(metadataJson);
-  }
-
-  /** The records of this file, and of the last file with this path. */
-  #candidates(file: SeenFile): KnownFile[] {
-    const [path, key] = watchedValues(file.path, file.identity);
-    const byFile = this.sql.watchedFile.get<KnownFile>(key!);
-    const byPath = this.sql.watchedPath.get<KnownFile>(path!);
-    if (byPath?.n === byFile?.n) return byFile ? [byFile] : [];
-    const rows = byPath && isByName(byPath)
-      ? [byPath, byFile]
-      : [byFile, byPath];
-    return rows.filter((row) => row !== undefined);
   }
 }

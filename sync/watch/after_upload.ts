@@ -1,6 +1,7 @@
 import { dirname } from "@std/path";
 import type { Folder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
+import type { FileIdentity } from "../host/opened_file.ts";
 import { type DeliveredFile, identityNow } from "./delivered_file.ts";
 import type { FolderStanding } from "./folder_standing.ts";
 import { type Departing, MoveTarget } from "./move_target.ts";
@@ -20,8 +21,11 @@ export interface TidyUpOptions {
   roots: readonly WatchedRoot[];
   /** Is called with each delivered file that is gone, by this name or for good. */
   onGone: (file: DeliveredFile, options: { hasOtherNames: boolean }) => void;
-  /** Returns the id of a capture that still needs the file at a path, or with a number, if there is one. */
-  neededBy: (path: string, fileId: string) => string | undefined;
+  /** Returns the id of a capture that still needs the file that is at a path, if there is one. */
+  neededBy: (
+    path: string,
+    file: FileIdentity | undefined,
+  ) => string | undefined;
   log: Log;
   /** A clock that never jumps, in milliseconds. @default {performance.now} */
   now?: () => number;
@@ -203,7 +207,7 @@ export class TidyUp {
     const { path } = file;
     const wasNeeded = this.#needed.delete(path);
     const neededBy = (path: string, name: string) =>
-      this.#options.neededBy(path, fileAt(root, name)?.fileId ?? "");
+      this.#options.neededBy(path, fileAt(root, name));
     const id = neededBy(path, name) ??
       neededBy(sidecarOf(path), sidecarOf(name));
     if (id === undefined) return false;

@@ -167,14 +167,21 @@ export class Candidates {
     await this.#waitFor(Promise.resolve(onDelivered(file)));
   }
 
-  /** Lets the content decide about files that were known, but not as they are now. */
+  /** The state of a file that was known, but not as it is now. */
+  async #byContent(file: WatchedFile): Promise<WatchedState | undefined> {
+    using opened = file.open();
+    const { sha256 } = await this.#waitFor(readHashed(opened));
+    const isSame = isSameVersion(opened.stat(), file.identity);
+    return isSame ? this.#options.knownContent(file, sha256) : undefined;
+  }
+
+  /** Decides about files of which more than their identity has to be known. */
   async #decideDoubts(): Promise<void> {
     for (const file of this.#doubtful.splice(0)) {
       try {
-        using opened = file.open();
-        const { sha256 } = await this.#waitFor(readHashed(opened));
-        const isSame = isSameVersion(opened.stat(), file.identity);
-        const state = isSame && this.#options.knownContent(file, sha256);
+        // With its metadata it may be none any more.
+        const [now] = this.#options.known([file]);
+        const state = now === "in doubt" ? await this.#byContent(file) : now;
         if (state) await this.#pass(file, state);
         else this.#finished.add(file);
       } catch (error) {

@@ -81,10 +81,7 @@ export class FinishedFiles {
   }
 
   #unknown(files: WatchedFile[]): WatchedFile[] {
-    const states = this.#taker.known(files.map((file) => ({
-      ...file,
-      hasMetadata: () => file.metadataJson !== "{}",
-    })));
+    const states = this.#taker.known(files);
     return files.filter((_, n) =>
       states[n] === undefined || states[n] === "in doubt"
     );

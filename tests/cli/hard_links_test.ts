@@ -80,3 +80,121 @@ for (const afterUpload of ["delete", "move"]) {
     },
   });
 }
+
+/** What a maker does with a capture that waits, with metadata of their own by each name. */
+const CHANGES: Record<string, {
+  act: (dir: string) => void;
+  /** The doors that arrive. */
+  sent: string[];
+  limits?: string[];
+}> = {
+  "a second name, and the first one goes": {
+    act: (dir) => {
+      Deno.writeTextFileSync(`${dir}/b.png.json`, '{"door": 2}');
+      Deno.linkSync(`${dir}/a.png`, `${dir}/b.png`);
+      Deno.removeSync(`${dir}/a.png`);
+    },
+    sent: ["1", "2"],
+  },
+  "a new name that has metadata already": {
+    act: (dir) => {
+      Deno.writeTextFileSync(`${dir}/b.png.json`, '{"door": 2}');
+      Deno.renameSync(`${dir}/a.png`, `${dir}/b.png`);
+    },
+    sent: ["1", "2"],
+  },
+  "a new name, and the metadata keep theirs": {
+    act: (dir) => Deno.renameSync(`${dir}/a.png`, `${dir}/b.png`),
+    sent: ["1"],
+    // Of a capture without a copy only the new name is known.
+    limits: ["8M"],
+  },
+  "a new name together with its metadata": {
+    act: (dir) => {
+      Deno.renameSync(`${dir}/a.png.json`, `${dir}/b.png.json`);
+      Deno.renameSync(`${dir}/a.png`, `${dir}/b.png`);
+    },
+    sent: ["1"],
+  },
+};
+
+for (const [change, { act, sent, limits }] of Object.entries(CHANGES)) {
+  for (const limit of limits ?? ["8M", "0"]) {
+    Deno.test({
+      name:
+        `metadata of a name arrive, and are no later capture's: ${change} (--copy-up-to=${limit})`,
+      ignore: Deno.build.os === "windows",
+      async fn() {
+        await using server = new CaptureServer();
+        await using host = new Host(server.url, { JARVIS_SETTLE: "0" });
+        const dir = host.makeDir("in");
+        const names = () => [...Deno.readDirSync(dir)].length;
+        const doors = () =>
+          server.uploads.map(({ metadata }) => `${metadata.door ?? ""}`);
+        await using agent = await host.startAgent(
+          ...["--watch", dir, "--after-upload=delete"],
+          `--copy-up-to=${limit}`,
+        );
+        await agent.said("Watching");
+        await host.run("pause");
+        host.write("in/a.png.json", '{"door": 1}');
+        host.write("in/a.png", "bytes");
+        const waits = async (n: number) => (await host.status()).pending === n;
+        await eventually("it waits", () => waits(1));
+        act(dir);
+        await eventually("all wait", () => waits(sent.length));
+        await host.run("resume");
+        await eventually("all are gone", () => names() === 0)
+          .catch((error) => {
+            throw new Error(agent.stderr, { cause: error });
+          });
+        assertEquals(doors().sort(), sent);
+        // A capture by each name has nothing of them.
+        for (const name of ["a", "b"]) {
+          const count = server.uploads.length;
+          host.write(`in/${name}.png`, `another ${name}`);
+          await eventually("it arrives", () => server.uploads.length > count);
+        }
+        assertEquals(doors().slice(sent.length), ["", ""]);
+        assertEquals((await host.status()).failed, 0);
+      },
+    });
+  }
+}
+
+for (const gone of ["a", "b"]) {
+  Deno.test({
+    name:
+      `two captures of one file without a copy arrive though one of its names goes while they wait (${gone})`,
+    ignore: Deno.build.os === "windows",
+    async fn() {
+      await using server = new CaptureServer();
+      await using host = new Host(server.url, { JARVIS_SETTLE: "0" });
+      const dir = host.makeDir("in");
+      await using agent = await host.startAgent(
+        ...["--watch", dir, "--after-upload=delete", "--copy-up-to=0"],
+      );
+      await agent.said("Watching");
+      await host.run("pause");
+      for (const name of ["a", "b"]) {
+        host.write(`in/${name}.png.json`, `{"door": "${name}"}`);
+        if (name === "a") host.write("in/a.png", "bytes");
+        else Deno.linkSync(`${dir}/a.png`, `${dir}/b.png`);
+        const count = name === "a" ? 1 : 2;
+        await eventually(
+          "it waits",
+          async () => (await host.status()).pending === count,
+        );
+      }
+      Deno.removeSync(`${dir}/${gone}.png`);
+      await host.run("resume");
+      await eventually("both arrive", () => server.uploads.length === 2)
+        .catch((error) => {
+          throw new Error(agent.stderr, { cause: error });
+        });
+      const sent = server.uploads.map(({ metadata }) => metadata.door);
+      assertEquals(sent.sort(), ["a", "b"]);
+      await eventually("all go", () => [...Deno.readDirSync(dir)].length === 0);
+    },
+  });
+}

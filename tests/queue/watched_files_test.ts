@@ -223,7 +223,9 @@ testOnEachEngine(
       }
       // Another name of it has a sidecar of its own.
       const link = { ...FILE, path: "/watched/link", metadataJson: "[2]" };
-      assertEquals(queue.knownContent(link, FRAME, () => true), state);
+      for (const isThere of [true, false]) {
+        assertEquals(queue.knownContent(link, FRAME, () => isThere), undefined);
+      }
     };
     check("queued");
     const metadataSha256 = metadataHash(metadataJson);
@@ -242,10 +244,9 @@ testOnEachEngine(
     const { path: filepath, identity } = FILE;
     const capture = { filepath, metadataJson: "{}", identity };
     queue.enqueueMany([{ ...capture, spooled: true }]);
-    take(queue, FILE);
     const needs = () => [
-      queue.neededBy(filepath, "801:ff"),
-      queue.neededBy("/link/frame.raw", IDENTITY.fileId),
+      queue.neededBy(filepath, { ...IDENTITY, fileId: "801:ff" }),
+      queue.neededBy("/link/frame.raw", IDENTITY),
     ];
     assertEquals(needs(), [undefined, undefined]);
     const ids = queue.enqueueMany([capture, { filepath, metadataJson: "{}" }]);
@@ -256,7 +257,14 @@ testOnEachEngine(
     assertEquals(needs(), [ids[1], undefined]);
     queue.remove([ids[1]!]);
     assertEquals(needs(), [undefined, undefined]);
-    assertEquals(queue.neededBy("/watched/other.raw", "801:fe"), undefined);
+    assertEquals(queue.neededBy("/watched/other.raw", undefined), undefined);
+    // A watched file without a copy, for as long as it is this version.
+    const watched = take(queue, FILE);
+    assertEquals(needs(), [undefined, watched]);
+    const now = { ...IDENTITY, mtimeMs: 1 };
+    assertEquals(queue.neededBy("/link/frame.raw", now), undefined);
+    queue.complete([{ id: watched, kind: "delivered" }]);
+    assertEquals(needs(), [undefined, undefined]);
   },
 );
 

@@ -74,8 +74,8 @@ function tidier(
   const onGone = ({ id }: DeliveredFile) => void gone.add(id);
   const now = () => clock.ms;
   const needed = new Map<string, string>();
-  const neededBy = (path: string, fileId: string) =>
-    needed.get(path) ?? needed.get(fileId);
+  const neededBy = (path: string, file?: { fileId: string }) =>
+    needed.get(path) ?? needed.get(file?.fileId ?? "");
   const options = { roots, neededBy, onGone, log, now };
   const tidyUp = new TidyUp(policy, options);
   const tidy = async (file: DeliveredFile) => {
