@@ -45,6 +45,21 @@ Deno.test("sync exits 75 when the server cannot be reached, and charges nothing"
   }
 });
 
+for (const retryAfter of ["0", "Wed, 21 Oct 2015 07:28:00 GMT"]) {
+  Deno.test(`sync says why captures are left by a server that asks to wait for no time (Retry-After: ${retryAfter})`, async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    await host.enqueue(host.write("a.png"));
+    const headers = { "retry-after": retryAfter };
+    server.answer = () => new Response("busy", { status: 503, headers });
+    const { code, stdout } = await host.run("sync");
+    assertEquals(
+      [code, stdout],
+      [75, "0 delivered, 0 failed, 1 left: HTTP 503: busy\n"],
+    );
+  });
+}
+
 Deno.test("sync exits 75 when the server takes some only, and 1 when the rest is refused for good", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);

@@ -74,7 +74,9 @@ function conclude(
   const failed = Math.max(after.failed - before.failed, 0);
   const { serverState: state, serverReason } = queue.getAgentState();
   const pause = queue.getPause();
-  const reason = pause ? describePause(pause) : serverReason;
+  const reason = pause
+    ? describePause(pause)
+    : serverReason ?? lastErrorOf(queue);
   const code = left > 0 || pause
     ? ExitCode.temporary
     : failed > 0
@@ -86,6 +88,12 @@ function conclude(
     out(JSON.stringify({ delivered, failed, left, server: { state, reason } }));
   } else say(text, code === ExitCode.ok);
   return code;
+}
+
+/** The error of the first capture that is left: it may be one that says nothing of others. */
+function lastErrorOf(queue: UploadQueue): string | null {
+  const [capture] = queue.captures({ status: "pending" }).take(1);
+  return capture?.lastError ?? null;
 }
 
 /**
