@@ -835,13 +835,14 @@ Deno.test("damage that only a look at all of the queue finds is repaired by the 
 for (const command of ["enqueue", "upload", "sync"]) {
   Deno.test(`${command} sets a damaged queue aside where no agent runs`, async () => {
     await using scene = new Scene("builtin");
+    await using elsewhere = new TempDir();
     await scene.fill();
     scene.damage(spoil);
     const { code, stderr } = await runCli([
       command,
       `--data-dir=${scene.dir.path}`,
       ...command === "enqueue" ? [] : ["--server=http://127.0.0.1:9"],
-      ...command === "sync" ? [] : [scene.dir.write("new.png", "bytes")],
+      ...command === "sync" ? [] : [elsewhere.write("new.png", "bytes")],
     ]);
     assertMatch(stderr, /error The queue ".*" is damaged: /);
     assertEquals(code, command === "enqueue" ? 0 : 75, stderr);
