@@ -1,6 +1,7 @@
 import { AgentHangsError } from "../agent/heartbeat.ts";
 import { CaptureReadError } from "../capture/errors.ts";
 import { VariableError } from "../host/environment.ts";
+import { isOutOfDescriptors, isTooLarge } from "../host/files.ts";
 import { LockedError } from "../host/lock.ts";
 import { hasFault } from "../queue/sqlite.ts";
 import { NoRoomError } from "../spool/room.ts";
@@ -17,7 +18,9 @@ export function exitCodeOf(error: unknown): number {
   const isTemporary = TEMPORARY.some((kind) => error instanceof kind) ||
     hasFault(error, "full") || hasFault(error, "busy") ||
     hasFault(error, "parted");
-  return isTemporary ? ExitCode.temporary : ExitCode.failure;
+  return isTemporary || isOutOfDescriptors(error)
+    ? ExitCode.temporary
+    : ExitCode.failure;
 }
 
 /** The remedy for an error whose message does not name it, in one sentence or none. */
@@ -30,6 +33,16 @@ export function remedies(error: unknown): string[] {
   if (error instanceof Deno.errors.NotFound && !hasCurrentDir()) {
     return [
       "The current directory is not there any more: change to another one, or name absolute paths.",
+    ];
+  }
+  if (isOutOfDescriptors(error)) {
+    return [
+      'Close files, or raise the limit on open ones ("ulimit -n"), then try again.',
+    ];
+  }
+  if (error instanceof NoRoomError && isTooLarge(error.cause)) {
+    return [
+      'Raise the limit on the size of files ("ulimit -f") or use a file system without one, or hand the file over with --no-copy.',
     ];
   }
   if (error instanceof NoRoomError) {

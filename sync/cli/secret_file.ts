@@ -63,7 +63,10 @@ function warnIfOpen(
 }
 
 function unreadable(path: string, what: string, cause: unknown): UsageError {
-  const reason = (cause as Error).message
-    .replace(/^Cannot \w+ "[^"]*"(: |, )/, "");
+  const isMissing = cause instanceof Deno.errors.NotFound;
+  const reason = isMissing
+    ? "no such file, expected one to be there"
+    : (cause as Error).message
+      .replace(/^Cannot \w+ "[^"]*"(: |, )/, "");
   return new UsageError(`Cannot read ${what} "${path}": ${reason}`, { cause });
 }

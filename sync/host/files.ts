@@ -30,10 +30,19 @@ export function removeIfThere(path: string): boolean {
   }
 }
 
-/** Whether something could not be written because there is no room, or no more for this user. */
+/**
+ * Whether something could not be written because there is no room, or no more for
+ * this user or in one file.
+ */
 export function isOutOfRoom(error: unknown): boolean {
   const { code } = error as { code?: string };
-  return code === "ENOSPC" || code === "EDQUOT";
+  return code === "ENOSPC" || code === "EDQUOT" || isTooLarge(error);
+}
+
+/** Whether a file would be larger than this process, or the file system, may have one. */
+export function isTooLarge(error: unknown): boolean {
+  // Deno gives no code for it.
+  return error instanceof Error && /\(os error 27\)/.test(error.message);
 }
 
 /** Whether something could not be opened because this process, or the system, has too many files open. */
@@ -65,7 +74,10 @@ export function statIfThere(path: string): Deno.FileInfo | undefined {
 export function fileSize(path: string): number | undefined {
   const info = statIfThere(path);
   if (info && !info.isFile) {
-    throw new Error(`Cannot open "${path}": it is not a file`);
+    const what = info.isDirectory ? "a directory" : "not a file";
+    throw new Error(
+      `Cannot open "${path}": it is ${what}, expected a file; move it away, then try again`,
+    );
   }
   return info?.size;
 }

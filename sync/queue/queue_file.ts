@@ -244,5 +244,6 @@ function inspect(path: string, options: OpenDatabaseOptions): void {
 function obstacleOf(path: string, cause: unknown): string {
   const files = ["", "-wal", "-shm"].map((suffix) => path + suffix);
   const closed = hasFault(cause, "other") ? closedOf(files) : undefined;
-  return closed ?? (cause as Error).message;
+  return closed ??
+    (cause as Error).message.replace(`Cannot open "${path}": `, "");
 }

@@ -1,5 +1,5 @@
 import { counted } from "../host/counted.ts";
-import { isOutOfRoom } from "../host/files.ts";
+import { isOutOfRoom, isTooLarge } from "../host/files.ts";
 import { hasFault } from "../queue/sqlite.ts";
 import type { UploadQueue } from "../queue/queue.ts";
 import type { Spool } from "./spool.ts";
@@ -112,10 +112,11 @@ export class Room {
   }
 }
 
-/** Throws an error again, as a {@linkcode NoRoomError} if the disk is full. */
+/** Throws an error again, as a {@linkcode NoRoomError} if there is no room. */
 export function asNoRoom(error: unknown): never {
   if (!isOutOfRoom(error) && !hasFault(error, "full")) throw error;
-  throw new NoRoomError("Cannot take a capture: the disk is full", {
-    cause: error,
-  });
+  const reason = isTooLarge(error)
+    ? "a file as large as its copy may not be written here (EFBIG)"
+    : "the disk is full";
+  throw new NoRoomError(`Cannot take a capture: ${reason}`, { cause: error });
 }

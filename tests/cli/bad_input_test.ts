@@ -283,8 +283,39 @@ Deno.test({
       ...["enqueue", large],
     );
     assertEquals(code, 75, stderr);
-    assertStringIncludes(stderr, "File too large");
+    assertStringIncludes(
+      stderr,
+      "Cannot take a capture: a file as large as its copy may not be written here (EFBIG)\n",
+    );
+    assertStringIncludes(stderr, '"ulimit -f"');
     using queue = host.queue();
     assertEquals(queue.getStats().pending, 0);
   },
+});
+
+Deno.test("a missing settings file and a folder in the place of the queue are told in a line each", async () => {
+  await using host = new Host();
+  const missing = host.join("missing");
+  const config = await host.run("list", "--config", missing);
+  assertEquals(config.code, 2);
+  assertStringIncludes(
+    config.stderr,
+    `jarvis-agent: Cannot read the settings file "${missing}": no such file, expected one to be there\n`,
+  );
+  const queue = `${host.makeDir("data/queue.db")}`;
+  Deno.chmodSync(host.dataDir, 0o700);
+  const what =
+    "it is a directory, expected a file; move it away, then try again";
+  for (
+    const [args, said] of [
+      [["list"], `Cannot open the queue "${queue}": ${what}`],
+      [["enqueue", host.write("a.png")], `Cannot open "${queue}": ${what}`],
+    ] as const
+  ) {
+    const { code, stderr } = await host.run(...args);
+    assertEquals([code, stderr.split("\n").at(-2)], [
+      1,
+      `jarvis-agent: ${said}`,
+    ]);
+  }
 });

@@ -1,9 +1,18 @@
 import { delay } from "@std/async/delay";
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { exitCodeOf, remedies } from "../../sync/cli/exit_code.ts";
 import { CaptureServer } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { hasProgram } from "../helpers/has_program.ts";
 import { Host } from "../helpers/host.ts";
+
+Deno.test("that too many files are open is a temporary failure, which says what to do", () => {
+  const error = new Error("Too many open files (os error 24): readdir '/x'");
+  for (const one of [error, new Error("Cannot look", { cause: error })]) {
+    assertEquals(exitCodeOf(one), 75);
+    assertStringIncludes(remedies(one).join(), '"ulimit -n"');
+  }
+});
 
 Deno.test(
   "an agent that may open few files delivers with those that it has, charges no capture, and says so once",

@@ -49,7 +49,7 @@ Deno.test(
     );
     await manager.told("READY=1");
     const problem = `Cannot read the token file "${token}": `;
-    await stands(manager, RegExp(`^STATUS=${problem}No such file`));
+    await stands(manager, RegExp(`^STATUS=${problem}no such file`));
     await agent.said(RegExp(`error ${problem}.*; captures wait until it can`));
     await advised(host, problem);
     host.write("captures/door.png");
@@ -66,7 +66,7 @@ Deno.test(
     await advised(host, null);
     // Told once, however often it was tried.
     assertEquals(
-      agent.stderr.match(/No such file.*; captures wait/g)?.length,
+      agent.stderr.match(/no such file.*; captures wait/g)?.length,
       1,
     );
   },

@@ -73,3 +73,18 @@ Deno.test("oneLine() writes what a terminal would obey as in JSON, and leaves al
   assertEquals(JSON.parse(oneLine(text)), JSON.parse(text));
   assertEquals(oneLine("a\r\nb\tc\0"), "a\\u000d\\nb\\u0009c\\u0000");
 });
+
+Deno.test("what Deno says of a path is told without the system's call, and no path twice", () => {
+  const cases = [
+    [
+      "Cannot read \"/x\": No such file or directory (os error 2): lstat '/x'",
+      'Cannot read "/x": No such file or directory',
+    ],
+    [
+      "Too many open files (os error 24): readdir '/x'",
+      "Too many open files: /x",
+    ],
+    ["Connection refused (os error 111)", "Connection refused (os error 111)"],
+  ];
+  for (const [said, told] of cases) assertEquals(oneLine(said!), told);
+});

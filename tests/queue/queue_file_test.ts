@@ -134,7 +134,7 @@ testOnEachEngine(
     assertThrows(
       () => new UploadQueue(path, { engine }),
       Error,
-      "it is not a file",
+      "it is a directory, expected a file",
     );
     assertEquals(Deno.statSync(path).mode, mode);
   },
