@@ -4,7 +4,13 @@ import type { Completion, QueuedCapture } from "../queue/queue.ts";
 import type { UploadResult } from "../upload/uploader.ts";
 import type { AgentParts } from "./agent_options.ts";
 import { AttemptLog } from "./attempt_log.ts";
-import { recordOf, SNOOZE_MS, snoozeMs, snoozeOrRelease } from "./snooze.ts";
+import {
+  RECONNECT_MS,
+  recordOf,
+  SNOOZE_MS,
+  snoozeMs,
+  snoozeOrRelease,
+} from "./snooze.ts";
 import { SHORT_WAIT_MS } from "./server_standing.ts";
 import { Suspects, type Undelivered } from "./suspects.ts";
 import type { Throttle } from "./throttle.ts";
@@ -43,10 +49,10 @@ export class OutcomeHandler {
     this.suspects = new Suspects({
       ...options,
       onOwnFault: (attempt) => this.#blame(attempt),
-      onServersFault: (attempt, isReady) => {
+      onServersFault: (attempt, { isReady, isTrial }) => {
         // If it is the capture's after all, the next trials are made with others.
         if (isReady) this.#snoozeLonger(attempt, MAX_PAUSE_MS);
-        else this.#snoozeFor(attempt, 0);
+        else this.#snoozeFor(attempt, isTrial ? RECONNECT_MS : 0);
       },
     });
   }

@@ -12,7 +12,7 @@ export type FailedAttempt = Pick<
 /** How long a capture is snoozed the first time, in milliseconds. */
 export const SNOOZE_MS = 60_000;
 /** The first snooze of one whose connection failed: most often the next one does not. */
-const RECONNECT_MS = 1_000;
+export const RECONNECT_MS = 1_000;
 
 /** The outcomes that hold for every other capture as well. */
 const OF_ALL: readonly OutcomeKind[] = ["unavailable", "busy", "refused"];

@@ -26,9 +26,13 @@ interface Blame {
   /**
    * Is called with a capture that failed as others did.
    *
-   * @param isReady Whether the server says that it is ready all the same.
+   * @param options `isReady` is whether the server says that it is ready all the same,
+   * `isTrial` whether this capture was to show if it takes any again.
    */
-  onServersFault: (attempt: Undelivered, isReady: boolean) => void;
+  onServersFault: (
+    attempt: Undelivered,
+    options: { isReady: boolean; isTrial: boolean },
+  ) => void;
 }
 
 /** After so many failed captures in a row it may be the server's fault. */
@@ -58,12 +62,16 @@ export class Suspects {
 
   /** @param signal Ends the question whether the server is ready. */
   async add(attempt: Undelivered, signal: AbortSignal): Promise<void> {
-    if (this.#throttle.mode !== "flowing") {
-      const { state } = this.#throttle.standing;
+    const { mode, standing: { state } } = this.#throttle;
+    if (mode !== "flowing") {
+      const isTrial = mode === "trying";
       const isDown = state === "down";
-      this.#throttle.failed(isDown ? "down" : "paused", attempt.reason);
-      // The next trials are made with others.
-      return this.#options.onServersFault(attempt, true);
+      if (isTrial) {
+        this.#throttle.failed(isDown ? state : "paused", attempt.reason);
+      }
+      // Another one was in flight when the others failed, and means what they do.
+      const isReady = !isDown && (isTrial || await this.#isReady(signal));
+      return this.#options.onServersFault(attempt, { isReady, isTrial });
     }
     this.#suspects.push(attempt);
     if (this.#suspects.length >= MAX_SUSPECTS) {
@@ -128,7 +136,7 @@ export class Suspects {
     const isReady = ready ?? await this.#isReady(signal);
     if (!signal.aborted && !isReady) this.#throttle.failed("down", last.reason);
     for (const attempt of this.#suspects.splice(0)) {
-      this.#options.onServersFault(attempt, isReady);
+      this.#options.onServersFault(attempt, { isReady, isTrial: false });
     }
   }
 }

@@ -117,6 +117,27 @@ Deno.test("An outage that begins amid deliveries charges nothing, and ends by it
   );
 });
 
+Deno.test("No capture waits for longer than an outage of which the health page tells", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  server.ready = false;
+  server.unreadyStatus = 503;
+  let isUp = false;
+  server.answer = (upload) =>
+    isUp ? created(upload) : new Response(null, { status: 503 });
+  fixture.enqueue(...names("c", 30));
+  await using _running = fixture.running({ snoozeMs: 60_000 });
+  // The first ones fail together; of the later ones each is a trial.
+  const { uploads } = server;
+  await eventually("some are sent in vain", () => uploads.length > 10);
+  isUp = server.ready = true;
+  await eventually(
+    "all are delivered",
+    () => fixture.queue.getStats().delivered === 30,
+    20_000,
+  );
+});
+
 Deno.test("A server that fails everything is left alone before its health page has answered", async () => {
   await using server = new CaptureServer();
   await using fixture = new AgentFixture(server.url);
