@@ -186,6 +186,9 @@ function* judgeRoom(spool: Facts["spool"]): Generator<Finding> {
   }
 }
 
+/** Why a file cannot be moved to a disk that is full, in Deno's words or this program's. */
+const NO_ROOM = /no space left|disk is full|quota|share of the disk/i;
+
 function* judgeFolders({ folders }: Facts): Generator<Finding> {
   for (const folder of folders) {
     const { path, watchedBy, reason, firstUnreadable, firstRemaining } = folder;
@@ -216,7 +219,9 @@ function* judgeFolders({ folders }: Facts): Generator<Finding> {
         `${
           counted(folder.remaining, "delivered file", "delivered files")
         } in ${name} cannot be deleted or moved, like "${first}": ${why}`,
-        "let this user write to the folder, or set --after-upload to keep",
+        NO_ROOM.test(why)
+          ? "make room on the disk that they go to, or set --after-upload to keep"
+          : "let this user write to the folder, or set --after-upload to keep",
       );
     }
   }

@@ -10,7 +10,7 @@ const closed = { text: "Sat", open: false, since: THEN, until: null };
 const old = { pending: 1, oldestPendingAgeSeconds: 9999 };
 const folder = (
   watchedBy: "polling" | "missing" | "refused",
-  { unreadable = 0, remaining = 0 } = {},
+  { unreadable = 0, remaining = 0, why = "permission denied" } = {},
 ) => ({
   folders: [{
     path: "/x",
@@ -21,9 +21,7 @@ const folder = (
       ? null
       : { path: "/x/a.png", reason: "permission denied" },
     remaining,
-    firstRemaining: remaining === 0
-      ? null
-      : { path: "/x/b.png", reason: "permission denied" },
+    firstRemaining: remaining === 0 ? null : { path: "/x/b.png", reason: why },
   }],
 });
 
@@ -172,6 +170,12 @@ const STATES: State[] = [
   ): State => [
     folder("polling", { remaining: Number(count) }),
     `warning folder: ${them} in the watched folder "/x" cannot be deleted or moved, like "/x/b.png": permission denied → let this user write to the folder, or set --after-upload to keep`,
+  ]),
+  ...["No space left on device (os error 28)", "the disk is full"].map((
+    why,
+  ): State => [
+    folder("polling", { remaining: 1, why }),
+    `warning folder: 1 delivered file in the watched folder "/x" cannot be deleted or moved, like "/x/b.png": ${why} → make room on the disk that they go to, or set --after-upload to keep`,
   ]),
   [{ failed: 1 }, `warning captures: 1 capture has failed → ${RETRY}`],
   [
