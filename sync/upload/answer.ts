@@ -126,11 +126,14 @@ export function proofIn(answer: Answer, sent: SentCapture): Proof {
   if (answer.status < 300 && isFailure(object)) {
     return { contrary: "with an object that says it failed", isJson: true };
   }
-  if (typeof sha256 === "string" && sha256.toLowerCase() !== sent.sha256) {
+  const hash = String(sha256 ?? sent.sha256).toLowerCase();
+  if (hash !== sent.sha256) {
     return { contrary: `${SOMETHING_ELSE}: another sha256` };
   }
-  if (typeof size === "number" && !sizesOf(sent).includes(size)) {
-    const other = `${counted(size, "byte")}, expected ${sent.size}`;
+  const named = String(size);
+  const isNumber = typeof size === "number" || /^\d+$/.test(named);
+  if (isNumber && !sizesOf(sent).includes(named)) {
+    const other = `${counted(Number(named), "byte")}, expected ${sent.size}`;
     return { contrary: `${SOMETHING_ELSE}: ${other}` };
   }
   const captureId = typeof id === "number" ? digitsOfId(answer.body, id) : id;
@@ -147,13 +150,13 @@ export function proofIn(answer: Answer, sent: SentCapture): Proof {
 function isFailure(
   { success, ok, status, error, errors }: Record<string, unknown>,
 ): boolean {
-  const isNo = (value: unknown) => value === false || value === "false";
+  const isNo = (value: unknown) => /^(false|no|0)$/i.test(String(value));
   const isSaid = (value: unknown) =>
     typeof value === "object" && value !== null
       ? Object.keys(value).length > 0
       : Boolean(value);
   return isNo(success) || isNo(ok) || isSaid(error) || isSaid(errors) ||
-    /^(error|fail(ed|ure)?)$/i.test(String(status));
+    /^(error|fail(ed|ure)?|rejected|denied)$/i.test(String(status));
 }
 
 /** `undefined` if the text is not JSON. */
@@ -166,8 +169,8 @@ function parseJson(text: string): unknown {
 }
 
 /** The file's size, and the `size` of the caller's metadata, which a server may repeat. */
-function sizesOf({ size, metadata }: SentCapture): unknown[] {
-  return [size, JSON.parse(metadata).size];
+function sizesOf({ size, metadata }: SentCapture): string[] {
+  return [size, JSON.parse(metadata).size].map(String);
 }
 
 /** A number as it was written: one too large for a double would become another. */

@@ -127,6 +127,7 @@ Deno.test("an answer that names another size or hash proves that something else 
     `{"id":1,"size":3,"sha256":"${SENT.sha256.toUpperCase()}"}`,
     '{"id":1,"size":"big","sha256":null}',
     '{"id":1,"size":null}',
+    '{"id":1,"size":"3"}',
   ];
   for (const body of same) {
     assertEquals(judge(200, { body }).kind, "delivered", body);
@@ -140,6 +141,10 @@ Deno.test("an answer that names another size or hash proves that something else 
     ['{"id":1,"size":0}', "0 bytes, expected 3"],
     [`{"id":1,"sha256":"${"00".repeat(32)}"}`, "another sha256"],
     ['{"id":1,"sha256":""}', "another sha256"],
+    ['{"id":1,"sha256":0}', "another sha256"],
+    ['{"id":1,"sha256":["00"]}', "another sha256"],
+    ['{"id":1,"size":"4"}', "4 bytes, expected 3"],
+    ['{"id":1,"size":[0]}', "0 bytes, expected 3"],
   ];
   for (const [body, expected] of others) {
     for (const proof of ["id", "status"] as const) {
@@ -162,6 +167,9 @@ Deno.test("a 2xx that says itself that it failed is no delivery, whatever id it 
     '{"id":"r-1","errors":[{"message":"quota"}]}',
     '{"id":"r-1","status":"error"}',
     '{"id":"r-1","status":"Failed"}',
+    '{"id":"r-1","status":"rejected"}',
+    '{"id":"r-1","success":0}',
+    '{"id":"r-1","ok":"no"}',
   ];
   for (const body of failures) {
     for (const proof of ["id", "status"] as const) {
