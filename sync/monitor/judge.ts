@@ -166,7 +166,7 @@ function* judgeRoom(spool: Facts["spool"]): Generator<Finding> {
       "disk",
       `the disk has ${free} left and ${
         formatBytes(minFreeBytes)
-      } are kept free, captures are refused`,
+      } are kept free, with these settings captures are refused`,
       "make room on it, or lower --min-free-bytes",
     );
   } else if (freeBytes !== null && freeBytes < FULL_BYTES) {

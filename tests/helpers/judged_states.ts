@@ -130,7 +130,7 @@ const STATES: State[] = [
   ],
   [
     { spool: { freeBytes: 999, minFreeBytes: 1000 } },
-    "failure disk: the disk has 999 B left and 1 kB are kept free, captures are refused → make room on it, or lower --min-free-bytes",
+    "failure disk: the disk has 999 B left and 1 kB are kept free, with these settings captures are refused → make room on it, or lower --min-free-bytes",
   ],
   [
     { spool: { freeBytes: 65_535 } },
