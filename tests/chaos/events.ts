@@ -68,6 +68,9 @@ export async function perform(world: World, event: ChaosEvent): Promise<void> {
   }
 }
 
+/** The time between two locks of the queue, in milliseconds, in which a command gets its turn. */
+const AFTER_LOCK_MS = 3_000;
+
 /** What each command may end with, besides success. */
 const OTHER_CODES: Record<string, number[]> = {
   // Something is left to deliver.
@@ -125,7 +128,9 @@ function drop(world: World, event: ChaosEvent & { kind: "drop" }): void {
 /** Holds the queue as a backup program or a person with a SQLite shell does. */
 async function lockQueue(world: World, forMs: number): Promise<void> {
   const path = join(world.disks.data, "queue.db");
-  if (!exists(path)) return;
+  // One after the other they would hold it for longer than a command has to wait.
+  if (!exists(path) || performance.now() < world.mayLockAtMs) return;
+  world.mayLockAtMs = performance.now() + forMs + AFTER_LOCK_MS;
   const database = new DatabaseSync(path);
   try {
     database.exec("PRAGMA busy_timeout = 2000; BEGIN IMMEDIATE");

@@ -82,6 +82,8 @@ export class World implements AsyncDisposable {
   readonly clock: Clock | undefined;
   readonly drainMs: number;
   readonly afterUpload: Schedule["afterUpload"];
+  /** From when on the queue may be locked again (`performance.now`). */
+  mayLockAtMs = 0;
   readonly #program: Program;
 
   private constructor(schedule: Schedule, stage: Stage, disks: HostDisks) {
