@@ -11,8 +11,10 @@ if (!Deno.env.toObject().DENO_TLS_CA_STORE) {
   Deno.env.set("DENO_TLS_CA_STORE", "mozilla,system");
 }
 
-// Windows has no other signals that can be listened to.
-const stopSignals: Deno.Signal[] = windows ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+/** The signals that stop the program, with their numbers; Windows has no others that can be listened to. */
+const STOP_SIGNALS: [Deno.Signal, number][] = windows
+  ? [["SIGINT", 2]]
+  : [["SIGINT", 2], ["SIGQUIT", 3], ["SIGTERM", 15]];
 
 ignoreDebugSignal();
 
@@ -26,10 +28,10 @@ function stopSignal({ hangup = false, unread = false } = {}): AbortSignal {
   const stopping = new AbortController();
   const stop = () => stopping.abort(new Error("interrupted"));
   let isAsked = false;
-  for (const signal of stopSignals) {
+  for (const [signal, number] of STOP_SIGNALS) {
     Deno.addSignalListener(signal, () => {
       // Whoever asks twice does not want to wait.
-      if (isAsked) Deno.exit(signal === "SIGINT" ? 130 : 143);
+      if (isAsked) Deno.exit(128 + number);
       isAsked = true;
       stop();
     });

@@ -34,8 +34,15 @@ Deno.test(
   },
 );
 
-for (const name of ["upload", "sync"]) {
-  Deno.test(`SIGHUP alone ends ${name} as SIGINT does`, {
+for (
+  const [signal, name] of [
+    ["SIGHUP", "upload"],
+    ["SIGHUP", "sync"],
+    ["SIGQUIT", "upload"],
+    ["SIGQUIT", "sync"],
+  ] as const
+) {
+  Deno.test(`${signal} alone ends ${name} as SIGINT does`, {
     ignore,
   }, async () => {
     await using server = new CaptureServer();
@@ -46,7 +53,7 @@ for (const name of ["upload", "sync"]) {
     if (name === "sync") await host.enqueue(path);
     await using program = host.start(name, ...name === "upload" ? [path] : []);
     await eventually("it has begun", () => server.inFlight === 1);
-    program.kill("SIGHUP");
+    program.kill(signal);
     assertEquals((await program.ended()).code, 75);
     const { pending, uploading } = await host.status();
     assertEquals([pending, uploading], [1, 0]);

@@ -196,30 +196,36 @@ Deno.test("SIGINT puts an upload back uncharged that does not end in time, and e
   assertEquals([code, row!.status, row!.attempts], [0, "pending", 0]);
 });
 
-Deno.test("a second signal ends the agent at once, and nothing is lost", async () => {
-  await using server = new CaptureServer();
-  await using host = new Host(server.url);
-  using held = new HeldAnswer();
-  server.answer = held.answer;
-  const [id] = await host.enqueue(host.write("slow"));
-  await using agent = await host.startAgent("--grace=600");
-  await eventually("it has begun", () => server.inFlight === 1);
-  let code: number | undefined;
-  agent.ended().then((ended) => code = ended.code);
-  // Two that come together may count as one.
-  await eventually("it ends", () => {
-    try {
-      agent.kill("SIGTERM");
-    } catch {
-      // It has ended.
-    }
-    return code !== undefined;
+for (
+  const [signal, expected] of [["SIGTERM", 143], ["SIGQUIT", 131]] as const
+) {
+  Deno.test(`a second ${signal} ends the agent at once, and nothing is lost`, {
+    ignore: Deno.build.os === "windows" && signal === "SIGQUIT",
+  }, async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    using held = new HeldAnswer();
+    server.answer = held.answer;
+    const [id] = await host.enqueue(host.write("slow"));
+    await using agent = await host.startAgent("--grace=600");
+    await eventually("it has begun", () => server.inFlight === 1);
+    let code: number | undefined;
+    agent.ended().then((ended) => code = ended.code);
+    // Two that come together may count as one.
+    await eventually("it ends", () => {
+      try {
+        agent.kill(signal);
+      } catch {
+        // It has ended.
+      }
+      return code !== undefined;
+    });
+    assertEquals(code, expected);
+    server.answer = created;
+    assertEquals((await host.run("sync")).code, 0);
+    assertEquals(server.uploads.map(({ key }) => key), [id, id]);
   });
-  assertEquals(code, 143);
-  server.answer = created;
-  assertEquals((await host.run("sync")).code, 0);
-  assertEquals(server.uploads.map(({ key }) => key), [id, id]);
-});
+}
 
 Deno.test(
   "SIGHUP reads the token again, and one that cannot be used changes nothing",
