@@ -24,7 +24,7 @@ export const COMMANDS: Record<string, Command> = {
     example:
       "jarvis-agent run --server https://captures.example.org --watch ~/Captures",
     notes:
-      "SIGTERM and SIGINT end it cleanly, SIGHUP reads the token again, and a service's settings.",
+      "SIGTERM, SIGINT and SIGQUIT end it cleanly, SIGHUP reads the token again, and a service's settings.",
     load: () => import("./commands/run.ts"),
   },
   enqueue: {

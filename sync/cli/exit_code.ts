@@ -3,6 +3,7 @@ import { CaptureReadError } from "../capture/errors.ts";
 import { VariableError } from "../host/environment.ts";
 import { isOutOfDescriptors, isTooLarge } from "../host/files.ts";
 import { LockedError } from "../host/lock.ts";
+import { messageOf } from "../host/message_of.ts";
 import { hasFault } from "../queue/sqlite.ts";
 import { NoRoomError } from "../spool/room.ts";
 import { UsageError } from "./arguments.ts";
@@ -18,7 +19,7 @@ export function exitCodeOf(error: unknown): number {
   const isTemporary = TEMPORARY.some((kind) => error instanceof kind) ||
     hasFault(error, "full") || hasFault(error, "busy") ||
     hasFault(error, "parted");
-  return isTemporary || isOutOfDescriptors(error)
+  return isTemporary || hasTooManyOpen(error)
     ? ExitCode.temporary
     : ExitCode.failure;
 }
@@ -35,7 +36,7 @@ export function remedies(error: unknown): string[] {
       "The current directory is not there any more: change to another one, or name absolute paths.",
     ];
   }
-  if (isOutOfDescriptors(error)) {
+  if (hasTooManyOpen(error)) {
     return [
       'Close files, or raise the limit on open ones ("ulimit -n"), then try again.',
     ];
@@ -53,6 +54,24 @@ export function remedies(error: unknown): string[] {
   return hasFault(error, "busy")
     ? ["Another process holds the queue locked: try again later."]
     : [];
+}
+
+/** As many as SQLite opens for a queue. */
+const NEEDED_FILES = 4;
+
+/** Whether too many files are open: SQLite does not say why it cannot open its own. */
+function hasTooManyOpen(error: unknown): boolean {
+  if (isOutOfDescriptors(error)) return true;
+  if (!/unable to open database file/.test(messageOf(error))) return false;
+  const opened: Deno.FsFile[] = [];
+  try {
+    while (opened.length < NEEDED_FILES) opened.push(Deno.openSync("/"));
+    return false;
+  } catch (error) {
+    return isOutOfDescriptors(error);
+  } finally {
+    opened.forEach((file) => file.close());
+  }
 }
 
 function hasCurrentDir(): boolean {

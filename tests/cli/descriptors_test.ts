@@ -1,5 +1,5 @@
 import { delay } from "@std/async/delay";
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { exitCodeOf, remedies } from "../../sync/cli/exit_code.ts";
 import { CaptureServer } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
@@ -13,6 +13,31 @@ Deno.test("that too many files are open is a temporary failure, which says what 
     assertStringIncludes(remedies(one).join(), '"ulimit -n"');
   }
 });
+
+for (const command of ["list", "sync"]) {
+  Deno.test(
+    `${command} exits 75 and says what to do at whatever limit on open files it cannot begin`,
+    {
+      ignore: Deno.build.os !== "linux",
+    },
+    async () => {
+      await using host = new Host("http://127.0.0.1:1");
+      await host.enqueue(host.write("a"));
+      const said: string[] = [];
+      // Below these the runtime itself cannot start.
+      for (let limit = 20; limit < 40; limit++) {
+        const script = `ulimit -n ${limit}; exec "$@"`;
+        const { code, stdout, stderr } = await host.inShell(script, command);
+        if (stdout !== "") break;
+        if (!stderr.startsWith("jarvis-agent: ")) continue;
+        said.push(stderr);
+        assertEquals(code, 75, stderr);
+        assertStringIncludes(stderr, '"ulimit -n"');
+      }
+      assert(said.length > 0);
+    },
+  );
+}
 
 Deno.test(
   "an agent that may open few files delivers with those that it has, charges no capture, and says so once",
