@@ -181,12 +181,29 @@ export function nameIn(outer: string, inner: string): string | undefined {
   return isElsewhere ? undefined : path;
 }
 
-/** The path without symbolic links, as far as it is there. */
-export function realPath(path: string): string {
+/** The most links that lead to nothing that are followed: they may lead in a circle. */
+const MAX_LINKS = 40;
+
+/** The path without symbolic links, also where what they lead to is not there yet. */
+export function realPath(path: string, links = MAX_LINKS): string {
   try {
     return Deno.realPathSync(path);
   } catch {
     const parent = dirname(path);
-    return parent === path ? path : join(realPath(parent), basename(path));
+    if (parent === path) return path;
+    const at = join(realPath(parent, links), basename(path));
+    const target = links > 0 ? targetOf(at) : undefined;
+    return target === undefined
+      ? at
+      : realPath(resolve(dirname(at), target), links - 1);
+  }
+}
+
+/** Where a symbolic link leads; `undefined` if it is none. */
+function targetOf(path: string): string | undefined {
+  try {
+    return Deno.readLinkSync(path);
+  } catch {
+    return undefined;
   }
 }
