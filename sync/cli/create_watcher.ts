@@ -52,10 +52,11 @@ export function createWatcher(
       late.missed({ ...file, id: deliveredFile(file)?.id }, sidecar),
     // The agent may have ended between the delivery and tidying up.
     onDelivered: async (seen) => {
-      const file = deliveredFile(seen);
-      if (!file) return;
-      const { path } = seen;
-      await tidyUp.tidy({ ...file, path, isOtherName: path !== file.path });
+      const { path, identity } = seen;
+      for (const known of queue.deliveriesOf(seen)) {
+        const isOtherName = path !== known.path;
+        await tidyUp.tidy({ ...known, path, identity, isOtherName });
+      }
     },
     onTurn: () => {
       late.turn();
@@ -111,6 +112,7 @@ export function createWatcher(
   const missed = (capture: QueuedCapture) => {
     queue.findOtherName(capture, isStillAt);
     watcher.lookAgain(capture.filepath);
+    watcher.lookAround(capture.filepath);
   };
   const standing = () =>
     watcher.standing().map((one, n) => ({

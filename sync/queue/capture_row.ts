@@ -154,6 +154,11 @@ export function keyOfName(fileId: string, path: string): string {
   return `${fileId}|${path}`;
 }
 
+/** The bounds of these, whatever the names are. */
+export function keysOfNames(fileId: string): [string, string] {
+  return [`${fileId}|`, `${fileId}}`];
+}
+
 /** A time for people and programs, as far as it is known. */
 export function isoTime(ms: number | null | undefined): string | null {
   if (ms === null || ms === undefined) return null;

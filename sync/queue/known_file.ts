@@ -2,6 +2,7 @@ import { metadataHash } from "../capture/metadata_hash.ts";
 import {
   type CaptureRow,
   keyOfName,
+  keysOfNames,
   type KnownIdentity,
   watchedValues,
 } from "./capture_row.ts";
@@ -41,8 +42,8 @@ export interface KnownFile {
 }
 
 /** Whether a row is of one name of a file that is known by another name as well. */
-function isByName({ fileId, path }: KnownFile): boolean {
-  return fileId.endsWith(keyOfName("", path));
+function isByName({ fileId }: KnownFile): boolean {
+  return fileId.includes("|");
 }
 
 /** The values by which a file is known from now on. */
@@ -53,13 +54,12 @@ export function valuesNow(
 ): SqlValue[] {
   const { path } = known;
   const { identity } = file;
-  if (isByName(known) && path === file.path) {
-    const [, key, ...version] = watchedValues(path, identity);
-    return [path, keyOfName(String(key), path), ...version];
-  }
   const isOtherName = path !== file.path && "fileId" in identity &&
     isAt(path, identity.fileId);
-  return watchedValues(isOtherName ? path : file.path, identity);
+  const values = watchedValues(isOtherName ? path : file.path, identity);
+  const [name, key] = values.map(String);
+  if (isByName(known)) values[1] = keyOfName(key!, name!);
+  return values;
 }
 
 /** Whether a file is the one that is known, as far as its identity tells. */
@@ -76,7 +76,7 @@ function compare(
   const isUnnumbered = [known.fileId, key].includes(`path:${path}`);
   const isSameName = known.path === path;
   const isSameFile = known.fileId === key || (isUnnumbered && isSameName) ||
-    known.fileId === keyOfName(String(key), String(path));
+    known.fileId.startsWith(keyOfName(String(key), ""));
   const isUntouched = ctimeMs === null || known.ctimeMs === null ||
     known.ctimeMs === ctimeMs;
   // A ctime cannot be set by a program; device numbers may change with a mount.
@@ -142,12 +142,15 @@ export function hasOtherMetadata(
     : before !== metadataHash(metadataJson);
 }
 
-/** The rows of this file, and of the last file with this path. */
+/** The rows of this file by any name, and of the last file with this path. */
 export function candidates(sql: Statements, file: SeenFile): KnownFile[] {
   const [path, key] = watchedValues(file.path, file.identity);
   const byFile = sql.watchedFile.get<KnownFile>(key!);
   const byPath = sql.watchedPath.get<KnownFile>(path!);
-  if (byPath?.n === byFile?.n) return byFile ? [byFile] : [];
-  const rows = byPath && isByName(byPath) ? [byPath, byFile] : [byFile, byPath];
-  return rows.filter((row) => row !== undefined);
+  const names = sql.namesOfFile.all<KnownFile>(...keysOfNames(String(key)));
+  const rows = byPath && isByName(byPath)
+    ? [byPath, byFile, ...names]
+    : [byFile, byPath, ...names];
+  const known = rows.filter((row) => row !== undefined);
+  return [...new Map(known.map((row) => [row.n, row])).values()];
 }

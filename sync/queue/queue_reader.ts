@@ -2,6 +2,7 @@ import {
   type CaptureRow,
   type CaptureStatus,
   idOf,
+  keysOfNames,
   type QueuedCapture,
   toCapture,
 } from "./capture_row.ts";
@@ -160,8 +161,9 @@ export class QueueReader implements Disposable {
    * this file, until it is delivered or removed; `undefined` if there is none.
    */
   neededBy(path: string, file: FileIdentity | undefined): string | undefined {
-    const { fileId = "", size = 0, mtimeMs = 0 } = file ?? {};
-    const row = this.sql.needsFile.get(path, fileId, size, mtimeMs);
+    const { fileId = "", size = 0 } = file ?? {};
+    const keys = [fileId, fileId, ...keysOfNames(fileId)];
+    const row = this.sql.needsFile.get(path, ...keys, size);
     return row && idOf(row);
   }
 

@@ -37,6 +37,14 @@ const WATCHED = `n, capture_id AS id, filepath AS path, file_id AS fileId, size,
 const OVERWRITTEN = `c.spooled = 0 AND c.watched = 1 AND NOT EXISTS (
      SELECT 1 FROM watched_files WHERE capture_id = c.id AND filepath <> '')`;
 
+const DELIVERY =
+  `SELECT capture_id AS id, filepath AS path, sha256, metadata_sha256 AS metadataSha256,
+     since AS sinceMs, size, mtime_ms AS mtimeMs FROM watched_files`;
+
+/** Of a capture `c`: the status of the last answer, if there was one. */
+const LAST_STATUS =
+  "(SELECT http_status FROM attempts WHERE capture_id = c.id ORDER BY nth DESC LIMIT 1)";
+
 const STATEMENTS = {
   shrinkMemory: "PRAGMA shrink_memory",
   dataVersion: "PRAGMA data_version",
@@ -65,13 +73,14 @@ const STATEMENTS = {
      WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?`,
   capturesByPath: `SELECT ${CAPTURE_COLUMNS} FROM captures
      WHERE filepath = ? ORDER BY created_at LIMIT ?`,
+  // A watched one that failed without an answer cannot be sent any more.
   needsFile: `SELECT id FROM captures
-     WHERE spooled = 0 AND watched = 0 AND filepath = ?1
+     WHERE spooled = 0 AND watched = 0 AND filepath = ?
      UNION ALL SELECT id FROM captures
-     WHERE spooled = 0 AND watched = 0 AND file_id = ?2
-     UNION ALL SELECT id FROM watched_files AS w JOIN captures ON id = w.capture_id
-     WHERE (w.file_id = ?2 OR w.file_id > ?2 || '|' AND w.file_id < ?2 || '}') 
-       AND w.state = 'queued' AND spooled = 0 AND w.size = ?3 AND w.mtime_ms = ?4
+     WHERE spooled = 0 AND watched = 0 AND file_id = ?
+     UNION ALL SELECT c.id FROM watched_files AS w JOIN captures AS c ON c.id = w.capture_id
+     WHERE (w.file_id = ? OR w.file_id BETWEEN ? AND ?) AND w.state = 'queued'
+       AND w.size = ? AND spooled = 0 AND (status <> 'failed' OR ${LAST_STATUS} IS NOT NULL)
      LIMIT 1`,
   spooledAfter: `SELECT ${CAPTURE_COLUMNS} FROM captures
      WHERE rowid > ? AND spooled = 1 ORDER BY rowid LIMIT ?`,
@@ -148,8 +157,7 @@ const STATEMENTS = {
   oldOverwritten:
     `SELECT id FROM captures AS c INDEXED BY captures_by_turn WHERE status = 'failed'
        AND coalesce(last_attempt, created_at) < ? AND ${OVERWRITTEN} AND
-       (SELECT http_status FROM attempts WHERE capture_id = c.id ORDER BY nth DESC LIMIT 1)
-       IS NULL LIMIT ?`,
+       ${LAST_STATUS} IS NULL LIMIT ?`,
   isOtherName: `SELECT 1 FROM watched_files
      WHERE file_id = ? AND filepath <> ? AND size = ? AND mtime_ms = ?
        AND state <> 'removed'`,
@@ -171,20 +179,11 @@ const STATEMENTS = {
        file_id = iif(instr(file_id, '|'), file_id, coalesce(?, file_id)), size = coalesce(?, size),
        mtime_ms = coalesce(?, mtime_ms), ctime_ms = coalesce(?, ctime_ms),
        sha256 = coalesce(?, sha256), metadata_sha256 = ? WHERE capture_id = ?`,
-  deliveredWatched:
-    `SELECT capture_id AS id, filepath AS path, sha256, metadata_sha256 AS metadataSha256,
-       since AS sinceMs, size, mtime_ms AS mtimeMs
-     FROM watched_files WHERE file_id IN (?, ?) AND state = 'delivered'
-     ORDER BY length(file_id) DESC LIMIT 1`,
-  watchedDelivery:
-    `SELECT capture_id AS id, filepath AS path, sha256, metadata_sha256 AS metadataSha256,
-       since AS sinceMs, size, mtime_ms AS mtimeMs
-     FROM watched_files WHERE capture_id = ? AND state = 'delivered'`,
-  // The bounds are all that begins with the number and "|".
+  deliveriesOfFile: `${DELIVERY} WHERE (file_id = ? OR file_id BETWEEN ? AND ?)
+       AND state = 'delivered' ORDER BY filepath = ? DESC`,
+  watchedDelivery: `${DELIVERY} WHERE capture_id = ? AND state = 'delivered'`,
   namesOfFile:
-    `SELECT filepath AS path FROM watched_files WHERE file_id = ?1 AND filepath <> ''
-     UNION ALL SELECT filepath FROM watched_files
-     WHERE file_id > ?1 || '|' AND file_id < ?1 || '}' AND filepath <> ''`,
+    `SELECT ${WATCHED} FROM watched_files WHERE file_id BETWEEN ? AND ?`,
   uncopiedIsNow:
     "UPDATE captures SET filepath = ? WHERE id = ? AND spooled = 0 AND watched = 1",
   watchedIsRemoved:

@@ -14,7 +14,7 @@
 import { AgentRow } from "./agent_row.ts";
 import {
   idOf,
-  keyOfName,
+  keysOfNames,
   type QueuedCapture,
   watchedValues,
 } from "./capture_row.ts";
@@ -22,6 +22,7 @@ import {
   candidates,
   hasOtherMetadata,
   type IsAt,
+  type KnownFile,
   lookUp,
   type SeenFile,
   valuesNow,
@@ -113,11 +114,16 @@ export class WatchedFiles extends AgentRow {
     });
   }
 
-  /** The delivery of a watched file; `undefined` if it is not known as delivered. */
-  deliveredFile({ path, identity }: SeenFile): DeliveredCapture | undefined {
-    const [, key] = watchedValues(path, identity);
-    const byName = keyOfName(String(key), path);
-    return this.sql.deliveredWatched.get<DeliveredCapture>(byName, key!);
+  /** The delivery of a watched file by this name, or else by another one; `undefined` if it is not known as delivered. */
+  deliveredFile(file: SeenFile): DeliveredCapture | undefined {
+    return this.deliveriesOf(file)[0];
+  }
+
+  /** The deliveries of a watched file by all of its names, that by this one first. */
+  deliveriesOf({ path, identity }: SeenFile): DeliveredCapture[] {
+    const key = String(watchedValues(path, identity)[1]);
+    const keys = [key, ...keysOfNames(key)];
+    return this.sql.deliveriesOfFile.all<DeliveredCapture>(...keys, path);
   }
 
   /** The delivery of a capture of a watched file; `undefined` if none is known. */
@@ -135,9 +141,10 @@ export class WatchedFiles extends AgentRow {
   ): void {
     if (!identity) return;
     const { fileId } = identity;
-    const names = this.sql.namesOfFile.all<{ path: string }>(fileId);
-    const found = names.find(({ path }) =>
-      path !== filepath && isAt(path, fileId)
+    const file = this.sql.watchedFile.get<KnownFile>(fileId);
+    const names = this.sql.namesOfFile.all<KnownFile>(...keysOfNames(fileId));
+    const found = [...file ? [file] : [], ...names].find(({ path }) =>
+      path !== "" && path !== filepath && isAt(path, fileId)
     );
     if (!found) return;
     this.file.write((sql) => sql.uncopiedIsNow.run(found.path, id));

@@ -122,10 +122,12 @@ export class FolderWatcher {
     this.#wakeup.wake();
   }
 
-  /** Looks soon for other names of a file beside it. */
+  /** Looks for other names of a file: beside it at once, elsewhere soon. */
   lookAround(path: string): void {
     const place = placeIn(this.roots, path);
     if (place) this.#agenda.lookAround(place);
+    this.#rescans.soon(0);
+    this.#wakeup.wake();
   }
 
   /** The state of each watched folder. */

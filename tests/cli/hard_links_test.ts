@@ -198,3 +198,72 @@ for (const gone of ["a", "b"]) {
     },
   });
 }
+
+Deno.test({
+  name:
+    "a file without a copy is sent by a name that was there before the one that it was taken by went",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url, { JARVIS_SETTLE: "0" });
+    const dir = host.makeDir("in");
+    await using agent = await host.startAgent(
+      ...["--watch", dir, "--after-upload=delete", "--copy-up-to=0"],
+    );
+    await agent.said("Watching");
+    await host.run("pause");
+    host.write("in/a.png", "bytes");
+    const waits = async (n: number) => (await host.status()).pending === n;
+    await eventually("it waits", () => waits(1));
+    Deno.linkSync(`${dir}/a.png`, `${dir}/b.png`);
+    // Events come in order: once this one was taken, that one was looked at.
+    host.write("in/later.png", "later");
+    await eventually("a later one waits", () => waits(2));
+    Deno.removeSync(`${dir}/a.png`);
+    await host.run("resume");
+    await eventually("both arrive", () => server.uploads.length === 2)
+      .catch((error) => {
+        throw new Error(agent.stderr, { cause: error });
+      });
+    await eventually("all go", () => [...Deno.readDirSync(dir)].length === 0);
+    assertEquals((await host.status()).failed, 0);
+  },
+});
+
+Deno.test({
+  name:
+    "names of a delivered file in other folders go soon, each with its sidecar",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url, { JARVIS_SETTLE: "0" });
+    const dir = host.makeDir("in");
+    const sub = host.makeDir("in/sub");
+    const other = host.makeDir("other");
+    await using agent = await host.startAgent(
+      ...["--watch", dir, "--watch", other, "--after-upload=delete"],
+    );
+    await agent.said("Watching");
+    await host.run("pause");
+    host.write("in/sub/a.png.json", '{"door": 1}');
+    host.write("in/sub/a.png", "bytes");
+    await eventually(
+      "it waits",
+      async () => (await host.status()).pending === 1,
+    );
+    for (const folder of [dir, other]) {
+      for (const name of ["a.png.json", "a.png"]) {
+        Deno.linkSync(`${sub}/${name}`, `${folder}/${name}`);
+      }
+    }
+    await host.run("resume");
+    const left = () =>
+      [dir, sub, other].flatMap((path) => [
+        ...Deno.readDirSync(path),
+      ]).filter(({ isFile }) => isFile).length;
+    await eventually("all names go", () => left() === 0).catch((error) => {
+      throw new Error(agent.stderr, { cause: error });
+    });
+    assertEquals(server.uploads.length, 1);
+  },
+});

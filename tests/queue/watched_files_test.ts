@@ -261,8 +261,10 @@ testOnEachEngine(
     // A watched file without a copy, for as long as it is this version.
     const watched = take(queue, FILE);
     assertEquals(needs(), [undefined, watched]);
-    const now = { ...IDENTITY, mtimeMs: 1 };
-    assertEquals(queue.neededBy("/link/frame.raw", now), undefined);
+    const touched = { ...IDENTITY, mtimeMs: 1 };
+    assertEquals(queue.neededBy("/link/frame.raw", touched), watched);
+    const other = { ...IDENTITY, size: 1 };
+    assertEquals(queue.neededBy("/link/frame.raw", other), undefined);
     queue.complete([{ id: watched, kind: "delivered" }]);
     assertEquals(needs(), [undefined, undefined]);
   },

@@ -72,7 +72,13 @@ class Project implements AsyncDisposable {
   }
 }
 
+/** What the tasks take from the product. */
+const TAKEN = ["sync/host/debug_signal.ts", "sync/host/libc.ts"];
+
 const FILES = {
+  ...Object.fromEntries(
+    TAKEN.map((path) => [path, Deno.readTextFileSync(projectPath(path))]),
+  ),
   "deno.json": JSON.stringify({
     tasks: JSON.parse(Deno.readTextFileSync(projectPath("deno.json"))).tasks,
     nodeModulesDir: "none",

@@ -95,6 +95,45 @@ Deno.test("names with metadata of their own that come one after the other are ca
   }
 });
 
+Deno.test("a name with metadata of its own that was taken over is no other capture under a new name, or by a further one", async () => {
+  for (const state of ["queued", "delivered"]) {
+    await using folder = new WatchedFolder();
+    folder.write("a.raw");
+    folder.write("a.raw.json", '{"n": 1}');
+    await scan(folder);
+    folder.write("b.raw.json", '{"n": 2}');
+    Deno.linkSync(folder.join("a.raw"), folder.join("b.raw"));
+    assertEquals(await scan(folder), ["a.raw", "b.raw"]);
+    if (state === "delivered") {
+      for (const { id, metadataJson } of folder.queue.getPending(10)) {
+        const metadataSha256 = metadataHash(metadataJson);
+        folder.queue.complete([{ id, kind: "delivered", metadataSha256 }]);
+      }
+    }
+    const rename = (from: string, to: string) => {
+      for (const end of [".json", ""]) {
+        Deno.renameSync(folder.join(from + end), folder.join(to + end));
+      }
+    };
+    Deno.mkdirSync(folder.join("day"));
+    for (const to of ["c.raw", "day/b.raw", "d.raw"]) {
+      rename(
+        to === "c.raw" ? "b.raw" : to === "d.raw" ? "day/b.raw" : "c.raw",
+        to,
+      );
+      assertEquals(await scan(folder), ["a.raw", "b.raw"], `${state} ${to}`);
+    }
+    // A copy of both by links, like a backup's.
+    for (const name of ["a.raw", "d.raw", "a.raw.json", "d.raw.json"]) {
+      Deno.linkSync(folder.join(name), folder.join("day", name));
+    }
+    assertEquals(await scan(folder), ["a.raw", "b.raw"], state);
+    rename("a.raw", "e.raw");
+    assertEquals(await scan(folder), ["a.raw", "b.raw"], state);
+    assertEquals(await scan(folder), ["a.raw", "b.raw"], state);
+  }
+});
+
 Deno.test("a file with two names is one capture on a disk that has another number since a restart", async () => {
   await using folder = new WatchedFolder();
   folder.write("z/a.raw");
