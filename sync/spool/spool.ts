@@ -23,6 +23,8 @@ export type { SpoolRecord } from "./record_log.ts";
 const RECORDS = "records.jsonl";
 /** The suffix of copies that are not complete. */
 const PART = ".part";
+/** How often a copy is made anew that somebody has removed before it was complete. */
+const MAX_COPIES = 3;
 /** Up to this size removing is faster than starting another thread, in bytes. */
 const SMALL_BYTES = 1024 * 1024;
 /** Younger entries may belong to an `enqueue` under way, in milliseconds. */
@@ -105,19 +107,24 @@ export class Spool implements Disposable {
     }
     // Under another name, as the agent may send an entry at any time.
     const part = path + PART;
-    removeIfThere(part);
-    try {
-      const sha256 = await copyPrivately(file, part, options);
-      if (sha256 !== (options.sha256 ?? sha256)) {
-        throw new CaptureFileError(
-          `Cannot copy "${file.path}": it was changed after it was handed over`,
-        );
-      }
-      Deno.renameSync(part, path);
-      return sha256;
-    } catch (error) {
+    for (let tries = 1;; tries++) {
       removeIfThere(part);
-      throw error;
+      try {
+        const sha256 = await copyPrivately(file, part, options);
+        if (sha256 !== (options.sha256 ?? sha256)) {
+          throw new CaptureFileError(
+            `Cannot copy "${file.path}": it was changed after it was handed over`,
+          );
+        }
+        Deno.renameSync(part, path);
+        return sha256;
+      } catch (error) {
+        // By a clock that was set meanwhile it may seem to be left by a crash.
+        const isTaken = error instanceof Deno.errors.NotFound && !exists(part);
+        if (isTaken && tries < MAX_COPIES) continue;
+        removeIfThere(part);
+        throw error;
+      }
     }
   }
 

@@ -265,3 +265,18 @@ Deno.test("a process that was killed while it worked in the spool is noticed onc
   other[Symbol.dispose]();
   assertEquals(await occupants.forgetKilled(), true);
 });
+
+Deno.test("a copy that is removed before it is complete, as by a clock that was set it seems old, is made anew", async () => {
+  await using scene = new Scene();
+  using file = openRegularFile(scene.dir.write("capture.png", "bytes"));
+  const stat = file.stat.bind(file);
+  let isRemoved = false;
+  file.stat = () => {
+    if (!isRemoved) Deno.removeSync(`${scene.spool.pathOf(ID)}.part`);
+    isRemoved = true;
+    return stat();
+  };
+  assertEquals(await scene.spool.addFile(ID, file), sha256Of("bytes"));
+  assertEquals(isRemoved, true);
+  assertEquals(Deno.readTextFileSync(scene.spool.pathOf(ID)), "bytes");
+});
