@@ -14,8 +14,8 @@ export const STORY_PAGE = "docs/story.md";
 
 /** A line after the prompt, and those in which it goes on. */
 const COMMAND = /^\$ (.*(?:\n> .*)*)\n/gm;
-/** The words of `sync` when it leaves some for no reason. */
-const LEFT = /^\d+ delivered, \d+ failed, [1-9]\d* left$/m;
+/** The words of `sync` when it leaves some for an earlier refusal of the token, which says it in JSON. */
+const LEFT = /^\d+ delivered, \d+ failed, [1-9]\d* left(: HTTP 401: \{.*)?$/m;
 
 /** Plays the page's commands; returns the page with their output. */
 export async function playStory(page: string): Promise<string> {
