@@ -6,12 +6,13 @@ const encoder = new TextEncoder();
 const windows = Deno.build.os === "windows";
 
 // A capture server's certificate may come from an authority that only this
-// system knows. Deno reads the variable when TLS is first used.
+// system knows. Deno reads the variable when TLS is first used. All at once they are
+// read without an error, whatever is in them.
 if (!Deno.env.toObject().DENO_TLS_CA_STORE) {
   Deno.env.set("DENO_TLS_CA_STORE", "mozilla,system");
 }
 
-/** The signals that stop the program, with their numbers; Windows has no others that can be listened to. */
+/** The signals that stop the program, with their numbers. On Windows no other one can be listened to. */
 const STOP_SIGNALS: [Deno.Signal, number][] = windows
   ? [["SIGINT", 2]]
   : [["SIGINT", 2], ["SIGQUIT", 3], ["SIGTERM", 15]];

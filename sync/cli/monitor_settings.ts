@@ -38,21 +38,9 @@ export function readMonitorSettings(
   dataDir: string,
 ): MonitorSettings {
   const metricsFile = given.path("metrics-file");
-  if (metricsFile !== undefined && isOutOfBounds(metricsFile)) {
-    throw given.wrong("metrics-file", `a file not ${OUT_OF_BOUNDS}`);
-  }
-  // A collector could not look into it, and an empty file there is not free.
-  if (
-    metricsFile !== undefined && dataDir && isInDataDir(metricsFile, dataDir)
-  ) {
-    throw given.wrong(
-      "metrics-file",
-      `a file outside the data directory "${dataDir}"`,
-    );
-  }
-  if (metricsFile !== undefined && !isFree(metricsFile)) {
-    const expected = "a new file, like NAME.prom, or one with earlier metrics";
-    throw given.wrong("metrics-file", expected);
+  if (metricsFile !== undefined) {
+    const objection = objectionTo(metricsFile, dataDir);
+    if (objection) throw given.wrong("metrics-file", objection);
   }
   return {
     listen: given.takes("listen") ? readListen(given) : null,
@@ -60,6 +48,18 @@ export function readMonitorSettings(
     heartbeatUrl: readHeartbeatUrl(given),
     otlp: given.takes("listen") ? readOtlp(env) : null,
   };
+}
+
+/** What is expected in the place of a file that metrics cannot be written to. */
+function objectionTo(path: string, dataDir: string): string | undefined {
+  if (isOutOfBounds(path)) return `a file not ${OUT_OF_BOUNDS}`;
+  // A collector could not look into it, and an empty file there is not free.
+  if (dataDir && isInDataDir(path, dataDir)) {
+    return `a file outside the data directory "${dataDir}"`;
+  }
+  return isFree(path)
+    ? undefined
+    : "a new file, like NAME.prom, or one with earlier metrics";
 }
 
 /** Whether a path is free, or has a file with metrics, which may be written over. */

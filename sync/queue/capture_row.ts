@@ -151,12 +151,15 @@ export function watchedValues(
 
 /** The `file_id` of one name of a file that is known by another name as well. */
 export function keyOfName(fileId: string, path: string): string {
-  return `${fileId}|${path}`;
+  return `${BY_NAME}${fileId}|${path}`;
 }
 
-/** The bounds of these, whatever the names are. */
+/** The beginning of these: no file's number, nor a path in its place, begins so. */
+export const BY_NAME = "name:";
+
+/** The bounds of those of a file, whatever the names are. */
 export function keysOfNames(fileId: string): [string, string] {
-  return [`${fileId}|`, `${fileId}}`];
+  return [keyOfName(fileId, ""), `${BY_NAME}${fileId}}`];
 }
 
 /** A time for people and programs, as far as it is known. */

@@ -1,5 +1,6 @@
 import { metadataHash } from "../capture/metadata_hash.ts";
 import {
+  BY_NAME,
   type CaptureRow,
   keyOfName,
   keysOfNames,
@@ -43,7 +44,7 @@ export interface KnownFile {
 
 /** Whether a row is of one name of a file that is known by another name as well. */
 function isByName({ fileId }: KnownFile): boolean {
-  return fileId.includes("|");
+  return fileId.startsWith(BY_NAME);
 }
 
 /** The values by which a file is known from now on. */

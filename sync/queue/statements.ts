@@ -176,7 +176,7 @@ const STATEMENTS = {
        AND spooled = 0 AND filepath <> ?`,
   watchedIsDelivered:
     `UPDATE OR REPLACE watched_files SET state = 'delivered', since = ?,
-       file_id = iif(instr(file_id, '|'), file_id, coalesce(?, file_id)), size = coalesce(?, size),
+       file_id = iif(file_id LIKE 'name:%', file_id, coalesce(?, file_id)), size = coalesce(?, size),
        mtime_ms = coalesce(?, mtime_ms), ctime_ms = coalesce(?, ctime_ms),
        sha256 = coalesce(?, sha256), metadata_sha256 = ? WHERE capture_id = ?`,
   deliveriesOfFile: `${DELIVERY} WHERE (file_id = ? OR file_id BETWEEN ? AND ?)

@@ -277,6 +277,11 @@ testOnEachEngine(
     const { queue } = fixture;
     const identity = { size: 5, mtimeMs: START_MS };
     const file = { path: FILE.path, identity };
+    // Whatever characters are in them.
+    for (const end of ["|b", "|", "}"]) {
+      take(queue, { ...file, path: FILE.path + end }, null);
+    }
+    assertEquals(known(queue, file), undefined);
     queue.markCompleted(take(queue, file, null));
     const later = { ...file, identity: { size: 5, mtimeMs: START_MS + 1 } };
     const elsewhere = { ...file, path: "/watched/other.raw" };
