@@ -2,7 +2,26 @@
 import { assertEquals } from "@std/assert";
 import { CaptureServer } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
+import type { RunningCli } from "../helpers/cli.ts";
 import { Host } from "../helpers/host.ts";
+
+/** Waits until so many captures wait. */
+async function waiting(host: Host, count: number): Promise<void> {
+  await eventually(
+    `${count} wait`,
+    async () => (await host.status()).pending === count,
+  );
+}
+
+/** Adds to the error of what is waited for what the agent has said. */
+async function said(
+  agent: RunningCli,
+  waited: Promise<unknown>,
+): Promise<void> {
+  await waited.catch((cause) => {
+    throw new Error(agent.stderr, { cause });
+  });
+}
 
 for (const afterUpload of ["delete", "move"]) {
   Deno.test({
@@ -139,15 +158,11 @@ for (const [change, { act, sent, limits }] of Object.entries(CHANGES)) {
         await host.run("pause");
         host.write("in/a.png.json", '{"door": 1}');
         host.write("in/a.png", "bytes");
-        const waits = async (n: number) => (await host.status()).pending === n;
-        await eventually("it waits", () => waits(1));
+        await waiting(host, 1);
         act(dir);
-        await eventually("all wait", () => waits(sent.length));
+        await waiting(host, sent.length);
         await host.run("resume");
-        await eventually("all are gone", () => names() === 0)
-          .catch((error) => {
-            throw new Error(agent.stderr, { cause: error });
-          });
+        await said(agent, eventually("all are gone", () => names() === 0));
         assertEquals(doors().sort(), sent);
         // A capture by each name has nothing of them.
         for (const name of ["a", "b"]) {
@@ -170,28 +185,24 @@ for (const gone of ["a", "b"]) {
     async fn() {
       await using server = new CaptureServer();
       await using host = new Host(server.url, { JARVIS_SETTLE: "0" });
-      const dir = host.makeDir("in");
-      await using agent = await host.startAgent(
-        ...["--watch", dir, "--after-upload=delete", "--copy-up-to=0"],
+      const dir = host.join("in");
+      await using agent = await host.watch(
+        ...["--after-upload=delete", "--copy-up-to=0"],
       );
-      await agent.said("Watching");
       await host.run("pause");
       for (const name of ["a", "b"]) {
         host.write(`in/${name}.png.json`, `{"door": "${name}"}`);
         if (name === "a") host.write("in/a.png", "bytes");
         else Deno.linkSync(`${dir}/a.png`, `${dir}/b.png`);
         const count = name === "a" ? 1 : 2;
-        await eventually(
-          "it waits",
-          async () => (await host.status()).pending === count,
-        );
+        await waiting(host, count);
       }
       Deno.removeSync(`${dir}/${gone}.png`);
       await host.run("resume");
-      await eventually("both arrive", () => server.uploads.length === 2)
-        .catch((error) => {
-          throw new Error(agent.stderr, { cause: error });
-        });
+      await said(
+        agent,
+        eventually("both arrive", () => server.uploads.length === 2),
+      );
       const sent = server.uploads.map(({ metadata }) => metadata.door);
       assertEquals(sent.sort(), ["a", "b"]);
       await eventually("all go", () => [...Deno.readDirSync(dir)].length === 0);
@@ -206,25 +217,23 @@ Deno.test({
   async fn() {
     await using server = new CaptureServer();
     await using host = new Host(server.url, { JARVIS_SETTLE: "0" });
-    const dir = host.makeDir("in");
-    await using agent = await host.startAgent(
-      ...["--watch", dir, "--after-upload=delete", "--copy-up-to=0"],
+    const dir = host.join("in");
+    await using agent = await host.watch(
+      ...["--after-upload=delete", "--copy-up-to=0"],
     );
-    await agent.said("Watching");
     await host.run("pause");
     host.write("in/a.png", "bytes");
-    const waits = async (n: number) => (await host.status()).pending === n;
-    await eventually("it waits", () => waits(1));
+    await waiting(host, 1);
     Deno.linkSync(`${dir}/a.png`, `${dir}/b.png`);
     // Events come in order: once this one was taken, that one was looked at.
     host.write("in/later.png", "later");
-    await eventually("a later one waits", () => waits(2));
+    await waiting(host, 2);
     Deno.removeSync(`${dir}/a.png`);
     await host.run("resume");
-    await eventually("both arrive", () => server.uploads.length === 2)
-      .catch((error) => {
-        throw new Error(agent.stderr, { cause: error });
-      });
+    await said(
+      agent,
+      eventually("both arrive", () => server.uploads.length === 2),
+    );
     await eventually("all go", () => [...Deno.readDirSync(dir)].length === 0);
     assertEquals((await host.status()).failed, 0);
   },
@@ -247,10 +256,7 @@ Deno.test({
     await host.run("pause");
     host.write("in/sub/a.png.json", '{"door": 1}');
     host.write("in/sub/a.png", "bytes");
-    await eventually(
-      "it waits",
-      async () => (await host.status()).pending === 1,
-    );
+    await waiting(host, 1);
     for (const folder of [dir, other]) {
       for (const name of ["a.png.json", "a.png"]) {
         Deno.linkSync(`${sub}/${name}`, `${folder}/${name}`);
@@ -261,9 +267,7 @@ Deno.test({
       [dir, sub, other].flatMap((path) => [
         ...Deno.readDirSync(path),
       ]).filter(({ isFile }) => isFile).length;
-    await eventually("all names go", () => left() === 0).catch((error) => {
-      throw new Error(agent.stderr, { cause: error });
-    });
+    await said(agent, eventually("all names go", () => left() === 0));
     assertEquals(server.uploads.length, 1);
   },
 });
