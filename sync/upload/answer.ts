@@ -123,10 +123,11 @@ export function proofIn(answer: Answer, sent: SentCapture): Proof {
   }
   const object = parsed as Record<string, unknown>;
   const { id, size, sha256 } = object;
-  if (answer.status < 300 && isFailure(object)) {
+  if (answer.status < 300 && isFailure(object, sent)) {
     return { contrary: "with an object that says it failed", isJson: true };
   }
-  const hash = String(sha256 ?? sent.sha256).toLowerCase();
+  const hash = String(sha256 ?? sent.sha256).toLowerCase()
+    .replace(/^sha-?256[:=-]/, "");
   if (hash !== sent.sha256) {
     return { contrary: `${SOMETHING_ELSE}: another sha256` };
   }
@@ -146,18 +147,32 @@ export function proofIn(answer: Answer, sent: SentCapture): Proof {
   return { instead: what, isJson: true };
 }
 
-/** Some servers give an id to every answer, also to one that reports an error. */
-function isFailure(
-  { success, ok, status, error, errors }: Record<string, unknown>,
-): boolean {
-  const isNo = (value: unknown) => /^(false|no|0)$/i.test(String(value));
-  const isSaid = (value: unknown) =>
-    typeof value === "object" && value !== null
-      ? Object.keys(value).length > 0
-      : Boolean(value);
-  return isNo(success) || isNo(ok) || isSaid(error) || isSaid(errors) ||
-    /^(error|fail(ed|ure)?|rejected|denied)$/i.test(String(status));
+/**
+ * Some servers give an id to every answer, also to one that reports an error. A
+ * member that repeats the caller's metadata says nothing.
+ */
+function isFailure(object: object, { metadata }: SentCapture): boolean {
+  const sent = JSON.parse(metadata);
+  return Object.entries(object).some(([key, value]) =>
+    SAYS_FAILURE.get(key.toLowerCase())?.(value) &&
+    JSON.stringify(value) !== JSON.stringify(sent[key])
+  );
 }
+
+const isNo = (value: unknown) => /^(false|no|0)$/i.test(String(value));
+const isSaid = (value: unknown): boolean =>
+  typeof value === "object" && value !== null
+    ? Object.values(value).some(isSaid)
+    : Boolean(value) && !/^(none|no|ok|false|0)$/i.test(String(value));
+const isBad = (value: unknown) =>
+  /^(error|fail(ed|ure)?|rejected|denied|[45]\d\d)$/i.test(String(value));
+
+/** The members by which an answer may say that it failed, in lower case. */
+const SAYS_FAILURE = new Map(Object.entries({
+  ...{ success: isNo, ok: isNo, stored: isNo, accepted: isNo },
+  ...{ error: isSaid, errors: isSaid },
+  ...{ status: isBad, statuscode: isBad, result: isBad },
+}));
 
 /** `undefined` if the text is not JSON. */
 function parseJson(text: string): unknown {

@@ -128,6 +128,7 @@ Deno.test("an answer that names another size or hash proves that something else 
     '{"id":1,"size":"big","sha256":null}',
     '{"id":1,"size":null}',
     '{"id":1,"size":"3"}',
+    `{"id":1,"sha256":"sha256:${SENT.sha256}"}`,
   ];
   for (const body of same) {
     assertEquals(judge(200, { body }).kind, "delivered", body);
@@ -170,6 +171,11 @@ Deno.test("a 2xx that says itself that it failed is no delivery, whatever id it 
     '{"id":"r-1","status":"rejected"}',
     '{"id":"r-1","success":0}',
     '{"id":"r-1","ok":"no"}',
+    '{"id":"r-1","Success":false}',
+    '{"id":"r-1","stored":false}',
+    '{"id":"r-1","status":500,"message":"quota"}',
+    '{"id":"r-1","statusCode":"403"}',
+    '{"id":"r-1","result":"error"}',
   ];
   for (const body of failures) {
     for (const proof of ["id", "status"] as const) {
@@ -182,12 +188,31 @@ Deno.test("a 2xx that says itself that it failed is no delivery, whatever id it 
     // There it says why the key was refused: it is stored already.
     assertEquals(judge(409, { body }).kind, "delivered", body);
   }
-  for (const error of ["null", '""', "false", "{}", "[]"]) {
+  for (
+    const error of [
+      "null",
+      '""',
+      "false",
+      "{}",
+      "[]",
+      "[null]",
+      '"none"',
+      '"0"',
+      '{"code":0,"message":""}',
+    ]
+  ) {
     for (const said of [`"error":${error}`, `"errors":${error}`]) {
       const body = `{"id":1,"success":true,"status":"stored",${said}}`;
       assertEquals(judge(200, { body }).kind, "delivered", body);
     }
   }
+  const names = '{"id":1,"constructor":0,"__proto__":0,"toString":0}';
+  assertEquals(judge(200, { body: names }).kind, "delivered");
+  // As a server answers that repeats the metadata.
+  const metadata = '{"result":"failed","success":false}';
+  const body = `{"id":1,${metadata.slice(1)}`;
+  const sent = { ...SENT, metadata };
+  assertEquals(judge(200, { body }, { sent }).kind, "delivered");
 });
 
 Deno.test("with the status for a proof any 2xx is delivered, with its id if it has one", () => {
