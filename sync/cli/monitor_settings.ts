@@ -62,10 +62,14 @@ function objectionTo(path: string, dataDir: string): string | undefined {
     : "a new file, like NAME.prom, or one with earlier metrics";
 }
 
+/** A line of a file with metrics of the agent. */
+const METRIC = /^((# (HELP|TYPE) )?jarvis_agent_.*)?$/;
+
 /** Whether a path is free, or has a file with metrics, which may be written over. */
 function isFree(path: string): boolean {
   try {
-    return !statIfThere(path) || /^(# |$)/.test(readSmallText(path));
+    return !statIfThere(path) ||
+      readSmallText(path).split("\n").every((line) => METRIC.test(line));
   } catch {
     return false;
   }

@@ -112,9 +112,15 @@ Deno.test("--metrics-file writes over nothing but metrics", {
   await new Deno.Command("mkfifo", { args: [pipe] }).output();
   const file = host.write("token", "secret");
   Deno.symlinkSync(file, link);
+  const notes = host.write("notes.md", "# Notes\n\nmy own text\n");
+  const others = host.write(
+    "node.prom",
+    "# HELP node_load1 1m\nnode_load1 1\n",
+  );
+  const mixed = host.write("mixed", "# HELP jarvis_agent_up x\nmy own text\n");
   await assertRefused(
     host,
-    [pipe, file, link].map((path) => [
+    [pipe, file, link, notes, others, mixed].map((path) => [
       ["run", "--metrics-file", path],
       `Cannot use --metrics-file "${path}": expected a new file, like NAME.prom, or one with earlier metrics`,
     ]),
