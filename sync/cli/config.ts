@@ -14,7 +14,7 @@ import type { AddOptions } from "../spool/intake.ts";
 import { MIN_FREE_BYTES } from "../spool/room.ts";
 import { type Ambient, type Given, UsageError } from "./arguments.ts";
 import { parseServerUrl } from "../upload/server_url.ts";
-import { spoolDir } from "../host/data_dir.ts";
+import { sharedFilesOf, spoolDir } from "../host/data_dir.ts";
 import { OUT_OF_BOUNDS } from "../host/deno_words.ts";
 import {
   isOutOfBounds,
@@ -92,7 +92,9 @@ export function readSettings(
   const afterUpload = readAfterUpload(given, dataDir);
   const watch = readWatch(given, dataDir, afterUpload);
   const ownPaths = ownFiles(given, around.env).map(({ path }) => path);
-  if (dataDir) ownPaths.push(dataDir, spoolDir(dataDir));
+  if (dataDir) {
+    ownPaths.push(dataDir, spoolDir(dataDir), ...sharedFilesOf(dataDir));
+  }
   if (afterUpload.kind === "move") ownPaths.push(afterUpload.dir);
   const filter = readFilter(given);
   assertNotWatched(given, around.env, {

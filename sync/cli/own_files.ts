@@ -13,8 +13,9 @@ import {
   SEPARATOR,
 } from "@std/path";
 import { CaptureFileError } from "../capture/errors.ts";
-import { orphansDir, spoolDir } from "../host/data_dir.ts";
+import { orphansDir, sharedFilesOf, spoolDir } from "../host/data_dir.ts";
 import { exists } from "../host/files.ts";
+import { fileIdAt } from "../host/opened_file.ts";
 import { CaptureFilter } from "../watch/capture_filter.ts";
 import { type Ambient, type Given, UsageError } from "./arguments.ts";
 import { contains, isInDataDir, nameIn, realPath } from "./folders.ts";
@@ -100,7 +101,11 @@ export function assertNotWatched(
  */
 export function assertNotKept(path: string, dataDir: string): void {
   const setAside = orphansDir(spoolDir(dataDir));
-  if (!isInDataDir(path, dataDir) || contains(setAside, path)) return;
+  const isKept = isInDataDir(path, dataDir) && !contains(setAside, path);
+  const id = fileIdAt(path);
+  const isShared = id !== undefined &&
+    sharedFilesOf(dataDir).some((file) => fileIdAt(file) === id);
+  if (!isKept && !isShared) return;
   throw new CaptureFileError(
     `Cannot take "${path}": it is in the data directory "${dataDir}", expected a file outside of it; "jarvis-agent export" copies captures out`,
   );

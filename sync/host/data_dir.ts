@@ -226,6 +226,15 @@ export function orphansDir(spool: string): string {
   return join(spool, "orphans");
 }
 
+/** The files of a data directory that are no single capture's, whether they are there or not. */
+export function sharedFilesOf(path: string): string[] {
+  return [
+    ...["", "-wal", "-shm", "-reserve"].map((end) => `queue.db${end}`),
+    "agent.lock",
+    join("spool", "records.jsonl"),
+  ].map((name) => join(path, name));
+}
+
 function ourPathsIn(path: string): string[] {
   const inSpool = spoolDir(path);
   return [

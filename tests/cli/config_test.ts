@@ -178,7 +178,12 @@ Deno.test("settings have the defaults that the help names", () => {
     ownPaths: [
       join(HOME, ".config", "jarvis", "agent.env"),
       join(HOME, ".local", "share", "jarvis"),
-      join(HOME, ".local", "share", "jarvis", "spool"),
+      ...[
+        "spool",
+        ...["queue.db", "queue.db-wal", "queue.db-shm", "queue.db-reserve"],
+        "agent.lock",
+        join("spool", "records.jsonl"),
+      ].map((name) => join(HOME, ".local", "share", "jarvis", name)),
     ],
     afterUpload: { kind: "keep" },
     graceMs: 10_000,
@@ -402,7 +407,8 @@ Deno.test(
   },
   async () => {
     await using dir = new TempDir();
-    const pem = "# An authority\n-----BEGIN CERTIFICATE-----";
+    // Neither of a wrong kind as certificates nor as metrics.
+    const pem = "# HELP jarvis_agent_x -----BEGIN CERTIFICATE-----";
     const own = dir.write("in/sub/own", pem);
     const away = dir.write("away", pem);
     const [watched, link] = [dir.join("in"), dir.join("link")];

@@ -59,6 +59,8 @@ Deno.test({
       ...["--watch", whole, "--watch", spool, "--watch", shots],
     );
     await agent.said("Watching");
+    host.write("shots/a.png");
+    await eventually("a capture", () => server.names.length >= 1);
     Deno.symlinkSync(host.dataDir, whole);
     Deno.symlinkSync(`${host.dataDir}/spool`, spool);
     await eventually("both are told of", async () => {
@@ -70,9 +72,15 @@ Deno.test({
       if (path === shots) continue;
       assertMatch(firstUnreadable!.reason, /it is the agent's own/);
     }
-    host.write("shots/a.png");
-    await eventually("a capture", () => server.names.length >= 1);
-    assertEquals(server.names, ["a.png"], agent.stderr);
+    // As a backup by hard links shows it: the lock, and the metadata of all captures.
+    for (const name of ["agent.lock", "spool/records.jsonl"]) {
+      const link = `${shots}/${name.replace("/", "-")}`;
+      Deno.linkSync(`${host.dataDir}/${name}`, link);
+      await agent.said(`"${link}" is the agent's own`);
+    }
+    host.write("shots/b.png");
+    await eventually("captures", () => server.names.length >= 2);
+    assertEquals(server.names, ["a.png", "b.png"], agent.stderr);
   },
 });
 
@@ -93,7 +101,9 @@ for (
       Deno.symlinkSync(host.join("elsewhere"), `${host.dataDir}/spool`);
       Deno.symlinkSync(host.dataDir, host.join("folder"));
       Deno.symlinkSync(copy, host.join("link.png"));
+      Deno.linkSync(host.join("elsewhere/records.jsonl"), host.join("linked"));
       const kept = [
+        host.join("linked"),
         copy,
         host.join(`elsewhere/${id!.slice(-2)}/${id}`),
         host.join("link.png"),
