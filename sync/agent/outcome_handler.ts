@@ -12,7 +12,7 @@ import {
   snoozeOrRelease,
 } from "./snooze.ts";
 import { SHORT_WAIT_MS } from "./server_standing.ts";
-import { Suspects, type Undelivered } from "./suspects.ts";
+import { asLost, Suspects, type Undelivered } from "./suspects.ts";
 import type { Throttle } from "./throttle.ts";
 
 /** The results of one pass. */
@@ -225,7 +225,7 @@ export class OutcomeHandler {
 
   #deliver(capture: QueuedCapture, result: UploadResult): void {
     this.#report.delivered++;
-    const { id, size, spooled } = capture;
+    const { id, spooled } = capture;
     const { captureId, sha256, sent } = result;
     const metadataSha256 = capture.watched
       ? metadataHash(capture.metadataJson)
@@ -234,7 +234,7 @@ export class OutcomeHandler {
     this.#options.completer.add({
       completion: { id, kind: "delivered", ...proof, ...recordOf(result) },
       after: async () => {
-        if (spooled) await this.#options.spool?.removeDelivered(id, size);
+        if (spooled) await this.#options.spool?.removeDelivered(id);
         await this.#options.onDelivered?.(capture, result);
       },
     });
@@ -246,10 +246,4 @@ export class OutcomeHandler {
     this.#log.failed(attempt);
     this.#options.onFailed?.(attempt.capture);
   }
-}
-
-function asLost(attempt: Undelivered): Undelivered {
-  const error =
-    `Cannot send "${attempt.capture.filepath}": it was overwritten, or touched, before it was sent, and had no copy (see --copy-up-to); as it is now it is another capture`;
-  return { ...attempt, error, reason: error, isLost: true };
 }

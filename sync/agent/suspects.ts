@@ -140,3 +140,10 @@ export class Suspects {
     }
   }
 }
+
+/** An attempt whose file is another one by now. */
+export function asLost(attempt: Undelivered): Undelivered {
+  const error =
+    `Cannot send "${attempt.capture.filepath}": it was overwritten, or touched, before it was sent, and had no copy (see --copy-up-to); as it is now it is another capture`;
+  return { ...attempt, error, reason: error, isLost: true };
+}

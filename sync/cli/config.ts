@@ -14,7 +14,7 @@ import type { AddOptions } from "../spool/intake.ts";
 import { MIN_FREE_BYTES } from "../spool/room.ts";
 import { type Ambient, type Given, UsageError } from "./arguments.ts";
 import { parseServerUrl } from "../upload/server_url.ts";
-import { sharedFilesOf, spoolDir } from "../host/data_dir.ts";
+import { sharedFilesOf, spoolDir } from "../host/data_dir_paths.ts";
 import { OUT_OF_BOUNDS } from "../host/deno_words.ts";
 import {
   isOutOfBounds,

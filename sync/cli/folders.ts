@@ -9,7 +9,7 @@ import {
 import type { AfterUpload } from "../watch/after_upload.ts";
 import type { FilterOptions } from "../watch/capture_filter.ts";
 import { Glob } from "../watch/glob.ts";
-import { spoolDir } from "../host/data_dir.ts";
+import { spoolDir } from "../host/data_dir_paths.ts";
 import { OUT_OF_BOUNDS } from "../host/deno_words.ts";
 import { fileIdAt } from "../host/opened_file.ts";
 import type { Given } from "./arguments.ts";

@@ -13,7 +13,7 @@ import {
   SEPARATOR,
 } from "@std/path";
 import { CaptureFileError } from "../capture/errors.ts";
-import { orphansDir, sharedFilesOf, spoolDir } from "../host/data_dir.ts";
+import { orphansDir, sharedFilesOf, spoolDir } from "../host/data_dir_paths.ts";
 import { exists } from "../host/files.ts";
 import { fileIdAt } from "../host/opened_file.ts";
 import { CaptureFilter } from "../watch/capture_filter.ts";

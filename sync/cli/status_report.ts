@@ -1,7 +1,7 @@
 import { dirname, join } from "@std/path";
 import { AgentRunningError, isAgentRunning } from "../agent/agent_lock.ts";
 import { isHanging, lastBeatMs } from "../agent/heartbeat.ts";
-import { QUEUE_FILE } from "../host/data_dir.ts";
+import { QUEUE_FILE } from "../host/data_dir_paths.ts";
 import { freeBytes } from "../host/disk_space.ts";
 import { exists } from "../host/files.ts";
 import { VERSION } from "../host/version.ts";

@@ -5,9 +5,8 @@ import {
   assertWritable,
   holdsQueue,
   prepareDataDir,
-  QUEUE_FILE,
-  spoolDir,
 } from "../host/data_dir.ts";
+import { QUEUE_FILE, spoolDir } from "../host/data_dir_paths.ts";
 import { statIfThere } from "../host/files.ts";
 import type { Log } from "../host/log.ts";
 import { UploadQueue } from "../queue/queue.ts";

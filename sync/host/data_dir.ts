@@ -1,5 +1,6 @@
 import { dirname, join } from "@std/path";
-import { isFolder, statIfThere } from "./files.ts";
+import { ownPathsAt, ownPathsIn, QUEUE_FILE } from "./data_dir_paths.ts";
+import { statIfThere } from "./files.ts";
 import { followOwnLinks } from "./links.ts";
 import {
   assertDirectory,
@@ -7,13 +8,6 @@ import {
   openNew,
   POSIX,
 } from "./private_files.ts";
-
-/** The database's name in the data directory. */
-export const QUEUE_FILE = "queue.db";
-
-/** The names of this program's own entries in the data directory. */
-const OUR_NAMES = /^(queue\.db.*|agent\.(lock|heartbeat)|spool)$/;
-const SPOOL_NAMES = /^(records\.jsonl.*|orphans|[0-9a-f]{2})$/;
 
 /**
  * Makes the data directory ready: it exists, belongs to this user with all that
@@ -87,7 +81,7 @@ export function holdsQueue(path: string): boolean {
 export function assertOwnDataDir(path: string): void {
   naming(path, () => {
     followOwnLinks(path);
-    [path, ...ourPathsIn(path)].forEach(ownMode);
+    [path, ...ownPathsIn(path)].forEach(ownMode);
   });
 }
 
@@ -162,7 +156,7 @@ export function closedOf(paths: string[]): string | undefined {
 }
 
 function closedIn(dir: string): string | undefined {
-  return closedOf(matching(dir, OUR_NAMES));
+  return closedOf(ownPathsAt(dir));
 }
 
 function expectedMode(path: string, mode: number): string {
@@ -194,7 +188,7 @@ function closeToOthers(path: string): string[] {
         "one that is only yours, or one that this program made",
     );
   }
-  return [Deno.realPathSync(path), ...ourPathsIn(path)].flatMap((path) => {
+  return [Deno.realPathSync(path), ...ownPathsIn(path)].flatMap((path) => {
     const mode = ownMode(path);
     if ((mode & 0o077) === 0 || isElsewhere(path)) return [];
     Deno.chmodSync(path, mode & 0o700);
@@ -214,38 +208,6 @@ function ownMode(path: string): number {
     if (error instanceof Deno.errors.NotFound) return 0;
     throw error;
   }
-}
-
-/** The folder of a data directory that holds the copies of captures. */
-export function spoolDir(path: string): string {
-  return join(path, "spool");
-}
-
-/** The folder of a spool for files that belong to no capture. */
-export function orphansDir(spool: string): string {
-  return join(spool, "orphans");
-}
-
-/** The files of a data directory that are no single capture's, whether they are there or not. */
-export function sharedFilesOf(path: string): string[] {
-  return [
-    ...["", "-wal", "-shm", "-reserve"].map((end) => `queue.db${end}`),
-    "agent.lock",
-    join("spool", "records.jsonl"),
-  ].map((name) => join(path, name));
-}
-
-function ourPathsIn(path: string): string[] {
-  const inSpool = spoolDir(path);
-  return [
-    ...matching(path, OUR_NAMES),
-    ...isFolder(inSpool) ? matching(inSpool, SPOOL_NAMES) : [],
-  ];
-}
-
-function matching(path: string, names: RegExp): string[] {
-  return [...Deno.readDirSync(path)].filter(({ name }) => names.test(name))
-    .map(({ name }) => join(path, name));
 }
 
 /** Whether it is a link, or a device: its target is not ours to close. */

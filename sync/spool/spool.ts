@@ -1,6 +1,7 @@
 import { dirname, join } from "@std/path";
 import { CaptureFileError } from "../capture/errors.ts";
-import { assertOwn, orphansDir } from "../host/data_dir.ts";
+import { assertOwn } from "../host/data_dir.ts";
+import { orphansDir } from "../host/data_dir_paths.ts";
 import { freeBytes } from "../host/disk_space.ts";
 import {
   exists,
@@ -25,8 +26,6 @@ const RECORDS = "records.jsonl";
 const PART = ".part";
 /** How often a copy is made anew that somebody has removed before it was complete. */
 const MAX_COPIES = 3;
-/** Up to this size removing is faster than starting another thread, in bytes. */
-const SMALL_BYTES = 1024 * 1024;
 /** Younger entries may belong to an `enqueue` under way, in milliseconds. */
 const IN_THE_MAKING_MS = 600_000;
 /** The ids that entries can have. No other text becomes part of a path. */
@@ -155,17 +154,11 @@ export class Spool implements Disposable {
     this.#syncNames(ids);
   }
 
-  /**
-   * Removes the entry of a delivered capture. A large one is removed on another
-   * thread, because a disk may take long to free it.
-   *
-   * @param size In bytes, as far as it is known.
-   */
-  async removeDelivered(id: string, size: number | null): Promise<void> {
+  /** Removes the entry of a delivered capture. A disk may take long to free a large one. */
+  async removeDelivered(id: string): Promise<void> {
     const path = this.pathOf(id);
     try {
-      if (size !== null && size <= SMALL_BYTES) Deno.removeSync(path);
-      else await Deno.remove(path);
+      await Deno.remove(path);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return;
       this.occupants.leaveUnfinished();

@@ -86,8 +86,6 @@ export class WatchedRoot {
   readonly place: Place = { root: this, name: "" };
   /** The reason why it is waited for; `undefined` while it is not. */
   trouble: { kind: "missing" | "refused"; reason: string } | undefined;
-  /** Whether it had to be waited for at any time, until the watcher notes it. */
-  wasAway = false;
   /**
    * Whether files in it have sidecars: if one was seen; not if a file was finished
    * without one, and none was seen.
@@ -95,6 +93,10 @@ export class WatchedRoot {
   usesSidecars: boolean | undefined;
   readonly #log: Log;
   #said: string | undefined;
+  /** Whether it had to be waited for since it was checked. */
+  #wasAway = false;
+  /** The identity that it had when it was checked, once that had changed. */
+  #checked: { identity: string | undefined } | undefined;
   #first: { uid: number | null; link: Link | undefined } | undefined;
 
   /** @param path An absolute path. */
@@ -115,7 +117,7 @@ export class WatchedRoot {
       return folder;
     } catch (error) {
       if (isOutOfDescriptors(error)) throw error;
-      this.wasAway = true;
+      this.#wasAway = true;
       const { message: reason } = error as Error;
       const isMissing = error instanceof Deno.errors.NotFound;
       this.trouble = { kind: isMissing ? "missing" : "refused", reason };
@@ -126,6 +128,24 @@ export class WatchedRoot {
       );
       return undefined;
     }
+  }
+
+  /**
+   * Tells if it has come, gone, or become another folder since the last call;
+   * `undefined` if it has not.
+   */
+  check(): "new" | "back" | "gone" | undefined {
+    const wasAway = this.#wasAway;
+    this.#wasAway = false;
+    using folder = this.open();
+    const { folderId, birthtimeMs } = folder?.identity ?? {};
+    const identity = folder && `${folderId} ${birthtimeMs}`;
+    const before = this.#checked;
+    // Files that were to be looked at while it was away were passed over.
+    if (before?.identity === identity && !wasAway) return undefined;
+    this.#checked = { identity };
+    if (!folder) return "gone";
+    return before ? "back" : "new";
   }
 
   /**

@@ -46,8 +46,6 @@ export class FolderWatcher {
   readonly #wakeup = new Wakeup();
   readonly #rescans: RescanSchedule;
   readonly #polls: RescanSchedule;
-  /** The identity of each watched folder when it was checked last. */
-  readonly #identities = new Map<WatchedRoot, string | undefined>();
   #checkAt = 0;
   #failures = 0;
 
@@ -162,17 +160,11 @@ export class FolderWatcher {
   async #turn(): Promise<void> {
     this.#checkAt = performance.now() + CHECK_MS;
     for (const root of this.roots) {
-      const { wasAway } = root;
-      root.wasAway = false;
-      using folder = root.open();
-      const { folderId, birthtimeMs } = folder?.identity ?? {};
-      const identity = folder && `${folderId} ${birthtimeMs}`;
-      // Files that were to be looked at while it was away were passed over.
-      if (this.#identities.get(root) === identity && !wasAway) continue;
-      if (folder && this.#identities.has(root)) this.#options.onBack?.();
-      this.#identities.set(root, identity);
+      const turn = root.check();
+      if (!turn) continue;
+      if (turn === "back") this.#options.onBack?.();
       this.#tree.drop(root.place);
-      if (folder) this.#agenda.walk(root.place, { unchanged: true });
+      if (turn !== "gone") this.#agenda.walk(root.place, { unchanged: true });
     }
     await this.#options.onTurn?.();
   }

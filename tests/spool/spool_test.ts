@@ -104,7 +104,7 @@ Deno.test("no id leads out of the spool", async () => {
     assertThrows(() => spool.folderOf(id), TypeError, "a UUID");
     assertThrows(() => spool.remove([id]), TypeError, "a UUID");
     await assertRejects(
-      () => spool.removeDelivered(id, 5),
+      () => spool.removeDelivered(id),
       TypeError,
       "a UUID",
     );
@@ -136,10 +136,9 @@ Deno.test("Spool.removeDelivered() removes entries, and minds nothing that is mi
   const { spool } = scene;
   for (const id of [ID, OTHER_ID]) await scene.add(id);
   // However large they are said to be.
-  await spool.removeDelivered(ID, 5);
-  await spool.removeDelivered(ID, 5);
-  await spool.removeDelivered(OTHER_ID, null);
-  await spool.removeDelivered(OTHER_ID, 2 ** 40);
+  await spool.removeDelivered(ID);
+  await spool.removeDelivered(ID);
+  await spool.removeDelivered(OTHER_ID);
   assertEquals(scene.files(), []);
 });
 
@@ -147,8 +146,7 @@ Deno.test("Spool.removeDelivered() tells what goes wrong", async () => {
   await using scene = new Scene();
   // What is not empty is not removed.
   scene.dir.write(`spool/0e/${ID}/file`, "in its place");
-  await assertRejects(() => scene.spool.removeDelivered(ID, 5));
-  await assertRejects(() => scene.spool.removeDelivered(ID, null));
+  await assertRejects(() => scene.spool.removeDelivered(ID));
 });
 
 Deno.test("Spool.compactRecords() keeps the records of entries that are there, and of those that are just being moved in", async () => {

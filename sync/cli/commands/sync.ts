@@ -11,7 +11,7 @@ import {
   lastBeatMs,
 } from "../../agent/heartbeat.ts";
 import type { Settings } from "../config.ts";
-import { QUEUE_FILE } from "../../host/data_dir.ts";
+import { QUEUE_FILE } from "../../host/data_dir_paths.ts";
 import { ProcessLock } from "../../host/lock.ts";
 import type { QueueStats, UploadQueue } from "../../queue/queue.ts";
 import { createUploader } from "../create_uploader.ts";
