@@ -77,9 +77,7 @@ function readFacts(sources: ReportSources, running: boolean): Facts {
       : undefined;
   const oldestMs = queue?.oldestPendingMs() ?? null;
   const pause = queue?.getPause() ?? null;
-  const beatMs = running ? lastBeatMs(path) : null;
   const { name: engine, sqlite } = queue?.engine ?? engineInUse();
-  const { maxSpoolBytes, minFreeBytes } = settings;
   return {
     time: new Date(nowMs).toISOString(),
     ...queue?.getStats() ?? NOTHING,
@@ -91,28 +89,13 @@ function readFacts(sources: ReportSources, running: boolean): Facts {
     schedule: scheduleOf(said?.schedule, nowMs),
     server: {
       url: said ? said.serverUrl : settings.server ?? known?.serverUrl ?? null,
-      state: said?.serverState ?? "unknown",
-      reason: said?.serverReason ?? null,
-      since: isoTime(said?.serverSince),
-      nextProbeAt: isoTime(said?.nextProbeAt),
+      ...serverOf(said),
       lastDeliveryAt: isoTime(queue?.lastDeliveryMs()),
       tokenFile: settings.tokenFile,
     },
-    agent: {
-      running,
-      pid: said?.pid ?? null,
-      heartbeatAt: isoTime(beatMs),
-      hanging: beatMs !== null && isHanging(beatMs, nowMs),
-      problem: said?.problem ?? null,
-    },
+    agent: { running, ...agentOf(said, running ? lastBeatMs(path) : null) },
     service,
-    spool: {
-      bytes: queue?.spooledBytes() ?? 0,
-      maxBytes: Number.isFinite(maxSpoolBytes) ? maxSpoolBytes : null,
-      freeBytes: free,
-      minFreeBytes,
-      orphans: look?.spool?.orphans.count ?? 0,
-    },
+    spool: { ...spoolOf(sources), freeBytes: free },
     folders: JSON.parse(said?.folders ?? "[]"),
     database: {
       path,
@@ -120,6 +103,40 @@ function readFacts(sources: ReportSources, running: boolean): Facts {
       sqlite,
       setAside: queue ? queuesSetAside(path) : [],
     },
+  };
+}
+
+function serverOf(
+  said: AgentState | undefined,
+): Pick<Facts["server"], "state" | "reason" | "since" | "nextProbeAt"> {
+  return {
+    state: said?.serverState ?? "unknown",
+    reason: said?.serverReason ?? null,
+    since: isoTime(said?.serverSince),
+    nextProbeAt: isoTime(said?.nextProbeAt),
+  };
+}
+
+function agentOf(
+  said: AgentState | undefined,
+  beatMs: number | null,
+): Omit<Facts["agent"], "running"> {
+  return {
+    pid: said?.pid ?? null,
+    heartbeatAt: isoTime(beatMs),
+    hanging: beatMs !== null && isHanging(beatMs, Date.now()),
+    problem: said?.problem ?? null,
+  };
+}
+
+function spoolOf(
+  { settings: { maxSpoolBytes, minFreeBytes }, look }: ReportSources,
+): Omit<Facts["spool"], "freeBytes"> {
+  return {
+    bytes: look?.queue.spooledBytes() ?? 0,
+    maxBytes: Number.isFinite(maxSpoolBytes) ? maxSpoolBytes : null,
+    minFreeBytes,
+    orphans: look?.spool?.orphans.count ?? 0,
   };
 }
 
