@@ -174,10 +174,10 @@ const STATEMENTS = {
        status = CASE status WHEN 'failed' THEN 'pending' ELSE status END
      WHERE id = (SELECT capture_id FROM watched_files WHERE n = ? AND state = 'queued')
        AND spooled = 0 AND filepath <> ?`,
+  // As it was taken over: one that has its name by now may have metadata of its own.
   watchedIsDelivered:
-    `UPDATE OR REPLACE watched_files SET state = 'delivered', since = ?,
-       file_id = iif(file_id LIKE 'name:%', file_id, coalesce(?, file_id)), size = coalesce(?, size),
-       mtime_ms = coalesce(?, mtime_ms), ctime_ms = coalesce(?, ctime_ms),
+    `UPDATE watched_files SET state = 'delivered', since = ?, size = coalesce(size, ?),
+       mtime_ms = coalesce(mtime_ms, ?), ctime_ms = coalesce(ctime_ms, ?),
        sha256 = coalesce(?, sha256), metadata_sha256 = ? WHERE capture_id = ?`,
   deliveriesOfFile: `${DELIVERY} WHERE (file_id = ? OR file_id BETWEEN ? AND ?)
        AND state = 'delivered' ORDER BY filepath = ? DESC`,

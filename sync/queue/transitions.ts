@@ -200,7 +200,7 @@ function deliver(
   const { id, captureId = null, sha256 = null, attempt } = completion;
   // The spool's copy is another file than the one that was handed over.
   const identity = standing.spooled ? null : completion.identity;
-  const values = identityValues(identity);
+  const [, ...version] = identityValues(identity);
   const before = Number(sql.attemptsMade.get(id)?.n ?? standing.attempts);
   const elapsedMs = attempt ? Math.round(attempt.elapsedMs) : null;
   const how = [before + 1, elapsedMs, attempt?.status ?? null];
@@ -208,7 +208,7 @@ function deliver(
   sql.deliver.run(size, sha256, captureId, nowMs, ...how, id);
   if (standing.watched) {
     const { metadataSha256 = null } = completion;
-    sql.watchedIsDelivered.run(nowMs, ...values, sha256, metadataSha256, id);
+    sql.watchedIsDelivered.run(nowMs, ...version, sha256, metadataSha256, id);
   }
   return sql.remove.run(id) > 0;
 }

@@ -196,6 +196,9 @@ export class TidyUp {
     }
     const identity = await identityNow(root, name, file);
     if (!identity) return true;
+    const isAnew = identity.mtimeMs !== file.identity.mtimeMs;
+    // With other metadata it is another capture, though its content is the same.
+    if (isAnew && isUnsent) return true;
     const hasOtherNames = identity.links > 1;
     const isGone = await this.#take(root, { name, identity, sidecar });
     if (isGone) this.#options.onGone(file, { hasOtherNames });

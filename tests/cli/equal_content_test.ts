@@ -1,7 +1,8 @@
 /** Captures with the content of the last one of their name, told apart by their sidecars. */
 import { assertEquals } from "@std/assert";
-import { CaptureServer } from "../helpers/capture_server.ts";
+import { CaptureServer, created } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { HeldAnswer } from "../helpers/held_answer.ts";
 import { Host } from "../helpers/host.ts";
 
 /** Puts a file in the place of another one. */
@@ -47,3 +48,60 @@ for (const before of ["delivered", "queued"]) {
     assertEquals(server.uploads.length, 4);
   });
 }
+
+Deno.test("a capture without a copy whose file is replaced by one of the same content is sent, and so is that one", async () => {
+  await using server = new CaptureServer();
+  server.ready = false;
+  server.answer = () => new Response(null, { status: 503 });
+  await using host = new Host(server.url);
+  const watch = () =>
+    host.startAgent(
+      ...["--watch", host.makeDir("in"), "--settle=1"],
+      ...["--copy-up-to=0", "--after-upload=delete"],
+    );
+  {
+    await using agent = await watch();
+    publishEvent(host, 1);
+    await eventually("it is tried", () => server.uploads.length > 0);
+    await agent.stop();
+  }
+  Deno.removeSync(host.join("in", "e.txt"));
+  publishEvent(host, 2);
+  server.uploads.length = 0;
+  server.ready = true;
+  server.answer = created;
+  await using _agent = await watch();
+  await eventually(
+    "both arrive, and go",
+    () =>
+      server.uploads.length === 2 &&
+      [...Deno.readDirSync(host.join("in"))].length === 0,
+  );
+  const events = server.uploads.map(({ metadata }) => metadata.at);
+  assertEquals(events.toSorted(), [1, 2]);
+});
+
+Deno.test("a capture that is written anew with the same content while it is sent stays until it is sent, too", async () => {
+  using held = new HeldAnswer();
+  await using server = new CaptureServer();
+  server.answer = held.delivery;
+  await using host = new Host(server.url);
+  await using _agent = await host.startAgent(
+    "--watch",
+    host.makeDir("in"),
+    "--settle=1",
+    "--after-upload=delete",
+  );
+  publishEvent(host, 1);
+  await eventually("it is sent", () => server.uploads.length === 1);
+  host.write("in/e.txt.json", '{"at": 2}');
+  host.write("in/e.txt", "motion");
+  held.release();
+  await eventually(
+    "both arrive, and go",
+    () =>
+      server.uploads.length === 2 &&
+      [...Deno.readDirSync(host.join("in"))].length === 0,
+  );
+  assertEquals(server.uploads.map(({ metadata }) => metadata.at), [1, 2]);
+});
