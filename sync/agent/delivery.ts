@@ -3,7 +3,7 @@ import { checkMetadata } from "../capture/metadata.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Wakeup } from "../host/wakeup.ts";
 import type { QueuedCapture } from "../queue/queue.ts";
-import { openByPath } from "../spool/private_copy.ts";
+import { openByPath, versionOf } from "../spool/private_copy.ts";
 import type { KnownCapture } from "../upload/capture_file.ts";
 import type { AgentParts } from "./agent_options.ts";
 import type { OutcomeHandler } from "./outcome_handler.ts";
@@ -180,15 +180,9 @@ export class Delivery {
   /** The facts that the bytes must meet to be sent: others would be another capture. */
   #knownOf(capture: QueuedCapture): KnownCapture {
     const { openOriginal = openByPath, openWatched } = this.#options;
-    const { spooled, watched, size, mtimeMs } = capture;
-    const identity = capture.identity ??
-      (size !== null && mtimeMs !== null ? { size, mtimeMs } : undefined);
+    const { spooled, watched } = capture;
     return {
-      sha256: capture.sha256 ?? undefined,
-      // The copy is another file than the original, with the same bytes and time.
-      expected: spooled && size !== null && mtimeMs !== null
-        ? { size, mtimeMs }
-        : identity,
+      ...versionOf(capture),
       open: spooled ? undefined : () => openOriginal(capture),
       original: spooled && watched && openWatched
         ? () => openWatched(capture)

@@ -11,6 +11,7 @@ import {
   openRegularFile,
 } from "../host/opened_file.ts";
 import type { QueuedCapture } from "../queue/queue.ts";
+import type { KnownCapture } from "../upload/capture_file.ts";
 import { type HashedBytes, readHashed } from "../host/sha256.ts";
 
 /** The file was written to while it was taken over: its maker may not be done yet. */
@@ -45,6 +46,20 @@ export type OpenOriginal = (
 /** Opens it by its path. No link is followed that has taken a watched file's place. */
 export const openByPath: OpenOriginal = ({ filepath, watched }) =>
   openRegularFile(filepath, { noFollow: watched });
+
+/** The facts that a capture's file must meet: one that does not is not what was handed over. */
+export function versionOf(
+  { spooled, size, mtimeMs, identity, sha256 }: QueuedCapture,
+): Pick<KnownCapture, "expected" | "sha256"> {
+  const known = size !== null && mtimeMs !== null
+    ? { size, mtimeMs }
+    : undefined;
+  return {
+    sha256: sha256 ?? undefined,
+    // The copy is another file than the original, with the same bytes and time.
+    expected: spooled ? known ?? identity ?? undefined : identity ?? known,
+  };
+}
 
 /**
  * Opens a file to copy or move it.

@@ -1,5 +1,4 @@
 import { dirname, join } from "@std/path";
-import { CaptureFileError } from "../capture/errors.ts";
 import { assertOwn } from "../host/data_dir.ts";
 import { orphansDir } from "../host/data_dir_paths.ts";
 import { freeBytes } from "../host/disk_space.ts";
@@ -14,6 +13,7 @@ import { type Folder, openFolder } from "../host/folder.ts";
 import type { OpenedFile } from "../host/opened_file.ts";
 import { createPrivateDir } from "../host/private_files.ts";
 import { identityAt } from "../host/reach.ts";
+import { assertHandedOver } from "../upload/capture_file.ts";
 import { Occupants } from "./occupants.ts";
 import { Orphans } from "./orphans.ts";
 import { copyPrivately } from "./private_copy.ts";
@@ -110,11 +110,7 @@ export class Spool implements Disposable {
       removeIfThere(part);
       try {
         const sha256 = await copyPrivately(file, part, options);
-        if (sha256 !== (options.sha256 ?? sha256)) {
-          throw new CaptureFileError(
-            `Cannot copy "${file.path}": it was changed after it was handed over`,
-          );
-        }
+        assertHandedOver(file, options, { actual: sha256, verb: "copy" });
         Deno.renameSync(part, path);
         return sha256;
       } catch (error) {

@@ -119,14 +119,13 @@ async function openOne(
 
 async function identified(
   file: OpenedFile,
-  { expected, sha256, original }: KnownCapture,
+  known: KnownCapture,
   signal: AbortSignal | undefined,
 ): Promise<OpenCapture> {
-  const { path, identity } = file;
+  const { identity } = file;
   const { size, mtimeMs } = identity;
-  if (expected && !sha256 && !isStill(identity, expected)) {
-    throw otherThanHandedOver(path);
-  }
+  const { expected, sha256, original } = known;
+  assertHandedOver(file, known);
   const isSmall = size <= IN_MEMORY_BYTES;
   const isExpected = expected !== undefined && isSame(identity, expected);
   // Where another file could be sent instead, it is known before anything leaves.
@@ -138,9 +137,7 @@ async function identified(
     ? await hashOf(bytes)
     : (await readHashed(file, () => signal?.throwIfAborted())).sha256;
   if (!isSame(file.stat(), { size, mtimeMs })) throw changed(file);
-  if (sha256 && actual !== sha256.toLowerCase()) {
-    throw otherThanHandedOver(path);
-  }
+  assertHandedOver(file, known, { actual });
   if (!bytes) return onDisk(file, actual, { isHashed: true });
   file[Symbol.dispose]();
   return inMemory(bytes, { mtimeMs, sha256: actual, identity });
@@ -219,8 +216,24 @@ function changed({ path, identity: { size } }: OpenedFile): CaptureFileError {
   );
 }
 
-function otherThanHandedOver(path: string): CaptureFileError {
-  return new CaptureFileError(
-    `Cannot send "${path}": it was changed after it was handed over`,
+/**
+ * Its content decides whether a file is the version that was handed over; its identity,
+ * where the hash is not known.
+ *
+ * @param options `actual` is the SHA-256 of its bytes, in hexadecimal, once they were
+ * read; `verb` is what is to be done with it.
+ * @throws {CaptureFileError} if it is another, as far as that can be told.
+ */
+export function assertHandedOver(
+  { path, identity }: OpenedFile,
+  { expected, sha256 }: Pick<KnownCapture, "expected" | "sha256">,
+  { actual, verb = "send" }: { actual?: string; verb?: string } = {},
+): void {
+  const isSo = sha256
+    ? actual === undefined || actual === sha256.toLowerCase()
+    : !expected || isStill(identity, expected);
+  if (isSo) return;
+  throw new CaptureFileError(
+    `Cannot ${verb} "${path}": it was changed after it was handed over`,
   );
 }

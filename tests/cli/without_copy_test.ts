@@ -122,6 +122,54 @@ Deno.test({
   },
 });
 
+for (const how of ["handed over with --no-copy", "watched"]) {
+  for (const isRead of [false, true]) {
+    Deno.test(`export refuses a file that was changed after it was ${how}, and takes one that is still the same, ${isRead ? "by its content" : "by its identity where its content is not known"}`, async () => {
+      await using server = new CaptureServer();
+      server.answer = () => new Response(null, { status: 401 });
+      await using host = new Host(server.url);
+      const names = ["other", "same size", "made anew", "same"];
+      const paths = names.map((name) => host.join(`in/${name}`));
+      await using agent = how === "watched" ? await watch(host) : undefined;
+      for (const name of names) host.write(`in/${name}`, `1st of ${name}`);
+      if (agent) await queued(host, names.length);
+      else await host.enqueue("--no-copy", ...paths);
+      await agent?.stop();
+      if (isRead) {
+        // Whatever is sent is read, and its hash is known from then on.
+        await host.run("resume");
+        await eventually("each was tried", async () => {
+          await host.run("sync");
+          return (await list(host)).every(({ lastError }) => lastError);
+        });
+      }
+      const { mtime } = Deno.statSync(paths[1]!);
+      Deno.writeTextFileSync(paths[0]!, "other");
+      Deno.writeTextFileSync(paths[1]!, "2nd of same size");
+      if (isRead) Deno.utimeSync(paths[1]!, mtime!, mtime!);
+      Deno.renameSync(paths[2]!, host.join("aside"));
+      Deno.copyFileSync(host.join("aside"), paths[2]!);
+      const listed = await list(host);
+      const ids = paths.map((path) =>
+        listed.find(({ filepath }) => filepath === path)!.id
+      );
+      const out = host.join("out");
+      const { code, stdout, stderr } = await host.run("export", ...ids, out);
+      const taken = names.slice(isRead ? 2 : 3);
+      assertEquals(
+        [code, stdout],
+        [1, taken.map((name) => `${out}/${name}\n`).join("")],
+      );
+      assertEquals(
+        stderr.match(/ it was changed after it was handed over$/gm)?.length,
+        names.length - taken.length,
+        stderr,
+      );
+      assertEquals([...Deno.readDirSync(out)].length, 2 * taken.length);
+    });
+  }
+}
+
 /** Exchanges the names of two files or folders. */
 function exchange(host: Host, one: string, other: string): void {
   Deno.renameSync(host.join(one), host.join("aside"));

@@ -3,7 +3,13 @@ import { exists, removeIfThere, syncDir, writeAll } from "../../host/files.ts";
 import { createPrivateDir, openNew } from "../../host/private_files.ts";
 import type { OpenedFile } from "../../host/opened_file.ts";
 import type { QueuedCapture, UploadQueue } from "../../queue/queue.ts";
-import { copyPrivately, opened, openSource } from "../../spool/private_copy.ts";
+import {
+  copyPrivately,
+  opened,
+  openSource,
+  versionOf,
+} from "../../spool/private_copy.ts";
+import { assertHandedOver } from "../../upload/capture_file.ts";
 import { markedName } from "../../watch/move_target.ts";
 import type { Openers } from "../../watch/watched_root.ts";
 import { UsageError } from "../arguments.ts";
@@ -101,25 +107,25 @@ async function exportOne(
   }
 }
 
+/** @throws {CaptureFileError} if the file is not the version that was handed over. */
 async function copyOut(
   file: OpenedFile,
-  { id, filepath, metadataJson, sha256 }: QueuedCapture,
+  capture: QueuedCapture,
   target: Target,
 ): Promise<string> {
+  const { id, filepath, metadataJson } = capture;
+  const known = versionOf(capture);
+  assertHandedOver(file, known, { verb: "copy" });
   const path = target.freePath(basename(filepath) || id);
   // If an error comes before it is made, a file there is another's.
   let isOurs = false;
   try {
-    const copied = await copyPrivately(file, path).catch((error) => {
+    const actual = await copyPrivately(file, path).catch((error) => {
       isOurs = !(error instanceof Deno.errors.AlreadyExists);
       throw error;
     });
     isOurs = true;
-    if (sha256 && copied !== sha256) {
-      throw new Error(
-        `"${file.path}" has other bytes than were handed over (their SHA-256 is ${copied}, expected ${sha256})`,
-      );
-    }
+    assertHandedOver(file, known, { actual, verb: "copy" });
     writeNew(`${path}.json`, metadataJson + "\n");
   } catch (error) {
     if (isOurs) removeIfThere(path);
