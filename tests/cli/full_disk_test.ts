@@ -118,3 +118,29 @@ testOnFullDisk(
     assertEquals((await host.status()).delivered, 4);
   },
 );
+
+testOnFullDisk(
+  "export to a full disk leaves nothing behind, and says what to do",
+  async () => {
+    await using host = new Host();
+    const metadata = ["--metadata", `v=${"1".repeat(10_000)}`];
+    const ids = await host.enqueue(
+      ...metadata,
+      host.write("empty", ""),
+      host.write("large", "x".repeat(100_000)),
+    );
+    const dir = host.makeDir("disk");
+    await using disk = (await SmallDisk.mount(dir, 1))!;
+    disk.fill();
+    for (const out of [dir, `${dir}/new/out`]) {
+      const { code, stdout, stderr } = await host.run("export", ...ids, out);
+      assertEquals([code, stdout], [1, ""]);
+      assertStringIncludes(stderr, `the disk of "${out}" is full: make room`);
+      assertEquals([...Deno.readDirSync(dir)].map(({ name }) => name), [
+        "ballast",
+      ]);
+    }
+    disk.free();
+    assertEquals((await host.run("export", ...ids, dir)).code, 0);
+  },
+);

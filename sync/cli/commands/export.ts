@@ -1,5 +1,12 @@
 import { basename, dirname, join, resolve } from "@std/path";
-import { exists, removeIfThere, syncDir, writeAll } from "../../host/files.ts";
+import {
+  exists,
+  isOutOfRoom,
+  isTooLarge,
+  removeIfThere,
+  syncDir,
+  writeAll,
+} from "../../host/files.ts";
 import { createPrivateDir, openNew } from "../../host/private_files.ts";
 import type { OpenedFile } from "../../host/opened_file.ts";
 import type { QueuedCapture, UploadQueue } from "../../queue/queue.ts";
@@ -49,8 +56,8 @@ export async function run(context: CommandContext): Promise<number> {
     try {
       out(await exportOne(capture, { look, ...openers, target }));
     } catch (error) {
-      const { message } = error as Error;
-      err(`jarvis-agent: Cannot export "${capture.id}": ${message}`);
+      const reason = reasonOf(error as Error, dir);
+      err(`jarvis-agent: Cannot export "${capture.id}": ${reason}`);
       code = ExitCode.failure;
     }
   }
@@ -117,28 +124,47 @@ async function copyOut(
   const known = versionOf(capture);
   assertHandedOver(file, known, { verb: "copy" });
   const path = target.freePath(basename(filepath) || id);
-  // If an error comes before it is made, a file there is another's.
-  let isOurs = false;
-  try {
-    const actual = await copyPrivately(file, path).catch((error) => {
-      isOurs = !(error instanceof Deno.errors.AlreadyExists);
-      throw error;
-    });
-    isOurs = true;
+  await orNothing(path, async () => {
+    const actual = await copyPrivately(file, path);
     assertHandedOver(file, known, { actual, verb: "copy" });
-    writeNew(`${path}.json`, metadataJson + "\n");
+  });
+  try {
+    await orNothing(`${path}.json`, (path) => writeNew(path, metadataJson));
   } catch (error) {
-    if (isOurs) removeIfThere(path);
+    removeIfThere(path);
     throw error;
   }
   syncDir(target.dir);
   return path;
 }
 
+/** Makes a file; after an error nothing of it is left. */
+async function orNothing(
+  path: string,
+  make: (path: string) => void | Promise<void>,
+): Promise<void> {
+  try {
+    await make(path);
+  } catch (error) {
+    // If something has its name, that is another's.
+    if (!(error instanceof Deno.errors.AlreadyExists)) removeIfThere(path);
+    throw error;
+  }
+}
+
 function writeNew(path: string, text: string): void {
   using file = openNew(path);
-  writeAll(file, new TextEncoder().encode(text));
+  writeAll(file, new TextEncoder().encode(text + "\n"));
   file.syncSync();
+}
+
+/** Why something could not be written there, and what to do where that is known. */
+function reasonOf(error: Error, dir: string): string {
+  if (!isOutOfRoom(error)) return error.message;
+  const reason = isTooLarge(error)
+    ? "a file as large as it may not be written there (EFBIG): "
+    : `the disk of "${dir}" is full: make room on it, or `;
+  return `${reason}export into another folder`;
 }
 
 /** The folder that captures are copied into. */
@@ -160,11 +186,14 @@ class Target {
       }
       createPrivateDir(dir);
     } catch (cause) {
-      const { message } = cause as Error;
-      throw new Error(
-        `Cannot export into "${dir}": ${message}; expected a folder, or a place where one can be made`,
-        { cause },
-      );
+      this.removeIfEmpty();
+      const reason = reasonOf(cause as Error, dir);
+      const expected = isOutOfRoom(cause)
+        ? ""
+        : "; expected a folder, or a place where one can be made";
+      throw new Error(`Cannot export into "${dir}": ${reason}${expected}`, {
+        cause,
+      });
     }
   }
 
@@ -182,7 +211,7 @@ class Target {
   /** Removes the folder that was made, if nothing is in it. */
   removeIfEmpty(): void {
     try {
-      this.#made.forEach((path) => Deno.removeSync(path));
+      this.#made.forEach(removeIfThere);
     } catch {
       // Something is in it.
     }
