@@ -122,9 +122,9 @@ Deno.test({
   },
 });
 
-for (const how of ["handed over with --no-copy", "watched"]) {
+for (const how of ["--no-copy", "watched"]) {
   for (const isRead of [false, true]) {
-    Deno.test(`export refuses a file that was changed after it was ${how}, and takes one that is still the same, ${isRead ? "by its content" : "by its identity where its content is not known"}`, async () => {
+    Deno.test(`export refuses a file without a copy that was changed after it was handed over (${how}, ${isRead ? "its content" : "its identity"} is known)`, async () => {
       await using server = new CaptureServer();
       server.answer = () => new Response(null, { status: 401 });
       await using host = new Host(server.url);
