@@ -40,7 +40,8 @@ export type OutcomeKind =
 export interface Outcome {
   kind: OutcomeKind;
   /**
-   * The server's id of a delivered capture, with `[token]` for any part of the token;
+   * The server's id of a delivered capture, with `[token]` for any part of the token
+   * and `[proxy password]` for any of a proxy's;
    * `null` if it named none.
    */
   captureId: string | null;

@@ -1,7 +1,8 @@
 import { oneLine } from "../host/log.ts";
 import { hexOf } from "../host/sha256.ts";
+import { proxyCredentials } from "./proxy_credentials.ts";
 
-/** Texts that must not be shown. */
+/** Texts that must not be shown, besides the passwords of proxies in the environment. */
 export interface Secrets {
   token?: string | undefined;
   /** Metadata as JSON text: each of its strings is one. */
@@ -45,7 +46,7 @@ const MAX_LEVELS = 5;
 /**
  * Returns the start of a text that came from elsewhere, on one line, without any
  * repetition of the secrets: whole, in part, in another case, escaped, or escaped
- * anew; of the token also in base64 and in hexadecimal. The names of the metadata's
+ * anew; of the token and of proxies' passwords also in base64 and in hexadecimal. The names of the metadata's
  * fields stay, so that a server's complaint about one can be understood. Escapes are
  * undone if anything is taken out.
  */
@@ -83,7 +84,19 @@ function labelsOf(
   const labels: string[] = [];
   mark(labels, text, stringsOf(metadata), "[metadata]");
   mark(labels, text, [token, ...encodingsOf(token)], "[token]");
+  mark(labels, text, proxySecrets(), "[proxy password]");
   return labels;
+}
+
+/** A user's name alone is none: it is in the paths of files as well. */
+function proxySecrets(): string[] {
+  return proxyCredentials().flatMap(({ password, basic }) => [
+    password,
+    ...encodingsOf(password),
+    ...encodingsOf(basic),
+    // So short a one is not taken out by itself.
+    ...fold(password).length < SHORT ? [basic] : [],
+  ]);
 }
 
 /** A text in hexadecimal and in base64, the url-safe one too: only letters and digits are compared. */

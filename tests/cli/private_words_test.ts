@@ -1,4 +1,4 @@
-import { assert, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { CaptureServer } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { Host } from "../helpers/host.ts";
@@ -165,4 +165,27 @@ Deno.test("an id that repeats the token reaches no output and no queue, one that
     const bytes = Deno.readFileSync(`${host.dataDir}/${name}`);
     assert(!new TextDecoder("latin1").decode(bytes).includes("s3cret"), name);
   }
+});
+
+Deno.test("a proxy that repeats its password shows it to nobody", async () => {
+  const password = "hush-hush-1";
+  const basic = btoa(`me:${password}`);
+  const repeated = `407: me:${password}@proxy, Basic ${basic}`;
+  await using proxy = new CaptureServer();
+  proxy.answer = () => new Response(repeated, { status: 407 });
+  await using host = new Host("http://captures.invalid", {
+    HTTP_PROXY: proxy.url.replace("://", `://me:${password}@`),
+    JARVIS_ALLOW_INSECURE: "true",
+  });
+  await host.enqueue(host.write("a"));
+  await host.run("sync");
+  const all = [
+    await host.run("list", "--json"),
+    await host.run("doctor"),
+    await host.run("status"),
+  ].map(({ stdout, stderr }) => stdout + stderr).join("");
+  assertStringIncludes(all, "407: me:[proxy password]@proxy");
+  assertEquals([all.includes("hush"), all.includes(basic)], [false, false]);
+  const kept = Deno.readTextFileSync(`${host.dataDir}/queue.db`);
+  assert(!kept.includes("hush") && !kept.includes(basic));
 });

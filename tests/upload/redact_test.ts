@@ -182,3 +182,42 @@ Deno.test("redact() takes its time with nothing, however large or repetitive", (
   redact("\\".repeat(100_000) + "%25".repeat(100_000), { metadata: large });
   assert(performance.now() - startedMs < 5_000);
 });
+
+Deno.test("redact() takes out the password of a proxy in every form, and leaves its user's name", () => {
+  const PASSWORD = "p@ss word/9";
+  const escaped = encodeURIComponent(PASSWORD);
+  const leaks = /p@ss|p%40ss|word|cEBzcyB3b3Jk|BAc3Mgd29yZ|hush/i;
+  const user = "jane.the.user";
+  for (
+    const [name, value, texts] of [
+      ["HTTPS_PROXY", `http://${user}:${escaped}@proxy.example:3128`, [
+        `407 for ${user}:${escaped}@proxy.example`,
+        `it was ${PASSWORD}`,
+        `it was "${escaped}"`,
+        `Basic ${btoa(`${user}:${PASSWORD}`)} is refused`,
+        `Basic ${btoa(`${user}:${escaped}`)} is refused`,
+      ]],
+      ["all_proxy", "me:hush@proxy.example", [
+        "no me:hush@proxy",
+        "no hush",
+        `no ${btoa("me:hush")} here`,
+      ]],
+      // A key in the place of the name.
+      ["http_proxy", "http://hush-key-1@proxy.example", ["no hush-key-1"]],
+    ] as const
+  ) {
+    Deno.env.set(name, value);
+    try {
+      for (const text of texts) {
+        const shown = redact(text, {});
+        assertStringIncludes(shown, "[proxy password]");
+        const rest = shown.replaceAll("[proxy password]", "");
+        assert(!leaks.test(rest), shown);
+      }
+      const path = `/home/${user}/a.png is gone`;
+      assertEquals(redact(path, {}), path);
+    } finally {
+      Deno.env.delete(name);
+    }
+  }
+});
