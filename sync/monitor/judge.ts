@@ -9,6 +9,7 @@
 import { format as formatBytes } from "@std/fmt/bytes";
 import { capturesWait, counted } from "../host/counted.ts";
 import { failure, type Finding, ok, outage, warning } from "./finding.ts";
+import { remedyOf } from "./remedy.ts";
 import type { Facts } from "./status_report.ts";
 
 /** Limits up to which a state counts as healthy. */
@@ -111,41 +112,6 @@ function* judgeDeliveries(
       '"jarvis-agent doctor" looks for the cause',
     );
   }
-}
-
-/** The remedy for a server that takes nothing, by its answer. */
-export function remedyOf(
-  { reason, url, tokenFile }: Pick<
-    Facts["server"],
-    "reason" | "url" | "tokenFile"
-  >,
-): string {
-  const [status] = /\b[345]\d\d\b/.exec(reason ?? "") ?? [];
-  const file = tokenFile ?? "the file that --token-file names";
-  const remedies: [RegExp, string][] = [
-    [
-      /^40[13] /,
-      `put a valid token into ${file}; the agent reads it again by itself`,
-    ],
-    [/^407 /, "put the proxy's password into HTTPS_PROXY or HTTP_PROXY"],
-    [
-      /^(3\d\d|40[45]|421) |this is not the capture server/,
-      `see whether ${url} is the capture server's address`,
-    ],
-    [
-      /CaUsedAsEndEntity/,
-      "give the server a certificate of its own, without CA:TRUE",
-    ],
-    [
-      /certificate/i,
-      "have the server's certificate mended, or name its authority with --ca-file",
-    ],
-    [
-      /^/,
-      `nothing is lost, deliveries go on by themselves once ${url} answers; "jarvis-agent doctor" looks for the cause`,
-    ],
-  ];
-  return remedies.find(([cause]) => cause.test(`${status} ${reason}`))![1];
 }
 
 function* judgeRoom(spool: Facts["spool"]): Generator<Finding> {

@@ -21,6 +21,7 @@ import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
 import { isOutOfDescriptors } from "../host/files.ts";
 import type { FileIdentity } from "../host/opened_file.ts";
 import { type Answer, proofIn, type SentCapture } from "./answer.ts";
+import { describeFetchError } from "./fetch_error.ts";
 import { redact, repeats, type Secrets } from "./redact.ts";
 import { statusText } from "./status_text.ts";
 
@@ -193,45 +194,5 @@ function describe(error: unknown): string {
   if (typeof error === "string") return error;
   if (!(error instanceof Error)) return Deno.inspect(error);
   if (!(error instanceof TypeError)) return error.message || error.name;
-  return `Cannot reach the server: ${explainFetch(error)}`;
-}
-
-/** Remedies where the reason alone, in a TLS library's words, does not tell a person what to do. */
-const REMEDIES: readonly [reason: RegExp, remedy: string][] = [
-  [
-    /\bUnknownIssuer\b/,
-    "expected a certificate from an authority that this system trusts, or from one in the file that SSL_CERT_FILE or --ca-file names",
-  ],
-  [
-    /\bCaUsedAsEndEntity\b/,
-    'the server shows an authority\'s certificate (CA:TRUE) as its own, expected one without that: "openssl req -x509" makes it with -addext basicConstraints=critical,CA:FALSE, and --ca-file may name it',
-  ],
-  [
-    /certificate not valid for name/,
-    "expected the server's address to be one that its certificate is for",
-  ],
-  [
-    /certificate:? (expired|not valid yet)|NotValidYet/i,
-    "expected a certificate that is valid now: have it renewed, or set this machine's clock",
-  ],
-  [
-    /CertificateRequired|BadCertificate|CertificateUnknown/,
-    "expected a certificate that the server accepts: name it with --client-cert and --client-key",
-  ],
-  [
-    /ProtocolVersion|HandshakeFailure|PeerIncompatible/,
-    "expected a server that speaks TLS 1.2 or 1.3",
-  ],
-];
-
-/** Returns the reason why `fetch` failed, with a remedy if one is known. */
-function explainFetch(error: TypeError): string {
-  // It is in the cause, or at the end of a long chain in the message.
-  const { message } = error.cause instanceof Error ? error.cause : error;
-  const reason = message.replace(
-    /^error sending request for url \([^)]*\):? ?/,
-    "",
-  );
-  const [, remedy] = REMEDIES.find(([pattern]) => pattern.test(reason)) ?? [];
-  return remedy ? `${reason}; ${remedy}` : reason;
+  return describeFetchError(error);
 }

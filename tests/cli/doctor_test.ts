@@ -1,9 +1,15 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { inspectSpool } from "../../sync/cli/doctor/store.ts";
 import { exists } from "../../sync/host/files.ts";
 import type { Finding } from "../../sync/monitor/finding.ts";
 import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
 import { Host } from "../helpers/host.ts";
+import { ScriptedServer } from "../helpers/scripted_server.ts";
 import { StoreFixture } from "../helpers/store_fixture.ts";
 
 const ignore = Deno.build.os === "windows";
@@ -246,6 +252,41 @@ Deno.test("doctor tells of limits and proxies, and of no password", {
     const found = await doctor(`export HTTP_PROXY='${proxy}'; exec "$@"`);
     const about = found.find(({ what }) => what === "proxy")!;
     assertEquals([about.level, about.text], [level, text]);
+  }
+});
+
+Deno.test("doctor says what to do about a proxy that lets nothing through, and about an answer that is not HTTP", async () => {
+  const password = "put the proxy's password into HTTPS_PROXY or HTTP_PROXY";
+  for (
+    const [server, answer, text, remedy] of [
+      ["http://captures.invalid", "HTTP/1.1 407 No", "HTTP 407", password],
+      ["https://captures.invalid", "HTTP/1.1 407 No", "HTTPS_PROXY", password],
+      [
+        "https://captures.invalid",
+        "HTTP/1.1 403 No",
+        "the proxy in HTTPS_PROXY",
+        "see whether HTTPS_PROXY or ALL_PROXY names the right proxy",
+      ],
+      [
+        null,
+        "SSH-2.0-OpenSSH_9.6",
+        "its answer is not HTTP",
+        "is the capture server's address",
+      ],
+    ] as const
+  ) {
+    await using proxy = new ScriptedServer((request) =>
+      request.send(`${answer}\r\ncontent-length: 0\r\n\r\n`)
+    );
+    await using host = new Host(server ?? proxy.url, {
+      HTTP_PROXY: proxy.url,
+      HTTPS_PROXY: proxy.url,
+      JARVIS_ALLOW_INSECURE: "true",
+    });
+    const findings = await host.json<Finding[]>("doctor");
+    const found = findings.find(({ what }) => what === "server")!;
+    assertStringIncludes(found.text, text);
+    assertStringIncludes(found.remedy!, remedy);
   }
 });
 

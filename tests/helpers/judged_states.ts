@@ -40,6 +40,15 @@ const REFUSALS: [reason: string, remedy: string][] = [
   ["HTTP 401: no", TOKEN],
   ["HTTP 403", TOKEN],
   ["HTTP 407", "put the proxy's password into HTTPS_PROXY or HTTP_PROXY"],
+  [
+    "Cannot reach the server: client error (Connect): proxy authentication required",
+    "put the proxy's password into HTTPS_PROXY or HTTP_PROXY",
+  ],
+  [
+    "Cannot reach the server: client error (Connect): unsuccessful tunnel",
+    "see whether HTTPS_PROXY or ALL_PROXY names the right proxy, and whether that lets this machine through",
+  ],
+  ["The server was reached, and its answer is not HTTP: ", ADDRESS],
   ["HTTP 404", ADDRESS],
   ["HTTP 302 Found", ADDRESS],
   ["HTTP 204 with an empty body: this is not the capture server", ADDRESS],

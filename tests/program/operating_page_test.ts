@@ -55,7 +55,9 @@ Deno.test("the operating guide has each advice of status, and no other", () => {
   }
   assertEquals([...unsaid], []);
   // What is added to the judge must be added to the states, and so to the page.
-  const code = Deno.readTextFileSync(projectPath("sync/monitor/judge.ts"))
+  const code = ["judge", "remedy"].map((name) =>
+    Deno.readTextFileSync(projectPath(`sync/monitor/${name}.ts`))
+  ).join("")
     .replace(/\/\*\*[^]*?\*\/|\/\/.*|^(import|\} from) .*$/gm, "")
     .replace(/["'`] \+\n\s*["'`]/g, "");
   const said = JUDGED_STATES

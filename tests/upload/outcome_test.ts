@@ -1,4 +1,9 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import {
   CaptureFileError,
   CaptureReadError,
@@ -364,6 +369,36 @@ Deno.test("a failed connection's reason is found, in the cause or in the message
   for (const error of errors) {
     const expected = `Cannot reach the server: ${reason}`;
     assertEquals(outcomeOfError(error).error, expected);
+  }
+});
+
+Deno.test("an answer that is not HTTP is told from a server that cannot be reached", () => {
+  for (
+    const [reason, expected] of [
+      [
+        "client error (SendRequest): invalid HTTP version parsed",
+        /^The server was reached, and its answer is not HTTP: client error .*; see whether its address and port/,
+      ],
+      [
+        "client error (SendRequest): invalid HTTP status-code parsed",
+        /^The server was reached, and its answer is not HTTP/,
+      ],
+      [
+        "client error (Connect): received corrupt message of type InvalidContentType",
+        /does not speak TLS: see whether its address should begin with http:/,
+      ],
+      [
+        "client error (SendRequest): connection closed before message completed",
+        /^Cannot reach the server: client error .* message completed$/,
+      ],
+    ] as const
+  ) {
+    const before =
+      "error sending request from 127.0.0.1:5 for http://h:1/a (127.0.0.1:1)";
+    const cause = new Error(`${before}: ${reason}`);
+    const { error } = outcomeOfError(new TypeError("fetch failed", { cause }));
+    assertMatch(error!, expected);
+    assert(!error!.includes("sending request"), error!);
   }
 });
 

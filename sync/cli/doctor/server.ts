@@ -1,5 +1,5 @@
 import { type Finding, ok, outage, warning } from "../../monitor/finding.ts";
-import { remedyOf } from "../../monitor/judge.ts";
+import { knownRemedyOf, remedyOf } from "../../monitor/remedy.ts";
 import type { Reply } from "../../upload/readiness.ts";
 import { createUploader, describeReadiness } from "../create_uploader.ts";
 import type { CommandContext } from "../command.ts";
@@ -26,6 +26,7 @@ export async function inspectServer(
     : [];
   await using uploader = createUploader(settings, { maxRetries: 1 });
   const { serverUrl } = uploader;
+  const { tokenFile } = settings;
   const readiness = await uploader.probe();
   const trial = await uploader.tryToken();
   const standing = describeReadiness(serverUrl, readiness);
@@ -33,9 +34,10 @@ export async function inspectServer(
     readiness.ready ? ok("server", standing) : outage(
       "server",
       standing,
-      readiness.status === null
-        ? "see that its name, port, network and certificate are right"
-        : "have the server's own log say why",
+      knownRemedyOf({ ...readiness, url: serverUrl, tokenFile }) ??
+        (readiness.status === null
+          ? "see that its name, port, network and certificate are right"
+          : "have the server's own log say why"),
     ),
     tlsOf(serverUrl, trial.status),
     proxyOf(serverUrl, env),

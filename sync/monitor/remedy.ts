@@ -1,0 +1,45 @@
+import type { Facts } from "./status_report.ts";
+
+/** What the remedy for a server that takes nothing depends on. */
+type ServerTrouble = Pick<Facts["server"], "reason" | "url" | "tokenFile">;
+
+/** The remedy for a server that takes nothing, by its answer. */
+export function remedyOf(server: ServerTrouble): string {
+  return knownRemedyOf(server) ??
+    `nothing is lost, deliveries go on by themselves once ${server.url} answers; "jarvis-agent doctor" looks for the cause`;
+}
+
+/** Like {@linkcode remedyOf}; `undefined` if the answer does not tell. */
+export function knownRemedyOf(
+  { reason, url, tokenFile }: ServerTrouble,
+): string | undefined {
+  const [status] = /\b[345]\d\d\b/.exec(reason ?? "") ?? [];
+  const file = tokenFile ?? "the file that --token-file names";
+  const remedies: [RegExp, string][] = [
+    [
+      /^40[13] /,
+      `put a valid token into ${file}; the agent reads it again by itself`,
+    ],
+    [
+      /^407 |proxy authentication required/,
+      "put the proxy's password into HTTPS_PROXY or HTTP_PROXY",
+    ],
+    [
+      /unsuccessful tunnel|while tunneling|Proxy server unreachable/,
+      "see whether HTTPS_PROXY or ALL_PROXY names the right proxy, and whether that lets this machine through",
+    ],
+    [
+      /^(3\d\d|40[45]|421) |this is not the capture server|its answer is not HTTP/,
+      `see whether ${url} is the capture server's address`,
+    ],
+    [
+      /CaUsedAsEndEntity/,
+      "give the server a certificate of its own, without CA:TRUE",
+    ],
+    [
+      /certificate/i,
+      "have the server's certificate mended, or name its authority with --ca-file",
+    ],
+  ];
+  return remedies.find(([cause]) => cause.test(`${status} ${reason}`))?.[1];
+}
