@@ -1,5 +1,6 @@
 import { metadataHash } from "../capture/metadata_hash.ts";
 import type { Log } from "../host/log.ts";
+import type { FileIdentity } from "../host/opened_file.ts";
 import type { KnownIdentity } from "../queue/capture_row.ts";
 import type { IsAt, QueuedCapture, SeenFile } from "../queue/queue.ts";
 import { TidyUp } from "../watch/after_upload.ts";
@@ -36,6 +37,8 @@ export function createWatcher(
     const known = queue.deliveredFile({ path, identity });
     return known && { ...known, identity };
   };
+  const isLateSidecar = (path: string, sidecar: FileIdentity) =>
+    queue.isLateSidecar(path, sidecar);
   const watcher: FolderWatcher = new FolderWatcher(watch, {
     ...filter,
     ownPaths,
@@ -48,8 +51,8 @@ export function createWatcher(
       // Another name with a sidecar is taken over by itself.
       if (file?.path === seen.path) late.found(file, sidecar);
     },
-    onLateSidecar: (file, sidecar) =>
-      late.missed({ ...file, id: deliveredFile(file)?.id }, sidecar),
+    onLateSidecar: (file, sidecar) => late.missed(file, sidecar),
+    isLateSidecar,
     // The agent may have ended between the delivery and tidying up.
     onDelivered: async (seen) => {
       const { path, identity } = seen;
@@ -87,11 +90,12 @@ export function createWatcher(
     roots: watcher.roots,
     afterUpload,
     log,
-    onSaid: (id) => {
+    isKnown: isLateSidecar,
+    onSaid: (path, sidecar) => {
       try {
-        queue.markSidecarTold(id);
+        queue.markLateSidecar(path, sidecar);
       } catch {
-        // It may be said again after a restart, no more.
+        // It may be said again, and go with the next of its name.
       }
     },
   });

@@ -48,6 +48,8 @@ export async function dryRun(
       queue?.knownWatched(files, isStillAt) ?? files.map(() => undefined),
     knownContent: (file, sha256) =>
       queue?.knownContent(file, sha256, isStillAt),
+    isLateSidecar: (path, sidecar) =>
+      queue?.isLateSidecar(path, sidecar) ?? false,
     onFinished: (files) => {
       counts.take += files.length;
       files.forEach(({ path }) => out(`take   ${path}`));

@@ -151,7 +151,8 @@ const STATEMENTS = {
 
   watchedFile: `SELECT ${WATCHED} FROM watched_files WHERE file_id = ?`,
   watchedPath:
-    `SELECT ${WATCHED} FROM watched_files WHERE filepath = ? ORDER BY n DESC LIMIT 1`,
+    `SELECT ${WATCHED} FROM watched_files WHERE filepath = ? AND capture_id <> ''
+     ORDER BY n DESC LIMIT 1`,
   isOverwritten: `SELECT 1 FROM captures AS c WHERE id = ? AND ${OVERWRITTEN}`,
   // A capture that the server refused may be of use to a person.
   oldOverwritten:
@@ -188,8 +189,11 @@ const STATEMENTS = {
     "UPDATE captures SET filepath = ? WHERE id = ? AND spooled = 0 AND watched = 1",
   watchedIsRemoved:
     "UPDATE watched_files SET state = 'removed', since = ? WHERE capture_id = ?",
-  forgetMetadata:
-    "UPDATE watched_files SET metadata_sha256 = NULL WHERE capture_id = ?",
+  isLateSidecar:
+    "SELECT 1 FROM watched_files WHERE file_id = ? AND size = ? AND mtime_ms = ?",
+  addLateSidecar: `INSERT OR REPLACE INTO watched_files
+       (capture_id, file_id, size, mtime_ms, filepath, state, since)
+     VALUES ('', ?, ?, ?, ?, 'removed', ?)`,
   forgetWatchedName:
     "UPDATE watched_files SET filepath = '' WHERE capture_id = ?",
   forgetWatchedCapture: "DELETE FROM watched_files WHERE capture_id = ?",

@@ -15,6 +15,7 @@ import { AgentRow } from "./agent_row.ts";
 import {
   idOf,
   keysOfNames,
+  type KnownIdentity,
   type QueuedCapture,
   watchedValues,
 } from "./capture_row.ts";
@@ -37,7 +38,7 @@ export interface DeliveredCapture {
   path: string;
   /** The SHA-256 of its bytes, in hexadecimal; `null` if that is not known. */
   sha256: string | null;
-  /** The SHA-256 of its metadata; `null` as well once a sidecar was reported that was not sent. */
+  /** The SHA-256 of its metadata; `null` if that is not known. */
   metadataSha256: string | null;
   /** When it was delivered, in milliseconds since 1970. */
   sinceMs: number;
@@ -53,6 +54,12 @@ export interface DeliveredCapture {
 const LOST_KEPT_MS = 86_400_000;
 /** How many of those are forgotten in one commit. */
 const MAX_FORGOTTEN = 1000;
+
+/** The key and the version of a late sidecar: no capture's file has such a key. */
+function lateSidecarValues(path: string, identity: KnownIdentity): SqlValue[] {
+  const [, fileId, size, mtimeMs] = watchedValues(path, identity);
+  return [`late:${fileId}|${path}`, size!, mtimeMs!];
+}
 
 /** The record of the files of watched folders. */
 export class WatchedFiles extends AgentRow {
@@ -177,9 +184,18 @@ export class WatchedFiles extends AgentRow {
     return ids.length;
   }
 
-  /** Records that a sidecar was reported that came too late for a capture. */
-  markSidecarTold(id: string): void {
-    this.file.write((sql) => sql.forgetMetadata.run(id));
+  /** Records that a sidecar came too late for its capture: as it is now it is no other's. */
+  markLateSidecar(path: string, identity: KnownIdentity): void {
+    const values = lateSidecarValues(path, identity);
+    this.file.write((sql) =>
+      sql.addLateSidecar.run(...values, path, this.now())
+    );
+  }
+
+  /** Whether a sidecar came too late for its capture, and was not written anew since. */
+  isLateSidecar(path: string, identity: KnownIdentity): boolean {
+    const values = lateSidecarValues(path, identity);
+    return this.sql.isLateSidecar.get(...values) !== undefined;
   }
 
   /**

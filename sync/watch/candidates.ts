@@ -135,7 +135,8 @@ export class Candidates {
   #isSidecar(
     file: Pick<Candidate, "path" | "identity" | "place" | "folder" | "name">,
   ): boolean {
-    const { filter, stability, onSidecar, onLateSidecar } = this.#options;
+    const { filter, stability } = this.#options;
+    const { onSidecar, onLateSidecar, isLateSidecar } = this.#options;
     const capture = captureFor(file, filter);
     if (!capture) return false;
     const { path, place, identity } = capture;
@@ -144,7 +145,8 @@ export class Candidates {
     if (late) onLateSidecar?.({ path, identity: late }, file.identity);
     else stability.again(place, 0);
     if (identity) onSidecar?.({ path, identity }, file.identity);
-    return identity !== undefined || late !== undefined;
+    return identity !== undefined || late !== undefined ||
+      isLateSidecar?.(file.path, file.identity) === true;
   }
 
   /** Takes over the version that has waited for its sidecar until this one took its name. */

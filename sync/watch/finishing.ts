@@ -16,6 +16,7 @@ import type { SidecarOwners } from "./sidecar_owners.ts";
 import type { Held, Stability } from "./stability.ts";
 import { lookAt, pathOf, type Place } from "./place.ts";
 import { SidecarReader } from "./sidecar_reader.ts";
+import type { Taker } from "./watcher_options.ts";
 
 /** A file that may be a capture. */
 export interface Candidate {
@@ -35,7 +36,7 @@ export interface Candidate {
 }
 
 /** Options for {@linkcode Finishing}. */
-export interface FinishingOptions {
+export interface FinishingOptions extends Pick<Taker, "isLateSidecar"> {
   filter: CaptureFilter;
   stability: Stability;
   owners: SidecarOwners;
@@ -64,7 +65,7 @@ export class Finishing {
 
   constructor(options: FinishingOptions) {
     this.#options = options;
-    this.#sidecars = new SidecarReader(options.owners, options.log);
+    this.#sidecars = new SidecarReader(options);
   }
 
   /** Returns a file with its metadata if it is finished; else why it is waited for. */

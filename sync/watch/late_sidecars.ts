@@ -1,4 +1,3 @@
-import type { Folder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
 import {
   CLOCK_TICK_MS,
@@ -17,8 +16,10 @@ export interface LateSidecarsOptions {
   roots: readonly WatchedRoot[];
   /** The treatment of the capture itself. */
   afterUpload: AfterUpload;
-  /** Is called with the id of each capture whose sidecar was reported. */
-  onSaid: (id: string) => void;
+  /** Whether a sidecar was reported before, and not written anew since. */
+  isKnown: (path: string, sidecar: FileIdentity) => boolean;
+  /** Is called with each sidecar that is reported. */
+  onSaid: (path: string, sidecar: FileIdentity) => void;
   log: Log;
 }
 
@@ -26,8 +27,6 @@ export interface LateSidecarsOptions {
 export interface TakenFile {
   path: string;
   identity: FileIdentity;
-  /** The id of its delivery, if known. */
-  id?: string | undefined;
 }
 
 /** How many names are remembered. */
@@ -55,7 +54,7 @@ export class LateSidecars {
 
   /** Looks at the sidecar of a capture that was delivered just now. */
   delivered(file: DeliveredFile): void {
-    this.#look(file, (sidecar) => sidecar.isSent === false);
+    if (this.#lateFor(file)?.isSent === false) this.#remember(file);
   }
 
   /** Looks at one that is beside a file that was delivered some time ago. */
@@ -64,10 +63,12 @@ export class LateSidecars {
     // The next version, written in place, is still to be taken with this one.
     if (size !== file.size || mtimeMs !== file.mtimeMs) return;
     // Another look at it would cost too much, each time that the folder is looked through.
-    const isOlder = ctimeMs + CLOCK_TICK_MS <= file.sinceMs;
-    if (isOlder || this.#found.size >= MAX_SAID) return;
-    // The next version may follow, from a maker who writes its sidecar first.
-    this.#found.set(file.path, file);
+    if (ctimeMs + CLOCK_TICK_MS > file.sinceMs) this.#remember(file);
+  }
+
+  /** The next version may follow, from a maker who writes its sidecar first. */
+  #remember(file: DeliveredFile): void {
+    if (this.#found.size < MAX_SAID) this.#found.set(file.path, file);
   }
 
   /** Logs those that were found and are still there; to be called now and then. */
@@ -77,38 +78,41 @@ export class LateSidecars {
     this.#found = new Map();
     for (const [path, file] of due) {
       if (this.#foundBefore.has(path)) continue;
-      this.#look(file, (sidecar) => !sidecar.isSent);
+      const { identity } = file;
+      const sidecar = this.#lateFor(file);
+      if (!sidecar || !("fileId" in identity)) continue;
+      this.missed({ path, identity }, sidecar.identity);
     }
   }
 
-  #look(
-    file: DeliveredFile,
-    isLate: (sidecar: NonNullable<ReturnType<typeof sidecarNow>>) => boolean,
-  ): void {
+  /** The sidecar of a delivered capture, if it was not sent and no other version has come. */
+  #lateFor(file: DeliveredFile): ReturnType<typeof sidecarNow> {
     const { path, identity } = file;
     const place = placeIn(this.#options.roots, path);
-    if (!place || !("fileId" in identity)) return;
+    if (!place || !("fileId" in identity)) return undefined;
     try {
       using root = place.root.open();
-      if (!root || !isThere(root, place.name, identity)) return;
+      const now = root && fileAt(root, place.name);
+      if (!root || now && !isSameFile(now, identity)) return undefined;
       const sidecar = sidecarNow(root, place.name, file);
-      if (sidecar && isLate(sidecar)) {
-        this.missed({ ...file, identity }, sidecar.identity);
-      }
+      if (!sidecar || sidecar.isSent) return undefined;
+      const isKnown = this.#options.isKnown(sidecarOf(path), sidecar.identity);
+      return isKnown ? undefined : sidecar;
     } catch {
       // It cannot be read: whoever tidies up says so.
+      return undefined;
     }
   }
 
   /** Logs that this one came too late for a capture, which may be gone since. */
-  missed({ path, identity, id }: TakenFile, sidecar: FileIdentity): void {
+  missed({ path, identity }: TakenFile, sidecar: FileIdentity): void {
     const said = this.#said.get(path);
     const isSaid = said && (isSameFile(said.sidecar, sidecar) ||
       isSameFile(said.file, identity));
     if (!isSaid) this.#warn(path);
     if (this.#said.size >= MAX_SAID) this.#said.clear();
     this.#said.set(path, { file: identity, sidecar });
-    if (id !== undefined) this.#options.onSaid(id);
+    this.#options.onSaid(sidecarOf(path), sidecar);
   }
 
   #warn(path: string): void {
@@ -124,9 +128,4 @@ export class LateSidecars {
       `"${sidecar}" came or changed when its capture had been taken, and was not sent: ${advice}; have such ones written before their captures, or within --settle after them; files that are renamed into the folder wait for theirs from now on`,
     );
   }
-}
-
-function isThere(root: Folder, name: string, identity: FileIdentity): boolean {
-  const now = fileAt(root, name);
-  return now !== undefined && isSameFile(now, identity);
 }

@@ -5,6 +5,7 @@ import type { Candidate } from "./finishing.ts";
 import { lookAt } from "./place.ts";
 import { readSidecar, SidecarError, sidecarOf } from "./sidecar.ts";
 import type { SidecarOwners } from "./sidecar_owners.ts";
+import type { Taker } from "./watcher_options.ts";
 
 /** Kinds that no sidecar may be, which are not opened: a pipe might block. */
 const WRONG: Partial<Record<FolderEntry["kind"], string>> = {
@@ -13,14 +14,17 @@ const WRONG: Partial<Record<FolderEntry["kind"], string>> = {
   other: "it is a pipe, a socket or a device, expected a file",
 };
 
+interface Options extends Pick<Taker, "isLateSidecar"> {
+  owners: SidecarOwners;
+  log: OnceLog;
+}
+
 /** Finds and reads the sidecars of files that may be captures; says once which cannot be used. */
 export class SidecarReader {
-  readonly #owners: SidecarOwners;
-  readonly #log: OnceLog;
+  readonly #options: Options;
 
-  constructor(owners: SidecarOwners, log: OnceLog) {
-    this.#owners = owners;
-    this.#log = log;
+  constructor(options: Options) {
+    this.#options = options;
   }
 
   /** A file's sidecar, unless it belongs to an earlier version; or the error in it. */
@@ -30,8 +34,12 @@ export class SidecarReader {
     const beside = lookAt(folder, sidecarOf(name));
     if (!beside) return {};
     if (beside.kind !== "file") return { wrong: WRONG[beside.kind]! };
-    const owner = this.#owners.lateFor({ path, identity }, beside);
-    return owner && !isSameFile(owner, identity) ? {} : { sidecar: beside };
+    const { owners, isLateSidecar } = this.#options;
+    const owner = owners.lateFor({ path, identity }, beside);
+    const isLate = owner
+      ? !isSameFile(owner, identity)
+      : isLateSidecar?.(sidecarOf(path), beside);
+    return isLate ? {} : { sidecar: beside };
   }
 
   /** Reads the metadata of a file that has a sidecar; `undefined` while somebody writes it. */
@@ -49,7 +57,7 @@ export class SidecarReader {
 
   sayUnusable({ path }: Candidate, reason: string): void {
     const sidecar = sidecarOf(path);
-    this.#log.warn(
+    this.#options.log.warn(
       sidecar,
       `Cannot use "${sidecar}", the capture goes without it: ${reason}`,
     );

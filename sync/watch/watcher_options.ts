@@ -33,6 +33,8 @@ export interface Taker {
    * capture was taken over without it.
    */
   onLateSidecar?: (file: TakenFile, sidecar: FileIdentity) => void;
+  /** Whether a sidecar, as it is now, is known to have come too late: it is no other version's. */
+  isLateSidecar?: (path: string, sidecar: FileIdentity) => boolean;
   /** Is called with each file that was delivered and is still there, and waited for. */
   onDelivered?: (file: SeenFile) => void | Promise<void>;
   /** Is called with each file, or folder, that is left, whenever it is looked at. */

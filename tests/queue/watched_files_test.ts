@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { SeenFile, UploadQueue } from "../../sync/queue/queue.ts";
 import { metadataHash } from "../../sync/capture/metadata_hash.ts";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
@@ -231,8 +231,26 @@ testOnEachEngine(
     const metadataSha256 = metadataHash(metadataJson);
     queue.complete([{ id: id!, kind: "delivered", metadataSha256 }]);
     check("delivered");
-    queue.markSidecarTold(id!);
-    assertEquals(queue.knownContent(other, FRAME), "delivered");
+  },
+);
+
+testOnEachEngine(
+  "a late sidecar is known as it is, by its path, and hides no capture",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    const { queue } = fixture;
+    const { path, identity } = FILE;
+    queue.markLateSidecar(path, identity);
+    queue.markLateSidecar(path, identity);
+    assert(queue.isLateSidecar(path, identity));
+    const anew = { ...identity, mtimeMs: identity.mtimeMs + 1 };
+    assert(!queue.isLateSidecar(path, anew));
+    assert(!queue.isLateSidecar("/watched/other.json", identity));
+    for (const at of [path, "/watched/other.json"]) {
+      assertEquals(queue.knownWatched([{ path: at, identity }]), [undefined]);
+    }
+    assertEquals(queue.pruneHistory(-1, () => false), 1);
+    assert(!queue.isLateSidecar(path, identity));
   },
 );
 

@@ -13,6 +13,7 @@ function found(dir: TempDir, { behindMs = -Infinity } = {}) {
     roots: [new WatchedRoot(dir.path, log)],
     afterUpload: { kind: "keep" },
     log,
+    isKnown: () => false,
     onSaid: () => {},
   });
   const path = dir.write("a.png", "the first");
