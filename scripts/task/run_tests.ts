@@ -20,7 +20,7 @@ const SUMMARY =
 const COLOR = /\x1b\[[0-9;]*m/g;
 const TAIL_CHARS = 64 * 1024;
 /** How many files run at a time: most tests wait, most of the time. */
-export const PROCESSES = Math.min(2 * navigator.hardwareConcurrency, 16);
+export const PROCESSES = Math.min(3 * navigator.hardwareConcurrency, 16);
 /** The exit codes of a process that was interrupted or terminated. */
 const STOPPED = [130, 143];
 /** The files that take longest begin first; those not named come last. */
