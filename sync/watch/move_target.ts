@@ -57,7 +57,12 @@ export class MoveTarget {
       const sidecar = { name: sidecarOf(file.name), identity: file.sidecar };
       await move(from, sidecar, { to: target, as: sidecarOf(as) });
     }
-    return await move(from, file, { to: target, as });
+    try {
+      return await move(from, file, { to: target, as });
+    } catch (error) {
+      if (file.sidecar) await putBack(target, sidecarOf(as), from, file);
+      throw error;
+    }
   }
 
   /** @throws {Error} if a neighbour has put something else in the folder's place. */
@@ -114,6 +119,18 @@ async function move(
   const copied = isGone ? undefined : fileAt(to, as);
   if (copied) to.remove(as, copied);
   return isGone;
+}
+
+/** Moves a sidecar back whose capture could not be moved. */
+async function putBack(
+  target: Folder,
+  name: string,
+  to: Folder,
+  file: Departing,
+): Promise<void> {
+  const identity = fileAt(target, name);
+  const as = sidecarOf(file.name);
+  if (identity) await move(target, { name, identity }, { to, as });
 }
 
 /** Makes a copy with the same time and mode, which is on the disk under its name then. */

@@ -13,6 +13,7 @@ import {
   NEIGHBOUR,
   neighboursLink,
 } from "../helpers/neighbour.ts";
+import { SmallDisk } from "../chaos/small_disk.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 import { WatchedFolder } from "../helpers/watched_folder.ts";
 
@@ -433,6 +434,23 @@ Deno.test({
     const { mtime, mode } = Deno.statSync(other.join("a.png"));
     assertEquals([mtime!.getTime(), mode! & 0o777], [1000, 0o666]);
     assertEquals(contents(folder.path), {});
+  },
+});
+
+Deno.test({
+  name:
+    "TidyUp leaves a sidecar with its capture for which the disk of move:DIR has no room",
+  ignore: !await SmallDisk.canMount(),
+  async fn() {
+    await using folder = new WatchedFolder();
+    await using dir = new TempDir();
+    await using disk = await SmallDisk.mount(dir.path, 1);
+    const path = folder.write("a.png", "a".repeat(2 * 1024 * 1024));
+    folder.write("a.png.json", "{}");
+    const tidyUp = tidier(moveTo(disk!.path), folder.path);
+    await tidyUp.tidy(await delivered(path));
+    assertEquals(contents(disk!.path), {});
+    assertEquals(Object.keys(contents(folder.path)), ["a.png", "a.png.json"]);
   },
 });
 
