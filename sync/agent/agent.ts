@@ -81,7 +81,7 @@ export class SyncAgent {
       signal.throwIfAborted();
       return report;
     } finally {
-      this.#try(() => this.#report.end());
+      this.#end();
     }
   }
 
@@ -114,7 +114,7 @@ export class SyncAgent {
       await Promise.allSettled(parts);
       throw error;
     } finally {
-      this.#try(() => this.#report.end());
+      this.#end();
     }
   }
 
@@ -186,12 +186,12 @@ export class SyncAgent {
 
   /** How long there is nothing to do; not long, because a wall clock may jump. */
   #idleMs(): number {
-    const { patience, pause, queue, throttle } = this.#parts;
+    const { patience, pause, throttle } = this.#parts;
     let ms = TURN_MS;
     if (this.#syncRequested > 0) ms = 0;
     else if (pause.isOn) ms = pause.leftMs;
     else if (throttle.mode === "waiting") ms = throttle.waitMs;
-    else ms = this.#try(() => queue.nextDueMs()) ?? ms;
+    else ms = this.#dueMs();
     // Due captures cannot be claimed from a queue that cannot be written to.
     return Math.max(Math.min(ms, TURN_MS), patience.waitMs);
   }
@@ -222,18 +222,19 @@ export class SyncAgent {
   }
 
   async #start(signal: AbortSignal): Promise<void> {
-    const { log, pause, queue } = this.#parts;
+    const { pause } = this.#parts;
     this.#heartbeat.beat();
-    const recover = () => this.#try(() => queue.recover());
-    let interrupted = recover();
-    while (interrupted === undefined && !signal.aborted) {
+    const recover = () => this.#try(() => this.#outcomes.heldBack.recover());
+    while (recover() === undefined && !signal.aborted) {
       await delay(1000, { signal }).catch(() => {});
-      interrupted = recover();
     }
-    const what = "Captures under way when the last agent ended, pending again";
-    if (interrupted) log("info", `${what}: ${interrupted}`);
     this.#try(() => pause.look());
     this.#try(() => this.#report.tell());
+  }
+
+  #end(): void {
+    this.#try(() => this.#outcomes.heldBack.end());
+    this.#try(() => this.#report.end());
   }
 
   #try<T>(body: () => T): T | undefined {

@@ -98,8 +98,9 @@ export class Delivery {
     stop: AbortSignal,
     abort: AbortSignal,
   ): boolean {
-    const { throttle, patience, wakeup, pause } = this.#options;
+    const { throttle, outcomes, patience, wakeup, pause } = this.#options;
     if (pause.isOn) return false;
+    outcomes.heldBack.next();
     // An upload from before a wait, which may take hours, does not take the place of
     // a trial after it.
     const isFree = () =>

@@ -4,6 +4,7 @@ import type { Completion, QueuedCapture } from "../queue/queue.ts";
 import type { UploadResult } from "../upload/uploader.ts";
 import type { AgentParts } from "./agent_options.ts";
 import { AttemptLog } from "./attempt_log.ts";
+import { HeldBack } from "./held_back.ts";
 import {
   RECONNECT_MS,
   recordOf,
@@ -29,12 +30,11 @@ type Missed = Pick<Completion, "missedAt">;
 
 /** The longest that a capture is snoozed for a reason of its own, in milliseconds. */
 const MAX_SNOOZE_MS = 3_600_000;
-/** The longest snooze if the server may be the reason: once that is mended it should not take long. */
-const MAX_PAUSE_MS = 600_000;
 
 /** Applies the outcome of each attempt: to the capture, the throttle and the log. */
 export class OutcomeHandler {
   readonly suspects: Suspects;
+  readonly heldBack: HeldBack;
   readonly #options: AgentParts;
   readonly #throttle: Throttle;
   readonly #log: AttemptLog;
@@ -46,13 +46,15 @@ export class OutcomeHandler {
     this.#throttle = options.throttle;
     this.#log = new AttemptLog(options.log);
     this.#snoozeMs = options.snoozeMs ?? SNOOZE_MS;
+    this.heldBack = new HeldBack(options);
     this.suspects = new Suspects({
       ...options,
       onOwnFault: (attempt) => this.#blame(attempt),
       onServersFault: (attempt, { isReady, isTrial }) => {
+        const downMs = isTrial ? RECONNECT_MS : 0;
         // If it is the capture's after all, the next trials are made with others.
-        if (isReady) this.#snoozeLonger(attempt, MAX_PAUSE_MS);
-        else this.#snoozeFor(attempt, isTrial ? RECONNECT_MS : 0);
+        const delayMs = isReady ? this.heldBack.add(attempt, isTrial) : downMs;
+        this.#snoozeFor(attempt, delayMs);
       },
     });
   }
@@ -83,7 +85,8 @@ export class OutcomeHandler {
     const error = result.error ?? "no reason given";
     const reason = result.reason ?? error;
     const endedMs = performance.now();
-    const attempt = { capture, result, error, reason, endedMs };
+    const wasReleased = this.heldBack.tried(capture.id);
+    const attempt = { capture, result, error, reason, endedMs, wasReleased };
     const { outcome, elapsedMs } = result;
     this.#options.onAttempt?.({
       outcome,
@@ -93,12 +96,14 @@ export class OutcomeHandler {
     switch (outcome) {
       case "delivered":
         this.#deliver(capture, result);
-        return this.suspects.delivered(capture, options.startedMs);
+        this.suspects.delivered(capture, options.startedMs);
+        return this.heldBack.release();
       case "rejected":
         // Without an answer the server was not asked.
         if (result.status === null) return this.#miss(attempt);
         this.discard(attempt);
-        return this.#throttle.delivered(capture);
+        this.#throttle.delivered(capture);
+        return this.heldBack.release();
       case "busy":
         return this.#wait(attempt, options.startedMs);
       case "in_progress":
@@ -128,7 +133,8 @@ export class OutcomeHandler {
     this.#log.unforeseen(capture, cause);
     const error = messageOf(cause);
     const endedMs = performance.now();
-    const attempt = { capture, error, reason: error, endedMs };
+    const wasReleased = this.heldBack.tried(capture.id);
+    const attempt = { capture, error, reason: error, endedMs, wasReleased };
     await this.suspects.add(attempt, signal);
   }
 
@@ -186,19 +192,13 @@ export class OutcomeHandler {
     if (isSingle && isLong) this.#log.snoozed(attempt, delayMs);
   }
 
-  /** Snoozes this capture alone. */
+  /** Snoozes this capture alone, for twice as long each time. */
   #snooze(attempt: Undelivered): void {
-    const delayMs = this.#snoozeLonger(attempt, MAX_SNOOZE_MS);
-    this.#log.snoozed(attempt, delayMs);
-  }
-
-  /** Snoozes for twice as long each time, and returns for how many milliseconds. */
-  #snoozeLonger(attempt: Undelivered, maxMs: number): number {
     const { capture: { snoozes }, result } = attempt;
     const waitMs = snoozeMs(result, { snoozes, firstMs: this.#snoozeMs });
-    const delayMs = Math.min(waitMs, maxMs);
+    const delayMs = Math.min(waitMs, MAX_SNOOZE_MS);
     this.#snoozeFor(attempt, delayMs);
-    return delayMs;
+    this.#log.snoozed(attempt, delayMs);
   }
 
   #snoozeFor(

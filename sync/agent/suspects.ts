@@ -15,6 +15,8 @@ export interface Undelivered {
   result?: UploadResult;
   /** Whether its bytes are nowhere any more: nobody can do anything about it. */
   isLost?: boolean;
+  /** Whether it was made because the server was usable again. */
+  wasReleased?: boolean;
   /** When it ended (`performance.now`). */
   endedMs: number;
 }

@@ -94,6 +94,8 @@ const STATEMENTS = {
   promoteUntil: `${PROMOTE} AND due_at <= ?`,
   promoteAfter: `${PROMOTE} AND due_at > ?`,
   makeAllDue: PROMOTE,
+  makeDue:
+    "UPDATE captures SET due_at = NULL WHERE id = ? AND status = 'pending'",
   firstDue: `SELECT due_at FROM ${WAITING} ORDER BY due_at LIMIT 1`,
 
   markUploading:

@@ -55,6 +55,8 @@ export type Completion =
     | { kind: "snooze"; error: string; delayMs: number }
     /** Uncharged, due now. */
     | { kind: "release"; error?: string }
+    /** A snoozed one is due now. */
+    | { kind: "due" }
     /** `failed`: no further attempt would change anything. */
     | { kind: "discard"; error: string }
   );
@@ -137,6 +139,8 @@ export function completeOne(
     }
     case "release":
       return release(sql, completion);
+    case "due":
+      return sql.makeDue.run(id) > 0;
   }
 }
 

@@ -1,0 +1,112 @@
+import type { AgentParts } from "./agent_options.ts";
+import { SNOOZE_MS, snoozeMs } from "./snooze.ts";
+import type { Undelivered } from "./suspects.ts";
+
+/** The longest that a capture waits for its turn to be tried, in milliseconds. */
+const MAX_TURN_MS = 3_600_000;
+/** The longest that one waits which failed again when the server was usable. */
+const MAX_PAUSE_MS = 600_000;
+
+/**
+ * The captures that wait because of the server: while it cannot be used one a minute
+ * is tried, each in its turn, and all are due as soon as it can be.
+ *
+ * They are kept in memory. When the agent ends they are due, and after a crash during
+ * an outage everything is.
+ */
+export class HeldBack {
+  readonly #parts: AgentParts;
+  /** The time between two trials, in milliseconds. */
+  readonly #eachMs: number;
+  /** In the order in which they were tried. */
+  readonly #waiting = new Set<string>();
+  /** Those that became due with the server, and were not tried since. */
+  readonly #released = new Set<string>();
+  #triedMs = -Infinity;
+
+  constructor(parts: AgentParts) {
+    this.#parts = parts;
+    this.#eachMs = parts.snoozeMs ?? SNOOZE_MS;
+  }
+
+  /** An attempt ended: returns whether it was made because the server was usable again. */
+  tried(id: string): boolean {
+    this.#triedMs = performance.now();
+    this.#waiting.delete(id);
+    return this.#released.delete(id);
+  }
+
+  /**
+   * Holds a capture back, unless it asks for a time of its own, or began another outage
+   * when the last one was over: that may be its own fault, and it waits twice as long
+   * each time. Returns for how many milliseconds it waits.
+   */
+  add(attempt: Undelivered, isTrial: boolean): number {
+    const { capture: { id, snoozes }, result, wasReleased } = attempt;
+    const ownMs = snoozeMs(result, { snoozes, firstMs: this.#eachMs });
+    const isOwn = typeof result?.retryAfterMs === "number" ||
+      wasReleased && !isTrial;
+    if (isOwn) return Math.min(ownMs, MAX_PAUSE_MS);
+    this.#waiting.add(id);
+    // A connection that failed is tried again soon.
+    if (ownMs < this.#eachMs) return ownMs;
+    return Math.min(this.#eachMs * this.#waiting.size, MAX_TURN_MS);
+  }
+
+  /** Makes the one due that has waited longest, if none was tried for a while. */
+  next(): void {
+    const now = performance.now();
+    if (this.#parts.throttle.limit === 0) return;
+    if (now - this.#triedMs < this.#eachMs) return;
+    const [id] = this.#waiting;
+    if (id === undefined) return;
+    this.#triedMs = now;
+    // To the end: it may be gone from the queue.
+    this.#waiting.delete(id);
+    this.#waiting.add(id);
+    this.#makeDue(id);
+  }
+
+  /** Makes all due, if the server is usable. */
+  release(): void {
+    if (this.#parts.throttle.standing.state !== "ready") return;
+    for (const id of this.#waiting) {
+      this.#released.add(id);
+      this.#makeDue(id);
+    }
+    this.#waiting.clear();
+  }
+
+  /**
+   * Makes due what the last agent could not at its end: captures under way, and all
+   * that wait if it was during an outage. Returns how many were under way.
+   *
+   * @throws {DatabaseError} if the queue cannot be used.
+   */
+  recover(): number {
+    const { queue, log } = this.#parts;
+    const { pid, serverState } = queue.getAgentState();
+    const wasOut = serverState === "paused" || serverState === "down";
+    if (pid !== null && wasOut) queue.makeAllDue();
+    const interrupted = queue.recover();
+    const what = "Captures under way when the last agent ended, pending again";
+    if (interrupted > 0) log("info", `${what}: ${interrupted}`);
+    return interrupted;
+  }
+
+  /**
+   * Makes all due for the next agent, when all outcomes are recorded.
+   *
+   * @throws {DatabaseError} if the queue cannot be used.
+   */
+  end(): void {
+    const ids = [...this.#waiting];
+    this.#parts.queue.complete(ids.map((id) => ({ id, kind: "due" })));
+    this.#waiting.clear();
+  }
+
+  /** After the outcomes so far, which may not be recorded yet. */
+  #makeDue(id: string): void {
+    this.#parts.completer.add({ completion: { id, kind: "due" } });
+  }
+}
