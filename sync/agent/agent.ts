@@ -222,12 +222,12 @@ export class SyncAgent {
   }
 
   async #start(signal: AbortSignal): Promise<void> {
-    const { pause } = this.#parts;
+    const { log, patience, pause, queue } = this.#parts;
     this.#heartbeat.beat();
-    const recover = () => this.#try(() => this.#outcomes.heldBack.recover());
-    while (recover() === undefined && !signal.aborted) {
-      await delay(1000, { signal }).catch(() => {});
-    }
+    const interrupted = await patience.insist(() => queue.recover(), signal);
+    const what = "Captures under way when the last agent ended, pending again";
+    if (interrupted) log("info", `${what}: ${interrupted}`);
+    this.#try(() => this.#outcomes.heldBack.recover());
     this.#try(() => pause.look());
     this.#try(() => this.#report.tell());
   }

@@ -78,20 +78,15 @@ export class HeldBack {
   }
 
   /**
-   * Makes due what the last agent could not at its end: captures under way, and all
-   * that wait if it was during an outage. Returns how many were under way.
+   * Makes all due that waits if the last agent was killed during an outage: it could not.
    *
    * @throws {DatabaseError} if the queue cannot be used.
    */
-  recover(): number {
-    const { queue, log } = this.#parts;
+  recover(): void {
+    const { queue } = this.#parts;
     const { pid, serverState } = queue.getAgentState();
     const wasOut = serverState === "paused" || serverState === "down";
     if (pid !== null && wasOut) queue.makeAllDue();
-    const interrupted = queue.recover();
-    const what = "Captures under way when the last agent ended, pending again";
-    if (interrupted > 0) log("info", `${what}: ${interrupted}`);
-    return interrupted;
   }
 
   /**

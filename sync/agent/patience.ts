@@ -1,3 +1,4 @@
+import { delay } from "@std/async/delay";
 import type { Log } from "../host/log.ts";
 import { UnreachableError } from "../host/reach.ts";
 import { hasFault } from "../queue/sqlite.ts";
@@ -43,6 +44,16 @@ export class Patience {
       this.met(error);
       return undefined;
     }
+  }
+
+  /** Tries each second until it works; `undefined` if the signal aborts before. */
+  async insist<T>(body: () => T, signal: AbortSignal): Promise<T | undefined> {
+    let done = this.try(body);
+    while (done === undefined && !signal.aborted) {
+      await delay(AGAIN_MS, { signal }).catch(() => {});
+      done = this.try(body);
+    }
+    return done;
   }
 
   /** How long to wait after the last trouble, in milliseconds. */
