@@ -1,4 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { delay } from "@std/async/delay";
 import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
 import { openQueue } from "../../sync/queue/repair/open_queue.ts";
@@ -97,6 +98,28 @@ for (const engine of ENGINES) {
   });
 }
 
+for (const engine of ENGINES) {
+  Deno.test({
+    name:
+      `a queue that has lost its -wal is opened as soon as its last holder is gone (${engine})`,
+    // An open file cannot be removed there.
+    ignore: Deno.build.os === "windows",
+    async fn() {
+      await using dir = new TempDir();
+      const path = dir.join("queue.db");
+      await using holder = new Holder(engine, path);
+      const held = await holder.answer();
+      Deno.removeSync(`${path}-wal`);
+      await holder.next();
+      const opening = open(path, engine);
+      await Promise.race([opening, delay(200)]);
+      await holder.end();
+      using queue = await opening;
+      assertEquals(queue.captures().toArray().map(({ id }) => id), [held.id]);
+    },
+  });
+}
+
 async function loses(engine: Engine, ends: string[]): Promise<void> {
   await using dir = new TempDir();
   const path = dir.join("queue.db");
@@ -108,11 +131,7 @@ async function loses(engine: Engine, ends: string[]): Promise<void> {
   const second = await holder.next();
   assertStringIncludes(`${second.error}`, `"${path}${ends[0]}" was removed`);
   await holder.end();
-  using queue = await openQueue(path, {
-    engine,
-    lockPath: `${path}.lock`,
-    log: () => {},
-  });
+  using queue = await open(path, engine);
   const ids = queue.captures().toArray().map(({ id }) => id);
   assertEquals(ids.sort(), [held.id, added].filter(Boolean).sort());
   assertEquals(
@@ -125,4 +144,8 @@ async function loses(engine: Engine, ends: string[]): Promise<void> {
 function enqueue(path: string, engine: Engine): string {
   using queue = new UploadQueue(path, { engine });
   return queue.enqueue("/captures/added");
+}
+
+function open(path: string, engine: Engine): Promise<UploadQueue> {
+  return openQueue(path, { engine, lockPath: `${path}.lock`, log: () => {} });
 }

@@ -61,7 +61,7 @@ export async function openQueue(
   let failure: unknown;
   for (let tries = 1; performance.now() < until; tries++) {
     using lock = await ProcessLock.tryAcquire(lockPath);
-    if (lock) return repair(files, open);
+    if (lock) return await repairSoon(files, { open, until });
     // Somebody may just be looking whether there is an agent, or be repairing the queue.
     await delay(TRY_AGAIN_MS);
     if (tries < MIN_TRIES) continue;
@@ -90,6 +90,21 @@ export async function openQueue(
 function isParted(failure: unknown): failure is Error {
   return hasFault(failure, "other") &&
     (failure as Error).message.includes("disk I/O error");
+}
+
+/** As {@linkcode repair}; waits for the last agent to be gone, as it may have a -wal that was removed. */
+async function repairSoon(
+  files: QueueFiles,
+  { open, until }: { open: () => UploadQueue; until: number },
+): Promise<UploadQueue> {
+  for (;;) {
+    try {
+      return repair(files, open);
+    } catch (error) {
+      if (!isParted(error) || performance.now() > until) throw error;
+    }
+    await delay(TRY_AGAIN_MS);
+  }
 }
 
 /** Opens the queue, after setting it aside if it is damaged. */
