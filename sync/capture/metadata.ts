@@ -144,14 +144,22 @@ export function withHostMetadata(text: string, facts: HostFacts): string {
  * `undefined`; numbers keep their digits.
  */
 export function withEntries(text: string, entries: Metadata): string {
+  return JSON.stringify({ ...parseExactly(text.trim()), ...entries });
+}
+
+/**
+ * Parses JSON whose numbers are written as they were by `JSON.stringify`.
+ *
+ * @throws {SyntaxError} if it is none.
+ */
+export function parseExactly(text: string): Record<string, unknown> {
   // TypeScript's types do not have it yet.
   const { rawJSON } = JSON as unknown as { rawJSON(source: string): unknown };
-  const object = JSON.parse(
-    text.trim(),
+  return JSON.parse(
+    text,
     (_key, value: unknown, context?: { source: string }) =>
       typeof value === "number" ? rawJSON(context!.source) : value,
   );
-  return JSON.stringify({ ...object, ...entries });
 }
 
 function assertObject(value: unknown): asserts value is Metadata {

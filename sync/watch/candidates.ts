@@ -16,6 +16,7 @@ import {
 } from "./finishing.ts";
 import type { FoundFiles } from "./found_files.ts";
 import { captureOf, sidecarOf } from "./sidecar.ts";
+import type { Held } from "./stability.ts";
 import { SidecarOwners } from "./sidecar_owners.ts";
 import { fileAt, pathOf, type Place, within } from "./place.ts";
 import type { Left, Taker } from "./watcher_options.ts";
@@ -155,10 +156,24 @@ export class Candidates {
     const held = this.#options.stability.takeReplaced(place, identity);
     if (!held) return;
     using _file = held.file;
+    if (await this.#isKnown(candidate, held)) return;
     const file = this.#finishing.replaced(candidate, held);
     if (!file) return;
     this.#finished.add(file);
     await this.#handOver();
+  }
+
+  /** Whether a file that was held is one that was renamed after it was taken over. */
+  async #isKnown(
+    { path }: Candidate,
+    { file, metadataJson }: Held,
+  ): Promise<boolean> {
+    const identity = file.stat();
+    const open = () => file.again();
+    const seen = { path, identity, metadataJson, open };
+    const [state] = this.#options.known([seen]);
+    const isInDoubt = state === "in doubt";
+    return (isInDoubt ? await this.#byContent(seen) : state) !== undefined;
   }
 
   /** Nothing has to be done with a file that is known, but it may have to go. */

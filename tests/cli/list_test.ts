@@ -209,3 +209,16 @@ Deno.test("retry and cleanup reach every capture of many, each once", async () =
   using queue = host.queue();
   assertEquals(queue.getStats().pending, 100);
 });
+
+Deno.test("list and show give the numbers of metadata as they are written, in JSON too", async () => {
+  await using host = new Host();
+  const metadata = '{"n":12345678901234567890,"k":1e400,"z":1.0}';
+  const path = host.write("a.png");
+  const { stdout: id } = await host.run(
+    ...["enqueue", "--metadata-json", metadata, path],
+  );
+  for (const command of [["list"], ["show", id.trim()]]) {
+    const { stdout } = await host.run(...command, "--json");
+    assertStringIncludes(stdout, `"metadata":${metadata}`);
+  }
+});

@@ -1,3 +1,4 @@
+import { parseExactly } from "../../capture/metadata.ts";
 import { counted } from "../../host/counted.ts";
 import type { CaptureStatus, QueuedCapture } from "../../queue/queue.ts";
 import { UsageError } from "../arguments.ts";
@@ -77,7 +78,7 @@ export function captureForJson(capture: QueuedCapture) {
 /** An older program may have written anything. */
 function readable(json: string): unknown {
   try {
-    return JSON.parse(json);
+    return parseExactly(json);
   } catch {
     return null;
   }
