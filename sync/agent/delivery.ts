@@ -30,6 +30,8 @@ export class Delivery {
   readonly #recent = new Set<Promise<void>>();
   /** How many large captures are on their way. */
   #large = 0;
+  /** How many are on their way that were not taken before. */
+  #again = 0;
 
   constructor(options: DeliveryParts) {
     this.#options = options;
@@ -106,21 +108,15 @@ export class Delivery {
     const isFree = () =>
       running.size < throttle.limit ||
       (throttle.limit > 0 && this.#recent.size === 0);
-    while (!stop.aborted && isFree()) {
-      const { limit } = throttle;
-      const mayBeLarge = this.#large < Math.max(limit - 1, 1);
-      const admits = (capture: QueuedCapture) =>
-        mayBeLarge || !isLarge(capture);
-      const capture = patience.try(() =>
-        throttle.refusals.fromEnd
-          ? this.#prefetch.last(admits)
-          : this.#prefetch.next(limit, admits)
-      );
+    // One that was not taken before, and may hang again, keeps no place from new ones.
+    const isSpare = () =>
+      throttle.mode === "flowing" && !throttle.refusals.areOpen &&
+      running.size < throttle.limit + this.#again;
+    while (!stop.aborted && (isFree() || isSpare())) {
+      const mustBeNew = !isFree();
+      const capture = patience.try(() => this.#next({ mustBeNew }));
       if (!capture) break;
-      const large = Number(isLarge(capture));
-      this.#large += large;
-      const upload = this.#upload(capture, abort).finally(() => {
-        this.#large -= large;
+      const upload = this.#send(capture, abort).finally(() => {
         running.delete(upload);
         this.#recent.delete(upload);
         wakeup.wake();
@@ -131,6 +127,28 @@ export class Delivery {
     const isStarved = running.size < throttle.limit;
     if (isStarved) throttle.starved();
     return isStarved;
+  }
+
+  /** Claims a capture that may be sent now; `undefined` if none is due. */
+  #next({ mustBeNew }: { mustBeNew: boolean }): QueuedCapture | undefined {
+    const { limit, refusals } = this.#options.throttle;
+    const mayBeLarge = this.#large < Math.max(limit - 1, 1);
+    const admits = (capture: QueuedCapture) =>
+      (mayBeLarge || !isLarge(capture)) && !(mustBeNew && isAgain(capture));
+    return refusals.fromEnd
+      ? this.#prefetch.last(admits)
+      : this.#prefetch.next(limit, admits);
+  }
+
+  /** Uploads a capture, and counts it meanwhile. */
+  async #send(capture: QueuedCapture, abort: AbortSignal): Promise<void> {
+    const [large, again] = [isLarge, isAgain].map((is) => Number(is(capture)));
+    this.#large += large!;
+    this.#again += again!;
+    await this.#upload(capture, abort).finally(() => {
+      this.#large -= large!;
+      this.#again -= again!;
+    });
   }
 
   async #upload(capture: QueuedCapture, abort: AbortSignal): Promise<void> {
@@ -190,6 +208,10 @@ export class Delivery {
         : undefined,
     };
   }
+}
+
+function isAgain({ snoozes }: QueuedCapture): boolean {
+  return snoozes > 0;
 }
 
 function isLarge({ size }: QueuedCapture): boolean {

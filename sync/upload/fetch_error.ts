@@ -42,7 +42,7 @@ const REMEDIES: readonly [reason: RegExp, remedy: string][] = [
   ],
   [
     /proxy authentication required/,
-    "the proxy in HTTPS_PROXY or ALL_PROXY wants a name and a password: put them into that variable",
+    "the proxy in HTTPS_PROXY or ALL_PROXY wants a name and a password: put the right ones into that variable",
   ],
   [
     /unsuccessful tunnel|eof while tunneling|Proxy server unreachable/,

@@ -217,6 +217,30 @@ Deno.test("Captures whose upload hangs are passed by others while the health pag
   never.resolve(new Response());
 });
 
+Deno.test("A capture that hangs when it is tried again takes the place of no new one", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url, { timeout: 120_000 });
+  const never = Promise.withResolvers<Response>();
+  let asked = 0;
+  server.answer = (upload) => {
+    if (upload.filename !== "bad") return created(upload);
+    return asked++ === 0 ? new Response(null, { status: 409 }) : never.promise;
+  };
+  fixture.enqueue("bad");
+  await using running = fixture.running({ concurrency: 1, snoozeMs: 10 });
+  await eventually("it hangs", () => asked === 2);
+  for (const count of [1, 2]) {
+    fixture.enqueue("good");
+    running.agent.wake();
+    await eventually(
+      "the good one arrives",
+      () => fixture.queue.getStats().delivered === count,
+    );
+  }
+  assertEquals(server.mostInFlight, 2);
+  never.resolve(new Response());
+});
+
 Deno.test("A capture whose connection is always reset is passed by the others", async () => {
   await using server = new CaptureServer();
   await using cutter = new CuttingProxy(server.port, "bytes of bad");

@@ -174,7 +174,9 @@ Deno.test(
       );
       await advised(host, "A reload was refused: ");
       write(good);
+      manager.messages.length = 0;
       agent.kill("SIGHUP");
+      await manager.told("READY=1");
       await stands(manager, /^STATUS=everything is delivered/);
       await advised(host, null);
     }
