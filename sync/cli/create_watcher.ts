@@ -45,6 +45,7 @@ export function createWatcher(
     settleMs,
     log,
     known: (files) => queue.knownWatched(files, isStillAt),
+    wasTaken: (file) => queue.wasTaken(file),
     knownContent: (file, sha256) => queue.knownContent(file, sha256, isStillAt),
     onSidecar: (seen, sidecar) => {
       const file = deliveredFile(seen);

@@ -121,6 +121,13 @@ export class WatchedFiles extends AgentRow {
     });
   }
 
+  /** Whether this very file was taken over, and only its name has changed since. */
+  wasTaken({ path, identity }: SeenFile): boolean {
+    const [, key, size, mtimeMs] = watchedValues(path, identity);
+    const known = this.sql.watchedFile.get<KnownFile>(key!);
+    return known?.size === size && known?.mtimeMs === mtimeMs;
+  }
+
   /** The delivery of a watched file by this name, or else by another one; `undefined` if it is not known as delivered. */
   deliveredFile(file: SeenFile): DeliveredCapture | undefined {
     return this.deliveriesOf(file)[0];

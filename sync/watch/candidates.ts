@@ -156,7 +156,7 @@ export class Candidates {
     const held = this.#options.stability.takeReplaced(place, identity);
     if (!held) return;
     using _file = held.file;
-    if (await this.#isKnown(candidate, held)) return;
+    if (this.#wasTaken(candidate, held)) return;
     const file = this.#finishing.replaced(candidate, held);
     if (!file) return;
     this.#finished.add(file);
@@ -164,16 +164,11 @@ export class Candidates {
   }
 
   /** Whether a file that was held is one that was renamed after it was taken over. */
-  async #isKnown(
-    { path }: Candidate,
-    { file, metadataJson }: Held,
-  ): Promise<boolean> {
-    const identity = file.stat();
-    const open = () => file.again();
-    const seen = { path, identity, metadataJson, open };
-    const [state] = this.#options.known([seen]);
-    const isInDoubt = state === "in doubt";
-    return (isInDoubt ? await this.#byContent(seen) : state) !== undefined;
+  #wasTaken({ path }: Candidate, { file, metadataJson }: Held): boolean {
+    const { known, wasTaken } = this.#options;
+    const seen = { path, identity: file.stat(), metadataJson };
+    // With other metadata it is a capture of its own.
+    return known([seen])[0] !== undefined && wasTaken?.(seen) === true;
   }
 
   /** Nothing has to be done with a file that is known, but it may have to go. */

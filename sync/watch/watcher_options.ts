@@ -15,6 +15,8 @@ export interface Left {
 export interface Taker {
   /** Tells of each whether it was taken over before, or could have been. */
   known: (files: SeenFile[]) => (WatchedState | "in doubt" | undefined)[];
+  /** Whether this very file was taken over, and only its name has changed since. */
+  wasTaken?: (file: SeenFile) => boolean;
   /** Tells of a file in doubt whether it was taken over with this content, and with its metadata if it has any. */
   knownContent: (
     file: SeenFile & { metadataJson?: string },
