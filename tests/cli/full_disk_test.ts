@@ -27,7 +27,7 @@ class Scene implements AsyncDisposable {
     const agent = await host.startAgent();
     await host.enqueue(...["a", "b", "c"].map((name) => host.write(name)));
     await agent.said("The server cannot be used");
-    agent.kill("SIGSTOP");
+    await host.suspend(agent);
     makeDue(`${dir}/data/queue.db`);
     agent.kill("SIGKILL");
     await agent.ended();

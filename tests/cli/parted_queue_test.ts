@@ -52,7 +52,7 @@ Deno.test(
     await using host = new Host(deadUrl());
     await using agent = await host.startAgent();
     await host.enqueue(host.write("before"));
-    agent.kill("SIGSTOP");
+    await host.suspend(agent);
     await Deno.remove(`${host.dataDir}/queue.db-wal`);
     const { code, stderr } = await host.run("enqueue", host.write("after"));
     assertEquals(code, 75, stderr);

@@ -68,7 +68,7 @@ Deno.test("status says of an agent that makes no turn that it hangs", {
     }
   });
   assertEquals((await host.run("status", "--check")).code, 0);
-  agent.kill("SIGSTOP");
+  await host.suspend(agent);
   const before = new Date(Date.now() - 31_000);
   Deno.utimeSync(heartbeat, before, before);
   const { code, stdout } = await host.run("status", "--check");

@@ -157,7 +157,7 @@ Deno.test(
   async () => {
     await using host = new Host(deadUrl());
     await using agent = await host.startAgent();
-    agent.kill("SIGSTOP");
+    await host.suspend(agent);
     const since = new Date(1_700_000_000_000);
     Deno.utimeSync(`${host.dataDir}/agent.heartbeat`, since, since);
     await using sync = host.start("sync");

@@ -1,6 +1,8 @@
 import type { StatusReport } from "../../sync/monitor/status_report.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
+import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { type Ended, runCli, type RunningCli, startCli } from "./cli.ts";
+import { eventually } from "./eventually.ts";
 import { runInProcess } from "./in_process.ts";
 import { TempDir } from "./temp_dir.ts";
 
@@ -90,6 +92,22 @@ export class Host implements AsyncDisposable {
     );
     await agent.said(`Watching "${dir}"`);
     return agent;
+  }
+
+  /** Stops an agent between two of its transactions: else the queue stays locked. */
+  suspend(agent: RunningCli): Promise<unknown> {
+    return eventually("it is stopped", () => {
+      agent.kill("SIGSTOP");
+      try {
+        const path = `${this.env.JARVIS_DATA_DIR}/queue.db`;
+        using database = openDatabase(path, { busyTimeoutMs: 0 });
+        database.exec("BEGIN IMMEDIATE; ROLLBACK");
+        return true;
+      } catch {
+        agent.kill("SIGCONT");
+        return false;
+      }
+    });
   }
 
   /** Queues files and returns their ids. */
