@@ -39,7 +39,7 @@ const RESERVED: readonly { what: string; pattern: RegExp; to: RegExp }[] = [
     what: "reads the environment",
     pattern: /\bDeno\.env\b|\/environment\.ts"/,
     to:
-      /^(main\.ts|sync\/cli\/|sync\/host\/environment\.ts|sync\/queue\/native_sqlite\.ts|sync\/upload\/(http_client|proxy_credentials)\.ts)/,
+      /^(main\.ts|sync\/cli\/|sync\/host\/environment\.ts|sync\/queue\/native_sqlite\.ts|sync\/upload\/(http_client|proxy)\.ts)/,
   },
   // Elsewhere the umask would decide who may use them.
   {

@@ -1,5 +1,6 @@
 import { variable, VariableError } from "../host/environment.ts";
 import { statIfThere } from "../host/files.ts";
+import { EXPECTED_PROXY, type Proxy, proxyFor } from "./proxy.ts";
 import { isThisMachine } from "./server_url.ts";
 
 /** Common servers close a connection that was idle for 5 s; a request sent at that moment is lost. */
@@ -19,6 +20,8 @@ export interface TlsOptions {
  * proxy, even if the environment names one.
  *
  * @throws {Error} if the certificates cannot be used.
+ * @throws {VariableError} if the environment names a proxy that cannot be used: it
+ * would be passed over.
  */
 export function createHttpClient(
   serverUrl: string,
@@ -37,7 +40,9 @@ export function createHttpClient(
     });
   try {
     assertNoPipe(variable("SSL_CERT_FILE"));
-    return isThisMachine(hostname) ? withoutProxy(hostname, create) : create();
+    if (isThisMachine(hostname)) return withoutProxy(hostname, create);
+    assertUsable(proxyFor(serverUrl));
+    return create();
   } catch (cause) {
     if (cause instanceof VariableError) throw cause;
     const { message } = cause as Error;
@@ -49,6 +54,13 @@ export function createHttpClient(
       { cause },
     );
   }
+}
+
+function assertUsable(proxy: Proxy | undefined): void {
+  if (!proxy || proxy.host !== undefined) return;
+  throw new VariableError(
+    `Cannot use the environment variable ${proxy.name}: expected ${EXPECTED_PROXY}`,
+  );
 }
 
 /** Deno would wait for ever for somebody to write into it. */

@@ -1,6 +1,6 @@
 import { oneLine } from "../host/log.ts";
 import { hexOf } from "../host/sha256.ts";
-import { proxyCredentials } from "./proxy_credentials.ts";
+import { proxyCredentials } from "./proxy.ts";
 
 /** Texts that must not be shown, besides the passwords of proxies in the environment. */
 export interface Secrets {

@@ -44,6 +44,35 @@ Deno.test(
   },
 );
 
+Deno.test("a proxy that Deno would pass over is refused, and its password is not repeated", async () => {
+  const unusable = [
+    "http://me:hu^sh@127.0.0.1:1",
+    "me:hu sh@127.0.0.1:1",
+    "http://me:hu|sh@127.0.0.1:1",
+    "http://me:hüsh@127.0.0.1:1",
+    "http://me:hu/sh@127.0.0.1:1",
+    "ftp://127.0.0.1:1",
+    "http://127.0.0.1:99999",
+  ];
+  const usable = [
+    "http://me:hu%5Esh!@127.0.0.1:1",
+    "me:hush@127.0.0.1:1",
+    "HTTP://[::1]:1/",
+    "socks5://127.0.0.1:1",
+    "",
+  ];
+  const url = "https://captures.invalid";
+  for (const proxy of [...unusable, ...usable]) {
+    const env = { HTTPS_PROXY: proxy };
+    const { code, stderr } = await runCli(["check", "--server", url], { env });
+    const isRefused = code === 2;
+    assertEquals(isRefused, unusable.includes(proxy), `${proxy}: ${stderr}`);
+    const why = "Cannot use the environment variable HTTPS_PROXY: expected an";
+    assertEquals(stderr.includes(why), isRefused, stderr);
+    assertEquals(/hu.+sh/.test(stderr), false, stderr);
+  }
+});
+
 Deno.test("SIGUSR1 opens no debugger, and ends no agent", {
   ignore: Deno.build.os !== "linux",
 }, async () => {

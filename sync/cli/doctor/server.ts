@@ -1,5 +1,6 @@
 import { type Finding, ok, outage, warning } from "../../monitor/finding.ts";
 import { knownRemedyOf, remedyOf } from "../../monitor/remedy.ts";
+import { EXPECTED_PROXY, proxyFor } from "../../upload/proxy.ts";
 import type { Reply } from "../../upload/readiness.ts";
 import { createUploader, describeReadiness } from "../create_uploader.ts";
 import type { CommandContext } from "../command.ts";
@@ -10,7 +11,7 @@ const CLOCK_MS = 60_000;
 
 /** Looks at the server, the way to it, the token, and the clock. */
 export async function inspectServer(
-  { settings, env }: Pick<CommandContext, "settings" | "env">,
+  { settings }: Pick<CommandContext, "settings">,
 ): Promise<Finding[]> {
   if (settings.server === null) {
     return [
@@ -21,6 +22,9 @@ export async function inspectServer(
       ),
     ];
   }
+  const proxy = proxyOf(settings.server);
+  // Nothing is sent past it.
+  if (proxy.level !== "ok") return [proxy];
   const unread = settings.token.get() === undefined
     ? await settings.token.reload().then(() => [], unreadable)
     : [];
@@ -40,7 +44,7 @@ export async function inspectServer(
           : "have the server's own log say why"),
     ),
     tlsOf(serverUrl, trial.status),
-    proxyOf(serverUrl, env),
+    proxy,
     ...unread.length > 0 ? unread : [tokenOf(trial, settings)],
     clockOf(trial.serverTimeMs),
   ];
@@ -60,27 +64,13 @@ function tlsOf(serverUrl: string, status: number | null): Finding {
     : ok("TLS", "the server's certificate is trusted");
 }
 
-function proxyOf(
-  serverUrl: string,
-  env: CommandContext["env"],
-): Finding {
-  const { protocol } = new URL(serverUrl);
-  const name = protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
-  const found = [name, name.toLowerCase(), "ALL_PROXY", "all_proxy"]
-    .find((name) => env(name));
-  if (found === undefined) return ok("proxy", "none");
-  // Only the host: the address may hold a password.
-  const text = env(found)!;
-  const address = text.includes("://") ? text : `http://${text}`;
-  if (!URL.canParse(address)) {
-    return outage(
-      "proxy",
-      `${found} is no address`,
-      `set it to one like http://proxy.example.org:3128, or unset it`,
-    );
-  }
-  const { host } = new URL(address);
-  return ok("proxy", `${host} (${found}), but for what NO_PROXY names`);
+function proxyOf(serverUrl: string): Finding {
+  const proxy = proxyFor(serverUrl);
+  if (!proxy) return ok("proxy", "none");
+  const { name, host } = proxy;
+  return host === undefined
+    ? outage("proxy", `${name} is no address`, `set it to ${EXPECTED_PROXY}`)
+    : ok("proxy", `${host} (${name}), but for what NO_PROXY names`);
 }
 
 function tokenOf(trial: Reply, settings: Settings): Finding {

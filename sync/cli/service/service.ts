@@ -57,9 +57,9 @@ export async function install(context: CommandContext): Promise<number> {
 /** Tells the obstacles that keep the service that was just installed from delivering. */
 async function probe(
   { settings }: ServiceSettings,
-  { env, err }: CommandContext,
+  { err }: CommandContext,
 ): Promise<number> {
-  const found = await inspectServer({ settings, env });
+  const found = await inspectServer({ settings });
   const wrong = found.filter(({ level }) => level === "failure");
   // A credential of the service may hold the token that is not known here.
   const mayBeCredential = (what: string) =>

@@ -4,6 +4,34 @@ import { variable, VariableError } from "../host/environment.ts";
 const VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
   .flatMap((name) => [name, name.toLowerCase()]);
 
+/** The addresses that Deno can use; it passes over others without a word. */
+const ADDRESS =
+  /^(?:(?:https?|socks5h?):\/\/)?(?:[\w.~!$&'()*+,;=:%@-]+@)?(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?(?:[/?][\w.~!$&'()*+,;=:%@/?-]*)?$/i;
+
+/** A proxy that the environment names. */
+export interface Proxy {
+  /** The variable's name. */
+  name: string;
+  /** Without credentials; `undefined` if Deno cannot use it. */
+  host: string | undefined;
+}
+
+/** Returns the proxy for what goes to a server, but for what NO_PROXY names; `undefined` if there is none. */
+export function proxyFor(serverUrl: string): Proxy | undefined {
+  const { protocol } = new URL(serverUrl);
+  const own = protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
+  const name = [own, own.toLowerCase(), "ALL_PROXY", "all_proxy"]
+    .find((name) => variable(name));
+  if (name === undefined) return undefined;
+  const text = variable(name)!;
+  const url = URL.parse(text.includes("://") ? text : `http://${text}`);
+  return { name, host: ADDRESS.test(text) ? url?.host : undefined };
+}
+
+/** What is expected of a variable that names a proxy. */
+export const EXPECTED_PROXY =
+  "an address like http://USER:PASSWORD@HOST:PORT, of http, https or socks5, in which other characters than letters and digits are percent-encoded";
+
 /** A password for a proxy; without one, the name in its place is the secret. */
 export interface ProxyCredentials {
   password: string;
