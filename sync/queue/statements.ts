@@ -166,7 +166,7 @@ const STATEMENTS = {
        AND state <> 'removed'`,
   addWatched: `INSERT OR REPLACE INTO watched_files
        (capture_id, filepath, file_id, size, mtime_ms, ctime_ms, sha256, state, since)
-     VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   watchedIsNow: `UPDATE OR REPLACE watched_files
      SET filepath = ?, file_id = ?, size = ?, mtime_ms = ?, ctime_ms = ? WHERE n = ?`,
   // Those that had a name which is another file's now are still known by their number.
@@ -193,9 +193,6 @@ const STATEMENTS = {
     "UPDATE watched_files SET state = 'removed', since = ? WHERE capture_id = ?",
   isLateSidecar:
     "SELECT 1 FROM watched_files WHERE file_id = ? AND size = ? AND mtime_ms = ?",
-  addLateSidecar: `INSERT OR REPLACE INTO watched_files
-       (capture_id, file_id, size, mtime_ms, filepath, state, since)
-     VALUES ('', ?, ?, ?, ?, 'removed', ?)`,
   forgetWatchedName:
     "UPDATE watched_files SET filepath = '' WHERE capture_id = ?",
   forgetWatchedCapture: "DELETE FROM watched_files WHERE capture_id = ?",

@@ -107,7 +107,9 @@ export function insertOne(
     // If another name of this version has the file's row, each is known by itself.
     const other = sql.isOtherName.get(fileId!, filepath, size!, mtimeMs!);
     const key = other ? keyOfName(String(fileId), filepath) : fileId!;
-    sql.addWatched.run(id, filepath, key, ...version, sha256, nowMs);
+    sql.addWatched.run(
+      ...[id, filepath, key, ...version, sha256, "queued", nowMs],
+    );
     sql.watchedNameIsTaken.run(filepath, key);
   }
   if (tried) completeTried(sql, tried, nowMs);

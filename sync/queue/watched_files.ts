@@ -194,8 +194,10 @@ export class WatchedFiles extends AgentRow {
   /** Records that a sidecar came too late for its capture: as it is now it is no other's. */
   markLateSidecar(path: string, identity: KnownIdentity): void {
     const values = lateSidecarValues(path, identity);
+    const state: WatchedState = "removed";
+    // Of no capture; its hash and the time of its last change do not matter.
     this.file.write((sql) =>
-      sql.addLateSidecar.run(...values, path, this.now())
+      sql.addWatched.run("", path, ...values, null, null, state, this.now())
     );
   }
 

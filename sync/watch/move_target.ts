@@ -60,7 +60,9 @@ export class MoveTarget {
     try {
       return await move(from, file, { to: target, as });
     } catch (error) {
-      if (file.sidecar) await putBack(target, sidecarOf(as), from, file);
+      if (file.sidecar) {
+        await putBack(target, sidecarOf(as), from, file).catch(() => {});
+      }
       throw error;
     }
   }
