@@ -23,15 +23,24 @@ export class HeldBack {
   /** Those that became due with the server, and were not tried since. */
   readonly #released = new Set<string>();
   #triedMs = -Infinity;
+  /** The one that was made due last, until it was tried. */
+  #trial: string | undefined;
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
     this.#eachMs = parts.snoozeMs ?? SNOOZE_MS;
   }
 
-  /** An attempt ended: returns whether it was made because the server was usable again. */
-  tried(id: string): boolean {
-    this.#triedMs = performance.now();
+  /**
+   * An attempt ended: returns whether it was made because the server was usable again.
+   *
+   * @param options `isLocal` is whether it failed before the server was asked: then
+   * the next one has its turn.
+   */
+  tried(id: string, { isLocal = false } = {}): boolean {
+    if (!isLocal) this.#triedMs = performance.now();
+    else if (id === this.#trial) this.#triedMs = -Infinity;
+    if (id === this.#trial) this.#trial = undefined;
     this.#waiting.delete(id);
     return this.#released.delete(id);
   }
@@ -61,6 +70,7 @@ export class HeldBack {
     const [id] = this.#waiting;
     if (id === undefined) return;
     this.#triedMs = now;
+    this.#trial = id;
     // To the end: it may be gone from the queue.
     this.#waiting.delete(id);
     this.#waiting.add(id);

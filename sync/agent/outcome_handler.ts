@@ -6,6 +6,7 @@ import type { AgentParts } from "./agent_options.ts";
 import { AttemptLog } from "./attempt_log.ts";
 import { HeldBack } from "./held_back.ts";
 import {
+  isLocalFailure,
   RECONNECT_MS,
   recordOf,
   SNOOZE_MS,
@@ -85,7 +86,8 @@ export class OutcomeHandler {
     const error = result.error ?? "no reason given";
     const reason = result.reason ?? error;
     const endedMs = performance.now();
-    const wasReleased = this.heldBack.tried(capture.id);
+    const isLocal = isLocalFailure(result);
+    const wasReleased = this.heldBack.tried(capture.id, { isLocal });
     const attempt = { capture, result, error, reason, endedMs, wasReleased };
     const { outcome, elapsedMs } = result;
     this.#options.onAttempt?.({
@@ -99,8 +101,7 @@ export class OutcomeHandler {
         this.suspects.delivered(capture, options.startedMs);
         return this.heldBack.release();
       case "rejected":
-        // Without an answer the server was not asked.
-        if (result.status === null) return this.#miss(attempt);
+        if (isLocal) return this.#miss(attempt);
         this.discard(attempt);
         this.#throttle.delivered(capture);
         return this.heldBack.release();

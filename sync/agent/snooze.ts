@@ -22,6 +22,14 @@ export function isOfAll({ outcome }: Pick<FailedAttempt, "outcome">): boolean {
   return OF_ALL.includes(outcome);
 }
 
+/** Whether an attempt ended before the server was asked. */
+export function isLocalFailure(
+  { outcome, status }: Pick<FailedAttempt, "outcome" | "status">,
+): boolean {
+  return outcome === "unreadable" || outcome === "exhausted" ||
+    outcome === "rejected" && status === null;
+}
+
 /**
  * How long a capture waits for a reason of its own, in milliseconds: as long as the
  * server asks, else twice as long each time.

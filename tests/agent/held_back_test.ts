@@ -138,3 +138,26 @@ Deno.test("All that waits is due for the agent after one that was killed in an o
   queue.setAgentState({ pid: 1, serverState: "paused" });
   assertEquals((await fixture.agent().runOnce()).delivered, 1);
 });
+
+Deno.test("A capture whose file is gone takes no turn of those that wait for the server", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  server.answer = forbidden;
+  const names = Array.from({ length: 10 }, (_, n) => `c-${n}`);
+  const ids = fixture.enqueue(...names);
+  await using _running = fixture.running({ snoozeMs: 1_000 });
+  await eventually(
+    "all wait",
+    () => ids.every((id) => fixture.queue.get(id)?.nextAttemptAt),
+  );
+  const last = server.names.at(-1)!;
+  for (const name of names.filter((name) => name !== last)) {
+    Deno.removeSync(fixture.dir.join(name));
+  }
+  server.answer = created;
+  await eventually(
+    "the one that is there is delivered",
+    () => fixture.queue.getStats().delivered === 1,
+    3_000,
+  );
+});
