@@ -1,12 +1,10 @@
 import { dirname, extname } from "@std/path";
-import { CaptureFileError } from "../capture/errors.ts";
 import type { Folder } from "../host/folder.ts";
 import type { OnceLog } from "../host/log.ts";
 import {
   type FileIdentity,
   isSameVersion,
   NotRegularFileError,
-  type OpenedFile,
 } from "../host/opened_file.ts";
 import type { WatchedFile } from "../spool/copies.ts";
 import type { CaptureFilter } from "./capture_filter.ts";
@@ -14,7 +12,7 @@ import type { FileSystem } from "./file_system.ts";
 import { captureOf, sidecarOf } from "./sidecar.ts";
 import type { SidecarOwners } from "./sidecar_owners.ts";
 import type { Held, Stability } from "./stability.ts";
-import { lookAt, pathOf, type Place } from "./place.ts";
+import { lookAt, openSame, type Place } from "./place.ts";
 import { SidecarReader } from "./sidecar_reader.ts";
 import type { Taker } from "./watcher_options.ts";
 
@@ -78,7 +76,7 @@ export class Finishing {
     const isOfAnother = isAlone && extname(alone) !== "";
     const waitsFor = `waits for its capture "${alone}"`;
     if (!this.#isQuiet(candidate, { sidecar, isAlone })) {
-      if (candidate.isRenamed && !isAlone) this.#hold(candidate, sidecar);
+      if (!isAlone && mayBeWhole(candidate)) this.#hold(candidate, sidecar);
       return isOfAnother ? waitsFor : "it has changed just now";
     }
     if (isOfAnother) {
@@ -134,7 +132,7 @@ export class Finishing {
     };
   }
 
-  /** Keeps a file that waits for its sidecar from being lost. */
+  /** Keeps a file that waits from being lost when another one takes its name. */
   #hold(candidate: Candidate, sidecar: FileIdentity | undefined): void {
     const { place, path, folder, name } = candidate;
     const { stability, owners } = this.#options;
@@ -221,6 +219,17 @@ export class Finishing {
   }
 }
 
+/**
+ * Whether a file may be a whole version, that has yet to prove it: it was renamed into
+ * place, or was found and nobody saw how it came. An empty one may keep a name free.
+ */
+function mayBeWhole(
+  { isRenamed, isNamed, identity, fileSystem }: Candidate,
+): boolean {
+  const wasFound = !isNamed && identity.size > 0 && fileSystem.tellsWriters;
+  return isRenamed || wasFound;
+}
+
 /** Whether a file is being written to, as far as that can be detected. */
 function isInUse(
   { folder, name, identity, fileSystem, isRenamed }: Candidate,
@@ -232,15 +241,4 @@ function isInUse(
     : undefined;
   // If writers cannot be detected, a rename does not show that it is finished.
   return isWritten ?? isRenamed;
-}
-
-function openSame(place: Place, identity: FileIdentity): OpenedFile {
-  const file = place.root.openFile(place.name);
-  if (isSameVersion(file.identity, identity)) return file;
-  file[Symbol.dispose]();
-  throw new CaptureFileError(
-    `Cannot take "${
-      pathOf(place)
-    }": it changed meanwhile, expected a finished file`,
-  );
 }

@@ -1,6 +1,11 @@
 import { join } from "@std/path";
+import { CaptureFileError } from "../capture/errors.ts";
 import type { Folder } from "../host/folder.ts";
-import type { FileIdentity } from "../host/opened_file.ts";
+import {
+  type FileIdentity,
+  isSameVersion,
+  type OpenedFile,
+} from "../host/opened_file.ts";
 import type { WatchedRoot } from "./watched_root.ts";
 
 /** A folder below a watched one, or that one itself; or a file in it. */
@@ -63,4 +68,20 @@ export function fileAt(
 ): FileIdentity & { links: number } | undefined {
   const info = lookAt(folder, name);
   return info?.kind === "file" ? info : undefined;
+}
+
+/**
+ * Opens the file at a place, if it is this version.
+ *
+ * @throws {CaptureFileError} if it is another.
+ */
+export function openSame(place: Place, identity: FileIdentity): OpenedFile {
+  const file = place.root.openFile(place.name);
+  if (isSameVersion(file.identity, identity)) return file;
+  file[Symbol.dispose]();
+  throw new CaptureFileError(
+    `Cannot take "${
+      pathOf(place)
+    }": it changed meanwhile, expected a finished file`,
+  );
 }

@@ -1,5 +1,5 @@
 /** When a file of a watched folder is finished. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { eventually } from "../helpers/eventually.ts";
 import { HAS_NAMESPACES, startWatchProcess } from "../helpers/watch_process.ts";
 import { WatchedFolder } from "../helpers/watched_folder.ts";
@@ -114,6 +114,35 @@ Deno.test("a file that is appended to again and again, and closed in between, is
   await eventually("the log", () => folder.names.includes("log"));
   assertEquals(sizes(folder, "log"), [size]);
 });
+
+for (const metadata of [undefined, '{"n":1}']) {
+  const beside = metadata ? "with a sidecar" : "alone";
+  Deno.test({
+    name:
+      `a young file that is there at the start, ${beside}, is taken though another one takes its name before it has settled`,
+    ignore,
+    async fn() {
+      await using folder = new WatchedFolder();
+      folder.write("latest.jpg", "first");
+      if (metadata) folder.write("latest.jpg.json", metadata);
+      folder.write("empty.jpg", "");
+      await folder.start({ settleMs: NEVER_MS });
+      for (const name of ["latest.jpg", "empty.jpg"]) {
+        Deno.renameSync(
+          folder.writeOutside(name, "second one"),
+          folder.join(name),
+        );
+      }
+      await eventually(
+        "the first one is taken",
+        () => sizes(folder, "latest.jpg").length > 0,
+      );
+      assertEquals(sizes(folder, "latest.jpg")[0], 5);
+      assertEquals(folder.taken[0]!.metadataJson, metadata ?? "{}");
+      assert(!sizes(folder, "empty.jpg").includes(0));
+    },
+  });
+}
 
 Deno.test("an old file with a new content is a new capture", async () => {
   await using folder = new WatchedFolder();
