@@ -9,9 +9,8 @@ import {
   isSameFile,
   type OpenedFile,
 } from "../host/opened_file.ts";
-import { readHashed } from "../host/sha256.ts";
 import {
-  assertUnchanged,
+  hashFinished,
   opened,
   openSource,
   UnfinishedFileError,
@@ -148,10 +147,7 @@ export class Copies {
         NO_ROOM,
         `Watched files are sent from where they are, and must stay there until then: ${error.message}`,
       );
-      const sinceMs = Date.now();
-      const read = await readHashed(file);
-      await assertUnchanged(file, read, { sinceMs });
-      const { sha256 } = read;
+      const sha256 = await hashFinished(file);
       return { ...capture, identity, sha256, spooled: false as const };
     }
   }

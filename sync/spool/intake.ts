@@ -27,7 +27,7 @@ import type { Log } from "../host/log.ts";
 import type { Completion, NewCapture, UploadQueue } from "../queue/queue.ts";
 import { Copies, type CopyWatchedOptions, type WatchedFile } from "./copies.ts";
 import { moveIn, openGiven, Original } from "./move_in.ts";
-import { openSource } from "./private_copy.ts";
+import { hashFinished, openSource } from "./private_copy.ts";
 import type { Described } from "./record_log.ts";
 import { asNoRoom, Room, type RoomOptions } from "./room.ts";
 import type { Spool, SpoolRecord } from "./spool.ts";
@@ -114,7 +114,7 @@ export class Intake {
         await this.#move(capture);
         break;
       case "reference":
-        this.#reference(capture);
+        await this.#reference(capture);
     }
     return id;
   }
@@ -164,12 +164,14 @@ export class Intake {
     return removed;
   }
 
-  #reference(capture: Described): void {
+  async #reference(capture: Described): Promise<void> {
     using file = openSource(capture.filepath);
     // Not by a link, which may lead elsewhere later.
     const filepath = Deno.realPathSync(capture.filepath);
     const { identity } = file;
-    this.#commit([{ ...capture, filepath, identity, spooled: false }]);
+    // Who writes to it can set its time back: only its content tells.
+    const sha256 = await hashFinished(file);
+    this.#commit([{ ...capture, filepath, identity, sha256, spooled: false }]);
   }
 
   async #move(capture: Described): Promise<void> {

@@ -5,9 +5,8 @@ import { syncFile } from "../host/files.ts";
 import { type Folder, openFolder } from "../host/folder.ts";
 import { followOwnLinks } from "../host/links.ts";
 import { isSameFile, type OpenedFile } from "../host/opened_file.ts";
-import { readHashed } from "../host/sha256.ts";
 import {
-  assertUnchanged,
+  hashFinished,
   openSource,
   UnfinishedFileError,
 } from "./private_copy.ts";
@@ -81,10 +80,7 @@ export async function moveIn(
   const { capture, enqueue, isQueued } = options;
   const { id } = capture;
   const { identity } = file;
-  const sinceMs = Date.now();
-  const read = await readHashed(file);
-  await assertUnchanged(file, read, { sinceMs });
-  const record = { ...capture, sha256: read.sha256, identity };
+  const record = { ...capture, sha256: await hashFinished(file), identity };
   spool.commit([record]);
   reached("spool-record");
   using shard = spool.folderOf(id);

@@ -128,11 +128,28 @@ async function readClone(path: string): Promise<HashedBytes> {
 }
 
 /**
+ * The SHA-256 of a file's bytes, in hexadecimal.
+ *
+ * @throws {UnfinishedFileError} if it changes meanwhile.
+ * @throws {CaptureFileError | CaptureReadError} if it cannot be read.
+ */
+export async function hashFinished(file: OpenedFile): Promise<string> {
+  const sinceMs = Date.now();
+  try {
+    const read = await readHashed(file);
+    await assertUnchanged(file, read, { sinceMs });
+    return read.sha256;
+  } catch (error) {
+    throw readError(file.path, error);
+  }
+}
+
+/**
  * @param read The size and hash of the bytes that were read.
  * @param options `sinceMs` is when reading began, in milliseconds since 1970.
  * @throws {UnfinishedFileError} if the file may have changed since then.
  */
-export async function assertUnchanged(
+async function assertUnchanged(
   file: OpenedFile,
   read: HashedBytes,
   { sinceMs }: { sinceMs: number },
