@@ -154,7 +154,7 @@ export function proofIn(answer: Answer, sent: SentCapture): Proof {
 function isFailure(object: object, { metadata }: SentCapture): boolean {
   const sent = JSON.parse(metadata);
   return Object.entries(object).some(([key, value]) =>
-    SAYS_FAILURE.get(key.toLowerCase())?.(value) &&
+    SAYS_FAILURE.get(key.toLowerCase().replace(/[_-]/g, ""))?.(value) &&
     JSON.stringify(value) !== JSON.stringify(sent[key])
   );
 }
@@ -167,11 +167,12 @@ const isSaid = (value: unknown): boolean =>
 const isBad = (value: unknown) =>
   /^(error|fail(ed|ure)?|rejected|denied|[45]\d\d)$/i.test(String(value));
 
-/** The members by which an answer may say that it failed, in lower case. */
+/** The members by which an answer may say that it failed, in lower case without `_` and `-`. */
 const SAYS_FAILURE = new Map(Object.entries({
   ...{ success: isNo, ok: isNo, stored: isNo, accepted: isNo },
-  ...{ error: isSaid, errors: isSaid },
-  ...{ status: isBad, statuscode: isBad, result: isBad },
+  ...{ error: isSaid, errors: isSaid, exception: isSaid },
+  ...{ failed: isSaid, iserror: isSaid, haserrors: isSaid },
+  ...{ status: isBad, statuscode: isBad, code: isBad, result: isBad },
 }));
 
 /** `undefined` if the text is not JSON. */

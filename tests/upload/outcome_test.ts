@@ -180,6 +180,12 @@ Deno.test("a 2xx that says itself that it failed is no delivery, whatever id it 
     '{"id":"r-1","stored":false}',
     '{"id":"r-1","status":500,"message":"quota"}',
     '{"id":"r-1","statusCode":"403"}',
+    '{"id":"r-1","status_code":403}',
+    '{"id":1,"code":500}',
+    '{"id":1,"isError":true}',
+    '{"id":1,"has_errors":true}',
+    '{"id":1,"exception":"QuotaException"}',
+    '{"id":1,"failed":1}',
     '{"id":"r-1","result":"error"}',
   ];
   for (const body of failures) {
@@ -210,6 +216,10 @@ Deno.test("a 2xx that says itself that it failed is no delivery, whatever id it 
       const body = `{"id":1,"success":true,"status":"stored",${said}}`;
       assertEquals(judge(200, { body }).kind, "delivered", body);
     }
+  }
+  for (const said of ['"code":0', '"code":201', '"failed":[]', '"failed":0']) {
+    const body = `{"id":1,${said}}`;
+    assertEquals(judge(200, { body }).kind, "delivered", body);
   }
   const names = '{"id":1,"constructor":0,"__proto__":0,"toString":0}';
   assertEquals(judge(200, { body: names }).kind, "delivered");
