@@ -46,9 +46,18 @@ const MAX_LEVELS = 5;
 /**
  * Returns the start of a text that came from elsewhere, on one line, without any
  * repetition of the secrets: whole, in part, in another case, escaped, or escaped
- * anew; of the token and of proxies' passwords also in base64 and in hexadecimal. The names of the metadata's
- * fields stay, so that a server's complaint about one can be understood. Escapes are
- * undone if anything is taken out.
+ * anew; of the token and of proxies' passwords also in base64 and in hexadecimal. The
+ * names of the metadata's fields stay, so that a server's complaint about one can be
+ * understood. Escapes are undone if anything is taken out.
+ *
+ * With the metadata `{"name": "Anna Müller", "note": "door left open"}` and the token
+ * `tok-4711-secret`:
+ *
+ * ```text
+ *   no user ANNA%20M%C3%9CLLER for field name  →  no user [metadata] for field name
+ *   note "the door left o…" is too short       →  note "the [metadata]…" is too short
+ *   bad header: Bearer tok-4711-secret         →  bad header: Bearer [token]
+ * ```
  */
 export function redact(text: string, secrets: Secrets): string {
   const read = text.slice(0, MAX_READ);

@@ -61,10 +61,17 @@ function alternatives(glob: string): string[] {
   return globs;
 }
 
+/**
+ * Every piece between two stars is an atomic group, which JavaScript lacks: a
+ * lookahead does not backtrack, so `(?=(?<g0>…))\k<g0>` takes its first match or none.
+ *
+ * ```text
+ *   a*b*.png  →  ^a(?=(?<g0>[^/]*?b))\k<g0>[^/]*\.png$
+ * ```
+ */
 function toRegExp(glob: string): RegExp {
   let groups = 0;
-  // Its first match is not tried in another way.
-  const once = (source: string) => {
+  const atomic = (source: string) => {
     const name = `g${groups++}`;
     return `(?=(?<${name}>${source}))\\k<${name}>`;
   };
@@ -72,19 +79,22 @@ function toRegExp(glob: string): RegExp {
   for (const name of glob.split("/")) {
     if (name === "**") runs.push([]);
     else if (name !== "" && name !== ".") {
-      runs.at(-1)!.push(nameSource(name, once));
+      runs.at(-1)!.push(nameSource(name, atomic));
     }
   }
   const [first, ...rest] = runs.map((names) => names.join("/"));
   if (rest.length === 0) return new RegExp(`^${first}$`, "su");
   const last = rest.pop();
   const between = rest.filter((run) => run !== "")
-    .map((run) => once(`(?:[^/]*/)*?${run}/`));
+    .map((run) => atomic(`(?:[^/]*/)*?${run}/`));
   const end = last ? `(?:[^/]*/)*${last}` : ".+";
   return new RegExp(`^${first && `${first}/`}${between.join("")}${end}$`, "su");
 }
 
-function nameSource(name: string, once: (source: string) => string): string {
+function nameSource(
+  name: string,
+  atomic: (source: string) => string,
+): string {
   const pieces = [""];
   for (const { groups = {} } of name.matchAll(TOKEN)) {
     if (groups.stars) pieces.push("");
@@ -93,7 +103,7 @@ function nameSource(name: string, once: (source: string) => string): string {
   const [first = "", ...rest] = pieces;
   const last = rest.pop();
   if (last === undefined) return first;
-  const between = rest.map((piece) => once(`[^/]*?${piece}`));
+  const between = rest.map((piece) => atomic(`[^/]*?${piece}`));
   return `${first}${between.join("")}[^/]*${last}`;
 }
 
