@@ -95,17 +95,19 @@ export class LateSidecars {
       const now = root && fileAt(root, place.name);
       if (!root || now && !isSameFile(now, identity)) return undefined;
       const sidecar = sidecarNow(root, place.name, file);
-      if (!sidecar || sidecar.isSent) return undefined;
-      const isKnown = this.#options.isKnown(sidecarOf(path), sidecar.identity);
-      return isKnown ? undefined : sidecar;
+      return sidecar?.isSent ? undefined : sidecar;
     } catch {
       // It cannot be read: whoever tidies up says so.
       return undefined;
     }
   }
 
-  /** Logs that this one came too late for a capture, which may be gone since. */
+  /**
+   * Logs that this one came too late for a capture, which may be gone since. It may be
+   * met with each event: one that is recorded costs no further write.
+   */
   missed({ path, identity }: TakenFile, sidecar: FileIdentity): void {
+    if (this.#options.isKnown(sidecarOf(path), sidecar)) return;
     const said = this.#said.get(path);
     const isSaid = said && (isSameFile(said.sidecar, sidecar) ||
       isSameFile(said.file, identity));

@@ -1,6 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { metadataHash } from "../../sync/capture/metadata_hash.ts";
-import { openRegularFile } from "../../sync/host/opened_file.ts";
+import {
+  type FileIdentity,
+  isSameFile,
+  openRegularFile,
+} from "../../sync/host/opened_file.ts";
 import { LateSidecars } from "../../sync/watch/late_sidecars.ts";
 import { WatchedRoot } from "../../sync/watch/watched_root.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
@@ -9,12 +13,13 @@ import { TempDir } from "../helpers/temp_dir.ts";
 function found(dir: TempDir, { behindMs = -Infinity } = {}) {
   const said: string[] = [];
   const log = (_: string, text: string) => void said.push(text);
+  const recorded: FileIdentity[] = [];
   const late = new LateSidecars({
     roots: [new WatchedRoot(dir.path, log)],
     afterUpload: { kind: "keep" },
     log,
-    isKnown: () => false,
-    onSaid: () => {},
+    isKnown: (_, one) => recorded.some((other) => isSameFile(one, other)),
+    onSaid: (_, one) => void recorded.push(one),
   });
   const path = dir.write("a.png", "the first");
   const sidecar = identityOf(dir.write("a.png.json", '{"n": 2}'));
@@ -30,7 +35,7 @@ function found(dir: TempDir, { behindMs = -Infinity } = {}) {
   };
   late.found(known, sidecar);
   late.turn();
-  return { late, said, path };
+  return { late, said, path, identity, sidecar, recorded };
 }
 
 for (const next of ["follows", "does not follow"]) {
@@ -53,6 +58,20 @@ Deno.test("a sidecar that is written at the moment of the delivery is said to be
     late.turn();
     assertEquals(said.length, count, `${behindMs} ms`);
   }
+});
+
+Deno.test("a late sidecar that is met again costs no second record, nor does one that an agent before has reported", async () => {
+  await using dir = new TempDir();
+  const { late, said, path, identity, sidecar, recorded } = found(dir);
+  for (let n = 0; n < 3; n++) late.missed({ path, identity }, sidecar);
+  assertEquals([said.length, recorded.length], [1, 1]);
+  const rewritten = identityOf(dir.write("a.png.json", '{"n": 345}'));
+  late.missed({ path, identity }, rewritten);
+  assertEquals(recorded.length, 2);
+  const before = found(dir);
+  before.recorded.push(before.sidecar);
+  before.late.missed({ path, identity }, before.sidecar);
+  assertEquals([before.said.length, before.recorded.length], [0, 1]);
 });
 
 function identityOf(path: string) {
