@@ -227,13 +227,13 @@ export class SyncAgent {
     const interrupted = await patience.insist(() => queue.recover(), signal);
     const what = "Captures under way when the last agent ended, pending again";
     if (interrupted) log("info", `${what}: ${interrupted}`);
-    this.#try(() => this.#outcomes.heldBack.recover());
+    this.#try(() => this.#outcomes.heldBack.makeDueAfterCrash());
     this.#try(() => pause.look());
     this.#try(() => this.#report.tell());
   }
 
   #end(): void {
-    this.#try(() => this.#outcomes.heldBack.end());
+    this.#try(() => this.#outcomes.heldBack.makeDueAtEnd());
     this.#try(() => this.#report.end());
   }
 

@@ -102,7 +102,7 @@ export class Delivery {
   ): boolean {
     const { throttle, outcomes, patience, wakeup, pause } = this.#options;
     if (pause.isOn) return false;
-    outcomes.heldBack.next();
+    outcomes.heldBack.makeNextDue();
     // An upload from before a wait, which may take hours, does not take the place of
     // a trial after it.
     const isFree = () =>

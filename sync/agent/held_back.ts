@@ -2,10 +2,8 @@ import type { AgentParts } from "./agent_options.ts";
 import { SNOOZE_MS, snoozeMs } from "./snooze.ts";
 import type { Undelivered } from "./suspects.ts";
 
-/** The longest that a capture waits for its turn to be tried, in milliseconds. */
-const MAX_TURN_MS = 3_600_000;
-/** The longest that one waits which failed again when the server was usable. */
-const MAX_PAUSE_MS = 600_000;
+/** The longest that one waits which failed again when the server was usable, in milliseconds. */
+const MAX_OWN_MS = 600_000;
 
 /**
  * The captures that wait because of the server: while it cannot be used one a minute
@@ -18,11 +16,11 @@ export class HeldBack {
   readonly #parts: AgentParts;
   /** The time between two trials, in milliseconds. */
   readonly #eachMs: number;
-  /** In the order in which they were tried. */
+  /** In the order in which they were tried: the first has its turn next. */
   readonly #waiting = new Set<string>();
   /** Those that became due with the server, and were not tried since. */
   readonly #released = new Set<string>();
-  #triedMs = -Infinity;
+  #lastTrialMs = -Infinity;
   /** The one that was made due last, until it was tried. */
   #trial: string | undefined;
 
@@ -37,9 +35,9 @@ export class HeldBack {
    * @param options `isLocal` is whether it failed before the server was asked: then
    * the next one has its turn.
    */
-  tried(id: string, { isLocal = false } = {}): boolean {
-    if (!isLocal) this.#triedMs = performance.now();
-    else if (id === this.#trial) this.#triedMs = -Infinity;
+  attemptEnded(id: string, { isLocal = false } = {}): boolean {
+    if (!isLocal) this.#lastTrialMs = performance.now();
+    else if (id === this.#trial) this.#lastTrialMs = -Infinity;
     if (id === this.#trial) this.#trial = undefined;
     this.#waiting.delete(id);
     return this.#released.delete(id);
@@ -55,21 +53,22 @@ export class HeldBack {
     const ownMs = snoozeMs(result, { snoozes, firstMs: this.#eachMs });
     const isOwn = typeof result?.retryAfterMs === "number" ||
       wasReleased && !isTrial;
-    if (isOwn) return Math.min(ownMs, MAX_PAUSE_MS);
+    if (isOwn) return Math.min(ownMs, MAX_OWN_MS);
     this.#waiting.add(id);
     // A connection that failed is tried again soon.
     if (ownMs < this.#eachMs) return ownMs;
-    return Math.min(this.#eachMs * this.#waiting.size, MAX_TURN_MS);
+    // The queue has none wait for longer than an hour.
+    return this.#eachMs * this.#waiting.size;
   }
 
   /** Makes the one due that has waited longest, if none was tried for a while. */
-  next(): void {
+  makeNextDue(): void {
     const now = performance.now();
     if (this.#parts.throttle.limit === 0) return;
-    if (now - this.#triedMs < this.#eachMs) return;
+    if (now - this.#lastTrialMs < this.#eachMs) return;
     const [id] = this.#waiting;
     if (id === undefined) return;
-    this.#triedMs = now;
+    this.#lastTrialMs = now;
     this.#trial = id;
     // To the end: it may be gone from the queue.
     this.#waiting.delete(id);
@@ -78,7 +77,7 @@ export class HeldBack {
   }
 
   /** Makes all due, if the server is usable. */
-  release(): void {
+  makeAllDue(): void {
     if (this.#parts.throttle.standing.state !== "ready") return;
     for (const id of this.#waiting) {
       this.#released.add(id);
@@ -92,7 +91,7 @@ export class HeldBack {
    *
    * @throws {DatabaseError} if the queue cannot be used.
    */
-  recover(): void {
+  makeDueAfterCrash(): void {
     const { queue } = this.#parts;
     const { pid, serverState } = queue.getAgentState();
     const wasOut = serverState === "paused" || serverState === "down";
@@ -104,7 +103,7 @@ export class HeldBack {
    *
    * @throws {DatabaseError} if the queue cannot be used.
    */
-  end(): void {
+  makeDueAtEnd(): void {
     const ids = [...this.#waiting];
     this.#parts.queue.complete(ids.map((id) => ({ id, kind: "due" })));
     this.#waiting.clear();

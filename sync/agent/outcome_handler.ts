@@ -1,6 +1,7 @@
 import { metadataHash } from "../capture/metadata_hash.ts";
 import { messageOf } from "../host/message_of.ts";
 import type { Completion, QueuedCapture } from "../queue/queue.ts";
+import { MAX_BACKOFF_MS } from "../queue/transitions.ts";
 import type { UploadResult } from "../upload/uploader.ts";
 import type { AgentParts } from "./agent_options.ts";
 import { AttemptLog } from "./attempt_log.ts";
@@ -28,9 +29,6 @@ export interface PassReport {
 
 /** The path where a capture's file was missed, if it may be found elsewhere. */
 type Missed = Pick<Completion, "missedAt">;
-
-/** The longest that a capture is snoozed for a reason of its own, in milliseconds. */
-const MAX_SNOOZE_MS = 3_600_000;
 
 /** Applies the outcome of each attempt: to the capture, the throttle and the log. */
 export class OutcomeHandler {
@@ -87,7 +85,7 @@ export class OutcomeHandler {
     const reason = result.reason ?? error;
     const endedMs = performance.now();
     const isLocal = isLocalFailure(result);
-    const wasReleased = this.heldBack.tried(capture.id, { isLocal });
+    const wasReleased = this.heldBack.attemptEnded(capture.id, { isLocal });
     const attempt = { capture, result, error, reason, endedMs, wasReleased };
     const { outcome, elapsedMs } = result;
     this.#options.onAttempt?.({
@@ -99,12 +97,12 @@ export class OutcomeHandler {
       case "delivered":
         this.#deliver(capture, result);
         this.suspects.delivered(capture, options.startedMs);
-        return this.heldBack.release();
+        return this.heldBack.makeAllDue();
       case "rejected":
         if (isLocal) return this.#miss(attempt);
         this.discard(attempt);
         this.#throttle.delivered(capture);
-        return this.heldBack.release();
+        return this.heldBack.makeAllDue();
       case "busy":
         return this.#wait(attempt, options.startedMs);
       case "in_progress":
@@ -134,7 +132,7 @@ export class OutcomeHandler {
     this.#log.unforeseen(capture, cause);
     const error = messageOf(cause);
     const endedMs = performance.now();
-    const wasReleased = this.heldBack.tried(capture.id);
+    const wasReleased = this.heldBack.attemptEnded(capture.id);
     const attempt = { capture, error, reason: error, endedMs, wasReleased };
     await this.suspects.add(attempt, signal);
   }
@@ -197,7 +195,7 @@ export class OutcomeHandler {
   #snooze(attempt: Undelivered): void {
     const { capture: { snoozes }, result } = attempt;
     const waitMs = snoozeMs(result, { snoozes, firstMs: this.#snoozeMs });
-    const delayMs = Math.min(waitMs, MAX_SNOOZE_MS);
+    const delayMs = Math.min(waitMs, MAX_BACKOFF_MS);
     this.#snoozeFor(attempt, delayMs);
     this.#log.snoozed(attempt, delayMs);
   }

@@ -1,3 +1,5 @@
+import { MAX_BACKOFF_MS } from "../queue/transitions.ts";
+
 /** While a busy server takes so much of about so many captures, its refusals do not lengthen the wait. */
 const ENOUGH = 1 / 3;
 const ANSWERS = 48;
@@ -14,9 +16,6 @@ const PATIENCE = 64;
 /** After so many refusals in a row all captures are meant: where none was a capture's own before, and at most. */
 const ALL = 4;
 const MAX_ALL = 16;
-
-/** The longest that a capture waits for itself where the server does not say how long, in milliseconds. */
-const MAX_OWN_MS = 3_600_000;
 
 /** A capture, as far as it says whom a refusal means. */
 export interface Attempted {
@@ -86,7 +85,8 @@ export class Refusals {
    */
   delayMs({ capture, retryAfterMs }: Refusal, waitMs: number): number {
     const snoozes = this.othersPass ? capture.snoozes : 0;
-    const ownMs = retryAfterMs ?? Math.min(waitMs * (1 + snoozes), MAX_OWN_MS);
+    const ownMs = retryAfterMs ??
+      Math.min(waitMs * (1 + snoozes), MAX_BACKOFF_MS);
     return Math.max(ownMs, waitMs);
   }
 
