@@ -34,9 +34,18 @@ export interface UploadQueueOptions extends QueueFileOptions {
 
 /**
  * The persistent queue of captures, in one SQLite file that several processes
- * may use at once. This class changes captures; the classes below it query them
- * (`QueueReader`), keep the agent's state (`AgentRow`), and history and watched files
- * (`QueueRecords`).
+ * may use at once. Its methods are those of six classes, each of which extends the next:
+ *
+ * | class          | file               | methods                                             |
+ * | -------------- | ------------------ | --------------------------------------------------- |
+ * | `UploadQueue`  | `queue.ts`         | `enqueue`, `mark…`, `complete`, `retry`, `remove` … |
+ * | `ClaimOrder`   | `claim_order.ts`   | `getPending`, `claim`                               |
+ * | `QueueRecords` | `queue_records.ts` | `deliveries`, `find…`, `attempts`, `samples` …      |
+ * | `WatchedFiles` | `watched_files.ts` | `known…`, `deliver…`, `…Overwritten`, `…Sidecar`    |
+ * | `AgentRow`     | `agent_row.ts`     | `…AgentState`, `pause`, `resume`, `request…`        |
+ * | `QueueReader`  | `queue_reader.ts`  | `get`, `getStats`, `captures`, `waiting`, `close` … |
+ *
+ * What an outcome changes is in `transitions.ts`, the SQL in `statements.ts`.
  *
  * ```text
  *                 claim                  delivered
