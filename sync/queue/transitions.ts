@@ -71,8 +71,8 @@ const MIN_SPAN_MS = 86_400_000;
 /** The number of attempts that are kept of each capture. */
 const KEPT_ATTEMPTS = 20;
 
-/** The state of a capture that decides its transition: times are milliseconds since 1970. */
-interface Standing {
+/** What decides the transition of a capture: times are milliseconds since 1970. */
+interface CaptureState {
   filepath: string;
   status: CaptureStatus;
   attempts: number;
@@ -84,7 +84,7 @@ interface Standing {
 }
 
 interface Now {
-  standing: Standing;
+  state: CaptureState;
   nowMs: number;
 }
 
@@ -122,13 +122,13 @@ export function completeOne(
   nowMs: number,
 ): boolean {
   const { id, attempt } = completion;
-  const standing = sql.standing.get<Standing>(id);
-  if (!standing) return false;
-  const now = { standing, nowMs };
+  const state = sql.captureState.get<CaptureState>(id);
+  if (!state) return false;
+  const now = { state, nowMs };
   if (completion.kind === "delivered") return deliver(sql, completion, now);
   if (attempt) addAttempt(sql, id, attempt);
-  const { missedAt = standing.filepath } = completion;
-  if (missedAt !== standing.filepath) return release(sql, { id });
+  const { missedAt = state.filepath } = completion;
+  if (missedAt !== state.filepath) return release(sql, { id });
   switch (completion.kind) {
     case "charge":
     case "charge at once":
@@ -172,12 +172,12 @@ function release(
 function charge(
   sql: Statements,
   { id, kind, error }: { id: string; kind: string; error: string },
-  { standing, nowMs }: Now,
+  { state, nowMs }: Now,
 ): boolean {
-  const { status, attempts: before, lastChargedMs: lastMs } = standing;
+  const { status, attempts: before, lastChargedMs: lastMs } = state;
   if (status === "failed") return false;
   const wasMarked = status === "uploading";
-  const begunMs = (wasMarked ? standing.lastAttemptMs : null) ?? nowMs;
+  const begunMs = (wasMarked ? state.lastAttemptMs : null) ?? nowMs;
   if (kind === "charge" && lastMs !== null && before > 0) {
     const dueAtMs = lastMs + backoffMs(before);
     // A charge that is still to come was written under another clock.
@@ -186,7 +186,7 @@ function charge(
     }
   }
   const attempts = before + 1;
-  const firstMs = Math.min(standing.firstChargedMs ?? nowMs, nowMs);
+  const firstMs = Math.min(state.firstChargedMs ?? nowMs, nowMs);
   const isOver = kind === "discard" || attempts >= MAX_ATTEMPTS &&
       (kind === "charge at once" || nowMs - firstMs >= MIN_SPAN_MS);
   const dueAtMs = isOver ? null : nowMs + backoffMs(attempts);
@@ -201,18 +201,18 @@ function backoffMs(attempts: number): number {
 function deliver(
   sql: Statements,
   completion: Completion & { kind: "delivered" },
-  { standing, nowMs }: Now,
+  { state, nowMs }: Now,
 ): boolean {
   const { id, captureId = null, sha256 = null, attempt } = completion;
   // The spool's copy is another file than the one that was handed over.
-  const identity = standing.spooled ? null : completion.identity;
+  const identity = state.spooled ? null : completion.identity;
   const [, ...version] = identityValues(identity);
-  const before = Number(sql.attemptsMade.get(id)?.n ?? standing.attempts);
+  const before = Number(sql.attemptsMade.get(id)?.n ?? state.attempts);
   const elapsedMs = attempt ? Math.round(attempt.elapsedMs) : null;
   const how = [before + 1, elapsedMs, attempt?.status ?? null];
   const size = completion.identity?.size ?? null;
   sql.deliver.run(size, sha256, captureId, nowMs, ...how, id);
-  if (standing.watched) {
+  if (state.watched) {
     const { metadataSha256 = null } = completion;
     sql.watchedIsDelivered.run(nowMs, ...version, sha256, metadataSha256, id);
   }
