@@ -1,5 +1,5 @@
 import type { FileIdentity } from "../host/opened_file.ts";
-import type { Row, SqlValue } from "./sqlite.ts";
+import type { Row } from "./sqlite.ts";
 import type { Completion } from "./transitions.ts";
 
 /** The state of a queued capture. A delivered one has left the queue. */
@@ -126,40 +126,17 @@ export function idOf(row: Row): string {
   return String(row.id);
 }
 
-/** An identity as the values of `file_id`, `size`, `mtime_ms` and `ctime_ms`. */
-export function identityValues(
-  identity: KnownIdentity | null | undefined,
-): SqlValue[] {
-  if (!identity) return [null, null, null, null];
-  const { size, mtimeMs } = identity;
-  return "fileId" in identity
-    ? [identity.fileId, size, mtimeMs, identity.ctimeMs]
-    : [null, size, mtimeMs, null];
-}
-
-/**
- * A watched file's path, identity and version: the path is the identity of one
- * without device and inode number.
- */
-export function watchedValues(
-  path: string,
-  identity: KnownIdentity | undefined,
-): SqlValue[] {
-  const [fileId, ...version] = identityValues(identity);
-  return [path, fileId ?? `path:${path}`, ...version];
-}
-
-/** The `file_id` of one name of a file that is known by another name as well. */
-export function keyOfName(fileId: string, path: string): string {
-  return `${BY_NAME}${fileId}|${path}`;
-}
-
-/** The beginning of these: no file's number, nor a path in its place, begins so. */
-export const BY_NAME = "name:";
-
-/** The bounds of those of a file, whatever the names are. */
-export function keysOfNames(fileId: string): [string, string] {
-  return [keyOfName(fileId, ""), `${BY_NAME}${fileId}}`];
+/** The columns of an identity: `null` each that is not known. */
+export function toColumns(identity: KnownIdentity | null | undefined): {
+  fileId: string | null;
+  size: number | null;
+  mtimeMs: number | null;
+  ctimeMs: number | null;
+} {
+  const { size = null, mtimeMs = null } = identity ?? {};
+  return identity && "fileId" in identity
+    ? { fileId: identity.fileId, size, mtimeMs, ctimeMs: identity.ctimeMs }
+    : { fileId: null, size, mtimeMs, ctimeMs: null };
 }
 
 /** A time for people and programs, as far as it is known. */

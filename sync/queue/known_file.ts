@@ -1,13 +1,14 @@
 import { metadataHash } from "../capture/metadata_hash.ts";
+import type { CaptureRow, KnownIdentity } from "./capture_row.ts";
 import {
-  BY_NAME,
-  type CaptureRow,
+  type FileVersion,
+  isEqualVersion,
+  isKeyOfName,
   keyOfName,
+  keyOfPath,
   keysOfNames,
-  type KnownIdentity,
-  watchedValues,
-} from "./capture_row.ts";
-import type { SqlValue } from "./sqlite.ts";
+  versionOf,
+} from "./file_version.ts";
 import type { Statements } from "./statements.ts";
 
 /** The state of a watched file that was taken over. */
@@ -27,57 +28,45 @@ export interface SeenFile {
 export type IsAt = (path: string, fileId: string) => boolean;
 
 /** A row of `watched_files`. */
-export interface KnownFile {
+export interface KnownFile extends FileVersion {
+  /** The number of the row. */
   n: number;
   /** Of its capture. */
   id: string;
-  path: string;
-  fileId: string;
-  size: number | null;
-  mtimeMs: number | null;
-  ctimeMs: number | null;
   state: WatchedState;
   sha256: string | null;
   /** The hash of the metadata it was delivered with; `null` if not known. */
   metadataSha256: string | null;
 }
 
-/** Whether a row is of one name of a file that is known by another name as well. */
-function isByName({ fileId }: KnownFile): boolean {
-  return fileId.startsWith(BY_NAME);
-}
+/** A row of `watched_files` as it has to be. */
+export type ChangedFile = FileVersion & Pick<KnownFile, "n">;
 
-/** The values by which a file is known from now on. */
-export function valuesNow(
-  known: KnownFile,
-  file: SeenFile,
+/** The row of a known file, with the name and the version that it has now. */
+export function changedFile(
+  { n, path, key }: KnownFile,
+  { path: seenPath, identity }: SeenFile,
   isAt: IsAt,
-): SqlValue[] {
-  const { path } = known;
-  const { identity } = file;
-  const isOtherName = path !== file.path && "fileId" in identity &&
+): ChangedFile {
+  const keepsName = path !== seenPath && "fileId" in identity &&
     isAt(path, identity.fileId);
-  const values = watchedValues(isOtherName ? path : file.path, identity);
-  const [name, key] = values.map(String);
-  if (isByName(known)) values[1] = keyOfName(key!, name!);
-  return values;
+  const version = versionOf(keepsName ? path : seenPath, identity);
+  if (isKeyOfName(key)) version.key = keyOfName(version.key, version.path);
+  return { n, ...version };
 }
 
 /** Whether a file is the one that is known, as far as its identity tells. */
 function compare(
   known: KnownFile,
-  file: SeenFile,
+  { path, identity }: SeenFile,
 ): "same" | "other" | "in doubt" {
-  const [path, key, size, mtimeMs, ctimeMs] = watchedValues(
-    file.path,
-    file.identity,
-  );
+  const { key, size, mtimeMs, ctimeMs } = versionOf(path, identity);
   // Another size is another content.
   if (known.size !== null && known.size !== size) return "other";
-  const isUnnumbered = [known.fileId, key].includes(`path:${path}`);
+  const isUnnumbered = [known.key, key].includes(keyOfPath(path));
   const isSameName = known.path === path;
-  const isSameFile = known.fileId === key || (isUnnumbered && isSameName) ||
-    known.fileId.startsWith(keyOfName(String(key), ""));
+  const isSameFile = known.key === key || (isUnnumbered && isSameName) ||
+    known.key.startsWith(keyOfName(key, ""));
   const isUntouched = ctimeMs === null || known.ctimeMs === null ||
     known.ctimeMs === ctimeMs;
   // A ctime cannot be set by a program; device numbers may change with a mount.
@@ -98,8 +87,8 @@ export function lookUp(
   sql: Statements,
   file: SeenFile,
   isAt: IsAt,
-): { state: WatchedState | "in doubt" | undefined; change?: SqlValue[] } {
-  for (const known of candidates(sql, file)) {
+): { state: WatchedState | "in doubt" | undefined; change?: ChangedFile } {
+  for (const known of rowsOf(sql, file)) {
     const answer = compare(known, file);
     if (answer === "other") continue;
     // A name with metadata of its own is a capture of its own.
@@ -109,13 +98,11 @@ export function lookUp(
     if (isOther === undefined || answer === "in doubt") {
       return { state: "in doubt" };
     }
-    const { n, path, fileId, size, mtimeMs, ctimeMs, state } = known;
-    const now = valuesNow(known, file, isAt);
+    const { state, sha256, ctimeMs } = known;
+    const change = changedFile(known, file, isAt);
     // Until its content is known, a change of it can only be seen by this.
-    if (known.sha256 === null && ctimeMs !== null) now[4] = ctimeMs;
-    const isUpToDate = [path, fileId, size, mtimeMs, ctimeMs]
-      .every((value, at) => value === now[at]);
-    return isUpToDate ? { state } : { state, change: [...now, n] };
+    if (sha256 === null && ctimeMs !== null) change.ctimeMs = ctimeMs;
+    return isEqualVersion(known, change) ? { state } : { state, change };
   }
   return { state: undefined };
 }
@@ -144,12 +131,15 @@ export function hasOtherMetadata(
 }
 
 /** The rows of this file by any name, and of the last file with this path. */
-export function candidates(sql: Statements, file: SeenFile): KnownFile[] {
-  const [path, key] = watchedValues(file.path, file.identity);
-  const byFile = sql.watchedFile.get<KnownFile>(key!);
-  const byPath = sql.watchedPath.get<KnownFile>(path!);
-  const names = sql.namesOfFile.all<KnownFile>(...keysOfNames(String(key)));
-  const rows = byPath && isByName(byPath)
+export function rowsOf(
+  sql: Statements,
+  { path, identity }: SeenFile,
+): KnownFile[] {
+  const { key } = versionOf(path, identity);
+  const byFile = sql.watchedFile.get<KnownFile>(key);
+  const byPath = sql.watchedPath.get<KnownFile>(path);
+  const names = sql.namesOfFile.all<KnownFile>(...keysOfNames(key));
+  const rows = byPath && isKeyOfName(byPath.key)
     ? [byPath, byFile, ...names]
     : [byFile, byPath, ...names];
   const known = rows.filter((row) => row !== undefined);

@@ -205,7 +205,7 @@ export class UploadQueue extends ClaimOrder {
     return this.file.write((sql) =>
       ids.filter((id) => {
         if (sql.remove.run(id) === 0) return false;
-        sql.watchedIsRemoved.run(nowMs, id);
+        sql.setWatchedRemoved.run(nowMs, id);
         sql.forgetAttempts.run(id, Number.MAX_SAFE_INTEGER);
         return true;
       })

@@ -2,11 +2,11 @@ import {
   type CaptureRow,
   type CaptureStatus,
   idOf,
-  keysOfNames,
   type QueuedCapture,
   toCapture,
 } from "./capture_row.ts";
 import type { FileIdentity } from "../host/opened_file.ts";
+import { keysOfNames } from "./file_version.ts";
 import { findDamage } from "./migrate.ts";
 import type { QueueFile } from "./queue_file.ts";
 import { type Connection, damagedError } from "./sqlite.ts";

@@ -6,7 +6,7 @@
  * - `attempts`: the last attempts for each capture, but for the one that delivered
  *   it.
  * - `watched_files`: each file of a watched folder as it was last taken over, so
- *   that it is not taken over again; and the sidecars that came too late.
+ *   that it is not taken over again; and late sidecars. Keys: see `file_version.ts`.
  * - `counts`: the number of rows by status, and of their bytes, kept by triggers, so
  *   that asking costs the same with a million rows.
  * - `samples`: how many captures waited and were delivered, every few minutes of the

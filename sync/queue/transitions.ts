@@ -2,12 +2,11 @@
 
 import {
   type CaptureStatus,
-  identityValues,
-  keyOfName,
   type KnownIdentity,
   type NewCapture,
-  watchedValues,
+  toColumns,
 } from "./capture_row.ts";
+import { keyOfName, versionOf, versionValues } from "./file_version.ts";
 import type { Statements } from "./statements.ts";
 
 /** The result of one attempt to deliver a capture. */
@@ -96,21 +95,22 @@ export function insertOne(
 ): void {
   const { id, filepath, metadataJson, createdAtMs = nowMs, identity } = capture;
   const { sha256 = null, spooled = false, watched = false, tried } = capture;
+  const { fileId, size, mtimeMs, ctimeMs } = toColumns(identity);
   const isNew = sql.insert.run(
-    ...[id, filepath, metadataJson, createdAtMs, ...identityValues(identity)],
+    ...[id, filepath, metadataJson, createdAtMs],
+    ...[fileId, size, mtimeMs, ctimeMs],
     ...[sha256, Number(spooled), Number(watched), id],
   ) > 0;
   if (!isNew) return;
   if (watched) {
-    const [, fileId, ...version] = watchedValues(filepath, identity);
-    const [size, mtimeMs] = version;
+    const version = versionOf(filepath, identity);
     // If another name of this version has the file's row, each is known by itself.
-    const other = sql.isOtherName.get(fileId!, filepath, size!, mtimeMs!);
-    const key = other ? keyOfName(String(fileId), filepath) : fileId!;
-    sql.addWatched.run(
-      ...[id, filepath, key, ...version, sha256, "queued", nowMs],
-    );
-    sql.watchedNameIsTaken.run(filepath, key);
+    if (sql.isOtherName.get(version.key, filepath, size, mtimeMs)) {
+      version.key = keyOfName(version.key, filepath);
+    }
+    const values = versionValues(version);
+    sql.addWatched.run(id, ...values, sha256, "queued", nowMs);
+    sql.takeWatchedName.run(filepath, version.key);
   }
   if (tried) completeTried(sql, tried, nowMs);
 }
@@ -206,15 +206,16 @@ function deliver(
   const { id, captureId = null, sha256 = null, attempt } = completion;
   // The spool's copy is another file than the one that was handed over.
   const identity = state.spooled ? null : completion.identity;
-  const [, ...version] = identityValues(identity);
+  const { size, mtimeMs, ctimeMs } = toColumns(identity);
   const before = Number(sql.attemptsMade.get(id)?.n ?? state.attempts);
   const elapsedMs = attempt ? Math.round(attempt.elapsedMs) : null;
   const how = [before + 1, elapsedMs, attempt?.status ?? null];
-  const size = completion.identity?.size ?? null;
-  sql.deliver.run(size, sha256, captureId, nowMs, ...how, id);
+  const sentSize = completion.identity?.size ?? null;
+  sql.deliver.run(sentSize, sha256, captureId, nowMs, ...how, id);
   if (state.watched) {
     const { metadataSha256 = null } = completion;
-    sql.watchedIsDelivered.run(nowMs, ...version, sha256, metadataSha256, id);
+    const proof = [size, mtimeMs, ctimeMs, sha256, metadataSha256];
+    sql.setWatchedDelivered.run(nowMs, ...proof, id);
   }
   return sql.remove.run(id) > 0;
 }

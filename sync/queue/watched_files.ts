@@ -12,24 +12,25 @@
  */
 
 import { AgentRow } from "./agent_row.ts";
+import { idOf, type KnownIdentity, type QueuedCapture } from "./capture_row.ts";
 import {
-  idOf,
+  type FileVersion,
+  keyOfLateSidecar,
   keysOfNames,
-  type KnownIdentity,
-  type QueuedCapture,
-  watchedValues,
-} from "./capture_row.ts";
+  versionOf,
+  versionValues,
+} from "./file_version.ts";
 import {
-  candidates,
+  type ChangedFile,
+  changedFile,
   hasOtherMetadata,
   type IsAt,
   type KnownFile,
   lookUp,
+  rowsOf,
   type SeenFile,
-  valuesNow,
   type WatchedState,
 } from "./known_file.ts";
-import type { SqlValue } from "./sqlite.ts";
 
 /** The delivery of a watched file. */
 export interface DeliveredCapture {
@@ -55,10 +56,11 @@ const LOST_KEPT_MS = 86_400_000;
 /** How many of those are forgotten in one commit. */
 const MAX_FORGOTTEN = 1000;
 
-/** The key and the version of a late sidecar: no capture's file has such a key. */
-function lateSidecarValues(path: string, identity: KnownIdentity): SqlValue[] {
-  const [, fileId, size, mtimeMs] = watchedValues(path, identity);
-  return [`late:${fileId}|${path}`, size!, mtimeMs!];
+/** A late sidecar: when its names or permissions changed does not matter. */
+function lateSidecar(path: string, identity: KnownIdentity): FileVersion {
+  const version = versionOf(path, identity);
+  const key = keyOfLateSidecar(version.key, path);
+  return { ...version, key, ctimeMs: null };
 }
 
 /** The record of the files of watched folders. */
@@ -90,7 +92,7 @@ export class WatchedFiles extends AgentRow {
     const known = files.map((file) => lookUp(this.sql, file, isAt));
     const changes = known.flatMap(({ change }) => change ? [change] : []);
     if (changes.length > 0 && !this.file.looksOnly) {
-      this.file.write(() => changes.forEach((now) => this.#setNow(now)));
+      this.file.write(() => changes.forEach((change) => this.#change(change)));
     }
     return known.map(({ state }) => state);
   }
@@ -110,21 +112,21 @@ export class WatchedFiles extends AgentRow {
     isAt: IsAt = () => false,
   ): WatchedState | undefined {
     const find = () =>
-      candidates(this.sql, file).find((one) =>
+      rowsOf(this.sql, file).find((one) =>
         one.sha256 === sha256 && !hasOtherMetadata(this.sql, one, file)
       );
     if (this.file.looksOnly) return find()?.state;
     return this.file.write(() => {
       const known = find();
-      if (known) this.#setNow([...valuesNow(known, file, isAt), known.n]);
+      if (known) this.#change(changedFile(known, file, isAt));
       return known?.state;
     });
   }
 
   /** Whether this very file was taken over, and only its name has changed since. */
   wasTaken({ path, identity }: SeenFile): boolean {
-    const [, key, size, mtimeMs] = watchedValues(path, identity);
-    const known = this.sql.watchedFile.get<KnownFile>(key!);
+    const { key, size, mtimeMs } = versionOf(path, identity);
+    const known = this.sql.watchedFile.get<KnownFile>(key);
     return known?.size === size && known?.mtimeMs === mtimeMs;
   }
 
@@ -135,7 +137,7 @@ export class WatchedFiles extends AgentRow {
 
   /** The deliveries of a watched file by all of its names, that by this one first. */
   deliveriesOf({ path, identity }: SeenFile): DeliveredCapture[] {
-    const key = String(watchedValues(path, identity)[1]);
+    const { key } = versionOf(path, identity);
     const keys = [key, ...keysOfNames(key)];
     return this.sql.deliveriesOfFile.all<DeliveredCapture>(...keys, path);
   }
@@ -161,7 +163,7 @@ export class WatchedFiles extends AgentRow {
       path !== "" && path !== filepath && isAt(path, fileId)
     );
     if (!found) return;
-    this.file.write((sql) => sql.uncopiedIsNow.run(found.path, id));
+    this.file.write((sql) => sql.setUncopiedPath.run(found.path, id));
   }
 
   /**
@@ -193,18 +195,18 @@ export class WatchedFiles extends AgentRow {
 
   /** Records that a sidecar came too late for its capture: as it is now it is no other's. */
   markLateSidecar(path: string, identity: KnownIdentity): void {
-    const values = lateSidecarValues(path, identity);
+    const values = versionValues(lateSidecar(path, identity));
     const state: WatchedState = "removed";
-    // Of no capture; its hash and the time of its last change do not matter.
+    // Of no capture, and without a hash.
     this.file.write((sql) =>
-      sql.addWatched.run("", path, ...values, null, null, state, this.now())
+      sql.addWatched.run("", ...values, null, state, this.now())
     );
   }
 
   /** Whether a sidecar came too late for its capture, and was not written anew since. */
   isLateSidecar(path: string, identity: KnownIdentity): boolean {
-    const values = lateSidecarValues(path, identity);
-    return this.sql.isLateSidecar.get(...values) !== undefined;
+    const { key, size, mtimeMs } = lateSidecar(path, identity);
+    return this.sql.isLateSidecar.get(key, size, mtimeMs) !== undefined;
   }
 
   /**
@@ -223,10 +225,10 @@ export class WatchedFiles extends AgentRow {
   }
 
   /** Knows a file by another name or number from now on; if it waits without a copy, it is sent from there. */
-  #setNow(change: SqlValue[]): void {
-    const [path, n] = [change[0]!, change.at(-1)!];
-    this.sql.uncopiedIsAt.run(path, n, path);
-    this.sql.watchedIsNow.run(...change);
-    this.sql.watchedNameIsTaken.run(path, change[1]!);
+  #change(change: ChangedFile): void {
+    const { path, key, n } = change;
+    this.sql.setUncopiedPathOfRow.run(path, n, path);
+    this.sql.setWatchedVersion.run(...versionValues(change), n);
+    this.sql.takeWatchedName.run(path, key);
   }
 }

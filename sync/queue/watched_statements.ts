@@ -6,7 +6,7 @@
  */
 
 /** The columns of a `KnownFile`. */
-const WATCHED = `n, capture_id AS id, filepath AS path, file_id AS fileId, size,
+const WATCHED = `n, capture_id AS id, filepath AS path, file_id AS key, size,
   mtime_ms AS mtimeMs, ctime_ms AS ctimeMs, state, sha256,
   metadata_sha256 AS metadataSha256`;
 
@@ -40,22 +40,22 @@ export const WATCHED_STATEMENTS = {
      ORDER BY n DESC LIMIT 1`,
   namesOfFile:
     `SELECT ${WATCHED} FROM watched_files WHERE file_id BETWEEN ? AND ?`,
-  watchedIsNow: `UPDATE OR REPLACE watched_files
+  setWatchedVersion: `UPDATE OR REPLACE watched_files
      SET filepath = ?, file_id = ?, size = ?, mtime_ms = ?, ctime_ms = ? WHERE n = ?`,
   // Those that had a name which is another file's now are still known by their number.
-  watchedNameIsTaken:
+  takeWatchedName:
     "UPDATE watched_files SET filepath = '' WHERE filepath = ? AND file_id <> ?",
   // One that was looked for under its old name waits, or has failed.
-  uncopiedIsAt: `UPDATE captures SET filepath = ?, due_at = NULL,
+  setUncopiedPathOfRow: `UPDATE captures SET filepath = ?, due_at = NULL,
        status = CASE status WHEN 'failed' THEN 'pending' ELSE status END
      WHERE id = (SELECT capture_id FROM watched_files WHERE n = ? AND state = 'queued')
        AND spooled = 0 AND filepath <> ?`,
-  uncopiedIsNow:
+  setUncopiedPath:
     "UPDATE captures SET filepath = ? WHERE id = ? AND spooled = 0 AND watched = 1",
 
   // ---- Delivered, or needed no more
   // As it was taken over: one that has its name by now may have metadata of its own.
-  watchedIsDelivered:
+  setWatchedDelivered:
     `UPDATE watched_files SET state = 'delivered', since = ?, size = coalesce(size, ?),
        mtime_ms = coalesce(mtime_ms, ?), ctime_ms = coalesce(ctime_ms, ?),
        sha256 = coalesce(?, sha256), metadata_sha256 = ? WHERE capture_id = ?`,
@@ -71,7 +71,7 @@ export const WATCHED_STATEMENTS = {
      WHERE (w.file_id = ? OR w.file_id BETWEEN ? AND ?) AND w.state = 'queued'
        AND w.size = ? AND spooled = 0 AND (status <> 'failed' OR ${LAST_STATUS} IS NOT NULL)
      LIMIT 1`,
-  watchedIsRemoved:
+  setWatchedRemoved:
     "UPDATE watched_files SET state = 'removed', since = ? WHERE capture_id = ?",
   forgetWatchedName:
     "UPDATE watched_files SET filepath = '' WHERE capture_id = ?",
