@@ -1,6 +1,7 @@
 import { delay } from "@std/async/delay";
 import { dirname, join } from "@std/path";
 import { ProcessLock } from "../host/lock.ts";
+import { tryTo } from "../host/try_to.ts";
 import type { UploadQueue } from "../queue/queue.ts";
 
 /** Another process is this queue's agent. */
@@ -42,10 +43,7 @@ export function isAgentRunning(queuePath: string): Promise<boolean> {
 
 /** Tells a running agent that its queue has changed; it would notice within two seconds. */
 export function nudgeAgent(queuePath: string): void {
-  try {
-    const now = new Date();
-    Deno.utimeSync(agentLockPath(queuePath), now, now);
-  } catch {
-    // No agent was ever here.
-  }
+  const now = new Date();
+  // It is not there if no agent ever was.
+  tryTo(() => Deno.utimeSync(agentLockPath(queuePath), now, now));
 }

@@ -4,6 +4,7 @@ import { isAbsence } from "../host/files.ts";
 import { openFolder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
 import { UnreachableError } from "../host/reach.ts";
+import { tryTo } from "../host/try_to.ts";
 import type { Settings } from "./config.ts";
 import type { Store } from "./store.ts";
 
@@ -56,11 +57,8 @@ function isGone(path: string): boolean {
 }
 
 function isEmpty(path: string): boolean {
-  try {
+  return tryTo(() => {
     using folder = openFolder(path);
-    for (const entries of folder.list()) if (entries.length > 0) return false;
-    return true;
-  } catch {
-    return true;
-  }
+    return folder.list().every((entries) => entries.length === 0);
+  }) ?? true;
 }

@@ -22,6 +22,7 @@ import {
   readFilter,
   readWatch,
 } from "./folders.ts";
+import { tryTo } from "../host/try_to.ts";
 import type { WeekTable } from "../host/week_table.ts";
 import type { Order } from "../queue/queue.ts";
 import type { ProofKind } from "../upload/outcome.ts";
@@ -183,11 +184,7 @@ function readServer(given: Given): string | null {
 
 /** Whether it is the address of a server, be it one that is not safe to use. */
 function isServerUrl(text: string): boolean {
-  try {
-    return parseServerUrl(text, { allowInsecure: true }) !== "";
-  } catch {
-    return false;
-  }
+  return Boolean(tryTo(() => parseServerUrl(text, { allowInsecure: true })));
 }
 
 function readDataDir(

@@ -4,6 +4,7 @@ import { VariableError } from "../host/environment.ts";
 import { isOutOfDescriptors, isTooLarge } from "../host/files.ts";
 import { LockedError } from "../host/lock.ts";
 import { messageOf } from "../host/message_of.ts";
+import { tryTo } from "../host/try_to.ts";
 import { hasFault } from "../queue/sqlite.ts";
 import { NoRoomError } from "../spool/room.ts";
 import { UsageError } from "./arguments.ts";
@@ -75,9 +76,5 @@ function hasTooManyOpen(error: unknown): boolean {
 }
 
 function hasCurrentDir(): boolean {
-  try {
-    return Deno.cwd() !== "";
-  } catch {
-    return false;
-  }
+  return Boolean(tryTo(() => Deno.cwd()));
 }

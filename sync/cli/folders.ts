@@ -12,6 +12,7 @@ import { Glob } from "../watch/glob.ts";
 import { spoolDir } from "../host/data_dir_paths.ts";
 import { OUT_OF_BOUNDS } from "../host/deno_words.ts";
 import { fileIdAt } from "../host/opened_file.ts";
+import { tryTo } from "../host/try_to.ts";
 import type { Given } from "./arguments.ts";
 
 /**
@@ -134,11 +135,8 @@ export function readWatch(
 }
 
 function kindOf(path: string): "folder" | "other" | "nothing" {
-  try {
-    return Deno.statSync(path).isDirectory ? "folder" : "other";
-  } catch {
-    return "nothing";
-  }
+  const info = tryTo(() => Deno.statSync(path));
+  return info ? info.isDirectory ? "folder" : "other" : "nothing";
 }
 
 /** Whether a path leads below /dev, /proc or /sys, also through links. */
@@ -192,18 +190,9 @@ export function realPath(path: string, links = MAX_LINKS): string {
     const parent = dirname(path);
     if (parent === path) return path;
     const at = join(realPath(parent, links), basename(path));
-    const target = links > 0 ? targetOf(at) : undefined;
+    const target = links > 0 ? tryTo(() => Deno.readLinkSync(at)) : undefined;
     return target === undefined
       ? at
       : realPath(resolve(dirname(at), target), links - 1);
-  }
-}
-
-/** Where a symbolic link leads; `undefined` if it is none. */
-function targetOf(path: string): string | undefined {
-  try {
-    return Deno.readLinkSync(path);
-  } catch {
-    return undefined;
   }
 }

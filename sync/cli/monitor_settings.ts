@@ -1,6 +1,7 @@
 import { OUT_OF_BOUNDS } from "../host/deno_words.ts";
 import { statIfThere } from "../host/files.ts";
 import { readSmallText } from "../host/small_file.ts";
+import { tryTo } from "../host/try_to.ts";
 import { isLoopback } from "../upload/server_url.ts";
 import type { Ambient, Given } from "./arguments.ts";
 import { isInDataDir, isOutOfBounds } from "./folders.ts";
@@ -67,12 +68,10 @@ const METRIC = /^((# (HELP|TYPE) )?jarvis_agent_.*)?$/;
 
 /** Whether a path is free, or has a file with metrics, which may be written over. */
 function isFree(path: string): boolean {
-  try {
-    return !statIfThere(path) ||
-      readSmallText(path).split("\n").every((line) => METRIC.test(line));
-  } catch {
-    return false;
-  }
+  return tryTo(() =>
+    !statIfThere(path) ||
+    readSmallText(path).split("\n").every((line) => METRIC.test(line))
+  ) ?? false;
 }
 
 function readListen(given: Given): MonitorSettings["listen"] {
@@ -133,9 +132,5 @@ function pairs(text = ""): Record<string, string> {
 }
 
 function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+  return tryTo(() => decodeURIComponent(text)) ?? text;
 }

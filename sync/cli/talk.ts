@@ -1,6 +1,7 @@
 import { delay } from "@std/async/delay";
 import { variable } from "../host/environment.ts";
 import { createLog, type Log } from "../host/log.ts";
+import { tryTo } from "../host/try_to.ts";
 import type { UploadQueue } from "../queue/queue.ts";
 import type { CommandContext } from "./command.ts";
 import { sizeText, span } from "./table.ts";
@@ -133,20 +134,13 @@ export class Progress {
 }
 
 function consoleColumns(): number {
-  try {
-    return Deno.consoleSize().columns || 80;
-  } catch {
-    // The terminal has gone.
-    return 80;
-  }
+  // The terminal may have gone.
+  return tryTo(() => Deno.consoleSize().columns) || 80;
 }
 
 function writeError(text: string): void {
-  try {
-    Deno.stderr.writeSync(new TextEncoder().encode(text));
-  } catch {
-    // The terminal has gone; the work goes on.
-  }
+  // If the terminal has gone, the work goes on.
+  tryTo(() => Deno.stderr.writeSync(new TextEncoder().encode(text)));
 }
 
 /** The time between two looks at the queue, in milliseconds. */

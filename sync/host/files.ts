@@ -1,3 +1,5 @@
+import { tryTo } from "./try_to.ts";
+
 /** Writes all of some bytes to an open file. */
 export function writeAll(file: Deno.FsFile, data: Uint8Array): void {
   for (let at = 0; at < data.length;) at += file.writeSync(data.subarray(at));
@@ -84,11 +86,7 @@ export function fileSize(path: string): number | undefined {
 
 /** Whether a folder has this name, or a link to one. */
 export function isFolder(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
-  }
+  return tryTo(() => Deno.statSync(path).isDirectory) ?? false;
 }
 
 /** Whether an error says that nothing is at a path; all others say nothing of that. */
@@ -99,10 +97,5 @@ export function isAbsence(error: unknown): boolean {
 
 /** Whether anything is at this path, even a link that leads nowhere. */
 export function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
+  return tryTo(() => Deno.lstatSync(path)) !== undefined;
 }

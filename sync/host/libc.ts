@@ -4,6 +4,8 @@
  * @module
  */
 
+import { tryTo } from "./try_to.ts";
+
 /** As 64-bit Linux has them. */
 const SYMBOLS = {
   statvfs: { parameters: ["buffer", "buffer"], result: "i32" },
@@ -145,9 +147,5 @@ export function systemError(
 
 function load(): Libc | undefined {
   if (Deno.build.os !== "linux") return undefined;
-  try {
-    return Deno.dlopen("libc.so.6", SYMBOLS).symbols;
-  } catch {
-    return undefined;
-  }
+  return tryTo(() => Deno.dlopen("libc.so.6", SYMBOLS))?.symbols;
 }

@@ -1,5 +1,6 @@
 import { libc } from "./libc.ts";
 import { readSmallText } from "./small_file.ts";
+import { tryTo } from "./try_to.ts";
 
 const RLIMIT_NOFILE = 7;
 
@@ -20,9 +21,5 @@ export function readLimits(): Limits {
 }
 
 function readNumber(path: string): number | null {
-  try {
-    return Number(readSmallText(path));
-  } catch {
-    return null;
-  }
+  return tryTo(() => Number(readSmallText(path))) ?? null;
 }

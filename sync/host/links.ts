@@ -1,4 +1,5 @@
 import { dirname, join, resolve, SEPARATOR } from "@std/path";
+import { tryTo } from "./try_to.ts";
 
 /** As many as the system follows. */
 const MAX_LINKS = 40;
@@ -21,7 +22,8 @@ export function followOwnLinks(path: string): string {
   let [at, links] = ["/", 0];
   for (let name = names.shift(); name !== undefined; name = names.shift()) {
     const next = join(at, name);
-    const info = lookAt(next);
+    // If it cannot be looked at, whoever goes there is told why.
+    const info = tryTo(() => Deno.lstatSync(next));
     if (!info?.isSymlink) {
       at = next;
       continue;
@@ -52,13 +54,4 @@ function isOurs({ uid }: Deno.FileInfo, folder: string): boolean {
 function foldersTo(folder: string): string[] {
   const parent = dirname(folder);
   return parent === folder ? [folder] : [folder, ...foldersTo(parent)];
-}
-
-function lookAt(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch {
-    // Whoever goes there is told why that cannot be done.
-    return undefined;
-  }
 }

@@ -1,4 +1,5 @@
 import { close, openAt, readEntries, type Stat, statAt } from "./descriptor.ts";
+import { tryTo } from "./try_to.ts";
 
 /** One name in a folder. */
 export interface FolderEntry {
@@ -59,10 +60,6 @@ export function nameOf(raw: Uint8Array): { name: string; isUtf8: boolean } {
 }
 
 function kindAt(fd: number, name: string): Stat["kind"] | undefined {
-  try {
-    return statAt(fd, name)?.kind;
-  } catch {
-    // It has gone since.
-    return undefined;
-  }
+  // It may have gone since.
+  return tryTo(() => statAt(fd, name))?.kind;
 }

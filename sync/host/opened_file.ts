@@ -1,6 +1,7 @@
 import * as descriptor from "./descriptor.ts";
 import { libc } from "./libc.ts";
 import * as portable from "./portable_files.ts";
+import { tryTo } from "./try_to.ts";
 
 /** Linux's calls, or Deno's in their place. */
 export const system = libc ? descriptor : portable;
@@ -46,11 +47,8 @@ export function openRegularFile(
 
 /** The identity of the file or folder at a path, links followed; `undefined` if it cannot be told. */
 export function fileIdAt(path: string): string | undefined {
-  try {
-    return system.statAt(descriptor.AT_FDCWD, path, { follow: true })?.fileId;
-  } catch {
-    return undefined;
-  }
+  const look = () => system.statAt(descriptor.AT_FDCWD, path, { follow: true });
+  return tryTo(look)?.fileId;
 }
 
 /** Takes over the descriptor that `open` returns, if it is a regular file's. */

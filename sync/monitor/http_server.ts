@@ -1,4 +1,5 @@
 import { delay } from "@std/async/delay";
+import { tryTo } from "../host/try_to.ts";
 
 /** The answer to one path. */
 export interface Answer {
@@ -203,9 +204,6 @@ const REASONS: Readonly<Record<number, string>> = {
 };
 
 function close(connection: Deno.TcpConn): void {
-  try {
-    connection.close();
-  } catch {
-    // It was closed before.
-  }
+  // It may have been closed before.
+  tryTo(() => connection.close());
 }

@@ -2,6 +2,7 @@ import { dirname, resolve } from "@std/path";
 import { freeBytes } from "../host/disk_space.ts";
 import { writeAll } from "../host/files.ts";
 import { createPrivateFile } from "../host/private_files.ts";
+import { tryTo } from "../host/try_to.ts";
 
 /** At most one in so many free bytes is taken. */
 const SHARE = 4;
@@ -62,11 +63,7 @@ export class Ballast {
 
   /** How many bytes the file has. */
   get held(): number {
-    try {
-      return Deno.statSync(this.#path).size;
-    } catch {
-      return 0;
-    }
+    return tryTo(() => Deno.statSync(this.#path).size) ?? 0;
   }
 
   /** How many bytes were given up, or would be. */

@@ -1,6 +1,7 @@
 /** Makes sure that a database is a queue, as this version has it, and finds damage. */
 
 import { pauseSync } from "../host/lock.ts";
+import { tryTo } from "../host/try_to.ts";
 import {
   type Connection,
   damagedError,
@@ -61,13 +62,11 @@ export function prepareSchema(database: Connection): void {
 
 /** Returns the queue's own id: `null` if it is no queue, `undefined` if it cannot be read. Reads only. */
 export function readQueueId(database: Connection): string | null | undefined {
-  try {
+  return tryTo(() => {
     if (readPragma(database, "application_id") !== APPLICATION_ID) return null;
     const row = database.prepare("SELECT queue_id FROM agent").get();
     return String(row?.queue_id);
-  } catch {
-    return undefined;
-  }
+  });
 }
 
 /**

@@ -14,6 +14,7 @@ import { variable } from "../host/environment.ts";
 import { writeAll } from "../host/files.ts";
 import { messageOf } from "../host/message_of.ts";
 import { makePrivateTempDir, openNew } from "../host/private_files.ts";
+import { tryTo } from "../host/try_to.ts";
 import type { Driver, Opener, Row, SqlValue } from "./sqlite.ts";
 
 /** The oldest version that has all that the schema needs (STRICT), as SQLite numbers them. */
@@ -62,11 +63,8 @@ function driverOf(database: Database): Driver {
     // Statements first: using one after close() crashes the process.
     close() {
       for (const statement of statements) {
-        try {
-          statement.finalize();
-        } catch {
-          // It repeats the error of its last execution.
-        }
+        // It repeats the error of its last execution.
+        tryTo(() => statement.finalize());
       }
       database.close();
     },
@@ -120,31 +118,23 @@ function unpackLibrary(): Disposable & { path?: string } {
     const path = join(folder, EMBEDDED_LIBRARY);
     using file = openNew(path);
     writeAll(file, bytes);
-    return { path, [Symbol.dispose]: () => removeAll(folder) };
+    // Where that fails, it holds nothing private.
+    const remove = () => Deno.removeSync(folder, { recursive: true });
+    return { path, [Symbol.dispose]: () => tryTo(remove) };
   } catch {
     // None was embedded, or there is no room for it: the next one will do.
     return none;
   }
 }
 
-function removeAll(folder: string): void {
-  try {
-    Deno.removeSync(folder, { recursive: true });
-  } catch {
-    // It holds nothing private.
-  }
-}
-
 /** Whether a library is there, loads, and is new enough. */
 function loads(path: string): boolean {
-  try {
+  return tryTo(() => {
     const library = Deno.dlopen(path, {
       sqlite3_libversion_number: { parameters: [], result: "i32" },
     });
     const version = library.symbols.sqlite3_libversion_number();
     library.close();
     return version >= MIN_VERSION;
-  } catch {
-    return false;
-  }
+  }) ?? false;
 }

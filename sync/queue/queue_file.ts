@@ -3,6 +3,7 @@ import { fileSize } from "../host/files.ts";
 import { closedOf } from "../host/data_dir.ts";
 import { createPrivateDir, createPrivateFile } from "../host/private_files.ts";
 import { UnreachableError } from "../host/reach.ts";
+import { tryTo } from "../host/try_to.ts";
 import { Ballast } from "./ballast.ts";
 import { CopyToLook } from "./copy_to_look.ts";
 import { assertQueue, prepareSchema } from "./migrate.ts";
@@ -158,12 +159,8 @@ export class QueueFile implements Disposable {
       return true;
     }
     if (!hasFault(error, "full")) return false;
-    try {
-      // Cutting the -wal back frees room too.
-      this.sql.truncateWal.get();
-    } catch {
-      // The next attempt reports why.
-    }
+    // Cutting the -wal back frees room too; if not, the next attempt reports why.
+    tryTo(() => this.sql.truncateWal.get());
     return true;
   }
 
@@ -173,14 +170,13 @@ export class QueueFile implements Disposable {
    */
   #seizeRoom(ballast: Ballast): void {
     const bytes = Math.floor(ballast.room / 4);
-    try {
+    // If it fails, it goes on with the room that is left.
+    tryTo(() =>
       this.database.exec(
         `PRAGMA wal_autocheckpoint = 64;
         INSERT INTO room VALUES (zeroblob(${bytes})); DELETE FROM room`,
-      );
-    } catch {
-      // Go on with the room that is left.
-    }
+      )
+    );
   }
 
   #dropBallast(error: unknown): boolean {

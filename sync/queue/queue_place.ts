@@ -2,6 +2,7 @@ import { dirname, resolve } from "@std/path";
 import { removeIfThere, syncDir } from "../host/files.ts";
 import { createPrivateFile } from "../host/private_files.ts";
 import { identityAt } from "../host/reach.ts";
+import { tryTo } from "../host/try_to.ts";
 import type { Ballast } from "./ballast.ts";
 import { prepareSchema } from "./migrate.ts";
 import { copyRows } from "./repair/copy_rows.ts";
@@ -54,12 +55,9 @@ export class QueuePlace {
 
   /** Whether SQLite works with a -wal or -shm that other processes do not see. */
   get isParted(): boolean {
-    try {
-      return identityAt(this.#path) === this.#identity &&
-        this.#parted().length > 0;
-    } catch {
-      return false;
-    }
+    return tryTo(() =>
+      identityAt(this.#path) === this.#identity && this.#parted().length > 0
+    ) ?? false;
   }
 
   /**
@@ -75,11 +73,8 @@ export class QueuePlace {
     const hasLostWal = this.#parted().some((path) => path.endsWith("-wal"));
     if (looksOnly || !hasLostWal) return;
     reserve?.drop();
-    try {
-      this.#keep(database);
-    } catch {
-      // No room, or unreadable: only the spool's records are left of it.
-    }
+    // Without room, or if it is unreadable, only the spool's records are left of it.
+    tryTo(() => this.#keep(database));
   }
 
   #keep(database: Connection): void {

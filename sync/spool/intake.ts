@@ -24,6 +24,7 @@ import { CaptureFileError } from "../capture/errors.ts";
 import { checkMetadata } from "../capture/metadata.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
+import { tryTo } from "../host/try_to.ts";
 import type { Completion, NewCapture, UploadQueue } from "../queue/queue.ts";
 import { Copies, type CopyWatchedOptions, type WatchedFile } from "./copies.ts";
 import { moveIn, openGiven, Original } from "./move_in.ts";
@@ -234,13 +235,9 @@ export class Intake {
   }
 
   #isQueued(id: string): boolean {
-    try {
-      return this.#queue.get(id) !== undefined;
-    } catch {
-      // The queue is damaged. The caller was not told that the capture is kept, and
-      // still has the file.
-      return false;
-    }
+    // If it is damaged: the caller was not told that the capture is kept, and still has
+    // the file.
+    return tryTo(() => this.#queue.get(id)) !== undefined;
   }
 }
 

@@ -5,6 +5,7 @@ import { syncFile } from "../host/files.ts";
 import { type Folder, openFolder } from "../host/folder.ts";
 import { followOwnLinks } from "../host/links.ts";
 import { isSameFile, type OpenedFile } from "../host/opened_file.ts";
+import { tryTo } from "../host/try_to.ts";
 import {
   hashFinished,
   openSource,
@@ -222,13 +223,8 @@ function assertNoLink(path: string): void {
     const { message } = cause as Error;
     throw new CaptureFileError(`Cannot move "${path}": ${message}`, { cause });
   }
-  let isLink = false;
-  try {
-    isLink = Deno.lstatSync(path).isSymlink;
-  } catch {
-    // Opening it says why.
-  }
-  if (!isLink) return;
+  // If it cannot be looked at, opening it says why.
+  if (!tryTo(() => Deno.lstatSync(path))?.isSymlink) return;
   throw new CaptureFileError(
     `Cannot move "${path}": it is a symbolic link, expected the file itself`,
   );

@@ -1,5 +1,6 @@
 import { join } from "@std/path";
 import { createPrivateDir, writeFileDurably } from "../host/private_files.ts";
+import { tryTo } from "../host/try_to.ts";
 import type { SpoolRecord } from "./record_log.ts";
 
 /** Files of the spool that belong to no capture but may be the only copy: for a person to look at. */
@@ -25,11 +26,7 @@ export class Orphans {
   }
 
   get count(): number {
-    try {
-      return [...Deno.readDirSync(this.#dir)]
-        .filter(({ name }) => !name.endsWith(".json")).length;
-    } catch {
-      return 0;
-    }
+    return tryTo(() => [...Deno.readDirSync(this.#dir)])
+      ?.filter(({ name }) => !name.endsWith(".json")).length ?? 0;
   }
 }

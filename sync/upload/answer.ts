@@ -1,5 +1,6 @@
 import { counted } from "../host/counted.ts";
 import { oneLine } from "../host/log.ts";
+import { tryTo } from "../host/try_to.ts";
 
 /** An answer as far as it was read. */
 export interface Answer {
@@ -113,7 +114,7 @@ async function readBody(
 export function proofIn(answer: Answer, sent: SentCapture): Proof {
   if (answer.defect) return { instead: answer.defect };
   if (answer.body.trim() === "") return { instead: "an empty body" };
-  const parsed = parseJson(answer.body);
+  const parsed: unknown = tryTo(() => JSON.parse(answer.body));
   if (parsed === undefined) {
     const isJson = /\bjson$/.test(answer.type);
     return { instead: isJson ? "broken JSON" : answer.type || "no JSON" };
@@ -175,15 +176,6 @@ const SAYS_FAILURE = new Map(Object.entries({
   ...{ status: isBad, statuscode: isBad, code: isBad, result: isBad },
 }));
 
-/** `undefined` if the text is not JSON. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 /** The file's size, and the `size` of the caller's metadata, which a server may repeat. */
 function sizesOf({ size, metadata }: SentCapture): string[] {
   return [size, JSON.parse(metadata).size].map(String);
@@ -191,16 +183,15 @@ function sizesOf({ size, metadata }: SentCapture): string[] {
 
 /** A number as it was written: one too large for a double would become another. */
 function digitsOfId(body: string, id: number): string {
-  try {
-    return JSON.parse(
+  const parsed = tryTo(() =>
+    JSON.parse(
       body,
       (key: string, value: unknown, context?: { source: string }) =>
         key === "id" && typeof value === "number" ? context!.source : value,
-    ).id;
-  } catch {
-    // Nested so deep that the parser cannot call back.
-    return String(id);
-  }
+    )
+  );
+  // Without one it is nested so deep that the parser cannot call back.
+  return parsed?.id ?? String(id);
 }
 
 /** As HTTP writes dates; the last form is without a zone, and means GMT too. */

@@ -1,4 +1,5 @@
 import { variable, VariableError } from "../host/environment.ts";
+import { tryTo } from "../host/try_to.ts";
 
 /** The variables of the environment that name a proxy. */
 const VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
@@ -44,7 +45,8 @@ export function proxyCredentials(): ProxyCredentials[] {
   return VARIABLES.flatMap((name) => {
     const [, given] = /^(?:[a-z\d+.-]+:\/\/)?(.+)@/is.exec(textOf(name)) ?? [];
     if (given === undefined) return [];
-    return [...new Set([given, decoded(given)])].map((text) => {
+    const decoded = tryTo(() => decodeURIComponent(given)) ?? given;
+    return [...new Set([given, decoded])].map((text) => {
       const [user = "", ...rest] = text.split(":");
       const password = rest.join(":") || user;
       return { password, basic: `${user}:${rest.join(":")}` };
@@ -59,13 +61,5 @@ function textOf(name: string): string {
     // No proxy has such an address.
     if (error instanceof VariableError) return "";
     throw error;
-  }
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
   }
 }

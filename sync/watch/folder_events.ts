@@ -1,6 +1,7 @@
 import type { Folder } from "../host/folder.ts";
 import { libc } from "../host/libc.ts";
 import type { OnceLog } from "../host/log.ts";
+import { tryTo } from "../host/try_to.ts";
 import { InotifyEvents } from "./inotify.ts";
 import { type WatchedRoot } from "./watched_root.ts";
 import { pathOf, type Place } from "./place.ts";
@@ -128,11 +129,8 @@ export class PortableEvents implements FolderEvents {
   }
 
   #close(root: WatchedRoot): void {
-    try {
-      this.#heard.get(root)?.watcher.close();
-    } catch {
-      // It has ended by itself.
-    }
+    // It may have ended by itself.
+    tryTo(() => this.#heard.get(root)?.watcher.close());
     this.#heard.delete(root);
   }
 }

@@ -6,6 +6,7 @@ import {
   isSameVersion,
   type OpenedFile,
 } from "../host/opened_file.ts";
+import { tryTo } from "../host/try_to.ts";
 import type { WatchedRoot } from "./watched_root.ts";
 
 /** A folder below a watched one, or that one itself; or a file in it. */
@@ -53,12 +54,8 @@ export function lookAt(
   folder: Folder,
   name: string,
 ): ReturnType<Folder["look"]> {
-  try {
-    return folder.look(name);
-  } catch {
-    // A link, or a folder that is closed to this user, is on the way.
-    return undefined;
-  }
+  // A link, or a folder that is closed to this user, may be on the way.
+  return tryTo(() => folder.look(name));
 }
 
 /** The file of this name in a folder; `undefined` if there is none, or something else. */

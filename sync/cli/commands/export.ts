@@ -9,6 +9,7 @@ import {
 } from "../../host/files.ts";
 import { createPrivateDir, openNew } from "../../host/private_files.ts";
 import type { OpenedFile } from "../../host/opened_file.ts";
+import { tryTo } from "../../host/try_to.ts";
 import type { QueuedCapture, UploadQueue } from "../../queue/queue.ts";
 import {
   copyPrivately,
@@ -210,10 +211,7 @@ class Target {
 
   /** Removes the folder that was made, if nothing is in it. */
   removeIfEmpty(): void {
-    try {
-      this.#made.forEach(removeIfThere);
-    } catch {
-      // Something is in it.
-    }
+    // Something may be in it.
+    tryTo(() => this.#made.forEach(removeIfThere));
   }
 }

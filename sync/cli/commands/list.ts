@@ -1,5 +1,6 @@
 import { parseExactly } from "../../capture/metadata.ts";
 import { counted } from "../../host/counted.ts";
+import { tryTo } from "../../host/try_to.ts";
 import type { CaptureStatus, QueuedCapture } from "../../queue/queue.ts";
 import { UsageError } from "../arguments.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
@@ -77,11 +78,7 @@ export function captureForJson(capture: QueuedCapture) {
 
 /** An older program may have written anything. */
 function readable(json: string): unknown {
-  try {
-    return parseExactly(json);
-  } catch {
-    return null;
-  }
+  return tryTo(() => parseExactly(json)) ?? null;
 }
 
 function showCaptures(

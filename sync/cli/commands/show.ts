@@ -1,5 +1,5 @@
 import { isAgentRunning } from "../../agent/agent_lock.ts";
-import { statIfThere } from "../../host/files.ts";
+import { tryTo } from "../../host/try_to.ts";
 import type {
   Attempt,
   DeliveredEntry,
@@ -128,11 +128,7 @@ function known(rows: [string, string | null][]): [string, string][] {
 }
 
 function isThere(path: string): boolean {
-  try {
-    return statIfThere(path)?.isFile ?? false;
-  } catch {
-    return false;
-  }
+  return tryTo(() => Deno.statSync(path))?.isFile ?? false;
 }
 
 function forPerson(attempt: Attempt): string[] {

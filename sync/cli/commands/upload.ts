@@ -8,7 +8,7 @@ import {
 import { Refusals } from "../../agent/refusals.ts";
 import { CaptureFileError } from "../../capture/errors.ts";
 import { newCaptureId } from "../../capture/capture_id.ts";
-import { statIfThere } from "../../host/files.ts";
+import { tryTo } from "../../host/try_to.ts";
 import type { CaptureUploader, UploadResult } from "../../upload/uploader.ts";
 import type { Completion } from "../../queue/queue.ts";
 import { openSource } from "../../spool/private_copy.ts";
@@ -93,12 +93,8 @@ function shown(progress: Progress, sizes: number[]): Disposable {
 }
 
 function sizeOf(path: string): number {
-  try {
-    return statIfThere(path)?.size ?? 0;
-  } catch {
-    // Errors in it are told when it is its turn.
-    return 0;
-  }
+  // Errors in it are told when it is its turn.
+  return tryTo(() => Deno.statSync(path))?.size ?? 0;
 }
 
 /** Whether the result of one file means that no other would be taken now either. */

@@ -4,6 +4,7 @@ import { dirname } from "@std/path";
 import { prepareDataDir } from "../../host/data_dir.ts";
 import { createPrivateDir } from "../../host/private_files.ts";
 import { isFolder, removeIfThere } from "../../host/files.ts";
+import { tryTo } from "../../host/try_to.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { inspectServer } from "../doctor/server.ts";
 import { WAITING } from "../status_report.ts";
@@ -118,11 +119,8 @@ export async function uninstall({ out }: CommandContext): Promise<number> {
   for (const path of [unit, envFile]) {
     if (removeIfThere(path)) out(`Removed "${path}"`);
   }
-  try {
-    Deno.removeSync(dirname(envFile));
-  } catch {
-    // Something else is in it.
-  }
+  // Something else may be in it.
+  tryTo(() => Deno.removeSync(dirname(envFile)));
   await mustSystemctl("daemon-reload");
   // A unit that failed is remembered otherwise.
   await systemctl("reset-failed", UNIT);

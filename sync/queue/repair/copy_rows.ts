@@ -1,4 +1,5 @@
 import { newCaptureId } from "../../capture/capture_id.ts";
+import { tryTo } from "../../host/try_to.ts";
 import { UNREADABLE } from "../capture_row.ts";
 import { columnsOf } from "../migrate.ts";
 import { FIRST_DESIGN_COLUMNS, MIGRATE_FIRST_DESIGN } from "../schema.ts";
@@ -144,12 +145,4 @@ function readAll(
     }
   }
   return false;
-}
-
-function tryTo<T>(act: () => T): T | undefined {
-  try {
-    return act();
-  } catch {
-    return undefined;
-  }
 }
