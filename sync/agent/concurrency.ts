@@ -1,4 +1,3 @@
-/** Options for {@linkcode Concurrency}. */
 export interface ConcurrencyOptions {
   /** The most captures at a time: a whole number from 1. */
   max: number;

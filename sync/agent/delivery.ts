@@ -9,7 +9,6 @@ import type { AgentParts } from "./agent_options.ts";
 import type { OutcomeHandler } from "./outcome_handler.ts";
 import { Prefetch } from "./prefetch.ts";
 
-/** Options for {@linkcode Delivery}. */
 type DeliveryParts = AgentParts & {
   outcomes: OutcomeHandler;
   wakeup: Wakeup;

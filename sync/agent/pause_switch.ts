@@ -5,7 +5,6 @@ import type { UploadQueue } from "../queue/queue.ts";
 /** When captures are sent, by the clock. */
 export type Schedule = Pick<WeekTable<boolean>, "at" | "until">;
 
-/** Options for {@linkcode PauseSwitch}. */
 export interface PauseSwitchOptions {
   log: Log;
   schedule?: Schedule | undefined;

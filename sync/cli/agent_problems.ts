@@ -39,7 +39,6 @@ export class AgentProblems {
 /** The time until a token is read again that could not be read, in milliseconds. */
 const AGAIN_MS = 5_000;
 
-/** Options for {@linkcode AwaitedToken}. */
 export interface AwaitedTokenOptions {
   /** The token's source now: a reload may bring another one. */
   source: () => TokenSource;

@@ -19,7 +19,6 @@ export interface AgentInputs {
   log: Log;
 }
 
-/** Options for {@linkcode createAgent}. */
 export interface CreateAgentOptions
   extends Pick<SyncAgentOptions, "lock" | "onTurn" | "onAttempt"> {
   /** Is called after each delivery. */

@@ -12,7 +12,6 @@ export function isQueueLost(error: unknown): boolean {
   return hasFault(error, "replaced") || hasFault(cause, "replaced");
 }
 
-/** Options for {@linkcode saveLostQueue}. */
 export interface LostQueueOptions {
   settings: Settings;
   log: Log;

@@ -55,7 +55,6 @@ export interface Stat {
   birthtimeMs: number | null;
 }
 
-/** Options for {@linkcode openAt}. */
 export interface OpenAtOptions {
   /** Whether it is to be a folder. @default {false} */
   folder?: boolean;

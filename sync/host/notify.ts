@@ -1,6 +1,5 @@
 import { bytesOf, cString, libc } from "./libc.ts";
 
-/** Options for {@linkcode Notifier}. */
 export interface NotifierOptions {
   /**
    * The service manager's socket: `NOTIFY_SOCKET`.

@@ -20,7 +20,6 @@ const PIECE_BYTES = 64 * 1024;
 const PIPE_LIMIT_MS = 30_000;
 const POLLIN = 1;
 
-/** Options for {@linkcode readSmallFile}. */
 export interface SmallFileOptions {
   /** The most that is taken, in bytes. @default {16 MiB} */
   maxBytes?: number;

@@ -9,7 +9,6 @@ export interface Answer {
   body: string;
 }
 
-/** Options for {@linkcode MonitorServer}. */
 export interface MonitorServerOptions {
   hostname: string;
   /** From 0 to 65535; 0 takes a free one. */

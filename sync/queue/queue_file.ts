@@ -17,7 +17,6 @@ import {
 } from "./sqlite.ts";
 import { prepareStatements, type Statements } from "./statements.ts";
 
-/** Options for {@linkcode QueueFile}. */
 export interface QueueFileOptions
   extends Pick<OpenDatabaseOptions, "engine" | "busyTimeoutMs"> {
   /**

@@ -40,7 +40,6 @@ export interface Driver {
 /** Opens a file with an engine. */
 export type Opener = (path: string, options: OpenDatabaseOptions) => Driver;
 
-/** Options for {@linkcode openDatabase}. */
 export interface OpenDatabaseOptions {
   /** The SQLite to use. @default {the native library where one loads, else the built-in} */
   engine?: Engine;

@@ -27,7 +27,6 @@ const NOTHING = {
 type Reconciled = typeof NOTHING;
 type Case = keyof Reconciled;
 
-/** Options for {@linkcode reconcileSpool}. */
 export interface ReconcileOptions {
   log: Log;
   /**

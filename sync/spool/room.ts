@@ -9,7 +9,6 @@ export class NoRoomError extends Error {
   override name = "NoRoomError";
 }
 
-/** Options for {@linkcode Room}. */
 export interface RoomOptions {
   /**
    * The most that the spool may hold, in bytes.

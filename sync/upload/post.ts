@@ -2,7 +2,6 @@ import { createHttpClient } from "./http_client.ts";
 
 const TIMEOUT_MS = 10_000;
 
-/** Options for {@linkcode post}. */
 export interface PostOptions {
   /** Is sent as JSON. @default {nothing is sent} */
   json?: unknown;

@@ -1,4 +1,3 @@
-/** Options for {@linkcode parseServerUrl}. */
 export interface ParseServerUrlOptions {
   /**
    * Whether `http://` may be used beyond this machine, where everybody on the

@@ -15,7 +15,6 @@ export type AfterUpload =
   | { kind: "delete" }
   | { kind: "move"; dir: string };
 
-/** Options for {@linkcode TidyUp}. */
 export interface TidyUpOptions {
   /** The folders that are watched today: nothing else is touched. */
   roots: readonly WatchedRoot[];

@@ -24,7 +24,6 @@ import type { Left, Taker } from "./watcher_options.ts";
 /** How many files in doubt are collected. */
 const MAX_DOUBTFUL = 500;
 
-/** Options for {@linkcode Candidates}. */
 type Options = Taker & Omit<FinishingOptions, "owners">;
 
 /** Finds the files that are new and finished, and hands them over. */

@@ -2,7 +2,6 @@ import { fileIdAt } from "../host/opened_file.ts";
 import { Glob } from "./glob.ts";
 import { captureOf } from "./sidecar.ts";
 
-/** Options for {@linkcode CaptureFilter}. */
 export interface FilterOptions {
   /**
    * Only files that one of these globs matches. One without a slash is matched

@@ -9,7 +9,6 @@ import { type WatchedRoot } from "./watched_root.ts";
 import type { FolderWatcherOptions, Left } from "./watcher_options.ts";
 import { pathOf, type Place, within } from "./place.ts";
 
-/** Options for {@linkcode FolderTree.walk}. */
 export interface WalkOptions {
   /** Whether folders are listed whose names have not changed since. @default {false} */
   unchanged?: boolean;
@@ -17,7 +16,6 @@ export interface WalkOptions {
   flat?: boolean;
 }
 
-/** Options for {@linkcode FolderTree}. */
 export interface FolderTreeOptions
   extends Pick<FolderWatcherOptions, "maxFolders" | "onLeft"> {
   filter: CaptureFilter;

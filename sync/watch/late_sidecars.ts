@@ -10,7 +10,6 @@ import { sidecarNow, sidecarOf } from "./sidecar.ts";
 import { type WatchedRoot } from "./watched_root.ts";
 import { fileAt, placeIn } from "./place.ts";
 
-/** Options for {@linkcode LateSidecars}. */
 export interface LateSidecarsOptions {
   /** The folders that are watched today. */
   roots: readonly WatchedRoot[];

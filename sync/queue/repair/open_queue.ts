@@ -24,7 +24,6 @@ import { UploadQueue, type UploadQueueOptions } from "../queue.ts";
 import { damageOf, DatabaseError, hasFault } from "../sqlite.ts";
 import { QueueFiles } from "./queue_files.ts";
 
-/** Options for {@linkcode openQueue}. */
 export interface OpenQueueOptions extends UploadQueueOptions {
   /** The lock that makes a process the agent of this queue. */
   lockPath: string;
