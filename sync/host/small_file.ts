@@ -13,15 +13,14 @@ import {
 } from "./opened_file.ts";
 
 /** The largest of them, in bytes: certificates of all authorities are a fraction of it. */
-const MAX_BYTES = 16 * 1024 * 1024;
-const PIECE_BYTES = 64 * 1024;
+const MAX_BYTES = 4 * 1024 * 1024;
 
 /** How long the end of a pipe is waited for, in milliseconds. */
 const PIPE_LIMIT_MS = 30_000;
 const POLLIN = 1;
 
 export interface SmallFileOptions {
-  /** The most that is taken, in bytes. @default {16 MiB} */
+  /** The most that is taken, in bytes. @default {4 MiB} */
   maxBytes?: number;
 }
 
@@ -70,30 +69,28 @@ export async function readSmallFileOrPipe(
     return readOpened(file, maxBytes);
   }
   try {
-    return await readPipe(fd, new Pieces(path, maxBytes), { path, limitMs });
+    return await readPipe(fd, { path, maxBytes, limitMs });
   } finally {
     close(fd);
   }
 }
 
 function readOpened(file: OpenedFile, maxBytes: number) {
-  const pieces = new Pieces(file.path, maxBytes);
-  const into = new Uint8Array(PIECE_BYTES);
-  for (;;) {
-    const read = file.readSync(into, pieces.length);
-    if (read === 0) return pieces.joined();
-    pieces.add(into.slice(0, read));
-  }
+  return whole(file.readFirst(maxBytes + 1), file.path, maxBytes);
 }
 
 async function readPipe(
   fd: number,
-  pieces: Pieces,
-  { path, limitMs }: { path: string; limitMs: number },
+  { path, maxBytes, limitMs }: {
+    path: string;
+    maxBytes: number;
+    limitMs: number;
+  },
 ) {
   const untilMs = performance.now() + limitMs;
-  const into = new Uint8Array(PIECE_BYTES);
-  for (;;) {
+  const bytes = new Uint8Array(maxBytes + 1);
+  let [length, read] = [0, 1];
+  for (; read > 0 && length <= maxBytes; length += read) {
     const leftMs = Math.max(0, Math.ceil(untilMs - performance.now()));
     const waited = new Int32Array([fd, POLLIN]);
     if (await libc!.pollAside(waited, 1n, leftMs) === 0) {
@@ -103,43 +100,16 @@ async function readPipe(
         } s, expected a file`,
       );
     }
-    const read = Number(libc!.read(fd, into, BigInt(into.length)));
+    const rest = bytes.subarray(length);
+    read = Number(libc!.read(fd, rest, BigInt(rest.length)));
     if (read < 0) throw systemError(lastErrno(), `read "${path}"`);
-    if (read === 0) return pieces.joined();
-    pieces.add(into.slice(0, read));
   }
+  return whole(bytes.subarray(0, length), path, maxBytes);
 }
 
-/** The pieces of a file read so far. */
-class Pieces {
-  readonly #path: string;
-  readonly #maxBytes: number;
-  readonly #pieces: Uint8Array[] = [];
-  /** In bytes. */
-  length = 0;
-
-  constructor(path: string, maxBytes: number) {
-    this.#path = path;
-    this.#maxBytes = maxBytes;
-  }
-
-  add(piece: Uint8Array): void {
-    this.length += piece.length;
-    if (this.length > this.#maxBytes) {
-      throw new RangeError(
-        `Cannot read "${this.#path}", a file of more than ${this.#maxBytes} bytes`,
-      );
-    }
-    this.#pieces.push(piece);
-  }
-
-  joined(): Uint8Array<ArrayBuffer> {
-    const bytes = new Uint8Array(this.length);
-    let at = 0;
-    for (const piece of this.#pieces) {
-      bytes.set(piece, at);
-      at += piece.length;
-    }
-    return bytes;
-  }
+function whole<T extends Uint8Array>(bytes: T, path: string, maxBytes: number) {
+  if (bytes.length <= maxBytes) return bytes;
+  throw new RangeError(
+    `Cannot read "${path}", a file of more than ${maxBytes} bytes`,
+  );
 }
