@@ -202,7 +202,7 @@ async function main(args: string[]): Promise<number> {
     if (options.output === null) {
       const sbom = await writeSbom(options.binding);
       const names = [...built, sbom].map((path) => basename(path));
-      await writeSums(projectPath("dist"), names);
+      writeSums(projectPath("dist"), names);
     }
     return 0;
   } catch (error) {

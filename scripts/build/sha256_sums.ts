@@ -1,18 +1,13 @@
 /** The file `SHA256SUMS` of a folder, in the form that `sha256sum --check` takes. */
 
 import { join } from "@std/path";
-import { hexOf } from "../../sync/host/sha256.ts";
-
-/** Returns the SHA-256 of bytes, in hexadecimal. */
-export async function sha256(bytes: BufferSource): Promise<string> {
-  return hexOf(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
-}
+import { sha256Of } from "../../sync/host/sha256.ts";
 
 /**
  * Brings `SHA256SUMS` up to date: these files are in it as they are now, others
  * as they were there before, and those that are gone no more.
  */
-export async function writeSums(dir: string, names: string[]): Promise<void> {
+export function writeSums(dir: string, names: string[]): void {
   const path = join(dir, "SHA256SUMS");
   const sums = new Map<string, string>();
   for (const line of isFile(path) ? readLines(path) : []) {
@@ -20,7 +15,7 @@ export async function writeSums(dir: string, names: string[]): Promise<void> {
     if (isFile(join(dir, name))) sums.set(name, sum);
   }
   for (const name of names) {
-    sums.set(name, await sha256(Deno.readFileSync(join(dir, name))));
+    sums.set(name, sha256Of(Deno.readFileSync(join(dir, name))));
   }
   const lines = [...sums].sort()
     .map(([name, sum]) => `${sum}  ${name}\n`);

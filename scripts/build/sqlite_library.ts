@@ -2,7 +2,7 @@
 
 import { projectPath } from "../task/bindings.ts";
 import { DownloadError, withRetries } from "../task/download.ts";
-import { sha256 } from "./sha256_sums.ts";
+import { sha256Of } from "../../sync/host/sha256.ts";
 
 /** Release, then file name, then SHA-256 in hexadecimal. */
 type Pins = Record<string, Record<string, string>>;
@@ -34,7 +34,7 @@ export async function downloadLibrary(
   } = options;
   const url = `${releases}/${version}/${name}`;
   const bytes = await withRetries(() => download(url));
-  const sum = await sha256(bytes);
+  const sum = sha256Of(bytes);
   const pins: Pins = JSON.parse(Deno.readTextFileSync(pinFile));
   const pinned = pins[version]?.[name];
   if (pinned === undefined) {

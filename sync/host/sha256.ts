@@ -1,9 +1,8 @@
+import { createHash } from "node:crypto";
 import type { OpenedFile } from "./opened_file.ts";
 
 /** How much is read at a time, in bytes. */
 const PIECE_BYTES = 256 * 1024;
-/** Up to here a file is read in one piece, in bytes. */
-const ONE_PIECE_BYTES = 1024 * 1024;
 
 /** The size and hash of a file's bytes as they were read. */
 export interface HashedBytes {
@@ -22,33 +21,12 @@ export async function readHashed(
   file: OpenedFile,
   take: (piece: Uint8Array) => void = () => {},
 ): Promise<HashedBytes> {
-  return file.identity.size <= ONE_PIECE_BYTES
-    ? await readAtOnce(file, take)
-    : await readInPieces(file, take);
-}
-
-/** By Web Crypto: to load `node:crypto` takes as long as the rest of `enqueue`. */
-async function readAtOnce(
-  file: OpenedFile,
-  take: (piece: Uint8Array) => void,
-): Promise<HashedBytes> {
-  // One more than there should be, so that a file that has grown shows.
-  const bytes = file.readFirst(file.identity.size + 1);
-  take(bytes);
-  const digest = await crypto.subtle.digest("SHA-256", bytes);
-  return { sha256: hexOf(new Uint8Array(digest)), size: bytes.length };
-}
-
-async function readInPieces(
-  file: OpenedFile,
-  take: (piece: Uint8Array) => void,
-): Promise<HashedBytes> {
-  const { createHash } = await import("node:crypto");
   const hash = createHash("sha256");
-  const buffer = new Uint8Array(PIECE_BYTES);
+  const { size: expected } = file.identity;
+  const buffer = new Uint8Array(Math.min(PIECE_BYTES, expected + 1));
   let size = 0;
   // One that grows as fast as it is read would have no end.
-  while (size <= file.identity.size) {
+  while (size <= expected) {
     const read = await file.read(buffer, size);
     if (read === 0) break;
     const piece = buffer.subarray(0, read);
@@ -57,6 +35,11 @@ async function readInPieces(
     size += read;
   }
   return { sha256: hash.digest("hex"), size };
+}
+
+/** Returns the SHA-256 of bytes, or of a text as UTF-8, in lower-case hexadecimal. */
+export function sha256Of(data: string | Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex");
 }
 
 /** Bytes in lower-case hexadecimal. */

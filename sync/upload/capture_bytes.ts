@@ -20,7 +20,7 @@ export async function openBytes(
 }
 
 /** Returns the SHA-256 of bytes, in hexadecimal. */
-export async function hashOf(bytes: Uint8Array): Promise<string> {
+async function hashOf(bytes: Uint8Array): Promise<string> {
   const hash = createHash("sha256");
   for (let at = 0; at < bytes.length; at += TURN_BYTES) {
     if (at > 0) await delay(0);

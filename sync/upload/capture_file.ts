@@ -10,8 +10,8 @@ import {
   type OpenedFile,
   openRegularFile,
 } from "../host/opened_file.ts";
-import { readHashed } from "../host/sha256.ts";
-import { hashOf, inMemory } from "./capture_bytes.ts";
+import { readHashed, sha256Of } from "../host/sha256.ts";
+import { inMemory } from "./capture_bytes.ts";
 
 /** A capture's bytes, open for one attempt, as they were when it was opened. */
 export interface OpenCapture extends Disposable {
@@ -134,7 +134,7 @@ async function identified(
   }
   const bytes = isSmall ? readWhole(file) : null;
   const actual = bytes
-    ? await hashOf(bytes)
+    ? sha256Of(bytes)
     : (await readHashed(file, () => signal?.throwIfAborted())).sha256;
   if (!isSame(file.stat(), { size, mtimeMs })) throw changed(file);
   assertHandedOver(file, known, { actual });

@@ -78,13 +78,13 @@ const unit = target(
     ],
   },
   () =>
-    fc.asyncProperty(
+    fc.property(
       fc.record({
         program: path,
         envFile: path.map((dir) => `${dir}/agent.env`),
         writable: fc.array(path, { minLength: 1, maxLength: 3 }),
       }),
-      async (paths) => {
+      (paths) => {
         const rest = {
           graceMs: 0,
           concurrency: 1,
@@ -93,7 +93,7 @@ const unit = target(
         };
         let text: string;
         try {
-          text = await unitText({ ...paths, ...rest });
+          text = unitText({ ...paths, ...rest });
         } catch (error) {
           assert(
             /^Cannot .*: expected/s.test(String((error as Error).message)),
@@ -117,7 +117,7 @@ const unit = target(
           wordsOf(valuesOf("ReadWritePaths")[0]!),
           writable.map((path) => `-${path}`),
         );
-        const plain = await unitText({
+        const plain = unitText({
           program: "/a",
           envFile: "/b",
           writable: ["/c"],

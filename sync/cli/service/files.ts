@@ -63,13 +63,13 @@ export function writeEnvFile(
 }
 
 /** Writes the unit; an edited one is kept under another name. */
-export async function writeUnit(
+export function writeUnit(
   path: string,
   text: string,
   out: (line: string) => void,
-): Promise<void> {
+): void {
   const before = readIfThere(path);
-  if (before !== "" && before !== text && !await isAsWritten(before)) {
+  if (before !== "" && before !== text && !isAsWritten(before)) {
     const kept = `${path}.${Date.now()}.old`;
     Deno.renameSync(path, kept);
     out(`"${path}" was edited; your version is kept as "${kept}"`);

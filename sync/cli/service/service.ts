@@ -39,12 +39,12 @@ export async function install(context: CommandContext): Promise<number> {
   const text = await textOf(settings, { namespaces: true });
   prepareDataDir(settings.settings.dataDir).forEach((closed) => out(closed));
   writeEnvFile(envFile, settings.changes, out);
-  await writeUnit(unit, text, out);
+  writeUnit(unit, text, out);
   await mustSystemctl("daemon-reload");
   await mustSystemctl("enable", "--quiet", UNIT);
   let started = await start();
   if (!started && await lacksNamespaces()) {
-    await writeUnit(unit, await textOf(settings, { namespaces: false }), out);
+    writeUnit(unit, await textOf(settings, { namespaces: false }), out);
     await mustSystemctl("daemon-reload");
     out(
       "This system lets users have no namespaces: the service can write wherever you can",
@@ -143,7 +143,7 @@ async function textOf(
   const own = metricsFile === null
     ? [dataDir]
     : [dataDir, dirname(metricsFile)];
-  return await unitText({
+  return unitText({
     program: program(),
     envFile,
     writable: writableFolders({ home, own, emptied }),

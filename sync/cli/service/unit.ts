@@ -5,7 +5,7 @@
  */
 
 import { isAbsolute, relative } from "@std/path";
-import { hexOf } from "../../host/sha256.ts";
+import { sha256Of } from "../../host/sha256.ts";
 import { VERSION } from "../../host/version.ts";
 import { UsageError } from "../arguments.ts";
 
@@ -43,7 +43,7 @@ const STOP_S = 20;
  *
  * @throws {UsageError} if systemd would read a path as something else.
  */
-export async function unitText(options: UnitOptions): Promise<string> {
+export function unitText(options: UnitOptions): string {
   const { program, envFile, writable } = options;
   assertNone(/["'\\]/, [program], "quotes and backslashes");
   assertNone(/[*?[\]{}\\]/, [envFile], "*, ?, brackets and backslashes");
@@ -61,25 +61,23 @@ export async function unitText(options: UnitOptions): Promise<string> {
     "WantedBy=default.target",
     "",
   ].join("\n");
-  return `${await sealOf(body)}\n${body}`;
+  return `${sealOf(body)}\n${body}`;
 }
 
 /** Whether a unit is as {@linkcode unitText} made it, in this version or another. */
-export async function isAsWritten(text: string): Promise<boolean> {
+export function isAsWritten(text: string): boolean {
   const end = text.indexOf("\n");
   const [, sum] = /\(sum ([0-9a-f]+)\)/.exec(text.slice(0, end)) ?? [];
-  return sum === await sumOf(text.slice(end + 1));
+  return sum === sumOf(text.slice(end + 1));
 }
 
-async function sealOf(body: string): Promise<string> {
-  return `# Written by jarvis-agent ${VERSION} (sum ${await sumOf(body)}); ` +
+function sealOf(body: string): string {
+  return `# Written by jarvis-agent ${VERSION} (sum ${sumOf(body)}); ` +
     `to change it: systemctl --user edit jarvis-agent`;
 }
 
-async function sumOf(text: string): Promise<string> {
-  const bytes = new TextEncoder().encode(text);
-  const digest = await crypto.subtle.digest("SHA-256", bytes);
-  return hexOf(new Uint8Array(digest, 0, 8));
+function sumOf(text: string): string {
+  return sha256Of(text).slice(0, 16);
 }
 
 function unit({ systemdVersion }: UnitOptions): string[] {

@@ -1,8 +1,8 @@
 import {
   assert,
   assertEquals,
-  assertRejects,
   assertStringIncludes,
+  assertThrows,
 } from "@std/assert";
 import { UsageError } from "../../../sync/cli/arguments.ts";
 import {
@@ -27,8 +27,8 @@ const OPTIONS: UnitOptions = {
   namespaces: true,
 };
 
-Deno.test("unitText() keeps paths whole, whatever is in them", async () => {
-  const text = await unitText({
+Deno.test("unitText() keeps paths whole, whatever is in them", () => {
+  const text = unitText({
     ...OPTIONS,
     program: "/home/a b/$HOME/100%/agent",
     envFile: "/home/a b/100%/agent.env",
@@ -44,7 +44,7 @@ Deno.test("unitText() keeps paths whole, whatever is in them", async () => {
   ) assertStringIncludes(text, `${line}\n`);
 });
 
-Deno.test("unitText() refuses a path that systemd would read as something else", async () => {
+Deno.test("unitText() refuses a path that systemd would read as something else", () => {
   const odd: Partial<UnitOptions>[] = [
     { program: "/home/a/\nExecStartPre=/bin/false/agent" },
     { program: "/home/a'b/agent" },
@@ -54,23 +54,23 @@ Deno.test("unitText() refuses a path that systemd would read as something else",
   ];
   for (const one of odd) {
     const refused = () => unitText({ ...OPTIONS, ...one });
-    await assertRejects(refused, UsageError, "expected a path without");
+    assertThrows(refused, UsageError, "expected a path without");
   }
 });
 
-Deno.test("unitText() lets delays between restarts grow where systemd can", async () => {
+Deno.test("unitText() lets delays between restarts grow where systemd can", () => {
   const growing = "RestartMaxDelaySec=";
-  assert(!(await unitText(OPTIONS)).includes(growing));
+  assert(!unitText(OPTIONS).includes(growing));
   assertStringIncludes(
-    await unitText({ ...OPTIONS, systemdVersion: 254 }),
+    unitText({ ...OPTIONS, systemdVersion: 254 }),
     growing,
   );
 });
 
-Deno.test("unitText() stops what fails again and again, after some minutes", async () => {
+Deno.test("unitText() stops what fails again and again, after some minutes", () => {
   // Of the delays of this version, and of growing ones.
   for (const [systemdVersion, starts] of [[252, 100], [254, 10]] as const) {
-    const text = await unitText({ ...OPTIONS, systemdVersion });
+    const text = unitText({ ...OPTIONS, systemdVersion });
     assertStringIncludes(text, "\nStartLimitIntervalSec=20min\n");
     assertStringIncludes(text, `\nStartLimitBurst=${starts}\n`);
     assertStringIncludes(text, "\nRestartPreventExitStatus=2\n");
@@ -81,7 +81,7 @@ Deno.test("systemd finds little exposure in the unit", {
   ignore: !canAnalyzeFiles(),
 }, async () => {
   await using dir = new TempDir();
-  const file = dir.write("jarvis-agent.service", await unitText(OPTIONS));
+  const file = dir.write("jarvis-agent.service", unitText(OPTIONS));
   const { stdout } = await new Deno.Command("systemd-analyze", {
     args: ["--no-pager", "security", "--offline=true", file],
     stderr: "null",
@@ -91,25 +91,25 @@ Deno.test("systemd finds little exposure in the unit", {
   assert(Number(exposure) <= MAX_EXPOSURE, text);
 });
 
-Deno.test("unitText() lets uploads under way end before systemd kills", async () => {
-  const text = await unitText({ ...OPTIONS, graceMs: 90_500 });
+Deno.test("unitText() lets uploads under way end before systemd kills", () => {
+  const text = unitText({ ...OPTIONS, graceMs: 90_500 });
   assertStringIncludes(text, "\nTimeoutStopSec=111s\n");
 });
 
-Deno.test("unitText() asks for nothing that takes namespaces where there are none", async () => {
-  const text = await unitText({ ...OPTIONS, namespaces: false });
+Deno.test("unitText() asks for nothing that takes namespaces where there are none", () => {
+  const text = unitText({ ...OPTIONS, namespaces: false });
   for (const setting of ["PrivateUsers", "ProtectSystem", "Capability"]) {
     assert(!text.includes(setting), setting);
   }
   assertStringIncludes(text, "\nSystemCallFilter=@system-service\n");
 });
 
-Deno.test("isAsWritten() tells a unit that somebody changed", async () => {
-  const text = await unitText(OPTIONS);
-  assert(await isAsWritten(text));
-  assert(!await isAsWritten(text.replace("RestartSec=5s", "RestartSec=3s")));
-  assert(!await isAsWritten(text.replace(/ \(sum \w+\)/, "")));
-  assert(!await isAsWritten("[Service]\nExecStart=/bin/true\n"));
+Deno.test("isAsWritten() tells a unit that somebody changed", () => {
+  const text = unitText(OPTIONS);
+  assert(isAsWritten(text));
+  assert(!isAsWritten(text.replace("RestartSec=5s", "RestartSec=3s")));
+  assert(!isAsWritten(text.replace(/ \(sum \w+\)/, "")));
+  assert(!isAsWritten("[Service]\nExecStart=/bin/true\n"));
 });
 
 Deno.test("writableFolders() names only the agent's own where no capture is taken away", () => {

@@ -11,7 +11,7 @@ import {
   TARGETS,
 } from "../../../scripts/build/targets.ts";
 import { permissionsOn } from "../../../scripts/build/permissions.ts";
-import { sha256, writeSums } from "../../../scripts/build/sha256_sums.ts";
+import { writeSums } from "../../../scripts/build/sha256_sums.ts";
 import { downloadLibrary } from "../../../scripts/build/sqlite_library.ts";
 import { Stage } from "../../../scripts/build/stage.ts";
 import {
@@ -19,6 +19,7 @@ import {
   runCompile,
   sqliteLibFlags,
 } from "../../helpers/executable.ts";
+import { sha256Of } from "../../helpers/sha256.ts";
 import { TempDir } from "../../helpers/temp_dir.ts";
 
 const built = await buildExecutable();
@@ -139,12 +140,12 @@ Deno.test("writeSums() sums new files, keeps old ones and forgets those that are
   dir.write("a", "one");
   dir.write("b", "two");
   dir.write("c", "three");
-  await writeSums(dir.path, ["a", "b"]);
+  writeSums(dir.path, ["a", "b"]);
   const before = Deno.readTextFileSync(dir.join("SHA256SUMS"));
   Deno.removeSync(dir.join("b"));
-  await writeSums(dir.path, ["c"]);
+  writeSums(dir.path, ["c"]);
   const [a = ""] = before.split("\n");
-  const c = await sha256(new TextEncoder().encode("three"));
+  const c = sha256Of("three");
   assertEquals(
     Deno.readTextFileSync(dir.join("SHA256SUMS")),
     `${a}\n${c}  c\n`,
@@ -164,7 +165,7 @@ Deno.test("downloadLibrary() pins what it sees first, and takes nothing else aft
   const bytes = await downloadLibrary("lib.so", options);
   assertEquals(new TextDecoder().decode(bytes), "library");
   assertEquals(JSON.parse(Deno.readTextFileSync(pins)), {
-    "1.2.3": { "lib.so": await sha256(bytes) },
+    "1.2.3": { "lib.so": sha256Of(bytes) },
   });
   await downloadLibrary("lib.so", options);
   body = "another";

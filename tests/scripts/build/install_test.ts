@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { projectPath } from "../../../scripts/task/bindings.ts";
-import { sha256 } from "../../../scripts/build/sha256_sums.ts";
 import { VERSION } from "../../../sync/host/version.ts";
 import { newAuthority } from "../../helpers/certificates.ts";
 import { type Ended, endOf } from "../../helpers/cli.ts";
 import { buildExecutable } from "../../helpers/executable.ts";
+import { sha256Of } from "../../helpers/sha256.ts";
 import { TempDir } from "../../helpers/temp_dir.ts";
 
 const SCRIPT = projectPath("scripts/build/install.sh");
@@ -52,14 +52,14 @@ class Scene implements AsyncDisposable {
   }
 
   /** Puts executables into the release, with their sums. */
-  async release(executables: Record<string, Content>): Promise<void> {
+  release(executables: Record<string, Content>): void {
     let sums = "";
     for (const [name, content] of Object.entries(executables)) {
       this.files.set(name, content);
       const bytes = typeof content === "string"
         ? new TextEncoder().encode(content)
         : content;
-      sums += `${await sha256(bytes)}  ${name}\n`;
+      sums += `${sha256Of(bytes)}  ${name}\n`;
     }
     this.files.set("SHA256SUMS", sums);
   }
@@ -112,7 +112,7 @@ Deno.test({
   ignore,
   async fn() {
     await using scene = new Scene();
-    await scene.release({
+    scene.release({
       "jarvis-agent-9.9.9-pdp11-dec-unix": "another",
       [NAME]: PROGRAM,
     });
@@ -132,7 +132,7 @@ Deno.test({
   ignore,
   async fn() {
     await using scene = new Scene();
-    await scene.release({ [NAME]: PROGRAM });
+    scene.release({ [NAME]: PROGRAM });
     await scene.install();
     scene.files.set(NAME, "#!/bin/sh\necho something else\n");
     const { code, stderr } = await scene.install();
@@ -149,9 +149,9 @@ Deno.test({
   ignore,
   async fn() {
     await using scene = new Scene();
-    await scene.release({ [NAME]: PROGRAM });
+    scene.release({ [NAME]: PROGRAM });
     await scene.install();
-    await scene.release({ [NAME]: "#!/nowhere\n" });
+    scene.release({ [NAME]: "#!/nowhere\n" });
     const { code, stderr } = await scene.install();
     assertEquals(code, 1);
     assertMatch(stderr, /install\.sh: Cannot run it from /);
@@ -170,7 +170,7 @@ Deno.test({
       assertMatch(stderr, /Cannot download ".*SHA256SUMS": expected a release/);
     });
     await t.step("an executable for this system", async () => {
-      await scene.release({ "jarvis-agent-9.9.9-pdp11-dec-unix": "another" });
+      scene.release({ "jarvis-agent-9.9.9-pdp11-dec-unix": "another" });
       const { code, stderr } = await scene.install();
       assertEquals(code, 1);
       assertMatch(
@@ -179,7 +179,7 @@ Deno.test({
       );
     });
     await t.step("the file that it names", async () => {
-      await scene.release({ [NAME]: PROGRAM });
+      scene.release({ [NAME]: PROGRAM });
       scene.files.delete(NAME);
       const { code, stderr } = await scene.install();
       assertEquals(code, 1);
@@ -195,7 +195,7 @@ Deno.test({
   ignore,
   async fn() {
     await using scene = new Scene();
-    await scene.release({ [NAME]: PROGRAM });
+    scene.release({ [NAME]: PROGRAM });
     const { code, stdout } = await scene.install(
       ["--", "--watch", "/srv/two words", "--verbose"],
     );
@@ -209,7 +209,7 @@ Deno.test({
   ignore,
   async fn() {
     await using scene = new Scene();
-    await scene.release({ [NAME]: PROGRAM });
+    scene.release({ [NAME]: PROGRAM });
     assert(!(await scene.install()).stdout.includes("asked:"));
     scene.dir.write(
       "home/.config/systemd/user/jarvis-agent.service",
@@ -224,7 +224,7 @@ Deno.test({
   ignore,
   async fn() {
     await using scene = new Scene();
-    await scene.release({ [NAME]: PROGRAM });
+    scene.release({ [NAME]: PROGRAM });
     const named = await scene.install(["--from", scene.plainAddress]);
     assertEquals(named.code, 1);
     assertMatch(named.stderr, /Cannot use "http:.* expected https:/);
@@ -242,7 +242,7 @@ Deno.test({
   ignore,
   async fn() {
     await using scene = new Scene();
-    await scene.release({ [NAME]: PROGRAM });
+    scene.release({ [NAME]: PROGRAM });
     const other = scene.dir.join("other.pem");
     scene.dir.write("other.pem", (await newAuthority()).cert);
     const { code } = await scene.install([], { CURL_CA_BUNDLE: other });
@@ -257,7 +257,7 @@ Deno.test({
   ignore,
   async fn() {
     await using scene = new Scene();
-    await scene.release({ [NAME]: PROGRAM });
+    scene.release({ [NAME]: PROGRAM });
     const script = Deno.readTextFileSync(SCRIPT)
       .replace("repository=''", "repository='example/agent'");
     scene.dir.write("install.sh", script);
@@ -297,7 +297,7 @@ Deno.test({
   ignore: ignore || !built.path,
   async fn() {
     await using scene = new Scene();
-    await scene.release({
+    scene.release({
       [`jarvis-agent-${VERSION}-${TARGET}`]: Deno.readFileSync(built.path!),
     });
     const { code, stdout, stderr } = await scene.install();
