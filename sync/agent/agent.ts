@@ -14,7 +14,7 @@ import { Patience } from "./patience.ts";
 import { PauseSwitch } from "./pause_switch.ts";
 import { watchQueue } from "./queue_changes.ts";
 import { ServerReport } from "./server_report.ts";
-import { SHORT_WAIT_MS } from "./server_standing.ts";
+import { SHORT_WAIT_MS } from "./server_state.ts";
 import { Throttle } from "./throttle.ts";
 
 export type { AgentWatcher, SyncAgentOptions } from "./agent_options.ts";
@@ -165,9 +165,9 @@ export class SyncAgent {
       const { delivered } = this.#outcomes;
       await this.#delivery.drain(stop, abort);
       if (this.#outcomes.delivered > delivered) fruitless = 0;
-      const { standing, waitMs } = throttle;
+      const { server, waitMs } = throttle;
       const ms = Math.max(waitMs, this.#dueMs(), patience.waitMs);
-      const isOver = standing.state === "down" || ms > SHORT_WAIT_MS;
+      const isOver = server.state === "down" || ms > SHORT_WAIT_MS;
       if (isOver || stop.aborted || pause.isOn) break;
       this.#turn();
       await delay(ms, { signal: stop }).catch(() => {});

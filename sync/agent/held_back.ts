@@ -78,7 +78,7 @@ export class HeldBack {
 
   /** Makes all due, if the server is usable. */
   makeAllDue(): void {
-    if (this.#parts.throttle.standing.state !== "ready") return;
+    if (this.#parts.throttle.server.state !== "ready") return;
     for (const id of this.#waiting) {
       this.#released.add(id);
       this.#makeDue(id);

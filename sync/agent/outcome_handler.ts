@@ -14,7 +14,7 @@ import {
   snoozeMs,
   snoozeOrRelease,
 } from "./snooze.ts";
-import { SHORT_WAIT_MS } from "./server_standing.ts";
+import { SHORT_WAIT_MS } from "./server_state.ts";
 import { asLost, Suspects, type Undelivered } from "./suspects.ts";
 import type { Throttle } from "./throttle.ts";
 
@@ -186,7 +186,7 @@ export class OutcomeHandler {
     const delayMs = refusals.delayMs(refusal, waitMs);
     this.#snoozeFor(attempt, delayMs);
     // An outage is logged once.
-    const isSingle = this.#throttle.standing.state !== "paused";
+    const isSingle = this.#throttle.server.state !== "paused";
     const isLong = delayMs > SHORT_WAIT_MS;
     if (isSingle && isLong) this.#log.snoozed(attempt, delayMs);
   }

@@ -2,7 +2,7 @@ import { capturesWait } from "../host/counted.ts";
 import { durationText } from "../host/duration.ts";
 import type { Log } from "../host/log.ts";
 import type { AgentParts } from "./agent_options.ts";
-import { type ServerStanding, SHORT_WAIT_MS } from "./server_standing.ts";
+import { type ServerState, SHORT_WAIT_MS } from "./server_state.ts";
 
 /** Reports the server's state to the log, and through the queue to other processes. */
 export class ServerReport {
@@ -22,18 +22,18 @@ export class ServerReport {
    */
   tell(isLast = false): void {
     const { queue, throttle, uploader } = this.#parts;
-    const { standing, nextProbeAt } = throttle;
-    this.#outages.note(standing, { waiting: () => queue.waiting(), isLast });
-    if (standing === this.#said && nextProbeAt === this.#probeAt) return;
+    const { server, nextProbeAt } = throttle;
+    this.#outages.note(server, { waiting: () => queue.waiting(), isLast });
+    if (server === this.#said && nextProbeAt === this.#probeAt) return;
     queue.setAgentState({
       pid: Deno.pid,
       serverUrl: uploader.serverUrl,
-      serverState: standing.state,
-      serverReason: standing.reason,
-      serverSince: standing.since,
+      serverState: server.state,
+      serverReason: server.reason,
+      serverSince: server.since,
       nextProbeAt,
     });
-    this.#said = standing;
+    this.#said = server;
     this.#probeAt = nextProbeAt;
   }
 
@@ -87,7 +87,7 @@ export class OutageLog {
    * something is said. `isLast` says that nothing will be noted after this.
    */
   note(
-    { state, reason }: ServerStanding,
+    { state, reason }: ServerState,
     options: { waiting: () => number; isLast?: boolean },
   ): void {
     const { waiting, isLast = false } = options;

@@ -64,7 +64,7 @@ export class Suspects {
 
   /** @param signal Ends the question whether the server is ready. */
   async add(attempt: Undelivered, signal: AbortSignal): Promise<void> {
-    const { mode, standing: { state } } = this.#throttle;
+    const { mode, server: { state } } = this.#throttle;
     if (mode !== "flowing") {
       const isTrial = mode === "trying";
       const isDown = state === "down";

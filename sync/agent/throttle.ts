@@ -2,10 +2,10 @@ import { Concurrency } from "./concurrency.ts";
 import { type Attempted, type Refusal, Refusals, Spacing } from "./refusals.ts";
 import {
   changed,
-  type ServerStanding,
+  type ServerState,
   SHORT_WAIT_MS,
   unknownNow,
-} from "./server_standing.ts";
+} from "./server_state.ts";
 import { Trials } from "./trials.ts";
 
 /** Options for {@linkcode Throttle}. */
@@ -68,7 +68,7 @@ export class Throttle {
   readonly #spacing = new Spacing();
   readonly #trials = new Trials();
   #mode: "flowing" | "waiting" | "trying" = "flowing";
-  #standing: ServerStanding = unknownNow();
+  #server: ServerState = unknownNow();
   #waitMs = 0;
   /** Attempts that began before say nothing of now. */
   #waitBeganMs = -Infinity;
@@ -93,8 +93,8 @@ export class Throttle {
   }
 
   /** The state of the server. */
-  get standing(): ServerStanding {
-    return this.#standing;
+  get server(): ServerState {
+    return this.#server;
   }
 
   /** Whether captures are sent; see above. */
@@ -208,7 +208,7 @@ export class Throttle {
     } else {
       this.#trials.earn(this.#waitMs / this.#minWaitMs);
       // A server that is paused answered probes all along: only a delivery tells.
-      if (this.#standing.state === "down") this.#become("ready", null);
+      if (this.#server.state === "down") this.#become("ready", null);
     }
     this.#mode = "trying";
   }
@@ -242,7 +242,7 @@ export class Throttle {
     this.#endsAt = Math.round(Date.now() + ms);
   }
 
-  #become(state: ServerStanding["state"], reason: string | null): void {
-    this.#standing = changed(this.#standing, state, reason);
+  #become(state: ServerState["state"], reason: string | null): void {
+    this.#server = changed(this.#server, state, reason);
   }
 }

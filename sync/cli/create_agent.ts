@@ -43,7 +43,7 @@ export function createAgent(
   });
   const { watcher, delivered, missed, released } = watching;
   const clean = cleaner(settings, store, log);
-  const folders = new FolderReports(watching.standing, { queue, log });
+  const folders = new FolderReports(watching.folderStates, { queue, log });
   // While a file is sent from where it is, its content does not tell whether it was
   // written over.
   const lookAgain = ({ filepath, watched, spooled }: QueuedCapture) => {

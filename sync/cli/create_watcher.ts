@@ -5,7 +5,7 @@ import type { KnownIdentity } from "../queue/capture_row.ts";
 import type { IsAt, QueuedCapture, SeenFile } from "../queue/queue.ts";
 import { TidyUp } from "../watch/after_upload.ts";
 import { LateSidecars } from "../watch/late_sidecars.ts";
-import type { FolderStanding } from "../watch/folder_standing.ts";
+import type { FolderState } from "../watch/folder_state.ts";
 import { isAt } from "../watch/place.ts";
 import { FolderWatcher } from "../watch/watcher.ts";
 import type { Settings } from "./config.ts";
@@ -25,7 +25,7 @@ export function createWatcher(
   },
 ): {
   watcher: FolderWatcher;
-  standing: () => FolderStanding[];
+  folderStates: () => FolderState[];
   delivered: (capture: WatchedCapture) => Promise<void>;
   /** To be called when a capture's file, of which there is no copy, is gone or another one. */
   missed: (capture: QueuedCapture) => void;
@@ -119,14 +119,14 @@ export function createWatcher(
     watcher.lookAgain(capture.filepath);
     watcher.lookAround(capture.filepath);
   };
-  const standing = () =>
-    watcher.standing().map((one, n) => ({
+  const folderStates = () =>
+    watcher.folderStates().map((one, n) => ({
       ...one,
       ...tidyUp.remaining(watcher.roots[n]!),
     }));
   return {
     watcher,
-    standing,
+    folderStates,
     delivered,
     missed,
     released: () => tidyUp.released(),

@@ -1,13 +1,13 @@
 import type { Log } from "../host/log.ts";
 import type { UploadQueue } from "../queue/queue.ts";
-import type { FolderStanding } from "../watch/folder_standing.ts";
+import type { FolderState } from "../watch/folder_state.ts";
 
 /** The time between two looks at the state of the folders, in milliseconds. */
 const TELL_EVERY_MS = 2_000;
 
 /** Logs which folders are watched, and reports the state of all of them to other processes. */
 export class FolderReports {
-  readonly #standing: () => FolderStanding[];
+  readonly #folderStates: () => FolderState[];
   readonly #queue: UploadQueue;
   readonly #log: Log;
   #watched: ReadonlySet<string> | undefined;
@@ -15,10 +15,10 @@ export class FolderReports {
   #notBefore = 0;
 
   constructor(
-    standing: () => FolderStanding[],
+    folderStates: () => FolderState[],
     { queue, log }: { queue: UploadQueue; log: Log },
   ) {
-    this.#standing = standing;
+    this.#folderStates = folderStates;
     this.#queue = queue;
     this.#log = log;
   }
@@ -26,16 +26,16 @@ export class FolderReports {
   /** All folders were looked through once. */
   ready(): void {
     this.#watched = new Set();
-    this.#say(this.#standing());
+    this.#say(this.#folderStates());
   }
 
   /** To be called at every turn. */
   turn(): void {
     if (performance.now() < this.#notBefore) return;
     this.#notBefore = performance.now() + TELL_EVERY_MS;
-    const standing = this.#standing();
-    this.#say(standing);
-    const now = JSON.stringify(standing);
+    const folders = this.#folderStates();
+    this.#say(folders);
+    const now = JSON.stringify(folders);
     if (now === this.#told) return;
     try {
       this.#queue.setAgentState({ folders: now });
@@ -46,12 +46,12 @@ export class FolderReports {
   }
 
   /** Logs those that are watched from now on; the reasons why others are not are logged elsewhere. */
-  #say(standing: FolderStanding[]): void {
+  #say(folders: FolderState[]): void {
     const before = this.#watched;
     if (!before) return;
-    const isWatched = ({ watchedBy }: FolderStanding) =>
+    const isWatched = ({ watchedBy }: FolderState) =>
       watchedBy === "events" || watchedBy === "polling";
-    const paths = standing.filter(isWatched).map(({ path }) => path);
+    const paths = folders.filter(isWatched).map(({ path }) => path);
     paths.filter((path) => !before.has(path))
       .forEach((path) => this.#log("info", `Watching "${path}"`));
     this.#watched = new Set(paths);

@@ -1,5 +1,5 @@
 import type { UploadQueue } from "../queue/queue.ts";
-import type { FolderStanding } from "../watch/folder_standing.ts";
+import type { FolderState } from "../watch/folder_state.ts";
 import { type Openers, openersIn, WatchedRoot } from "../watch/watched_root.ts";
 
 /**
@@ -14,6 +14,6 @@ export function originalsOf(queue: UploadQueue): Openers {
 
 /** The folders that the last agent has watched. */
 export function lastWatched(queue: UploadQueue): string[] {
-  const folders: FolderStanding[] = JSON.parse(queue.getAgentState().folders);
+  const folders: FolderState[] = JSON.parse(queue.getAgentState().folders);
   return folders.map(({ path }) => path);
 }

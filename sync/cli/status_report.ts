@@ -7,7 +7,7 @@ import { exists } from "../host/files.ts";
 import { VERSION } from "../host/version.ts";
 import { FULL_BYTES, isOutside, judge, waitingIn } from "../monitor/judge.ts";
 import type { Facts, StatusReport } from "../monitor/status_report.ts";
-import { adviceOn, standingOf, verdictOf } from "../monitor/verdict.ts";
+import { adviceOn, summaryOf, verdictOf } from "../monitor/verdict.ts";
 import { isoTime } from "../queue/capture_row.ts";
 import type { AgentState, UploadQueue } from "../queue/queue.ts";
 import { queuesSetAside } from "../queue/repair/queue_files.ts";
@@ -215,7 +215,7 @@ export function statusOf(
   try {
     const facts = readFacts({ settings, look }, true);
     const agent = { ...facts.agent, problem };
-    return standingOf(facts, judge({ ...facts, agent }));
+    return summaryOf(facts, judge({ ...facts, agent }));
   } catch (error) {
     // The folder may have been removed: to say so is no reason to end.
     return problem ?? (error as Error).message;

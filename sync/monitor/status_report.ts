@@ -1,4 +1,4 @@
-import type { FolderStanding } from "../watch/folder_standing.ts";
+import type { FolderState } from "../watch/folder_state.ts";
 import type { Verdict } from "./verdict.ts";
 
 /**
@@ -81,7 +81,7 @@ export interface StatusReport {
     /** How many files it has that belong to no capture. */
     orphans: number;
   };
-  folders: FolderStanding[];
+  folders: FolderState[];
   database: {
     path: string;
     engine: string | null;

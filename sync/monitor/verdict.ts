@@ -28,7 +28,7 @@ export function adviceOn(findings: Finding[]): string[] {
 }
 
 /** All that is wrong, in one line, or that nothing is. */
-export function standingOf(facts: Facts, findings: Finding[]): string {
+export function summaryOf(facts: Facts, findings: Finding[]): string {
   return findings.filter(({ level }) => level !== "ok")
     .map(({ text }) => text).join("; ") || whatWaits(facts);
 }

@@ -3,7 +3,7 @@ import type { Folder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
 import type { FileIdentity } from "../host/opened_file.ts";
 import { type DeliveredFile, identityNow } from "./delivered_file.ts";
-import type { FolderStanding } from "./folder_standing.ts";
+import type { FolderState } from "./folder_state.ts";
 import { type Departing, MoveTarget } from "./move_target.ts";
 import { fileAt, lookAt, type Place, placeIn } from "./place.ts";
 import { sidecarNow, sidecarOf } from "./sidecar.ts";
@@ -94,9 +94,9 @@ export class TidyUp {
   /** How many delivered files in a watched folder could not be deleted or moved. */
   remaining(
     root: WatchedRoot,
-  ): Pick<FolderStanding, "remaining" | "firstRemaining"> {
+  ): Pick<FolderState, "remaining" | "firstRemaining"> {
     let remaining = 0;
-    let firstRemaining: FolderStanding["firstRemaining"] = null;
+    let firstRemaining: FolderState["firstRemaining"] = null;
     for (const { files, reason } of this.#failed.values()) {
       const [path] = files.keys();
       if (path === undefined || root.nameOf(path) === undefined) continue;

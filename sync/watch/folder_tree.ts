@@ -3,7 +3,7 @@ import type { OnceLog } from "../host/log.ts";
 import { fileSystemOf } from "./file_system.ts";
 import { type FolderEvents, sayOddName } from "./folder_events.ts";
 import { type CaptureFilter, IS_OWN } from "./capture_filter.ts";
-import type { Unreadable } from "./folder_standing.ts";
+import type { Unreadable } from "./folder_state.ts";
 import { type FoundFiles, inBatches } from "./found_files.ts";
 import { type WatchedRoot } from "./watched_root.ts";
 import type { FolderWatcherOptions, Left } from "./watcher_options.ts";

@@ -1,5 +1,5 @@
 import type { FileIdentity, OpenedFile } from "../host/opened_file.ts";
-import type { Unreadable } from "./folder_standing.ts";
+import type { Unreadable } from "./folder_state.ts";
 import { pathOf, type Place } from "./place.ts";
 
 /** The conditions for a capture to count as finished. */

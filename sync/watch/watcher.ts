@@ -3,7 +3,7 @@ import { Wakeup } from "../host/wakeup.ts";
 import { Agenda } from "./agenda.ts";
 import { Candidates } from "./candidates.ts";
 import { CaptureFilter } from "./capture_filter.ts";
-import { standingOf, type WatchStanding } from "./folder_standing.ts";
+import { type FolderWatchState, folderWatchState } from "./folder_state.ts";
 import { type FolderListener, listenToFolders } from "./folder_events.ts";
 import { FolderTree, type WalkOptions } from "./folder_tree.ts";
 import { RescanSchedule } from "./rescan_schedule.ts";
@@ -129,11 +129,11 @@ export class FolderWatcher {
   }
 
   /** The state of each watched folder. */
-  standing(): WatchStanding[] {
+  folderStates(): FolderWatchState[] {
     const [tree, stability] = [this.#tree, this.#stability];
     const unreadable = [...tree.unreadable(), ...stability.unreadable()];
     return this.roots.map((root) =>
-      standingOf(root, { isPolled: tree.isPolled(root), unreadable })
+      folderWatchState(root, { isPolled: tree.isPolled(root), unreadable })
     );
   }
 

@@ -117,7 +117,7 @@ Deno.test("SyncAgent.run() puts uploads back uncharged that do not end within th
   assertEquals(fixture.queue.getStats().pending, 2);
   assertEquals(fixture.attempts(ids), [0, 0]);
   assertEquals(
-    fixture.throttle.standing.state,
+    fixture.throttle.server.state,
     "unknown",
     "it says nothing of the server",
   );

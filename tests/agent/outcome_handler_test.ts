@@ -179,7 +179,7 @@ Deno.test("A dead server leaves the queue as it is", async () => {
   assertEquals(report.delivered + report.failed, 0);
   assertEquals(fixture.attempts(ids), [0, 0, 0]);
   assertEquals(fixture.queue.getPending().length, 3, "due at once");
-  assertEquals(fixture.throttle.standing.state, "down");
+  assertEquals(fixture.throttle.server.state, "down");
   assertMatch(fixture.queue.get(ids[0]!)!.lastError ?? "", /Cannot reach/);
 });
 
@@ -315,7 +315,7 @@ Deno.test("A capture whose earlier request is in progress still waits alone, and
     "both are delivered",
     () => fixture.queue.getStats().delivered === 2,
   );
-  assertEquals(fixture.throttle.standing.state, "ready");
+  assertEquals(fixture.throttle.server.state, "ready");
 });
 
 Deno.test({

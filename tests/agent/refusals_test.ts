@@ -121,7 +121,7 @@ Deno.test("Captures that are refused again and again stop none that comes meanwh
     fixture.enqueue(`good too ${again}`);
     running.agent.wake();
     await eventually("another arrives", () => delivered() === 6 + again);
-    assertEquals(fixture.throttle.standing.state, "ready");
+    assertEquals(fixture.throttle.server.state, "ready");
     fixture.aheadMs += 600_000;
     running.agent.wake();
   }
@@ -139,7 +139,7 @@ Deno.test("One capture that alone is refused again and again says nothing of the
     fixture.aheadMs += 600_000;
     running.agent.wake();
   }
-  assertEquals(fixture.throttle.standing.state, "unknown");
+  assertEquals(fixture.throttle.server.state, "unknown");
 });
 
 Deno.test("An upload that takes long does not keep the next one from showing whom a refusal means", async () => {

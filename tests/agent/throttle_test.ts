@@ -32,10 +32,10 @@ function throttleAt(random = 0) {
 
 Deno.test("Throttle lets captures flow at first, and nothing once all fail", () => {
   const { throttle } = throttleAt();
-  assertEquals([throttle.standing.state, throttle.limit], ["unknown", 4]);
+  assertEquals([throttle.server.state, throttle.limit], ["unknown", 4]);
   throttle.failed("down", "Connection refused");
-  assertEquals([throttle.standing.state, throttle.limit], ["down", 0]);
-  assertEquals(throttle.standing.reason, "Connection refused");
+  assertEquals([throttle.server.state, throttle.limit], ["down", 0]);
+  assertEquals(throttle.server.reason, "Connection refused");
 });
 
 Deno.test("Throttle waits 1 s, 2 s, 4 s and so on up to a minute between probes", () => {
@@ -74,7 +74,7 @@ Deno.test("Throttle waits for as long as the server asks once four are told so i
   const { throttle, clock, waitOut } = throttleAt();
   for (let told = 1; told < 4; told++) {
     busy(throttle, 600_000, clock.nowMs);
-    assertEquals([throttle.waitMs, throttle.standing.state], [
+    assertEquals([throttle.waitMs, throttle.server.state], [
       1000,
       "unknown",
     ]);
@@ -82,7 +82,7 @@ Deno.test("Throttle waits for as long as the server asks once four are told so i
     assertEquals([throttle.mode, throttle.limit], ["flowing", 1]);
   }
   busy(throttle, 600_000, clock.nowMs);
-  assertEquals([throttle.waitMs, throttle.standing.state], [600_000, "paused"]);
+  assertEquals([throttle.waitMs, throttle.server.state], [600_000, "paused"]);
   clock.nowMs += 600_000;
   assertEquals([throttle.waitMs, throttle.probes], [0, false]);
   throttle.resume();
@@ -94,7 +94,7 @@ Deno.test("Throttle waits for as long as the server asks once four are told so i
 Deno.test("Throttle takes the refusals of captures that were in flight together for no proof without another", () => {
   const { throttle, clock, waitOut } = throttleAt();
   for (let i = 0; i < 32; i++) busy(throttle, 600_000, 0);
-  assertEquals([throttle.waitMs, throttle.standing.state], [1000, "unknown"]);
+  assertEquals([throttle.waitMs, throttle.server.state], [1000, "unknown"]);
   waitOut();
   busy(throttle, 600_000, 0);
   assertEquals(throttle.limit, 1, "one that was begun before");
@@ -115,7 +115,7 @@ Deno.test("Throttle sends one capture at a time after a delivered trial, then mo
   assertEquals(limits.slice(0, 8), [1, 1, 1, 1, 1, 1, 1, 2]);
   assertEquals(Math.max(...limits), 32);
   assertEquals(limits, limits.toSorted((a, b) => a - b));
-  assertEquals([throttle.standing.state, throttle.standing.reason], [
+  assertEquals([throttle.server.state, throttle.server.reason], [
     "ready",
     null,
   ]);
@@ -140,7 +140,7 @@ Deno.test("Throttle ignores the delivery of a capture that was in flight when ot
   const { throttle } = throttleAt();
   throttle.failed("down", "Connection refused");
   throttle.delivered(FRESH);
-  assertEquals([throttle.mode === "waiting", throttle.standing.state], [
+  assertEquals([throttle.mode === "waiting", throttle.server.state], [
     true,
     "down",
   ]);
@@ -166,7 +166,7 @@ Deno.test("Throttle is paused, not ready, while a ready server takes nothing", (
   const { throttle, waitOut } = throttleAt();
   throttle.failed("paused", "HTTP 401");
   waitOut();
-  assertEquals([throttle.standing.state, throttle.standing.reason], [
+  assertEquals([throttle.server.state, throttle.server.reason], [
     "paused",
     "HTTP 401",
   ]);
@@ -180,9 +180,9 @@ Deno.test("Throttle has a capture tried now and then though the health page says
     assertEquals(throttle.mode, "waiting");
   }
   waitOut("HTTP 503");
-  assertEquals([throttle.limit, throttle.standing.state], [1, "down"]);
+  assertEquals([throttle.limit, throttle.server.state], [1, "down"]);
   throttle.delivered(FRESH);
-  assertEquals([throttle.healthIsWrong, throttle.standing.state], [
+  assertEquals([throttle.healthIsWrong, throttle.server.state], [
     true,
     "ready",
   ]);
@@ -262,7 +262,7 @@ Deno.test("Throttle gets much through to a server of which every second answer i
       retryAfterMs,
     });
     assert(delivered >= 200, `${delivered} in 40 s`);
-    assertEquals(throttle.standing.state, "ready", "no outage to speak of");
+    assertEquals(throttle.server.state, "ready", "no outage to speak of");
   }
 });
 
@@ -312,7 +312,7 @@ Deno.test("Throttle comes near to the rate of a server that takes a capture ever
 Deno.test("Throttle leaves a server alone that refuses everything", () => {
   const { asked, throttle } = deliverTo(() => false, { seconds: 3600 });
   assert(asked < 150, `${asked} in an hour`);
-  assertEquals(throttle.standing.state, "paused");
+  assertEquals(throttle.server.state, "paused");
 });
 
 Deno.test("Throttle obeys a server that asks all for ten minutes, but for one more capture in the beginning", () => {
@@ -321,7 +321,7 @@ Deno.test("Throttle obeys a server that asks all for ten minutes, but for one mo
     retryAfterMs: 600_000,
   });
   assertEquals(asked, 4 + 6);
-  assertEquals(throttle.standing.state, "paused");
+  assertEquals(throttle.server.state, "paused");
 });
 
 Deno.test("Throttle gets much through to a server of which every second answer asks for half a minute", () => {
@@ -330,5 +330,5 @@ Deno.test("Throttle gets much through to a server of which every second answer a
     retryAfterMs: 30_000,
   });
   assert(delivered >= 100, `${delivered} in 40 s`);
-  assertEquals(throttle.standing.state, "ready");
+  assertEquals(throttle.server.state, "ready");
 });

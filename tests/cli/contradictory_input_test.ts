@@ -173,8 +173,8 @@ Deno.test("export copies nothing into the data directory or a watched folder, an
   const watched = host.makeDir("watched");
   {
     using queue = host.queue();
-    const standing = { path: watched, watchedBy: "events", reason: null };
-    queue.setAgentState({ folders: JSON.stringify([standing]) });
+    const folder = { path: watched, watchedBy: "events", reason: null };
+    queue.setAgentState({ folders: JSON.stringify([folder]) });
   }
   await assertRefused(host, [
     [["export", ...ids], `into "${ids[1]}": it is a capture's id, expected`],

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { judge } from "../../sync/monitor/judge.ts";
 import type { StatusReport } from "../../sync/monitor/status_report.ts";
-import { adviceOn, standingOf, verdictOf } from "../../sync/monitor/verdict.ts";
+import { adviceOn, summaryOf, verdictOf } from "../../sync/monitor/verdict.ts";
 import { JUDGED_STATES } from "../helpers/judged_states.ts";
 import { reportWith } from "../helpers/status_report.ts";
 
@@ -15,15 +15,15 @@ Deno.test("the judge names what is wrong in each state, with its remedy, and not
   }
 });
 
-/** Verdict, standing and the number of lines of advice. */
+/** Verdict, summary and the number of lines of advice. */
 function shown(report: StatusReport) {
   const findings = judge(report);
   const { level, text } = verdictOf(report, findings);
-  const standing = standingOf(report, findings);
-  return [`${level}: ${text}`, standing, adviceOn(findings).length];
+  const summary = summaryOf(report, findings);
+  return [`${level}: ${text}`, summary, adviceOn(findings).length];
 }
 
-Deno.test("the verdict is the worst that was found, advice and standing have all of it", () => {
+Deno.test("the verdict is the worst that was found, advice and summary have all of it", () => {
   const folder = {
     path: "/x",
     watchedBy: "missing" as const,

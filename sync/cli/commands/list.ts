@@ -89,7 +89,7 @@ function showCaptures(
   for (const page of pages(captures)) {
     const lines = columns.lines(page.map((capture) => [
       capture.id,
-      standingOf(capture),
+      describeStatus(capture),
       `${span(Date.now() - Date.parse(capture.createdAt))} old`,
       sizeText(capture.size),
       capture.filepath,
@@ -102,7 +102,7 @@ function showCaptures(
 }
 
 /** The state of a capture, and the time of the next attempt. */
-export function standingOf(capture: QueuedCapture): string {
+export function describeStatus(capture: QueuedCapture): string {
   const { status, attempts, nextAttemptAt } = capture;
   const waitMs = nextAttemptAt === null
     ? 0

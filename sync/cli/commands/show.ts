@@ -10,7 +10,7 @@ import { explainName, findNamed } from "../named_captures.ts";
 import { type Look, lookInto, noQueue } from "../store.ts";
 import { alignedLines, sizeText } from "../table.ts";
 import { outsideSchedule } from "../timetable.ts";
-import { captureForJson, standingOf } from "./list.ts";
+import { captureForJson, describeStatus } from "./list.ts";
 import { describePause } from "./pause.ts";
 
 /** Shows all that is known of one capture. */
@@ -57,7 +57,7 @@ function ofQueued(
   const next = nextOf(capture, queue, isRunning);
   const rows: [string, string | null][] = [
     ["File", filepath],
-    ["Status", standingOf(capture)],
+    ["Status", describeStatus(capture)],
     ["Queued", capture.createdAt],
     ["Size", sizeText(size)],
     ["SHA-256", sha256],

@@ -138,7 +138,7 @@ async function enqueue(
   },
 ): Promise<string> {
   const { sha256 } = sent;
-  const tried = standingAfter(id, sent);
+  const tried = completionAfter(id, sent);
   if (sha256 === null) {
     return await intake.add(filepath, metadata, { id, tried });
   }
@@ -151,7 +151,7 @@ async function enqueue(
 }
 
 /** Returns the completion of the attempt, as the agent would record it. */
-function standingAfter(id: string, sent: FileResult): Completion | undefined {
+function completionAfter(id: string, sent: FileResult): Completion | undefined {
   const { error, attempts } = sent;
   if (error === null || sent.isHeldUp) return undefined;
   const delayMs = isOfAll(sent) ? sent.retryAfterMs ?? 0 : snoozeMs(sent);

@@ -33,11 +33,11 @@ export async function inspectServer(
   const { tokenFile } = settings;
   const readiness = await uploader.probe();
   const trial = await uploader.tryToken();
-  const standing = describeReadiness(serverUrl, readiness);
+  const answer = describeReadiness(serverUrl, readiness);
   return [
-    readiness.ready ? ok("server", standing) : outage(
+    readiness.ready ? ok("server", answer) : outage(
       "server",
-      standing,
+      answer,
       knownRemedyOf({ ...readiness, url: serverUrl, tokenFile }) ??
         (readiness.status === null
           ? "see that its name, port, network and certificate are right"

@@ -9,7 +9,7 @@ export interface Unreadable {
 }
 
 /** The state of one watched folder. */
-export interface FolderStanding {
+export interface FolderState {
   path: string;
   /** The way its files are noticed; `missing` and `refused` folders are waited for. */
   watchedBy: "events" | "polling" | "missing" | "refused";
@@ -23,8 +23,8 @@ export interface FolderStanding {
 }
 
 /** The part of the state that the watcher knows. */
-export type WatchStanding = Omit<
-  FolderStanding,
+export type FolderWatchState = Omit<
+  FolderState,
   "remaining" | "firstRemaining"
 >;
 
@@ -32,10 +32,10 @@ export type WatchStanding = Omit<
  * The state of a watched folder, given whether it is polled, and the unreadable files
  * of all folders.
  */
-export function standingOf(
+export function folderWatchState(
   root: WatchedRoot,
   { isPolled, unreadable }: { isPolled: boolean; unreadable: Unreadable[] },
-): WatchStanding {
+): FolderWatchState {
   const { path, trouble } = root;
   const inIt = unreadable.filter(({ place }) => place.root === root);
   const [first] = inIt;

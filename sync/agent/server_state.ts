@@ -2,7 +2,7 @@
 export const SHORT_WAIT_MS = 5_000;
 
 /** The state of the server, as far as known; a new object for each change. */
-export interface ServerStanding {
+export interface ServerState {
   /** `paused` means that it answers, but not as it should. */
   state: "unknown" | "ready" | "down" | "paused";
   reason: string | null;
@@ -11,16 +11,16 @@ export interface ServerStanding {
 }
 
 /** The state of a server that was never asked anything. */
-export function unknownNow(): ServerStanding {
+export function unknownNow(): ServerState {
   return { state: "unknown", reason: null, since: Date.now() };
 }
 
-/** Returns the standing after a change; the same if there is none. */
+/** Returns the state after a change; the same if there is none. */
 export function changed(
-  before: ServerStanding,
-  state: ServerStanding["state"],
+  before: ServerState,
+  state: ServerState["state"],
   reason: string | null,
-): ServerStanding {
+): ServerState {
   if (state === before.state && reason === before.reason) return before;
   const since = state === before.state ? before.since : Date.now();
   return { state, reason, since };
