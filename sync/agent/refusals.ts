@@ -18,7 +18,7 @@ const ALL = 4;
 const MAX_ALL = 16;
 
 /** A capture, as far as it says whom a refusal means. */
-export interface Attempted {
+export interface CaptureRef {
   id: string;
   /** How many times it was not taken before. */
   snoozes: number;
@@ -26,7 +26,7 @@ export interface Attempted {
 
 /** The answer that a server does not take a capture now. */
 export interface Refusal {
-  capture: Attempted;
+  capture: CaptureRef;
   /** The reason, for people. */
   reason: string;
   /** How long the server asks to be left alone, in milliseconds; `null` if it does not say. */
@@ -74,7 +74,7 @@ export class Refusals {
   }
 
   /** Whether a capture was refused before while others passed: that it is again says nothing of these. */
-  isKnown({ snoozes }: Attempted): boolean {
+  isKnown({ snoozes }: CaptureRef): boolean {
     return snoozes > 0 && this.othersPass;
   }
 
@@ -90,7 +90,7 @@ export class Refusals {
     return Math.max(ownMs, waitMs);
   }
 
-  taken(capture: Attempted): void {
+  taken(capture: CaptureRef): void {
     if (!this.isKnown(capture)) this.#share += (1 - this.#share) / ANSWERS;
     const wereOwn = this.areOpen && this.#inARow < this.#all;
     if (wereOwn) this.#all = Math.min(this.#all * 2, MAX_ALL);
@@ -101,7 +101,7 @@ export class Refusals {
   }
 
   /** @param isForLong Whether it is worth finding out whom it means. */
-  refused(capture: Attempted, isForLong: boolean): void {
+  refused(capture: CaptureRef, isForLong: boolean): void {
     if (this.isKnown(capture)) return;
     this.#share -= this.#share / ANSWERS;
     if (isForLong && capture.id !== this.#lastId) this.#inARow++;

@@ -1,5 +1,10 @@
 import { Concurrency } from "./concurrency.ts";
-import { type Attempted, type Refusal, Refusals, Spacing } from "./refusals.ts";
+import {
+  type CaptureRef,
+  type Refusal,
+  Refusals,
+  Spacing,
+} from "./refusals.ts";
 import {
   changed,
   type ServerState,
@@ -22,10 +27,7 @@ export interface ThrottleOptions {
   random?: () => number;
 }
 
-/**
- * The weight of one delivery against one wait; `scripts/bench/fleet_simulation.ts`
- * shows why it is small.
- */
+/** Of one delivery against one wait; `scripts/bench/fleet_simulation.ts` shows why it is small. */
 const TRUST = 1 / 8;
 
 /** One in so many failed probes is followed by a trial: a server may have no health page. */
@@ -35,27 +37,28 @@ const PROBES_PER_TRIAL = 4;
 const HELD_LEVEL = 3;
 
 /**
- * Decides whether captures may be sent, and how many at a time, by the outcomes of
- * the last ones.
+ * Decides by the last outcomes whether captures may be sent, and how many at a time:
  *
  * ```text
- *               delivered
- *   flowing ◀───────────────── trying ◀──┐
- *    │   ▲                       │       │ the server says it is ready
- *    │   │ the time is over      │ all   │
- *    │   │                       ▼ fail  │
- *    └───┴───────────────────▶ waiting ──┘
- *       busy() or failed()
+ *   mode     limit          event              next mode   wait
+ *   flowing  Concurrency ¹  delivered          flowing ²
+ *                           busy               waiting     longer, or 1 s ³
+ *                           exhausted          waiting     1 s
+ *                           failed             waiting     longer, then a probe
+ *   waiting  0              resume, no probe   flowing
+ *                           resume, ready      trying
+ *                           resume, not ready  waiting     longer; each 4th time trying
+ *   trying   Trials         delivered          flowing
+ *                           busy, exhausted    waiting     as above
+ *                           failed, the last   waiting     longer, then a probe
  * ```
  *
- * The wait doubles from 1 s to 60 s, with up to half of it taken off at random,
- * and each delivery takes an eighth of a step back. When it is over some captures
- * are tried ({@linkcode Trials}).
+ * Longer doubles, from 1 s to 60 s, with up to half taken off at random; a delivery
+ * takes an eighth of a step back. What began before the last wait changes no mode.
  *
- * A server that is busy is left alone for a moment, and for as long as it asks where
- * it means all captures ({@linkcode Refusals}). While it takes a good part of them
- * all the same, the wait does not grow. To one that takes them singly they are sent
- * one by one ({@linkcode Spacing}).
+ * 1. One after a wait, and until it is known whom a refusal means ({@linkcode Refusals}).
+ * 2. Waiting, where captures are taken singly, for the time between ({@linkcode Spacing}).
+ * 3. 1 s while that is short and a third gets through; as long as asked where all are meant.
  */
 export class Throttle {
   /** Whom the server means by its refusals. */
@@ -92,7 +95,6 @@ export class Throttle {
     this.#concurrency = new Concurrency({ max, now });
   }
 
-  /** The state of the server. */
   get server(): ServerState {
     return this.#server;
   }
@@ -132,7 +134,7 @@ export class Throttle {
   }
 
   /** The server took a capture, or judged it. */
-  delivered(capture: Attempted): void {
+  delivered(capture: CaptureRef): void {
     this.#concurrency.delivered();
     this.refusals.taken(capture);
     // One that was in flight when another failed proves nothing about now.
