@@ -5,7 +5,7 @@ import type { Log } from "../host/log.ts";
 import type { QueuedCapture } from "../queue/queue.ts";
 import { repeats } from "../upload/redact.ts";
 import type { UploadResult } from "../upload/uploader.ts";
-import type { Undelivered } from "./suspects.ts";
+import type { FailedDelivery } from "./suspects.ts";
 
 /** Logs the outcomes of attempts, with the same fields for programs that read them. */
 export class AttemptLog {
@@ -35,7 +35,7 @@ export class AttemptLog {
   }
 
   /** The first time of each capture is a warning. */
-  snoozed({ capture, reason, result }: Undelivered, delayMs: number): void {
+  snoozed({ capture, reason, result }: FailedDelivery, delayMs: number): void {
     const again = durationText(delayMs);
     this.#log(
       capture.snoozes === 0 ? "warn" : "debug",
@@ -44,7 +44,7 @@ export class AttemptLog {
     );
   }
 
-  charged({ capture, reason, result }: Undelivered): void {
+  charged({ capture, reason, result }: FailedDelivery): void {
     this.#log(
       "warn",
       `${nameOf(capture)} was not taken, will be tried again: ${reason}`,
@@ -53,7 +53,7 @@ export class AttemptLog {
   }
 
   /** The server's own words may repeat private data: they stay in the queue. */
-  failed(attempt: Omit<Undelivered, "endedMs">): void {
+  failed(attempt: Omit<FailedDelivery, "endedMs">): void {
     const { capture, error, reason, result, isLost } = attempt;
     const kept = isLost ? "for a day" : "until it is retried or removed";
     const more = error === reason

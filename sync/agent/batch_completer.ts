@@ -14,7 +14,7 @@ const WAIT_MS = 100;
 const RETRY_MS = 1000;
 
 /** The outcome of a capture, and a callback for when it is durable. */
-export interface Completed {
+export interface PendingCompletion {
   completion: Completion;
   after?: (() => void | Promise<void>) | undefined;
 }
@@ -28,7 +28,7 @@ export class BatchCompleter {
   readonly #queue: UploadQueue;
   readonly #patience: Patience;
   readonly #log: Log;
-  readonly #waiting: Completed[] = [];
+  readonly #waiting: PendingCompletion[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** The error of the last commit. */
   #failure: unknown;
@@ -45,7 +45,7 @@ export class BatchCompleter {
   }
 
   /** Takes an outcome; it is recorded soon, or when the queue can be used again. */
-  add(outcome: Completed): void {
+  add(outcome: PendingCompletion): void {
     this.#waiting.push(outcome);
     if (this.#waiting.length >= MAX_BATCH && !this.#failure) this.#commit();
     else this.#timer ??= setTimeout(() => this.#commit(), WAIT_MS);
@@ -92,7 +92,7 @@ export class BatchCompleter {
   }
 
   /** The outcomes are recorded: a failure now leaves a file behind, and no more than that. */
-  async #follow(recorded: Completed[]): Promise<void> {
+  async #follow(recorded: PendingCompletion[]): Promise<void> {
     for (const { after } of recorded) {
       try {
         await after?.();

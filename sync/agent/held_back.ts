@@ -1,6 +1,6 @@
 import type { AgentParts } from "./agent_options.ts";
 import { SNOOZE_MS, snoozeMs } from "./snooze.ts";
-import type { Undelivered } from "./suspects.ts";
+import type { FailedDelivery } from "./suspects.ts";
 
 /** The longest that one waits which failed again when the server was usable, in milliseconds. */
 const MAX_OWN_MS = 600_000;
@@ -48,7 +48,7 @@ export class HeldBack {
    * when the last one was over: that may be its own fault, and it waits twice as long
    * each time. Returns for how many milliseconds it waits.
    */
-  add(attempt: Undelivered, isTrial: boolean): number {
+  add(attempt: FailedDelivery, isTrial: boolean): number {
     const { capture: { id, snoozes }, result, wasReleased } = attempt;
     const ownMs = snoozeMs(result, { snoozes, firstMs: this.#eachMs });
     const isOwn = typeof result?.retryAfterMs === "number" ||

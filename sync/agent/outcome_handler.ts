@@ -15,7 +15,7 @@ import {
   snoozeOrRelease,
 } from "./snooze.ts";
 import { SHORT_WAIT_MS } from "./server_state.ts";
-import { asLost, Suspects, type Undelivered } from "./suspects.ts";
+import { asLost, type FailedDelivery, Suspects } from "./suspects.ts";
 import type { Throttle } from "./throttle.ts";
 
 /** The results of one pass. */
@@ -143,7 +143,7 @@ export class OutcomeHandler {
   }
 
   /** No further attempt would change anything. */
-  discard(attempt: Omit<Undelivered, "endedMs">, missed: Missed = {}): void {
+  discard(attempt: Omit<FailedDelivery, "endedMs">, missed: Missed = {}): void {
     const { capture: { id }, error, result } = attempt;
     const record = { id, error, ...missed, ...recordOf(result) };
     this.#options.completer.add({
@@ -154,13 +154,13 @@ export class OutcomeHandler {
     });
   }
 
-  #blame(attempt: Undelivered): void {
+  #blame(attempt: FailedDelivery): void {
     if (attempt.result?.outcome === "server_error") this.#charge(attempt);
     else this.#snooze(attempt);
   }
 
   /** The file is gone, or another one: if it was renamed a moment ago, that is found out meanwhile. */
-  #miss(attempt: Undelivered): void {
+  #miss(attempt: FailedDelivery): void {
     const { capture, error } = attempt;
     const mayBeFound = this.#options.onMissed?.(capture) ?? false;
     const missed = mayBeFound ? { missedAt: capture.filepath } : {};
@@ -177,7 +177,7 @@ export class OutcomeHandler {
   }
 
   /** The capture waits for as long as the server asks, and whether all others must is found out. */
-  #wait(attempt: Undelivered, startedMs: number): void {
+  #wait(attempt: FailedDelivery, startedMs: number): void {
     const { capture, reason, result } = attempt;
     const retryAfterMs = result?.retryAfterMs ?? null;
     const refusal = { capture, reason, retryAfterMs, startedMs };
@@ -192,7 +192,7 @@ export class OutcomeHandler {
   }
 
   /** Snoozes this capture alone, for twice as long each time. */
-  #snooze(attempt: Undelivered): void {
+  #snooze(attempt: FailedDelivery): void {
     const { capture: { snoozes }, result } = attempt;
     const waitMs = snoozeMs(result, { snoozes, firstMs: this.#snoozeMs });
     const delayMs = Math.min(waitMs, MAX_BACKOFF_MS);
@@ -201,7 +201,7 @@ export class OutcomeHandler {
   }
 
   #snoozeFor(
-    { capture, error, result }: Undelivered,
+    { capture, error, result }: FailedDelivery,
     delayMs: number,
     missed: Missed = {},
   ): void {
@@ -210,7 +210,7 @@ export class OutcomeHandler {
     this.#options.completer.add({ completion: { ...completion, ...missed } });
   }
 
-  #charge(attempt: Undelivered): void {
+  #charge(attempt: FailedDelivery): void {
     const { capture: { id }, error, result } = attempt;
     this.#options.completer.add({
       completion: { id, kind: "charge", error, ...recordOf(result) },
@@ -240,7 +240,7 @@ export class OutcomeHandler {
     this.#log.delivered(capture, result);
   }
 
-  #fail(attempt: Omit<Undelivered, "endedMs">): void {
+  #fail(attempt: Omit<FailedDelivery, "endedMs">): void {
     this.#report.failed++;
     this.#log.failed(attempt);
     this.#options.onFailed?.(attempt.capture);

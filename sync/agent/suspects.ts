@@ -5,7 +5,7 @@ import { statusText } from "../upload/status_text.ts";
 import type { Throttle } from "./throttle.ts";
 
 /** An attempt that did not deliver its capture. */
-export interface Undelivered {
+export interface FailedDelivery {
   capture: QueuedCapture;
   /** The reason, with the server's words. */
   error: string;
@@ -24,7 +24,7 @@ export interface Undelivered {
 /** Callbacks for captures whose own fault it is, or is not. */
 interface Blame {
   /** Is called with a capture that failed while others passed. */
-  onOwnFault: (attempt: Undelivered) => void;
+  onOwnFault: (attempt: FailedDelivery) => void;
   /**
    * Is called with a capture that failed as others did.
    *
@@ -32,7 +32,7 @@ interface Blame {
    * `isTrial` whether this capture was to show if it takes any again.
    */
   onServersFault: (
-    attempt: Undelivered,
+    attempt: FailedDelivery,
     options: { isReady: boolean; isTrial: boolean },
   ) => void;
 }
@@ -53,7 +53,7 @@ const NO_HEALTH_PAGE = [404, 405, 501];
 export class Suspects {
   readonly #options: Pick<AgentParts, "uploader"> & Blame;
   readonly #throttle: Throttle;
-  #suspects: Undelivered[] = [];
+  #suspects: FailedDelivery[] = [];
   #deliveredMs = -Infinity;
   #probing: Promise<Readiness> | undefined;
 
@@ -63,7 +63,7 @@ export class Suspects {
   }
 
   /** @param signal Ends the question whether the server is ready. */
-  async add(attempt: Undelivered, signal: AbortSignal): Promise<void> {
+  async add(attempt: FailedDelivery, signal: AbortSignal): Promise<void> {
     const { mode, server: { state } } = this.#throttle;
     if (mode !== "flowing") {
       const isTrial = mode === "trying";
@@ -124,7 +124,7 @@ export class Suspects {
     return this.#throttle.healthIsWrong || await this.probe(signal) === null;
   }
 
-  #acquitServer(isToBlame: (suspect: Undelivered) => boolean): void {
+  #acquitServer(isToBlame: (suspect: FailedDelivery) => boolean): void {
     const toBlame = this.#suspects.filter(isToBlame);
     this.#suspects = this.#suspects.filter((suspect) => !isToBlame(suspect));
     toBlame.forEach((attempt) => this.#options.onOwnFault(attempt));
@@ -144,7 +144,7 @@ export class Suspects {
 }
 
 /** An attempt whose file is another one by now. */
-export function asLost(attempt: Undelivered): Undelivered {
+export function asLost(attempt: FailedDelivery): FailedDelivery {
   const error =
     `Cannot send "${attempt.capture.filepath}": it was overwritten, or touched, before it was sent, and had no copy (see --copy-up-to); as it is now it is another capture`;
   return { ...attempt, error, reason: error, isLost: true };

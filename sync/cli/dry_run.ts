@@ -4,7 +4,7 @@ import { CaptureFilter } from "../watch/capture_filter.ts";
 import { FolderTree } from "../watch/folder_tree.ts";
 import { Stability } from "../watch/stability.ts";
 import { WatchedRoot } from "../watch/watched_root.ts";
-import type { Left } from "../watch/watcher_options.ts";
+import type { SkipReason } from "../watch/watcher_options.ts";
 import { UsageError } from "./arguments.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
 import { lookInto } from "./store.ts";
@@ -29,7 +29,7 @@ export async function dryRun(
   );
   const isStillAt = (path: string, fileId: string) => isAt(roots, path, fileId);
   const counts = { take: 0, later: 0, pass: 0 };
-  const onLeft = (path: string, { kind, reason }: Left) => {
+  const onSkipped = (path: string, { kind, reason }: SkipReason) => {
     counts[kind]++;
     out(`${kind.padEnd(5)}  ${path}: ${reason}`);
   };
@@ -37,7 +37,7 @@ export async function dryRun(
   const filter = new CaptureFilter({ ...settings.filter, ownPaths });
   // Its messages are given for each file instead.
   const log = new OnceLog(() => {});
-  const tree = new FolderTree({ filter, log, onLeft });
+  const tree = new FolderTree({ filter, log, onSkipped });
   using stability = new Stability();
   const candidates = new Candidates({
     filter,
@@ -55,7 +55,7 @@ export async function dryRun(
       files.forEach(({ path }) => out(`take   ${path}`));
       return Promise.resolve([]);
     },
-    onLeft,
+    onSkipped,
   });
   for (const { place } of roots) {
     for (const found of tree.walk(place)) await candidates.consider(found);

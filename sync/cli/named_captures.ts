@@ -1,19 +1,19 @@
 import { resolve } from "@std/path";
 import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
-import { type Found, MAX_FOUND, MIN_START } from "../queue/queue_records.ts";
+import { type Matches, MAX_FOUND, MIN_START } from "../queue/queue_records.ts";
 import { alignedLines } from "./table.ts";
 
 /**
  * Finds captures by a name that a person gives: the id, its beginning, or the file
  * that was handed over.
  */
-export function findNamed(queue: UploadQueue, name: string): Found {
+export function findNamed(queue: UploadQueue, name: string): Matches {
   const ways = [
     () => queue.findById(name),
     () => queue.findById(name.toLowerCase()),
     () => queue.findByPath(resolve(name)),
   ];
-  let found: Found = { queued: [], delivered: [] };
+  let found: Matches = { queued: [], delivered: [] };
   for (const way of ways) {
     found = way();
     if (found.queued.length + found.delivered.length > 0) break;
@@ -52,7 +52,7 @@ export function queuedByName(
 /** Explains why a name does not stand for one capture, with those that it may stand for. */
 export function explainName(
   name: string,
-  { queued, delivered }: Found,
+  { queued, delivered }: Matches,
   { verb, err }: { verb: string; err: (line: string) => void },
 ): void {
   const lines = alignedLines([

@@ -8,7 +8,7 @@ import { SETTINGS_FILE } from "./own_files.ts";
 import { readSecret } from "./secret_file.ts";
 import { parseEnvFile } from "./service/env_file.ts";
 
-export interface Reloaded {
+export interface ReloadResult {
   settings: Settings;
   /** Whether anything but the token may be another than before. */
   changed: boolean;
@@ -40,7 +40,7 @@ export class Reloader {
   }
 
   /** @throws {Error} if they, or the token, cannot be read or used; then nothing has changed. */
-  async reload(): Promise<Reloaded> {
+  async reload(): Promise<ReloadResult> {
     const before = this.#settings;
     const now = this.#read();
     // Variables that came from the file are read from the file again.

@@ -99,7 +99,7 @@ export function openExistingStore(
 }
 
 /** A queue and its spool, open to be looked at. */
-export interface Look extends Disposable {
+export interface StoreView extends Disposable {
   queue: UploadQueue;
   /** `undefined` if nothing was ever copied. */
   spool: Spool | undefined;
@@ -111,7 +111,7 @@ export interface Look extends Disposable {
  *
  * @throws {Error} if the data directory, or the queue in it, cannot be used.
  */
-export function lookInto(settings: Settings): Look | undefined {
+export function lookInto(settings: Settings): StoreView | undefined {
   if (!hasQueue(settings)) return undefined;
   naming(() => assertOwnDataDir(settings.dataDir));
   const queue = openToLook(settings);

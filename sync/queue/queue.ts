@@ -14,7 +14,7 @@ export type {
 } from "./capture_row.ts";
 export type { Order } from "./claim_order.ts";
 export type { QueueStats } from "./queue_reader.ts";
-export type { DeliveredEntry, Found, Sample } from "./queue_records.ts";
+export type { DeliveredEntry, Matches, Sample } from "./queue_records.ts";
 export type { Attempt, Completion } from "./transitions.ts";
 export type { IsAt, SeenFile, WatchedState } from "./known_file.ts";
 export type { DeliveredCapture } from "./watched_files.ts";

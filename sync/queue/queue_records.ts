@@ -29,7 +29,7 @@ export interface DeliveredEntry {
 }
 
 /** Captures and deliveries that a text stands for. */
-export interface Found {
+export interface Matches {
   queued: QueuedCapture[];
   delivered: DeliveredEntry[];
 }
@@ -71,9 +71,9 @@ export class QueueRecords extends WatchedFiles {
   }
 
   /** Finds captures by an id, or its beginning of at least four characters; 20 of each kind at most. */
-  findById(start: string): Found {
+  findById(start: string): Matches {
     const { capturesById, deliveredById } = this.sql;
-    const find = (last: string): Found => ({
+    const find = (last: string): Matches => ({
       queued: capturesById.all<CaptureRow>(start, last, MAX_FOUND)
         .map(toCapture),
       delivered: deliveredById.all(start, last, MAX_FOUND).map(toEntry),
@@ -86,7 +86,7 @@ export class QueueRecords extends WatchedFiles {
   }
 
   /** Captures of this file, some of them if there are many. Reads all of the queue. */
-  findByPath(path: string): Found {
+  findByPath(path: string): Matches {
     const { capturesByPath, deliveredByPath } = this.sql;
     return {
       queued: capturesByPath.all<CaptureRow>(path, MAX_FOUND).map(toCapture),

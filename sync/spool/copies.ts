@@ -15,7 +15,7 @@ import {
   openSource,
   UnfinishedFileError,
 } from "./private_copy.ts";
-import type { Described } from "./record_log.ts";
+import type { RecordDraft } from "./record_log.ts";
 import { asNoRoom, NoRoomError, type Room } from "./room.ts";
 import type { Spool, SpoolRecord } from "./spool.ts";
 
@@ -63,7 +63,7 @@ export class Copies {
 
   /** Copies the file of a capture; one that changes meanwhile is tried again a few times. */
   async ofFinished(
-    capture: Described,
+    capture: RecordDraft,
     options: { sha256?: string | undefined } = {},
   ): Promise<SpoolRecord> {
     for (let tries = 0;; tries++) {
@@ -85,7 +85,7 @@ export class Copies {
    * @param options `sha256` is the hash that its bytes must have, if known.
    */
   async of(
-    capture: Described,
+    capture: RecordDraft,
     file: OpenedFile,
     options: { sha256?: string | undefined } = {},
   ): Promise<SpoolRecord> {
@@ -135,7 +135,7 @@ export class Copies {
   }
 
   /** Without room for a copy the hash tells a file that is only touched from another version. */
-  async #copyOrHash(capture: Described, file: OpenedFile) {
+  async #copyOrHash(capture: RecordDraft, file: OpenedFile) {
     try {
       const record = await this.of(capture, file);
       this.#log.forget(NO_ROOM);

@@ -29,7 +29,7 @@ import type { Completion, NewCapture, UploadQueue } from "../queue/queue.ts";
 import { Copies, type CopyWatchedOptions, type WatchedFile } from "./copies.ts";
 import { moveIn, openGiven, Original } from "./move_in.ts";
 import { hashFinished, openSource } from "./private_copy.ts";
-import type { Described } from "./record_log.ts";
+import type { RecordDraft } from "./record_log.ts";
 import { asNoRoom, Room, type RoomOptions } from "./room.ts";
 import type { Spool, SpoolRecord } from "./spool.ts";
 
@@ -165,7 +165,7 @@ export class Intake {
     return removed;
   }
 
-  async #reference(capture: Described): Promise<void> {
+  async #reference(capture: RecordDraft): Promise<void> {
     using file = openSource(capture.filepath);
     // Not by a link, which may lead elsewhere later.
     const filepath = Deno.realPathSync(capture.filepath);
@@ -175,7 +175,7 @@ export class Intake {
     this.#commit([{ ...capture, filepath, identity, sha256, spooled: false }]);
   }
 
-  async #move(capture: Described): Promise<void> {
+  async #move(capture: RecordDraft): Promise<void> {
     using given = openGiven(capture.filepath);
     this.#room.assertInSpool(given.file.identity.size);
     this.#room.assertOnDisk(0);

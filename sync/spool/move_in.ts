@@ -11,7 +11,7 @@ import {
   openSource,
   UnfinishedFileError,
 } from "./private_copy.ts";
-import type { Described } from "./record_log.ts";
+import type { RecordDraft } from "./record_log.ts";
 import type { Spool, SpoolRecord } from "./spool.ts";
 
 /** A file that its maker gives away. */
@@ -72,7 +72,7 @@ export async function moveIn(
   spool: Spool,
   given: GivenFile,
   options: {
-    capture: Described;
+    capture: RecordDraft;
     enqueue: (record: SpoolRecord) => void;
     isQueued: (id: string) => boolean;
   },

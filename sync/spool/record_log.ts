@@ -27,7 +27,7 @@ export interface SpoolRecord {
 }
 
 /** The part of a record that is known before the bytes are read. */
-export type Described = Omit<SpoolRecord, "sha256" | "identity">;
+export type RecordDraft = Omit<SpoolRecord, "sha256" | "identity">;
 
 /** A log that is smaller than this is left as it is, in bytes. */
 const MIN_BYTES = 256 * 1024;

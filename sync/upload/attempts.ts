@@ -12,7 +12,7 @@ import { type Outcome, outcomeOfError, type UploadResult } from "./outcome.ts";
 import type { UploadOptions } from "./upload_options.ts";
 
 /** The content of an attempt besides the bytes. */
-export interface Sent {
+export interface AttemptFields {
   /** As JSON text. */
   metadata: string;
   token: string | undefined;
@@ -61,7 +61,7 @@ export class Attempts {
    */
   async make(
     readToken: () => string | undefined,
-    post: (capture: OpenCapture, sent: Sent) => Promise<Outcome>,
+    post: (capture: OpenCapture, sent: AttemptFields) => Promise<Outcome>,
   ): Promise<{ outcome: Outcome; token: string | undefined }> {
     this.#count++;
     this.#sent = null;

@@ -84,7 +84,7 @@ const REFUSED = [401, 403, 404, 405, 407, 421];
 const BUSY = [408, 425, 429];
 
 /** The facts to judge an answer by. */
-export interface Judging {
+export interface AnswerContext {
   sent: SentCapture;
   token?: string | undefined;
   /** @default {"id"} */
@@ -92,10 +92,13 @@ export interface Judging {
 }
 
 /** Returns the outcome of an attempt that got an answer. */
-export function outcomeOfAnswer(answer: Answer, judging: Judging): Outcome {
+export function outcomeOfAnswer(
+  answer: Answer,
+  context: AnswerContext,
+): Outcome {
   const { status, retryAfterMs } = answer;
-  const { sent, token } = judging;
-  if (status >= 200 && status < 300) return outcomeOfSuccess(answer, judging);
+  const { sent, token } = context;
+  if (status >= 200 && status < 300) return outcomeOfSuccess(answer, context);
   if (status === 409) {
     const found = proofIn(answer, sent);
     // The same key was stored before and the server says so.
@@ -125,7 +128,7 @@ export function describeAnswer(answer: Answer, secrets: Secrets): string {
 /** Only proof counts: a server that answers 200 to everything is not the capture server. */
 function outcomeOfSuccess(
   answer: Answer,
-  { sent, token, proof = "id" }: Judging,
+  { sent, token, proof = "id" }: AnswerContext,
 ): Outcome {
   const { status } = answer;
   const outcome: Outcome = { ...FAILURE, status, kind: "unavailable" };

@@ -2,7 +2,7 @@ import { retry, RetryError } from "@std/async/retry";
 import { typeByExtension } from "@std/media-types/type-by-extension";
 import { basename, extname } from "@std/path";
 import type { Metadata } from "../capture/metadata.ts";
-import { Attempts, type Sent } from "./attempts.ts";
+import { type AttemptFields, Attempts } from "./attempts.ts";
 import { Bandwidth } from "./bandwidth.ts";
 import { openBytes } from "./capture_bytes.ts";
 import {
@@ -28,7 +28,7 @@ import {
 export type { CaptureUploaderOptions, Readiness, UploadOptions, UploadResult };
 
 /** The parts of a request besides the capture's bytes. */
-interface RequestParts extends Sent {
+interface RequestParts extends AttemptFields {
   name: string;
   idempotencyKey: string;
   signal: AbortSignal | undefined;

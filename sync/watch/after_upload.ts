@@ -4,7 +4,7 @@ import type { Log } from "../host/log.ts";
 import type { FileIdentity } from "../host/opened_file.ts";
 import { type DeliveredFile, identityNow } from "./delivered_file.ts";
 import type { FolderState } from "./folder_state.ts";
-import { type Departing, MoveTarget } from "./move_target.ts";
+import { type FileToMove, MoveTarget } from "./move_target.ts";
 import { fileAt, lookAt, type Place, placeIn } from "./place.ts";
 import { sidecarNow, sidecarOf } from "./sidecar.ts";
 import type { WatchedRoot } from "./watched_root.ts";
@@ -224,7 +224,7 @@ export class TidyUp {
     return true;
   }
 
-  async #take(root: Folder, file: Departing): Promise<boolean> {
+  async #take(root: Folder, file: FileToMove): Promise<boolean> {
     if (this.#target) return await this.#target.take(root, file);
     // The sidecar goes first: alone it would wait for its capture for ever.
     if (file.sidecar) root.remove(sidecarOf(file.name), file.sidecar);

@@ -16,10 +16,10 @@ import {
 } from "./finishing.ts";
 import type { FoundFiles } from "./found_files.ts";
 import { captureOf, sidecarOf } from "./sidecar.ts";
-import type { Held } from "./stability.ts";
+import type { HeldFile } from "./stability.ts";
 import { SidecarOwners } from "./sidecar_owners.ts";
 import { fileAt, pathOf, type Place, within } from "./place.ts";
-import type { Left, Taker } from "./watcher_options.ts";
+import type { SkipReason, Taker } from "./watcher_options.ts";
 
 /** How many files in doubt are collected. */
 const MAX_DOUBTFUL = 500;
@@ -62,7 +62,7 @@ export class Candidates {
       if (isKnown) continue;
       const file = this.#finishing.finish(candidate);
       if (typeof file === "string") {
-        this.#leave(candidate, { kind: "later", reason: file });
+        this.#skip(candidate, { kind: "later", reason: file });
         continue;
       }
       if (state === undefined) this.#finished.add(file);
@@ -124,7 +124,7 @@ export class Candidates {
           const advice = "remove it from the watched folder";
           log.warn(path, `"${path}" is ${IS_OWN}, and not sent: ${advice}`);
         }
-        this.#leave(file, { kind: "pass", reason });
+        this.#skip(file, { kind: "pass", reason });
       }
       stability.forget(place);
       return [];
@@ -163,7 +163,7 @@ export class Candidates {
   }
 
   /** Whether a file that was held is one that was renamed after it was taken over. */
-  #wasTaken({ path }: Candidate, { file, metadataJson }: Held): boolean {
+  #wasTaken({ path }: Candidate, { file, metadataJson }: HeldFile): boolean {
     const { known, wasTaken } = this.#options;
     const seen = { path, identity: file.stat(), metadataJson };
     // With other metadata it is a capture of its own.
@@ -172,7 +172,7 @@ export class Candidates {
 
   /** Nothing has to be done with a file that is known, but it may have to go. */
   async #pass(file: SeenFile, state: WatchedState): Promise<void> {
-    this.#leave(file, { kind: "pass", reason: `${state} before` });
+    this.#skip(file, { kind: "pass", reason: `${state} before` });
     const { onDelivered } = this.#options;
     if (state !== "delivered" || !onDelivered) return;
     await this.#waitFor(Promise.resolve(onDelivered(file)));
@@ -197,7 +197,7 @@ export class Candidates {
         else this.#finished.add(file);
       } catch (error) {
         const { message: reason } = error as Error;
-        this.#leave(file, { kind: "later", reason });
+        this.#skip(file, { kind: "later", reason });
         // One that is another by now is told of again.
         if (error instanceof CaptureFileError) continue;
         const { stability, log } = this.#options;
@@ -210,8 +210,8 @@ export class Candidates {
     }
   }
 
-  #leave({ path }: { path: string }, why: Left): void {
-    this.#options.onLeft?.(path, why);
+  #skip({ path }: { path: string }, why: SkipReason): void {
+    this.#options.onSkipped?.(path, why);
   }
 
   async #waitFor<T>(work: Promise<T>): Promise<T> {

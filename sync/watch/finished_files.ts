@@ -1,7 +1,7 @@
 import type { WatchedFile } from "../spool/copies.ts";
 import type { Taker } from "./watcher_options.ts";
 
-type Takes = Pick<Taker, "known" | "onFinished" | "onLeft">;
+type Takes = Pick<Taker, "known" | "onFinished" | "onSkipped">;
 
 /** How many files are collected. */
 const BATCH = 500;
@@ -37,7 +37,7 @@ export class FinishedFiles {
     const isSame = other?.metadataJson === metadataJson && other.path !== path;
     if (isSame) {
       const reason = `another name of "${other.path}"`;
-      return this.#taker.onLeft?.(path, { kind: "pass", reason });
+      return this.#taker.onSkipped?.(path, { kind: "pass", reason });
     }
     this.#byFile.set(fileId, file);
     this.#files.set(path, file);

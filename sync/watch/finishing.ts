@@ -11,7 +11,7 @@ import type { CaptureFilter } from "./capture_filter.ts";
 import type { FileSystem } from "./file_system.ts";
 import { captureOf, sidecarOf } from "./sidecar.ts";
 import type { SidecarOwners } from "./sidecar_owners.ts";
-import type { Held, Stability } from "./stability.ts";
+import type { HeldFile, Stability } from "./stability.ts";
 import { lookAt, openSame, type Place } from "./place.ts";
 import { SidecarReader } from "./sidecar_reader.ts";
 import type { Taker } from "./watcher_options.ts";
@@ -113,7 +113,7 @@ export class Finishing {
    * Returns a file that was held when this one took its name: it has waited for
    * nothing but its sidecar.
    */
-  replaced(candidate: Candidate, held: Held): WatchedFile | undefined {
+  replaced(candidate: Candidate, held: HeldFile): WatchedFile | undefined {
     const { file, sidecar } = held;
     if (file.isOpenForWriting()) return undefined;
     const replaced = { ...candidate, identity: file.stat() };

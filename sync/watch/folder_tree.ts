@@ -6,7 +6,7 @@ import { type CaptureFilter, IS_OWN } from "./capture_filter.ts";
 import type { Unreadable } from "./folder_state.ts";
 import { type FoundFiles, inBatches } from "./found_files.ts";
 import { type WatchedRoot } from "./watched_root.ts";
-import type { FolderWatcherOptions, Left } from "./watcher_options.ts";
+import type { FolderWatcherOptions, SkipReason } from "./watcher_options.ts";
 import { pathOf, type Place, within } from "./place.ts";
 
 export interface WalkOptions {
@@ -17,7 +17,7 @@ export interface WalkOptions {
 }
 
 export interface FolderTreeOptions
-  extends Pick<FolderWatcherOptions, "maxFolders" | "onLeft"> {
+  extends Pick<FolderWatcherOptions, "maxFolders" | "onSkipped"> {
   filter: CaptureFilter;
   log: OnceLog;
 }
@@ -164,7 +164,7 @@ export class FolderTree {
       `folders of ${place.root.path}`,
       `Cannot look through all folders in "${place.root.path}": there are more than ${maxFolders}, "${path}" is one of the others; remove some`,
     );
-    this.#leave(place, { kind: "pass", reason: "there are too many folders" });
+    this.#skip(place, { kind: "pass", reason: "there are too many folders" });
     return true;
   }
 
@@ -187,7 +187,7 @@ export class FolderTree {
     const first = this.#unreadable.get(path) ?? { place, reason, count: 0 };
     this.#unreadable.set(path, { ...first, count: first.count + 1 });
     sayOddName(this.#options.log, place);
-    this.#leave(place, { kind: "pass", reason });
+    this.#skip(place, { kind: "pass", reason });
   }
 
   /** Finds the files in a folder, and takes note of the folders in it. */
@@ -202,7 +202,7 @@ export class FolderTree {
           const inside = within(place, name);
           const objection = this.#options.filter.objection(inside.name, kind);
           if (objection !== undefined) {
-            this.#leave(inside, { kind: "pass", reason: objection });
+            this.#skip(inside, { kind: "pass", reason: objection });
           } else if (!isUtf8) this.#meetOddName(place, inside);
           else (kind === "folder" ? folders : names).push(name);
         }
@@ -228,10 +228,10 @@ export class FolderTree {
       path,
       `Cannot look through ${what}"${path}": ${reason}`,
     );
-    this.#leave(place, { kind: "later", reason });
+    this.#skip(place, { kind: "later", reason });
   }
 
-  #leave(place: Place, why: Left): void {
-    this.#options.onLeft?.(pathOf(place), why);
+  #skip(place: Place, why: SkipReason): void {
+    this.#options.onSkipped?.(pathOf(place), why);
   }
 }

@@ -13,7 +13,7 @@ import { sidecarOf } from "./sidecar.ts";
 import { fileAt } from "./place.ts";
 
 /** A delivered file, and its sidecar if that was delivered as well. */
-export interface Departing {
+export interface FileToMove {
   /** Relative to its watched folder. */
   name: string;
   identity: FileIdentity;
@@ -44,7 +44,7 @@ export class MoveTarget {
    * @returns whether it did; not if it is not the same any more.
    * @throws {Error} if it cannot be moved: it is where it was.
    */
-  async take(from: Folder, file: Departing): Promise<boolean> {
+  async take(from: Folder, file: FileToMove): Promise<boolean> {
     followOwnLinks(this.#dir);
     createPrivateDir(this.#dir);
     using target = openOwnFolder(this.#dir);
@@ -78,7 +78,7 @@ export class MoveTarget {
 }
 
 /** A free name: the file's own, else with its time, else with a number too. */
-function freeName(target: Folder, file: Departing): string {
+function freeName(target: Folder, file: FileToMove): string {
   const name = basename(file.name);
   const time = new Date(file.identity.mtimeMs).toISOString()
     .replaceAll(":", "-");
@@ -128,7 +128,7 @@ async function putBack(
   target: Folder,
   name: string,
   to: Folder,
-  file: Departing,
+  file: FileToMove,
 ): Promise<void> {
   const identity = fileAt(target, name);
   const as = sidecarOf(file.name);

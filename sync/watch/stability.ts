@@ -16,7 +16,7 @@ export interface StabilityOptions {
 }
 
 /** A file that is waited for, held open: another may take its name meanwhile. */
-export interface Held {
+export interface HeldFile {
   file: OpenedFile;
   /** The sidecar that was there when it came, unless it is an earlier version's. */
   sidecar: FileIdentity | undefined;
@@ -30,7 +30,7 @@ interface Waiting {
   since: number;
   /** When it is to be looked at again, by the same clock. */
   dueAt: number;
-  held?: Held;
+  held?: HeldFile;
   /** The reason why it could not be read. */
   unreadable?: string | undefined;
 }
@@ -125,7 +125,7 @@ export class Stability {
   }
 
   /** Holds a capture that is waited for, unless there is no room. */
-  hold(place: Place, open: () => Held): void {
+  hold(place: Place, open: () => HeldFile): void {
     const waiting = this.#waiting.get(pathOf(place));
     if (!waiting || waiting.held || this.#held >= MAX_HELD) return;
     waiting.held = open();
@@ -133,7 +133,7 @@ export class Stability {
   }
 
   /** Stops waiting for a capture that is held if this file has its name now, and returns it, to be closed. */
-  takeReplaced(place: Place, { fileId }: FileIdentity): Held | undefined {
+  takeReplaced(place: Place, { fileId }: FileIdentity): HeldFile | undefined {
     const held = this.#waiting.get(pathOf(place))?.held;
     if (!held || held.file.identity.fileId === fileId) return undefined;
     this.#waiting.delete(pathOf(place));

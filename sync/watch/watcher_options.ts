@@ -6,7 +6,7 @@ import type { FilterOptions } from "./capture_filter.ts";
 import type { TakenFile } from "./late_sidecars.ts";
 
 /** The reason why a file is not taken over: not yet (`later`), or not as it is (`pass`). */
-export interface Left {
+export interface SkipReason {
   kind: "later" | "pass";
   reason: string;
 }
@@ -40,7 +40,7 @@ export interface Taker {
   /** Is called with each file that was delivered and is still there, and waited for. */
   onDelivered?: (file: SeenFile) => void | Promise<void>;
   /** Is called with each file, or folder, that is left, whenever it is looked at. */
-  onLeft?: (path: string, why: Left) => void;
+  onSkipped?: (path: string, why: SkipReason) => void;
 }
 
 /** Options for `FolderWatcher`. */

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
   BatchCompleter,
-  type Completed,
+  type PendingCompletion,
 } from "../../sync/agent/batch_completer.ts";
 import { Patience } from "../../sync/agent/patience.ts";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
@@ -22,7 +22,7 @@ class Scene extends AgentFixture {
     super("http://127.0.0.1:1");
   }
 
-  claimed(count: number): Completed[] {
+  claimed(count: number): PendingCompletion[] {
     this.enqueue(...Array.from({ length: count }, (_, n) => `${n}`));
     return this.queue.claim(count).map(({ id, filepath }) => ({
       completion: { id, kind: "delivered" },

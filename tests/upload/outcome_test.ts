@@ -10,7 +10,7 @@ import {
 } from "../../sync/capture/errors.ts";
 import type { Answer } from "../../sync/upload/answer.ts";
 import {
-  type Judging,
+  type AnswerContext,
   type Outcome,
   outcomeOfAnswer,
   outcomeOfError,
@@ -21,13 +21,13 @@ const SENT = { size: 3, sha256: "ab".repeat(32), metadata: '{"size":"big"}' };
 function judge(
   status: number,
   answer: Partial<Answer> = {},
-  judging: Partial<Judging> = {},
+  context: Partial<AnswerContext> = {},
 ): Outcome {
   const type = "application/json";
   const whole = { defect: null, retryAfterMs: null, isEarly: false };
   return outcomeOfAnswer(
     { status, type, body: "", ...whole, ...answer },
-    { sent: SENT, ...judging },
+    { sent: SENT, ...context },
   );
 }
 

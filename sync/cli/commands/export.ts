@@ -26,7 +26,7 @@ import { contains, isInDataDir } from "../folders.ts";
 import { queuedByName } from "../named_captures.ts";
 import { expectedPath } from "../path_value.ts";
 import { lastWatched, originalsOf } from "../originals.ts";
-import { type Look, lookInto, noQueue } from "../store.ts";
+import { lookInto, noQueue, type StoreView } from "../store.ts";
 
 /**
  * Copies captures out of the queue, which stays as it is: NAME has the bytes and
@@ -92,7 +92,7 @@ function assertTarget(dir: string, queue: UploadQueue, dataDir: string): void {
 async function exportOne(
   capture: QueuedCapture,
   { look: { spool }, openOriginal, openWatched, target }: {
-    look: Look;
+    look: StoreView;
     target: Target;
   } & Openers,
 ): Promise<string> {

@@ -7,7 +7,7 @@ import type {
 } from "../../queue/queue.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { explainName, findNamed } from "../named_captures.ts";
-import { type Look, lookInto, noQueue } from "../store.ts";
+import { lookInto, noQueue, type StoreView } from "../store.ts";
 import { alignedLines, sizeText } from "../table.ts";
 import { outsideSchedule } from "../timetable.ts";
 import { captureForJson, describeStatus } from "./list.ts";
@@ -48,7 +48,7 @@ interface Shown {
 
 function ofQueued(
   capture: QueuedCapture,
-  { queue, spool }: Look,
+  { queue, spool }: StoreView,
   isRunning: boolean,
 ): Shown {
   const { id, filepath, size, sha256, spooled, watched } = capture;
@@ -83,7 +83,7 @@ function ofQueued(
 
 function nextOf(
   { id, status, nextAttemptAt }: QueuedCapture,
-  queue: Look["queue"],
+  queue: StoreView["queue"],
   isRunning: boolean,
 ): string {
   if (status === "failed") {

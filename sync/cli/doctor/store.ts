@@ -5,7 +5,7 @@ import { failure, type Finding, ok, warning } from "../../monitor/finding.ts";
 import { nativeDetail } from "../../queue/native_sqlite.ts";
 import { engineInUse } from "../../queue/sqlite.ts";
 import type { CommandContext } from "../command.ts";
-import { type Look, lookInto, noQueue } from "../store.ts";
+import { lookInto, noQueue, type StoreView } from "../store.ts";
 
 /** Says which SQLite stores the queue. */
 export function inspectEngine(): Finding[] {
@@ -54,7 +54,7 @@ function inspectDataDir(dataDir: string): Finding {
 
 /** Looks whether the queue knows each copy, and the spool has each that the queue knows. */
 export function inspectSpool(
-  { queue, spool }: Pick<Look, "queue" | "spool">,
+  { queue, spool }: Pick<StoreView, "queue" | "spool">,
   nowMs: number = Date.now(),
 ): Finding[] {
   if (!spool) return [];

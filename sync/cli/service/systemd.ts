@@ -8,7 +8,7 @@
 import { childEnvironment } from "../child_environment.ts";
 
 /** The exit code and output of a program. */
-export interface Said {
+export interface ProgramOutput {
   code: number;
   stdout: string;
   stderr: string;
@@ -19,7 +19,7 @@ export interface Said {
  *
  * @throws {Error} if there is no systemd on this host.
  */
-export function systemctl(...args: string[]): Promise<Said> {
+export function systemctl(...args: string[]): Promise<ProgramOutput> {
   return capture("systemctl", ["--user", "--no-pager", ...args]);
 }
 
@@ -90,7 +90,10 @@ export async function isLingering(): Promise<boolean | null> {
   return /not logged in or lingering/.test(stderr) ? false : null;
 }
 
-async function capture(program: string, args: string[]): Promise<Said> {
+async function capture(
+  program: string,
+  args: string[],
+): Promise<ProgramOutput> {
   const { code, stdout, stderr } = await run(program, args, "piped");
   const text = new TextDecoder();
   return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
