@@ -93,3 +93,10 @@ function fieldsOf(
   const ms = Math.round(elapsedMs);
   return { event, captureId: capture.id, attempt, status, ms, bytes };
 }
+
+/** An attempt whose file is another one by now. */
+export function asLost(attempt: FailedDelivery): FailedDelivery {
+  const error =
+    `Cannot send "${attempt.capture.filepath}": it was overwritten, or touched, before it was sent, and had no copy (see --copy-up-to); as it is now it is another capture`;
+  return { ...attempt, error, reason: error, isLost: true };
+}

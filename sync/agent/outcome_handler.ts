@@ -4,7 +4,7 @@ import type { Completion, QueuedCapture } from "../queue/queue.ts";
 import { MAX_BACKOFF_MS } from "../queue/transitions.ts";
 import type { UploadResult } from "../upload/uploader.ts";
 import type { AgentParts } from "./agent_options.ts";
-import { AttemptLog } from "./attempt_log.ts";
+import { asLost, AttemptLog } from "./attempt_log.ts";
 import { HeldBack } from "./held_back.ts";
 import {
   isLocalFailure,
@@ -15,7 +15,7 @@ import {
   snoozeOrRelease,
 } from "./snooze.ts";
 import { SHORT_WAIT_MS } from "./server_state.ts";
-import { asLost, type FailedDelivery, Suspects } from "./suspects.ts";
+import { type FailedDelivery, type ServerFault, Suspects } from "./suspects.ts";
 import type { Throttle } from "./throttle.ts";
 
 /** The results of one pass. */
@@ -34,27 +34,22 @@ type Missed = Pick<Completion, "missedAt">;
 export class OutcomeHandler {
   readonly suspects: Suspects;
   readonly heldBack: HeldBack;
-  readonly #options: AgentParts;
+  readonly #parts: AgentParts;
   readonly #throttle: Throttle;
   readonly #log: AttemptLog;
   readonly #snoozeMs: number;
   #report: PassReport = { delivered: 0, failed: 0, postponed: 0 };
 
-  constructor(options: AgentParts) {
-    this.#options = options;
-    this.#throttle = options.throttle;
-    this.#log = new AttemptLog(options.log);
-    this.#snoozeMs = options.snoozeMs ?? SNOOZE_MS;
-    this.heldBack = new HeldBack(options);
+  constructor(parts: AgentParts) {
+    this.#parts = parts;
+    this.#throttle = parts.throttle;
+    this.#log = new AttemptLog(parts.log);
+    this.#snoozeMs = parts.snoozeMs ?? SNOOZE_MS;
+    this.heldBack = new HeldBack(parts);
     this.suspects = new Suspects({
-      ...options,
-      onOwnFault: (attempt) => this.#blame(attempt),
-      onServersFault: (attempt, { isReady, isTrial }) => {
-        const downMs = isTrial ? RECONNECT_MS : 0;
-        // If it is the capture's after all, the next trials are made with others.
-        const delayMs = isReady ? this.heldBack.add(attempt, isTrial) : downMs;
-        this.#snoozeFor(attempt, delayMs);
-      },
+      ...parts,
+      onOwnFault: (attempt) => this.#chargeOrSnooze(attempt),
+      onServerFault: (attempt, fault) => this.#holdBack(attempt, fault),
     });
   }
 
@@ -88,7 +83,7 @@ export class OutcomeHandler {
     const wasReleased = this.heldBack.attemptEnded(capture.id, { isLocal });
     const attempt = { capture, result, error, reason, endedMs, wasReleased };
     const { outcome, elapsedMs } = result;
-    this.#options.onAttempt?.({
+    this.#parts.onAttempt?.({
       outcome,
       elapsedMs,
       bytes: result.sent?.size ?? capture.size ?? 0,
@@ -111,10 +106,7 @@ export class OutcomeHandler {
       case "exhausted":
         // Neither the capture nor the server can help it.
         this.#throttle.exhausted(options.startedMs);
-        this.#options.patience.met(
-          new Error(reason),
-          "open files to be closed",
-        );
+        this.#parts.patience.met(new Error(reason), "open files to be closed");
         return this.release(capture);
       case "unavailable":
       case "server_error":
@@ -139,14 +131,14 @@ export class OutcomeHandler {
 
   /** The attempt was broken off, and counts for nothing. */
   release({ id }: QueuedCapture): void {
-    this.#options.completer.add({ completion: { id, kind: "release" } });
+    this.#parts.completer.add({ completion: { id, kind: "release" } });
   }
 
   /** No further attempt would change anything. */
   discard(attempt: Omit<FailedDelivery, "endedMs">, missed: Missed = {}): void {
     const { capture: { id }, error, result } = attempt;
     const record = { id, error, ...missed, ...recordOf(result) };
-    this.#options.completer.add({
+    this.#parts.completer.add({
       completion: { kind: "discard", ...record },
       after: () => {
         if (this.#hasFailed(id)) this.#fail(attempt);
@@ -154,18 +146,27 @@ export class OutcomeHandler {
     });
   }
 
-  #blame(attempt: FailedDelivery): void {
+  /** The capture's own fault. */
+  #chargeOrSnooze(attempt: FailedDelivery): void {
     if (attempt.result?.outcome === "server_error") this.#charge(attempt);
     else this.#snooze(attempt);
+  }
+
+  /** The server's fault: if it is the capture's after all, the next trials are made with others. */
+  #holdBack(attempt: FailedDelivery, fault: ServerFault): void {
+    const { isReady, isTrial } = fault;
+    const downMs = isTrial ? RECONNECT_MS : 0;
+    const delayMs = isReady ? this.heldBack.add(attempt, isTrial) : downMs;
+    this.#snoozeFor(attempt, delayMs);
   }
 
   /** The file is gone, or another one: if it was renamed a moment ago, that is found out meanwhile. */
   #miss(attempt: FailedDelivery): void {
     const { capture, error } = attempt;
-    const mayBeFound = this.#options.onMissed?.(capture) ?? false;
+    const mayBeFound = this.#parts.onMissed?.(capture) ?? false;
     const missed = mayBeFound ? { missedAt: capture.filepath } : {};
     if (!mayBeFound || capture.lastError === error) {
-      const isLost = this.#options.queue.isOverwritten(capture.id);
+      const isLost = this.#parts.queue.isOverwritten(capture.id);
       return this.discard(isLost ? asLost(attempt) : attempt, missed);
     }
     this.#snoozeFor(attempt, this.#snoozeMs, missed);
@@ -173,7 +174,7 @@ export class OutcomeHandler {
   }
 
   #hasFailed(id: string): boolean {
-    return this.#options.queue.get(id)?.status === "failed";
+    return this.#parts.queue.get(id)?.status === "failed";
   }
 
   /** The capture waits for as long as the server asks, and whether all others must is found out. */
@@ -207,12 +208,12 @@ export class OutcomeHandler {
   ): void {
     this.#report.postponed++;
     const completion = snoozeOrRelease(capture.id, { error, result, delayMs });
-    this.#options.completer.add({ completion: { ...completion, ...missed } });
+    this.#parts.completer.add({ completion: { ...completion, ...missed } });
   }
 
   #charge(attempt: FailedDelivery): void {
     const { capture: { id }, error, result } = attempt;
-    this.#options.completer.add({
+    this.#parts.completer.add({
       completion: { id, kind: "charge", error, ...recordOf(result) },
       after: () => {
         if (this.#hasFailed(id)) return this.#fail(attempt);
@@ -230,11 +231,11 @@ export class OutcomeHandler {
       ? metadataHash(capture.metadataJson)
       : null;
     const proof = { captureId, sha256, identity: sent, metadataSha256 };
-    this.#options.completer.add({
+    this.#parts.completer.add({
       completion: { id, kind: "delivered", ...proof, ...recordOf(result) },
       after: async () => {
-        if (spooled) await this.#options.spool?.removeDelivered(id);
-        await this.#options.onDelivered?.(capture, result);
+        if (spooled) await this.#parts.spool?.removeDelivered(id);
+        await this.#parts.onDelivered?.(capture, result);
       },
     });
     this.#log.delivered(capture, result);
@@ -243,6 +244,6 @@ export class OutcomeHandler {
   #fail(attempt: Omit<FailedDelivery, "endedMs">): void {
     this.#report.failed++;
     this.#log.failed(attempt);
-    this.#options.onFailed?.(attempt.capture);
+    this.#parts.onFailed?.(attempt.capture);
   }
 }

@@ -21,20 +21,20 @@ export interface FailedDelivery {
   endedMs: number;
 }
 
-/** Callbacks for captures whose own fault it is, or is not. */
-interface Blame {
+/** What is known of the server when it is blamed. */
+export interface ServerFault {
+  /** Whether it says that it is ready all the same. */
+  isReady: boolean;
+  /** Whether the capture was to show if it takes any again. */
+  isTrial: boolean;
+}
+
+/** The ways back to the handler. */
+interface SuspectsCallbacks {
   /** Is called with a capture that failed while others passed. */
   onOwnFault: (attempt: FailedDelivery) => void;
-  /**
-   * Is called with a capture that failed as others did.
-   *
-   * @param options `isReady` is whether the server says that it is ready all the same,
-   * `isTrial` whether this capture was to show if it takes any again.
-   */
-  onServersFault: (
-    attempt: FailedDelivery,
-    options: { isReady: boolean; isTrial: boolean },
-  ) => void;
+  /** Is called with a capture that failed as others did. */
+  onServerFault: (attempt: FailedDelivery, fault: ServerFault) => void;
 }
 
 /** After so many failed captures in a row it may be the server's fault. */
@@ -45,19 +45,31 @@ const NO_HEALTH_PAGE = [404, 405, 501];
 
 /**
  * Finds out whose fault it is that captures fail: if one fails while others pass it
- * is its own, if all fail it is the server's.
+ * is its own, if all fail it is the server's. So one that fails is a suspect until that
+ * is known; then it goes back to the `OutcomeHandler`, which charges, snoozes or holds
+ * it back:
  *
- * So one that fails is a suspect until another one that was begun later is
- * delivered, or some have failed in a row, or the server is known to be down.
+ * ```text
+ *   OutcomeHandler.handle()
+ *     │ failed, while flowing           one begun later is delivered
+ *     ├─▶ add() ──▶ suspects ──────────────────────────────────────▶ onOwnFault()
+ *     │               │ several in a row, or noOthers() to send,
+ *     │               ▼ or the server says that it is not ready
+ *     │             throttle.failed() ─────────────────────────────▶ onServerFault()
+ *     │ failed, while waiting or trying                              ▲
+ *     └─▶ add() ─────────────────────────────────────────────────────┘
+ * ```
  */
 export class Suspects {
-  readonly #options: Pick<AgentParts, "uploader"> & Blame;
+  readonly #options: Pick<AgentParts, "uploader"> & SuspectsCallbacks;
   readonly #throttle: Throttle;
   #suspects: FailedDelivery[] = [];
   #deliveredMs = -Infinity;
   #probing: Promise<Readiness> | undefined;
 
-  constructor(options: Pick<AgentParts, "uploader" | "throttle"> & Blame) {
+  constructor(
+    options: Pick<AgentParts, "uploader" | "throttle"> & SuspectsCallbacks,
+  ) {
     this.#options = options;
     this.#throttle = options.throttle;
   }
@@ -73,7 +85,7 @@ export class Suspects {
       }
       // Another one was in flight when the others failed, and means what they do.
       const isReady = !isDown && (isTrial || await this.#isReady(signal));
-      return this.#options.onServersFault(attempt, { isReady, isTrial });
+      return this.#options.onServerFault(attempt, { isReady, isTrial });
     }
     this.#suspects.push(attempt);
     if (this.#suspects.length >= MAX_SUSPECTS) {
@@ -88,7 +100,7 @@ export class Suspects {
   /** @param startedMs When the attempt that succeeded began (`performance.now`). */
   delivered(capture: QueuedCapture, startedMs: number): void {
     this.#deliveredMs = performance.now();
-    this.#acquitServer(({ endedMs }) => endedMs <= startedMs);
+    this.#blameCaptures(({ endedMs }) => endedMs <= startedMs);
     this.#throttle.delivered(capture);
   }
 
@@ -104,7 +116,7 @@ export class Suspects {
     const [first] = this.#suspects;
     if (!first || performance.now() - first.endedMs < afterMs) return;
     // A delivery that ended after a failure shows that the server was up.
-    this.#acquitServer(({ endedMs }) => endedMs < this.#deliveredMs);
+    this.#blameCaptures(({ endedMs }) => endedMs < this.#deliveredMs);
     await this.#blameServer(signal);
   }
 
@@ -124,9 +136,9 @@ export class Suspects {
     return this.#throttle.healthIsWrong || await this.probe(signal) === null;
   }
 
-  #acquitServer(isToBlame: (suspect: FailedDelivery) => boolean): void {
-    const toBlame = this.#suspects.filter(isToBlame);
-    this.#suspects = this.#suspects.filter((suspect) => !isToBlame(suspect));
+  #blameCaptures(isOwnFault: (suspect: FailedDelivery) => boolean): void {
+    const toBlame = this.#suspects.filter(isOwnFault);
+    this.#suspects = this.#suspects.filter((suspect) => !isOwnFault(suspect));
     toBlame.forEach((attempt) => this.#options.onOwnFault(attempt));
   }
 
@@ -138,14 +150,7 @@ export class Suspects {
     const isReady = ready ?? await this.#isReady(signal);
     if (!signal.aborted && !isReady) this.#throttle.failed("down", last.reason);
     for (const attempt of this.#suspects.splice(0)) {
-      this.#options.onServersFault(attempt, { isReady, isTrial: false });
+      this.#options.onServerFault(attempt, { isReady, isTrial: false });
     }
   }
-}
-
-/** An attempt whose file is another one by now. */
-export function asLost(attempt: FailedDelivery): FailedDelivery {
-  const error =
-    `Cannot send "${attempt.capture.filepath}": it was overwritten, or touched, before it was sent, and had no copy (see --copy-up-to); as it is now it is another capture`;
-  return { ...attempt, error, reason: error, isLost: true };
 }
