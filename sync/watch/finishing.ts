@@ -8,13 +8,14 @@ import {
 } from "../host/opened_file.ts";
 import type { WatchedFile } from "../spool/copies.ts";
 import type { CaptureFilter } from "./capture_filter.ts";
+import { awaitControlFile } from "./control_file.ts";
 import type { FileSystem } from "./file_system.ts";
 import { captureOf, sidecarOf } from "./sidecar.ts";
 import type { SidecarOwners } from "./sidecar_owners.ts";
 import type { HeldFile, Stability } from "./stability.ts";
 import { lookAt, openSame, type Place } from "./place.ts";
 import { SidecarReader } from "./sidecar_reader.ts";
-import type { Taker } from "./watcher_options.ts";
+import { ALONE_MS, type Taker } from "./watcher_options.ts";
 
 /** A file that may be a capture. */
 export interface Candidate {
@@ -45,7 +46,6 @@ export interface FinishingOptions extends Pick<Taker, "isLateSidecar"> {
   aloneMs?: number | undefined;
 }
 
-const ALONE_MS = 60_000;
 const SETTLE_MS = 2_000;
 /** The default where writers cannot be detected. */
 const BLIND_SETTLE_MS = 10_000;
@@ -83,6 +83,9 @@ export class Finishing {
       this.#sayAlone(candidate, waitsFor);
       return waitsFor;
     }
+    const options = { ...this.#options, sidecar };
+    const waitsForControl = awaitControlFile(candidate, options);
+    if (waitsForControl !== undefined) return waitsForControl;
     try {
       const isBusy = isInUse(candidate);
       const metadataJson = sidecar && !isBusy

@@ -10,6 +10,8 @@ import { pathOf, type Place } from "./place.ts";
 export interface FolderListener {
   /** A file came, was closed after writing, or was renamed to this name. */
   onFile(place: Place, options: { renamed: boolean }): void;
+  /** A file has this name no more. */
+  onFileLeft(place: Place): void;
   /** A folder came; there were no events for its content. */
   onFolder(place: Place): void;
   /** A folder has this name no more. */

@@ -23,6 +23,7 @@ const IN_CLOSE_WRITE = 0x8;
 const IN_MOVED_FROM = 0x40;
 const IN_MOVED_TO = 0x80;
 const IN_CREATE = 0x100;
+const IN_DELETE = 0x200;
 const IN_DELETE_SELF = 0x400;
 const IN_MOVE_SELF = 0x800;
 const IN_Q_OVERFLOW = 0x4000;
@@ -32,7 +33,7 @@ const IN_ISDIR = 0x40000000;
 
 /** Not each write: that would be thousands of events for one film. */
 const WANTED = IN_ATTRIB | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO |
-  IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+  IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
 /** To be closed in child processes, and not to wait: for inotify and eventfd alike. */
 const FLAGS = 0o2004000;
 const POLLIN = 1;
@@ -124,12 +125,13 @@ export class InotifyEvents implements FolderEvents {
       return;
     }
     const place = within(folder, name);
-    const hasLeft = (mask & IN_MOVED_FROM) !== 0;
+    const hasLeft = (mask & (IN_MOVED_FROM | IN_DELETE)) !== 0;
     if (!isUtf8) sayOddName(this.#log, place);
     else if (mask & IN_ISDIR) {
       if (hasLeft) this.#listener.onFolderLeft(place);
       else this.#listener.onFolder(place);
-    } else if (!hasLeft) {
+    } else if (hasLeft) this.#listener.onFileLeft(place);
+    else {
       const renamed = (mask & IN_MOVED_TO) !== 0;
       this.#listener.onFile(place, { renamed });
     }

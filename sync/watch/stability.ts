@@ -116,6 +116,13 @@ export class Stability {
     if (waiting) this.#wait({ ...waiting, dueAt: performance.now() + afterMs });
   }
 
+  /** Has a capture that is not whole, though stable, wait anew after some time. */
+  later(place: Place, afterMs: number): void {
+    this.forget(place);
+    const since = performance.now();
+    this.#wait({ place, look: "", since, dueAt: since + afterMs });
+  }
+
   /** Has a capture that could not be read looked at again. */
   cannotRead(place: Place, unreadable: string, afterMs: number): void {
     const before = this.#waiting.get(pathOf(place));
@@ -166,6 +173,6 @@ export class Stability {
 }
 
 /** When a file has changed last: one that keeps its time when it is copied or moved has a new `ctime`. */
-function changedAt({ mtimeMs, ctimeMs }: FileIdentity): number {
+export function changedAt({ mtimeMs, ctimeMs }: FileIdentity): number {
   return Math.max(mtimeMs, ctimeMs);
 }

@@ -3,6 +3,7 @@ import { Wakeup } from "../host/wakeup.ts";
 import { Agenda } from "./agenda.ts";
 import { Candidates } from "./candidates.ts";
 import { CaptureFilter } from "./capture_filter.ts";
+import { controlledBy } from "./control_file.ts";
 import { type FolderWatchState, folderWatchState } from "./folder_state.ts";
 import { type FolderListener, listenToFolders } from "./folder_events.ts";
 import { FolderTree, type WalkOptions } from "./folder_tree.ts";
@@ -10,7 +11,7 @@ import { RescanSchedule } from "./rescan_schedule.ts";
 import { Stability } from "./stability.ts";
 import { WatchedRoot } from "./watched_root.ts";
 import type { FolderWatcherOptions } from "./watcher_options.ts";
-import { type Place, placeIn } from "./place.ts";
+import { pathOf, type Place, placeIn } from "./place.ts";
 
 /** Every so many rescans all is looked at, even folders that seem unchanged. */
 const FULL_RESCAN = 12;
@@ -190,6 +191,10 @@ export class FolderWatcher {
         if (!isWanted(place, "file")) return;
         this.#agenda.look(place, options);
         wake();
+      },
+      onFileLeft: (place) => {
+        const controlled = controlledBy(place);
+        if (controlled) this.lookAgain(pathOf(controlled));
       },
       onFolder: (place) => {
         if (!isWanted(place, "folder")) return;

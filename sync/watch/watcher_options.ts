@@ -5,6 +5,9 @@ import type { WatchedFile } from "../spool/copies.ts";
 import type { FilterOptions } from "./capture_filter.ts";
 import type { TakenFile } from "./late_sidecars.ts";
 
+/** How long, by default, a file waits for another one before that is reported. */
+export const ALONE_MS = 60_000;
+
 /** The reason why a file is not taken over: not yet (`later`), or not as it is (`pass`). */
 export interface SkipReason {
   kind: "later" | "pass";
@@ -69,7 +72,8 @@ export interface FolderWatcherOptions extends Taker, FilterOptions {
    * How long a JSON file `NAME.json` without a `NAME` is not delivered: it may be
    * the metadata of a capture that is still to come. Where `NAME` has an extension
    * itself, as `a.png` has, it is waited for as long as it takes, and reported
-   * after this time. In milliseconds.
+   * after this time; so is the control file of a download that broke off, which is
+   * looked for this often. In milliseconds.
    *
    * @default {60000}
    */

@@ -157,7 +157,7 @@ Deno.test("run --dry-run lists what would be taken and why not the rest, and mak
     const name of [
       ...["a.png", "a.png.json", "b.jpg", ".hidden", "big.png", "sub/c.png"],
       ...["alone.png.json", "download.png.part", "raw/d.png"],
-      ...["described.png", "described.png.json"],
+      ...["described.png", "described.png.json", "film.mkv", "film.mkv.aria2"],
     ]
   ) host.write(`in/${name}`, "x".repeat(name === "big.png" ? 9 : 1));
   const dir = host.join("in");
@@ -177,8 +177,9 @@ Deno.test("run --dry-run lists what would be taken and why not the rest, and mak
   assertEquals(
     stdout.trimEnd().split("\n").sort(),
     [
-      `${linux ? 1 : 3} would be taken now, ${linux ? 4 : 2} later, 9 not`,
+      `${linux ? 1 : 3} would be taken now, ${linux ? 5 : 3} later, 10 not`,
       `later  ${dir}/alone.png.json: waits for its capture "alone.png"`,
+      `later  ${dir}/film.mkv: waits for "film.mkv.aria2" to go`,
       `later  ${dir}/new.png: it has changed just now`,
       `later  Cannot find the folder "${host.join("later")}", waiting for it`,
       `pass   ${dir}/.hidden: hidden`,
@@ -187,6 +188,7 @@ Deno.test("run --dry-run lists what would be taken and why not the rest, and mak
       `pass   ${dir}/big.png: larger than 8 bytes`,
       `pass   ${dir}/described.png.json: the metadata of "described.png"`,
       `pass   ${dir}/download.png.part: named like a file that is not finished`,
+      `pass   ${dir}/film.mkv.aria2: named like a file that is not finished`,
       `pass   ${dir}/link.png: a symbolic link`,
       `pass   ${dir}/raw: excluded by "raw"`,
       `pass   ${dir}/same.png: another name of "${dir}/a.png"`,

@@ -284,6 +284,7 @@ Deno.test("events by what Deno has on every system say that something happened, 
   const log = () => {};
   const events = new PortableEvents({
     onFile: () => {},
+    onFileLeft: () => {},
     onFolder: () => {},
     onFolderLeft: () => {},
     onRootUnsure: () => {},
