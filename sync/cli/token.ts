@@ -8,27 +8,6 @@ import { runTokenCommand } from "./token_command.ts";
 /** The least time until a token is read again because the server refused it, in milliseconds. */
 const RENEW_MS = 1_000;
 
-/** The source of the server's token. */
-export interface TokenSource {
-  /** The token as it was read last; `undefined` if there is none. */
-  get(): string | undefined;
-  /** The reason why there is none though one is named: it could not be read yet. */
-  readonly problem: string | undefined;
-  /**
-   * Reads the token: at the start, and whenever it may be another.
-   *
-   * @throws {UsageError} if it cannot be read, or holds something that cannot be a
-   * token; the last one stays. The message never holds the token.
-   */
-  reload(): Promise<void>;
-  /**
-   * Reads the token again after the server has refused one, at most every second, and
-   * returns whether it is another. If that fails the last one stays, and the reason
-   * is logged.
-   */
-  renew(refused: string | undefined): Promise<boolean>;
-}
-
 /**
  * Returns the token's source: `--token-file` or `--token-command`, else the service
  * manager's credential `token`, else `JARVIS_TOKEN`. For a command that takes no
@@ -44,10 +23,11 @@ export function readToken(
   const read = given.takes("token-file")
     ? reader(given, around)
     : () => undefined;
-  return new Token(read, around.err);
+  return new TokenSource(read, around.err);
 }
 
-class Token implements TokenSource {
+/** The source of the server's token. */
+export class TokenSource {
   readonly #read: Read;
   readonly #err: (line: string) => void;
   #token: string | undefined;
@@ -60,14 +40,22 @@ class Token implements TokenSource {
     this.#err = err;
   }
 
+  /** The token as it was read last; `undefined` if there is none. */
   get(): string | undefined {
     return this.#token;
   }
 
+  /** The reason why there is none though one is named: it could not be read yet. */
   get problem(): string | undefined {
     return this.#token === undefined ? this.#problem : undefined;
   }
 
+  /**
+   * Reads the token: at the start, and whenever it may be another.
+   *
+   * @throws {UsageError} if it cannot be read, or holds something that cannot be a
+   * token; the last one stays. The message never holds the token.
+   */
   async reload(): Promise<void> {
     try {
       this.#token = await this.#read();
@@ -78,6 +66,11 @@ class Token implements TokenSource {
     }
   }
 
+  /**
+   * Reads the token again after the server has refused one, at most every second, and
+   * returns whether it is another. If that fails the last one stays, and the reason
+   * is logged.
+   */
   async renew(refused: string | undefined): Promise<boolean> {
     if (
       this.#token === refused && performance.now() - this.#renewedAt > RENEW_MS
