@@ -112,7 +112,11 @@ export function insertOne(
     sql.addWatched.run(id, ...values, sha256, "queued", nowMs);
     sql.takeWatchedName.run(filepath, version.key);
   }
-  if (tried) completeTried(sql, tried, nowMs);
+  if (!tried) return;
+  // It was sent before it was queued.
+  const { attempt } = tried;
+  sql.markUploading.run(attempt ? Math.round(attempt.startedMs) : null, id);
+  completeOne(sql, tried, nowMs);
 }
 
 /** Records one completion; returns whether there was something to complete. */
@@ -128,7 +132,7 @@ export function completeOne(
   if (completion.kind === "delivered") return deliver(sql, completion, now);
   if (attempt) addAttempt(sql, id, attempt);
   const { missedAt = state.filepath } = completion;
-  if (missedAt !== state.filepath) return release(sql, { id });
+  if (missedAt !== state.filepath) return sql.release.run(null, id) > 0;
   switch (completion.kind) {
     case "charge":
     case "charge at once":
@@ -140,29 +144,10 @@ export function completeOne(
       return sql.snooze.run(completion.error, dueAt, id) > 0;
     }
     case "release":
-      return release(sql, completion);
+      return sql.release.run(completion.error ?? null, id) > 0;
     case "due":
       return sql.makeDue.run(id) > 0;
   }
-}
-
-/** Records one completion of a capture that was sent before it was queued. */
-function completeTried(
-  sql: Statements,
-  completion: Completion,
-  nowMs: number,
-): void {
-  const { id, attempt } = completion;
-  sql.markUploading.run(attempt ? Math.round(attempt.startedMs) : null, id);
-  completeOne(sql, completion, nowMs);
-}
-
-/** Makes a capture due now, uncharged. */
-function release(
-  sql: Statements,
-  { id, error = null }: { id: string; error?: string | null },
-): boolean {
-  return sql.release.run(error, id) > 0;
 }
 
 /**
