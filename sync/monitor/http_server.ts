@@ -1,5 +1,6 @@
 import { delay } from "@std/async/delay";
 import { tryTo } from "../host/try_to.ts";
+import { PHRASES } from "../upload/status_text.ts";
 
 /** The answer to one path. */
 export interface Answer {
@@ -181,7 +182,7 @@ function plain(status: number, text: string): Answer {
 function encode({ status, type, body }: Answer, isHead: boolean): Uint8Array {
   const encoder = new TextEncoder();
   const head = [
-    `HTTP/1.1 ${status} ${REASONS[status] ?? "Answer"}`,
+    `HTTP/1.1 ${status} ${PHRASES[status] ?? "OK"}`,
     `Content-Type: ${type}`,
     `Content-Length: ${encoder.encode(body).length}`,
     ...SECURITY_HEADERS,
@@ -191,16 +192,6 @@ function encode({ status, type, body }: Answer, isHead: boolean): Uint8Array {
   ].join("\r\n");
   return encoder.encode(isHead ? head : head + body);
 }
-
-const REASONS: Readonly<Record<number, string>> = {
-  200: "OK",
-  400: "Bad Request",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  421: "Misdirected Request",
-  500: "Internal Server Error",
-  503: "Service Unavailable",
-};
 
 function close(connection: Deno.TcpConn): void {
   // It may have been closed before.

@@ -1,5 +1,5 @@
 /** The names of the statuses of a refusal, as in RFC 9110. */
-const PHRASES: Readonly<Record<number, string>> = {
+export const PHRASES: Readonly<Record<number, string>> = {
   400: "Bad Request",
   401: "Unauthorized",
   403: "Forbidden",
