@@ -8,15 +8,19 @@ import type { TokenSource } from "./token.ts";
 /**
  * Returns an uploader with the settings.
  *
- * @param options `log` takes warnings about the settings; `onSent` as for the
- * uploader.
+ * @param options `maxRetries` is 1 by default; `log` takes warnings about the settings;
+ * `onSent` as for the uploader.
  * @throws {UsageError} if they name no server.
  */
 export function createUploader(
   settings: Omit<Settings, "token"> & {
     token: Pick<TokenSource, "get" | "renew">;
   },
-  options: { maxRetries: number; log?: Log; onSent?: (bytes: number) => void },
+  { maxRetries = 1, log, onSent }: {
+    maxRetries?: number;
+    log?: Log;
+    onSent?: (bytes: number) => void;
+  } = {},
 ): CaptureUploader {
   const { server, token, tls, proof, allowInsecure, timeoutMs } = settings;
   if (server === null) {
@@ -25,21 +29,21 @@ export function createUploader(
     );
   }
   if (allowInsecure && isReadableOnTheWay(new URL(server))) {
-    options.log?.(
+    log?.(
       "warn",
       `Captures and token go to ${server} in plain http://, readable by everybody on the way (--allow-insecure)`,
     );
   }
   if (proof === "status") {
-    options.log?.(
+    log?.(
       "warn",
       "Whatever answers 2xx is taken for the capture server, a captive portal too: what that got is lost (--proof status)",
     );
   }
   return new CaptureUploader(server, {
-    maxRetries: options.maxRetries,
+    maxRetries,
     timeout: timeoutMs,
-    ...(options.onSent && { onSent: options.onSent }),
+    ...(onSent && { onSent }),
     bandwidth: () => settings.bandwidth.at(Date.now()),
     token: () => token.get(),
     renewToken: (refused) => token.renew(refused),

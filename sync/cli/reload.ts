@@ -53,7 +53,7 @@ export class Reloader {
     const settings = await this.#context.reread(env);
     await settings.token.reload();
     // An agent that cannot begin anew would end.
-    createUploader(settings, { maxRetries: 1 }).close();
+    createUploader(settings).close();
     for (const closed of prepareDataDir(settings.dataDir)) {
       this.#context.err(`jarvis-agent: ${closed}`);
     }

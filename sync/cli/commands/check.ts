@@ -4,7 +4,7 @@ import { type CommandContext, ExitCode } from "../command.ts";
 /** Asks the server whether it is ready. */
 export async function run(context: CommandContext): Promise<number> {
   const { settings, given, out } = context;
-  await using uploader = createUploader(settings, { maxRetries: 1 });
+  await using uploader = createUploader(settings);
   const isGiven = given.text("timeout") !== undefined;
   const { timeoutMs } = settings;
   const readiness = await uploader.probe(isGiven ? { timeoutMs } : {});

@@ -127,7 +127,7 @@ class Service {
     // The agent waits between attempts, not the uploader.
     await using uploader = createUploader(
       { ...settings, token: this.#token },
-      { maxRetries: 1, log },
+      { log },
     );
     using store = await openStore(settings, {
       log,

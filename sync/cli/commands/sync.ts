@@ -36,7 +36,7 @@ export async function run(context: CommandContext): Promise<number> {
   const lockPath = agentLockPath(join(settings.dataDir, QUEUE_FILE));
   if (!await ProcessLock.isHeld(lockPath)) {
     // Errors in the settings are told before a queue is made.
-    createUploader(settings, { maxRetries: 1 }).close();
+    createUploader(settings).close();
   }
   // If no agent ever runs nobody else would find all damage.
   using store = await openStore(settings, { log: talk.log, thorough: true });
@@ -137,7 +137,6 @@ async function deliver(
   { talk: { log, progress }, signal }: { talk: Talk; signal: AbortSignal },
 ): Promise<void> {
   await using uploader = createUploader(settings, {
-    maxRetries: 1,
     log,
     onSent: (bytes) => progress.inFlight += bytes,
   });

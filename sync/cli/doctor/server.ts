@@ -28,7 +28,7 @@ export async function inspectServer(
   const unread = settings.token.get() === undefined
     ? await settings.token.reload().then(() => [], unreadable)
     : [];
-  await using uploader = createUploader(settings, { maxRetries: 1 });
+  await using uploader = createUploader(settings);
   const { serverUrl } = uploader;
   const { tokenFile } = settings;
   const readiness = await uploader.probe();
