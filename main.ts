@@ -1,6 +1,7 @@
 import { runCommandLine } from "./sync/cli/cli.ts";
 import { ignoreDebugSignal } from "./sync/host/debug_signal.ts";
 import { variable } from "./sync/host/environment.ts";
+import { writeAll } from "./sync/host/files.ts";
 
 const encoder = new TextEncoder();
 const windows = Deno.build.os === "windows";
@@ -47,7 +48,7 @@ Deno.exit(
   await runCommandLine(Deno.args, {
     out: (line, end = "\n") => {
       try {
-        write(Deno.stdout, line + end);
+        writeAll(Deno.stdout, encoder.encode(line + end));
       } catch (error) {
         // The reader has gone, like in `jarvis-agent list | head`.
         if (error instanceof Deno.errors.BrokenPipe) return onUnread();
@@ -57,7 +58,7 @@ Deno.exit(
     },
     err: (line) => {
       try {
-        write(Deno.stderr, line + "\n");
+        writeAll(Deno.stderr, encoder.encode(line + "\n"));
       } catch {
         // Nowhere to say so; the work goes on.
       }
@@ -70,10 +71,3 @@ Deno.exit(
     },
   }),
 );
-
-function write(stream: typeof Deno.stdout, text: string): void {
-  const bytes = encoder.encode(text);
-  for (let at = 0; at < bytes.length;) {
-    at += stream.writeSync(bytes.subarray(at));
-  }
-}

@@ -1,7 +1,10 @@
 import { tryTo } from "./try_to.ts";
 
-/** Writes all of some bytes to an open file. */
-export function writeAll(file: Deno.FsFile, data: Uint8Array): void {
+/** Writes all of some bytes to an open file, or to a stream of this process. */
+export function writeAll(
+  file: Pick<Deno.FsFile, "writeSync">,
+  data: Uint8Array,
+): void {
   for (let at = 0; at < data.length;) at += file.writeSync(data.subarray(at));
 }
 
