@@ -32,10 +32,14 @@ export function readError(path: string, cause: unknown): Error {
   const message = `Cannot read the capture "${path}": `;
   const lasting = lastingReason(cause);
   if (lasting) return new CaptureFileError(message + lasting, { cause });
-  const reason = cause instanceof Deno.errors.PermissionDenied
+  return new CaptureReadError(message + reasonOf(cause), { cause });
+}
+
+/** Why something could not be done with a file, without the operation and the path. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Deno.errors.PermissionDenied
     ? "permission denied"
-    : withoutPath(cause);
-  return new CaptureReadError(message + reason, { cause });
+    : withoutPath(error);
 }
 
 /** An error's message without the operation and the path. */

@@ -11,6 +11,7 @@ import type { FilterOptions } from "../watch/capture_filter.ts";
 import { Glob } from "../watch/glob.ts";
 import { spoolDir } from "../host/data_dir_paths.ts";
 import { OUT_OF_BOUNDS } from "../host/deno_words.ts";
+import { foldersTo } from "../host/links.ts";
 import { fileIdAt } from "../host/opened_file.ts";
 import { tryTo } from "../host/try_to.ts";
 import type { Given } from "./arguments.ts";
@@ -161,12 +162,6 @@ export function isInDataDir(path: string, dataDir: string): boolean {
   const ids = own.map(fileIdAt).filter((id) => id !== undefined);
   return foldersTo(realPath(resolve(path)))
     .some((folder) => ids.some((id) => id === fileIdAt(folder)));
-}
-
-/** A path and all folders above it. */
-function foldersTo(path: string): string[] {
-  const parent = dirname(path);
-  return parent === path ? [path] : [path, ...foldersTo(parent)];
 }
 
 /**

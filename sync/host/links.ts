@@ -51,7 +51,8 @@ function isOurs({ uid }: Deno.FileInfo, folder: string): boolean {
   });
 }
 
-function foldersTo(folder: string): string[] {
-  const parent = dirname(folder);
-  return parent === folder ? [folder] : [folder, ...foldersTo(parent)];
+/** A path and all folders above it. */
+export function foldersTo(path: string): string[] {
+  const parent = dirname(path);
+  return parent === path ? [path] : [path, ...foldersTo(parent)];
 }

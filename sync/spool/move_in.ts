@@ -1,5 +1,9 @@
 import { basename, dirname, join } from "@std/path";
-import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
+import {
+  CaptureFileError,
+  CaptureReadError,
+  reasonOf,
+} from "../capture/errors.ts";
 import { reached } from "../host/fault_point.ts";
 import { syncFile } from "../host/files.ts";
 import { type Folder, openFolder } from "../host/folder.ts";
@@ -207,11 +211,10 @@ function isForbidden(error: unknown): boolean {
 }
 
 function cannotRemove(path: string, cause: unknown): CaptureFileError {
-  const reason = cause instanceof Deno.errors.PermissionDenied
-    ? "permission denied"
-    : (cause as Error).message.replace(/^Cannot .*": /s, "");
   return new CaptureFileError(
-    `Cannot move "${path}": it cannot be removed from its folder (${reason}), expected a file that this user may remove`,
+    `Cannot move "${path}": it cannot be removed from its folder (${
+      reasonOf(cause)
+    }), expected a file that this user may remove`,
     { cause },
   );
 }
