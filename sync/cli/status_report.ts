@@ -1,7 +1,7 @@
-import { dirname, join } from "@std/path";
+import { dirname } from "@std/path";
 import { AgentRunningError, isAgentRunning } from "../agent/agent_lock.ts";
 import { isHanging, lastBeatMs } from "../agent/heartbeat.ts";
-import { QUEUE_FILE } from "../host/data_dir_paths.ts";
+import { queuePath } from "../host/data_dir_paths.ts";
 import { freeBytes } from "../host/disk_space.ts";
 import { exists } from "../host/files.ts";
 import { VERSION } from "../host/version.ts";
@@ -150,7 +150,7 @@ const NOTHING = { pending: 0, uploading: 0, failed: 0, delivered: 0 };
 
 /** The settings of a running agent may be others than those of its queue by now. */
 function pathOf({ settings, look }: ReportSources): string {
-  return look?.queue.path ?? join(settings.dataDir, QUEUE_FILE);
+  return look?.queue.path ?? queuePath(settings.dataDir);
 }
 
 function scheduleOf(

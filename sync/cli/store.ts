@@ -1,4 +1,3 @@
-import { join } from "@std/path";
 import { agentLockPath } from "../agent/agent_lock.ts";
 import {
   assertOwnDataDir,
@@ -6,7 +5,7 @@ import {
   holdsQueue,
   prepareDataDir,
 } from "../host/data_dir.ts";
-import { QUEUE_FILE, spoolDir } from "../host/data_dir_paths.ts";
+import { queuePath, spoolDir } from "../host/data_dir_paths.ts";
 import { statIfThere } from "../host/files.ts";
 import type { Log } from "../host/log.ts";
 import { UploadQueue } from "../queue/queue.ts";
@@ -44,7 +43,7 @@ export async function openStore(
   settings: Settings,
   options: { log: Log; thorough?: boolean; busyTimeoutMs?: number },
 ): Promise<Store> {
-  const path = queuePath(settings);
+  const path = queuePath(settings.dataDir);
   const { order } = settings;
   prepare(settings, (closed) => options.log("warn", closed));
   if (!options.thorough && hasQueue(settings)) {
@@ -81,7 +80,10 @@ export function openStoreIfThere(
 ): Store | undefined {
   if (!hasQueue(settings)) return undefined;
   prepare(settings, (closed) => err(`jarvis-agent: ${closed}`));
-  return storeOf(new UploadQueue(queuePath(settings), RESERVE), settings);
+  return storeOf(
+    new UploadQueue(queuePath(settings.dataDir), RESERVE),
+    settings,
+  );
 }
 
 /**
@@ -151,7 +153,7 @@ function hasQueue({ dataDir }: Settings): boolean {
 /** Even to be read a queue needs a directory that can be written to, and some room. */
 function openToLook(settings: Settings): UploadQueue {
   try {
-    return new UploadQueue(queuePath(settings), {
+    return new UploadQueue(queuePath(settings.dataDir), {
       ...RESERVE,
       looksOnly: true,
     });
@@ -159,10 +161,6 @@ function openToLook(settings: Settings): UploadQueue {
     naming(() => assertWritable(settings.dataDir));
     throw error;
   }
-}
-
-function queuePath({ dataDir }: Settings): string {
-  return join(dataDir, QUEUE_FILE);
 }
 
 function storeOf(

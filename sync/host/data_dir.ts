@@ -1,5 +1,10 @@
 import { dirname, join } from "@std/path";
-import { ownPathsAt, ownPathsIn, QUEUE_FILE } from "./data_dir_paths.ts";
+import {
+  ownPathsAt,
+  ownPathsIn,
+  QUEUE_FILE,
+  queuePath,
+} from "./data_dir_paths.ts";
 import { statIfThere } from "./files.ts";
 import { followOwnLinks } from "./links.ts";
 import {
@@ -64,7 +69,7 @@ export function probe(path: string): void {
 export function holdsQueue(path: string): boolean {
   return naming(path, () => {
     followOwnLinks(path);
-    const size = statIfThere(join(path, QUEUE_FILE))?.size ?? 0;
+    const size = statIfThere(queuePath(path))?.size ?? 0;
     if (size > 0) return true;
     const found = nearest(path);
     assertDirectory(found.path, found.info);

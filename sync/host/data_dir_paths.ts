@@ -14,6 +14,11 @@ export const QUEUE_FILE = "queue.db";
 const OWN_NAMES = /^(queue\.db.*|agent\.(lock|heartbeat)|spool)$/;
 const SPOOL_NAMES = /^(records\.jsonl.*|orphans|[0-9a-f]{2})$/;
 
+/** The path of the queue in a data directory. */
+export function queuePath(path: string): string {
+  return join(path, QUEUE_FILE);
+}
+
 /** The folder of a data directory that holds the copies of captures. */
 export function spoolDir(path: string): string {
   return join(path, "spool");

@@ -1,5 +1,4 @@
 import { delay } from "@std/async/delay";
-import { join } from "@std/path";
 import {
   agentLockPath,
   AgentRunningError,
@@ -11,7 +10,7 @@ import {
   lastBeatMs,
 } from "../../agent/heartbeat.ts";
 import type { Settings } from "../config.ts";
-import { QUEUE_FILE } from "../../host/data_dir_paths.ts";
+import { queuePath } from "../../host/data_dir_paths.ts";
 import { ProcessLock } from "../../host/lock.ts";
 import type { QueueStats, UploadQueue } from "../../queue/queue.ts";
 import { createUploader } from "../create_uploader.ts";
@@ -33,7 +32,7 @@ export async function run(context: CommandContext): Promise<number> {
   const { settings } = context;
   const talk = talkOf(context);
   const signal = context.stopSignal({ hangup: true });
-  const lockPath = agentLockPath(join(settings.dataDir, QUEUE_FILE));
+  const lockPath = agentLockPath(queuePath(settings.dataDir));
   if (!await ProcessLock.isHeld(lockPath)) {
     // Errors in the settings are told before a queue is made.
     createUploader(settings).close();
