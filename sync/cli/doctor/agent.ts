@@ -1,4 +1,3 @@
-import { readLimits } from "../../host/limits.ts";
 import { type Finding, ok, warning } from "../../monitor/finding.ts";
 import { judge } from "../../monitor/judge.ts";
 import type { CommandContext } from "../command.ts";
@@ -6,6 +5,7 @@ import { serviceState } from "../service/state.ts";
 import { isLingering } from "../service/systemd.ts";
 import { readReport } from "../status_report.ts";
 import { lookInto } from "../store.ts";
+import { readLimits } from "./limits.ts";
 
 /** The limits that a busy agent with watched folders needs. */
 const OPEN_FILES = 512;

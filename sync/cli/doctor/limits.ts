@@ -1,6 +1,6 @@
-import { libc } from "./libc.ts";
-import { readSmallText } from "./small_file.ts";
-import { tryTo } from "./try_to.ts";
+import { libc } from "../../host/libc.ts";
+import { readSmallText } from "../../host/small_file.ts";
+import { tryTo } from "../../host/try_to.ts";
 
 const RLIMIT_NOFILE = 7;
 
