@@ -17,7 +17,7 @@ import { ServerReport } from "./server_report.ts";
 import { SHORT_WAIT_MS } from "./server_state.ts";
 import { Throttle } from "./throttle.ts";
 
-export type { AgentWatcher, SyncAgentOptions } from "./agent_options.ts";
+export type { SyncAgentOptions } from "./agent_options.ts";
 
 /** The number of fruitless waits in a row that end a pass. */
 const MAX_FRUITLESS = 5;
@@ -187,7 +187,7 @@ export class SyncAgent {
   /** How long there is nothing to do; not long, because a wall clock may jump. */
   #idleMs(): number {
     const { patience, pause, throttle } = this.#parts;
-    let ms = TURN_MS;
+    let ms: number;
     if (this.#syncRequested > 0) ms = 0;
     else if (pause.isOn) ms = pause.leftMs;
     else if (throttle.mode === "waiting") ms = throttle.waitMs;

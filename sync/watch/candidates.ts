@@ -55,11 +55,12 @@ export class Candidates {
     let states = this.#options.known(candidates);
     for (const [n, candidate] of candidates.entries()) {
       const state = states[n];
-      const isKnown = state !== undefined && state !== "in doubt";
-      if (isKnown) this.#options.stability.forget(candidate.place);
-      if (isKnown) this.#finishing.learn(candidate);
-      if (isKnown) await this.#pass(candidate, state);
-      if (isKnown) continue;
+      if (state !== undefined && state !== "in doubt") {
+        this.#options.stability.forget(candidate.place);
+        this.#finishing.learn(candidate);
+        await this.#pass(candidate, state);
+        continue;
+      }
       const file = this.#finishing.finish(candidate);
       if (typeof file === "string") {
         this.#skip(candidate, { kind: "later", reason: file });

@@ -7,6 +7,7 @@ import { variable } from "../../host/environment.ts";
 import type { ProcessLock } from "../../host/lock.ts";
 import type { UploadQueue } from "../../queue/queue.ts";
 import type { Settings } from "../config.ts";
+import { messageOf } from "../../host/message_of.ts";
 import { isJournal } from "../../host/systemd_journal.ts";
 import { createLog, type Log } from "../../host/log.ts";
 import { Notifier } from "../../host/notify.ts";
@@ -145,7 +146,11 @@ class Service {
     });
     this.#agent = agent;
     this.#store = store;
-    this.#tell((queue) => queue.setAgentState(timetablesOf(settings)));
+    try {
+      store.queue.setAgentState(timetablesOf(settings));
+    } catch (error) {
+      log("warn", `Cannot tell status: ${messageOf(error)}`);
+    }
     this.#problems.tell(store.queue);
     const { pending } = store.queue.getStats();
     const ended = new AbortController();
@@ -181,14 +186,6 @@ class Service {
       queue.freeMemory();
       releaseMemory();
     });
-  }
-
-  #tell(tell: (queue: UploadQueue) => void): void {
-    try {
-      if (this.#store) tell(this.#store.queue);
-    } catch (error) {
-      this.#log("warn", `Cannot tell status: ${(error as Error).message}`);
-    }
   }
 
   /** Starts the monitoring, if it is wanted: it counts on across reloads. */
