@@ -1,4 +1,4 @@
-import { delay } from "@std/async/delay";
+import { sleep } from "../host/sleep.ts";
 import { Wakeup } from "../host/wakeup.ts";
 import { acquireAgentLock } from "./agent_lock.ts";
 import type {
@@ -170,7 +170,7 @@ export class SyncAgent {
       const isOver = server.state === "down" || ms > SHORT_WAIT_MS;
       if (isOver || stop.aborted || pause.isOn) break;
       this.#turn();
-      await delay(ms, { signal: stop }).catch(() => {});
+      await sleep(ms, stop);
     }
     pause.isAskedFor = false;
     return this.#outcomes.takeReport();

@@ -1,8 +1,8 @@
-import { delay } from "@std/async/delay";
 import { counted } from "../host/counted.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
 import { messageOf } from "../host/message_of.ts";
+import { sleep } from "../host/sleep.ts";
 import type { Completion, UploadQueue } from "../queue/queue.ts";
 import { canPass, type Patience } from "./patience.ts";
 
@@ -66,7 +66,7 @@ export class BatchCompleter {
     while (!this.#commit()) {
       if (!canPass(this.#failure) || signal.aborted) throw this.#forget();
       onRetry();
-      await delay(RETRY_MS, { signal }).catch(() => {});
+      await sleep(RETRY_MS, signal);
     }
     await this.#following;
   }

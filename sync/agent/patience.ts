@@ -1,6 +1,6 @@
-import { delay } from "@std/async/delay";
 import type { Log } from "../host/log.ts";
 import { UnreachableError } from "../host/reach.ts";
+import { sleep } from "../host/sleep.ts";
 import { hasFault } from "../queue/sqlite.ts";
 
 /** After this long without trouble it is logged anew, in milliseconds. */
@@ -50,7 +50,7 @@ export class Patience {
   async insist<T>(body: () => T, signal: AbortSignal): Promise<T | undefined> {
     let done = this.try(body);
     while (done === undefined && !signal.aborted) {
-      await delay(AGAIN_MS, { signal }).catch(() => {});
+      await sleep(AGAIN_MS, signal);
       done = this.try(body);
     }
     return done;

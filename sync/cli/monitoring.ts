@@ -1,6 +1,6 @@
-import { delay } from "@std/async/delay";
 import type { Log } from "../host/log.ts";
 import { replaceFile } from "../host/private_files.ts";
+import { sleep } from "../host/sleep.ts";
 import { AgentMetrics } from "../monitor/metrics.ts";
 import { MonitorServer } from "../monitor/http_server.ts";
 import { answerTo } from "../monitor/monitor.ts";
@@ -94,7 +94,7 @@ export class Monitoring {
         }
         this.#wrong.set(what, message);
       }
-      await delay(ms, { signal }).catch(() => {});
+      await sleep(ms, signal);
     }
   }
 }

@@ -1,6 +1,6 @@
-import { delay } from "@std/async/delay";
 import { variable } from "../host/environment.ts";
 import { createLog, type Log } from "../host/log.ts";
+import { sleep } from "../host/sleep.ts";
 import { tryTo } from "../host/try_to.ts";
 import type { UploadQueue } from "../queue/queue.ts";
 import type { CommandContext } from "./command.ts";
@@ -167,7 +167,7 @@ export async function showQueue(
   while (!signal.aborted) {
     if (queue.getPause()) onPause();
     look();
-    await delay(LOOK_MS, { signal }).catch(() => {});
+    await sleep(LOOK_MS, signal);
   }
   look();
   progress.end();

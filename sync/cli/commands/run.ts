@@ -1,4 +1,3 @@
-import { delay } from "@std/async/delay";
 import { dirname } from "@std/path";
 import { counted } from "../../host/counted.ts";
 import type { SyncAgent } from "../../agent/agent.ts";
@@ -8,6 +7,7 @@ import type { ProcessLock } from "../../host/lock.ts";
 import type { UploadQueue } from "../../queue/queue.ts";
 import type { Settings } from "../config.ts";
 import { messageOf } from "../../host/message_of.ts";
+import { sleep } from "../../host/sleep.ts";
 import { isJournal } from "../../host/systemd_journal.ts";
 import { createLog, type Log } from "../../host/log.ts";
 import { Notifier } from "../../host/notify.ts";
@@ -104,7 +104,7 @@ class Service {
   async #wait(status: string, signal: AbortSignal): Promise<void> {
     this.#notifier.beat(() => status);
     this.#notifier.ready();
-    await delay(AGAIN_MS, { signal }).catch(() => {});
+    await sleep(AGAIN_MS, signal);
   }
 
   /** Makes this process the agent of a queue, unless it is already. */

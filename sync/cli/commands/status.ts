@@ -1,4 +1,4 @@
-import { delay } from "@std/async/delay";
+import { sleep } from "../../host/sleep.ts";
 import { judge } from "../../monitor/judge.ts";
 import { type Verdict, verdictOf } from "../../monitor/verdict.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
@@ -74,7 +74,7 @@ async function follow(context: CommandContext): Promise<number> {
     const { lines } = await look(context);
     if (isTerminal) Deno.stdout.writeSync(new TextEncoder().encode(CLEAR));
     lines.forEach((line) => context.out(line));
-    await delay(LOOK_MS, { signal }).catch(() => {});
+    await sleep(LOOK_MS, signal);
   }
   return ExitCode.ok;
 }

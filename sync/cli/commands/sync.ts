@@ -1,4 +1,3 @@
-import { delay } from "@std/async/delay";
 import {
   agentLockPath,
   AgentRunningError,
@@ -12,6 +11,7 @@ import {
 import type { Settings } from "../config.ts";
 import { queuePath } from "../../host/data_dir_paths.ts";
 import { ProcessLock } from "../../host/lock.ts";
+import { sleep } from "../../host/sleep.ts";
 import type { QueueStats, UploadQueue } from "../../queue/queue.ts";
 import { createUploader } from "../create_uploader.ts";
 import { reconcile } from "../reconciling.ts";
@@ -113,7 +113,7 @@ async function askAgent(
   const answersUntil = performance.now() + ANSWER_MS;
   while (!signal.aborted && !isDone()) {
     if (performance.now() > answersUntil) assertAlive(queue);
-    const looked = delay(LOOK_MS, { signal }).then(() => false, () => false);
+    const looked = sleep(LOOK_MS, signal).then(() => false);
     if (await Promise.race([ended, looked])) return isDone();
   }
   return true;
