@@ -2,6 +2,7 @@ import { runCommandLine } from "./sync/cli/cli.ts";
 import { ignoreDebugSignal } from "./sync/host/debug_signal.ts";
 import { variable } from "./sync/host/environment.ts";
 import { writeAll } from "./sync/host/files.ts";
+import { messageOf } from "./sync/host/message_of.ts";
 
 const encoder = new TextEncoder();
 const windows = Deno.build.os === "windows";
@@ -52,8 +53,7 @@ Deno.exit(
       } catch (error) {
         // The reader has gone, like in `jarvis-agent list | head`.
         if (error instanceof Deno.errors.BrokenPipe) return onUnread();
-        const { message } = error as Error;
-        throw new Error(`Cannot write to standard output: ${message}`);
+        throw new Error(`Cannot write to standard output: ${messageOf(error)}`);
       }
     },
     err: (line) => {

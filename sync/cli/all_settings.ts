@@ -7,6 +7,7 @@
  */
 
 import { statIfThere } from "../host/files.ts";
+import { messageOf } from "../host/message_of.ts";
 import { type Ambient, type Given, UsageError } from "./arguments.ts";
 import { didYouMean } from "./closest.ts";
 import { valueOf } from "./command_line.ts";
@@ -100,9 +101,8 @@ function isThere(path: string): boolean {
   try {
     return statIfThere(path) !== undefined;
   } catch (cause) {
-    const { message } = cause as Error;
     throw new UsageError(
-      `Cannot read ${SETTINGS_FILE} "${path}": ${message}`,
+      `Cannot read ${SETTINGS_FILE} "${path}": ${messageOf(cause)}`,
       {
         cause,
       },

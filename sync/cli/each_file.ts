@@ -41,7 +41,7 @@ export function afterDoing(done: string, act: () => void): void {
   try {
     act();
   } catch (cause) {
-    throw new Error(`${done}; ${(cause as Error).message}`, { cause });
+    throw new Error(`${done}; ${messageOf(cause)}`, { cause });
   }
 }
 

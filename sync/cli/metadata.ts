@@ -4,6 +4,7 @@ import {
   MAX_METADATA_BYTES,
   withEntries,
 } from "../capture/metadata.ts";
+import { messageOf } from "../host/message_of.ts";
 import { readSmallFileOrPipe } from "../host/small_file.ts";
 import { type Given, UsageError } from "./arguments.ts";
 
@@ -44,13 +45,12 @@ export async function readMetadata(given: Given): Promise<string> {
     if (entries.length === 0) return base;
     return checkMetadata(withEntries(base, Object.fromEntries(entries)));
   } catch (cause) {
-    const { message } = cause as Error;
     const source = file !== undefined
       ? "--metadata-file: "
       : json !== undefined
       ? "--metadata-json: "
       : "";
-    throw new UsageError(source + message, { cause });
+    throw new UsageError(source + messageOf(cause), { cause });
   }
 }
 

@@ -8,6 +8,7 @@ import {
 import { queuePath, spoolDir } from "../host/data_dir_paths.ts";
 import { statIfThere } from "../host/files.ts";
 import type { Log } from "../host/log.ts";
+import { messageOf } from "../host/message_of.ts";
 import { UploadQueue } from "../queue/queue.ts";
 import { Intake } from "../spool/intake.ts";
 import { Spool } from "../spool/spool.ts";
@@ -141,8 +142,7 @@ function naming<T>(act: () => T): T {
   try {
     return act();
   } catch (cause) {
-    const { message } = cause as Error;
-    throw new Error(`${message} (--data-dir names it)`, { cause });
+    throw new Error(`${messageOf(cause)} (--data-dir names it)`, { cause });
   }
 }
 

@@ -1,5 +1,6 @@
 import { join } from "@std/path";
 import { statIfThere } from "../host/files.ts";
+import { messageOf } from "../host/message_of.ts";
 import { readSmallText } from "../host/small_file.ts";
 import { type Ambient, type Given, UsageError } from "./arguments.ts";
 import { readPipedSecret } from "./secret_file.ts";
@@ -61,7 +62,7 @@ export class TokenSource {
       this.#token = await this.#read();
       this.#problem = undefined;
     } catch (error) {
-      this.#problem = (error as Error).message;
+      this.#problem = messageOf(error);
       throw error;
     }
   }
@@ -119,9 +120,8 @@ function isCredential(path: string): boolean {
   try {
     return statIfThere(path)?.isFile === true;
   } catch (cause) {
-    const { message } = cause as Error;
     throw new UsageError(
-      `Cannot read the token in CREDENTIALS_DIRECTORY: ${message}`,
+      `Cannot read the token in CREDENTIALS_DIRECTORY: ${messageOf(cause)}`,
       { cause },
     );
   }

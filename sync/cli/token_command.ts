@@ -1,4 +1,5 @@
 import { deadline } from "@std/async/deadline";
+import { messageOf } from "../host/message_of.ts";
 import { UsageError } from "./arguments.ts";
 import { childEnvironment } from "./child_environment.ts";
 
@@ -72,8 +73,7 @@ function start(command: string): Deno.ChildProcess {
       detached: true,
     }).spawn();
   } catch (cause) {
-    const { message } = cause as Error;
-    throw new UsageError(`Cannot run ${WHAT}: ${message}`, { cause });
+    throw new UsageError(`Cannot run ${WHAT}: ${messageOf(cause)}`, { cause });
   }
 }
 

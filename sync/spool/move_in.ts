@@ -8,6 +8,7 @@ import { reached } from "../host/fault_point.ts";
 import { syncFile } from "../host/files.ts";
 import { type Folder, openFolder } from "../host/folder.ts";
 import { followOwnLinks } from "../host/links.ts";
+import { messageOf } from "../host/message_of.ts";
 import { isSameFile, type OpenedFile } from "../host/opened_file.ts";
 import { tryTo } from "../host/try_to.ts";
 import {
@@ -164,9 +165,7 @@ export class Original {
       }
       return error;
     } catch (again) {
-      const [first, second] = [error, again].map((one) =>
-        (one as Error).message
-      );
+      const [first, second] = [error, again].map(messageOf);
       const place = join(folder.path, this.#hidden);
       const message = `${first}; "${file.path}" is "${place}" now: ${second}`;
       return new Error(message, { cause: error });
@@ -182,9 +181,8 @@ export class Original {
         folder.remove(this.#hidden, expected);
       if (!isRemoved) throw new Error("it was changed meanwhile");
     } catch (cause) {
-      const { message } = cause as Error;
       const what = `"${file.path}" is queued as ${this.#id}, but stays`;
-      throw this.putBack(new Error(`${what}: ${message}`, { cause }));
+      throw this.putBack(new Error(`${what}: ${messageOf(cause)}`, { cause }));
     }
   }
 }
@@ -223,8 +221,9 @@ function assertNoLink(path: string): void {
   try {
     followOwnLinks(dirname(path));
   } catch (cause) {
-    const { message } = cause as Error;
-    throw new CaptureFileError(`Cannot move "${path}": ${message}`, { cause });
+    throw new CaptureFileError(`Cannot move "${path}": ${messageOf(cause)}`, {
+      cause,
+    });
   }
   // If it cannot be looked at, opening it says why.
   if (!tryTo(() => Deno.lstatSync(path))?.isSymlink) return;

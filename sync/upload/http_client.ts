@@ -1,5 +1,6 @@
 import { variable, VariableError } from "../host/environment.ts";
 import { statIfThere } from "../host/files.ts";
+import { messageOf } from "../host/message_of.ts";
 import { EXPECTED_PROXY, type Proxy, proxyFor } from "./proxy.ts";
 import { isThisMachine } from "./server_url.ts";
 
@@ -45,12 +46,11 @@ export function createHttpClient(
     return create();
   } catch (cause) {
     if (cause instanceof VariableError) throw cause;
-    const { message } = cause as Error;
     const expected = caCerts || cert
       ? "certificates as PEM, and the key that belongs to the client's"
       : 'DENO_TLS_CA_STORE to be unset or "mozilla", "system" or both, and SSL_CERT_FILE to be unset or a readable PEM file';
     throw new Error(
-      `Cannot prepare TLS: ${message}; expected ${expected}`,
+      `Cannot prepare TLS: ${messageOf(cause)}; expected ${expected}`,
       { cause },
     );
   }

@@ -2,6 +2,7 @@ import { dirname } from "@std/path";
 import { probe } from "../../host/data_dir.ts";
 import { isFolder } from "../../host/files.ts";
 import { openFolder } from "../../host/folder.ts";
+import { messageOf } from "../../host/message_of.ts";
 import { failure, type Finding, ok } from "../../monitor/finding.ts";
 import type { AfterUpload } from "../../watch/after_upload.ts";
 import type { CommandContext } from "../command.ts";
@@ -32,10 +33,9 @@ function inspectFolder(path: string, { kind }: AfterUpload): Finding {
     folder.list().next();
   } catch (error) {
     const isMissing = error instanceof Deno.errors.NotFound;
-    const { message } = error as Error;
     return failure(
       "folder",
-      `"${path}" cannot be read: ${message}`,
+      `"${path}" cannot be read: ${messageOf(error)}`,
       isMissing ? "make it, or mount it" : "let this user read it",
     );
   }
@@ -57,7 +57,7 @@ function objectionToWrite(path: string): string | undefined {
     return undefined;
   } catch (error) {
     // Without the trial's own name.
-    return (error as Error).message.replace(/: open .*$/s, "");
+    return messageOf(error).replace(/: open .*$/s, "");
   }
 }
 
