@@ -13,6 +13,7 @@ import {
   openNew,
   POSIX,
 } from "./private_files.ts";
+import { ifThere } from "./try_to.ts";
 
 /**
  * Makes the data directory ready: it exists, belongs to this user with all that
@@ -207,12 +208,7 @@ function closeToOthers(path: string): string[] {
 
 /** The permissions of an entry of this user's; none if it is gone by now. */
 function ownMode(path: string): number {
-  try {
-    return (assertOwn(path).mode ?? 0) & 0o777;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return 0;
-    throw error;
-  }
+  return (ifThere(() => assertOwn(path))?.mode ?? 0) & 0o777;
 }
 
 /** Whether it is a link, or a device: its target is not ours to close. */

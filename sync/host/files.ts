@@ -1,4 +1,4 @@
-import { tryTo } from "./try_to.ts";
+import { ifThere, tryTo } from "./try_to.ts";
 
 /** Writes all of some bytes to an open file, or to a stream of this process. */
 export function writeAll(
@@ -26,13 +26,10 @@ export function syncDir(path: string): void {
 
 /** Removes a file; returns whether there was one. */
 export function removeIfThere(path: string): boolean {
-  try {
+  return ifThere(() => {
     Deno.removeSync(path);
     return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  }) ?? false;
 }
 
 /**
@@ -63,12 +60,7 @@ export function isOutOfDescriptors(error: unknown): boolean {
 
 /** Looks at a path, following links; `undefined` if nothing is there. */
 export function statIfThere(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.statSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  return ifThere(() => Deno.statSync(path));
 }
 
 /**

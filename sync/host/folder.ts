@@ -11,6 +11,7 @@ import {
   system,
 } from "./opened_file.ts";
 import * as portable from "./portable_files.ts";
+import { ifThere } from "./try_to.ts";
 
 export type { FolderEntry } from "./listing.ts";
 
@@ -101,13 +102,8 @@ export class Folder implements Disposable {
   look(
     name: string,
   ): FileIdentity & Pick<Stat, "kind" | "links"> | undefined {
-    try {
-      return this.#inParent(name, (fd, last) => system.statAt(fd, last));
-    } catch (error) {
-      // A folder on the way has gone.
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      throw error;
-    }
+    // A folder on the way may have gone.
+    return ifThere(() => this.#inParent(name, system.statAt));
   }
 
   /** @throws {Error} if it is no folder, or a link is on the way. */

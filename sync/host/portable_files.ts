@@ -13,6 +13,7 @@ import { syncDir } from "./files.ts";
 import { systemError } from "./libc.ts";
 import type { FolderEntry } from "./listing.ts";
 import { openNew } from "./private_files.ts";
+import { ifThere } from "./try_to.ts";
 
 const [ENOTDIR, ELOOP] = [20, 40];
 
@@ -71,12 +72,9 @@ export function statAt(
   options: { follow?: boolean } = {},
 ): Stat | undefined {
   const look = options.follow ? Deno.statSync : Deno.lstatSync;
-  try {
-    return toStat(look(folder === AT_FDCWD ? name : below(folder, name)));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  return ifThere(() =>
+    toStat(look(folder === AT_FDCWD ? name : below(folder, name)))
+  );
 }
 
 export function readAt(fd: number, into: Uint8Array, offset: number): number {

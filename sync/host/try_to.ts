@@ -6,3 +6,13 @@ export function tryTo<T>(act: () => T): T | undefined {
     return undefined;
   }
 }
+
+/** Returns what `act` returns; `undefined` if a file that it needs is not there. */
+export function ifThere<T>(act: () => T): T | undefined {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}

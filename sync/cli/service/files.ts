@@ -6,6 +6,7 @@ import { variable } from "../../host/environment.ts";
 import { exists } from "../../host/files.ts";
 import { createPrivateDir, replaceFile } from "../../host/private_files.ts";
 import { readSmallText } from "../../host/small_file.ts";
+import { ifThere } from "../../host/try_to.ts";
 import { UsageError } from "../arguments.ts";
 import { configDir, settingsFileIn } from "../own_files.ts";
 import { updateEnvFile } from "./env_file.ts";
@@ -95,10 +96,5 @@ export function readEnvFile(path: string): string {
 
 /** The text of a file; empty if there is none. */
 export function readIfThere(path: string): string {
-  try {
-    return readSmallText(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  }
+  return ifThere(() => readSmallText(path)) ?? "";
 }

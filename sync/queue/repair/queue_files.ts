@@ -2,6 +2,7 @@ import { basename, dirname, join, resolve } from "@std/path";
 import { counted } from "../../host/counted.ts";
 import { fileSize, removeIfThere, syncDir } from "../../host/files.ts";
 import type { Log } from "../../host/log.ts";
+import { ifThere } from "../../host/try_to.ts";
 import { findDamage, readQueueId } from "../migrate.ts";
 import { lostPath } from "../queue_place.ts";
 import {
@@ -216,11 +217,7 @@ function linkOrCopy(from: string, to: string): void {
 
 /** Renames a file; one that is not there is fine. */
 function rename(from: string, to: string): void {
-  try {
-    Deno.renameSync(from, to);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  ifThere(() => Deno.renameSync(from, to));
 }
 
 function namesBeside(path: string): string[] {
