@@ -32,7 +32,7 @@ export function remedies(error: unknown): string[] {
       "Make room on the disk that the data directory is on, then try again.",
     ];
   }
-  if (error instanceof Deno.errors.NotFound && !hasCurrentDir()) {
+  if (error instanceof Deno.errors.NotFound && !tryTo(() => Deno.cwd())) {
     return [
       "The current directory is not there any more: change to another one, or name absolute paths.",
     ];
@@ -73,8 +73,4 @@ function hasTooManyOpen(error: unknown): boolean {
   } finally {
     opened.forEach((file) => file.close());
   }
-}
-
-function hasCurrentDir(): boolean {
-  return Boolean(tryTo(() => Deno.cwd()));
 }

@@ -106,7 +106,8 @@ export class Progress {
     const words =
       `${done} of ${captures} captures, ${sizeText(this.#sent)} of ` +
       sizeText(bytes) + this.#pace();
-    const columns = consoleColumns() - 1;
+    // The terminal may have gone.
+    const columns = (tryTo(() => Deno.consoleSize().columns) || 80) - 1;
     const width = Math.min(MAX_WIDTH, columns - words.length - 3);
     const full = Math.floor(share * width);
     const text = width < MIN_WIDTH
@@ -131,11 +132,6 @@ export class Progress {
     const left = leftMs > 0 ? `, ${span(leftMs)} left` : "";
     return `, ${sizeText(bytesPerMs * 1000)}/s${left}`;
   }
-}
-
-function consoleColumns(): number {
-  // The terminal may have gone.
-  return tryTo(() => Deno.consoleSize().columns) || 80;
 }
 
 function writeError(text: string): void {

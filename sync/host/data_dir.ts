@@ -133,7 +133,9 @@ export function obstacleTo(path: string, error: unknown): string {
     const { message, code } = error as Error & { code?: string };
     // One that this user may use is no obstacle: the message names the real one.
     const isUsable = POSIX && (found.info.mode! & 0o700) === 0o700;
-    if (code === "EACCES" && isUsable) return closedIn(found.path) ?? message;
+    if (code === "EACCES" && isUsable) {
+      return closedOf(ownPathsAt(found.path)) ?? message;
+    }
     return OBSTACLES[code ?? ""]?.(found.path) ?? message;
   } catch (obstacle) {
     return (obstacle as Error).message;
@@ -159,10 +161,6 @@ export function closedOf(paths: string[]): string | undefined {
     const mode = info?.isDirectory ? 0o700 : 0o600;
     if (info && (info.mode! & mode) !== mode) return expectedMode(path, mode);
   }
-}
-
-function closedIn(dir: string): string | undefined {
-  return closedOf(ownPathsAt(dir));
 }
 
 function expectedMode(path: string, mode: number): string {

@@ -44,8 +44,10 @@ function* entriesOf(fd: number, bytes: Uint8Array): Generator<FolderEntry> {
     const { name, isUtf8 } = nameOf(raw);
     if (name === "." || name === "..") continue;
     const type = view.getUint8(at + 18);
-    // Some file systems leave it to be asked for.
-    const kind = type === 0 && isUtf8 ? kindAt(fd, name) : KINDS[type];
+    // Some file systems leave it to be asked for; by then it may have gone.
+    const kind = type === 0 && isUtf8
+      ? tryTo(() => statAt(fd, name))?.kind
+      : KINDS[type];
     yield { name, kind: kind ?? "other", isUtf8 };
   }
 }
@@ -57,9 +59,4 @@ export function nameOf(raw: Uint8Array): { name: string; isUtf8: boolean } {
   } catch {
     return { name: lenientUtf8.decode(raw), isUtf8: false };
   }
-}
-
-function kindAt(fd: number, name: string): Stat["kind"] | undefined {
-  // It may have gone since.
-  return tryTo(() => statAt(fd, name))?.kind;
 }

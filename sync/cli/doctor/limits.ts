@@ -3,6 +3,7 @@ import { readSmallText } from "../../host/small_file.ts";
 import { tryTo } from "../../host/try_to.ts";
 
 const RLIMIT_NOFILE = 7;
+const MAX_WATCHES = "/proc/sys/fs/inotify/max_user_watches";
 
 /** The system's limits for a process of this user; `null` where they cannot be told. */
 export interface Limits {
@@ -16,10 +17,6 @@ export function readLimits(): Limits {
   const isTold = libc?.getrlimit(RLIMIT_NOFILE, limits) === 0;
   return {
     openFiles: isTold ? Number(limits[0]) : null,
-    inotifyWatches: readNumber("/proc/sys/fs/inotify/max_user_watches"),
+    inotifyWatches: tryTo(() => Number(readSmallText(MAX_WATCHES))) ?? null,
   };
-}
-
-function readNumber(path: string): number | null {
-  return tryTo(() => Number(readSmallText(path))) ?? null;
 }
