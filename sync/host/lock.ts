@@ -3,6 +3,7 @@ import { dirname } from "@std/path";
 import { assertOwn, closedOf } from "./data_dir.ts";
 import { statIfThere } from "./files.ts";
 import { openPrivate } from "./private_files.ts";
+import { closeOnError } from "./try_to.ts";
 
 /** How long Deno before 2.7 waits for a lock before it counts as held, in milliseconds. */
 const OLD_DENO_WAIT_MS = 100;
@@ -107,14 +108,7 @@ async function tryLock(file: LockFile): Promise<Deno.FsFile | undefined> {
 
 /** @throws {Error} if it cannot be opened, or belongs to another user. */
 function open(path: string): Deno.FsFile {
-  const file = openOrExplain(path);
-  try {
-    assertOwn(path);
-    return file;
-  } catch (error) {
-    file.close();
-    throw error;
-  }
+  return closeOnError(openOrExplain(path), () => assertOwn(path));
 }
 
 function openOrExplain(path: string): Deno.FsFile {

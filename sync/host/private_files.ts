@@ -7,6 +7,7 @@
 
 import { dirname } from "@std/path";
 import { isFolder, removeIfThere, syncDir, writeAll } from "./files.ts";
+import { closeOnError } from "./try_to.ts";
 
 /** Whether this system has POSIX permissions. */
 export const POSIX = Deno.build.os !== "windows";
@@ -131,11 +132,5 @@ export function undoUmask(
 }
 
 function withMode(file: Deno.FsFile, path: string, mode: number): Deno.FsFile {
-  try {
-    undoUmask(path, mode, file.statSync().mode);
-    return file;
-  } catch (error) {
-    file.close();
-    throw error;
-  }
+  return closeOnError(file, () => undoUmask(path, mode, file.statSync().mode));
 }

@@ -16,3 +16,17 @@ export function ifThere<T>(act: () => T): T | undefined {
     throw error;
   }
 }
+
+/** Returns a resource, once `act` has made it ready or found it good; closes it if that throws. */
+export function closeOnError<T extends Disposable>(
+  resource: T,
+  act: (resource: T) => void,
+): T {
+  try {
+    act(resource);
+    return resource;
+  } catch (error) {
+    resource[Symbol.dispose]();
+    throw error;
+  }
+}

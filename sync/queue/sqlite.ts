@@ -8,6 +8,7 @@
  * @module
  */
 
+import { closeOnError } from "../host/try_to.ts";
 import { inNumbers, openBuiltin } from "./builtin_sqlite.ts";
 import { openNative } from "./native_sqlite.ts";
 
@@ -124,15 +125,10 @@ export function openDatabase(
   const open = engine === "ffi" ? openNative : openBuiltin;
   if (!open) throw new Error("Cannot use the native SQLite: none loads here");
   const driver = translated(() => open(path, options));
-  const connection = new Connection(driver, engine);
-  try {
+  return closeOnError(new Connection(driver, engine), (connection) => {
     connection.exec(`PRAGMA busy_timeout = ${Math.floor(busyTimeoutMs)}`);
     if (options.tolerant) connection.exec("PRAGMA writable_schema = ON");
-  } catch (error) {
-    connection.close();
-    throw error;
-  }
-  return connection;
+  });
 }
 
 /** An open database. SQLite's errors are thrown as a `DatabaseError`. */

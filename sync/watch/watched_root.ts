@@ -4,6 +4,7 @@ import { isOutOfDescriptors } from "../host/files.ts";
 import { type Folder, openFolder, openOwnFolder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
 import type { FileIdentity, OpenedFile } from "../host/opened_file.ts";
+import { closeOnError } from "../host/try_to.ts";
 import { type Place, placeIn } from "./place.ts";
 import { openByPath, type OpenOriginal } from "../spool/private_copy.ts";
 
@@ -171,13 +172,10 @@ export class WatchedRoot {
     const folder = link
       ? openFolder(this.path)
       : parent.openFolder(basename(this.path) || ".");
-    try {
-      this.#accept(folder.identity.uid, link);
-      return folder;
-    } catch (error) {
-      folder[Symbol.dispose]();
-      throw error;
-    }
+    return closeOnError(
+      folder,
+      ({ identity }) => this.#accept(identity.uid, link),
+    );
   }
 
   #accept(uid: number | null, link: Link | undefined): void {

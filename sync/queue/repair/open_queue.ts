@@ -20,6 +20,7 @@
 import { delay } from "@std/async/delay";
 import { ProcessLock } from "../../host/lock.ts";
 import type { Log } from "../../host/log.ts";
+import { closeOnError } from "../../host/try_to.ts";
 import { UploadQueue, type UploadQueueOptions } from "../queue.ts";
 import { damageOf, DatabaseError, hasFault } from "../sqlite.ts";
 import { QueueFiles } from "./queue_files.ts";
@@ -115,14 +116,10 @@ function repair(files: QueueFiles, open: () => UploadQueue): UploadQueue {
     files.setAside(queue);
     queue = open();
   }
-  try {
+  return closeOnError(queue, () => {
     files.finish();
     files.takeOver();
-    return queue;
-  } catch (error) {
-    queue.close();
-    throw error;
-  }
+  });
 }
 
 /** Opens the queue, or returns the damage in words. */
