@@ -95,6 +95,8 @@ export class OutcomeHandler {
         return this.heldBack.makeAllDue();
       case "rejected":
         if (isLocal) return this.#miss(attempt);
+        // A proxy that lets nobody in answers everything like this.
+        if (await this.suspects.addIfUnready(attempt, options)) return;
         this.discard(attempt);
         this.#throttle.delivered(capture);
         return this.heldBack.makeAllDue();

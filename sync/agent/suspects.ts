@@ -40,6 +40,9 @@ interface SuspectsCallbacks {
 /** After so many failed captures in a row it may be the server's fault. */
 const MAX_SUSPECTS = 4;
 
+/** For so long a delivery shows that the server was usable, in milliseconds. */
+const MEANWHILE_MS = 5_000;
+
 /** With these a server says that it has no health page. */
 const NO_HEALTH_PAGE = [404, 405, 501];
 
@@ -74,20 +77,28 @@ export class Suspects {
     this.#throttle = options.throttle;
   }
 
-  /** @param signal Ends the question whether the server is ready. */
-  async add(attempt: FailedDelivery, signal: AbortSignal): Promise<void> {
+  /**
+   * @param signal Ends the question whether the server is ready.
+   * @param isUnready Whether it has said that it is not, since this attempt ended.
+   */
+  async add(
+    attempt: FailedDelivery,
+    signal: AbortSignal,
+    isUnready = false,
+  ): Promise<void> {
     const { mode, server: { state } } = this.#throttle;
     if (mode !== "flowing") {
       const isTrial = mode === "trying";
-      const isDown = state === "down";
+      const isDown = isUnready || state === "down";
       if (isTrial) {
-        this.#throttle.failed(isDown ? state : "paused", attempt.reason);
+        this.#throttle.failed(isDown ? "down" : "paused", attempt.reason);
       }
       // Another one was in flight when the others failed, and means what they do.
       const isReady = !isDown && (isTrial || await this.#isReady(signal));
       return this.#options.onServerFault(attempt, { isReady, isTrial });
     }
     this.#suspects.push(attempt);
+    if (isUnready) return await this.#blameServer(signal, false);
     if (this.#suspects.length >= MAX_SUSPECTS) {
       return await this.#blameServer(signal);
     }
@@ -95,6 +106,25 @@ export class Suspects {
     if (mayBeDown && !await this.#isReady(signal)) {
       await this.#blameServer(signal, false);
     }
+  }
+
+  /**
+   * Takes an attempt that was refused for good, if the server says that it is not
+   * ready; returns whether it does. It is not asked again if it took a capture
+   * meanwhile, or has said that it is down.
+   *
+   * @param options `startedMs` is when the attempt began (`performance.now`).
+   */
+  async addIfUnready(
+    attempt: FailedDelivery,
+    { startedMs, signal }: { startedMs: number; signal: AbortSignal },
+  ): Promise<boolean> {
+    const sinceMs = Math.max(startedMs, performance.now() - MEANWHILE_MS);
+    const isReady = this.#throttle.server.state !== "down" &&
+      (this.#deliveredMs > sinceMs || await this.#isReady(signal));
+    if (isReady) return false;
+    await this.add(attempt, signal, true);
+    return true;
   }
 
   /** @param startedMs When the attempt that succeeded began (`performance.now`). */

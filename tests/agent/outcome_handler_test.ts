@@ -363,6 +363,57 @@ Deno.test("A capture that the server refuses for good fails at once, with the se
   );
 });
 
+for (const status of [400, 410]) {
+  Deno.test(`Captures that are answered ${status} wait, uncharged, while the health page is answered so too, and go when it is ready`, async () => {
+    await using server = new CaptureServer();
+    await using fixture = new AgentFixture(server.url);
+    fixture.enqueue("before");
+    await using running = fixture.running();
+    await eventually(
+      "one is delivered",
+      () => fixture.queue.getStats().delivered === 1,
+    );
+    server.ready = false;
+    server.unreadyStatus = status;
+    server.answer = () => new Response("no certificate", { status });
+    const ids = fixture.enqueue(...names("c", 40));
+    running.agent.wake();
+    const line =
+      `warn The server cannot be used, 40 captures wait: HTTP ${status}`;
+    await eventually(
+      "some are tried again, and the log tells",
+      () =>
+        server.probes > 8 &&
+        fixture.logged.some((said) => said.startsWith(line)),
+    );
+    assertEquals(fixture.queue.getStats().failed, 0);
+    assert(fixture.attempts(ids).every((attempts) => attempts === 0));
+    const { serverState, serverReason } = fixture.queue.getAgentState();
+    assertEquals(serverState, "down");
+    assertMatch(serverReason!, new RegExp(`^HTTP ${status}`));
+
+    server.ready = true;
+    server.answer = created;
+    await eventually(
+      "all are delivered",
+      () => fixture.queue.getStats().delivered === 41,
+    );
+  });
+}
+
+Deno.test("Captures that are refused for good fail while others pass, whatever the health page says", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  server.ready = false;
+  server.answer = badOnly(() => new Response(null, { status: 422 }));
+  fixture.enqueue(...names("bad", 5), ...names("good", 20));
+  await using _running = fixture.running();
+  await eventually("the good ones arrive, and the bad ones fail", () => {
+    const { delivered, failed } = fixture.queue.getStats();
+    return delivered === 20 && failed === 5;
+  });
+});
+
 Deno.test("A capture whose file is gone fails at once, and the others are delivered", async () => {
   await using server = new CaptureServer();
   await using fixture = new AgentFixture(server.url);
