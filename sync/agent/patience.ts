@@ -12,12 +12,13 @@ const AGAIN_MS = 1_000;
 /** Whether a queue that cannot be used now may be usable later without anybody mending it. */
 export function canPass(error: unknown): boolean {
   return hasFault(error, "busy") || hasFault(error, "full") ||
+    hasFault(error, "read-only") ||
     error instanceof UnreachableError;
 }
 
 /**
- * Waits for a queue that another process holds locked, whose disk is full, or that
- * cannot be reached: said once.
+ * Waits for a queue that another process holds locked, whose disk is full or
+ * read-only, or that cannot be reached: said once.
  */
 export class Patience {
   readonly #log: Log;

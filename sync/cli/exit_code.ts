@@ -1,7 +1,7 @@
 import { AgentHangsError } from "../agent/heartbeat.ts";
 import { CaptureReadError } from "../capture/errors.ts";
 import { VariableError } from "../host/environment.ts";
-import { isOutOfDescriptors, isTooLarge } from "../host/files.ts";
+import { isOutOfDescriptors, isOutOfRoom, isTooLarge } from "../host/files.ts";
 import { LockedError } from "../host/lock.ts";
 import { messageOf } from "../host/message_of.ts";
 import { tryTo } from "../host/try_to.ts";
@@ -18,6 +18,7 @@ export function exitCodeOf(error: unknown): number {
   const isUsage = error instanceof UsageError || error instanceof VariableError;
   if (isUsage) return ExitCode.usage;
   const isTemporary = TEMPORARY.some((kind) => error instanceof kind) ||
+    isOutOfRoom(error) ||
     hasFault(error, "full") || hasFault(error, "busy") ||
     hasFault(error, "parted");
   return isTemporary || hasTooManyOpen(error)

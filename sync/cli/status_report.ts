@@ -1,11 +1,18 @@
 import { dirname } from "@std/path";
 import { AgentRunningError, isAgentRunning } from "../agent/agent_lock.ts";
 import { isHanging, lastBeatMs } from "../agent/heartbeat.ts";
+import { objectionToWriting } from "../host/data_dir.ts";
 import { queuePath } from "../host/data_dir_paths.ts";
 import { freeBytes } from "../host/disk_space.ts";
-import { exists } from "../host/files.ts";
+import { exists, isReadOnly } from "../host/files.ts";
 import { VERSION } from "../host/version.ts";
-import { FULL_BYTES, isOutside, judge, waitingIn } from "../monitor/judge.ts";
+import {
+  FULL_BYTES,
+  isOutside,
+  isReadOnlyDisk,
+  judge,
+  waitingIn,
+} from "../monitor/judge.ts";
 import type { Facts, StatusReport } from "../monitor/status_report.ts";
 import { adviceOn, summaryOf, verdictOf } from "../monitor/verdict.ts";
 import { isoTime } from "../queue/capture_row.ts";
@@ -69,6 +76,11 @@ function readFacts(sources: ReportSources, running: boolean): Facts {
   const nowMs = Date.now();
   const path = pathOf(sources);
   const free = queue ? freeBytes(dirname(path)) : null;
+  const obstacle = free === null || free < FULL_BYTES
+    ? null
+    : obstacleIn(dirname(path), look?.spool?.dir);
+  // On a read-only disk there is no heartbeat either.
+  const beatMs = running && !isReadOnlyDisk(obstacle) ? lastBeatMs(path) : null;
   // An agent's own report holds while it runs; on a full disk it may not be able to
   // write one.
   const said =
@@ -93,9 +105,9 @@ function readFacts(sources: ReportSources, running: boolean): Facts {
       lastDeliveryAt: isoTime(queue?.lastDeliveryMs()),
       tokenFile: settings.tokenFile,
     },
-    agent: { running, ...agentOf(said, running ? lastBeatMs(path) : null) },
+    agent: { running, ...agentOf(said, beatMs) },
     service,
-    spool: { ...spoolOf(sources), freeBytes: free },
+    spool: { ...spoolOf(sources), freeBytes: free, obstacle },
     folders: JSON.parse(said?.folders ?? "[]"),
     database: {
       path,
@@ -131,13 +143,19 @@ function agentOf(
 
 function spoolOf(
   { settings: { maxSpoolBytes, minFreeBytes }, look }: ReportSources,
-): Omit<Facts["spool"], "freeBytes"> {
+): Omit<Facts["spool"], "freeBytes" | "obstacle"> {
   return {
     bytes: look?.queue.spooledBytes() ?? 0,
     maxBytes: Number.isFinite(maxSpoolBytes) ? maxSpoolBytes : null,
     minFreeBytes,
     orphans: look?.spool?.orphans.count ?? 0,
   };
+}
+
+/** Why no file can be made in the data directory, or else in the spool; `null` if one can. */
+function obstacleIn(dataDir: string, spool: string | undefined): string | null {
+  const obstacle = objectionToWriting(dataDir);
+  return obstacle === null && spool ? objectionToWriting(spool) : obstacle;
 }
 
 /** Whether it was said by a process that is gone, as far as this system tells. */
@@ -198,7 +216,7 @@ export const WAITING = "Waiting: ";
 /** Whether an obstacle to a start may go, in this process, without anybody mending it. */
 export function canHeal(error: unknown): boolean {
   if (hasFault(error, "parted")) return false;
-  return error instanceof AgentRunningError ||
+  return error instanceof AgentRunningError || isReadOnly(error) ||
     exitCodeOf(error) === ExitCode.temporary;
 }
 

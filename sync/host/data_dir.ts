@@ -142,11 +142,27 @@ export function obstacleTo(path: string, error: unknown): string {
   }
 }
 
+/**
+ * Does something in the spool.
+ *
+ * @throws {Error} that names the obstacle, with the system's as its cause.
+ */
+export function inSpool<T>(dir: string, act: () => T): T {
+  try {
+    return act();
+  } catch (cause) {
+    const obstacle = obstacleTo(dir, cause);
+    throw new Error(`Cannot use the spool: ${obstacle}`, { cause });
+  }
+}
+
 /** The reasons why this user cannot use a folder, with remedies, by the system's error names. */
 const OBSTACLES: Readonly<Record<string, (folder: string) => string>> = {
   EACCES: (folder) => expectedMode(folder, 0o700),
   EPERM: (folder) =>
     `nothing can be made in "${folder}" whatever its mode (EPERM), expected a directory that can be written to: "chattr -i" where "lsattr -d" shows an "i"`,
+  ENOSPC: (folder) =>
+    `no file can be made in "${folder}" (ENOSPC), expected room for one: "df" and "df -i" show whether bytes or inodes are used up`,
   EROFS: (folder) =>
     `"${folder}" is on a file system that is mounted read-only (EROFS), expected one that can be written to: "mount -o remount,rw", and see "dmesg" for why`,
 };

@@ -37,8 +37,20 @@ export function removeIfThere(path: string): boolean {
  * this user or in one file.
  */
 export function isOutOfRoom(error: unknown): boolean {
-  const { code } = error as { code?: string };
-  return code === "ENOSPC" || code === "EDQUOT" || isTooLarge(error);
+  return hasCode(error, ["ENOSPC", "EDQUOT"]) || isTooLarge(error);
+}
+
+/** Whether something could not be written because its file system is mounted read-only. */
+export function isReadOnly(error: unknown): boolean {
+  return hasCode(error, ["EROFS"]);
+}
+
+/** Whether the system gave an error, or what caused it, one of these codes. */
+function hasCode(error: unknown, codes: string[]): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (codes.includes(String((cause as { code?: string }).code))) return true;
+  }
+  return false;
 }
 
 /** Whether a file would be larger than this process, or the file system, may have one. */
@@ -49,9 +61,8 @@ export function isTooLarge(error: unknown): boolean {
 
 /** Whether something could not be opened because this process, or the system, has too many files open. */
 export function isOutOfDescriptors(error: unknown): boolean {
+  if (hasCode(error, ["EMFILE", "ENFILE"])) return true;
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    const { code } = cause as { code?: string };
-    if (code === "EMFILE" || code === "ENFILE") return true;
     // Deno's `fetch` gives no code.
     if (/\(os error 2[34]\)/.test(cause.message)) return true;
   }

@@ -115,7 +115,7 @@ function* judgeDeliveries(
 }
 
 function* judgeRoom(spool: Facts["spool"]): Generator<Finding> {
-  const { maxBytes, freeBytes, minFreeBytes, orphans } = spool;
+  const { maxBytes, freeBytes, minFreeBytes, orphans, obstacle } = spool;
   const used = formatBytes(spool.bytes);
   if (maxBytes !== null && spool.bytes >= maxBytes * NEARLY_FULL) {
     yield failure(
@@ -142,6 +142,15 @@ function* judgeRoom(spool: Facts["spool"]): Generator<Finding> {
       "make room on it",
     );
   } else if (freeBytes !== null) yield ok("disk", `${free} free`);
+  if (obstacle !== null) {
+    // Else deliveries go on: the queue itself can be written to.
+    const found = isReadOnlyDisk(obstacle) ? outage : failure;
+    yield found(
+      "data directory",
+      obstacle,
+      "until then no capture is taken over; what is there can be looked at and exported",
+    );
+  }
   if (orphans > 0) {
     const files = counted(orphans, "file");
     yield warning(
@@ -150,6 +159,11 @@ function* judgeRoom(spool: Facts["spool"]): Generator<Finding> {
       "hand over again, or remove",
     );
   }
+}
+
+/** Whether this is why nothing can be written, to files that are there neither. */
+export function isReadOnlyDisk(obstacle: string | null): boolean {
+  return obstacle?.includes("(EROFS)") ?? false;
 }
 
 /** Why a file cannot be moved to a disk that is full, in Deno's words or this program's. */
@@ -166,6 +180,12 @@ function* judgeFolders({ folders }: Facts): Generator<Finding> {
         "folder",
         `${name} is not looked into: ${reason}`,
         "give it to this user, or name another one with --watch",
+      );
+    } else if (reason !== null && !NO_ROOM.test(reason)) {
+      yield failure(
+        "folder",
+        `files of ${name} cannot be taken over: ${reason}`,
+        "that is tried again; they stay where they are",
       );
     }
     if (firstUnreadable) {

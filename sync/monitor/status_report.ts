@@ -80,6 +80,11 @@ export interface StatusReport {
     minFreeBytes: number;
     /** How many files it has that belong to no capture. */
     orphans: number;
+    /**
+     * Why no file can be made in it, or in the data directory; `null` if one can, or
+     * the disk is full.
+     */
+    obstacle: string | null;
   };
   folders: FolderState[];
   database: {

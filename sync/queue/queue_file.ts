@@ -1,6 +1,5 @@
 import { dirname, resolve } from "@std/path";
 import { fileSize } from "../host/files.ts";
-import { closedOf } from "../host/data_dir.ts";
 import { createPrivateDir, createPrivateFile } from "../host/private_files.ts";
 import { UnreachableError } from "../host/reach.ts";
 import { tryTo } from "../host/try_to.ts";
@@ -15,6 +14,7 @@ import {
   openDatabase,
   type OpenDatabaseOptions,
 } from "./sqlite.ts";
+import { asReadOnly, obstacleOf } from "./queue_obstacle.ts";
 import { prepareStatements, type Statements } from "./statements.ts";
 
 export interface QueueFileOptions
@@ -149,7 +149,11 @@ export class QueueFile implements Disposable {
   }
 
   #transaction<T>(body: (sql: Statements) => T): T {
-    return this.database.transaction(() => body(this.sql));
+    try {
+      return this.database.transaction(() => body(this.sql));
+    } catch (error) {
+      throw asReadOnly(this.path, error);
+    }
   }
 
   #makeRoom(error: unknown): boolean {
@@ -233,12 +237,4 @@ function inspect(path: string, options: OpenDatabaseOptions): void {
   const readonly = Boolean(fileSize(`${path}-wal`));
   using database = openDatabase(path, { ...options, readonly });
   assertQueue(database);
-}
-
-/** The reason why it cannot be opened: SQLite does not name permissions. */
-function obstacleOf(path: string, cause: unknown): string {
-  const files = ["", "-wal", "-shm"].map((suffix) => path + suffix);
-  const closed = hasFault(cause, "other") ? closedOf(files) : undefined;
-  return closed ??
-    (cause as Error).message.replace(`Cannot open "${path}": `, "");
 }

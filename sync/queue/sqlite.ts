@@ -62,7 +62,14 @@ export interface OpenDatabaseOptions {
   busyTimeoutMs?: number;
 }
 
-type Fault = "damaged" | "full" | "busy" | "replaced" | "parted" | "other";
+type Fault =
+  | "damaged"
+  | "full"
+  | "busy"
+  | "replaced"
+  | "parted"
+  | "read-only"
+  | "other";
 
 /** A call to SQLite failed. */
 export class DatabaseError extends Error {
@@ -71,7 +78,8 @@ export class DatabaseError extends Error {
    * `damaged` if the file is not a sound database, `full` if the disk has no
    * room, `busy` if another process held the lock for too long, `replaced` if the
    * file was removed or another one has its name, `parted` if that is so of its -wal
-   * or -shm: only another process can use the queue then.
+   * or -shm: only another process can use the queue then, `read-only` if its disk was
+   * made so.
    */
   readonly fault: Fault;
 

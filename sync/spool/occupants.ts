@@ -1,4 +1,5 @@
 import { join } from "@std/path";
+import { inSpool } from "../host/data_dir.ts";
 import { exists, isOutOfRoom, removeIfThere } from "../host/files.ts";
 import { openLocked, tryOpenLocked } from "../host/lock.ts";
 import { createPrivateDir, createPrivateFile } from "../host/private_files.ts";
@@ -21,9 +22,11 @@ export class Occupants implements Disposable {
   enter(): void {
     if (this.#own) return;
     try {
-      createPrivateDir(this.#dir);
       const path = join(this.#dir, crypto.randomUUID());
-      createPrivateFile(path);
+      inSpool(this.#dir, () => {
+        createPrivateDir(this.#dir);
+        createPrivateFile(path);
+      });
       this.#own = { path, file: openLocked(path) };
     } catch (error) {
       // A full disk must not prevent removing captures.

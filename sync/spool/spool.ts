@@ -1,3 +1,4 @@
+import { inSpool } from "../host/data_dir.ts";
 import { dirname, join } from "@std/path";
 import { assertOwn } from "../host/data_dir.ts";
 import { orphansDir } from "../host/data_dir_paths.ts";
@@ -98,7 +99,7 @@ export class Spool implements Disposable {
     options: { beforeCopy?: () => void; sha256?: string | undefined } = {},
   ): Promise<string> {
     const path = this.pathOf(id);
-    createPrivateDir(dirname(path));
+    inSpool(this.dir, () => createPrivateDir(dirname(path)));
     if (exists(path)) {
       throw new TypeError(
         `Cannot keep a capture as "${id}" twice in the spool`,
@@ -126,7 +127,7 @@ export class Spool implements Disposable {
   /** Opens the folder that an entry is in, or will be. */
   folderOf(id: string): Folder {
     const dir = dirname(this.pathOf(id));
-    createPrivateDir(dir);
+    inSpool(this.dir, () => createPrivateDir(dir));
     return openFolder(dir);
   }
 

@@ -13,6 +13,7 @@ export interface FolderState {
   path: string;
   /** The way its files are noticed; `missing` and `refused` folders are waited for. */
   watchedBy: "events" | "polling" | "missing" | "refused";
+  /** Why it is not watched, or its files cannot be taken over; `null` if they can. */
   reason: string | null;
   /** How many of its files and folders cannot be read now; they are tried again. */
   unreadable: number;
@@ -29,12 +30,16 @@ export type FolderWatchState = Omit<
 >;
 
 /**
- * The state of a watched folder, given whether it is polled, and the unreadable files
- * of all folders.
+ * The state of a watched folder, given whether it is polled, the unreadable files of
+ * all folders, and why files cannot be taken over.
  */
 export function folderWatchState(
   root: WatchedRoot,
-  { isPolled, unreadable }: { isPolled: boolean; unreadable: Unreadable[] },
+  { isPolled, unreadable, obstacle }: {
+    isPolled: boolean;
+    unreadable: Unreadable[];
+    obstacle: string | null;
+  },
 ): FolderWatchState {
   const { path, trouble } = root;
   const inIt = unreadable.filter(({ place }) => place.root === root);
@@ -42,7 +47,7 @@ export function folderWatchState(
   return {
     path,
     watchedBy: trouble?.kind ?? (isPolled ? "polling" : "events"),
-    reason: trouble?.reason ?? null,
+    reason: trouble?.reason ?? obstacle,
     unreadable: inIt.reduce((sum, { count }) => sum + count, 0),
     firstUnreadable: first
       ? { path: pathOf(first.place), reason: first.reason }

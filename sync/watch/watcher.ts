@@ -49,6 +49,8 @@ export class FolderWatcher {
   readonly #polls: RescanSchedule;
   #checkAt = 0;
   #failures = 0;
+  /** Why files cannot be taken over, if that was so more than once. */
+  #obstacle: string | null = null;
 
   /** @param folders Absolute paths, none inside another. */
   constructor(folders: string[], options: FolderWatcherOptions) {
@@ -92,8 +94,7 @@ export class FolderWatcher {
         if (performance.now() >= this.#checkAt) await this.#turn();
         await this.#look(signal);
         rescan?.(performance.now() - this.#candidates.waitedMs - begun);
-        if (rescan) this.#failures = 0;
-        if (rescan) this.#log.forget("hand over");
+        if (rescan) this.#taken();
       } catch (error) {
         // How long it took says nothing: a locked queue may have held it up.
         rescan?.(0);
@@ -134,7 +135,11 @@ export class FolderWatcher {
     const [tree, stability] = [this.#tree, this.#stability];
     const unreadable = [...tree.unreadable(), ...stability.unreadable()];
     return this.roots.map((root) =>
-      folderWatchState(root, { isPolled: tree.isPolled(root), unreadable })
+      folderWatchState(root, {
+        isPolled: tree.isPolled(root),
+        unreadable,
+        obstacle: this.#obstacle,
+      })
     );
   }
 
@@ -170,10 +175,18 @@ export class FolderWatcher {
     await this.#options.onTurn?.();
   }
 
+  /** Everything that was finished is taken over. */
+  #taken(): void {
+    this.#failures = 0;
+    this.#obstacle = null;
+    this.#log.forget("hand over");
+  }
+
   /** Has the files found again that were not taken, or not reached. */
   #tryAgain({ message }: Error, isRescan: boolean): void {
     const waitMs = RETRY_MS.first * 2 ** this.#failures;
-    if (isRescan) this.#failures++;
+    // Once may be nothing: a queue that was locked for a moment.
+    if (isRescan && this.#failures++ > 0) this.#obstacle = message;
     this.#tree.forget();
     this.#rescans.soon(Math.min(waitMs, RETRY_MS.most));
     this.#log.warn(

@@ -26,13 +26,18 @@ export class SmallDisk implements AsyncDisposable {
     }
   }
 
-  /** Mounts one at an existing folder, or returns `undefined` where that is not allowed. */
+  /**
+   * Mounts one at an existing folder, or returns `undefined` where that is not allowed.
+   *
+   * @param options How many `inodes` it has, 0 for no limit.
+   */
   static async mount(
     dir: string,
     sizeMib: number,
+    { inodes = 0 }: { inodes?: number } = {},
   ): Promise<SmallDisk | undefined> {
     if (Deno.build.os !== "linux") return undefined;
-    const options = `size=${sizeMib}m,mode=700`;
+    const options = `size=${sizeMib}m,nr_inodes=${inodes},mode=700`;
     const args = ["-t", "tmpfs", "-o", options, "tmpfs", dir];
     return await succeeds("mount", args) ? new SmallDisk(dir) : undefined;
   }
@@ -52,6 +57,20 @@ export class SmallDisk implements AsyncDisposable {
       } catch {
         size = Math.floor(size / 2);
       }
+    }
+  }
+
+  /** Uses up all inodes, and returns the paths of the files that have them. */
+  useInodes(): string[] {
+    const paths: string[] = [];
+    try {
+      for (;;) {
+        const path = join(this.path, `filler-${paths.length}`);
+        Deno.createSync(path).close();
+        paths.push(path);
+      }
+    } catch {
+      return paths;
     }
   }
 

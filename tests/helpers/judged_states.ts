@@ -10,12 +10,17 @@ const closed = { text: "Sat", open: false, since: THEN, until: null };
 const old = { pending: 1, oldestPendingAgeSeconds: 9999 };
 const folder = (
   watchedBy: "polling" | "missing" | "refused",
-  { unreadable = 0, remaining = 0, why = "permission denied" } = {},
+  {
+    unreadable = 0,
+    remaining = 0,
+    why = "permission denied",
+    obstacle = null as string | null,
+  } = {},
 ) => ({
   folders: [{
     path: "/x",
     watchedBy,
-    reason: "it is a link",
+    reason: watchedBy === "polling" ? obstacle : "it is a link",
     unreadable,
     firstUnreadable: unreadable === 0
       ? null
@@ -156,6 +161,14 @@ const STATES: State[] = [
     },
   ],
   [
+    { spool: { obstacle: "no file can be made in it (ENOSPC)" } },
+    "failure data directory: no file can be made in it (ENOSPC) → until then no capture is taken over; what is there can be looked at and exported",
+  ],
+  [
+    { spool: { obstacle: "it is mounted read-only (EROFS)" } },
+    "outage data directory: it is mounted read-only (EROFS) → until then no capture is taken over; what is there can be looked at and exported",
+  ],
+  [
     { spool: { orphans: 2 } },
     'warning spool: 2 files in the spool\'s folder "orphans" without a capture → hand over again, or remove',
   ],
@@ -168,6 +181,12 @@ const STATES: State[] = [
     'failure folder: the watched folder "/x" is not looked into: it is a link → give it to this user, or name another one with --watch',
   ],
   [folder("polling")],
+  [
+    folder("polling", { obstacle: "Cannot use the spool" }),
+    'failure folder: files of the watched folder "/x" cannot be taken over: Cannot use the spool → that is tried again; they stay where they are',
+  ],
+  // Told by the disk itself.
+  [folder("polling", { obstacle: "Cannot take it: the disk is full" })],
   ...[[1, "1 file or folder"], [2, "2 files and folders"]].map((
     [count, them],
   ): State => [

@@ -50,6 +50,7 @@ export function reportWith(changes: Changes = {}): StatusReport {
       freeBytes: null,
       minFreeBytes: 0,
       orphans: 0,
+      obstacle: null,
       ...spool,
     },
     folders: [],
