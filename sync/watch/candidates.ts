@@ -7,9 +7,9 @@ import type { SeenFile, WatchedState } from "../queue/queue.ts";
 import type { WatchedFile } from "../spool/copies.ts";
 import { type CaptureFilter, IS_OWN } from "./capture_filter.ts";
 import { fileSystemOf } from "./file_system.ts";
+import type { Candidate } from "./candidate.ts";
 import { FinishedFiles } from "./finished_files.ts";
 import {
-  type Candidate,
   Finishing,
   type FinishingOptions,
   UNREADABLE_MS,
@@ -157,7 +157,7 @@ export class Candidates {
     if (!held) return;
     using _file = held.file;
     if (this.#wasTaken(candidate, held)) return;
-    const file = this.#finishing.replaced(candidate, held);
+    const file = this.#finishing.finishReplaced(candidate, held);
     if (!file) return;
     this.#finished.add(file);
     await this.#handOver();

@@ -1,7 +1,7 @@
 import { basename, dirname, extname } from "@std/path";
 import type { OnceLog } from "../host/log.ts";
 import type { FileIdentity } from "../host/opened_file.ts";
-import type { Candidate } from "./finishing.ts";
+import type { Candidate } from "./candidate.ts";
 import { fileAt, type Place } from "./place.ts";
 import { sidecarOf } from "./sidecar.ts";
 import { changedAt, type Stability } from "./stability.ts";

@@ -1,38 +1,16 @@
 import { dirname, extname } from "@std/path";
-import type { Folder } from "../host/folder.ts";
 import type { OnceLog } from "../host/log.ts";
-import {
-  type FileIdentity,
-  isSameVersion,
-  NotRegularFileError,
-} from "../host/opened_file.ts";
+import { type FileIdentity, NotRegularFileError } from "../host/opened_file.ts";
 import type { WatchedFile } from "../spool/copies.ts";
+import { type Candidate, isInUse, mayBeWhole } from "./candidate.ts";
 import type { CaptureFilter } from "./capture_filter.ts";
 import { awaitControlFile } from "./control_file.ts";
-import type { FileSystem } from "./file_system.ts";
 import { captureOf, sidecarOf } from "./sidecar.ts";
 import type { SidecarOwners } from "./sidecar_owners.ts";
 import type { HeldFile, Stability } from "./stability.ts";
-import { lookAt, openSame, type Place } from "./place.ts";
+import { lookAt, openSame } from "./place.ts";
 import { SidecarReader } from "./sidecar_reader.ts";
 import { ALONE_MS, type Taker } from "./watcher_options.ts";
-
-/** A file that may be a capture. */
-export interface Candidate {
-  path: string;
-  identity: FileIdentity;
-  place: Place;
-  /** An open folder, and the name of the file in it. */
-  folder: Folder;
-  name: string;
-  /** Whether a sidecar is beside it just now. */
-  hasMetadata: () => boolean;
-  fileSystem: FileSystem;
-  /** Whether it was renamed into place. */
-  isRenamed: boolean;
-  /** Whether events name it, or it is waited for: it was not found by looking through a folder. */
-  isNamed: boolean;
-}
 
 /** Options for {@linkcode Finishing}. */
 export interface FinishingOptions extends Pick<Taker, "isLateSidecar"> {
@@ -42,7 +20,7 @@ export interface FinishingOptions extends Pick<Taker, "isLateSidecar"> {
   log: OnceLog;
   /** By default as the file system needs it. */
   settleMs?: number | undefined;
-  /** @default {60000} */
+  /** How long a file waits for another one before that is reported. @default {60000} */
   aloneMs?: number | undefined;
 }
 
@@ -66,21 +44,39 @@ export class Finishing {
     this.#sidecars = new SidecarReader(options);
   }
 
-  /** Returns a file with its metadata if it is finished; else why it is waited for. */
+  /**
+   * Returns a file with its metadata if it is finished; else why it is waited for.
+   *
+   * Finished is one that nobody writes to, as far as that can be detected, and that has
+   * been quiet, with its sidecar, for so long (`settleMs`: 2 s; 10 s without detection):
+   *
+   * | file                                   | quiet for                               |
+   * | -------------------------------------- | --------------------------------------- |
+   * | named by an event                      | `settleMs`                              |
+   * | found by looking                       | `settleMs`, its own times count as well |
+   * | renamed into a folder without sidecars | 0; `settleMs` without detection         |
+   * | `event.json` without an `event`        | a minute: then it is a capture itself   |
+   * | `a.png.json` without an `a.png`        | for ever: it waits for its capture      |
+   * | `a.png` beside an `a.png.part`         | for ever: it waits for that to go       |
+   */
   finish(candidate: Candidate): WatchedFile | string {
     const { place, name, identity } = candidate;
     const { filter, stability } = this.#options;
-    const alone = filter.takesJson(place.name) ? undefined : captureOf(name);
+    const captureName = filter.takesJson(place.name)
+      ? undefined
+      : captureOf(name);
     const { sidecar, wrong } = this.#sidecars.find(candidate);
-    const isAlone = alone !== undefined;
-    const isOfAnother = isAlone && extname(alone) !== "";
-    const waitsFor = `waits for its capture "${alone}"`;
-    if (!this.#isQuiet(candidate, { sidecar, isAlone })) {
-      if (!isAlone && mayBeWhole(candidate)) this.#hold(candidate, sidecar);
-      return isOfAnother ? waitsFor : "it has changed just now";
+    const mayBeSidecar = captureName !== undefined;
+    const isSidecar = mayBeSidecar && extname(captureName) !== "";
+    const waitsFor = `waits for its capture "${captureName}"`;
+    if (!this.#isQuiet(candidate, { sidecar, mayBeSidecar })) {
+      if (!mayBeSidecar && mayBeWhole(candidate)) {
+        this.#hold(candidate, sidecar);
+      }
+      return isSidecar ? waitsFor : "it has changed just now";
     }
-    if (isOfAnother) {
-      this.#sayAlone(candidate, waitsFor);
+    if (isSidecar) {
+      this.#sayWaitsForCapture(candidate, waitsFor);
       return waitsFor;
     }
     const options = { ...this.#options, sidecar };
@@ -92,13 +88,13 @@ export class Finishing {
         ? this.#sidecars.read(candidate)
         : "{}";
       if (isBusy || metadataJson === undefined) {
-        stability.again(place, this.#patience(candidate).waitMs);
+        stability.again(place, this.#settleTimes(candidate).waitMs);
         const what = isBusy ? "it" : "its metadata";
         return `somebody has ${what} open for writing`;
       }
       stability.forget(place);
       if (wrong) this.#sidecars.sayUnusable(candidate, wrong);
-      this.#takes(candidate, sidecar);
+      this.#noteTaken(candidate, sidecar);
       const open = () => openSame(place, identity);
       return { path: candidate.path, identity, metadataJson, open };
     } catch (error) {
@@ -116,12 +112,15 @@ export class Finishing {
    * Returns a file that was held when this one took its name: it has waited for
    * nothing but its sidecar.
    */
-  replaced(candidate: Candidate, held: HeldFile): WatchedFile | undefined {
+  finishReplaced(
+    candidate: Candidate,
+    held: HeldFile,
+  ): WatchedFile | undefined {
     const { file, sidecar } = held;
     if (file.isOpenForWriting()) return undefined;
     const replaced = { ...candidate, identity: file.stat() };
     const now = sidecar ? undefined : this.#sidecars.find(replaced).sidecar;
-    this.#takes(replaced, sidecar ?? now);
+    this.#noteTaken(replaced, sidecar ?? now);
     const metadataJson = now ? this.#readNow(replaced) : held.metadataJson;
     if (metadataJson === undefined) {
       const reason = "its capture was replaced before it could be read";
@@ -162,8 +161,8 @@ export class Finishing {
     }
   }
 
-  #takes(candidate: Candidate, sidecar: FileIdentity | undefined): void {
-    const { waitMs: lateMs } = this.#patience(candidate);
+  #noteTaken(candidate: Candidate, sidecar: FileIdentity | undefined): void {
+    const { waitMs: lateMs } = this.#settleTimes(candidate);
     candidate.place.root.usesSidecars ??= sidecar !== undefined;
     this.#options.owners.taken(candidate, { sidecar, lateMs });
   }
@@ -171,18 +170,18 @@ export class Finishing {
   /** Whether a file and its sidecar have been as they are for long enough. */
   #isQuiet(
     candidate: Candidate,
-    { sidecar, isAlone }: {
+    { sidecar, mayBeSidecar }: {
       sidecar: FileIdentity | undefined;
-      isAlone: boolean;
+      mayBeSidecar: boolean;
     },
   ): boolean {
     const { place, identity, isRenamed, isNamed } = candidate;
     const { stability, aloneMs = ALONE_MS } = this.#options;
     const files = sidecar ? [identity, sidecar] : [identity];
-    const { waitMs, trustMs } = this.#patience(candidate);
-    const atLeastMs = isAlone ? aloneMs : 0;
+    const { waitMs, trustMs } = this.#settleTimes(candidate);
+    const atLeastMs = mayBeSidecar ? aloneMs : 0;
     // A sidecar may follow a file that is renamed into place, where files have any.
-    const isDone = isRenamed && !isAlone && !sidecar &&
+    const isDone = isRenamed && !mayBeSidecar && !sidecar &&
       place.root.usesSidecars === false;
     return stability.isStable(place, files, {
       unproven: isDone ? [] : files,
@@ -193,14 +192,14 @@ export class Finishing {
   }
 
   /** How long files must stay as they are, and when their own times say that they have. */
-  #patience({ fileSystem }: Candidate): { waitMs: number; trustMs: number } {
+  #settleTimes({ fileSystem }: Candidate): { waitMs: number; trustMs: number } {
     const { settleMs } = this.#options;
     const { tellsWriters } = fileSystem;
     const waitMs = settleMs ?? (tellsWriters ? SETTLE_MS : BLIND_SETTLE_MS);
     return { waitMs, trustMs: waitMs + (tellsWriters ? 0 : CLOCKS_APART_MS) };
   }
 
-  #sayAlone({ place, path }: Candidate, waitsFor: string): void {
+  #sayWaitsForCapture({ place, path }: Candidate, waitsFor: string): void {
     this.#options.stability.forget(place);
     this.#options.log.warn(
       `alone in ${dirname(path)}`,
@@ -220,28 +219,4 @@ export class Finishing {
       `Cannot read "${path}" or its metadata, will try again: ${error.message}`,
     );
   }
-}
-
-/**
- * Whether a file may be a whole version, that has yet to prove it: it was renamed into
- * place, or was found and nobody saw how it came. An empty one may keep a name free.
- */
-function mayBeWhole(
-  { isRenamed, isNamed, identity, fileSystem }: Candidate,
-): boolean {
-  const wasFound = !isNamed && identity.size > 0 && fileSystem.tellsWriters;
-  return isRenamed || wasFound;
-}
-
-/** Whether a file is being written to, as far as that can be detected. */
-function isInUse(
-  { folder, name, identity, fileSystem, isRenamed }: Candidate,
-): boolean {
-  using file = folder.openFile(name);
-  if (!isSameVersion(file.identity, identity)) return true;
-  const isWritten = fileSystem.tellsWriters
-    ? file.isOpenForWriting()
-    : undefined;
-  // If writers cannot be detected, a rename does not show that it is finished.
-  return isWritten ?? isRenamed;
 }

@@ -1,7 +1,7 @@
 import type { FolderEntry } from "../host/folder.ts";
 import type { OnceLog } from "../host/log.ts";
 import { type FileIdentity, isSameFile } from "../host/opened_file.ts";
-import type { Candidate } from "./finishing.ts";
+import type { Candidate } from "./candidate.ts";
 import { lookAt } from "./place.ts";
 import { readSidecar, SidecarError, sidecarOf } from "./sidecar.ts";
 import type { SidecarOwners } from "./sidecar_owners.ts";

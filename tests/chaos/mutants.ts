@@ -41,7 +41,7 @@ export const MUTANTS = {
     replace: "setTimeout(() => reconcile(store, { log, signal }), 600);",
   },
   "the question who writes a file": {
-    file: "sync/watch/finishing.ts",
+    file: "sync/watch/candidate.ts",
     find: "? file.isOpenForWriting()",
     replace: "? false",
   },
@@ -52,9 +52,8 @@ export const MUTANTS = {
   },
   "the patience of metadata without its capture": {
     file: "sync/watch/finishing.ts",
-    find:
-      "const alone = filter.takesJson(place.name) ? undefined : captureOf(name);",
-    replace: "const alone: string | undefined = undefined;",
+    find: ": captureOf(name);",
+    replace: ": undefined;",
   },
   "the patience of what is renamed for its metadata": {
     file: "sync/watch/finishing.ts",
