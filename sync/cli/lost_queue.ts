@@ -6,10 +6,28 @@ import { hasFault } from "../queue/sqlite.ts";
 import type { Settings } from "./config.ts";
 import { openStore, type Store } from "./store.ts";
 
-/** Whether an agent ended because its queue was removed, or another one took its name. */
-export function isQueueLost(error: unknown): boolean {
-  const { cause } = error as Error;
-  return hasFault(error, "replaced") || hasFault(cause, "replaced");
+/** The least time between two repairs of a queue, in milliseconds. */
+const REPAIR_AGAIN_MS = 60_000;
+
+/** Whether an agent ended because its queue was removed or another one took its name, or is damaged. */
+export function endedAs(
+  error: unknown,
+  fault: "replaced" | "damaged",
+): boolean {
+  return hasFault(error, fault) || hasFault((error as Error).cause, fault);
+}
+
+/** The repairs of a queue by one process. */
+export class Repairs {
+  #lastMs = -Infinity;
+
+  /** Whether an agent that ended like this is to begin anew, with a repair: not time and again. */
+  mayFollow(error: unknown): boolean {
+    if (!endedAs(error, "damaged")) return false;
+    const beforeMs = this.#lastMs;
+    this.#lastMs = performance.now();
+    return this.#lastMs - beforeMs > REPAIR_AGAIN_MS;
+  }
 }
 
 export interface LostQueueOptions {

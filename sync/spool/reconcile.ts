@@ -4,6 +4,7 @@ import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
 import { checkMetadata } from "../capture/metadata.ts";
 import type { Log } from "../host/log.ts";
 import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
+import { hasFault } from "../queue/sqlite.ts";
 import { openByPath, opened, type OpenOriginal } from "./private_copy.ts";
 import type { Spool, SpoolRecord } from "./spool.ts";
 
@@ -52,6 +53,8 @@ export interface ReconcileOptions {
  * Brings queue and spool into line after a crash. Nothing is deleted that may be
  * an only copy, and nothing that cannot be done to one entry holds up the others.
  * Only for the one agent; it may deliver at the same time.
+ *
+ * @throws {DatabaseError} if the queue turns out to be damaged.
  */
 export async function reconcileSpool(
   queue: UploadQueue,
@@ -67,6 +70,8 @@ export async function reconcileSpool(
     try {
       found[await act()]++;
     } catch (error) {
+      // It is so for all of them, and repaired first.
+      if (hasFault(error, "damaged")) throw error;
       log("error", `Cannot bring "${id}" in the spool into line: ${error}`);
     }
   };

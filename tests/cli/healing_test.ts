@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { CaptureServer } from "../helpers/capture_server.ts";
+import { CaptureServer, created } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { Host } from "../helpers/host.ts";
 import { NotifySocket } from "../helpers/notify_socket.ts";
@@ -182,3 +182,32 @@ Deno.test(
     }
   },
 );
+
+Deno.test("an agent that finds its queue damaged only once it works repairs it, and goes on", async () => {
+  await using server = new CaptureServer();
+  server.answer = () => new Response(null, { status: 503 });
+  await using host = new Host(server.url);
+  await host.enqueue(host.write("before"));
+  const path = `${host.dataDir}/queue.db`;
+  {
+    await using agent = await host.startAgent();
+    await agent.said("The server cannot be used");
+    await agent.stop();
+  }
+  // As a backup has it, of a time when the last agent had ended in order.
+  Deno.copyFileSync(path, host.join("backup"));
+  await using killed = await host.startAgent();
+  const files = Array.from({ length: 300 }, (_, n) => host.write(`${n}`));
+  await host.enqueue(...files);
+  killed.kill("SIGKILL");
+  await killed.ended();
+  Deno.copyFileSync(host.join("backup"), path);
+  server.answer = created;
+  await using agent = await host.startAgent();
+  await eventually(
+    "all are delivered",
+    () => new Set(server.names).size === 301,
+  );
+  assertEquals(agent.stderr.match(/turned out to be damaged/g)?.length, 1);
+  await agent.stop();
+});

@@ -17,7 +17,7 @@ import { createAgent } from "../create_agent.ts";
 import { AgentProblems, AwaitedToken } from "../agent_problems.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { dryRun } from "../dry_run.ts";
-import { isQueueLost, saveLostQueue } from "../lost_queue.ts";
+import { endedAs, Repairs, saveLostQueue } from "../lost_queue.ts";
 import { MemoryKeeper, releaseMemory } from "../memory.ts";
 import type { Monitoring } from "../monitoring.ts";
 import { isMonitored } from "../monitor_settings.ts";
@@ -59,6 +59,7 @@ class Service {
   #log: Log;
   #round = new AbortController();
   #agent: SyncAgent | undefined;
+  readonly #repairs = new Repairs();
   /** The open queue and spool, if any. */
   #store: Store | undefined;
   /** Held across reloads, so that no other agent begins in between. */
@@ -168,9 +169,13 @@ class Service {
       },
       onReady: () => this.#notifier.ready(),
     }).catch((error) => {
-      if (!isQueueLost(error)) throw error;
       const release = () => this.#release();
-      return saveLostQueue(store, { settings, log, release });
+      if (endedAs(error, "replaced")) {
+        return saveLostQueue(store, { settings, log, release });
+      }
+      if (!this.#repairs.mayFollow(error)) throw error;
+      log("error", "The queue turned out to be damaged: repairing it");
+      release();
     }).finally(async () => {
       this.#agent = this.#store = undefined;
       ended.abort();
