@@ -61,6 +61,11 @@ export class HeldBack {
     return this.#eachMs * this.#waiting.size;
   }
 
+  /** Holds captures back that wait already for a reason of their own. */
+  hold(ids: Iterable<string>): void {
+    for (const id of ids) this.#waiting.add(id);
+  }
+
   /** Makes the one due that has waited longest, if none was tried for a while. */
   makeNextDue(): void {
     const now = performance.now();

@@ -1,7 +1,6 @@
 import { metadataHash } from "../capture/metadata_hash.ts";
 import { messageOf } from "../host/message_of.ts";
 import type { Completion, QueuedCapture } from "../queue/queue.ts";
-import { MAX_BACKOFF_MS } from "../queue/transitions.ts";
 import type { UploadResult } from "../upload/uploader.ts";
 import type { AgentParts } from "./agent_options.ts";
 import { asLost, AttemptLog } from "./attempt_log.ts";
@@ -50,6 +49,7 @@ export class OutcomeHandler {
       ...parts,
       onOwnFault: (attempt) => this.#chargeOrSnooze(attempt),
       onServerFault: (attempt, fault) => this.#holdBack(attempt, fault),
+      onAllInProgress: (ids) => this.heldBack.hold(ids),
     });
   }
 
@@ -103,6 +103,7 @@ export class OutcomeHandler {
       case "busy":
         return this.#wait(attempt, options.startedMs);
       case "in_progress":
+        return await this.suspects.addInProgress(attempt, options.signal);
       case "unreadable":
         return this.#snooze(attempt);
       case "exhausted":
@@ -155,8 +156,7 @@ export class OutcomeHandler {
   }
 
   /** The server's fault: if it is the capture's after all, the next trials are made with others. */
-  #holdBack(attempt: FailedDelivery, fault: ServerFault): void {
-    const { isReady, isTrial } = fault;
+  #holdBack(attempt: FailedDelivery, { isReady, isTrial }: ServerFault): void {
     const downMs = isTrial ? RECONNECT_MS : 0;
     const delayMs = isReady ? this.heldBack.add(attempt, isTrial) : downMs;
     this.#snoozeFor(attempt, delayMs);
@@ -197,8 +197,7 @@ export class OutcomeHandler {
   /** Snoozes this capture alone, for twice as long each time. */
   #snooze(attempt: FailedDelivery): void {
     const { capture: { snoozes }, result } = attempt;
-    const waitMs = snoozeMs(result, { snoozes, firstMs: this.#snoozeMs });
-    const delayMs = Math.min(waitMs, MAX_BACKOFF_MS);
+    const delayMs = snoozeMs(result, { snoozes, firstMs: this.#snoozeMs });
     this.#snoozeFor(attempt, delayMs);
     this.#log.snoozed(attempt, delayMs);
   }

@@ -1,6 +1,7 @@
 /** The snooze of a capture that was not delivered, and the record of the attempt. */
 
 import type { Completion } from "../queue/queue.ts";
+import { MAX_BACKOFF_MS } from "../queue/transitions.ts";
 import type { OutcomeKind, UploadResult } from "../upload/outcome.ts";
 
 /** The part of the result of an attempt without a delivery that the queue keeps. */
@@ -32,7 +33,7 @@ export function isLocalFailure(
 
 /**
  * How long a capture waits for a reason of its own, in milliseconds: as long as the
- * server asks, else twice as long each time.
+ * server asks, else twice as long each time; an hour at most.
  */
 export function snoozeMs(
   result: FailedAttempt | undefined,
@@ -42,7 +43,8 @@ export function snoozeMs(
   const leastMs = result?.outcome === "unavailable"
     ? Math.min(RECONNECT_MS, firstMs)
     : firstMs;
-  return result?.retryAfterMs ?? leastMs * 2 ** snoozes;
+  const waitMs = result?.retryAfterMs ?? leastMs * 2 ** snoozes;
+  return Math.min(waitMs, MAX_BACKOFF_MS);
 }
 
 /** Returns the completion of a capture that is sent again after so many milliseconds. */

@@ -35,6 +35,8 @@ interface SuspectsCallbacks {
   onOwnFault: (attempt: FailedDelivery) => void;
   /** Is called with a capture that failed as others did. */
   onServerFault: (attempt: FailedDelivery, fault: ServerFault) => void;
+  /** Is called with captures that went back by `onOwnFault`, and failed as all do. */
+  onAllInProgress: (ids: Iterable<string>) => void;
 }
 
 /** After so many failed captures in a row it may be the server's fault. */
@@ -62,11 +64,16 @@ const NO_HEALTH_PAGE = [404, 405, 501];
  *     │ failed, while waiting or trying                              ▲
  *     └─▶ add() ─────────────────────────────────────────────────────┘
  * ```
+ *
+ * An answer that may be the capture's own matter, though it proves no fault of it, is
+ * taken by `addInProgress()` or `addIfUnready()`.
  */
 export class Suspects {
   readonly #options: Pick<AgentParts, "uploader"> & SuspectsCallbacks;
   readonly #throttle: Throttle;
   #suspects: FailedDelivery[] = [];
+  /** The first captures since the last delivery whose earlier request was in progress. */
+  readonly #inProgress = new Set<string>();
   #deliveredMs = -Infinity;
   #probing: Promise<Readiness> | undefined;
 
@@ -99,13 +106,31 @@ export class Suspects {
     }
     this.#suspects.push(attempt);
     if (isUnready) return await this.#blameServer(signal, false);
-    if (this.#suspects.length >= MAX_SUSPECTS) {
-      return await this.#blameServer(signal);
-    }
-    const mayBeDown = attempt.result?.outcome === "unavailable";
+    const outcome = attempt.result?.outcome;
+    const areAll = outcome === "in_progress" ||
+      this.#suspects.length >= MAX_SUSPECTS;
+    if (areAll) return await this.#blameServer(signal);
+    const mayBeDown = outcome === "unavailable";
     if (mayBeDown && !await this.#isReady(signal)) {
       await this.#blameServer(signal, false);
     }
+  }
+
+  /**
+   * Takes an attempt whose earlier request is in progress, as the server says: its own
+   * fault, unless the server says so of several in a row.
+   */
+  async addInProgress(
+    attempt: FailedDelivery,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const ids = this.#inProgress;
+    if (ids.size < MAX_SUSPECTS) {
+      ids.add(attempt.capture.id);
+      if (ids.size < MAX_SUSPECTS) return this.#options.onOwnFault(attempt);
+      this.#options.onAllInProgress(ids);
+    }
+    await this.add(attempt, signal);
   }
 
   /**
@@ -130,6 +155,7 @@ export class Suspects {
   /** @param startedMs When the attempt that succeeded began (`performance.now`). */
   delivered(capture: QueuedCapture, startedMs: number): void {
     this.#deliveredMs = performance.now();
+    this.#inProgress.clear();
     this.#blameCaptures(({ endedMs }) => endedMs <= startedMs);
     this.#throttle.delivered(capture);
   }

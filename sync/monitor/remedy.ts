@@ -25,6 +25,10 @@ export function knownRemedyOf(
       "put the proxy's password into HTTPS_PROXY or HTTP_PROXY",
     ],
     [
+      /^409 /,
+      "see in the server's own log why it says of every capture that an earlier request with its key is in progress",
+    ],
+    [
       /unsuccessful tunnel|while tunneling|Proxy server unreachable/,
       "see whether HTTPS_PROXY or ALL_PROXY names the right proxy, and whether that lets this machine through",
     ],

@@ -318,6 +318,54 @@ Deno.test("A capture whose earlier request is in progress still waits alone, and
   assertEquals(fixture.throttle.server.state, "ready");
 });
 
+const inProgress = () => new Response(null, { status: 409 });
+
+Deno.test("Captures that are all said to be in progress are an outage, and all are due when one is delivered", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  server.answer = inProgress;
+  const ids = fixture.enqueue(...names("c", 60));
+  await using _running = fixture.running({ snoozeMs: 60_000 });
+  await eventually("the outage is told", () => {
+    const { serverState, serverReason } = fixture.queue.getAgentState();
+    return serverState === "paused" && serverReason === "HTTP 409 Conflict";
+  });
+  await eventually("the round is over", () => server.inFlight === 0);
+  assert(server.uploads.length < 30, `${server.uploads.length} were sent`);
+  assert(fixture.attempts(ids).every((attempts) => attempts === 0));
+  server.answer = created;
+  await eventually(
+    "all are delivered",
+    () => fixture.queue.getStats().delivered === 60,
+    20_000,
+  );
+});
+
+Deno.test("The fourth capture in a row that is said to be in progress makes it an outage, however slowly they come", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  server.answer = inProgress;
+  await using running = fixture.running({ snoozeMs: 60_000 });
+  for (const [n, name] of names("c", 4).entries()) {
+    assertEquals(fixture.throttle.mode, "flowing", name);
+    const [id] = fixture.enqueue(name);
+    running.agent.wake();
+    await eventually(
+      "it was tried",
+      () => server.uploads.length > n && fixture.queue.get(id!)!.nextAttemptAt,
+    );
+  }
+  assertEquals(fixture.throttle.server.state, "paused");
+  server.answer = created;
+  fixture.enqueue("new");
+  running.agent.wake();
+  await eventually(
+    "all are delivered",
+    () => fixture.queue.getStats().delivered === 5,
+    20_000,
+  );
+});
+
 Deno.test({
   name:
     "A file that cannot be read now waits alone, uncharged, and is delivered",

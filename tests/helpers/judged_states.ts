@@ -54,6 +54,10 @@ const REFUSALS: [reason: string, remedy: string][] = [
     "see whether HTTPS_PROXY or ALL_PROXY names the right proxy, and whether that lets this machine through",
   ],
   ["The server was reached, and its answer is not HTTP: ", ADDRESS],
+  [
+    "HTTP 409 Conflict",
+    "see in the server's own log why it says of every capture that an earlier request with its key is in progress",
+  ],
   ["HTTP 404", ADDRESS],
   ["HTTP 302 Found", ADDRESS],
   ["HTTP 204 with an empty body: this is not the capture server", ADDRESS],
