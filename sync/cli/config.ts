@@ -38,7 +38,7 @@ import {
   parseSchedule,
   SCHEDULE_FORM,
 } from "./timetable.ts";
-import { readTls } from "./tls.ts";
+import { readTls, type TlsFile, tlsFiles } from "./tls.ts";
 import { readToken, type TokenSource } from "./token.ts";
 
 /** The settings of a command; options that it does not take have their defaults. */
@@ -51,6 +51,8 @@ export interface Settings {
   token: TokenSource;
   /** `null` if the token comes from elsewhere, or the command takes none. */
   tokenFile: string | null;
+  /** The files that `tls` was read from, looked at before. */
+  tlsFiles: TlsFile[];
   tls: TlsOptions;
   proof: ProofKind;
   allowInsecure: boolean;
@@ -108,6 +110,7 @@ export function readSettings(
     dataDir,
     token: readToken(given, around),
     tokenFile: given.path("token-file") ?? null,
+    tlsFiles: tlsFiles(given),
     tls: readTls(given, around.err),
     proof: given.oneOf("proof", ["id", "status"]),
     allowInsecure: given.has("allow-insecure"),

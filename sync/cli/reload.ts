@@ -7,6 +7,10 @@ import type { CommandContext } from "./command.ts";
 import { SETTINGS_FILE } from "./own_files.ts";
 import { readSecret } from "./secret_file.ts";
 import { parseEnvFile } from "./service/env_file.ts";
+import { renewed, type TlsFile } from "./tls.ts";
+
+/** The least time between two looks at certificates and keys, in milliseconds. */
+const LOOK_MS = 1_000;
 
 export interface ReloadResult {
   settings: Settings;
@@ -28,6 +32,8 @@ export class Reloader {
   /** The variables that this file put into the environment at the start. */
   readonly #started: Map<string, string>;
   #settings: Settings;
+  #renewed: TlsFile[] = [];
+  #lookAt = 0;
 
   /** Without a settings file only the content of other files can have changed. */
   constructor(context: CommandContext) {
@@ -37,6 +43,22 @@ export class Reloader {
     this.what = this.#file === undefined ? "token" : "settings file";
     this.#started = this.#read();
     this.#settings = context.settings;
+  }
+
+  /**
+   * The files with certificates and keys that were renewed since they were read: each
+   * version is told of once, whether it can be used or not; empty if there are none. To
+   * be called at every turn.
+   */
+  renewed(): string {
+    if (performance.now() < this.#lookAt) return "";
+    this.#lookAt = performance.now() + LOOK_MS;
+    const before = this.#renewed;
+    const now = this.#renewed = renewed(this.#settings.tlsFiles);
+    if (JSON.stringify(now) === JSON.stringify(before)) return "";
+    // One that could not be used may have given way to the one before.
+    const files = now.length > 0 ? now : before;
+    return files.map(({ path }) => `"${path}"`).join(", ");
   }
 
   /** @throws {Error} if they, or the token, cannot be read or used; then nothing has changed. */
@@ -58,6 +80,7 @@ export class Reloader {
       this.#context.err(`jarvis-agent: ${closed}`);
     }
     this.#settings = settings;
+    this.#renewed = [];
     return {
       settings,
       changed: describe(settings) !== describe(before),
@@ -74,6 +97,8 @@ export class Reloader {
   }
 }
 
-function describe({ token: _, ...settings }: Settings): string {
+function describe(
+  { token: _, tlsFiles: __, ...settings }: Settings,
+): string {
   return JSON.stringify(settings);
 }

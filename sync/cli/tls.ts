@@ -1,8 +1,35 @@
 import { readSmallText } from "../host/small_file.ts";
+import { tryTo } from "../host/try_to.ts";
 import type { TlsOptions } from "../upload/http_client.ts";
 import type { Given } from "./arguments.ts";
 import type { OptionName } from "./options.ts";
 import { readSecret } from "./secret_file.ts";
+
+/** A file with certificates or a key. */
+export interface TlsFile {
+  path: string;
+  /** Which version of it this is; empty if it cannot be looked at. */
+  version: string;
+}
+
+/** Looks at the files that {@linkcode readTls} reads, to be called before that. */
+export function tlsFiles(given: Given): TlsFile[] {
+  return (["ca-file", "client-cert", "client-key"] as const)
+    .flatMap((name) => given.path(name) ?? [])
+    .map((path) => ({ path, version: versionOf(path) }));
+}
+
+/** Those of the files that are other versions by now, as they are now. */
+export function renewed(files: readonly TlsFile[]): TlsFile[] {
+  return files.map(({ path }) => ({ path, version: versionOf(path) }))
+    .filter(({ version }, n) => version !== files[n]!.version);
+}
+
+function versionOf(path: string): string {
+  const info = tryTo(() => Deno.statSync(path));
+  const { dev, ino, size, mtime } = info ?? {};
+  return info ? `${dev} ${ino} ${size} ${mtime?.getTime()}` : "";
+}
 
 /**
  * Reads the certificates that the connection to the server is made with.

@@ -165,6 +165,7 @@ Deno.test("settings have the defaults that the help names", () => {
     server: null,
     dataDir: join(HOME, ".local", "share", "jarvis"),
     tokenFile: null,
+    tlsFiles: [],
     tls: {},
     proof: "id",
     allowInsecure: false,

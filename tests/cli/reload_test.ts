@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ProcessLock } from "../../sync/host/lock.ts";
 import { CaptureServer } from "../helpers/capture_server.ts";
+import { newAuthority } from "../helpers/certificates.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { Host } from "../helpers/host.ts";
+import { delivered, ScriptedServer } from "../helpers/scripted_server.ts";
 
 const ignore = Deno.build.os === "windows";
 
@@ -173,4 +175,50 @@ Deno.test("an agent that was started with -v reads its settings again", {
   await using agent = await host.startAgent("-v");
   agent.kill("SIGHUP");
   await agent.said("The token was read again");
+});
+
+Deno.test("a running agent reads a renewed --ca-file again by itself", async () => {
+  const [before, now] = [await newAuthority(), await newAuthority()];
+  const tls = await now.sign();
+  await using server = new ScriptedServer(delivered, { tls });
+  await using host = new Host(server.url);
+  const file = host.write("ca.pem", before.cert);
+  await using agent = await host.startAgent("--ca-file", file);
+  await host.enqueue(host.write("a.png"));
+  await agent.said("invalid peer certificate");
+  Deno.renameSync(host.write("ca.new", now.cert), file);
+  await agent.said(`Renewed and read again: "${file}"`);
+  await eventually("it arrives", () => server.requests.length === 1);
+});
+
+Deno.test("a renewed --client-cert without its key is refused once, until the key follows", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const authority = await newAuthority();
+  const [before, now] = [await authority.sign(), await authority.sign()];
+  const cert = host.write("client.pem", before.cert);
+  const key = host.write("client.key", before.key);
+  await using agent = await host.startAgent(
+    ...["--client-cert", cert, "--client-key", key],
+  );
+  const said = (text: string | RegExp) => agent.stderr.split(text).length - 1;
+  let sent = 0;
+  const delivers = async () => {
+    await host.enqueue(host.write(`${++sent}.png`));
+    await eventually("it arrives", () => server.uploads.length === sent);
+  };
+  // Each capture has it take a turn.
+  const says = (text: string | RegExp) =>
+    eventually(`it says ${text}`, async () => {
+      await delivers();
+      return said(text) > 0;
+    });
+  const refusal = /Cannot prepare TLS: .*; going on with what held before/;
+  Deno.renameSync(host.write("new.pem", now.cert), cert);
+  await says(refusal);
+  await delivers();
+  Deno.renameSync(host.write("new.key", now.key), key);
+  await says(`Renewed and read again: "${cert}", "${key}"`);
+  await delivers();
+  assertEquals(said(refusal), 1);
 });

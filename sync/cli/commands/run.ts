@@ -55,6 +55,7 @@ class Service {
     onRead: () => this.#agent?.hurry(),
   });
   #settings: Settings;
+  #reloading = Promise.resolve();
   #monitoring: Monitoring | undefined;
   #log: Log;
   #round = new AbortController();
@@ -71,8 +72,7 @@ class Service {
     this.#write = context.writeLog;
     this.#settings = context.settings;
     this.#log = this.#createLog();
-    let last = Promise.resolve();
-    context.onReload(() => void (last = last.then(() => this.#reload())));
+    context.onReload(() => this.#reloadNext());
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -185,6 +185,8 @@ class Service {
 
   #turn(queue: UploadQueue): void {
     this.#token.turn();
+    const renewed = this.#reloader.renewed();
+    if (renewed) this.#reloadNext(`Renewed and read again: ${renewed}`);
     this.#problems.tell(queue);
     this.#notifier.beat(() => this.#status());
     this.#memory.turn(() => {
@@ -201,13 +203,17 @@ class Service {
     return this.#monitoring ??= new Monitoring();
   }
 
-  async #reload(): Promise<void> {
+  #reloadNext(done = `The ${this.#reloader.what} was read again`): void {
+    this.#reloading = this.#reloading.then(() => this.#reload(done));
+  }
+
+  async #reload(done: string): Promise<void> {
     this.#notifier.reloading();
     try {
       const { settings, changed, needRestart } = await this.#reloader.reload();
       this.#settings = settings;
       this.#problems.mended("reload", "token");
-      this.#log("info", `The ${this.#reloader.what} was read again`);
+      this.#log("info", done);
       for (const name of needRestart) {
         this.#log("warn", `A new ${name} takes a restart to have an effect`);
       }
