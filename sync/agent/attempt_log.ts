@@ -10,6 +10,9 @@ import type { FailedDelivery } from "./suspects.ts";
 /** Logs the outcomes of attempts, with the same fields for programs that read them. */
 export class AttemptLog {
   readonly #log: Log;
+  /** The last delivery whose id is known. */
+  #last: Pick<UploadResult, "captureId" | "sha256"> | undefined;
+  #hasWarned = false;
 
   constructor(log: Log) {
     this.#log = log;
@@ -31,6 +34,21 @@ export class AttemptLog {
         nameOf(capture)
       } is delivered: ${size}in ${ms} ms, the server's id${id}`,
       { ...fields, serverId: isPrivate ? null : captureId },
+    );
+    if (captureId !== null) this.#compare(result, isPrivate);
+  }
+
+  /** Warns once of a server that seems to give every capture the same id. */
+  #compare({ captureId, sha256 }: UploadResult, isPrivate: boolean): void {
+    const isSame = captureId === this.#last?.captureId &&
+      sha256 !== this.#last.sha256;
+    this.#last = { captureId, sha256 };
+    if (!isSame || this.#hasWarned) return;
+    this.#hasWarned = true;
+    const id = isPrivate ? "same id" : `id ${JSON.stringify(captureId)}`;
+    this.#log(
+      "warn",
+      `The server gave the ${id} to different captures: it may be a cache or a stub that answers, and keeps nothing; have the server name "size" or "sha256" in its answers`,
     );
   }
 

@@ -37,6 +37,10 @@ export function knownRemedyOf(
       `see whether ${url} is the capture server's address`,
     ],
     [
+      /an answer from a cache/,
+      `have the proxy or cache before ${url} pass every upload on, and keep no answer to one`,
+    ],
+    [
       /CaUsedAsEndEntity/,
       "give the server a certificate of its own, without CA:TRUE",
     ],

@@ -15,6 +15,8 @@ export interface Answer {
   retryAfterMs: number | null;
   /** Whether it came before the whole request had left. */
   isEarly: boolean;
+  /** Whether a cache says that it gave a stored answer to another request. */
+  isCached?: boolean;
   /** The target of a redirect, which is not followed. */
   location?: string | undefined;
 }
@@ -36,7 +38,7 @@ export type Proof = { captureId: string } | {
   /** Whether it is the JSON object of a server that could say more. */
   isJson?: true;
 } | {
-  /** The evidence that the server does not have the bytes that were sent. */
+  /** The evidence that the answer is not about the bytes that were sent. */
   contrary: string;
   isJson?: true;
 };
@@ -71,8 +73,17 @@ export async function readAnswer(
     ...await readBody(response),
     retryAfterMs: parseRetryAfter(headers.get("retry-after"), serverMs),
     isEarly,
+    isCached: isCached(headers),
     ...(location !== null && status >= 300 && status < 400 && { location }),
   };
+}
+
+/** The headers by which caches say whether an answer is a stored one. */
+const CACHE_STATUS = ["x-cache", "x-cache-status", "cf-cache-status"];
+
+function isCached(headers: Headers): boolean {
+  return Number(headers.get("age")) > 0 ||
+    CACHE_STATUS.some((name) => /^hit/i.test(headers.get(name) ?? ""));
 }
 
 async function readBody(
@@ -109,9 +120,11 @@ async function readBody(
 
 /**
  * Returns the id that a JSON answer carries, as the server wrote it: it proves the
- * delivery unless the answer names another size or hash than that of the bytes sent.
+ * delivery unless the answer names another size or hash than that of the bytes sent,
+ * or is another request's.
  */
 export function proofIn(answer: Answer, sent: SentCapture): Proof {
+  if (answer.isCached) return { contrary: "with an answer from a cache" };
   if (answer.defect) return { instead: answer.defect };
   if (answer.body.trim() === "") return { instead: "an empty body" };
   const parsed: unknown = tryTo(() => JSON.parse(answer.body));

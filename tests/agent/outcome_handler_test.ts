@@ -462,6 +462,20 @@ Deno.test("Captures that are refused for good fail while others pass, whatever t
   });
 });
 
+Deno.test("A server that gives different captures one id is warned of once", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  server.answer = () => Response.json({ id: 'the "one"' });
+  fixture.enqueue("a", "b", "c");
+  assertEquals((await fixture.agent().runOnce()).delivered, 3);
+  const warned = fixture.logged.filter((line) => line.startsWith("warn"));
+  assertEquals(warned.length, 1);
+  assertMatch(
+    warned[0]!,
+    /gave the id "the \\"one\\"" to different captures: .* or a stub .* "size" or "sha256"/,
+  );
+});
+
 Deno.test("A capture whose file is gone fails at once, and the others are delivered", async () => {
   await using server = new CaptureServer();
   await using fixture = new AgentFixture(server.url);

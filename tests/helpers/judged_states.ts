@@ -62,6 +62,10 @@ const REFUSALS: [reason: string, remedy: string][] = [
   ["HTTP 302 Found", ADDRESS],
   ["HTTP 204 with an empty body: this is not the capture server", ADDRESS],
   [
+    "HTTP 201 with an answer from a cache",
+    "have the proxy or cache before https://captures.example.org pass every upload on, and keep no answer to one",
+  ],
+  [
     "invalid peer certificate: Expired",
     "have the server's certificate mended, or name its authority with --ca-file",
   ],

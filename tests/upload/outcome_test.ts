@@ -127,6 +127,16 @@ Deno.test("a 2xx that came before the whole capture had left proves nothing", ()
   }
 });
 
+Deno.test("a 2xx from a cache proves nothing, whatever it has", () => {
+  const body = `{"id":"x","sha256":"${SENT.sha256}"}`;
+  for (const proof of ["id", "status"] as const) {
+    const answer = { body, isCached: true };
+    const { kind, captureId, error } = judge(201, answer, { proof });
+    assertEquals([kind, captureId], ["unavailable", null]);
+    assertEquals(error, "HTTP 201 with an answer from a cache");
+  }
+});
+
 Deno.test("an answer that names another size or hash proves that something else arrived", () => {
   const same = [
     `{"id":1,"size":3,"sha256":"${SENT.sha256.toUpperCase()}"}`,

@@ -181,6 +181,23 @@ Deno.test("a redirect is not followed: captures and token go nowhere else", asyn
   assertEquals(elsewhere.accepted, 0);
 });
 
+Deno.test("a 2xx from a cache is another request's, and proves nothing", async () => {
+  const answers: [name: string, value: string, outcome: string][] = [
+    ["age", "12", "unavailable"],
+    ["x-cache", "HIT", "unavailable"],
+    ["x-cache", "Hit from cloudfront", "unavailable"],
+    ["x-cache-status", "HIT", "unavailable"],
+    ["cf-cache-status", "HIT", "unavailable"],
+    ["age", "0", "delivered"],
+    ["x-cache", "MISS from proxy", "delivered"],
+    ["cf-cache-status", "DYNAMIC", "delivered"],
+  ];
+  for (const [name, value, outcome] of answers) {
+    const script = answering(201, '{"id":"first"}', { [name]: value });
+    assertEquals((await attemptAt(script)).outcome, outcome, name);
+  }
+});
+
 Deno.test("a 2xx whose body does not arrive whole proves nothing", async () => {
   const chunked = "HTTP/1.1 201 Created\r\ntransfer-encoding: chunked\r\n\r\n";
   const cut = (text: string): Script => async (request) => {
