@@ -41,7 +41,7 @@ export function createAgent(
     // Captures that wait for their files have no other way to know.
     onBack: () => agent.hurry(),
   });
-  const { watcher, delivered, missed, released } = watching;
+  const { watcher } = watching;
   const clean = cleaner(settings, store, log);
   const folders = new FolderReports(watching.folderStates, { queue, log });
   // While a file is sent from where it is, its content does not tell whether it was
@@ -68,13 +68,15 @@ export function createAgent(
       const { watched, spooled, identity } = capture;
       reached("spool-removed");
       onDelivered?.();
-      if (watched && identity) await delivered({ ...capture, identity });
-      if (!spooled) released();
+      if (watched && identity) {
+        await watching.onDelivered({ ...capture, identity });
+      }
+      if (!spooled) watching.onReleased();
       lookAgain(capture);
     },
     onMissed: (capture) => {
       const mayBeFound = capture.watched && !capture.spooled;
-      if (mayBeFound) missed(capture);
+      if (mayBeFound) watching.onMissed(capture);
       return mayBeFound;
     },
     onFailed: lookAgain,

@@ -1,12 +1,12 @@
 import { metadataHash } from "../capture/metadata_hash.ts";
 import type { Log } from "../host/log.ts";
-import type { FileIdentity } from "../host/opened_file.ts";
 import type { KnownIdentity } from "../queue/capture_row.ts";
-import type { IsAt, QueuedCapture, SeenFile } from "../queue/queue.ts";
+import type { IsAt, QueuedCapture, UploadQueue } from "../queue/queue.ts";
 import { TidyUp } from "../watch/after_upload.ts";
 import { LateSidecars } from "../watch/late_sidecars.ts";
 import type { FolderState } from "../watch/folder_state.ts";
 import { isAt } from "../watch/place.ts";
+import { WatchedRoot } from "../watch/watched_root.ts";
 import { FolderWatcher } from "../watch/watcher.ts";
 import type { Settings } from "./config.ts";
 import type { Store } from "./store.ts";
@@ -14,32 +14,43 @@ import type { Store } from "./store.ts";
 /** A capture of a watched folder. */
 type WatchedCapture = QueuedCapture & { identity: KnownIdentity };
 
-/** Returns the watcher of the folders, and a function that tidies up a delivered file of theirs. */
+/** The watcher of the folders, and what it has to be told of the queue's captures. */
+export interface Watching {
+  watcher: FolderWatcher;
+  folderStates: () => FolderState[];
+  onDelivered: (capture: WatchedCapture) => Promise<void>;
+  /** A capture's file, of which there is no copy, is gone or another one. */
+  onMissed: (capture: QueuedCapture) => void;
+  /** A capture has gone whose file may have been needed. */
+  onReleased: () => void;
+}
+
+/** What the parts of a {@linkcode Watching} have in common. */
+interface Context {
+  roots: readonly WatchedRoot[];
+  settings: Pick<Settings, "afterUpload">;
+  queue: UploadQueue;
+  log: Log;
+}
+
+/** Puts the watcher together with what becomes of its files after their delivery. */
 export function createWatcher(
-  { watch, settleMs, filter, ownPaths, copyUpToBytes, afterUpload }: Settings,
+  settings: Settings,
   { queue, intake }: Store,
   { log, onQueued, onBack }: {
     log: Log;
     onQueued: () => void;
     onBack: () => void;
   },
-): {
-  watcher: FolderWatcher;
-  folderStates: () => FolderState[];
-  delivered: (capture: WatchedCapture) => Promise<void>;
-  /** To be called when a capture's file, of which there is no copy, is gone or another one. */
-  missed: (capture: QueuedCapture) => void;
-  /** To be called when a capture has gone whose file may have been needed. */
-  released: () => void;
-} {
-  const isStillAt: IsAt = (path, fileId) => isAt(watcher.roots, path, fileId);
-  const deliveredFile = ({ path, identity }: SeenFile) => {
-    const known = queue.deliveredFile({ path, identity });
-    return known && { ...known, identity };
-  };
-  const isLateSidecar = (path: string, sidecar: FileIdentity) =>
-    queue.isLateSidecar(path, sidecar);
-  const watcher: FolderWatcher = new FolderWatcher(watch, {
+): Watching {
+  const { watch, settleMs, filter, ownPaths, copyUpToBytes } = settings;
+  const roots = watch.map((path) => new WatchedRoot(path, log));
+  const context = { roots, settings, queue, log };
+  const late = createLateSidecars(context);
+  // It alone refers to what comes after it.
+  const tidyUp = createTidyUp(context, (path) => watcher.lookAround(path));
+  const isStillAt: IsAt = (path, fileId) => isAt(roots, path, fileId);
+  const watcher: FolderWatcher = new FolderWatcher(roots, {
     ...filter,
     ownPaths,
     settleMs,
@@ -47,13 +58,13 @@ export function createWatcher(
     known: (files) => queue.knownWatched(files, isStillAt),
     wasTaken: (file) => queue.wasTaken(file),
     knownContent: (file, sha256) => queue.knownContent(file, sha256, isStillAt),
-    onSidecar: (seen, sidecar) => {
-      const file = deliveredFile(seen);
+    onSidecar: ({ path, identity }, sidecar) => {
+      const known = queue.deliveredFile({ path, identity });
       // Another name with a sidecar is taken over by itself.
-      if (file?.path === seen.path) late.found(file, sidecar);
+      if (known?.path === path) late.found({ ...known, identity }, sidecar);
     },
     onLateSidecar: (file, sidecar) => late.missed(file, sidecar),
-    isLateSidecar,
+    isLateSidecar: (path, sidecar) => queue.isLateSidecar(path, sidecar),
     // The agent may have ended between the delivery and tidying up.
     onDelivered: async (seen) => {
       const { path, identity } = seen;
@@ -73,8 +84,56 @@ export function createWatcher(
       return left;
     },
   });
-  const tidyUp = new TidyUp(afterUpload, {
-    roots: watcher.roots,
+  return {
+    watcher,
+    folderStates: () =>
+      watcher.folderStates()
+        .map((one, n) => ({ ...one, ...tidyUp.remaining(roots[n]!) })),
+    onDelivered: async (capture) => {
+      const { filepath: path, identity } = capture;
+      const known = queue.deliveryOf(capture.id) ?? deliveredNow(capture);
+      const file = { ...known, identity };
+      late.delivered(file);
+      await tidyUp.tidy(file);
+      // It was renamed while it waited: its sidecar may have kept the name.
+      if (path !== file.path) {
+        await tidyUp.tidy({ ...file, path, isOtherName: true });
+      }
+    },
+    onMissed: (capture) => {
+      queue.findOtherName(capture, isStillAt);
+      watcher.lookAgain(capture.filepath);
+      watcher.lookAround(capture.filepath);
+    },
+    onReleased: () => tidyUp.released(),
+  };
+}
+
+function createLateSidecars(
+  { roots, settings: { afterUpload }, queue, log }: Context,
+): LateSidecars {
+  return new LateSidecars({
+    roots,
+    afterUpload,
+    log,
+    isKnown: (path, sidecar) => queue.isLateSidecar(path, sidecar),
+    onSaid: (path, sidecar) => {
+      try {
+        queue.markLateSidecar(path, sidecar);
+      } catch {
+        // It may be said again, and go with the next of its name.
+      }
+    },
+  });
+}
+
+/** @param onOtherNames Is called with the path of a file that is gone by this name alone. */
+function createTidyUp(
+  { roots, settings: { afterUpload }, queue, log }: Context,
+  onOtherNames: (path: string) => void,
+): TidyUp {
+  return new TidyUp(afterUpload, {
+    roots,
     neededBy: (path, file) => queue.neededBy(path, file),
     log,
     onGone: ({ id, path }, options) => {
@@ -84,51 +143,15 @@ export function createWatcher(
         // It may be taken for the next file of its name and content, no more.
         log("warn", `Cannot record that a file is gone: ${error}`);
       }
-      if (options.hasOtherNames) watcher.lookAround(path);
+      if (options.hasOtherNames) onOtherNames(path);
     },
   });
-  const late = new LateSidecars({
-    roots: watcher.roots,
-    afterUpload,
-    log,
-    isKnown: isLateSidecar,
-    onSaid: (path, sidecar) => {
-      try {
-        queue.markLateSidecar(path, sidecar);
-      } catch {
-        // It may be said again, and go with the next of its name.
-      }
-    },
-  });
-  const delivered = async (capture: WatchedCapture) => {
-    const { id, filepath: path, identity, sha256 } = capture;
-    const metadataSha256 = metadataHash(capture.metadataJson);
-    const itself = { id, path, identity, sha256, metadataSha256 };
-    const known = queue.deliveryOf(id) ??
-      { ...itself, ...identity, sinceMs: Date.now() };
-    const file = { ...known, identity };
-    late.delivered(file);
-    await tidyUp.tidy(file);
-    // It was renamed while it waited: its sidecar may have kept the name.
-    if (path !== file.path) {
-      await tidyUp.tidy({ ...file, path, isOtherName: true });
-    }
-  };
-  const missed = (capture: QueuedCapture) => {
-    queue.findOtherName(capture, isStillAt);
-    watcher.lookAgain(capture.filepath);
-    watcher.lookAround(capture.filepath);
-  };
-  const folderStates = () =>
-    watcher.folderStates().map((one, n) => ({
-      ...one,
-      ...tidyUp.remaining(watcher.roots[n]!),
-    }));
-  return {
-    watcher,
-    folderStates,
-    delivered,
-    missed,
-    released: () => tidyUp.released(),
-  };
+}
+
+/** The delivery of a capture that the queue has no record of. */
+function deliveredNow(capture: WatchedCapture) {
+  const { id, filepath: path, identity, sha256, metadataJson } = capture;
+  const metadataSha256 = metadataHash(metadataJson);
+  const itself = { id, path, identity, sha256, metadataSha256 };
+  return { ...itself, ...identity, sinceMs: Date.now() };
 }

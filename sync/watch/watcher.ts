@@ -9,7 +9,7 @@ import { type FolderListener, listenToFolders } from "./folder_events.ts";
 import { FolderTree, type WalkOptions } from "./folder_tree.ts";
 import { RescanSchedule } from "./rescan_schedule.ts";
 import { Stability } from "./stability.ts";
-import { WatchedRoot } from "./watched_root.ts";
+import type { WatchedRoot } from "./watched_root.ts";
 import type { FolderWatcherOptions } from "./watcher_options.ts";
 import { pathOf, type Place, placeIn } from "./place.ts";
 
@@ -52,11 +52,11 @@ export class FolderWatcher {
   /** Why files cannot be taken over, if that was so more than once. */
   #obstacle: string | null = null;
 
-  /** @param folders Absolute paths, none inside another. */
-  constructor(folders: string[], options: FolderWatcherOptions) {
+  /** @param roots None inside another. */
+  constructor(roots: readonly WatchedRoot[], options: FolderWatcherOptions) {
     this.#options = options;
     this.#log = new OnceLog(options.log);
-    this.roots = folders.map((path) => new WatchedRoot(path, options.log));
+    this.roots = roots;
     this.#filter = new CaptureFilter(options);
     const [filter, log] = [this.#filter, this.#log];
     const stability = this.#stability;

@@ -3,6 +3,8 @@
  * watcher's options as JSON. Writes `+NAME` for each file that it takes, `ready`
  * when it has looked through the folder once, and its log on standard error.
  */
+import type { Log } from "../../sync/host/log.ts";
+import { WatchedRoot } from "../../sync/watch/watched_root.ts";
 import { FolderWatcher } from "../../sync/watch/watcher.ts";
 
 const [folder = "", json = "{}"] = Deno.args;
@@ -11,7 +13,9 @@ const known = new Set<string>();
 const versionOf = ({ fileId, size, mtimeMs }: Record<string, unknown>) =>
   `${fileId} ${size} ${mtimeMs}`;
 
-await new FolderWatcher([folder], {
+const log: Log = (level, message) => console.error(`${level} ${message}`);
+
+await new FolderWatcher([new WatchedRoot(folder, log)], {
   settleMs: 50,
   known: (files) =>
     files.map(({ identity }) =>
@@ -26,6 +30,6 @@ await new FolderWatcher([folder], {
     }
     return [];
   },
-  log: (level, message) => console.error(`${level} ${message}`),
+  log,
   ...options,
 }).run(new AbortController().signal, () => console.log("ready"));

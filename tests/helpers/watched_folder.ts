@@ -1,6 +1,8 @@
+import type { Log } from "../../sync/host/log.ts";
 import type { WatchedFile } from "../../sync/spool/copies.ts";
 import { type IsAt, UploadQueue } from "../../sync/queue/queue.ts";
 import { isAt } from "../../sync/watch/place.ts";
+import { WatchedRoot } from "../../sync/watch/watched_root.ts";
 import { FolderWatcher } from "../../sync/watch/watcher.ts";
 import type { FolderWatcherOptions } from "../../sync/watch/watcher_options.ts";
 import { eventually } from "./eventually.ts";
@@ -21,6 +23,8 @@ export class WatchedFolder implements AsyncDisposable {
   onFinished: (files: WatchedFile[]) => void | Promise<void> = () => {};
 
   readonly queue: UploadQueue;
+  readonly #log: Log = (level, message) =>
+    this.logged.push(`${level} ${message}`);
 
   /** @param options `dir` is where it is; by default where the system keeps such folders. */
   constructor(options: { dir?: string } = {}) {
@@ -71,8 +75,10 @@ export class WatchedFolder implements AsyncDisposable {
 
   /** A watcher that takes each file once, by what the queue knows. */
   watcher(options: Partial<FolderWatcherOptions> = {}): FolderWatcher {
-    const isStillAt: IsAt = (path, fileId) => isAt(watcher.roots, path, fileId);
-    const watcher: FolderWatcher = new FolderWatcher([this.path], {
+    const { log = this.#log } = options;
+    const roots = [new WatchedRoot(this.path, log)];
+    const isStillAt: IsAt = (path, fileId) => isAt(roots, path, fileId);
+    return new FolderWatcher(roots, {
       settleMs: 50,
       known: (files) => {
         for (const { path } of files) {
@@ -87,10 +93,9 @@ export class WatchedFolder implements AsyncDisposable {
         this.take(files);
         return [];
       },
-      log: (level, message) => this.logged.push(`${level} ${message}`),
       ...options,
+      log,
     });
-    return watcher;
   }
 
   /** Starts a watcher, and waits until it has looked through the folder once. */
