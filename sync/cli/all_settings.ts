@@ -8,7 +8,7 @@
 
 import { statIfThere } from "../host/files.ts";
 import { messageOf } from "../host/message_of.ts";
-import { type Ambient, type Given, UsageError } from "./arguments.ts";
+import { type Ambient, type OptionValues, UsageError } from "./arguments.ts";
 import { didYouMean } from "./closest.ts";
 import { valueOf } from "./command_line.ts";
 import { readSettings, type Settings } from "./config.ts";
@@ -37,7 +37,10 @@ const TOKEN_VARIABLES = [
  *
  * @throws {UsageError} if it cannot be read, or belongs to another user.
  */
-export function readSettingsFile(given: Given, around: Ambient): SettingsFile {
+export function readSettingsFile(
+  given: OptionValues,
+  around: Ambient,
+): SettingsFile {
   const named = given.path("config");
   const path = named ?? namedSettingsFile(given, around);
   const none = { path, variables: new Map() };
@@ -54,10 +57,10 @@ export function readSettingsFile(given: Given, around: Ambient): SettingsFile {
 
 /** Fills in the settings that neither the command line nor the environment gives. */
 export function withSettingsFile(
-  given: Given,
+  given: OptionValues,
   env: Ambient["env"],
   { path, variables }: SettingsFile,
-): { given: Given; env: Ambient["env"] } {
+): { given: OptionValues; env: Ambient["env"] } {
   // One source of the token takes the place of the others.
   const hasToken = TOKEN_OPTIONS.some((name) => given.text(name)) ||
     Boolean(env("JARVIS_TOKEN"));
@@ -114,7 +117,7 @@ function isThere(path: string): boolean {
 export interface AllSettings {
   settings: Settings;
   /** All given settings, by the settings file too. */
-  given: Given;
+  given: OptionValues;
   /** `undefined` for a command that reads none. */
   file: SettingsFile | undefined;
   /** The reasons why some were left out. */
@@ -129,11 +132,11 @@ export interface AllSettings {
  * @throws {UsageError} on unusable settings.
  */
 export function readAllSettings(
-  given: Given,
+  given: OptionValues,
   around: Ambient,
   { tolerant = false, onGiven }: {
     tolerant?: boolean;
-    onGiven: (given: Given) => void;
+    onGiven: (given: OptionValues) => void;
   },
 ): AllSettings {
   const wrong: string[] = [];
@@ -157,12 +160,12 @@ export function readAllSettings(
 
 /** Leaves out one option after the other, until the rest can be used. */
 function leaveOut(
-  given: Given,
+  given: OptionValues,
   env: Ambient["env"],
   onWrong: (message: string) => void,
-): Given {
+): OptionValues {
   const quiet = { env, err: () => {} };
-  const objection = (given: Given) =>
+  const objection = (given: OptionValues) =>
     tolerated<string | undefined>(() => {
       readSettings(given, quiet);
       return undefined;

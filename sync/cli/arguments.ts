@@ -17,7 +17,7 @@ export interface Ambient {
 }
 
 /** The values of one option, and their source: `--NAME` or a variable. */
-export interface GivenValue {
+export interface OptionValue {
   source: string;
   texts: string[];
 }
@@ -26,29 +26,29 @@ const YES = ["true", "yes", "on", "1"];
 const NO = ["false", "no", "off", "0"];
 
 /** The values of one command's options, from the command line or the environment. */
-export class Given {
+export class OptionValues {
   readonly #names: readonly OptionName[];
-  readonly #values: ReadonlyMap<OptionName, GivenValue>;
+  readonly #values: ReadonlyMap<OptionName, OptionValue>;
 
   /** @param names The options that the command takes. */
   constructor(
     names: readonly OptionName[],
-    values: ReadonlyMap<OptionName, GivenValue>,
+    values: ReadonlyMap<OptionName, OptionValue>,
   ) {
     this.#names = names;
     this.#values = values;
   }
 
   /** The same, with these values for options that were not given. */
-  withDefaults(values: ReadonlyMap<OptionName, GivenValue>): Given {
+  withDefaults(values: ReadonlyMap<OptionName, OptionValue>): OptionValues {
     const taken = [...values].filter(([name]) => this.takes(name));
-    return new Given(this.#names, new Map([...taken, ...this.#values]));
+    return new OptionValues(this.#names, new Map([...taken, ...this.#values]));
   }
 
   /** The same, as if this option had not been given. */
-  without(name: OptionName): Given {
+  without(name: OptionName): OptionValues {
     const others = [...this.#values].filter(([other]) => other !== name);
-    return new Given(this.#names, new Map(others));
+    return new OptionValues(this.#names, new Map(others));
   }
 
   /** The names of the given options. */
@@ -57,10 +57,10 @@ export class Given {
   }
 
   /** The same, with the options of the command line alone. */
-  onCommandLine(): Given {
+  onCommandLine(): OptionValues {
     const values = [...this.#values]
       .filter(([name, { source }]) => source === `--${name}`);
-    return new Given(this.#names, new Map(values));
+    return new OptionValues(this.#names, new Map(values));
   }
 
   /** @throws {UsageError} if more than one of these options was given. */

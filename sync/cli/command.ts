@@ -1,5 +1,5 @@
 import type { Settings } from "./config.ts";
-import type { Ambient, Given } from "./arguments.ts";
+import type { Ambient, OptionValues } from "./arguments.ts";
 import type { OptionName } from "./options.ts";
 import type { SettingsFile } from "./all_settings.ts";
 
@@ -26,7 +26,7 @@ export interface Surroundings extends Ambient {
 /** The settings, arguments and streams that a command works with. */
 export interface CommandContext extends Surroundings {
   settings: Settings;
-  given: Given;
+  given: OptionValues;
   /** The settings file, where the command reads one. */
   settingsFile: SettingsFile | undefined;
   /** Writes a line of the agent's log, as it is, to standard error. */

@@ -1,6 +1,6 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { DELIMITER } from "@std/path";
-import { Given, type GivenValue, UsageError } from "./arguments.ts";
+import { type OptionValue, OptionValues, UsageError } from "./arguments.ts";
 import { type OptionName, specOf } from "./options.ts";
 import { didYouMean, either } from "./closest.ts";
 import { optionsOf } from "./command.ts";
@@ -11,7 +11,7 @@ const MAX_LISTED = 6;
 
 /** A command line, taken apart. */
 export interface CommandLine {
-  given: Given;
+  given: OptionValues;
   /** The arguments that are not options. */
   positionals: string[];
   /** Whether help is asked for. */
@@ -45,7 +45,7 @@ export function parseCommandLine(
       throw unknownOption(arg, names);
     },
   }) as Record<string, unknown>;
-  const values = new Map<OptionName, GivenValue>();
+  const values = new Map<OptionName, OptionValue>();
   for (const name of names) {
     const texts = [
       ...parsed[name] === true ? ["true"] : [],
@@ -63,7 +63,7 @@ export function parseCommandLine(
       : valueOf(name, env);
     if (value) values.set(name, value);
   }
-  const given = new Given(names, values);
+  const given = new OptionValues(names, values);
   // Throws if a value is neither yes nor no.
   switches.forEach((name) => given.has(name));
   return {
@@ -115,7 +115,7 @@ function textsOf(name: OptionName, found: unknown): string[] {
 export function valueOf(
   name: OptionName,
   env: (name: string) => string | undefined,
-): GivenValue | undefined {
+): OptionValue | undefined {
   const { env: variable, repeatable } = specOf(name);
   const text = variable && env(variable);
   if (!text) return undefined;

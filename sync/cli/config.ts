@@ -12,7 +12,7 @@ import { COPY_UP_TO_BYTES } from "../spool/copies.ts";
 import type { LogLevel } from "../host/log.ts";
 import type { AddOptions } from "../spool/intake.ts";
 import { MIN_FREE_BYTES } from "../spool/room.ts";
-import { type Ambient, type Given, UsageError } from "./arguments.ts";
+import { type Ambient, type OptionValues, UsageError } from "./arguments.ts";
 import { parseServerUrl } from "../upload/server_url.ts";
 import { sharedFilesOf, spoolDir } from "../host/data_dir_paths.ts";
 import { OUT_OF_BOUNDS } from "../host/deno_words.ts";
@@ -88,7 +88,7 @@ export interface Settings {
  * @throws {UsageError} that names the option, its value, and the expected one.
  */
 export function readSettings(
-  given: Given,
+  given: OptionValues,
   around: Ambient,
 ): Settings {
   const dataDir = given.takes("data-dir") ? readDataDir(given, around.env) : "";
@@ -142,14 +142,14 @@ export function readSettings(
   };
 }
 
-function readBandwidth(given: Given): WeekTable<number> {
+function readBandwidth(given: OptionValues): WeekTable<number> {
   const text = given.text("bandwidth") ?? "off";
   const bandwidth = parseBandwidth(text);
   if (bandwidth) return bandwidth;
   throw given.wrong("bandwidth", expectedBandwidth(text));
 }
 
-function readSchedule(given: Given): WeekTable<boolean> | null {
+function readSchedule(given: OptionValues): WeekTable<boolean> | null {
   const text = given.text("schedule") ?? "always";
   if (text === "always") return null;
   const schedule = parseSchedule(text);
@@ -157,20 +157,20 @@ function readSchedule(given: Given): WeekTable<boolean> | null {
   throw given.wrong("schedule", SCHEDULE_FORM);
 }
 
-function readLogLevel(given: Given): LogLevel {
+function readLogLevel(given: OptionValues): LogLevel {
   // A setting for good may be overridden once.
   given.onCommandLine().atMostOne("verbose", "quiet", "log-level");
   if (given.has("verbose")) return "debug";
   return given.oneOf("log-level", ["info", "debug", "warn", "error"]);
 }
 
-function readMode(given: Given): Settings["mode"] {
+function readMode(given: OptionValues): Settings["mode"] {
   given.atMostOne("move", "no-copy");
   if (given.has("move")) return "move";
   return given.has("no-copy") ? "reference" : "copy";
 }
 
-function readServer(given: Given): string | null {
+function readServer(given: OptionValues): string | null {
   const text = given.text("server");
   if (text === undefined) return null;
   const allowInsecure = given.has("allow-insecure");
@@ -191,7 +191,7 @@ function isServerUrl(text: string): boolean {
 }
 
 function readDataDir(
-  given: Given,
+  given: OptionValues,
   env: (name: string) => string | undefined,
 ): string {
   const named = given.path("data-dir");

@@ -14,14 +14,17 @@ import { OUT_OF_BOUNDS } from "../host/deno_words.ts";
 import { foldersTo } from "../host/links.ts";
 import { fileIdAt } from "../host/opened_file.ts";
 import { tryTo } from "../host/try_to.ts";
-import type { Given } from "./arguments.ts";
+import type { OptionValues } from "./arguments.ts";
 
 /**
  * Reads the treatment of a watched file once it is delivered.
  *
  * @throws {UsageError} if it is none, or would put files among the agent's own.
  */
-export function readAfterUpload(given: Given, dataDir: string): AfterUpload {
+export function readAfterUpload(
+  given: OptionValues,
+  dataDir: string,
+): AfterUpload {
   const text = given.text("after-upload") ?? "keep";
   if (text === "keep" || text === "delete") return { kind: text };
   const named = /^move:(.+)$/s.exec(text)?.[1];
@@ -49,7 +52,7 @@ export function readAfterUpload(given: Given, dataDir: string): AfterUpload {
  *
  * @throws {UsageError} if no size would do, or a glob is none.
  */
-export function readFilter(given: Given): FilterOptions {
+export function readFilter(given: OptionValues): FilterOptions {
   const include = readGlobs(given, "include").map(({ text }) => text);
   const exclude = readGlobs(given, "exclude").map(({ text }) => text);
   const minSizeBytes = given.bytes("min-size", 0);
@@ -67,7 +70,7 @@ export function readFilter(given: Given): FilterOptions {
 
 /** @throws {UsageError} if one is none. */
 export function readGlobs(
-  given: Given,
+  given: OptionValues,
   name: "include" | "exclude" | "path",
 ): Glob[] {
   return given.texts(name).map((text) => {
@@ -91,7 +94,7 @@ export function readGlobs(
  * still come.
  */
 export function readWatch(
-  given: Given,
+  given: OptionValues,
   dataDir: string,
   afterUpload: AfterUpload,
 ): string[] {

@@ -6,7 +6,7 @@ import {
 } from "../capture/metadata.ts";
 import { messageOf } from "../host/message_of.ts";
 import { readSmallFileOrPipe } from "../host/small_file.ts";
-import { type Given, UsageError } from "./arguments.ts";
+import { type OptionValues, UsageError } from "./arguments.ts";
 
 /**
  * Returns the metadata of a command line as JSON text: that of `--metadata-json` or
@@ -15,7 +15,7 @@ import { type Given, UsageError } from "./arguments.ts";
  *
  * @throws {UsageError} if it cannot be used. The message does not repeat it.
  */
-export async function readMetadata(given: Given): Promise<string> {
+export async function readMetadata(given: OptionValues): Promise<string> {
   const entries = given.texts("metadata").map(entryOf);
   if (new Set(entries.map(([key]) => key)).size < entries.length) {
     throw new UsageError(

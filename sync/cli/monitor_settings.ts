@@ -3,7 +3,7 @@ import { statIfThere } from "../host/files.ts";
 import { readSmallText } from "../host/small_file.ts";
 import { tryTo } from "../host/try_to.ts";
 import { isLoopback } from "../upload/server_url.ts";
-import type { Ambient, Given } from "./arguments.ts";
+import type { Ambient, OptionValues } from "./arguments.ts";
 import { isInDataDir, isOutOfBounds } from "./folders.ts";
 
 /** The ways of monitoring, besides the log. */
@@ -34,7 +34,7 @@ export interface OtlpSettings {
  * `--listen-anywhere`.
  */
 export function readMonitorSettings(
-  given: Given,
+  given: OptionValues,
   env: Ambient["env"],
   dataDir: string,
 ): MonitorSettings {
@@ -74,7 +74,7 @@ function isFree(path: string): boolean {
   ) ?? false;
 }
 
-function readListen(given: Given): MonitorSettings["listen"] {
+function readListen(given: OptionValues): MonitorSettings["listen"] {
   const text = given.text("listen");
   if (text === undefined) return null;
   const [, host = "127.0.0.1", digits] =
@@ -93,7 +93,7 @@ function readListen(given: Given): MonitorSettings["listen"] {
   return { hostname, port };
 }
 
-function readHeartbeatUrl(given: Given): string | null {
+function readHeartbeatUrl(given: OptionValues): string | null {
   const text = given.text("heartbeat-url");
   if (text === undefined) return null;
   const { protocol = "", username, password } = URL.parse(text) ?? {};

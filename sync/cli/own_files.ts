@@ -17,7 +17,7 @@ import { orphansDir, sharedFilesOf, spoolDir } from "../host/data_dir_paths.ts";
 import { exists } from "../host/files.ts";
 import { fileIdAt } from "../host/opened_file.ts";
 import { CaptureFilter } from "../watch/capture_filter.ts";
-import { type Ambient, type Given, UsageError } from "./arguments.ts";
+import { type Ambient, type OptionValues, UsageError } from "./arguments.ts";
 import { contains, isInDataDir, nameIn, realPath } from "./folders.ts";
 import type { OptionName } from "./options.ts";
 
@@ -32,7 +32,7 @@ export function configDir(env: Ambient["env"]): string | undefined {
 
 /** The path at which a settings file is looked for; `undefined` if it is not known. */
 export function namedSettingsFile(
-  given: Given,
+  given: OptionValues,
   { env }: Ambient,
 ): string | undefined {
   const dir = configDir(env);
@@ -58,7 +58,7 @@ const OWN_FILES = [
 
 /** The files of the agent's own that are named by its settings, that of the settings first. */
 export function ownFiles(
-  given: Given,
+  given: OptionValues,
   env: Ambient["env"],
 ): { what: string; path: string }[] {
   const settings = given.takes("config")
@@ -79,7 +79,7 @@ export function ownFiles(
  * @throws {UsageError} that names the file and its watched folder.
  */
 export function assertNotWatched(
-  given: Given,
+  given: OptionValues,
   env: Ambient["env"],
   { watch, filter }: { watch: string[]; filter: CaptureFilter },
 ): void {

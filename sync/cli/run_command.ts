@@ -4,7 +4,7 @@ import { createLog, type LogLevel, oneLine } from "../host/log.ts";
 import { messageOf } from "../host/message_of.ts";
 import { isJournal } from "../host/systemd_journal.ts";
 import { readAllSettings, warnOfUnknown } from "./all_settings.ts";
-import { type Given, UsageError } from "./arguments.ts";
+import { type OptionValues, UsageError } from "./arguments.ts";
 import { didYouMean, either } from "./closest.ts";
 import {
   type Command,
@@ -66,9 +66,10 @@ async function dispatch(
   const out: Surroundings["out"] = (text, end) =>
     around.out(oneLine(text), end);
   const err = (line: string) => standardError.warn(line);
-  const read = async (env: Surroundings["env"], given: Given) => {
+  const read = async (env: Surroundings["env"], given: OptionValues) => {
     const { toleratesWrong: tolerant = false } = command;
-    const onGiven = (all: Given) => standardError.begin(all.text("log-format"));
+    const onGiven = (all: OptionValues) =>
+      standardError.begin(all.text("log-format"));
     const all = readAllSettings(given, { env, err }, { tolerant, onGiven });
     if (command.readsToken ?? true) await all.settings.token.reload();
     return all;

@@ -1,5 +1,5 @@
 import { counted } from "../host/counted.ts";
-import type { Given } from "./arguments.ts";
+import type { OptionValues } from "./arguments.ts";
 import { readGlobs } from "./folders.ts";
 
 /** The captures that are asked for. */
@@ -16,7 +16,7 @@ export interface Selection {
 }
 
 /** @throws {UsageError} if an option cannot be used. */
-export function readSelection(given: Given): Selection {
+export function readSelection(given: OptionValues): Selection {
   const since = given.text("since");
   const reason = given.text("reason")?.toLowerCase();
   const glob = readGlobs(given, "path").at(-1);
@@ -59,7 +59,7 @@ export function tellMore(count: number, err: (line: string) => void): void {
   err(`jarvis-agent: ${text} not shown (--limit shows more of them)`);
 }
 
-function readTime(given: Given, text: string): number {
+function readTime(given: OptionValues, text: string): number {
   const [date] = /^\d{4}-\d\d-\d\d/.exec(text) ?? [];
   if (date !== undefined) {
     const timeMs = Date.parse(text);

@@ -1,7 +1,7 @@
 import { readSmallText } from "../host/small_file.ts";
 import { tryTo } from "../host/try_to.ts";
 import type { TlsOptions } from "../upload/http_client.ts";
-import type { Given } from "./arguments.ts";
+import type { OptionValues } from "./arguments.ts";
 import type { OptionName } from "./options.ts";
 import { readSecret } from "./secret_file.ts";
 
@@ -13,7 +13,7 @@ export interface TlsFile {
 }
 
 /** Looks at the files that {@linkcode readTls} reads, to be called before that. */
-export function tlsFiles(given: Given): TlsFile[] {
+export function tlsFiles(given: OptionValues): TlsFile[] {
   return (["ca-file", "client-cert", "client-key"] as const)
     .flatMap((name) => given.path(name) ?? [])
     .map((path) => ({ path, version: versionOf(path) }));
@@ -39,7 +39,7 @@ function versionOf(path: string): string {
  * its key.
  */
 export function readTls(
-  given: Given,
+  given: OptionValues,
   err: (line: string) => void,
 ): TlsOptions {
   const ca = given.path("ca-file");
@@ -56,7 +56,7 @@ export function readTls(
   };
 }
 
-function readPem(name: OptionName, given: Given): string {
+function readPem(name: OptionName, given: OptionValues): string {
   let reason = "there is no certificate in it";
   try {
     const text = readSmallText(given.path(name)!);

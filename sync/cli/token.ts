@@ -2,7 +2,7 @@ import { join } from "@std/path";
 import { statIfThere } from "../host/files.ts";
 import { messageOf } from "../host/message_of.ts";
 import { readSmallText } from "../host/small_file.ts";
-import { type Ambient, type Given, UsageError } from "./arguments.ts";
+import { type Ambient, type OptionValues, UsageError } from "./arguments.ts";
 import { readPipedSecret } from "./secret_file.ts";
 import { runTokenCommand } from "./token_command.ts";
 
@@ -18,7 +18,7 @@ const RENEW_MS = 1_000;
  * @throws {UsageError} if two sources are named.
  */
 export function readToken(
-  given: Given,
+  given: OptionValues,
   around: Ambient,
 ): TokenSource {
   const read = given.takes("token-file")
@@ -91,7 +91,7 @@ export class TokenSource {
 type Read = () => string | undefined | Promise<string | undefined>;
 
 function reader(
-  given: Given,
+  given: OptionValues,
   { env, err }: Ambient,
 ): Read {
   const file = given.path("token-file");

@@ -134,7 +134,7 @@ export class Intake {
   ): Promise<WatchedFile[]> {
     this.#spool.assertReachable();
     this.#spool.occupants.enter();
-    const taken: Taken[] = [];
+    const taken: IntakeEntry[] = [];
     const left: WatchedFile[] = [];
     try {
       for (const file of files) {
@@ -197,7 +197,7 @@ export class Intake {
 
   /** Queues captures, all or none; those with a copy in the spool get their records first. */
   #commit(
-    captures: Taken[],
+    captures: IntakeEntry[],
     { tried, beforeRow }: Pick<AddOptions, "tried"> & { beforeRow?(): void } =
       {},
   ): void {
@@ -216,7 +216,7 @@ export class Intake {
     }
   }
 
-  #enqueue(captures: Taken[], tried?: Completion): void {
+  #enqueue(captures: IntakeEntry[], tried?: Completion): void {
     const rows = captures
       .map((capture) => ({ ...capture, spooled: isCopied(capture), tried }));
     this.#queue.enqueueMany(rows);
@@ -242,8 +242,8 @@ export class Intake {
 }
 
 /** A capture as it is queued: with a copy in the spool, or where it is. */
-type Taken = SpoolRecord | NewCapture & { spooled: false };
+type IntakeEntry = SpoolRecord | NewCapture & { spooled: false };
 
-function isCopied(capture: Taken): capture is SpoolRecord {
+function isCopied(capture: IntakeEntry): capture is SpoolRecord {
   return !("spooled" in capture);
 }

@@ -2,7 +2,7 @@ import { type WatchedRoot } from "./watched_root.ts";
 import { pathOf, type Place } from "./place.ts";
 
 /** An unreadable file or folder, with the reason; the first of several in one folder. */
-export interface Unreadable {
+export interface UnreadablePlace {
   place: Place;
   reason: string;
   count: number;
@@ -37,7 +37,7 @@ export function folderWatchState(
   root: WatchedRoot,
   { isPolled, unreadable, obstacle }: {
     isPolled: boolean;
-    unreadable: Unreadable[];
+    unreadable: UnreadablePlace[];
     obstacle: string | null;
   },
 ): FolderWatchState {

@@ -3,7 +3,7 @@ import type { OnceLog } from "../host/log.ts";
 import { fileSystemOf } from "./file_system.ts";
 import { type FolderEvents, sayOddName } from "./folder_events.ts";
 import { type CaptureFilter, IS_OWN } from "./capture_filter.ts";
-import type { Unreadable } from "./folder_state.ts";
+import type { UnreadablePlace } from "./folder_state.ts";
 import { type FoundFiles, inBatches } from "./found_files.ts";
 import { type WatchedRoot } from "./watched_root.ts";
 import type { FolderWatcherOptions, SkipReason } from "./watcher_options.ts";
@@ -52,7 +52,7 @@ export class FolderTree {
   readonly #known = new Map<string, KnownFolder>();
   readonly #polled = new Map<string, Place>();
   /** By the path of the folder. */
-  readonly #unreadable = new Map<string, Unreadable>();
+  readonly #unreadable = new Map<string, UnreadablePlace>();
 
   /** The source of events; without it all folders have to be polled. */
   events: FolderEvents | undefined;
@@ -77,7 +77,7 @@ export class FolderTree {
    * The folders that could not be looked through the last time, and files whose names
    * cannot be used.
    */
-  unreadable(): Iterable<Unreadable> {
+  unreadable(): Iterable<UnreadablePlace> {
     return this.#unreadable.values();
   }
 

@@ -1,5 +1,5 @@
 import type { FileIdentity, OpenedFile } from "../host/opened_file.ts";
-import type { Unreadable } from "./folder_state.ts";
+import type { UnreadablePlace } from "./folder_state.ts";
 import { pathOf, type Place } from "./place.ts";
 
 /** The conditions for a capture to count as finished. */
@@ -61,7 +61,7 @@ export class Stability {
   }
 
   /** Those that could not be read when they were looked at last. */
-  *unreadable(): Generator<Unreadable> {
+  *unreadable(): Generator<UnreadablePlace> {
     for (const { place, unreadable: reason } of this.#waiting.values()) {
       if (reason !== undefined) yield { place, reason, count: 1 };
     }

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { Given } from "../../sync/cli/arguments.ts";
+import { OptionValues } from "../../sync/cli/arguments.ts";
 import { OPTIONS, type OptionSpec } from "../../sync/cli/options.ts";
 import { runCli } from "../helpers/cli.ts";
 import { runInProcess } from "../helpers/in_process.ts";
@@ -104,7 +104,7 @@ Deno.test("export makes no folder of a path that the shell has not replaced", as
 
 Deno.test("a path on the command line may be relative, but has nothing in it that a shell replaces", () => {
   const path = (text: string) =>
-    new Given(
+    new OptionValues(
       ["data-dir"],
       new Map([["data-dir", {
         source: "--data-dir",

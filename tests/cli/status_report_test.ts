@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { Given } from "../../sync/cli/arguments.ts";
+import { OptionValues } from "../../sync/cli/arguments.ts";
 import { readSettings } from "../../sync/cli/config.ts";
 import { statusOf } from "../../sync/cli/status_report.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
@@ -15,7 +15,7 @@ Deno.test(
     await using dir = new TempDir();
     Deno.mkdirSync(dir.join("data"));
     using queue = new UploadQueue(dir.join("data", "queue.db"));
-    const given = new Given([], new Map());
+    const given = new OptionValues([], new Map());
     const settings = readSettings(given, { env: () => undefined, err() {} });
     const look = { queue, spool: undefined };
     assertEquals(statusOf(null, { settings, look }), "everything is delivered");
