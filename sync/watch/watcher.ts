@@ -7,6 +7,7 @@ import { controlledBy } from "./control_file.ts";
 import { type FolderWatchState, folderWatchState } from "./folder_state.ts";
 import { type FolderListener, listenToFolders } from "./folder_events.ts";
 import { FolderTree, type WalkOptions } from "./folder_tree.ts";
+import { HandOver } from "./hand_over.ts";
 import { RescanSchedule } from "./rescan_schedule.ts";
 import { Stability } from "./stability.ts";
 import type { WatchedRoot } from "./watched_root.ts";
@@ -17,8 +18,6 @@ import { pathOf, type Place, placeIn } from "./place.ts";
 const FULL_RESCAN = 12;
 /** The time between looks at the watched folders themselves: no event says for sure that one went. */
 const CHECK_MS = 2_000;
-/** How long to wait after a failure to hand over, in milliseconds; twice as long after each further one. */
-const RETRY_MS = { first: 5_000, most: 60_000 };
 /** How long after lost events the folders are looked through, in milliseconds. */
 const MISSED_MS = 1_000;
 
@@ -47,15 +46,14 @@ export class FolderWatcher {
   readonly #wakeup = new Wakeup();
   readonly #rescans: RescanSchedule;
   readonly #polls: RescanSchedule;
+  readonly #handOver: HandOver;
   #checkAt = 0;
-  #failures = 0;
-  /** Why files cannot be taken over, if that was so more than once. */
-  #obstacle: string | null = null;
 
   /** @param roots None inside another. */
   constructor(roots: readonly WatchedRoot[], options: FolderWatcherOptions) {
     this.#options = options;
     this.#log = new OnceLog(options.log);
+    this.#handOver = new HandOver(this.#log);
     this.roots = roots;
     this.#filter = new CaptureFilter(options);
     const [filter, log] = [this.#filter, this.#log];
@@ -94,7 +92,7 @@ export class FolderWatcher {
         if (performance.now() >= this.#checkAt) await this.#turn();
         await this.#look(signal);
         rescan?.(performance.now() - this.#candidates.waitedMs - begun);
-        if (rescan) this.#taken();
+        if (rescan) this.#handOver.succeeded();
       } catch (error) {
         // How long it took says nothing: a locked queue may have held it up.
         rescan?.(0);
@@ -138,7 +136,7 @@ export class FolderWatcher {
       folderWatchState(root, {
         isPolled: tree.isPolled(root),
         unreadable,
-        obstacle: this.#obstacle,
+        obstacle: this.#handOver.obstacle,
       })
     );
   }
@@ -175,24 +173,10 @@ export class FolderWatcher {
     await this.#options.onTurn?.();
   }
 
-  /** Everything that was finished is taken over. */
-  #taken(): void {
-    this.#failures = 0;
-    this.#obstacle = null;
-    this.#log.forget("hand over");
-  }
-
   /** Has the files found again that were not taken, or not reached. */
-  #tryAgain({ message }: Error, isRescan: boolean): void {
-    const waitMs = RETRY_MS.first * 2 ** this.#failures;
-    // Once may be nothing: a queue that was locked for a moment.
-    if (isRescan && this.#failures++ > 0) this.#obstacle = message;
+  #tryAgain(error: Error, isRescan: boolean): void {
     this.#tree.forget();
-    this.#rescans.soon(Math.min(waitMs, RETRY_MS.most));
-    this.#log.warn(
-      "hand over",
-      `Cannot take over watched files, will try again: ${message}`,
-    );
+    this.#rescans.soon(this.#handOver.failed(error, isRescan));
   }
 
   #listener(): FolderListener {
