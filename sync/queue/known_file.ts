@@ -55,7 +55,18 @@ export function changedFile(
   return { n, ...version };
 }
 
-/** Whether a file is the one that is known, as far as its identity tells. */
+/**
+ * Whether a file is the one that is known, as far as its identity tells:
+ *
+ * ```text
+ *   size    file               mtime   ctime             is
+ *   other                                                other
+ *   same    same               same    same, or unknown  same
+ *   same    same               same    other             in doubt; without a hash same
+ *   same    only by its name   same    same              same: mounted anew
+ *           all else                                     in doubt; without a hash other
+ * ```
+ */
 function compare(
   known: KnownFile,
   { path, identity }: SeenFile,
