@@ -7,9 +7,9 @@ import type { CaptureFilter } from "./capture_filter.ts";
 import { awaitControlFile } from "./control_file.ts";
 import { captureOf, sidecarOf } from "./sidecar.ts";
 import type { SidecarOwners } from "./sidecar_owners.ts";
-import type { HeldFile, Stability } from "./stability.ts";
+import { changedAt, type HeldFile, type Stability } from "./stability.ts";
 import { lookAt, openSame } from "./place.ts";
-import { SidecarReader } from "./sidecar_reader.ts";
+import { type FoundSidecar, SidecarReader } from "./sidecar_reader.ts";
 import { ALONE_MS, type Taker } from "./watcher_options.ts";
 
 /** Options for {@linkcode Finishing}. */
@@ -58,34 +58,49 @@ export class Finishing {
    * | `event.json` without an `event`        | a minute: then it is a capture itself   |
    * | `a.png.json` without an `a.png`        | for ever: it waits for its capture      |
    * | `a.png` beside an `a.png.part`         | for ever: it waits for that to go       |
+   * | whose sidecar alone changes on and on  | a minute: it goes with that as it is    |
    */
   finish(candidate: Candidate): WatchedFile | string {
     const { place, name, identity } = candidate;
-    const { filter, stability } = this.#options;
-    const captureName = filter.takesJson(place.name)
+    const captureName = this.#options.filter.takesJson(place.name)
       ? undefined
       : captureOf(name);
-    const { sidecar, wrong } = this.#sidecars.find(candidate);
+    const found = this.#sidecars.find(candidate);
+    const { sidecar } = found;
     const mayBeSidecar = captureName !== undefined;
     const isSidecar = mayBeSidecar && extname(captureName) !== "";
     const waitsFor = `waits for its capture "${captureName}"`;
-    if (!this.#isQuiet(candidate, { sidecar, mayBeSidecar })) {
+    const isQuiet = this.#isQuiet(candidate, { sidecar, mayBeSidecar });
+    const isOverdue = !isQuiet && sidecar !== undefined &&
+      this.#isOverdue(candidate);
+    if (!isQuiet && !isOverdue) {
       if (!mayBeSidecar && mayBeWhole(candidate)) {
         this.#hold(candidate, sidecar);
       }
-      return isSidecar ? waitsFor : "it has changed just now";
+      if (isSidecar) return waitsFor;
+      const isOld = Date.now() - changedAt(identity) >=
+        this.#settleTimes(candidate).trustMs;
+      return `${sidecar && isOld ? "its sidecar" : "it"} has changed just now`;
     }
     if (isSidecar) {
       this.#sayWaitsForCapture(candidate, waitsFor);
       return waitsFor;
     }
-    const options = { ...this.#options, sidecar };
-    const waitsForControl = awaitControlFile(candidate, options);
-    if (waitsForControl !== undefined) return waitsForControl;
+    return awaitControlFile(candidate, { ...this.#options, sidecar }) ??
+      this.#read(candidate, { ...found, isOverdue });
+  }
+
+  /** Returns a file with its metadata, unless somebody writes to it; else why it is waited for. */
+  #read(
+    candidate: Candidate,
+    { sidecar, wrong, isOverdue }: FoundSidecar & { isOverdue: boolean },
+  ): WatchedFile | string {
+    const { place, path, identity } = candidate;
+    const { stability } = this.#options;
     try {
       const isBusy = isInUse(candidate);
       const metadataJson = sidecar && !isBusy
-        ? this.#sidecars.read(candidate)
+        ? this.#sidecars.read(candidate, { isOverdue })
         : "{}";
       if (isBusy || metadataJson === undefined) {
         stability.again(place, this.#settleTimes(candidate).waitMs);
@@ -96,7 +111,7 @@ export class Finishing {
       if (wrong) this.#sidecars.sayUnusable(candidate, wrong);
       this.#noteTaken(candidate, sidecar);
       const open = () => openSame(place, identity);
-      return { path: candidate.path, identity, metadataJson, open };
+      return { path, identity, metadataJson, open };
     } catch (error) {
       this.#sayUnreadable(candidate, error as Error);
       return (error as Error).message;
@@ -189,6 +204,13 @@ export class Finishing {
       // An event tells of something new, even if the clock says otherwise.
       trustMs: isNamed ? Infinity : Math.max(trustMs, atLeastMs),
     });
+  }
+
+  /** Whether only the sidecar of a file has kept it from being quiet, for too long. */
+  #isOverdue(candidate: Candidate): boolean {
+    const { stability, aloneMs = ALONE_MS } = this.#options;
+    const { waitMs } = this.#settleTimes(candidate);
+    return stability.restlessMs(candidate.place) >= Math.max(waitMs, aloneMs);
   }
 
   /** How long files must stay as they are, and when their own times say that they have. */

@@ -19,6 +19,12 @@ interface Options extends Pick<Taker, "isLateSidecar"> {
   log: OnceLog;
 }
 
+/** A file's sidecar, or the error in it. */
+export interface FoundSidecar {
+  sidecar?: FileIdentity;
+  wrong?: string;
+}
+
 /** Finds and reads the sidecars of files that may be captures; says once which cannot be used. */
 export class SidecarReader {
   readonly #options: Options;
@@ -28,9 +34,7 @@ export class SidecarReader {
   }
 
   /** A file's sidecar, unless it belongs to an earlier version; or the error in it. */
-  find(
-    { folder, name, path, identity }: Candidate,
-  ): { sidecar?: FileIdentity; wrong?: string } {
+  find({ folder, name, path, identity }: Candidate): FoundSidecar {
     const beside = lookAt(folder, sidecarOf(name));
     if (!beside) return {};
     if (beside.kind !== "file") return { wrong: WRONG[beside.kind]! };
@@ -42,11 +46,20 @@ export class SidecarReader {
     return isLate ? {} : { sidecar: beside };
   }
 
-  /** Reads the metadata of a file that has a sidecar; `undefined` while somebody writes it. */
-  read(candidate: Candidate): string | undefined {
+  /**
+   * Reads the metadata of a file that has a sidecar; `undefined` while somebody writes
+   * it, unless the file `isOverdue`, and goes without.
+   */
+  read(
+    candidate: Candidate,
+    { isOverdue = false }: { isOverdue?: boolean } = {},
+  ): string | undefined {
     const { folder, name } = candidate;
     try {
-      return readSidecar(folder, sidecarOf(name))?.metadataJson;
+      const sidecar = readSidecar(folder, sidecarOf(name));
+      if (sidecar || !isOverdue) return sidecar?.metadataJson;
+      this.sayUnusable(candidate, "somebody writes to it all the time");
+      return "{}";
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return "{}";
       if (!(error instanceof SidecarError)) throw error;

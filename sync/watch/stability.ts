@@ -28,6 +28,8 @@ interface Waiting {
   look: string;
   /** Since when it looks like this, by a clock that never jumps. */
   since: number;
+  /** How its own file looks, and since when only its sidecar changes. */
+  own?: { look: string; since: number };
   /** When it is to be looked at again, by the same clock. */
   dueAt: number;
   held?: HeldFile;
@@ -87,7 +89,7 @@ export class Stability {
    * Whether a capture has been unchanged for long enough. It is waited for until it
    * is forgotten, unless there is no room.
    *
-   * @param files Its files, as they are now.
+   * @param files Its files, as they are now, its own first.
    */
   isStable(
     place: Place,
@@ -95,19 +97,31 @@ export class Stability {
     { unproven, waitMs, trustMs }: StabilityOptions,
   ): boolean {
     const before = this.#waiting.get(pathOf(place));
-    const look = files
-      .map((file) => `${file.fileId} ${file.size} ${file.mtimeMs}`).join();
+    const looks = files
+      .map((file) => `${file.fileId} ${file.size} ${file.mtimeMs}`);
+    const [ownLook = ""] = looks;
+    const look = looks.join();
     const now = performance.now();
     delete before?.unreadable;
+    const isQuiet = before?.look === look && now - before.since >= waitMs;
+    let own = before?.own;
+    if (isQuiet || own?.look !== ownLook) own = { look: ownLook, since: now };
     if (before?.look === look) {
-      this.#wait({ ...before, dueAt: before.since + waitMs });
-      return now - before.since >= waitMs;
+      this.#wait({ ...before, own, dueAt: before.since + waitMs });
+      return isQuiet;
     }
-    this.#wait({ ...before, place, look, since: now, dueAt: now + waitMs });
+    const dueAt = now + waitMs;
+    this.#wait({ ...before, place, look, own, since: now, dueAt });
     const today = Date.now();
     // Their own times may say that they have been so for long.
     return !before &&
       unproven.every((file) => today - changedAt(file) >= trustMs);
+  }
+
+  /** For how long only the sidecar of a capture has been changing, in milliseconds. */
+  restlessMs(place: Place): number {
+    const { own } = this.#waiting.get(pathOf(place)) ?? {};
+    return own ? performance.now() - own.since : 0;
   }
 
   /** Has a capture that is stable, but in use, looked at again. */

@@ -156,13 +156,15 @@ Deno.test("run --dry-run lists what would be taken and why not the rest, and mak
   for (
     const name of [
       ...["a.png", "a.png.json", "b.jpg", ".hidden", "big.png", "sub/c.png"],
-      ...["alone.png.json", "download.png.part", "raw/d.png"],
+      ...["alone.png.json", "download.png.part", "old.png", "raw/d.png"],
       ...["described.png", "described.png.json", "film.mkv", "film.mkv.aria2"],
     ]
   ) host.write(`in/${name}`, "x".repeat(name === "big.png" ? 9 : 1));
   const dir = host.join("in");
   const soon = new Date(Date.now() + 60_000);
-  Deno.utimeSync(host.write("in/new.png", "x"), soon, soon);
+  for (const name of ["new.png", "old.png.json"]) {
+    Deno.utimeSync(host.write(`in/${name}`, "x"), soon, soon);
+  }
   Deno.symlinkSync(`${dir}/a.png`, `${dir}/link.png`);
   Deno.linkSync(`${dir}/a.png`, `${dir}/same.png`);
   const writers = ["sub/c.png", "described.png.json"]
@@ -177,10 +179,11 @@ Deno.test("run --dry-run lists what would be taken and why not the rest, and mak
   assertEquals(
     stdout.trimEnd().split("\n").sort(),
     [
-      `${linux ? 1 : 3} would be taken now, ${linux ? 5 : 3} later, 10 not`,
+      `${linux ? 1 : 3} would be taken now, ${linux ? 6 : 4} later, 11 not`,
       `later  ${dir}/alone.png.json: waits for its capture "alone.png"`,
       `later  ${dir}/film.mkv: waits for "film.mkv.aria2" to go`,
       `later  ${dir}/new.png: it has changed just now`,
+      `later  ${dir}/old.png: its sidecar has changed just now`,
       `later  Cannot find the folder "${host.join("later")}", waiting for it`,
       `pass   ${dir}/.hidden: hidden`,
       `pass   ${dir}/a.png.json: the metadata of "a.png"`,
@@ -190,6 +193,7 @@ Deno.test("run --dry-run lists what would be taken and why not the rest, and mak
       `pass   ${dir}/download.png.part: named like a file that is not finished`,
       `pass   ${dir}/film.mkv.aria2: named like a file that is not finished`,
       `pass   ${dir}/link.png: a symbolic link`,
+      `pass   ${dir}/old.png.json: the metadata of "old.png"`,
       `pass   ${dir}/raw: excluded by "raw"`,
       `pass   ${dir}/same.png: another name of "${dir}/a.png"`,
       `take   ${dir}/a.png`,

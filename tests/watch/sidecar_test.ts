@@ -1,5 +1,5 @@
 import { delay } from "@std/async/delay";
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { eventually } from "../helpers/eventually.ts";
 import { LATIN_1, UTF_16 } from "../helpers/not_utf8.ts";
 import { WatchedFolder } from "../helpers/watched_folder.ts";
@@ -229,6 +229,63 @@ Deno.test({
     file.writeSync(new TextEncoder().encode("}"));
     file.close();
     await folder.took("a.png", "mark.png");
+    assertEquals(metadataOf(folder, "a.png"), { door: 3 });
+  },
+});
+
+Deno.test("a capture whose sidecar is written anew again and again goes with it after a while, as it is then", async () => {
+  await using folder = new WatchedFolder();
+  await folder.start({ settleMs: 300, aloneMs: 600 });
+  folder.write("a.png");
+  let n = 0;
+  await eventually("it is taken", () => {
+    folder.write("a.png.json", `{"n":${++n}}`);
+    return folder.names.includes("a.png");
+  });
+  const taken = metadataOf(folder, "a.png") as { n: number };
+  assert(taken.n > 1 && taken.n <= n, `${taken.n} of ${n}`);
+  folder.write("a.png.json", "{}");
+  folder.write("mark");
+  await folder.took("a.png", "mark");
+  assertEquals(folder.logged, []);
+});
+
+Deno.test({
+  name:
+    "a capture goes without a sidecar that is written to all the time, which is told",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using folder = new WatchedFolder();
+    folder.write("a.png");
+    const path = folder.write("a.png.json", '{"secret":"');
+    using file = Deno.openSync(path, { append: true });
+    await folder.start({ settleMs: 100, aloneMs: 300 });
+    await eventually("it is taken", () => {
+      file.writeSync(new Uint8Array(1));
+      return folder.names.includes("a.png");
+    });
+    assertEquals(metadataOf(folder, "a.png"), {});
+    assertEquals(folder.logged, [
+      `warn Cannot use "${path}", the capture goes without it: somebody writes to it all the time`,
+    ]);
+  },
+});
+
+Deno.test({
+  name:
+    "a sidecar that somebody had open for long has to settle once it is written",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using folder = new WatchedFolder();
+    folder.write("a.png");
+    const file = Deno.openSync(folder.write("a.png.json"), { append: true });
+    await folder.start({ settleMs: 500, aloneMs: 0 });
+    // For several times as long as it has to settle.
+    for (let i = 0; i < 4; i++) await folder.looked("a.png", () => {});
+    file.close();
+    await folder.looked("a.png", () => folder.write("a.png.json", '{"door"'));
+    folder.write("a.png.json", '{"door": 3}');
+    await folder.took("a.png");
     assertEquals(metadataOf(folder, "a.png"), { door: 3 });
   },
 });
