@@ -1,5 +1,6 @@
 import { deadline } from "@std/async/deadline";
 import { messageOf } from "../host/message_of.ts";
+import { tryTo } from "../host/try_to.ts";
 import { UsageError } from "./arguments.ts";
 import { childEnvironment } from "./child_environment.ts";
 
@@ -67,6 +68,8 @@ function start(command: string): Deno.ChildProcess {
     return new Deno.Command("/bin/sh", {
       args: ["-c", IN_GROUP, "sh", command],
       ...childEnvironment(),
+      // The folder that a running agent was started in may have been removed.
+      ...(!tryTo(() => Deno.cwd()) && { cwd: "/" }),
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",

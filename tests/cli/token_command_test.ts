@@ -29,6 +29,26 @@ function running(file: string): string[] {
   });
 }
 
+Deno.test(
+  "a token's command is run though the folder that the agent was started in is gone",
+  {
+    ignore,
+  },
+  async () => {
+    await using dir = new TempDir();
+    const before = Deno.cwd();
+    const gone = dir.join("gone");
+    Deno.mkdirSync(gone);
+    Deno.chdir(gone);
+    try {
+      Deno.removeSync(gone);
+      assertEquals(await runTokenCommand("echo secret"), "secret\n");
+    } finally {
+      Deno.chdir(before);
+    }
+  },
+);
+
 Deno.test("a token's command that fails is told by its exit code alone", {
   ignore,
 }, async () => {
