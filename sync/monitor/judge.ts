@@ -9,7 +9,7 @@
 import { format as formatBytes } from "@std/fmt/bytes";
 import { capturesWait, counted } from "../host/counted.ts";
 import { failure, type Finding, ok, outage, warning } from "./finding.ts";
-import { remedyOf } from "./remedy.ts";
+import { DOCTOR, remedyOf } from "./remedy.ts";
 import type { Facts } from "./status_report.ts";
 
 /** Limits up to which a state counts as healthy. */
@@ -109,7 +109,7 @@ function* judgeDeliveries(
     yield outage(
       "captures",
       `a capture waits for ${age} s, expected at most ${maxAgeSeconds}`,
-      '"jarvis-agent doctor" looks for the cause',
+      DOCTOR,
     );
   }
 }

@@ -3,10 +3,13 @@ import type { Facts } from "./status_report.ts";
 /** What the remedy for a server that takes nothing depends on. */
 type ServerTrouble = Pick<Facts["server"], "reason" | "url" | "tokenFile">;
 
+/** The last resort, but for `doctor` itself. */
+export const DOCTOR = '"jarvis-agent doctor" looks for the cause';
+
 /** The remedy for a server that takes nothing, by its answer. */
 export function remedyOf(server: ServerTrouble): string {
   return knownRemedyOf(server) ??
-    `nothing is lost, deliveries go on by themselves once ${server.url} answers; "jarvis-agent doctor" looks for the cause`;
+    `nothing is lost, deliveries go on by themselves once ${server.url} answers; ${DOCTOR}`;
 }
 
 /** Like {@linkcode remedyOf}; `undefined` if the answer does not tell. */
@@ -35,6 +38,10 @@ export function knownRemedyOf(
     [
       /^(3\d\d|40[45]|421) |this is not the capture server|its answer is not HTTP/,
       `see whether ${url} is the capture server's address`,
+    ],
+    [
+      /no answer came within/,
+      "give it longer with --timeout (JARVIS_TIMEOUT): it may store slowly",
     ],
     [
       /an answer from a cache/,

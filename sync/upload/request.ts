@@ -1,6 +1,7 @@
 import { VERSION } from "../host/version.ts";
 import { type Answer, readAnswer } from "./answer.ts";
 import { CHUNK_BYTES, type FileBody } from "./multipart.ts";
+import type { StallGuard } from "./stall_guard.ts";
 
 /** Values that a header can carry as they are. */
 const PRINTABLE = /^[\x21-\x7e]+$/;
@@ -54,9 +55,10 @@ export async function contentOf(
 /** Makes the request and reads the answer; the body is over afterwards in any case. */
 export async function exchange(
   body: FileBody,
-  signal: AbortSignal,
+  guard: StallGuard,
   post: () => Promise<Response>,
 ): Promise<Answer> {
+  const { signal } = guard;
   // Once there is an answer, `fetch` no longer ends the body by itself.
   signal.addEventListener("abort", () => body.stop());
   try {
@@ -65,9 +67,23 @@ export async function exchange(
     if (isEarly) body.hold();
     return await readAnswer(response, isEarly);
   } catch (error) {
-    throw body.failure ?? error;
+    const isUnanswered = body.isWhole && guard.hasStalled;
+    throw body.failure ?? (isUnanswered ? unanswered(body, guard) : error);
   } finally {
     // If the server has answered and reads no more, its socket stays until the body ends.
     body.stop();
   }
+}
+
+/** A server may store slowly: that is another matter than a connection that stands still. */
+function unanswered(body: FileBody, { limitMs }: StallGuard): Error {
+  // A small body is with `fetch` as a whole before there is a connection.
+  const ifReached = body.size > CHUNK_BYTES
+    ? ""
+    : ", if the server was reached";
+  const reason =
+    `The whole capture was sent${ifReached}, and no answer came within ${
+      limitMs / 1000
+    } s`;
+  return new DOMException(reason, "TimeoutError");
 }

@@ -12,6 +12,7 @@ export class StallGuard implements Disposable {
   readonly #outer: AbortSignal | undefined;
   readonly #timer: ReturnType<typeof setInterval>;
   #silentMs = 0;
+  #hasStalled = false;
 
   /** @param outer Aborts the request for its own reason. */
   constructor(limitMs: number, outer?: AbortSignal) {
@@ -31,6 +32,11 @@ export class StallGuard implements Disposable {
     return this.#controller.signal;
   }
 
+  /** Whether it has aborted the request because nothing moved. */
+  get hasStalled(): boolean {
+    return this.#hasStalled;
+  }
+
   /** Something moved. */
   progress(): void {
     this.#silentMs = 0;
@@ -43,6 +49,7 @@ export class StallGuard implements Disposable {
 
   #stall(): void {
     clearInterval(this.#timer);
+    this.#hasStalled = true;
     const reason = `No progress for ${this.limitMs / 1000} s`;
     this.#controller.abort(new DOMException(reason, "TimeoutError"));
   }

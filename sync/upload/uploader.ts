@@ -228,7 +228,7 @@ export class CaptureUploader implements AsyncDisposable {
         signal,
         ...this.#connection,
       });
-    const answer = await exchange(body, signal, post);
+    const answer = await exchange(body, guard, post);
     const { proof } = this.#options;
     const sent = { ...capture, metadata };
     return outcomeOfAnswer(answer, { sent, token, proof });

@@ -8,6 +8,7 @@ import { inspectSpool } from "../../sync/cli/doctor/store.ts";
 import { exists } from "../../sync/host/files.ts";
 import type { Finding } from "../../sync/monitor/finding.ts";
 import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { Host } from "../helpers/host.ts";
 import { ScriptedServer } from "../helpers/scripted_server.ts";
 import { StoreFixture } from "../helpers/store_fixture.ts";
@@ -122,6 +123,40 @@ for (const [what, spoil] of Object.entries(BROKEN)) {
     assert(!JSON.stringify(found).includes("s3cret"));
   });
 }
+
+Deno.test(
+  "doctor says of a server that stores slowly what to set, and never refers to itself",
+  {
+    ignore,
+  },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url, { JARVIS_TIMEOUT: "0.3" });
+    const never = Promise.withResolvers<Response>();
+    server.answer = () => never.promise;
+    await host.enqueue(host.write("first.png"));
+    await using _agent = await host.startAgent();
+    await eventually(
+      "the agent has met it",
+      async () => (await host.status()).server.state === "paused",
+    );
+    const findings = await host.json<Finding[]>("doctor");
+    const remedies = findings.map(({ remedy }) => remedy ?? "");
+    assert(
+      remedies.some((remedy) => remedy.includes("--timeout (JARVIS_TIMEOUT)")),
+      remedies.join("\n"),
+    );
+    server.answer = () => new Response(null, { status: 500 });
+    await eventually(
+      "it meets something else",
+      async () => /500/.test((await host.status()).server.reason ?? ""),
+    );
+    const { stdout } = await host.run("doctor");
+    assertStringIncludes(stdout, "(HTTP 500");
+    assert(!stdout.includes("jarvis-agent doctor"), stdout);
+    never.resolve(new Response());
+  },
+);
 
 Deno.test("doctor goes on after a failure, and looks at everything", {
   ignore,

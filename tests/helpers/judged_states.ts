@@ -62,6 +62,10 @@ const REFUSALS: [reason: string, remedy: string][] = [
   ["HTTP 302 Found", ADDRESS],
   ["HTTP 204 with an empty body: this is not the capture server", ADDRESS],
   [
+    "The whole capture was sent, and no answer came within 2 s",
+    "give it longer with --timeout (JARVIS_TIMEOUT): it may store slowly",
+  ],
+  [
     "HTTP 201 with an answer from a cache",
     "have the proxy or cache before https://captures.example.org pass every upload on, and keep no answer to one",
   ],

@@ -366,9 +366,15 @@ Deno.test("a server that cannot be connected to is unavailable", async () => {
   assertEquals([plain.requests, strange.requests], [[], []]);
 });
 
-Deno.test("a server that never answers is unavailable when nothing has moved for the timeout", async () => {
+Deno.test("a server that reads nothing is unavailable when nothing has moved for the timeout", async () => {
+  const data = new Uint8Array(LARGE);
+  const result = await attemptAt(hanging, data, { timeout: 150 });
+  assertResult(result, { ...failed("unavailable"), attempts: 1 });
+  assertEquals(result.error, "No progress for 0.15 s");
+});
+
+Deno.test("a server that takes the whole capture and never answers is unavailable, and is told from one that reads nothing", async () => {
   const scripts: Script[] = [
-    hanging,
     async (request) => {
       await request.body();
       await request.gone();
@@ -380,12 +386,20 @@ Deno.test("a server that never answers is unavailable when nothing has moved for
     },
   ];
   for (const script of scripts) {
-    for (const size of [3, LARGE]) {
+    for (
+      const [size, ifReached] of [
+        [3, ", if the server was reached"],
+        [LARGE, ""],
+      ] as const
+    ) {
       const result = await attemptAt(script, new Uint8Array(size), {
         timeout: 150,
       });
       assertResult(result, { ...failed("unavailable"), attempts: 1 });
-      assertEquals(result.error, "No progress for 0.15 s");
+      assertEquals(
+        result.error,
+        `The whole capture was sent${ifReached}, and no answer came within 0.15 s`,
+      );
     }
   }
 });

@@ -1,5 +1,6 @@
 import { type Finding, ok, warning } from "../../monitor/finding.ts";
 import { judge } from "../../monitor/judge.ts";
+import { DOCTOR } from "../../monitor/remedy.ts";
 import type { CommandContext } from "../command.ts";
 import { serviceState } from "../service/state.ts";
 import { isLingering } from "../service/systemd.ts";
@@ -26,8 +27,17 @@ export async function inspectAgent(
   const failed = found.filter(({ level }) => level === "failure")
     .map(({ what }) => what).filter((what) => TRIED.includes(what));
   const told = judge(await readReport({ settings, look, service }))
-    .filter(({ what }) => !failed.includes(what));
+    .filter(({ what }) => !failed.includes(what)).map(withoutDoctor);
   return service ? [...told, await inspectLinger()] : told;
+}
+
+/** Who reads this has asked doctor already. */
+function withoutDoctor(finding: Finding): Finding {
+  const remedy = finding.remedy?.replace(
+    DOCTOR,
+    '"jarvis-agent list" has the last error of each capture',
+  );
+  return { ...finding, remedy: remedy ?? null };
 }
 
 async function inspectLinger(): Promise<Finding> {
