@@ -62,7 +62,7 @@ Deno.test("the operating guide has each advice of status, and no other", () => {
     .replace(/["'`] \+\n\s*["'`]/g, "");
   const said = JUDGED_STATES
     .flatMap(({ report, limits }) => judge(report, limits))
-    .flatMap(({ text, remedy }) => [text, remedy ?? ""]);
+    .flatMap(({ what, text, remedy }) => [what, text, remedy ?? ""]);
   for (const [literal] of code.matchAll(/(["'`])(?:(?!\1).)+\1/g)) {
     const [longest] = literal.slice(1, -1).split(/\$\{[^}]*\}/)
       .toSorted((a, b) => b.length - a.length);
