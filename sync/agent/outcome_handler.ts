@@ -104,6 +104,7 @@ export class OutcomeHandler {
         return this.#wait(attempt, options.startedMs);
       case "in_progress":
         return await this.suspects.addInProgress(attempt, options.signal);
+      case "deferred":
       case "unreadable":
         return this.#snooze(attempt);
       case "exhausted":
@@ -226,11 +227,9 @@ export class OutcomeHandler {
 
   #deliver(capture: QueuedCapture, result: UploadResult): void {
     this.#report.delivered++;
-    const { id, spooled } = capture;
+    const { id, spooled, watched, metadataJson } = capture;
     const { captureId, sha256, sent } = result;
-    const metadataSha256 = capture.watched
-      ? metadataHash(capture.metadataJson)
-      : null;
+    const metadataSha256 = watched ? metadataHash(metadataJson) : null;
     const proof = { captureId, sha256, identity: sent, metadataSha256 };
     this.#parts.completer.add({
       completion: { id, kind: "delivered", ...proof, ...recordOf(result) },

@@ -40,10 +40,11 @@ export function snoozeMs(
   { snoozes = 0, firstMs = SNOOZE_MS }: { snoozes?: number; firstMs?: number } =
     {},
 ): number {
-  const leastMs = result?.outcome === "unavailable"
-    ? Math.min(RECONNECT_MS, firstMs)
-    : firstMs;
-  const waitMs = result?.retryAfterMs ?? leastMs * 2 ** snoozes;
+  // To send it again at once, as 0 asks, might be for ever.
+  const isSoon = result?.outcome === "unavailable" ||
+    result?.retryAfterMs === 0;
+  const leastMs = isSoon ? Math.min(RECONNECT_MS, firstMs) : firstMs;
+  const waitMs = result?.retryAfterMs || leastMs * 2 ** snoozes;
   return Math.min(waitMs, MAX_BACKOFF_MS);
 }
 

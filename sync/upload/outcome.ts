@@ -9,6 +9,7 @@
  * | `server_error`| 5xx                                                     | yes           |
  * | `busy`        | 408, 425, 429; 503 with `Retry-After`                   | no            |
  * | `in_progress` | 409 without an `id`                                     | no            |
+ * | `deferred`    | 413 with `Retry-After`: this capture is meant alone     | no            |
  * | `refused`     | 401, 403, 404, 405, 407, 421, 3xx: the host's settings  | no            |
  * | `rejected`    | another 4xx; the file is gone, not regular, or another  | no            |
  * | `unreadable`  | the file cannot be read now                             | no            |
@@ -32,6 +33,7 @@ export type OutcomeKind =
   | "server_error"
   | "busy"
   | "in_progress"
+  | "deferred"
   | "refused"
   | "rejected"
   | "unreadable"
@@ -107,6 +109,9 @@ export function outcomeOfAnswer(
   const error = describeAnswer(answer, { token, metadata: sent.metadata });
   const outcome = { ...FAILURE, status, error, reason: statusText(status) };
   if (status === 409) return { ...outcome, kind: "in_progress", retryAfterMs };
+  if (status === 413 && retryAfterMs !== null) {
+    return { ...outcome, kind: "deferred", retryAfterMs };
+  }
   if (BUSY.includes(status) || (status === 503 && retryAfterMs !== null)) {
     return { ...outcome, kind: "busy", retryAfterMs };
   }

@@ -476,6 +476,44 @@ Deno.test("A server that gives different captures one id is warned of once", asy
   );
 });
 
+Deno.test("A capture that is too large for a while waits alone for as long as Retry-After says, uncharged", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  const headers = { "retry-after": "600" };
+  server.answer = badOnly(() => new Response(null, { status: 413, headers }));
+  const bad = fixture.enqueue(...names("bad", 10));
+  fixture.enqueue(...names("good", 5));
+  const report = await fixture.agent({ concurrency: 1 }).runOnce();
+  assertEquals(report, { delivered: 5, failed: 0, postponed: 10 });
+  assertEquals(server.uploads.length, 15);
+  const waits = bad.map((id) =>
+    Date.parse(fixture.queue.get(id)!.nextAttemptAt!) - Date.now()
+  );
+  assert(waits.every((ms) => ms > 500_000 && ms <= 600_000), `${waits}`);
+  assert(fixture.attempts(bad).every((attempts) => attempts === 0));
+});
+
+for (const status of [409, 413]) {
+  Deno.test(`A capture that is answered ${status} with Retry-After: 0 every time is not sent without a pause`, async () => {
+    await using server = new CaptureServer();
+    await using fixture = new AgentFixture(server.url);
+    const headers = { "retry-after": "0" };
+    server.answer = badOnly(() => new Response(null, { status, headers }));
+    fixture.enqueue("bad");
+    await using running = fixture.running({ snoozeMs: 60_000 });
+    for (const [n, good] of names("good", 10).entries()) {
+      fixture.enqueue(good);
+      running.agent.wake();
+      await eventually(
+        "the good one arrives",
+        () => fixture.queue.getStats().delivered === n + 1,
+      );
+    }
+    const sent = server.names.filter((name) => name === "bad").length;
+    assert(sent <= 3, `sent ${sent} times`);
+  });
+}
+
 Deno.test("A capture whose file is gone fails at once, and the others are delivered", async () => {
   await using server = new CaptureServer();
   await using fixture = new AgentFixture(server.url);

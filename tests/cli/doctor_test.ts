@@ -9,6 +9,7 @@ import { exists } from "../../sync/host/files.ts";
 import type { Finding } from "../../sync/monitor/finding.ts";
 import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { HeldAnswer } from "../helpers/held_answer.ts";
 import { Host } from "../helpers/host.ts";
 import { ScriptedServer } from "../helpers/scripted_server.ts";
 import { StoreFixture } from "../helpers/store_fixture.ts";
@@ -132,8 +133,8 @@ Deno.test(
   async () => {
     await using server = new CaptureServer();
     await using host = new Host(server.url, { JARVIS_TIMEOUT: "0.3" });
-    const never = Promise.withResolvers<Response>();
-    server.answer = () => never.promise;
+    using slow = new HeldAnswer();
+    server.answer = slow.delivery;
     await host.enqueue(host.write("first.png"));
     await using _agent = await host.startAgent();
     await eventually(
@@ -154,7 +155,6 @@ Deno.test(
     const { stdout } = await host.run("doctor");
     assertStringIncludes(stdout, "(HTTP 500");
     assert(!stdout.includes("jarvis-agent doctor"), stdout);
-    never.resolve(new Response());
   },
 );
 

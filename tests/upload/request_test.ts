@@ -126,6 +126,11 @@ const ANSWERS: [string, Script, Partial<UploadResult>][] = [
     error: "HTTP 400: bad form",
   }],
   ["413", answering(413), { ...failed("rejected"), error: "HTTP 413" }],
+  ["413 with a time", answering(413, "", { "retry-after": "90" }), {
+    ...failed("deferred"),
+    error: "HTTP 413",
+    retryAfterMs: 90_000,
+  }],
   ["422", answering(422, "x".repeat(600)), {
     ...failed("rejected"),
     error: `HTTP 422: ${"x".repeat(500)}`.slice(0, 510),
