@@ -73,7 +73,8 @@ class Project implements AsyncDisposable {
 }
 
 /** What the tasks take from the product. */
-const TAKEN = ["sync/host/debug_signal.ts", "sync/host/libc.ts"];
+const TAKEN = ["debug_signal", "libc", "try_to"]
+  .map((name) => `sync/host/${name}.ts`);
 
 const FILES = {
   ...Object.fromEntries(
