@@ -8,6 +8,7 @@ import { inspectSpool } from "../../sync/cli/doctor/store.ts";
 import { exists } from "../../sync/host/files.ts";
 import type { Finding } from "../../sync/monitor/finding.ts";
 import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
+import { selfSigned } from "../helpers/certificates.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { HeldAnswer } from "../helpers/held_answer.ts";
 import { Host } from "../helpers/host.ts";
@@ -155,6 +156,33 @@ Deno.test(
     const { stdout } = await host.run("doctor");
     assertStringIncludes(stdout, "(HTTP 500");
     assert(!stdout.includes("jarvis-agent doctor"), stdout);
+  },
+);
+
+Deno.test(
+  "doctor does not know the token where everything is answered 400, and names the client's certificate",
+  {
+    ignore,
+  },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    const { cert, key } = await selfSigned();
+    host.env.JARVIS_CLIENT_CERT = host.write("cert.pem", cert);
+    host.env.JARVIS_CLIENT_KEY = host.write("key.pem", key);
+    Deno.chmodSync(host.env.JARVIS_CLIENT_KEY, 0o600);
+    const find = async (what: string, status: number) => {
+      server.withoutFile = () => new Response(null, { status });
+      const found = await host.json<Finding[]>("doctor");
+      return found.find((finding) => finding.what === what)!;
+    };
+    assertEquals((await find("token", 400)).level, "ok");
+    assertEquals((await find("token", 410)).text.slice(0, 9), "not known");
+    server.ready = false;
+    server.unreadyStatus = 400;
+    assertEquals((await find("token", 400)).text, "not known: HTTP 400");
+    const { remedy } = await find("server", 400);
+    assertStringIncludes(remedy!, "openssl x509 -enddate");
   },
 );
 

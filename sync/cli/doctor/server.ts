@@ -1,13 +1,25 @@
 import { type Finding, ok, outage, warning } from "../../monitor/finding.ts";
 import { knownRemedyOf, remedyOf } from "../../monitor/remedy.ts";
 import { EXPECTED_PROXY, proxyFor } from "../../upload/proxy.ts";
-import type { Reply } from "../../upload/readiness.ts";
+import type { Readiness, Reply } from "../../upload/readiness.ts";
 import { createUploader, describeReadiness } from "../create_uploader.ts";
 import type { CommandContext } from "../command.ts";
 import type { Settings } from "../config.ts";
 
 /** From so much on a clock is wrong, in milliseconds: tokens and certificates expire by it. */
 const CLOCK_MS = 60_000;
+
+/** What a server answers that refuses the token. */
+const REFUSED = [401, 403];
+
+/** What a server answers to a form without a file, where it accepts the token. */
+const WITHOUT_FILE = [400, 422];
+
+/** What a proxy answers to everything if it does not accept the client's certificate. */
+const OF_CERTIFICATES = [400, 403, 495, 496];
+
+const LOOK_AT_CERTIFICATE =
+  'see whether the certificate that --client-cert names has expired: "openssl x509 -enddate -noout -in FILE"; else have the server\'s own log say why';
 
 /** Looks at the server, the way to it, the token, and the clock. */
 export async function inspectServer(
@@ -30,24 +42,33 @@ export async function inspectServer(
     : [];
   await using uploader = createUploader(settings);
   const { serverUrl } = uploader;
-  const { tokenFile } = settings;
   const readiness = await uploader.probe();
   const trial = await uploader.tryToken();
   const answer = describeReadiness(serverUrl, readiness);
+  const isOfAll = !readiness.ready && readiness.status === trial.status;
   return [
-    readiness.ready ? ok("server", answer) : outage(
-      "server",
-      answer,
-      knownRemedyOf({ ...readiness, url: serverUrl, tokenFile }) ??
-        (readiness.status === null
-          ? "see that its name, port, network and certificate are right"
-          : "have the server's own log say why"),
-    ),
+    readiness.ready
+      ? ok("server", answer)
+      : outage("server", answer, remedyFor(readiness, settings, isOfAll)),
     tlsOf(serverUrl, trial.status),
     proxy,
-    ...unread.length > 0 ? unread : [tokenOf(trial, settings)],
+    ...unread.length > 0 ? unread : [tokenOf(trial, settings, isOfAll)],
     clockOf(trial.serverTimeMs),
   ];
+}
+
+function remedyFor(
+  { status, reason }: Exclude<Readiness, { ready: true }>,
+  { server: url, tokenFile, tls }: Settings,
+  isOfAll: boolean,
+): string {
+  const isCertificate = isOfAll && tls.cert !== undefined &&
+    OF_CERTIFICATES.includes(status ?? 0);
+  if (isCertificate) return LOOK_AT_CERTIFICATE;
+  return knownRemedyOf({ reason, url, tokenFile }) ??
+    (status === null
+      ? "see that its name, port, network and certificate are right"
+      : "have the server's own log say why");
 }
 
 function unreadable({ message }: Error): Finding[] {
@@ -73,21 +94,40 @@ function proxyOf(serverUrl: string): Finding {
     : ok("proxy", `${host} (${name}), but for what NO_PROXY names`);
 }
 
-function tokenOf(trial: Reply, settings: Settings): Finding {
-  const { status, reason } = trial;
-  const { token, server: url, tokenFile } = settings;
-  if (status === null || status >= 500) {
-    const text = status === null ? "not tried, nothing answers" : reason;
+function tokenOf(
+  { status, reason }: Reply,
+  { token, server: url, tokenFile }: Settings,
+  isOfAll: boolean,
+): Finding {
+  const sent = token.get() ? "the token" : "a request without token";
+  const wrong = REFUSED.includes(status ?? 0)
+    ? `the server refuses ${sent}`
+    : status !== null && takesNoCaptures(status)
+    ? "nobody takes captures there"
+    : null;
+  if (wrong !== null) {
+    const remedy = remedyOf({ reason, url, tokenFile });
+    return outage("token", `${wrong}: ${reason}`, remedy);
+  }
+  if (status === null || status >= 500 || isOfAll) {
+    const text = status === null
+      ? "not tried, nothing answers"
+      : `not known: ${reason}`;
     return warning("token", text, "mend the server first");
   }
-  const sent = token.get() ? "the token" : "a request without token";
-  const text = [401, 403].includes(status)
-    ? `the server refuses ${sent}: ${reason}`
-    : [404, 405, 407, 421].includes(status) || status >= 300 && status < 400
-    ? `nobody takes captures there: ${reason}`
-    : undefined;
-  if (text === undefined) return ok("token", `the server accepts ${sent}`);
-  return outage("token", text, remedyOf({ reason, url, tokenFile }));
+  if (status < 300 || WITHOUT_FILE.includes(status)) {
+    return ok("token", `the server accepts ${sent}`);
+  }
+  return warning(
+    "token",
+    `not known, a form without a file is answered ${reason}`,
+    "expected 400 or 422: have the server's own log say why",
+  );
+}
+
+function takesNoCaptures(status: number): boolean {
+  return [404, 405, 407, 421].includes(status) ||
+    status >= 300 && status < 400;
 }
 
 function clockOf(serverTimeMs: number | null): Finding {
