@@ -1,7 +1,7 @@
 import type { QueuedCapture } from "../queue/queue.ts";
 import type { Readiness, UploadResult } from "../upload/uploader.ts";
 import type { AgentParts } from "./agent_options.ts";
-import { statusText } from "../upload/status_text.ts";
+import { problemOf } from "../upload/readiness.ts";
 import type { Throttle } from "./throttle.ts";
 
 /** An attempt that did not deliver its capture. */
@@ -44,9 +44,6 @@ const MAX_SUSPECTS = 4;
 
 /** For so long a delivery shows that the server was usable, in milliseconds. */
 const MEANWHILE_MS = 5_000;
-
-/** With these a server says that it has no health page. */
-const NO_HEALTH_PAGE = [404, 405, 501];
 
 /**
  * Finds out whose fault it is that captures fail: if one fails while others pass it
@@ -180,12 +177,7 @@ export class Suspects {
   async probe(signal: AbortSignal): Promise<string | null> {
     this.#probing ??= this.#options.uploader.probe({ signal })
       .finally(() => this.#probing = undefined);
-    const readiness = await this.#probing;
-    if (readiness.ready) return null;
-    const { status, reason } = readiness;
-    if (status === null) return reason;
-    // Without a health page there is nothing to be learnt from it.
-    return NO_HEALTH_PAGE.includes(status) ? null : statusText(status);
+    return problemOf(await this.#probing);
   }
 
   async #isReady(signal: AbortSignal): Promise<boolean> {

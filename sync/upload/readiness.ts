@@ -10,6 +10,18 @@ export type Readiness =
   /** `status` is the HTTP status; `null` if there was no answer. */
   | { ready: false; reason: string; status: number | null };
 
+/** With these a server says that it has no health page. */
+const NO_HEALTH_PAGE = [404, 405, 501];
+
+/** Returns why a server is not ready, as far as it says; `null` if it is, or says nothing. */
+export function problemOf(readiness: Readiness): string | null {
+  if (readiness.ready) return null;
+  const { status, reason } = readiness;
+  if (status === null) return reason;
+  // Without a health page there is nothing to be learnt from it.
+  return NO_HEALTH_PAGE.includes(status) ? null : statusText(status);
+}
+
 /** The server's answer to a question, or to a capture that it cannot keep. */
 export interface Reply {
   /** The HTTP status; `null` if there was no answer. */

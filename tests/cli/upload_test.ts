@@ -79,6 +79,21 @@ Deno.test("upload tries a server that cannot be reached with the first file only
   assertEquals(listed[0]!.id, id);
 });
 
+Deno.test("upload queues what is answered 4xx by a server whose health page is answered so too", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  server.ready = false;
+  server.unreadyStatus = 400;
+  server.answer = () => new Response("no certificate", { status: 400 });
+  const paths = ["a", "b"].map((name) => host.write(name));
+  const { code, stdout } = await host.run("upload", ...paths, "--json");
+  assertEquals(code, 75);
+  const queued = parseLines(stdout).map(({ queued, error }) => [queued, error]);
+  const expected = [true, "HTTP 400: no certificate"];
+  assertEquals(queued, [expected, expected]);
+  assertEquals(server.uploads.length, 1, "what holds for one holds for all");
+});
+
 Deno.test("upload does not queue what the server refuses, and exits 1", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);

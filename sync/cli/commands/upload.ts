@@ -12,6 +12,7 @@ import { tryTo } from "../../host/try_to.ts";
 import type { CaptureUploader, UploadResult } from "../../upload/uploader.ts";
 import type { Completion } from "../../queue/queue.ts";
 import { openSource } from "../../spool/private_copy.ts";
+import { problemOf } from "../../upload/readiness.ts";
 import { createUploader } from "../create_uploader.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { afterDoing, eachFile } from "../each_file.ts";
@@ -116,7 +117,11 @@ async function send(
   options: { idempotencyKey: string; signal: AbortSignal },
 ): Promise<FileResult> {
   try {
-    return await uploader.upload(filepath, metadata, options);
+    const sent = await uploader.upload(filepath, metadata, options);
+    if (sent.outcome !== "rejected" || sent.status === null) return sent;
+    // A proxy that lets nobody in answers everything like this.
+    const problem = problemOf(await uploader.probe(options));
+    return problem === null ? sent : { ...sent, outcome: "unavailable" };
   } catch (error) {
     if (!options.signal.aborted) throw error;
     // Told to stop: the file under way is kept, and those after it.
