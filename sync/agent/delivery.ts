@@ -130,11 +130,11 @@ export class Delivery {
 
   /** Claims a capture that may be sent now; `undefined` if none is due. */
   #next({ mustBeNew }: { mustBeNew: boolean }): QueuedCapture | undefined {
-    const { limit, refusals } = this.#options.throttle;
+    const { limit, refusals, trials } = this.#options.throttle;
     const mayBeLarge = this.#large < Math.max(limit - 1, 1);
     const admits = (capture: QueuedCapture) =>
       (mayBeLarge || !isLarge(capture)) && !(mustBeNew && isAgain(capture));
-    return refusals.fromEnd
+    return refusals.fromEnd || trials.fromEnd
       ? this.#prefetch.last(admits)
       : this.#prefetch.next(limit, admits);
   }

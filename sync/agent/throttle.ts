@@ -63,13 +63,14 @@ const HELD_LEVEL = 3;
 export class Throttle {
   /** Whom the server means by its refusals. */
   readonly refusals = new Refusals();
+  /** What is tried after a wait. */
+  readonly trials = new Trials();
   readonly #now: () => number;
   readonly #random: () => number;
   readonly #minWaitMs: number;
   readonly #maxWaitMs: number;
   readonly #concurrency: Concurrency;
   readonly #spacing = new Spacing();
-  readonly #trials = new Trials();
   #mode: "flowing" | "waiting" | "trying" = "flowing";
   #server: ServerState = unknownNow();
   #waitMs = 0;
@@ -117,7 +118,7 @@ export class Throttle {
   /** How many captures may be in flight. */
   get limit(): number {
     if (this.#mode === "waiting") return 0;
-    if (this.#mode === "trying") return this.#trials.limit;
+    if (this.#mode === "trying") return this.trials.limit;
     if (this.#spacing.ms > 0 || this.refusals.areOpen) return 1;
     return this.#concurrency.limit;
   }
@@ -145,7 +146,7 @@ export class Throttle {
     }
     this.#failedProbes = 0;
     this.#level = Math.max(this.#level - TRUST, 0);
-    this.#trials.delivered();
+    this.trials.delivered();
     this.#become("ready", null);
     this.#spacing.delivered();
     if (this.#spacing.ms > 0) this.#wait(this.#spacing.ms, false);
@@ -183,10 +184,10 @@ export class Throttle {
    * @param state `down` if the server says that it is not ready, too.
    */
   failed(state: "down" | "paused", reason: string): void {
-    if (this.#mode === "trying") this.#trials.failed(state === "down");
+    if (this.#mode === "trying") this.trials.failed(state === "down");
     this.#become(state, reason);
     if (this.#mode === "waiting") return;
-    if (this.#mode === "trying" && !this.#trials.areOver) return;
+    if (this.#mode === "trying" && !this.trials.areOver) return;
     this.#waitLonger(true);
   }
 
@@ -206,9 +207,9 @@ export class Throttle {
       if (this.#failedProbes % PROBES_PER_TRIAL > 0) {
         return this.#waitLonger(true);
       }
-      this.#trials.begin(1);
+      this.trials.begin(1);
     } else {
-      this.#trials.earn(this.#waitMs / this.#minWaitMs);
+      this.trials.earn(this.#waitMs / this.#minWaitMs);
       // A server that is paused answered probes all along: only a delivery tells.
       if (this.#server.state === "down") this.#become("ready", null);
     }
@@ -218,7 +219,7 @@ export class Throttle {
   /** Ends the wait, and lets captures be tried that others failed before. */
   hurry(): void {
     this.#notBefore = 0;
-    this.#trials.forget();
+    this.trials.forget();
   }
 
   /** There is not enough to do to take every place. */

@@ -3,6 +3,8 @@ const TRIALS_PER_WAIT = 3;
 const TRIALS_AT_A_TIME = 4;
 /** After so many failures, less the deliveries since, it is the server: then a wait earns one trial. */
 const MAX_FAILURES = 128;
+/** After so many failures the first captures may all be bad: the last one is tried by turns. */
+const MANY_FAILURES = 16;
 
 /**
  * How many captures are tried after a wait: more after a long one than after a short
@@ -11,10 +13,19 @@ const MAX_FAILURES = 128;
 export class Trials {
   #left = 0;
   #failures = 0;
+  #fromEnd = false;
 
   /** Whether none is left. */
   get areOver(): boolean {
     return this.#left <= 0;
+  }
+
+  /**
+   * Whether to send the captures whose turn comes last, which may be unlike those that
+   * come first: from a trial of one on, as long as such are taken.
+   */
+  get fromEnd(): boolean {
+    return this.#fromEnd;
   }
 
   /** How many may be in flight. */
@@ -26,6 +37,7 @@ export class Trials {
   earn(waits: number): void {
     const most = MAX_FAILURES - this.#failures;
     this.begin(Math.min(Math.round(waits * TRIALS_PER_WAIT), most));
+    this.#turn();
   }
 
   /** Begins with so many, and with one at least. */
@@ -37,14 +49,21 @@ export class Trials {
   failed(isLast: boolean): void {
     this.#failures = Math.min(this.#failures + 1, MAX_FAILURES);
     this.#left = isLast ? 0 : this.#left - 1;
+    this.#turn();
   }
 
   delivered(): void {
     this.#failures = Math.max(this.#failures - 1, 0);
+    if (this.#failures === 0) this.#fromEnd = false;
   }
 
   /** Forgets earlier failures. */
   forget(): void {
     this.#failures = 0;
+    this.#fromEnd = false;
+  }
+
+  #turn(): void {
+    this.#fromEnd = !this.#fromEnd && this.#failures >= MANY_FAILURES;
   }
 }

@@ -55,6 +55,19 @@ for (const [what, answer] of Object.entries(ANSWERS)) {
   });
 }
 
+Deno.test("Four hundred captures that are refused hold up none that came later", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  server.answer = badOnly(() => new Response("blocked", { status: 403 }));
+  fixture.enqueue(...names("bad", 400), ...names("good", 20));
+  await using _running = fixture.running({ snoozeMs: 60_000 });
+  await eventually(
+    "the good ones arrive",
+    () => fixture.queue.getStats().delivered === 20,
+    5_000,
+  );
+});
+
 Deno.test("A capture that gets a 500 while others pass is charged, and holds up none", async () => {
   await using server = new CaptureServer();
   await using fixture = new AgentFixture(server.url);
