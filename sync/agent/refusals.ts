@@ -1,7 +1,7 @@
 import { MAX_BACKOFF_MS } from "../queue/transitions.ts";
 
 /** While a busy server takes so much of about so many captures, its refusals do not lengthen the wait. */
-const ENOUGH = 1 / 3;
+const ENOUGH = 1 / 6;
 const ANSWERS = 48;
 /** The first time between two captures that is tried, and the longest, in milliseconds. */
 const MIN_MS = 16;

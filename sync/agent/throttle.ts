@@ -58,7 +58,7 @@ const HELD_LEVEL = 3;
  *
  * 1. One after a wait, and until it is known whom a refusal means ({@linkcode Refusals}).
  * 2. Waiting, where captures are taken singly, for the time between ({@linkcode Spacing}).
- * 3. 1 s while that is short and a third gets through; as long as asked where all are meant.
+ * 3. 1 s while that is short and a sixth gets through; as long as asked where all are meant.
  */
 export class Throttle {
   /** Whom the server means by its refusals. */
@@ -100,7 +100,6 @@ export class Throttle {
     return this.#server;
   }
 
-  /** Whether captures are sent; see above. */
   get mode(): "flowing" | "waiting" | "trying" {
     return this.#mode;
   }

@@ -309,6 +309,17 @@ Deno.test("Throttle comes near to the rate of a server that takes a capture ever
   }
 });
 
+for (const share of [2, 3, 4]) {
+  Deno.test(`Throttle goes on with a server that takes one of ${share}`, () => {
+    let asked = 0;
+    const { delivered } = deliverTo(() => asked++ % share === 0, {
+      seconds: 400,
+      retryAfterMs: SECOND,
+    });
+    assert(delivered >= 400, `${delivered / 400} a second`);
+  });
+}
+
 Deno.test("Throttle leaves a server alone that refuses everything", () => {
   const { asked, throttle } = deliverTo(() => false, { seconds: 3600 });
   assert(asked < 150, `${asked} in an hour`);
