@@ -55,7 +55,8 @@ export function createUploader(
 
 /** Returns a line on whether a server can be used, and if not, the reason. */
 export function describeReadiness(url: string, readiness: Readiness): string {
-  return readiness.ready
-    ? `${url} is ready`
-    : `${url} is not ready: ${readiness.reason}`;
+  if (!readiness.ready) return `${url} is not ready: ${readiness.reason}`;
+  return readiness.isPage
+    ? `${url} answers with an HTML page, as a login page or another server does; expected the capture server`
+    : `${url} is ready`;
 }

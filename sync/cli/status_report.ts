@@ -1,5 +1,6 @@
 import { dirname } from "@std/path";
 import { AgentRunningError, isAgentRunning } from "../agent/agent_lock.ts";
+import { canPass } from "../agent/patience.ts";
 import { isHanging, lastBeatMs } from "../agent/heartbeat.ts";
 import { objectionToWriting } from "../host/data_dir.ts";
 import { queuePath } from "../host/data_dir_paths.ts";
@@ -213,8 +214,12 @@ function rateOf(queue: UploadQueue, waiting: number): StatusReport["rate"] {
 /** The start of the status of a service that cannot begin its work yet. */
 export const WAITING = "Waiting: ";
 
-/** Whether an obstacle to a start may go, in this process, without anybody mending it. */
-export function canHeal(error: unknown): boolean {
+/**
+ * Whether an obstacle to a start may go, in this process. A service waits for what
+ * a person at a terminal is told at once.
+ */
+export function canHeal(error: unknown, isService: boolean): boolean {
+  if (!isService) return canPass(error);
   if (hasFault(error, "parted")) return false;
   return error instanceof AgentRunningError || isReadOnly(error) ||
     exitCodeOf(error) === ExitCode.temporary;

@@ -195,7 +195,9 @@ function* judgeFolders({ folders }: Facts): Generator<Finding> {
         `${
           counted(folder.unreadable, "file or folder", "files and folders")
         } in ${name} cannot be read, like "${first}": ${why}`,
-        "let this user read them, or leave them out with --exclude",
+        /UTF-8/.test(why)
+          ? "rename it to have it delivered, or leave it out with --exclude"
+          : "let this user read them, or leave them out with --exclude",
       );
     }
     if (firstRemaining) {

@@ -6,7 +6,8 @@ import { statusText } from "./status_text.ts";
 
 /** Whether a server can be used, and if not, why. */
 export type Readiness =
-  | { ready: true }
+  /** `isPage` is whether it answered with an HTML page, as something else in its place would. */
+  | { ready: true; isPage: boolean }
   /** `status` is the HTTP status; `null` if there was no answer. */
   | { ready: false; reason: string; status: number | null };
 
@@ -30,6 +31,15 @@ export interface Reply {
   reason: string;
   /** The server's time, in milliseconds since 1970, if it sends it. */
   serverTimeMs: number | null;
+  /** Whether the answer to a question is an HTML page. */
+  isPage?: boolean;
+}
+
+/** Whether the answer to the question whether it is ready says so. */
+export function readinessOf({ status, reason, isPage }: Reply): Readiness {
+  return status === 200
+    ? { ready: true, isPage: isPage === true }
+    : { ready: false, reason, status };
 }
 
 /** Options for a small request. */
@@ -56,8 +66,8 @@ export async function ask(
     const date = Date.parse(headers.get("date") ?? "");
     const serverTimeMs = Number.isNaN(date) ? null : date;
     if (status === 200) {
-      await response.body?.cancel();
-      return { status, reason: statusText(status), serverTimeMs };
+      const isPage = await startsAsPage(response);
+      return { status, reason: statusText(status), serverTimeMs, isPage };
     }
     const answer = await readAnswer(response, false);
     const reason = describeAnswer(answer, { token: secret });
@@ -66,4 +76,18 @@ export async function ask(
     const { error: reason } = outcomeOfError(error, { token: secret });
     return { status: null, reason: reason!, serverTimeMs: null };
   }
+}
+
+/** Whether a body is said to be HTML and begins as a page does; the rest of it is not read. */
+async function startsAsPage({ headers, body }: Response): Promise<boolean> {
+  const isHtml = /^text\/html\b/i.test(headers.get("content-type") ?? "");
+  if (!isHtml) await body?.cancel();
+  if (!isHtml || !body) return false;
+  // Leaving the loop cancels it.
+  for await (const piece of body) {
+    return /^\s*<(!doctype|html|head|body)\b/i.test(
+      new TextDecoder().decode(piece),
+    );
+  }
+  return false;
 }

@@ -13,7 +13,7 @@ import {
 import { createHttpClient } from "./http_client.ts";
 import { envelopeOf, FileBody } from "./multipart.ts";
 import { type Outcome, outcomeOfAnswer, type UploadResult } from "./outcome.ts";
-import { ask } from "./readiness.ts";
+import { ask, readinessOf } from "./readiness.ts";
 import type { AskOptions, Readiness, Reply } from "./readiness.ts";
 import { commonHeaders, contentOf, exchange, keyHeader } from "./request.ts";
 import { parseServerUrl } from "./server_url.ts";
@@ -124,8 +124,7 @@ export class CaptureUploader implements AsyncDisposable {
 
   /** Like {@linkcode CaptureUploader.checkServer}, and says why the server is not ready. */
   async probe(options: AskOptions = {}): Promise<Readiness> {
-    const { status, reason } = await this.#ask("health/ready", {}, options);
-    return status === 200 ? { ready: true } : { ready: false, reason, status };
+    return readinessOf(await this.#ask("health/ready", {}, options));
   }
 
   /**

@@ -47,6 +47,7 @@ const OF_SYSTEMS = new Set([
   "__macosx",
   "@eadir",
   "@synoeastream",
+  "@recycle",
   "#recycle",
   "#snapshot",
   "$recycle.bin",

@@ -365,3 +365,26 @@ Deno.test("doctor names copies that the queue does not know, unless they may be 
     "warning: 1 file in it that the queue does not know",
   ]);
 });
+
+for (
+  const [what, type, body, code] of [
+    ["a login page", "text/html", "<!DOCTYPE html><title>Log in</title>", 75],
+    ["HTML that is no page", "text/html; charset=utf-8", "ok", 0],
+    ["an empty body", "text/html", "", 0],
+    ["a page in other words", "text/plain", "<html>", 0],
+  ] as const
+) {
+  Deno.test(`check and doctor judge ${what} in the place of the health page`, async () => {
+    await using server = Deno.serve({ port: 0, onListen: () => {} }, () => {
+      return new Response(body, { headers: { "content-type": type } });
+    });
+    await using host = new Host(`http://127.0.0.1:${server.addr.port}`);
+    const { code: ended, stdout } = await host.run("check");
+    assertEquals(ended, code, stdout);
+    const { wrong } = await wrongOn(host);
+    const isTold = wrong.some((line) =>
+      line.startsWith("warning server") && line.includes("an HTML page")
+    );
+    assertEquals(isTold, code !== 0, wrong.join("\n"));
+  });
+}

@@ -2,6 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { CaptureServer, created } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { Host } from "../helpers/host.ts";
+import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { NotifySocket } from "../helpers/notify_socket.ts";
 
 const ignore = Deno.build.os !== "linux";
@@ -209,5 +210,20 @@ Deno.test("an agent that finds its queue damaged only once it works repairs it, 
     () => new Set(server.names).size === 301,
   );
   assertEquals(agent.stderr.match(/turned out to be damaged/g)?.length, 1);
+  await agent.stop();
+});
+
+Deno.test("an agent that is started while its queue is held locked waits, with or without a service manager", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  await host.enqueue(host.write("a"));
+  await using agent = host.start("run");
+  {
+    using other = openDatabase(`${host.dataDir}/queue.db`);
+    other.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+    await agent.said("Waiting: Cannot open the queue");
+    other.exec("COMMIT");
+  }
+  await eventually("it is delivered", () => server.names.length === 1, 10_000);
   await agent.stop();
 });

@@ -79,6 +79,20 @@ Deno.test("sync exits 75 when the server takes some only, and 1 when the rest is
   assertEquals((await host.run("sync")).code, 0, "nothing failed this time");
 });
 
+Deno.test("sync exits 1 when some are left and some have failed", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  await host.enqueue(...host.writeMany(3));
+  const statuses = new Map([["0.png", 500], ["1.png", 422]]);
+  server.answer = (upload) => {
+    const status = statuses.get(upload.filename);
+    return status ? new Response(null, { status }) : created(upload);
+  };
+  const { code, stdout } = await host.run("sync");
+  assertStringIncludes(stdout, "1 delivered, 1 failed, 1 left");
+  assertEquals(code, 1);
+});
+
 Deno.test("a row with a copy and an id that no copy can have is set aside as failed", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);

@@ -12,6 +12,7 @@ const folder = (
   watchedBy: "polling" | "missing" | "refused",
   {
     unreadable = 0,
+    whyUnreadable = "permission denied",
     remaining = 0,
     why = "permission denied",
     obstacle = null as string | null,
@@ -24,7 +25,7 @@ const folder = (
     unreadable,
     firstUnreadable: unreadable === 0
       ? null
-      : { path: "/x/a.png", reason: "permission denied" },
+      : { path: "/x/a.png", reason: whyUnreadable },
     remaining,
     firstRemaining: remaining === 0 ? null : { path: "/x/b.png", reason: why },
   }],
@@ -196,6 +197,13 @@ const STATES: State[] = [
   [
     folder("polling", { obstacle: "Cannot use the spool" }),
     'failure folder: files of the watched folder "/x" cannot be taken over: Cannot use the spool → that is tried again; they stay where they are',
+  ],
+  [
+    folder("polling", {
+      unreadable: 1,
+      whyUnreadable: "its name is not valid UTF-8",
+    }),
+    'warning folder: 1 file or folder in the watched folder "/x" cannot be read, like "/x/a.png": its name is not valid UTF-8 → rename it to have it delivered, or leave it out with --exclude',
   ],
   // Told by the disk itself.
   [folder("polling", { obstacle: "Cannot take it: the disk is full" })],

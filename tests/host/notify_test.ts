@@ -150,7 +150,7 @@ Deno.test({
     agent.wake();
     await eventually("timers go on", () => queue.looks >= looksThen + 3);
     assertEquals(turns, turnsThen);
-    answer.resolve({ ready: true });
+    answer.resolve({ ready: true, isPage: false });
     await manager.told(`STATUS=turn ${turnsThen + 1}`);
     stop.abort();
     await running;

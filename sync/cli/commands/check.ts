@@ -9,5 +9,7 @@ export async function run(context: CommandContext): Promise<number> {
   const { timeoutMs } = settings;
   const readiness = await uploader.probe(isGiven ? { timeoutMs } : {});
   out(describeReadiness(uploader.serverUrl, readiness));
-  return readiness.ready ? ExitCode.ok : ExitCode.temporary;
+  return readiness.ready && !readiness.isPage
+    ? ExitCode.ok
+    : ExitCode.temporary;
 }

@@ -88,7 +88,7 @@ class Service {
         const stop = AbortSignal.any([signal, this.#round.signal]);
         await this.#deliver(stop).catch((error) => {
           if (error === stop.reason) return;
-          if (!this.#notifier.connected || !canHeal(error)) throw error;
+          if (!canHeal(error, this.#notifier.connected)) throw error;
           const { message } = error;
           if (message !== waitsFor) this.#log("warn", WAITING + message);
           waitsFor = message;

@@ -76,12 +76,14 @@ function conclude(
   const reason = pause
     ? describePause(pause)
     : serverReason ?? lastErrorOf(queue);
-  const code = left > 0 || pause
-    ? ExitCode.temporary
-    : failed > 0
+  const isOver = left === 0 && !pause;
+  // What is left is tried again by itself; a person must look at what has failed.
+  const code = failed > 0
     ? ExitCode.failure
-    : ExitCode.ok;
-  const why = code === ExitCode.temporary && reason ? `: ${reason}` : "";
+    : isOver
+    ? ExitCode.ok
+    : ExitCode.temporary;
+  const why = !isOver && reason ? `: ${reason}` : "";
   const text = `${delivered} delivered, ${failed} failed, ${left} left${why}`;
   if (isJson) {
     out(JSON.stringify({ delivered, failed, left, server: { state, reason } }));

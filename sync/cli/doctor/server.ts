@@ -47,14 +47,29 @@ export async function inspectServer(
   const answer = describeReadiness(serverUrl, readiness);
   const isOfAll = !readiness.ready && readiness.status === trial.status;
   return [
-    readiness.ready
-      ? ok("server", answer)
-      : outage("server", answer, remedyFor(readiness, settings, isOfAll)),
+    serverOf(readiness, { answer, settings, isOfAll }),
     tlsOf(serverUrl, trial.status),
     proxy,
     ...unread.length > 0 ? unread : [tokenOf(trial, settings, isOfAll)],
     clockOf(trial.serverTimeMs),
   ];
+}
+
+function serverOf(
+  readiness: Readiness,
+  { answer, settings, isOfAll }: {
+    answer: string;
+    settings: Settings;
+    isOfAll: boolean;
+  },
+): Finding {
+  if (!readiness.ready) {
+    return outage("server", answer, remedyFor(readiness, settings, isOfAll));
+  }
+  const remedy = "open the address in a browser on this machine";
+  return readiness.isPage
+    ? warning("server", answer, remedy)
+    : ok("server", answer);
 }
 
 function remedyFor(
