@@ -8,6 +8,7 @@
 
 import { format as formatBytes } from "@std/fmt/bytes";
 import { capturesWait, counted } from "../host/counted.ts";
+import { isIncomplete } from "../queue/repair/queue_files.ts";
 import { failure, type Finding, ok, outage, warning } from "./finding.ts";
 import { DOCTOR, remedyOf } from "./remedy.ts";
 import type { Facts } from "./status_report.ts";
@@ -229,10 +230,16 @@ function* judgeRemains(
     );
   } else yield ok("captures", `${waitingIn(facts)} wait, ${failed} failed`);
   for (const name of database.setAside) {
-    yield warning(
-      "queue",
-      `a damaged queue was set aside and is kept as "${name}"`,
-      "remove it when it is of no more use",
-    );
+    yield isIncomplete(name)
+      ? warning(
+        "queue",
+        `not all of a damaged queue could be read, it is kept as "${name}"`,
+        "hand over again what is missing of --no-copy or above --copy-up-to, then remove it",
+      )
+      : warning(
+        "queue",
+        `a damaged queue was set aside and is kept as "${name}"`,
+        "all of it was taken over: remove it when it is of no more use",
+      );
   }
 }

@@ -234,7 +234,11 @@ const STATES: State[] = [
   [{ failed: 3 }, , { maxFailed: 3 }],
   [
     { database: { setAside: ["queue.db.corrupt-1"] } },
-    'warning queue: a damaged queue was set aside and is kept as "queue.db.corrupt-1" → remove it when it is of no more use',
+    'warning queue: a damaged queue was set aside and is kept as "queue.db.corrupt-1" → all of it was taken over: remove it when it is of no more use',
+  ],
+  [
+    { database: { setAside: ["queue.db.corrupt-1-incomplete"] } },
+    'warning queue: not all of a damaged queue could be read, it is kept as "queue.db.corrupt-1-incomplete" → hand over again what is missing of --no-copy or above --copy-up-to, then remove it',
   ],
 ];
 

@@ -8,6 +8,7 @@ import {
   hasFault,
   type Row,
   type SqlValue,
+  type Statement,
 } from "../sqlite.ts";
 
 /** The result of reading one database. */
@@ -16,6 +17,8 @@ export interface CopiedRows {
   captures: number;
   /** Whether everything could be read. */
   complete: boolean;
+  /** Whether it has all the tables of a queue, as far as its schema can be read. */
+  hasTables: boolean;
 }
 
 /** The tables that are copied, of a queue and of the first design. */
@@ -35,16 +38,18 @@ const MAX_SINGLE = 100;
  */
 export function copyRows(damaged: Connection, queue: Connection): CopiedRows {
   const isFirst = tryTo(() => damaged.prepare("SELECT 1 FROM queue"));
-  let complete = true;
+  let [complete, hasTables] = [true, true];
   const captures = queue.transaction(() => {
     const before = countCaptures(queue);
     queue.exec(`CREATE TABLE queue (${FIRST_DESIGN_COLUMNS.join(", ")})`);
     for (const table of isFirst ? FIRST_DESIGN : TABLES) {
       const columns = columnsOf(queue, table);
-      complete = readAll(damaged, {
-        select: `SELECT rowid AS place, ${columns.join(", ")} FROM ${table}`,
-        keep: keeperOf(queue, table, columns),
-      }) && complete;
+      const select = `SELECT rowid AS place, ${columns.join(", ")} FROM ${table}
+        WHERE rowid >= ? ORDER BY rowid LIMIT ?`;
+      const read = tryTo(() => damaged.prepare(select));
+      hasTables &&= read !== undefined;
+      complete = read !== undefined &&
+        readAll(read, keeperOf(queue, table, columns)) && complete;
     }
     queue.exec(`
       DELETE FROM queue WHERE id IN (SELECT id FROM captures UNION ALL SELECT id FROM delivered);
@@ -54,7 +59,7 @@ export function copyRows(damaged: Connection, queue: Connection): CopiedRows {
     // Some may be known as delivered by now.
     return Math.max(countCaptures(queue) - before, 0);
   });
-  return { captures, complete };
+  return { captures, complete, hasTables };
 }
 
 /** A pause by a person stays in force, unless the queue has one of its own. */
@@ -117,14 +122,7 @@ function isUsable(value: unknown): boolean {
 }
 
 /** Hands every row over that can be read; returns whether all could. */
-function readAll(
-  database: Connection,
-  { select, keep }: { select: string; keep: (row: Row) => void },
-): boolean {
-  const read = tryTo(() =>
-    database.prepare(`${select} WHERE rowid >= ? ORDER BY rowid LIMIT ?`)
-  );
-  if (!read) return false;
+function readAll(read: Statement, keep: (row: Row) => void): boolean {
   let complete = true;
   let [from, limit, failures] = [0, PAGE, 0];
   while (from < Number.MAX_SAFE_INTEGER) {

@@ -3,26 +3,25 @@ import { counted } from "../../host/counted.ts";
 import { fileSize, removeIfThere, syncDir } from "../../host/files.ts";
 import type { Log } from "../../host/log.ts";
 import { ifThere } from "../../host/try_to.ts";
-import { findDamage, readQueueId } from "../migrate.ts";
+import { findDamage } from "../migrate.ts";
 import { lostPath } from "../queue_place.ts";
-import {
-  type Connection,
-  damageOf,
-  type Engine,
-  hasFault,
-  openDatabase,
-} from "../sqlite.ts";
-import { copyRows } from "./copy_rows.ts";
+import { type Connection, damageOf, type Engine, hasFault } from "../sqlite.ts";
+import { COMPANIONS, DamagedReader } from "./damaged_reader.ts";
 
-/** SQLite's files beside a database, in the order in which they must be moved. */
-const COMPANIONS = ["-wal", "-shm", "-journal"];
 const ENDS = /-(wal|shm|journal)$/;
+
+/** The end of the name of a damaged queue not all of which could be read. */
+const INCOMPLETE = "-incomplete";
+
+/** What captures may be missing, for they have no copy in the spool, and what to do. */
+const MAY_LACK =
+  "those handed over with --no-copy, or larger than --copy-up-to, may be missing and have to be handed over again";
 
 /** The files of a queue that may be damaged. Only for the process that holds the agent's lock. */
 export class QueueFiles {
   readonly #path: string;
   readonly #wasUsed: boolean;
-  readonly #engine: { engine?: Engine };
+  readonly #reader: DamagedReader;
   readonly #log: Log;
 
   constructor(
@@ -32,7 +31,7 @@ export class QueueFiles {
     this.#path = resolve(path);
     // The lock is taken only after the queue was made: then it was not empty.
     this.#wasUsed = fileSize(options.lockPath) !== undefined;
-    this.#engine = options.engine ? { engine: options.engine } : {};
+    this.#reader = new DamagedReader(this.#path, options.engine);
     this.#log = options.log;
   }
 
@@ -51,9 +50,11 @@ export class QueueFiles {
    */
   inspect(): string | undefined {
     if (fileSize(this.#path) === undefined) return undefined;
-    if (this.#hasForeignWal(this.#path)) return "its -wal is another file's";
+    if (this.#reader.hasForeignWal(this.#path)) {
+      return "its -wal is another file's";
+    }
     try {
-      using view = this.#view(this.#path, { tolerant: false });
+      using view = this.#reader.view(this.#path, { tolerant: false });
       return endedWell(view) ? undefined : findDamage(view) ?? undefined;
     } catch (error) {
       // Any other reason shows when the queue is opened.
@@ -81,14 +82,15 @@ export class QueueFiles {
   finish(): void {
     for (const stamp of this.#unfinished()) {
       const from = this.#moved(stamp);
-      const count = fileSize(from) === undefined ? 0 : this.#copyRows(from);
-      const to = this.#kept(stamp);
+      const { captures, complete } = this.#reader.copyRows(from);
+      const to = this.#kept(stamp) + (complete ? "" : INCOMPLETE);
       for (const end of [...COMPANIONS, ""]) rename(from + end, to + end);
       syncDir(dirname(this.#path));
       this.#log(
         "error",
-        `The damaged queue is kept as "${to}": ${count} of its captures could be ` +
-          "read and are queued, the agent takes up those in the spool",
+        `The damaged queue is kept as "${to}": ${captures} of its captures could be ` +
+          "read and are queued, the agent takes up those in the spool" +
+          (complete ? "" : `; not all could be read: ${MAY_LACK}`),
       );
     }
   }
@@ -99,12 +101,12 @@ export class QueueFiles {
     for (const name of namesBeside(this.#path)) {
       if (!name.startsWith(prefix) || ENDS.test(name)) continue;
       const from = join(dirname(this.#path), name);
-      const count = this.#copyRows(from);
+      const { captures } = this.#reader.copyRows(from);
       ["", ...COMPANIONS].forEach((end) => removeIfThere(from + end));
       this.#log(
         "warn",
         `The -wal of "${this.#path}" was removed: ${
-          counted(count, "capture")
+          counted(captures, "capture")
         } of it taken over`,
       );
     }
@@ -126,60 +128,6 @@ export class QueueFiles {
     return [...new Set(stamps)].sort();
   }
 
-  #copyRows(from: string): number {
-    using target = openDatabase(this.#path, this.#engine);
-    const copy = (view: Connection) => copyRows(view, target);
-    const found = this.#hasForeignWal(from)
-      ? undefined
-      : this.#look(from, copy);
-    // The -wal may be the damaged part.
-    const more = found?.complete ? undefined : this.#lookAlone(from, copy);
-    return (found?.captures ?? 0) + (more?.captures ?? 0);
-  }
-
-  /** Whether the -wal beside a queue was written for another one. */
-  #hasForeignWal(path: string): boolean {
-    if (!fileSize(path + "-wal")) return false;
-    const own = this.#lookAlone(path, readQueueId);
-    const merged = this.#look(path, readQueueId);
-    return Boolean(own) && merged !== undefined && merged !== own;
-  }
-
-  /** Looks at a database without its -wal. */
-  #lookAlone<T>(path: string, act: (view: Connection) => T): T | undefined {
-    // Always the same name, so that the next call removes a crash's leftovers.
-    const alone = `${this.#path}.alone`;
-    const clean = () =>
-      ["", ...COMPANIONS].forEach((end) => removeIfThere(alone + end));
-    clean();
-    try {
-      linkOrCopy(path, alone);
-      return this.#look(alone, act);
-    } finally {
-      clean();
-    }
-  }
-
-  /** Looks at a database, if it can be opened at all. */
-  #look<T>(path: string, act: (view: Connection) => T): T | undefined {
-    let view: Connection;
-    try {
-      view = this.#view(path, { tolerant: true });
-    } catch {
-      return undefined;
-    }
-    try {
-      return act(view);
-    } finally {
-      view.close();
-    }
-  }
-
-  /** Read-only: closing a writable database merges its -wal. */
-  #view(path: string, { tolerant }: { tolerant: boolean }): Connection {
-    return openDatabase(path, { ...this.#engine, readonly: true, tolerant });
-  }
-
   #moved(stamp: string): string {
     return `${this.#path}.repair-${stamp}`;
   }
@@ -196,6 +144,11 @@ export function queuesSetAside(path: string): string[] {
     .filter((name) => name.startsWith(prefix) && !ENDS.test(name)).sort();
 }
 
+/** Whether not all of a damaged queue could be read that was set aside under this name. */
+export function isIncomplete(name: string): boolean {
+  return name.endsWith(INCOMPLETE);
+}
+
 /** Whether the last agent ended as it should, and said so. */
 function endedWell(view: Connection): boolean {
   try {
@@ -204,14 +157,6 @@ function endedWell(view: Connection): boolean {
     // The first design has no such table.
     if (hasFault(error, "other")) return false;
     throw error;
-  }
-}
-
-function linkOrCopy(from: string, to: string): void {
-  try {
-    Deno.linkSync(from, to);
-  } catch {
-    Deno.copyFileSync(from, to);
   }
 }
 
