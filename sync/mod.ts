@@ -39,7 +39,7 @@ export { NoRoomError } from "./spool/room.ts";
 export type { AddOptions, IntakeOptions } from "./spool/intake.ts";
 export { createLog } from "./host/log.ts";
 export type { Log, LogLevel, LogOptions } from "./host/log.ts";
-export type { Metadata } from "./capture/metadata.ts";
+export type { HostFacts, Metadata } from "./capture/metadata.ts";
 export { CaptureFileError, CaptureReadError } from "./capture/errors.ts";
 export type { OutcomeKind } from "./upload/outcome.ts";
 export { UploadQueue } from "./queue/queue.ts";

@@ -4,7 +4,7 @@ import { reached } from "../host/fault_point.ts";
 import type { Wakeup } from "../host/wakeup.ts";
 import type { QueuedCapture } from "../queue/queue.ts";
 import { openByPath, versionOf } from "../spool/private_copy.ts";
-import type { KnownCapture } from "../upload/capture_file.ts";
+import type { UploadOptions } from "../upload/upload_options.ts";
 import type { AgentParts } from "./agent_options.ts";
 import type { OutcomeHandler } from "./outcome_handler.ts";
 import { Prefetch } from "./prefetch.ts";
@@ -168,7 +168,7 @@ export class Delivery {
         idempotencyKey: capture.id,
         filename: basename(capture.filepath),
         signal,
-        onContent: (sha256) => queue.setContent(capture.id, sha256),
+        onContent: (facts) => queue.setContent(capture.id, facts),
         ...this.#knownOf(capture),
       });
       reached("answered");
@@ -195,12 +195,17 @@ export class Delivery {
     return spooled && spool ? spool.pathOf(id) : filepath;
   }
 
-  /** The facts that the bytes must meet to be sent: others would be another capture. */
-  #knownOf(capture: QueuedCapture): KnownCapture {
+  /**
+   * The facts that the bytes must meet to be sent, and what the server is told beside
+   * them: with others it would be another capture.
+   */
+  #knownOf(capture: QueuedCapture): UploadOptions {
     const { openOriginal = openByPath, openWatched } = this.#options;
-    const { spooled, watched } = capture;
+    const { spooled, watched, mtimeMs, hostname } = capture;
     return {
       ...versionOf(capture),
+      mtimeMs: mtimeMs ?? undefined,
+      hostname: hostname ?? undefined,
       open: spooled ? undefined : () => openOriginal(capture),
       original: spooled && watched && openWatched
         ? () => openWatched(capture)

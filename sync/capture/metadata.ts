@@ -1,6 +1,3 @@
-/** Asked for once: it would be asked for with each capture. */
-const HOSTNAME = Deno.hostname();
-
 /** The description of a capture: a JSON object. */
 export type Metadata = Record<string, unknown>;
 
@@ -18,6 +15,8 @@ export interface HostFacts {
   size: number;
   /** In milliseconds since 1970. */
   mtimeMs: number;
+  /** The name of the host that took it over. */
+  hostname: string;
   /** The SHA-256 of its bytes, in hexadecimal. */
   sha256: string;
 }
@@ -121,7 +120,7 @@ export function withHostMetadata(text: string, facts: HostFacts): string {
   const known: Metadata = {
     // Some file systems keep times that no date can express.
     timestamp: isTime ? modified.toISOString() : undefined,
-    hostname: HOSTNAME,
+    hostname: facts.hostname,
     filename: facts.name,
     size: facts.size,
     sha256: facts.sha256,

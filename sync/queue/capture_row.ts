@@ -32,6 +32,8 @@ export interface QueuedCapture {
   identity: FileIdentity | null;
   /** The SHA-256 of the bytes handed over, in hexadecimal. */
   sha256: string | null;
+  /** The name of the host that took it over; `null` if that is not known. */
+  hostname: string | null;
   /** Whether the agent has a copy of its own in the spool. */
   spooled: boolean;
   /** Whether a watched folder brought it. */
@@ -51,6 +53,8 @@ export interface EnqueueOptions {
   sha256?: string | null;
   /** In milliseconds since 1970. @default {now} */
   createdAtMs?: number;
+  /** The name of the host that took it over. @default {that of this one} */
+  hostname?: string | undefined;
   /** @default {false} */
   spooled?: boolean;
   /** @default {false} */
@@ -92,7 +96,7 @@ export const CAPTURE_COLUMNS = `rowid, id, filepath, status, attempts, snoozes,
   metadata_json AS metadataJson, created_at AS createdAtMs,
   last_attempt AS lastAttemptMs, due_at AS dueAtMs, last_error AS lastError,
   file_id AS fileId, size, mtime_ms AS mtimeMs, ctime_ms AS ctimeMs, sha256,
-  spooled, watched`;
+  hostname, spooled, watched`;
 
 /** The error of a row of another program that was failed as unreadable. */
 export const UNREADABLE =

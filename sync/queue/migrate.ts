@@ -18,6 +18,9 @@ import {
   SCHEMA_VERSION,
 } from "./schema.ts";
 
+/** For a queue that was made without it. */
+const ADD_HOSTNAME = "ALTER TABLE captures ADD COLUMN hostname TEXT";
+
 /** How many milliseconds apart the journal's mode is tried to be set. */
 const SWITCH_WAIT_MS = 10;
 
@@ -47,10 +50,14 @@ export function prepareSchema(database: Connection): void {
     // is cut back to 16 MiB.
     "PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA journal_size_limit = 16777216",
   );
-  if (readPragma(database, "user_version") !== SCHEMA_VERSION) {
+  const isMade = readPragma(database, "user_version") === SCHEMA_VERSION;
+  if (!isMade || lacksHostname(database)) {
     database.transaction(() => {
       // Another process may have been faster.
-      if (versionOf(database) === SCHEMA_VERSION) return;
+      if (versionOf(database) === SCHEMA_VERSION) {
+        if (lacksHostname(database)) database.exec(ADD_HOSTNAME);
+        return;
+      }
       database.exec(CREATE);
       if (tablesOf(database).includes("queue")) {
         database.exec(MIGRATE_FIRST_DESIGN);
@@ -58,6 +65,11 @@ export function prepareSchema(database: Connection): void {
     });
   }
   assertComplete(database);
+}
+
+function lacksHostname(database: Connection): boolean {
+  const columns = columnsOf(database, "captures");
+  return columns.length > 0 && !columns.includes("hostname");
 }
 
 /** Returns the queue's own id: `null` if it is no queue, `undefined` if it cannot be read. Reads only. */

@@ -3,8 +3,7 @@
  *
  * - `captures`: those that are still to be delivered.
  * - `delivered`: the ledger of those that were.
- * - `attempts`: the last attempts for each capture, but for the one that delivered
- *   it.
+ * - `attempts`: the last attempts for each capture, but the one that delivered it.
  * - `watched_files`: each file of a watched folder as it was last taken over, so
  *   that it is not taken over again; and late sidecars. Keys: see `file_version.ts`.
  * - `counts`: the number of rows by status, and of their bytes, kept by triggers, so
@@ -46,6 +45,7 @@ const VERSION = `${whole("size")}, ${whole("mtime_ms")}, ${
 
 const TABLES = [
   // `turn`: 0 is ready, 1 is ready after having been snoozed, 2 waits until it is due.
+  // `hostname` stands where it is put in a queue that was made without it.
   `CREATE TABLE captures (
   id TEXT PRIMARY KEY NOT NULL,
   filepath TEXT NOT NULL,
@@ -66,7 +66,7 @@ const TABLES = [
   ${flag("watched")},
   ${count("priority", "DEFAULT 0")},
   turn INTEGER NOT NULL AS (iif(due_at IS NULL, snoozes > 0, 2))
-) STRICT`,
+, hostname TEXT) STRICT`,
   `CREATE TABLE delivered (
   id TEXT PRIMARY KEY NOT NULL,
   filepath TEXT NOT NULL,

@@ -41,8 +41,8 @@ const STATEMENTS = {
   // ---- Enqueue and read: transitions.ts, queue_reader.ts, queue_records.ts
   // The agent may have found the spool's record first, and even delivered it.
   insert: `INSERT INTO captures (id, filepath, metadata_json, created_at,
-       file_id, size, mtime_ms, ctime_ms, sha256, spooled, watched)
-     SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM delivered WHERE id = ?)
+       file_id, size, mtime_ms, ctime_ms, sha256, hostname, spooled, watched)
+     SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM delivered WHERE id = ?)
      ON CONFLICT (id) DO NOTHING`,
   get: `SELECT ${CAPTURE_COLUMNS} FROM captures WHERE id = ?`,
   listAfter: `SELECT ${CAPTURE_COLUMNS} FROM ${BY_TURN}
@@ -74,7 +74,8 @@ const STATEMENTS = {
   markUploading:
     `UPDATE captures SET status = 'uploading', due_at = NULL, last_attempt = ?
      WHERE id = ? AND status = 'pending'`,
-  setContent: "UPDATE captures SET sha256 = ? WHERE id = ? AND sha256 IS NULL",
+  setContent: `UPDATE captures SET sha256 = ?, mtime_ms = coalesce(mtime_ms, ?),
+       hostname = coalesce(hostname, ?) WHERE id = ? AND sha256 IS NULL`,
   failUnreadable: `UPDATE captures SET id = ?, status = 'failed', due_at = NULL,
        filepath = replace(CAST(filepath AS TEXT), char(0), ''),
        metadata_json = iif(typeof(metadata_json) = 'text', metadata_json, '{}'),

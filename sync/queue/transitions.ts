@@ -95,11 +95,12 @@ export function insertOne(
 ): void {
   const { id, filepath, metadataJson, createdAtMs = nowMs, identity } = capture;
   const { sha256 = null, spooled = false, watched = false, tried } = capture;
+  const { hostname = Deno.hostname() } = capture;
   const { fileId, size, mtimeMs, ctimeMs } = toColumns(identity);
   const isNew = sql.insert.run(
     ...[id, filepath, metadataJson, createdAtMs],
     ...[fileId, size, mtimeMs, ctimeMs],
-    ...[sha256, Number(spooled), Number(watched), id],
+    ...[sha256, hostname, Number(spooled), Number(watched), id],
   ) > 0;
   if (!isNew) return;
   if (watched) {

@@ -11,6 +11,7 @@
  * @module
  */
 
+import type { HostFacts } from "../capture/metadata.ts";
 import { AgentRow } from "./agent_row.ts";
 import { idOf, type KnownIdentity, type QueuedCapture } from "./capture_row.ts";
 import {
@@ -66,14 +67,21 @@ function lateSidecar(path: string, identity: KnownIdentity): FileVersion {
 /** The record of the files of watched folders. */
 export class WatchedFiles extends AgentRow {
   /**
-   * Records the hash of a capture that was not copied, before its first byte leaves:
-   * from then on no other bytes are sent for it.
+   * Records the hash of a capture that was not copied, before its first byte leaves,
+   * and what else was not known: from then on nothing else is sent for it.
    *
-   * @param sha256 The SHA-256 of its bytes, in hexadecimal.
+   * @param facts `sha256` is that of its bytes, in hexadecimal; `mtimeMs` is in
+   * milliseconds since 1970.
    */
-  setContent(id: string, sha256: string): void {
+  setContent(
+    id: string,
+    { sha256, mtimeMs, hostname }: Pick<
+      HostFacts,
+      "sha256" | "mtimeMs" | "hostname"
+    >,
+  ): void {
     this.file.write((sql) => {
-      sql.setContent.run(sha256, id);
+      sql.setContent.run(sha256, mtimeMs, hostname, id);
       sql.setWatchedContent.run(sha256, id);
     });
   }

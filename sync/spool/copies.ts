@@ -1,6 +1,7 @@
 import { delay } from "@std/async/delay";
 import { newCaptureId } from "../capture/capture_id.ts";
 import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
+import type { HostFacts } from "../capture/metadata.ts";
 import { reached } from "../host/fault_point.ts";
 import { isOutOfDescriptors } from "../host/files.ts";
 import { type Log, OnceLog } from "../host/log.ts";
@@ -15,7 +16,7 @@ import {
   openSource,
   UnfinishedFileError,
 } from "./private_copy.ts";
-import type { RecordDraft } from "./record_log.ts";
+import { draftOf, type RecordDraft } from "./record_log.ts";
 import { asNoRoom, NoRoomError, type Room } from "./room.ts";
 import type { Spool, SpoolRecord } from "./spool.ts";
 
@@ -64,12 +65,12 @@ export class Copies {
   /** Copies the file of a capture; one that changes meanwhile is tried again a few times. */
   async ofFinished(
     capture: RecordDraft,
-    options: { sha256?: string | undefined } = {},
+    sent?: Pick<HostFacts, "sha256" | "mtimeMs">,
   ): Promise<SpoolRecord> {
     for (let tries = 0;; tries++) {
       try {
         using file = openSource(capture.filepath);
-        return await this.of(capture, file, options);
+        return await this.of(capture, file, sent);
       } catch (error) {
         const pauseMs = PAUSES_MS[tries];
         const isUnfinished = error instanceof UnfinishedFileError;
@@ -82,14 +83,15 @@ export class Copies {
   /**
    * Copies an open file.
    *
-   * @param options `sha256` is the hash that its bytes must have, if known.
+   * @param sent The hash that its bytes must have, and the time that is recorded.
    */
   async of(
     capture: RecordDraft,
     file: OpenedFile,
-    options: { sha256?: string | undefined } = {},
+    sent?: Pick<HostFacts, "sha256" | "mtimeMs">,
   ): Promise<SpoolRecord> {
-    const { identity } = file;
+    const { mtimeMs = file.identity.mtimeMs } = sent ?? {};
+    const identity = { ...file.identity, mtimeMs };
     const { size } = identity;
     this.#room.assertInSpool(size);
     // A clone takes no room but for its record and its row.
@@ -99,7 +101,9 @@ export class Copies {
       this.#room.assertOnDisk(size);
     };
     const sha256 = await this.#spool
-      .addFile(capture.id, file, { beforeCopy, ...options }).catch(asNoRoom);
+      .addFile(capture.id, file, { beforeCopy, sha256: sent?.sha256 }).catch(
+        asNoRoom,
+      );
     this.#room.taken(size);
     reached("spool-file");
     return { ...capture, sha256, identity };
@@ -115,8 +119,7 @@ export class Copies {
   ) {
     const { path: filepath, metadataJson, identity } = watched;
     const id = newCaptureId();
-    const createdAtMs = Date.now();
-    const capture = { id, filepath, metadataJson, createdAtMs, watched: true };
+    const capture = draftOf({ id, filepath, metadataJson, watched: true });
     try {
       using file = opened(filepath, watched.open);
       if (!isSameFile(file.identity, identity)) return undefined;

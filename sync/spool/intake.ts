@@ -21,7 +21,7 @@
 import { resolve, SEPARATOR } from "@std/path";
 import { newCaptureId } from "../capture/capture_id.ts";
 import { CaptureFileError } from "../capture/errors.ts";
-import { checkMetadata } from "../capture/metadata.ts";
+import { checkMetadata, type HostFacts } from "../capture/metadata.ts";
 import { reached } from "../host/fault_point.ts";
 import type { Log } from "../host/log.ts";
 import { tryTo } from "../host/try_to.ts";
@@ -29,7 +29,7 @@ import type { Completion, NewCapture, UploadQueue } from "../queue/queue.ts";
 import { Copies, type CopyWatchedOptions, type WatchedFile } from "./copies.ts";
 import { moveIn, openGiven, Original } from "./move_in.ts";
 import { hashFinished, openSource } from "./private_copy.ts";
-import type { RecordDraft } from "./record_log.ts";
+import { draftOf, type RecordDraft } from "./record_log.ts";
 import { asNoRoom, Room, type RoomOptions } from "./room.ts";
 import type { Spool, SpoolRecord } from "./spool.ts";
 
@@ -51,8 +51,11 @@ export interface AddOptions {
   mode?: "copy" | "move" | "reference";
   /** @default {a new UUID, greater than those before} */
   id?: string;
-  /** The hash that the copied bytes must have, if some were sent under this id before. */
-  sha256?: string | undefined;
+  /**
+   * What the server was told under this id before, of bytes that the copy must have,
+   * and is told again.
+   */
+  sent?: HostFacts | undefined;
   /** The outcome of an attempt under this id, made before the file was copied. */
   tried?: Completion | undefined;
 }
@@ -90,26 +93,24 @@ export class Intake {
     options: AddOptions = {},
   ): Promise<string> {
     const { id = newCaptureId(), mode = "copy" } = options;
+    const { sent } = options;
     // Made absolute, it would name a file that is there.
     if ([SEPARATOR, "/", "/."].some((end) => path.endsWith(end))) {
       throw new CaptureFileError(
         `Cannot take "${path}": it ends as the path of a folder does, expected a file`,
       );
     }
-    const capture = {
+    const capture = draftOf({
       id,
       filepath: resolve(path),
       metadataJson: checkMetadata(metadataJson),
-      createdAtMs: Date.now(),
+      hostname: sent?.hostname,
       watched: false,
-    };
+    });
     this.#spool.occupants.enter();
     switch (mode) {
       case "copy":
-        this.#commit(
-          [await this.#copies.ofFinished(capture, options)],
-          options,
-        );
+        this.#commit([await this.#copies.ofFinished(capture, sent)], options);
         break;
       case "move":
         await this.#move(capture);

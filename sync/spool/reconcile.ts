@@ -218,7 +218,14 @@ async function copyAgain(
     await spool.addFile(id, file, { sha256 });
     const createdAtMs = Date.parse(createdAt);
     const record = { id, filepath, metadataJson, createdAtMs, watched };
-    return { ...record, sha256, identity };
+    const { hostname, mtimeMs } = capture;
+    return {
+      ...record,
+      hostname: hostname ?? undefined,
+      sha256,
+      // The file may have been touched since.
+      identity: { ...identity, mtimeMs: mtimeMs ?? identity.mtimeMs },
+    };
   } catch (error) {
     if (error instanceof CaptureFileError) return undefined;
     if (error instanceof CaptureReadError) return watched ? null : undefined;

@@ -19,6 +19,8 @@ export interface SpoolRecord {
   metadataJson: string;
   /** In milliseconds since 1970. */
   createdAtMs: number;
+  /** The name of the host that took it over, if that is known. */
+  hostname?: string | undefined;
   watched: boolean;
   /** The SHA-256 of the bytes, in hexadecimal. */
   sha256: string;
@@ -28,6 +30,14 @@ export interface SpoolRecord {
 
 /** The part of a record that is known before the bytes are read. */
 export type RecordDraft = Omit<SpoolRecord, "sha256" | "identity">;
+
+/** Returns the draft of a capture that this host takes over now. */
+export function draftOf(
+  capture: Omit<RecordDraft, "createdAtMs">,
+): RecordDraft {
+  const { hostname = Deno.hostname() } = capture;
+  return { ...capture, createdAtMs: Date.now(), hostname };
+}
 
 /** A log that is smaller than this is left as it is, in bytes. */
 const MIN_BYTES = 256 * 1024;
@@ -144,7 +154,8 @@ function parseRecord(text: string): SpoolRecord | undefined {
     const record = JSON.parse(text) as SpoolRecord;
     const { id, filepath, metadataJson, sha256, identity, watched } = record;
     const { fileId, size, mtimeMs, ctimeMs } = identity;
-    const texts = [id, filepath, metadataJson, sha256, fileId];
+    const { hostname = "" } = record;
+    const texts = [id, filepath, metadataJson, sha256, fileId, hostname];
     const numbers = [record.createdAtMs, size, mtimeMs, ctimeMs];
     const isWhole = texts.every((value) => typeof value === "string") &&
       numbers.every(Number.isSafeInteger) && typeof watched === "boolean";

@@ -2,6 +2,7 @@ import { CaptureReadError } from "../capture/errors.ts";
 import {
   checkMetadata,
   encodeMetadata,
+  type HostFacts,
   type Metadata,
   withHostMetadata,
 } from "../capture/metadata.ts";
@@ -24,9 +25,7 @@ export interface AttemptFields {
  */
 export class Attempts {
   readonly #open: (known: KnownCapture) => Promise<OpenCapture>;
-  readonly #name: string;
-  readonly #signal: AbortSignal | undefined;
-  readonly #onContent: UploadOptions["onContent"];
+  readonly #given: UploadOptions & { name: string };
   readonly #ownMetadata: string;
   #known: KnownCapture;
   #metadata: string | undefined;
@@ -43,11 +42,9 @@ export class Attempts {
     open: (known: KnownCapture) => Promise<OpenCapture>,
     given: UploadOptions & { name: string; metadata: Metadata | string },
   ) {
-    const { name, metadata, expected, sha256 } = given;
+    const { metadata, expected, sha256 } = given;
     this.#open = open;
-    this.#name = name;
-    this.#signal = given.signal;
-    this.#onContent = given.onContent;
+    this.#given = given;
     this.#ownMetadata = typeof metadata === "string"
       ? checkMetadata(metadata)
       : encodeMetadata(metadata);
@@ -73,17 +70,17 @@ export class Attempts {
       using capture = await this.#open(this.#known);
       const { sha256, identity } = capture;
       this.#sent = identity;
-      if (this.#known.sha256 === undefined) this.#tellContent(sha256);
+      const facts = this.#factsOf(capture);
+      if (this.#known.sha256 === undefined) this.#tellContent(facts);
       // One key, one content: a later attempt sends the same or nothing.
       const expected = identity ?? undefined;
       this.#known = { ...this.#known, expected, sha256 };
-      const about = { name: this.#name, ...capture };
-      this.#metadata ??= withHostMetadata(this.#ownMetadata, about);
+      this.#metadata ??= withHostMetadata(this.#ownMetadata, facts);
       outcome = await post(capture, { metadata: this.#metadata, token });
     } catch (error) {
       outcome = outcomeOfError(error, { token });
     }
-    if (outcome.kind !== "delivered") this.#signal?.throwIfAborted();
+    if (outcome.kind !== "delivered") this.#given.signal?.throwIfAborted();
     this.#elapsedMs = performance.now() - startedMs;
     this.#outcome = outcome;
     return { outcome, token };
@@ -103,10 +100,16 @@ export class Attempts {
     };
   }
 
+  #factsOf({ size, sha256, mtimeMs: openedMtimeMs }: OpenCapture): HostFacts {
+    const { name, mtimeMs = openedMtimeMs, hostname = Deno.hostname() } =
+      this.#given;
+    return { name, size, mtimeMs, hostname, sha256 };
+  }
+
   /** Without a record of the bytes that leave now, others might leave after a crash. */
-  #tellContent(sha256: string): void {
+  #tellContent(facts: HostFacts): void {
     try {
-      this.#onContent?.(sha256);
+      this.#given.onContent?.(facts);
     } catch (cause) {
       throw new CaptureReadError(
         `Cannot record what is about to be sent: ${messageOf(cause)}`,

@@ -1,3 +1,4 @@
+import type { HostFacts } from "../capture/metadata.ts";
 import type { KnownCapture } from "./capture_file.ts";
 import type { ProofKind } from "./outcome.ts";
 import type { TlsOptions } from "./http_client.ts";
@@ -79,11 +80,24 @@ export interface UploadOptions extends KnownCapture {
    */
   filename?: string;
   /**
-   * Is called with the hash of the bytes, in hexadecimal, before the first of them
-   * leaves, if it was not known. If it throws, the file counts as one that cannot be
+   * The modification time that the server is told, in milliseconds since 1970: the
+   * same for every attempt, though the file may be touched in between.
+   *
+   * @default {that of the file, as it is opened first}
+   */
+  mtimeMs?: number | undefined;
+  /**
+   * The name that the server is told of the host: the same for every attempt.
+   *
+   * @default {the name that this host has at the first attempt}
+   */
+  hostname?: string | undefined;
+  /**
+   * Is called with what the server is told of the file, before the first byte leaves,
+   * if the hash was not known. If it throws, the file counts as one that cannot be
    * read now.
    */
-  onContent?: (sha256: string) => void;
+  onContent?: (facts: HostFacts) => void;
   /** Ends the upload at once, its socket and file included. */
   signal?: AbortSignal;
 }

@@ -4,6 +4,7 @@ import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { AgentFixture } from "../helpers/agent_fixture.ts";
 import { CaptureServer, created } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { sha256Of } from "../helpers/sha256.ts";
 
 Deno.test("The agent adds what the host knows to the metadata; the caller's keys win", async () => {
   await using server = new CaptureServer();
@@ -189,4 +190,46 @@ Deno.test("The agent never sends other bytes under a key than it has sent before
 
   assertEquals(server.uploads.length, 1);
   assertEquals(fixture.queue.get(id!)!.status, "failed");
+});
+
+Deno.test("The agent tells the server the same of a capture at every attempt, whatever its host is called and its file is touched", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  const { queue, dir } = fixture;
+  const elsewhere = { hostname: "kiosk-7" };
+  const path = dir.write("known", "bytes");
+  using file = openRegularFile(path);
+  const { identity } = file;
+  const ids = [
+    queue.enqueue(dir.write("unknown", "1"), {}, elsewhere),
+    queue.enqueue(path, {}, {
+      ...elsewhere,
+      identity,
+      sha256: sha256Of("bytes"),
+    }),
+    queue.enqueue(dir.write("nameless", "2")),
+  ];
+  using raw = openDatabase(queue.path);
+  raw.exec(`UPDATE captures SET hostname = NULL WHERE id = '${ids[2]}'`);
+  server.answer = () => new Response("stored, but", { status: 503 });
+  await fixture.agent().runOnce();
+  // Nobody has sent it from anywhere before.
+  assertEquals(queue.get(ids[2]!)!.hostname, Deno.hostname());
+
+  for (const name of ["known", "unknown", "nameless"]) {
+    Deno.utimeSync(dir.join(name), 1, 1);
+  }
+  server.answer = created;
+  queue.makeAllDue();
+  fixture.throttle.hurry();
+  assertEquals((await fixture.agent().runOnce()).delivered, 3);
+
+  for (const id of ids) {
+    const told = server.uploads.filter(({ key }) => key === id)
+      .map(({ metadata }) => JSON.stringify(metadata));
+    assertEquals(told.length > 1, true, id);
+    assertEquals(new Set(told).size, 1, told.join("\n"));
+  }
+  const last = server.uploads.find(({ key }) => key === ids[0])!;
+  assertEquals(last.metadata.hostname, "kiosk-7");
 });

@@ -1,4 +1,3 @@
-import { hostname } from "node:os";
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import {
   checkMetadata,
@@ -136,7 +135,13 @@ Deno.test("checkMetadata() never repeats the text: metadata is private", () => {
   assertEquals(error.cause, undefined);
 });
 
-const FACTS = { name: "a.png", size: 42, mtimeMs: 0, sha256: "ab".repeat(32) };
+const FACTS = {
+  name: "a.png",
+  size: 42,
+  mtimeMs: 0,
+  hostname: "kiosk-7",
+  sha256: "ab".repeat(32),
+};
 
 Deno.test("checkMetadata() carries the text as it is written", () => {
   const texts = [
@@ -162,7 +167,7 @@ Deno.test("withHostMetadata() adds what the host knows, however the text is writ
   const mtimeMs = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
   const known = {
     timestamp: "2026-01-02T03:04:05.678Z",
-    hostname: hostname(),
+    hostname: "kiosk-7",
     filename: "a.png",
     size: 42,
     sha256: FACTS.sha256,

@@ -15,6 +15,7 @@ const facts = fc.record({
   name: fileName,
   size: fc.maxSafeNat(),
   mtimeMs: fc.oneof(fc.integer(), fc.double(), fc.maxSafeInteger()),
+  hostname: fc.constant("kiosk-7"),
   sha256: fc.constant("00ff".repeat(16)),
 });
 

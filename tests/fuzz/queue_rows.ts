@@ -29,6 +29,7 @@ const COLUMNS = {
   mtime_ms: NOW_MS,
   ctime_ms: NOW_MS,
   sha256: "'00ff'",
+  hostname: "'kiosk-7'",
   spooled: 0,
   watched: 1,
 };

@@ -40,7 +40,8 @@ async function readBack(
   { name, metadata, bytes, chunkBytes }: Given,
 ): Promise<void> {
   using capture = await openBytes(new Uint8Array(bytes), 0);
-  const sent = withHostMetadata(checkMetadata(metadata), { name, ...capture });
+  const facts = { name, hostname: "kiosk-7", ...capture };
+  const sent = withHostMetadata(checkMetadata(metadata), facts);
   // As from a disk that gives no more at a time.
   const slow: OpenCapture = {
     ...capture,

@@ -17,6 +17,7 @@ const SOUND: SpoolRecord = {
   filepath: "/captures/door.png",
   metadataJson: '{"door":3}',
   createdAtMs: 1_700_000_000_000,
+  hostname: "kiosk-7",
   watched: false,
   sha256: "00ff".repeat(16),
   identity: { fileId: "8.1:2a", size: 5, mtimeMs: 1, ctimeMs: 2 },

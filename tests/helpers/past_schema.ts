@@ -22,3 +22,9 @@ export function writePastSchema(
   }
   setStrict("sql || ' STRICT'");
 }
+
+/** Makes a queue one as they were made before captures had the name of a host. */
+export function withoutHostname(path: string, engine: Engine): void {
+  using database = openDatabase(path, { engine });
+  database.exec("ALTER TABLE captures DROP COLUMN hostname");
+}

@@ -19,7 +19,7 @@ import {
   type OldDatabaseOptions,
   type OldRow,
 } from "../helpers/first_design.ts";
-import { writePastSchema } from "../helpers/past_schema.ts";
+import { withoutHostname, writePastSchema } from "../helpers/past_schema.ts";
 import { QueueFixture, START_MS } from "../helpers/queue_fixture.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
@@ -284,6 +284,25 @@ testOnEachEngine(
     assertEquals(queue.getStats().pending, 4);
     assertEquals(queue.claim(10).length, 4);
     assertEquals(queue.findDamage(), null);
+  },
+);
+
+testOnEachEngine(
+  "a queue that was made without the names of hosts keeps every row, and has them from then on",
+  async (engine) => {
+    await using fixture = new QueueFixture(engine);
+    fixture.enqueue("1", "2");
+    fixture.queue.markUploading(fixture.queue.getPending()[0]!.id);
+    const before = fixture.queue.captures().toArray();
+    fixture.queue.close();
+    withoutHostname(fixture.path, engine);
+    fixture.queue = fixture.open();
+    const after = before.map((capture) => ({ ...capture, hostname: null }));
+    assertEquals(fixture.queue.captures().toArray(), after);
+    assertEquals(fixture.queue.findDamage(), null);
+    const [id] = fixture.enqueue("3");
+    fixture.restart();
+    assertEquals(fixture.queue.get(id!)!.hostname, Deno.hostname());
   },
 );
 

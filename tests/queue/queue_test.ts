@@ -40,6 +40,7 @@ testOnEachEngine(
       mtimeMs: START_MS - 1,
       identity: IDENTITY,
       sha256: SHA256,
+      hostname: Deno.hostname(),
       spooled: true,
       watched: true,
     }]);

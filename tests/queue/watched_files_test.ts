@@ -372,7 +372,7 @@ testOnEachEngine(
     const over = changed({ ctimeMs: START_MS + 5 });
     // Nothing was sent yet: what will be is the file as it is then.
     assertEquals(known(queue, over), "queued");
-    queue.setContent(id, FRAME);
+    queue.setContent(id, { sha256: FRAME, mtimeMs: 1, hostname: "a" });
     assertEquals(known(queue, FILE), "queued");
     assertEquals(known(queue, over), "in doubt");
     assertEquals(queue.knownContent(over, OTHER_FRAME), undefined);

@@ -37,6 +37,7 @@ Deno.test("Intake.add() queues a file with its hash and identity, and keeps a re
     filepath: path,
     metadataJson: '{"door":3}',
     createdAtMs: Date.parse(capture.createdAt),
+    hostname: Deno.hostname(),
     watched: false,
     sha256,
     identity,

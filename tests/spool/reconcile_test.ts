@@ -66,6 +66,37 @@ Deno.test("a spool and a queue that agree stay as they are, and nothing is said"
   assertEquals(scene.logged, []);
 });
 
+Deno.test("a capture that is queued again keeps the name of the host that took it over, and its time, also when it was copied again", async () => {
+  await using scene = new Scene();
+  const path = scene.dir.write("door.png", "bytes");
+  const id = await scene.intake.add(path, "{}");
+  scene.editLog((line) => {
+    if (line === "") return line;
+    return JSON.stringify({ ...JSON.parse(line), hostname: "kiosk-7" });
+  });
+  scene.queue.remove([id]);
+  await scene.reconcile();
+  const before = scene.queue.get(id)!;
+  assertEquals(before.hostname, "kiosk-7");
+  // The copy and its record are lost, and the file was touched.
+  Deno.removeSync(scene.spool.pathOf(id));
+  scene.editLog(() => "");
+  Deno.utimeSync(path, 1, 1);
+  assertEquals(await scene.reconcile(), { ...NOTHING, restored: 1 });
+  scene.queue.remove([id]);
+  await scene.reconcile();
+  const { hostname, mtimeMs } = scene.queue.get(id)!;
+  assertEquals([hostname, mtimeMs], ["kiosk-7", before.mtimeMs]);
+});
+
+Deno.test("an entry whose record names no host is queued again", async () => {
+  await using scene = new Scene();
+  const id = await scene.entry("door.png");
+  scene.editLog((line) => line.replace(/"hostname":"[^"]*",/, ""));
+  assertEquals(await scene.reconcile(), { ...NOTHING, requeued: 1 });
+  assertEquals(scene.queue.get(id)!.hostname, Deno.hostname());
+});
+
 Deno.test("an entry without a row is queued again, as it was", async () => {
   await using scene = new Scene();
   const path = scene.dir.write("door.png", "bytes");

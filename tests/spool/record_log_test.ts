@@ -46,6 +46,7 @@ Deno.test("a record that is damaged or cut off spoils no other", async () => {
       })
     ),
     JSON.stringify({ ...recordOf("x"), watched: 1 }),
+    JSON.stringify({ ...recordOf("x"), hostname: 1 }),
     // No queue could take it up.
     JSON.stringify({ ...recordOf("x"), createdAtMs: 1e300 }),
     JSON.stringify({ ...recordOf("x"), createdAtMs: 0.5 }),

@@ -8,8 +8,13 @@ import {
 import { Refusals } from "../../agent/refusals.ts";
 import { CaptureFileError } from "../../capture/errors.ts";
 import { newCaptureId } from "../../capture/capture_id.ts";
+import type { HostFacts } from "../../capture/metadata.ts";
 import { tryTo } from "../../host/try_to.ts";
-import type { CaptureUploader, UploadResult } from "../../upload/uploader.ts";
+import type {
+  CaptureUploader,
+  UploadOptions,
+  UploadResult,
+} from "../../upload/uploader.ts";
 import type { Completion } from "../../queue/queue.ts";
 import { openSource } from "../../spool/private_copy.ts";
 import { problemOf } from "../../upload/readiness.ts";
@@ -26,6 +31,17 @@ type FileResult =
   & Pick<UploadResult, "success" | "captureId" | "attempts">
   /** Whether a person held it up: that says nothing of capture and server. */
   & { isHeldUp?: boolean };
+
+/** A file that was sent, or would have been. */
+interface TriedFile {
+  filepath: string;
+  /** As JSON text. */
+  metadata: string;
+  id: string;
+  sent: FileResult;
+  /** What the server was told of it; `undefined` if nothing was sent. */
+  facts: HostFacts | undefined;
+}
 
 /** The result for a file while a person has paused deliveries. */
 const PAUSED: FileResult = {
@@ -66,13 +82,19 @@ export async function run(context: CommandContext): Promise<number> {
     using _size = { [Symbol.dispose]: () => void sizes.shift() };
     openSource(filepath)[Symbol.dispose]();
     const id = newCaptureId();
-    const request = { idempotencyKey: id, signal };
+    let facts: HostFacts | undefined;
+    const request = {
+      idempotencyKey: id,
+      signal,
+      onContent: (told: HostFacts) => facts = told,
+    };
     const sent = unusable ?? await send(uploader, filepath, metadata, request);
     // To try it with each of a hundred files would take minutes.
     if (!unusable && meansAll(sent, { id, refusals })) {
       unusable = { ...sent, attempts: 0, sha256: null, retryAfterMs: null };
     }
-    return await conclude({ filepath, metadata, id, sent }, { store, talk });
+    const tried = { filepath, metadata, id, sent, facts };
+    return await conclude(tried, { store, talk });
   });
 }
 
@@ -114,7 +136,7 @@ async function send(
   uploader: CaptureUploader,
   filepath: string,
   metadata: string,
-  options: { idempotencyKey: string; signal: AbortSignal },
+  options: UploadOptions & { signal: AbortSignal },
 ): Promise<FileResult> {
   try {
     const sent = await uploader.upload(filepath, metadata, options);
@@ -135,22 +157,13 @@ async function send(
  */
 async function enqueue(
   { intake }: Store,
-  { filepath, metadata, id, sent }: {
-    filepath: string;
-    metadata: string;
-    id: string;
-    sent: FileResult;
-  },
+  { filepath, metadata, id, sent, facts }: TriedFile,
 ): Promise<string> {
-  const { sha256 } = sent;
   const tried = completionAfter(id, sent);
-  if (sha256 === null) {
-    return await intake.add(filepath, metadata, { id, tried });
-  }
   try {
-    return await intake.add(filepath, metadata, { id, tried, sha256 });
+    return await intake.add(filepath, metadata, { id, tried, sent: facts });
   } catch (error) {
-    if (!(error instanceof CaptureFileError)) throw error;
+    if (!facts || !(error instanceof CaptureFileError)) throw error;
     return await intake.add(filepath, metadata);
   }
 }
@@ -166,20 +179,17 @@ function completionAfter(id: string, sent: FileResult): Completion | undefined {
 
 /** Queues a file that was not delivered, and tells its result; returns its exit code. */
 async function conclude(
-  { filepath, metadata, id, sent }: {
-    filepath: string;
-    metadata: string;
-    id: string;
-    sent: FileResult;
-  },
+  file: TriedFile,
   { store, talk }: { store: Store; talk: Talk },
 ): Promise<number> {
+  let { id } = file;
+  const { filepath, sent } = file;
   const { success, captureId, error, attempts } = sent;
   // Without an answer it was rejected because it changed while it was sent.
   const queued = !success &&
     (sent.outcome !== "rejected" || sent.status === null);
   if (queued) {
-    id = await enqueue(store, { filepath, metadata, id, sent });
+    id = await enqueue(store, file);
     nudgeAgent(store.queue.path);
   }
   const done = success

@@ -44,9 +44,9 @@ export function copyRows(damaged: Connection, queue: Connection): CopiedRows {
     queue.exec(`CREATE TABLE queue (${FIRST_DESIGN_COLUMNS.join(", ")})`);
     for (const table of isFirst ? FIRST_DESIGN : TABLES) {
       const columns = columnsOf(queue, table);
-      const select = `SELECT rowid AS place, ${columns.join(", ")} FROM ${table}
-        WHERE rowid >= ? ORDER BY rowid LIMIT ?`;
-      const read = tryTo(() => damaged.prepare(select));
+      const read = tryTo(() =>
+        damaged.prepare(selectOf(damaged, table, columns))
+      );
       hasTables &&= read !== undefined;
       complete = read !== undefined &&
         readAll(read, keeperOf(queue, table, columns)) && complete;
@@ -60,6 +60,20 @@ export function copyRows(damaged: Connection, queue: Connection): CopiedRows {
     return Math.max(countCaptures(queue) - before, 0);
   });
   return { captures, complete, hasTables };
+}
+
+/** Reads columns a page at a time; the table may have been made before there were all of them. */
+function selectOf(
+  damaged: Connection,
+  table: string,
+  columns: string[],
+): string {
+  const known = columnsOf(damaged, table);
+  const read = columns.map((column) =>
+    known.includes(column) ? column : `NULL AS ${column}`
+  );
+  return `SELECT rowid AS place, ${read.join(", ")} FROM ${table}
+    WHERE rowid >= ? ORDER BY rowid LIMIT ?`;
 }
 
 /** A pause by a person stays in force, unless the queue has one of its own. */

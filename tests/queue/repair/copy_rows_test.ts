@@ -11,7 +11,7 @@ import {
 import { UploadQueue } from "../../../sync/queue/queue.ts";
 import { UNREADABLE } from "../../../sync/queue/capture_row.ts";
 import { testOnEachEngine } from "../../helpers/engines.ts";
-import { writePastSchema } from "../../helpers/past_schema.ts";
+import { withoutHostname, writePastSchema } from "../../helpers/past_schema.ts";
 import { START_MS } from "../../helpers/queue_fixture.ts";
 import { TempDir } from "../../helpers/temp_dir.ts";
 
@@ -93,6 +93,22 @@ testOnEachEngine(
     });
     // It may be done again.
     assertEquals(scene.copyRows(), { ...all, captures: 0 });
+  },
+);
+
+testOnEachEngine(
+  "copyRows() copies captures from a database that has no names of hosts",
+  async (engine) => {
+    await using scene = new Scene(engine);
+    const ids = scene.use(scene.from, (queue) => fill(queue, 3));
+    withoutHostname(scene.from, engine);
+    const { captures, complete } = scene.copyRows();
+    assertEquals([captures, complete], [3, true]);
+    scene.use(scene.to, (queue) => {
+      const copied = queue.captures().toArray();
+      assertEquals(copied.map(({ id }) => id), ids);
+      assertEquals(copied.map(({ hostname }) => hostname), [null, null, null]);
+    });
   },
 );
 
