@@ -82,3 +82,38 @@ Deno.test("status and doctor tell what may be missing after a queue of which not
   assertStringIncludes((await host.status()).advice.join(), said);
   assertStringIncludes((await host.run("doctor")).stdout, said);
 });
+
+Deno.test("watched files whose rows were lost with a damaged page are taken over again, with and without a copy", async () => {
+  await using server = new CaptureServer();
+  await using host = new Host(server.url);
+  const args = ["--copy-up-to=10"];
+  {
+    await using agent = await host.watch(...args);
+    host.write("in/delivered.raw");
+    await eventually("it is delivered", async () => {
+      return (await host.status()).delivered === 1;
+    });
+    await host.run("pause");
+    host.write("in/small.raw", "small");
+    host.write("in/larger.raw", "more than ten bytes");
+    await eventually("they wait", async () => {
+      return (await host.status()).pending === 2;
+    });
+    await agent.stop();
+    await host.run("resume");
+  }
+  const before = await host.json<{ id: string; filepath: string }[]>("list");
+  server.uploads.length = 0;
+  // The only page of the captures, in a queue that was always young.
+  damage(host, (bytes) => bytes.fill(0xa5, PAGE, 2 * PAGE));
+  await using agent = await host.watch(...args);
+  await eventually("both arrive", () => server.uploads.length >= 2);
+  await eventually("no more wait", async () => {
+    return (await host.status()).pending === 0;
+  });
+  await agent.stop();
+  assertEquals(server.names.toSorted(), ["larger.raw", "small.raw"]);
+  const small = before.find(({ filepath }) => filepath.endsWith("small.raw"))!;
+  const sent = server.uploads.find(({ filename }) => filename === "small.raw")!;
+  assertEquals(sent.key, small.id);
+});

@@ -25,6 +25,10 @@ export interface CopiedRows {
 const TABLES = ["delivered", "watched_files", "captures"];
 const FIRST_DESIGN = ["queue"];
 
+/** A watched file whose capture is lost is new: it is taken over again, unless the spool has it. */
+const FORGET_LOST = `DELETE FROM watched_files WHERE state = 'queued'
+  AND capture_id NOT IN (SELECT id FROM captures UNION ALL SELECT id FROM delivered)`;
+
 /** How many rows are read at a time, as long as that works. */
 const PAGE = 200;
 /** After this many unreadable rows in a row, as a damaged page may hold, the steps get larger. */
@@ -54,7 +58,8 @@ export function copyRows(damaged: Connection, queue: Connection): CopiedRows {
     queue.exec(`
       DELETE FROM queue WHERE id IN (SELECT id FROM captures UNION ALL SELECT id FROM delivered);
       ${MIGRATE_FIRST_DESIGN}
-      DELETE FROM captures WHERE id IN (SELECT id FROM delivered)`);
+      DELETE FROM captures WHERE id IN (SELECT id FROM delivered);
+      ${FORGET_LOST}`);
     keepPause(damaged, queue);
     // Some may be known as delivered by now.
     return Math.max(countCaptures(queue) - before, 0);
