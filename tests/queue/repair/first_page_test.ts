@@ -127,6 +127,22 @@ for (const length of LENGTHS) {
 }
 
 testOnEachEngine(
+  "a queue whose first page is damaged behind a sound header loses nothing",
+  async (engine) => {
+    await using scene = new Scene(engine);
+    const expected = scene.fill(1000);
+    const sound = Deno.readFileSync(scene.path);
+    for (const length of [12, 200, PAGE - 100]) {
+      for (const filler of FILLERS) {
+        Deno.writeFileSync(scene.path, sound);
+        const damaged = scene.damage(length, filler, 100);
+        await scene.assertRepaired(expected, damaged);
+      }
+    }
+  },
+);
+
+testOnEachEngine(
   "a queue that was migrated from the first design, and lost its first page, loses nothing",
   async (engine) => {
     for (const rows of [1, 1500]) {
