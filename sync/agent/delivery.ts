@@ -166,7 +166,7 @@ export class Delivery {
       const startedMs = performance.now();
       const result = await uploader.upload(path, metadata, {
         idempotencyKey: capture.id,
-        filename: basename(capture.filepath),
+        filename: basename(capture.firstPath ?? capture.filepath),
         signal,
         onContent: (facts) => queue.setContent(capture.id, facts),
         ...this.#knownOf(capture),

@@ -9,7 +9,7 @@ export type CaptureStatus = "pending" | "uploading" | "failed";
 export interface QueuedCapture {
   /** A UUID, unless another program chose it; the idempotency key of every attempt. */
   id: string;
-  /** The path at which it was handed over; the server is told the base name. */
+  /** The path of its file; the server is told the base name that it was handed over by. */
   filepath: string;
   /** A JSON object as text. */
   metadataJson: string;
@@ -34,6 +34,8 @@ export interface QueuedCapture {
   sha256: string | null;
   /** The name of the host that took it over; `null` if that is not known. */
   hostname: string | null;
+  /** The path at which it was handed over, if its file was renamed since. */
+  firstPath: string | null;
   /** Whether the agent has a copy of its own in the spool. */
   spooled: boolean;
   /** Whether a watched folder brought it. */
@@ -96,7 +98,7 @@ export const CAPTURE_COLUMNS = `rowid, id, filepath, status, attempts, snoozes,
   metadata_json AS metadataJson, created_at AS createdAtMs,
   last_attempt AS lastAttemptMs, due_at AS dueAtMs, last_error AS lastError,
   file_id AS fileId, size, mtime_ms AS mtimeMs, ctime_ms AS ctimeMs, sha256,
-  hostname, spooled, watched`;
+  hostname, first_path AS firstPath, spooled, watched`;
 
 /** The error of a row of another program that was failed as unreadable. */
 export const UNREADABLE =

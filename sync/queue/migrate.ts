@@ -18,8 +18,8 @@ import {
   SCHEMA_VERSION,
 } from "./schema.ts";
 
-/** For a queue that was made without it. */
-const ADD_HOSTNAME = "ALTER TABLE captures ADD COLUMN hostname TEXT";
+/** What a queue of this version may have been made without, in the schema's order. */
+const ADDED_COLUMNS = ["hostname", "first_path"];
 
 /** How many milliseconds apart the journal's mode is tried to be set. */
 const SWITCH_WAIT_MS = 10;
@@ -51,12 +51,13 @@ export function prepareSchema(database: Connection): void {
     "PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA journal_size_limit = 16777216",
   );
   const isMade = readPragma(database, "user_version") === SCHEMA_VERSION;
-  if (!isMade || lacksHostname(database)) {
+  if (!isMade || missingColumns(database).length > 0) {
     database.transaction(() => {
       // Another process may have been faster.
       if (versionOf(database) === SCHEMA_VERSION) {
-        if (lacksHostname(database)) database.exec(ADD_HOSTNAME);
-        return;
+        return missingColumns(database).forEach((name) =>
+          database.exec(`ALTER TABLE captures ADD COLUMN ${name} TEXT`)
+        );
       }
       database.exec(CREATE);
       if (tablesOf(database).includes("queue")) {
@@ -67,9 +68,11 @@ export function prepareSchema(database: Connection): void {
   assertComplete(database);
 }
 
-function lacksHostname(database: Connection): boolean {
+function missingColumns(database: Connection): string[] {
   const columns = columnsOf(database, "captures");
-  return columns.length > 0 && !columns.includes("hostname");
+  // Without the table it is damaged, or still to be made.
+  if (columns.length === 0) return [];
+  return ADDED_COLUMNS.filter((name) => !columns.includes(name));
 }
 
 /** Returns the queue's own id: `null` if it is no queue, `undefined` if it cannot be read. Reads only. */

@@ -45,7 +45,7 @@ const VERSION = `${whole("size")}, ${whole("mtime_ms")}, ${
 
 const TABLES = [
   // `turn`: 0 is ready, 1 is ready after having been snoozed, 2 waits until it is due.
-  // `hostname` stands where it is put in a queue that was made without it.
+  // The last two stand where they are put in a queue that was made without them.
   `CREATE TABLE captures (
   id TEXT PRIMARY KEY NOT NULL,
   filepath TEXT NOT NULL,
@@ -66,7 +66,7 @@ const TABLES = [
   ${flag("watched")},
   ${count("priority", "DEFAULT 0")},
   turn INTEGER NOT NULL AS (iif(due_at IS NULL, snoozes > 0, 2))
-, hostname TEXT) STRICT`,
+, hostname TEXT, first_path TEXT) STRICT`,
   `CREATE TABLE delivered (
   id TEXT PRIMARY KEY NOT NULL,
   filepath TEXT NOT NULL,

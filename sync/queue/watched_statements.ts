@@ -23,6 +23,9 @@ const DELIVERY =
 const LAST_STATUS =
   "(SELECT http_status FROM attempts WHERE capture_id = c.id ORDER BY nth DESC LIMIT 1)";
 
+/** Keeps the path that a capture was handed over by: the server is told its name at every attempt. */
+const FIRST_PATH = "first_path = coalesce(first_path, filepath)";
+
 export const WATCHED_STATEMENTS = {
   // ---- Enqueue
   addWatched: `INSERT OR REPLACE INTO watched_files
@@ -46,12 +49,13 @@ export const WATCHED_STATEMENTS = {
   takeWatchedName:
     "UPDATE watched_files SET filepath = '' WHERE filepath = ? AND file_id <> ?",
   // One that was looked for under its old name waits, or has failed.
-  setUncopiedPathOfRow: `UPDATE captures SET filepath = ?, due_at = NULL,
+  setUncopiedPathOfRow:
+    `UPDATE captures SET ${FIRST_PATH}, filepath = ?, due_at = NULL,
        status = CASE status WHEN 'failed' THEN 'pending' ELSE status END
      WHERE id = (SELECT capture_id FROM watched_files WHERE n = ? AND state = 'queued')
        AND spooled = 0 AND filepath <> ?`,
-  setUncopiedPath:
-    "UPDATE captures SET filepath = ? WHERE id = ? AND spooled = 0 AND watched = 1",
+  setUncopiedPath: `UPDATE captures SET ${FIRST_PATH}, filepath = ?
+     WHERE id = ? AND spooled = 0 AND watched = 1`,
 
   // ---- Delivered, or needed no more
   // As it was taken over: one that has its name by now may have metadata of its own.

@@ -11,6 +11,8 @@ const ON_KIOSK = [
   'echo kiosk-7 > /proc/sys/kernel/hostname && exec "$0" "$@"',
 ];
 
+const comeAgain = () => new Response("stored, but come again", { status: 401 });
+
 for (
   const how of ["enqueue", "enqueue --move", "enqueue --no-copy", "upload"]
 ) {
@@ -26,7 +28,7 @@ for (
       const touch = () => Deno.utimeSync(path, 1, 1);
       server.answer = () => {
         if (how !== "enqueue --move") touch();
-        return new Response("stored, but come again", { status: 401 });
+        return comeAgain();
       };
       host.through = ON_KIOSK;
       await host.run(...how.split(" "), path);
@@ -53,7 +55,7 @@ Deno.test("a watched file that is too large to be copied is sent again with the 
   await using _agent = await host.watch("--copy-up-to=1");
   server.answer = () => {
     Deno.utimeSync(host.join("in/a.raw"), 1, 1);
-    return new Response("stored, but come again", { status: 401 });
+    return comeAgain();
   };
   host.write("in/a.raw", "bytes");
   await eventually("it is sent", () => server.uploads.length > 0);
@@ -65,6 +67,31 @@ Deno.test("a watched file that is too large to be copied is sent again with the 
   );
   assertEquals(new Set(told).size, 1, told.join("\n"));
 });
+
+for (const limit of ["--copy-up-to=1", "--max-spool-bytes=1"]) {
+  Deno.test(`a watched file without a copy that is renamed between two attempts is sent again by the name that it was taken over by (${limit})`, async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url);
+    await using _agent = await host.watch(limit);
+    server.answer = () => {
+      Deno.renameSync(host.join("in/a.raw"), host.join("in/b.raw"));
+      server.answer = comeAgain;
+      return comeAgain();
+    };
+    host.write("in/a.raw", "bytes");
+    await eventually("it is found again", async () => {
+      const [one] = await host.json<{ filepath: string }[]>("list");
+      return one?.filepath === host.join("in/b.raw");
+    });
+    server.answer = created;
+    assertEquals((await host.run("sync")).code, 0);
+    assert(server.uploads.length > 1);
+    const told = server.uploads.map(({ key, filename, metadata }) =>
+      JSON.stringify({ key, filename, metadata })
+    );
+    assertEquals(new Set(told).size, 1, told.join("\n"));
+  });
+}
 
 Deno.test("upload that is interrupted while its file changes queues the file as another capture", async () => {
   await using server = new CaptureServer();

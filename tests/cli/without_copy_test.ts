@@ -218,10 +218,10 @@ for (const runs of [true, false]) {
         await eventually("all arrive", () => server.uploads.length === 4);
         await agent.stop();
         assertEquals(arrived(server), [
-          "1.raw: bytes of two.raw",
+          "1.raw: bytes of 1.raw",
           "a.raw: bytes of other/a.raw",
           "a.raw: bytes of x/a.raw",
-          "two.raw: bytes of 1.raw",
+          "two.raw: bytes of two.raw",
         ]);
         assertEquals(await list(host), []);
         assertEquals(agent.stderr.includes(" error "), false, agent.stderr);

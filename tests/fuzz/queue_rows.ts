@@ -30,6 +30,7 @@ const COLUMNS = {
   ctime_ms: NOW_MS,
   sha256: "'00ff'",
   hostname: "'kiosk-7'",
+  first_path: "NULL",
   spooled: 0,
   watched: 1,
 };

@@ -23,8 +23,10 @@ export function writePastSchema(
   setStrict("sql || ' STRICT'");
 }
 
-/** Makes a queue one as they were made before captures had the name of a host. */
-export function withoutHostname(path: string, engine: Engine): void {
+/** Makes a queue one as they were made before captures had the name of a host, and their first one. */
+export function withoutNames(path: string, engine: Engine): void {
   using database = openDatabase(path, { engine });
-  database.exec("ALTER TABLE captures DROP COLUMN hostname");
+  database.exec(
+    "ALTER TABLE captures DROP COLUMN first_path; ALTER TABLE captures DROP COLUMN hostname",
+  );
 }

@@ -19,7 +19,7 @@ import {
   type OldDatabaseOptions,
   type OldRow,
 } from "../helpers/first_design.ts";
-import { withoutHostname, writePastSchema } from "../helpers/past_schema.ts";
+import { withoutNames, writePastSchema } from "../helpers/past_schema.ts";
 import { QueueFixture, START_MS } from "../helpers/queue_fixture.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
@@ -295,7 +295,7 @@ testOnEachEngine(
     fixture.queue.markUploading(fixture.queue.getPending()[0]!.id);
     const before = fixture.queue.captures().toArray();
     fixture.queue.close();
-    withoutHostname(fixture.path, engine);
+    withoutNames(fixture.path, engine);
     fixture.queue = fixture.open();
     const after = before.map((capture) => ({ ...capture, hostname: null }));
     assertEquals(fixture.queue.captures().toArray(), after);

@@ -41,6 +41,7 @@ testOnEachEngine(
       identity: IDENTITY,
       sha256: SHA256,
       hostname: Deno.hostname(),
+      firstPath: null,
       spooled: true,
       watched: true,
     }]);

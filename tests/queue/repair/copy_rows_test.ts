@@ -11,7 +11,7 @@ import {
 import { UploadQueue } from "../../../sync/queue/queue.ts";
 import { UNREADABLE } from "../../../sync/queue/capture_row.ts";
 import { testOnEachEngine } from "../../helpers/engines.ts";
-import { withoutHostname, writePastSchema } from "../../helpers/past_schema.ts";
+import { withoutNames, writePastSchema } from "../../helpers/past_schema.ts";
 import { START_MS } from "../../helpers/queue_fixture.ts";
 import { TempDir } from "../../helpers/temp_dir.ts";
 
@@ -101,7 +101,7 @@ testOnEachEngine(
   async (engine) => {
     await using scene = new Scene(engine);
     const ids = scene.use(scene.from, (queue) => fill(queue, 3));
-    withoutHostname(scene.from, engine);
+    withoutNames(scene.from, engine);
     const { captures, complete } = scene.copyRows();
     assertEquals([captures, complete], [3, true]);
     scene.use(scene.to, (queue) => {
