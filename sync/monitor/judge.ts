@@ -39,7 +39,9 @@ export function judge(facts: Facts, limits: HealthLimits = {}): Finding[] {
 }
 
 /** How many captures are not delivered and have not failed. */
-export function waitingIn({ pending, uploading }: Facts): number {
+export function waitingIn(
+  { pending, uploading }: Pick<Facts, "pending" | "uploading">,
+): number {
   return pending + uploading;
 }
 

@@ -8,6 +8,7 @@ import { tryTo } from "../../host/try_to.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { inspectServer } from "../doctor/server.ts";
 import { WAITING } from "../status_report.ts";
+import { parseEnvFile } from "./env_file.ts";
 import {
   readEnvFile,
   readIfThere,
@@ -26,6 +27,7 @@ import {
   systemdVersion,
 } from "./systemd.ts";
 import { UNIT, unitText, writableFolders } from "./unit.ts";
+import { queueStays } from "./waiting.ts";
 
 /** The exit codes of a systemd that cannot give a unit its view on users, rights or files. */
 const NO_NAMESPACES = ["217", "218", "226"];
@@ -108,13 +110,17 @@ export async function logs(): Promise<number> {
 }
 
 /** Stops the service and removes its files; the queue stays. */
-export async function uninstall({ out }: CommandContext): Promise<number> {
+export async function uninstall(
+  { out, settings }: CommandContext,
+): Promise<number> {
   await assertManager();
   const { unit, envFile } = servicePaths();
   if (readIfThere(unit) === "") {
     out("There is no service to uninstall");
     return ExitCode.ok;
   }
+  const dataDir = parseEnvFile(readIfThere(envFile)).get("JARVIS_DATA_DIR") ||
+    settings.dataDir;
   await mustSystemctl("disable", "--now", "--quiet", UNIT);
   for (const path of [unit, envFile]) {
     if (removeIfThere(path)) out(`Removed "${path}"`);
@@ -125,7 +131,7 @@ export async function uninstall({ out }: CommandContext): Promise<number> {
   // A unit that failed is remembered otherwise.
   await systemctl("reset-failed", UNIT);
   if (isFolder(`${unit}.d`)) out(`Your changes in "${unit}.d" stay`);
-  out("The queue stays");
+  out(queueStays({ ...settings, dataDir }));
   return ExitCode.ok;
 }
 

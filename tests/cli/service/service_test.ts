@@ -320,7 +320,8 @@ Deno.test({
     await t.step("uninstall leaves the queue and nothing else", async () => {
       const { code, stdout } = await host.agent("service", "uninstall");
       assertEquals(code, 0);
-      assertStringIncludes(stdout, "The queue stays");
+      const dataDir = manager.home(".local/share/jarvis");
+      assertStringIncludes(stdout, `The queue stays in "${dataDir}"\n`);
       assertEquals(await host.property("LoadState"), "not-found");
       const left = filesBelow(manager.home(".config"));
       assertEquals(left, [`systemd/user/${UNIT}.d/test.conf`]);
@@ -330,6 +331,30 @@ Deno.test({
       const again = await host.agent("service", "uninstall");
       assertEquals([again.code, again.stderr], [0, ""]);
     });
+  },
+});
+
+Deno.test({
+  name:
+    "service uninstall says where the queue stays, and how much waits in it",
+  ignore,
+  async fn() {
+    await using host = await Host.start();
+    const { manager } = host;
+    assertEquals((await host.install("--data-dir", "data")).code, 0);
+    await host.agent("pause");
+    await host.agent("enqueue", manager.write("door.png", "door"));
+    // The shell's own variable names another directory than the service's.
+    const { code, stdout } = await manager.run(
+      host.program,
+      ["service", "uninstall"],
+      { JARVIS_DATA_DIR: manager.home("other") },
+    );
+    assertEquals(code, 0);
+    assertStringIncludes(
+      stdout,
+      `The queue stays in "${manager.home("data")}"; 1 capture waits in it\n`,
+    );
   },
 });
 
