@@ -21,12 +21,14 @@ import {
   assertManager,
   isLingering,
   mustSystemctl,
+  type ProgramOutput,
   properties,
   show,
   systemctl,
   systemdVersion,
 } from "./systemd.ts";
 import { UNIT, unitText, writableFolders } from "./unit.ts";
+import { REASON_PROPERTIES, reasonOf } from "./unit_state.ts";
 import { queueStays } from "./waiting.ts";
 
 /** The exit codes of a systemd that cannot give a unit its view on users, rights or files. */
@@ -45,7 +47,7 @@ export async function install(context: CommandContext): Promise<number> {
   await mustSystemctl("daemon-reload");
   await mustSystemctl("enable", "--quiet", UNIT);
   let started = await start();
-  if (!started && await lacksNamespaces()) {
+  if (started.code !== 0 && await lacksNamespaces()) {
     writeUnit(unit, await textOf(settings, { namespaces: false }), out);
     await mustSystemctl("daemon-reload");
     out(
@@ -170,11 +172,11 @@ function program(): string {
   return path;
 }
 
-/** (Re)starts the unit; returns whether it got ready, which systemd waits for. */
-async function start(): Promise<boolean> {
+/** (Re)starts the unit; fails unless it gets ready, which systemd waits for. */
+async function start(): Promise<ProgramOutput> {
   // Whoever asks for it wants it started, however often it was before.
   await systemctl("reset-failed", UNIT);
-  return (await systemctl("restart", UNIT)).code === 0;
+  return await systemctl("restart", UNIT);
 }
 
 async function lacksNamespaces(): Promise<boolean> {
@@ -183,17 +185,12 @@ async function lacksNamespaces(): Promise<boolean> {
 }
 
 async function report(
-  started: boolean,
+  { code, stderr }: ProgramOutput,
   context: CommandContext,
 ): Promise<number> {
-  const { ActiveState, StatusText = "", Result, ExecMainStatus } =
-    await properties(
-      UNIT,
-      "ActiveState",
-      "StatusText",
-      "Result",
-      "ExecMainStatus",
-    );
+  const found = await properties(UNIT, ...REASON_PROPERTIES);
+  const { ActiveState, StatusText = "" } = found;
+  const started = code === 0;
   if (started && StatusText.startsWith(WAITING)) {
     context.err(`jarvis-agent: The service cannot begin yet. ${StatusText}`);
     return ExitCode.temporary;
@@ -203,13 +200,18 @@ async function report(
     await warnOfLogout(context);
     return ExitCode.ok;
   }
-  const reason = StatusText || `${Result}, exit status ${ExecMainStatus}`;
+  // That it is tried again is said below.
+  const reason = reasonOf(
+    { ...found, SubState: "" },
+    servicePaths().envFile,
+  );
   const next = ActiveState === "failed"
     ? 'mend that, then "jarvis-agent service restart"'
     : "it is tried again";
   context.err(
-    `jarvis-agent: Cannot start the service: ${reason}; ` +
-      `"jarvis-agent service logs" tells more, and ${next}`,
+    `jarvis-agent: Cannot start the service: ${
+      reason ?? stderr.trim().split("\n")[0]
+    }; "jarvis-agent service logs" tells more, and ${next}`,
   );
   return ExitCode.failure;
 }

@@ -1,28 +1,18 @@
 import type { StatusReport } from "../../monitor/status_report.ts";
-import { WAITING } from "../status_report.ts";
 import { readIfThere, servicePaths } from "./files.ts";
 import { properties } from "./systemd.ts";
 import { UNIT } from "./unit.ts";
+import { REASON_PROPERTIES, reasonOf } from "./unit_state.ts";
 
 /** Asks systemd for the state of the service; `null` if there is none, or it cannot be asked. */
 export async function serviceState(): Promise<StatusReport["service"]> {
   try {
-    if (readIfThere(servicePaths().unit) === "") return null;
-    const found = await properties(
-      UNIT,
-      "ActiveState",
-      "SubState",
-      "Result",
-      "StatusText",
-      "ExecMainStatus",
-    );
-    const { ActiveState: active, SubState: sub, Result: result } = found;
+    const { unit, envFile } = servicePaths();
+    if (readIfThere(unit) === "") return null;
+    const found = await properties(UNIT, ...REASON_PROPERTIES);
+    const { ActiveState: active, SubState: sub } = found;
     if (!active) return null;
-    const hasFailed = active !== "active" && result !== "success";
-    const { StatusText: text = "", ExecMainStatus: code } = found;
-    const isIdle = hasFailed || text.startsWith(WAITING);
-    const reason = text || `${result}, exit status ${code}`;
-    return { state: `${active} (${sub})`, reason: isIdle ? reason : null };
+    return { state: `${active} (${sub})`, reason: reasonOf(found, envFile) };
   } catch {
     return null;
   }

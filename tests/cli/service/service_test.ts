@@ -466,6 +466,56 @@ Deno.test({
 });
 
 Deno.test({
+  name:
+    "status and service restart say how the agent ended, and which file of the service is gone",
+  ignore,
+  async fn(t) {
+    await using host = await Host.start();
+    const { manager } = host;
+    host.dropIn("slow.conf", "RestartSec=1h\nRestartSteps=0");
+    assertEquals((await host.install()).code, 0);
+    const reason = async () => {
+      const { stdout } = await host.agent("status", "--json");
+      return JSON.parse(stdout).service.reason;
+    };
+
+    await t.step("it was killed", async () => {
+      await host.kill("SIGKILL");
+      await eventually(
+        "it has ended",
+        async () => await host.property("SubState") === "auto-restart",
+      );
+      assertEquals(
+        await reason(),
+        "it was killed (signal 9), and is started again",
+      );
+    });
+
+    const gone = async (path: string, what: string) => {
+      Deno.renameSync(path, `${path}.gone`);
+      const { code, stderr } = await manager.run(
+        `${host.program}${path === host.program ? ".gone" : ""}`,
+        ["service", "restart"],
+      );
+      Deno.renameSync(`${path}.gone`, path);
+      assertEquals(code, 1);
+      assertStringIncludes(
+        stderr,
+        `Cannot start the service: its ${what} "${path}" is gone`,
+      );
+    };
+    await t.step(
+      "agent.env is gone",
+      () => gone(manager.home(".config/jarvis/agent.env"), "settings file"),
+    );
+    await t.step(
+      "the executable is gone",
+      () => gone(host.program, "executable"),
+    );
+  },
+});
+
+Deno.test({
   name: "what can heal does not end the service: it waits, and goes on",
   ignore,
   async fn() {
