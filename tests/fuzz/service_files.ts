@@ -4,7 +4,7 @@ import {
   parseEnvFile,
   updateEnvFile,
 } from "../../sync/cli/service/env_file.ts";
-import { unitText } from "../../sync/cli/service/unit.ts";
+import { dataDirIn, unitText } from "../../sync/cli/service/unit.ts";
 import { oddText, wellFormedText } from "./odd_text.ts";
 import {
   readLikeSystemd,
@@ -68,13 +68,20 @@ const envFiles = target(
 
 const path = wellFormedText.map((text) => `/home/${text.replaceAll("\0", "")}`);
 
+const PLAIN = {
+  program: "/a",
+  envFile: "/b/agent.env",
+  dataDir: "/c",
+  writable: ["/c"],
+};
+
 const unit = target(
   "systemd units",
   {
     share: 150,
     examples: [
-      { program: "/a\nUser=b", envFile: "/b/agent.env", writable: ["/c"] },
-      { program: "/a", envFile: "/[b]/agent.env", writable: ["/c\n"] },
+      { ...PLAIN, program: "/a\nUser=b" },
+      { ...PLAIN, envFile: "/[b]/agent.env", writable: ["/c\n"] },
     ],
   },
   () =>
@@ -82,6 +89,7 @@ const unit = target(
       fc.record({
         program: path,
         envFile: path.map((dir) => `${dir}/agent.env`),
+        dataDir: path,
         writable: fc.array(path, { minLength: 1, maxLength: 3 }),
       }),
       (paths) => {
@@ -117,12 +125,8 @@ const unit = target(
           wordsOf(valuesOf("ReadWritePaths")[0]!),
           writable.map((path) => `-${path}`),
         );
-        const plain = unitText({
-          program: "/a",
-          envFile: "/b",
-          writable: ["/c"],
-          ...rest,
-        });
+        assertEquals(dataDirIn(text), paths.dataDir);
+        const plain = unitText({ ...PLAIN, ...rest });
         assertEquals(lines.length, plain.split("\n").length);
       },
     ),

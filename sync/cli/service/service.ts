@@ -6,9 +6,9 @@ import { createPrivateDir } from "../../host/private_files.ts";
 import { isFolder, removeIfThere } from "../../host/files.ts";
 import { tryTo } from "../../host/try_to.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
+import type { Settings } from "../config.ts";
 import { inspectServer } from "../doctor/server.ts";
 import { WAITING } from "../status_report.ts";
-import { parseEnvFile } from "./env_file.ts";
 import {
   readEnvFile,
   readIfThere,
@@ -29,7 +29,7 @@ import {
 } from "./systemd.ts";
 import { UNIT, unitText, writableFolders } from "./unit.ts";
 import { REASON_PROPERTIES, reasonOf } from "./unit_state.ts";
-import { queueStays } from "./waiting.ts";
+import { leftBehind, queueStays, servedDataDirs } from "./waiting.ts";
 
 /** The exit codes of a systemd that cannot give a unit its view on users, rights or files. */
 const NO_NAMESPACES = ["217", "218", "226"];
@@ -41,6 +41,7 @@ export async function install(context: CommandContext): Promise<number> {
   const { unit, envFile } = servicePaths();
   const settings = await mergedSettings(context, readEnvFile(envFile));
   const text = await textOf(settings, { namespaces: true });
+  const served = servedDataDirs();
   prepareDataDir(settings.settings.dataDir).forEach((closed) => out(closed));
   writeEnvFile(envFile, settings.changes, out);
   writeUnit(unit, text, out);
@@ -56,6 +57,7 @@ export async function install(context: CommandContext): Promise<number> {
     started = await start();
   }
   const code = await report(started, context);
+  tellLeftBehind(served, settings.settings, context);
   return code === ExitCode.ok ? await probe(settings, context) : code;
 }
 
@@ -95,7 +97,11 @@ export async function print(context: CommandContext): Promise<number> {
 /** Restarts the service, and waits until it is ready. */
 export async function restart(context: CommandContext): Promise<number> {
   await assertManager();
-  return await report(await start(), context);
+  const code = await report(await start(), context);
+  const served = servedDataDirs();
+  const [dataDir = context.settings.dataDir] = served;
+  tellLeftBehind(served, { ...context.settings, dataDir }, context);
+  return code;
 }
 
 /** Shows how the service is doing. */
@@ -121,8 +127,7 @@ export async function uninstall(
     out("There is no service to uninstall");
     return ExitCode.ok;
   }
-  const dataDir = parseEnvFile(readIfThere(envFile)).get("JARVIS_DATA_DIR") ||
-    settings.dataDir;
+  const [dataDir = settings.dataDir] = servedDataDirs();
   await mustSystemctl("disable", "--now", "--quiet", UNIT);
   for (const path of [unit, envFile]) {
     if (removeIfThere(path)) out(`Removed "${path}"`);
@@ -135,6 +140,15 @@ export async function uninstall(
   if (isFolder(`${unit}.d`)) out(`Your changes in "${unit}.d" stay`);
   out(queueStays({ ...settings, dataDir }));
   return ExitCode.ok;
+}
+
+/** Whoever names another data directory may not know that captures wait in the one before. */
+function tellLeftBehind(
+  served: string[],
+  settings: Settings,
+  { err }: CommandContext,
+): void {
+  for (const line of leftBehind(served, settings)) err(`jarvis-agent: ${line}`);
 }
 
 async function textOf(
@@ -154,6 +168,7 @@ async function textOf(
   return unitText({
     program: program(),
     envFile,
+    dataDir,
     writable: writableFolders({ home, own, emptied }),
     graceMs,
     concurrency,

@@ -18,6 +18,8 @@ export interface UnitOptions {
   program: string;
   /** The path of the environment file. */
   envFile: string;
+  /** The data directory, for {@linkcode dataDirIn}; the agent has it from the environment file. */
+  dataDir: string;
   /** The folders that the agent may write to. */
   writable: readonly string[];
   /** `--grace`, in milliseconds. */
@@ -44,12 +46,16 @@ const STOP_S = 20;
  * @throws {UsageError} if systemd would read a path as something else.
  */
 export function unitText(options: UnitOptions): string {
-  const { program, envFile, writable } = options;
+  const { program, envFile, dataDir, writable } = options;
   assertNone(/["'\\]/, [program], "quotes and backslashes");
   assertNone(/[*?[\]{}\\]/, [envFile], "*, ?, brackets and backslashes");
   // deno-lint-ignore no-control-regex -- a line break would begin another setting
   const control = /[\0-\x1f\x7f]/;
-  assertNone(control, [program, envFile, ...writable], "control characters");
+  assertNone(
+    control,
+    [program, envFile, dataDir, ...writable],
+    "control characters",
+  );
   const body = [
     ...unit(options),
     ...service(options),
@@ -62,6 +68,12 @@ export function unitText(options: UnitOptions): string {
     "",
   ].join("\n");
   return `${sealOf(body)}\n${body}`;
+}
+
+/** The data directory that a unit was made for; `undefined` where it names none. */
+export function dataDirIn(text: string): string | undefined {
+  const [, path] = /\nX-DataDirectory="([^\n]*)"\n/.exec(text) ?? [];
+  return path?.replace(/\\(["\\])/g, "$1").replaceAll("%%", "%");
 }
 
 /** Whether a unit is as {@linkcode unitText} made it, in this version or another. */
@@ -91,7 +103,7 @@ function unit({ systemdVersion }: UnitOptions): string[] {
 }
 
 function service(options: UnitOptions): string[] {
-  const { program, envFile, graceMs, systemdVersion } = options;
+  const { program, envFile, dataDir, graceMs, systemdVersion } = options;
   const stopS = Math.ceil(graceMs / 1000) + STOP_S;
   return [
     "",
@@ -102,6 +114,8 @@ function service(options: UnitOptions): string[] {
     "ExecReload=/bin/kill -HUP $MAINPID",
     `EnvironmentFile=${specifier(envFile)}`,
     `Environment=${quote(`JARVIS_ENV_FILE=${envFile}`)}`,
+    "# systemd takes no notice: it tells the next install what was served before.",
+    `X-DataDirectory=${quote(dataDir)}`,
     "# The embedded library is written there to be loaded; /tmp may forbid that.",
     "RuntimeDirectory=jarvis-agent",
     "RuntimeDirectoryMode=0700",

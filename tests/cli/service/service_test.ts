@@ -360,6 +360,54 @@ Deno.test({
 
 Deno.test({
   name:
+    "captures that wait in a data directory that the service has no more are told, and sync delivers them",
+  ignore,
+  async fn(t) {
+    await using host = await Host.start();
+    const { manager } = host;
+    const [first, second] = [manager.home("first"), manager.home("second")];
+    const enqueue = async (dataDir: string) => {
+      const to = ["--data-dir", dataDir];
+      await host.agent("pause", ...to);
+      await host.agent("enqueue", ...to, manager.write("door.png", dataDir));
+    };
+    const left = (dataDir: string) =>
+      `1 capture waits in "${dataDir}", which is not served any more: "jarvis-agent sync --data-dir '${dataDir}'" delivers them`;
+    await host.install("--data-dir", first);
+    await enqueue(first);
+
+    await t.step("service install --data-dir", async () => {
+      const { code, stderr } = await host.install("--data-dir", second);
+      assertEquals(code, 0);
+      assertStringIncludes(stderr, left(first));
+      const again = await host.install();
+      assert(!again.stderr.includes("served"), again.stderr);
+    });
+
+    await t.step("agent.env was edited", async () => {
+      await enqueue(second);
+      const env = manager.home(".config/jarvis/agent.env");
+      const text = Deno.readTextFileSync(env);
+      Deno.writeTextFileSync(env, text.replace("/second", "/third"));
+      for (const action of ["restart", "install"]) {
+        const { stderr } = await host.agent("service", action);
+        assertStringIncludes(stderr, left(second));
+      }
+    });
+
+    await t.step("sync delivers them", async () => {
+      for (const dataDir of [first, second]) {
+        await host.agent("resume", "--data-dir", dataDir);
+        const { code } = await host.agent("sync", "--data-dir", dataDir);
+        assertEquals(code, 0);
+      }
+      assertEquals(host.received, ["door.png", "door.png"]);
+    });
+  },
+});
+
+Deno.test({
+  name:
     "the service takes its token from a credential without further settings",
   ignore,
   async fn() {

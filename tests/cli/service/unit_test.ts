@@ -6,6 +6,7 @@ import {
 } from "@std/assert";
 import { UsageError } from "../../../sync/cli/arguments.ts";
 import {
+  dataDirIn,
   isAsWritten,
   type UnitOptions,
   unitText,
@@ -20,6 +21,7 @@ const MAX_EXPOSURE = 1.7;
 const OPTIONS: UnitOptions = {
   program: "/home/u/.local/bin/jarvis-agent",
   envFile: "/home/u/.config/jarvis/agent.env",
+  dataDir: "/home/u/.local/share/jarvis",
   writable: ["/home/u/.local/share/jarvis"],
   graceMs: 10_000,
   concurrency: 4,
@@ -44,6 +46,13 @@ Deno.test("unitText() keeps paths whole, whatever is in them", () => {
   ) assertStringIncludes(text, `${line}\n`);
 });
 
+Deno.test("dataDirIn() reads the data directory that unitText() was given", () => {
+  for (const dataDir of ["/home/u/data", String.raw`/srv/a "b" \ 100%%$HOME`]) {
+    assertEquals(dataDirIn(unitText({ ...OPTIONS, dataDir })), dataDir);
+  }
+  assertEquals(dataDirIn("[Service]\nType=notify\n"), undefined);
+});
+
 Deno.test("unitText() refuses a path that systemd would read as something else", () => {
   const odd: Partial<UnitOptions>[] = [
     { program: "/home/a/\nExecStartPre=/bin/false/agent" },
@@ -51,6 +60,7 @@ Deno.test("unitText() refuses a path that systemd would read as something else",
     { envFile: "/home/[a]/agent.env" },
     { envFile: "/home/a\n/agent.env" },
     { writable: ["/home/a", "/home/\x1b"] },
+    { dataDir: "/home/a\n/data" },
   ];
   for (const one of odd) {
     const refused = () => unitText({ ...OPTIONS, ...one });
