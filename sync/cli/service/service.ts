@@ -97,6 +97,12 @@ export async function print(context: CommandContext): Promise<number> {
 /** Restarts the service, and waits until it is ready. */
 export async function restart(context: CommandContext): Promise<number> {
   await assertManager();
+  const { LoadState } = await properties(UNIT, "LoadState");
+  if (LoadState === "not-found") {
+    throw new Error(
+      'Cannot restart the service: it is not installed; "jarvis-agent service install" installs it',
+    );
+  }
   const code = await report(await start(), context);
   const served = servedDataDirs();
   const [dataDir = context.settings.dataDir] = served;
@@ -216,17 +222,16 @@ async function report(
     return ExitCode.ok;
   }
   // That it is tried again is said below.
-  const reason = reasonOf(
-    { ...found, SubState: "" },
-    servicePaths().envFile,
-  );
+  const reason = reasonOf({ ...found, SubState: "" }, servicePaths().envFile) ??
+    stderr.trim().split("\n")[0]!.replace(/\.$/, "");
   const next = ActiveState === "failed"
-    ? 'mend that, then "jarvis-agent service restart"'
-    : "it is tried again";
+    ? ', and mend that, then "jarvis-agent service restart"'
+    : ActiveState === "activating"
+    ? ", and it is tried again"
+    : "";
   context.err(
-    `jarvis-agent: Cannot start the service: ${
-      reason ?? stderr.trim().split("\n")[0]
-    }; "jarvis-agent service logs" tells more, and ${next}`,
+    `jarvis-agent: Cannot start the service: ${reason}; ` +
+      `"jarvis-agent service logs" tells more${next}`,
   );
   return ExitCode.failure;
 }

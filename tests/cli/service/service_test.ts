@@ -520,6 +520,26 @@ Deno.test({
   async fn(t) {
     await using host = await Host.start();
     const { manager } = host;
+    await t.step("it was never installed", async () => {
+      const { code, stderr } = await host.agent("service", "restart");
+      assertEquals(code, 1);
+      assertEquals(
+        stderr,
+        'jarvis-agent: Cannot restart the service: it is not installed; "jarvis-agent service install" installs it\n',
+      );
+    });
+    await t.step("it is masked, so that systemd does not try", async () => {
+      const path = manager.home(".config/systemd/user", UNIT);
+      Deno.symlinkSync("/dev/null", path);
+      await manager.systemctl("daemon-reload");
+      const { code, stderr } = await host.agent("service", "restart");
+      assertEquals(code, 1);
+      assertMatch(
+        stderr,
+        /Cannot start the service: .* is masked; "jarvis-agent service logs" tells more\n$/,
+      );
+      Deno.removeSync(path);
+    });
     host.dropIn("slow.conf", "RestartSec=1h\nRestartSteps=0");
     assertEquals((await host.install()).code, 0);
     const reason = async () => {
