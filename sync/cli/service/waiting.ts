@@ -20,9 +20,11 @@ import { dataDirIn } from "./unit.ts";
  */
 export function servedDataDirs(): string[] {
   const { home, unit, envFile } = servicePaths();
+  // What cannot be read is told by whoever needs it.
+  const textOf = (path: string) => tryTo(() => readIfThere(path)) ?? "";
   const named = [
-    parseEnvFile(readIfThere(envFile)).get("JARVIS_DATA_DIR"),
-    dataDirIn(readIfThere(unit)),
+    parseEnvFile(textOf(envFile)).get("JARVIS_DATA_DIR"),
+    dataDirIn(textOf(unit)),
   ];
   const paths = named.flatMap((path) => path ? [resolve(home, path)] : []);
   return [...new Set(paths)];
