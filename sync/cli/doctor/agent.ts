@@ -3,7 +3,8 @@ import { judge } from "../../monitor/judge.ts";
 import { DOCTOR } from "../../monitor/remedy.ts";
 import type { CommandContext } from "../command.ts";
 import { serviceState } from "../service/state.ts";
-import { isLingering } from "../service/systemd.ts";
+import { isLingering, properties } from "../service/systemd.ts";
+import { UNIT } from "../service/unit.ts";
 import { readReport } from "../status_report.ts";
 import { lookInto } from "../store.ts";
 import { readLimits } from "./limits.ts";
@@ -28,7 +29,9 @@ export async function inspectAgent(
     .map(({ what }) => what).filter((what) => TRIED.includes(what));
   const told = judge(await readReport({ settings, look, service }))
     .filter(({ what }) => !failed.includes(what)).map(withoutDoctor);
-  return service ? [...told, await inspectLinger()] : told;
+  return service
+    ? [...told, await inspectEnabled(), await inspectLinger()]
+    : told;
 }
 
 /** Who reads this has asked doctor already. */
@@ -38,6 +41,18 @@ function withoutDoctor(finding: Finding): Finding {
     '"jarvis-agent list" has the last error of each capture',
   );
   return { ...finding, remedy: remedy ?? null };
+}
+
+async function inspectEnabled(): Promise<Finding> {
+  const { UnitFileState } = await properties(UNIT, "UnitFileState");
+  return enabledFinding(UnitFileState);
+}
+
+/** @param state As systemd has it: `enabled`, `disabled`, `enabled-runtime` … */
+export function enabledFinding(state = ""): Finding {
+  if (["", "enabled"].includes(state)) return ok("start", state || "not known");
+  const text = `the service does not start with the system: it is ${state}`;
+  return warning("start", text, "jarvis-agent service install");
 }
 
 async function inspectLinger(): Promise<Finding> {

@@ -311,11 +311,27 @@ Deno.test({
       const { stdout } = await host.agent("doctor");
       assertMatch(stdout, /^ok +service: active \(running\)$/m);
       assertMatch(stdout, / linger: /);
+      assertMatch(stdout, /^ok +start: enabled$/m);
       assertMatch(
         stdout,
         /^ok +folder: ".*captures" can be read and written$/m,
       );
     });
+
+    await t.step(
+      "doctor warns of one that does not start with the system",
+      async () => {
+        await manager.systemctl("disable", UNIT);
+        const disabled = await host.agent("doctor");
+        assertMatch(
+          disabled.stdout,
+          /^warning +start: the service does not start with the system: it is disabled; what to do: jarvis-agent service install$/m,
+        );
+        await host.install();
+        const enabled = await host.agent("doctor");
+        assertMatch(enabled.stdout, /^ok +start: enabled$/m);
+      },
+    );
 
     await t.step("uninstall leaves the queue and nothing else", async () => {
       const { code, stdout } = await host.agent("service", "uninstall");
