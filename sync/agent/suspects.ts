@@ -42,6 +42,10 @@ interface SuspectsCallbacks {
 /** After so many failed captures in a row it may be the server's fault. */
 const MAX_SUSPECTS = 4;
 
+/** After so many refusals in a row it is the server that says it is not ready. */
+const MAX_REFUSED = 16;
+/** After so long, in milliseconds, it is asked anew whether it takes captures though it says that it is not ready. */
+const UNREADY_MS = 300_000;
 /** For so long a delivery shows that the server was usable, in milliseconds. */
 const MEANWHILE_MS = 5_000;
 
@@ -71,7 +75,14 @@ export class Suspects {
   #suspects: FailedDelivery[] = [];
   /** The first captures since the last delivery whose earlier request was in progress. */
   readonly #inProgress = new Set<string>();
+  /** The captures that were refused for good by an unready server since the last delivery. */
+  readonly #refused = new Set<string>();
   #deliveredMs = -Infinity;
+  /** When the last one that was delivered had begun. */
+  #takenMs = -Infinity;
+  /** When a capture was refused last by a server that said it is not ready, and first. */
+  #unreadyMs = -Infinity;
+  #unreadySinceMs = -Infinity;
   #probing: Promise<Readiness> | undefined;
 
   constructor(
@@ -132,8 +143,9 @@ export class Suspects {
 
   /**
    * Takes an attempt that was refused for good, if the server says that it is not
-   * ready; returns whether it does. It is not asked again if it took a capture
-   * meanwhile, or has said that it is down.
+   * ready; returns whether it does. It waits alone, until so many were refused in a row
+   * that all must. The server is not asked again if it took a capture meanwhile, or has
+   * said that it is down; what it says does not count if it took some in spite of it.
    *
    * @param options `startedMs` is when the attempt began (`performance.now`).
    */
@@ -142,17 +154,35 @@ export class Suspects {
     { startedMs, signal }: { startedMs: number; signal: AbortSignal },
   ): Promise<boolean> {
     const sinceMs = Math.max(startedMs, performance.now() - MEANWHILE_MS);
-    const isReady = this.#throttle.server.state !== "down" &&
-      (this.#deliveredMs > sinceMs || await this.#isReady(signal));
-    if (isReady) return false;
-    await this.add(attempt, signal, true);
+    const isDown = this.#throttle.server.state === "down";
+    if (!isDown) {
+      const isReady = this.#deliveredMs > sinceMs ||
+        await this.#isReady(signal);
+      if (isReady || this.#takesThoughUnready(attempt)) return false;
+    }
+    this.#refused.add(attempt.capture.id);
+    const areAll = isDown || this.#refused.size >= MAX_REFUSED;
+    if (areAll) await this.add(attempt, signal, true);
+    else {this.#options.onServerFault(attempt, {
+        isReady: true,
+        isTrial: false,
+      });}
     return true;
+  }
+
+  /** Whether it took a capture that was begun after it said so first. */
+  #takesThoughUnready({ endedMs }: FailedDelivery): boolean {
+    if (endedMs - this.#unreadyMs > UNREADY_MS) this.#unreadySinceMs = endedMs;
+    this.#unreadyMs = endedMs;
+    return this.#takenMs > this.#unreadySinceMs;
   }
 
   /** @param startedMs When the attempt that succeeded began (`performance.now`). */
   delivered(capture: QueuedCapture, startedMs: number): void {
     this.#deliveredMs = performance.now();
+    this.#takenMs = Math.max(this.#takenMs, startedMs);
     this.#inProgress.clear();
+    this.#refused.clear();
     this.#blameCaptures(({ endedMs }) => endedMs <= startedMs);
     this.#throttle.delivered(capture);
   }

@@ -2,12 +2,9 @@ import type { Log } from "../host/log.ts";
 import type { UploadQueue } from "../queue/queue.ts";
 import type { TokenSource } from "./token.ts";
 
-/** The kinds of problems of a running agent. */
-type Cause = "reload" | "token";
-
 /** Problems that a person has to solve while the agent goes on. */
 export class AgentProblems {
-  readonly #found = new Map<Cause, string>();
+  readonly #found = new Map<string, string>();
   #told: { queue: UploadQueue; text: string | null } | undefined;
 
   /** All of them in one line; `null` if there is none. */
@@ -15,11 +12,11 @@ export class AgentProblems {
     return [...this.#found.values()].join("; ") || null;
   }
 
-  found(cause: Cause, text: string): void {
+  found(cause: string, text: string): void {
     this.#found.set(cause, text);
   }
 
-  mended(...causes: Cause[]): void {
+  mended(...causes: string[]): void {
     causes.forEach((cause) => this.#found.delete(cause));
   }
 

@@ -26,7 +26,8 @@ export class FolderReports {
   /** All folders were looked through once. */
   ready(): void {
     this.#watched = new Set();
-    this.#say(this.#folderStates());
+    this.#notBefore = 0;
+    this.turn();
   }
 
   /** To be called at every turn. */

@@ -1,4 +1,5 @@
 import type { Log } from "../host/log.ts";
+import { messageOf } from "../host/message_of.ts";
 import { replaceFile } from "../host/private_files.ts";
 import { sleep } from "../host/sleep.ts";
 import { AgentMetrics } from "../monitor/metrics.ts";
@@ -8,6 +9,7 @@ import { encodeOtlp } from "../monitor/otlp.ts";
 import type { Sample } from "../queue/queue.ts";
 import { post } from "../upload/post.ts";
 import { isReadableOnTheWay } from "../upload/server_url.ts";
+import type { AgentProblems } from "./agent_problems.ts";
 import type { Settings } from "./config.ts";
 import { readReport } from "./status_report.ts";
 import type { Store } from "./store.ts";
@@ -34,7 +36,13 @@ export class Monitoring {
   /** Shows it by all ways that the settings name, until the signal aborts. */
   async run(
     settings: Settings,
-    { store, log, signal }: { store: Store; log: Log; signal: AbortSignal },
+    { store, problems, log, signal }: {
+      store: Store;
+      /** Is told of what only a person can mend: the network comes back by itself. */
+      problems: Pick<AgentProblems, "found" | "mended">;
+      log: Log;
+      signal: AbortSignal;
+    },
   ): Promise<void> {
     const { listen, metricsFile, heartbeatUrl, otlp } = settings.monitor;
     const { metrics } = this;
@@ -43,24 +51,44 @@ export class Monitoring {
       this.#every(ms, what, act, { log, signal });
     warnOfReadable(log, "The heartbeat goes", heartbeatUrl);
     warnOfReadable(log, "Metrics with their headers go", otlp?.url);
+    const told =
+      (what: string, act: (works: () => void) => ReturnType<Act>) =>
+      async () => {
+        try {
+          await act(() => problems.mended(what));
+        } catch (error) {
+          problems.found(what, `Cannot ${what}: ${messageOf(error)}`);
+          throw error;
+        }
+      };
+    const [page, file] = ["show the page", `write "${metricsFile}"`];
     const { sample, points } = dayOf(store.queue);
     await Promise.all([
       listen && every(SAMPLE_MS, "take a sample", sample),
-      listen && every(AGAIN_MS, "show the page", async () => {
-        const answer = (path: string) =>
-          answerTo(path, { report, points, metrics });
-        await using server = new MonitorServer({ ...listen, answer });
-        log("info", `Showing how it goes on http://${server.address}/`);
-        await new Promise((resolve) =>
-          signal.addEventListener("abort", resolve, { once: true })
-        );
-      }),
-      metricsFile &&
-      every(METRICS_FILE_MS, `write "${metricsFile}"`, async () => {
-        metrics.observe(await report());
-        const text = await metrics.registry.metrics();
-        replaceFile(metricsFile, text, READABLE);
-      }),
+      listen && every(
+        AGAIN_MS,
+        page,
+        told(page, async (works) => {
+          const answer = (path: string) =>
+            answerTo(path, { report, points, metrics });
+          await using server = new MonitorServer({ ...listen, answer });
+          log("info", `Showing how it goes on http://${server.address}/`);
+          works();
+          await new Promise((resolve) =>
+            signal.addEventListener("abort", resolve, { once: true })
+          );
+        }),
+      ),
+      metricsFile && every(
+        METRICS_FILE_MS,
+        file,
+        told(file, async (works) => {
+          metrics.observe(await report());
+          const text = await metrics.registry.metrics();
+          replaceFile(metricsFile, text, READABLE);
+          works();
+        }),
+      ),
       heartbeatUrl && every(HEARTBEAT_MS, "send the heartbeat", async () => {
         const { level } = (await report()).verdict;
         if (level === "ok") await post(heartbeatUrl, { signal });
@@ -75,6 +103,8 @@ export class Monitoring {
         await post(otlp.url, { json, headers: otlp.headers, signal });
       }),
     ]);
+    // Other settings may not ask for it.
+    problems.mended(page, file);
   }
 
   async #every(

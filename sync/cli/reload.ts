@@ -3,6 +3,8 @@ import { variable } from "../host/environment.ts";
 import { exists } from "../host/files.ts";
 import { createUploader } from "./create_uploader.ts";
 import type { Settings } from "./config.ts";
+import { tryTo } from "../host/try_to.ts";
+import type { UploadQueue } from "../queue/queue.ts";
 import type { CommandContext } from "./command.ts";
 import { SETTINGS_FILE } from "./own_files.ts";
 import { readSecret } from "./secret_file.ts";
@@ -47,10 +49,13 @@ export class Reloader {
 
   /**
    * The files with certificates and keys that were renewed since they were read: each
-   * version is told of once, whether it can be used or not; empty if there are none. To
-   * be called at every turn.
+   * version is told of once, whether it can be used or not; empty if there are none, or
+   * the server can be used without: a reload looks away from the folders, and breaks off
+   * long uploads. To be called at every turn.
    */
-  renewed(): string {
+  renewed(queue: Pick<UploadQueue, "getAgentState">): string {
+    const state = tryTo(() => queue.getAgentState())?.serverState;
+    if (state !== "down" && state !== "paused") return "";
     if (performance.now() < this.#lookAt) return "";
     this.#lookAt = performance.now() + LOOK_MS;
     const before = this.#renewed;

@@ -5,7 +5,7 @@ import { isHanging, lastBeatMs } from "../agent/heartbeat.ts";
 import { objectionToWriting } from "../host/data_dir.ts";
 import { queuePath } from "../host/data_dir_paths.ts";
 import { freeBytes } from "../host/disk_space.ts";
-import { exists, isReadOnly } from "../host/files.ts";
+import { exists } from "../host/files.ts";
 import { VERSION } from "../host/version.ts";
 import {
   FULL_BYTES,
@@ -221,7 +221,7 @@ export const WAITING = "Waiting: ";
 export function canHeal(error: unknown, isService: boolean): boolean {
   if (!isService) return canPass(error);
   if (hasFault(error, "parted")) return false;
-  return error instanceof AgentRunningError || isReadOnly(error) ||
+  return error instanceof AgentRunningError ||
     exitCodeOf(error) === ExitCode.temporary;
 }
 

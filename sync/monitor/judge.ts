@@ -10,7 +10,7 @@ import { format as formatBytes } from "@std/fmt/bytes";
 import { capturesWait, counted } from "../host/counted.ts";
 import { isIncomplete } from "../queue/repair/queue_files.ts";
 import { failure, type Finding, ok, outage, warning } from "./finding.ts";
-import { DOCTOR, remedyOf } from "./remedy.ts";
+import { DOCTOR, NO_ROOM, remedyForRemaining, remedyOf } from "./remedy.ts";
 import type { Facts } from "./status_report.ts";
 
 /** Limits up to which a state counts as healthy. */
@@ -169,9 +169,6 @@ export function isReadOnlyDisk(obstacle: string | null): boolean {
   return obstacle?.includes("(EROFS)") ?? false;
 }
 
-/** Why a file cannot be moved to a disk that is full, in Deno's words or this program's. */
-const NO_ROOM = /no space left|disk is full|quota|share of the disk/i;
-
 function* judgeFolders({ folders }: Facts): Generator<Finding> {
   for (const folder of folders) {
     const { path, watchedBy, reason, firstUnreadable, firstRemaining } = folder;
@@ -210,9 +207,7 @@ function* judgeFolders({ folders }: Facts): Generator<Finding> {
         `${
           counted(folder.remaining, "delivered file", "delivered files")
         } in ${name} cannot be deleted or moved, like "${first}": ${why}`,
-        NO_ROOM.test(why)
-          ? "make room on the disk that they go to, or set --after-upload to keep"
-          : "let this user write to the folder, or set --after-upload to keep",
+        remedyForRemaining(why),
       );
     }
   }

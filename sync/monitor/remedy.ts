@@ -58,3 +58,16 @@ export function knownRemedyOf(
   ];
   return remedies.find(([cause]) => cause.test(`${status} ${reason}`))?.[1];
 }
+
+/** Why a file cannot be moved to a disk that is full, in Deno's words or this program's. */
+export const NO_ROOM = /no space left|disk is full|quota|share of the disk/i;
+
+/** The remedy for delivered files that cannot be deleted or moved. */
+export function remedyForRemaining(why: string): string {
+  if (NO_ROOM.test(why)) {
+    return "make room on the disk that they go to, or set --after-upload to keep";
+  }
+  return /read-only/.test(why)
+    ? 'where a service runs the agent, "jarvis-agent service install" lets it write there; else mount it so, or set --after-upload to keep'
+    : "let this user write to the folder, or set --after-upload to keep";
+}

@@ -34,7 +34,7 @@ export const IS_OWN = "the agent's own";
 
 /** The names that programs give to files that they are still writing. */
 const UNFINISHED =
-  /\.(tmp|temp|part|partial|filepart|crdownload|download|opdownload|aria2|dtapart|fdmdownload|!ut|!qb|!bt|!sync|bc!|sw[nopx]|kate-swp)$|_exiftool_tmp$/i;
+  /\.(tmp|temp|part|partial|filepart|crdownload|download|opdownload|aria2|lftp-pget-status|dtapart|fdmdownload|!ut|!qb|!bt|!sync|bc!|sw[nopx]|kate-swp)$|_exiftool_tmp$/i;
 /** The names of files that editors and office programs put beside their documents. */
 const BESIDE_WORK = /~$|^~\$|^#.*#$/;
 /** The names of files that systems and file managers leave in folders. */

@@ -7,9 +7,10 @@ import { sidecarOf } from "./sidecar.ts";
 import { changedAt, type Stability } from "./stability.ts";
 import { ALONE_MS } from "./watcher_options.ts";
 
-/** The suffixes of the files that programs keep beside `NAME`, as `NAME.part`, until it is whole. */
-const SUFFIXES = [
-  ".aria2",
+/** The suffixes of the files that programs keep beside `NAME`, as `NAME.aria2`, until it is whole. */
+const CONTROLS = [".aria2", ".lftp-pget-status"];
+/** Those of the files that take its name once they are whole: until then it is kept by an empty one. */
+const PARTS = [
   ".part",
   ".partial",
   ".filepart",
@@ -21,7 +22,7 @@ const SUFFIXES = [
 /** The file that a control file is of; `undefined` if it has no such name. */
 export function controlledBy({ root, name }: Place): Place | undefined {
   const suffix = extname(name);
-  if (!SUFFIXES.includes(suffix)) return undefined;
+  if (![...CONTROLS, ...PARTS].includes(suffix)) return undefined;
   return { root, name: name.slice(0, -suffix.length) };
 }
 
@@ -31,7 +32,7 @@ export function controlledBy({ root, name }: Place): Place | undefined {
  * a folder: its download broke off.
  */
 export function awaitControlFile(
-  { folder, name, place, path }: Candidate,
+  { folder, name, place, path, identity }: Candidate,
   { sidecar, stability, log, aloneMs = ALONE_MS }: {
     sidecar: FileIdentity | undefined;
     stability: Stability;
@@ -39,9 +40,10 @@ export function awaitControlFile(
     aloneMs?: number | undefined;
   },
 ): string | undefined {
-  const controlled = sidecar ? [name, sidecarOf(name)] : [name];
-  for (const one of controlled) {
-    for (const suffix of SUFFIXES) {
+  const files: [string, FileIdentity][] = [[name, identity]];
+  if (sidecar) files.push([sidecarOf(name), sidecar]);
+  for (const [one, { size }] of files) {
+    for (const suffix of size === 0 ? [...CONTROLS, ...PARTS] : CONTROLS) {
       const control = fileAt(folder, one + suffix);
       if (!control) continue;
       const waitsFor = `waits for "${basename(one) + suffix}" to go`;

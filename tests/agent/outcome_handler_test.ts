@@ -475,6 +475,27 @@ Deno.test("Captures that are refused for good fail while others pass, whatever t
   });
 });
 
+Deno.test("A capture now and then that is refused for good holds up none, though the health page is never ready", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  server.ready = false;
+  server.answer = badOnly(() => new Response(null, { status: 422 }));
+  await using running = fixture.running();
+  for (let n = 1; n <= 6; n++) {
+    fixture.enqueue(`bad ${n}`, `good ${n}`);
+    running.agent.wake();
+    await eventually(
+      `good ${n} arrives`,
+      () => fixture.queue.getStats().delivered === n,
+      2_000,
+    );
+  }
+  await eventually(
+    "the bad ones fail",
+    () => fixture.queue.getStats().failed >= 5,
+  );
+});
+
 Deno.test("A server that gives different captures one id is warned of once", async () => {
   await using server = new CaptureServer();
   await using fixture = new AgentFixture(server.url);

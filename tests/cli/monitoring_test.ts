@@ -310,3 +310,25 @@ Deno.test("metrics are pushed by OTLP to where OpenTelemetry's variables say", {
   assertEquals(attributes.site, "north");
   assertEquals(attributes["host.name"], Deno.hostname());
 });
+
+Deno.test("a page and metrics that cannot be shown are told by status, until they can", async () => {
+  await using host = new Host("http://127.0.0.1:9");
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr;
+  const file = host.join("there/jarvis.prom");
+  await using _agent = await host.startAgent(
+    ...[`--listen=127.0.0.1:${port}`, `--metrics-file=${file}`],
+  );
+  const told = async () => (await host.status()).advice.join("\n");
+  await eventually("both are told", async () => {
+    const advice = await told();
+    return advice.includes("Cannot show the page") &&
+      advice.includes(`Cannot write "${file}"`);
+  });
+  // It is tried again every ten and fifteen seconds.
+  taken.close();
+  await eventually(
+    "the page is shown",
+    async () => !(await told()).includes("Cannot show the page"),
+  );
+});

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ProcessLock } from "../../sync/host/lock.ts";
-import { CaptureServer } from "../helpers/capture_server.ts";
+import { CaptureServer, created } from "../helpers/capture_server.ts";
 import { newAuthority } from "../helpers/certificates.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { Host } from "../helpers/host.ts";
@@ -191,7 +191,7 @@ Deno.test("a running agent reads a renewed --ca-file again by itself", async () 
   await eventually("it arrives", () => server.requests.length === 1);
 });
 
-Deno.test("a renewed --client-cert without its key is refused once, until the key follows", async () => {
+Deno.test("a renewed --client-cert is read when the server cannot be used, and refused once until its key follows", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);
   const authority = await newAuthority();
@@ -202,23 +202,24 @@ Deno.test("a renewed --client-cert without its key is refused once, until the ke
     ...["--client-cert", cert, "--client-key", key],
   );
   const said = (text: string | RegExp) => agent.stderr.split(text).length - 1;
-  let sent = 0;
-  const delivers = async () => {
-    await host.enqueue(host.write(`${++sent}.png`));
-    await eventually("it arrives", () => server.uploads.length === sent);
-  };
-  // Each capture has it take a turn.
   const says = (text: string | RegExp) =>
     eventually(`it says ${text}`, async () => {
-      await delivers();
+      // Each capture has it take a turn.
+      await host.enqueue(host.write("a.png"));
       return said(text) > 0;
     });
   const refusal = /Cannot prepare TLS: .*; going on with what held before/;
   Deno.renameSync(host.write("new.pem", now.cert), cert);
+  await host.enqueue(host.write("a.png"));
+  await eventually("it arrives", () => server.uploads.length === 1);
+  assertEquals(said(refusal), 0, "a reload looks away from the folders");
+  server.answer = () => new Response(null, { status: 503 });
   await says(refusal);
-  await delivers();
   Deno.renameSync(host.write("new.key", now.key), key);
   await says(`Renewed and read again: "${cert}", "${key}"`);
-  await delivers();
   assertEquals(said(refusal), 1);
+  server.answer = created;
+  await eventually("all arrive", async () => {
+    return (await host.status()).pending === 0;
+  });
 });

@@ -7,6 +7,7 @@ const NEVER_MS = 3_600_000;
 
 const SUFFIXES = [
   ".aria2",
+  ".lftp-pget-status",
   ".part",
   ".partial",
   ".filepart",
@@ -19,7 +20,8 @@ Deno.test("a download waits while its control file is beside it, there or come, 
   await using folder = new WatchedFolder();
   const write = (dir: string) => {
     for (const suffix of SUFFIXES) {
-      folder.write(`${dir}film${suffix}.mkv`, "half");
+      const isPart = /part|download/.test(suffix);
+      folder.write(`${dir}film${suffix}.mkv`, isPart ? "" : "half");
       folder.write(`${dir}film${suffix}.mkv${suffix}`);
     }
     folder.write(`${dir}mark`);
@@ -88,7 +90,7 @@ Deno.test("downloads that broke off are reported once a folder after a while", a
     folder.write(name);
     folder.write(`${name}.aria2`);
   }
-  folder.write("deep/c.mkv");
+  folder.write("deep/c.mkv", "");
   folder.write("deep/c.mkv.part");
   await folder.start({ aloneMs: 200 });
   await eventually("both are reported", () => folder.logged.length === 2);
@@ -98,4 +100,15 @@ Deno.test("downloads that broke off are reported once a folder after a while", a
   Deno.removeSync(folder.join("deep/c.mkv.part"));
   await folder.took("deep/c.mkv");
   assertEquals(folder.logged.length, 2);
+});
+
+Deno.test("no version of a file that is renamed into place is lost while its next one is written beside it", async () => {
+  await using folder = new WatchedFolder();
+  await folder.start({ aloneMs: NEVER_MS });
+  for (let n = 1; n <= 4; n++) {
+    folder.write("cam.jpg.part", `version ${n}`);
+    Deno.renameSync(folder.join("cam.jpg.part"), folder.join("cam.jpg"));
+    folder.write("cam.jpg.part", "the next one");
+    await eventually(`version ${n}`, () => folder.taken.length === n);
+  }
 });

@@ -153,11 +153,11 @@ class Service {
       log("warn", `Cannot tell status: ${messageOf(error)}`);
     }
     this.#problems.tell(store.queue);
-    const { pending } = store.queue.getStats();
     const ended = new AbortController();
     const until = AbortSignal.any([signal, ended.signal]);
-    const shown = monitoring?.run(settings, { store, log, signal: until });
-    const waiting = counted(pending, "capture");
+    const shared = { store, problems: this.#problems, log };
+    const shown = monitoring?.run(settings, { ...shared, signal: until });
+    const waiting = counted(store.queue.getStats().pending, "capture");
     await agent.run(signal, {
       onLocked: async () => {
         log("info", `Delivering to ${uploader.serverUrl}, ${waiting} waiting`);
@@ -185,7 +185,7 @@ class Service {
 
   #turn(queue: UploadQueue): void {
     this.#token.turn();
-    const renewed = this.#reloader.renewed();
+    const renewed = this.#reloader.renewed(queue);
     if (renewed) this.#reloadNext(`Renewed and read again: ${renewed}`);
     this.#problems.tell(queue);
     this.#notifier.beat(() => this.#status());

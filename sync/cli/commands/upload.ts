@@ -141,9 +141,9 @@ async function send(
   try {
     const sent = await uploader.upload(filepath, metadata, options);
     if (sent.outcome !== "rejected" || sent.status === null) return sent;
-    // A proxy that lets nobody in answers everything like this.
+    // A proxy that lets nobody in answers everything like this; others may pass.
     const problem = problemOf(await uploader.probe(options));
-    return problem === null ? sent : { ...sent, outcome: "unavailable" };
+    return problem === null ? sent : { ...sent, outcome: "deferred" };
   } catch (error) {
     if (!options.signal.aborted) throw error;
     // Told to stop: the file under way is kept, and those after it.

@@ -1,9 +1,11 @@
+import { isAgentRunning } from "../../agent/agent_lock.ts";
 import { type Finding, ok, outage, warning } from "../../monitor/finding.ts";
 import { knownRemedyOf, remedyOf } from "../../monitor/remedy.ts";
 import { EXPECTED_PROXY, proxyFor } from "../../upload/proxy.ts";
 import type { Readiness, Reply } from "../../upload/readiness.ts";
 import { createUploader, describeReadiness } from "../create_uploader.ts";
 import type { CommandContext } from "../command.ts";
+import { lookInto } from "../store.ts";
 import type { Settings } from "../config.ts";
 
 /** From so much on a clock is wrong, in milliseconds: tokens and certificates expire by it. */
@@ -26,6 +28,12 @@ export async function inspectServer(
   { settings }: Pick<CommandContext, "settings">,
 ): Promise<Finding[]> {
   if (settings.server === null) {
+    using look = lookInto(settings);
+    const known = look?.queue.getAgentState();
+    if (known?.serverUrl && await isAgentRunning(look!.queue.path)) {
+      const { serverUrl } = known;
+      return [ok("server", `${serverUrl}, by the settings of the agent`)];
+    }
     return [
       outage(
         "server",

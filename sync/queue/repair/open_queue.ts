@@ -81,9 +81,10 @@ export async function openQueue(
     throw new DatabaseError(message, { fault: "parted", cause: failure });
   }
   if (failure) throw failure;
-  throw new Error(
-    `Cannot repair the damaged queue "${path}" while its agent runs: end the agent first`,
-  );
+  const cause = `the queue "${path}" is damaged`;
+  const message =
+    `Cannot repair the damaged queue "${path}" while its agent runs: it does so itself, try again later, or end the agent first`;
+  throw new DatabaseError(message, { fault: "busy", cause });
 }
 
 /** Whether its agent's -wal seems to have been removed: then it lacks frames that the -shm lists. */

@@ -869,7 +869,7 @@ Deno.test("enqueue leaves a damaged queue to the agent that runs, and says so", 
     `--data-dir=${scene.dir.path}`,
     file,
   ]);
-  assertEquals(code, 1);
-  assertStringIncludes(stderr, "while its agent runs: end the agent first");
+  assertEquals(code, 75);
+  assertStringIncludes(stderr, "while its agent runs: it does so itself");
   assertEquals(queuesSetAside(scene.path), []);
 });
