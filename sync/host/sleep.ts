@@ -1,6 +1,7 @@
 import { delay } from "@std/async/delay";
 
-/** Waits for so many milliseconds, or until the signal aborts, which is no error. */
+/** Waits for so many milliseconds at least, or until the signal aborts, which is no error. */
 export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  await delay(ms, { signal }).catch(() => {});
+  // A timer drops fractions.
+  await delay(Math.ceil(ms), { signal }).catch(() => {});
 }

@@ -209,7 +209,7 @@ Deno.test("an agent that finds its queue damaged only once it works repairs it, 
     "all are delivered",
     () => new Set(server.names).size === 301,
   );
-  assertEquals(agent.stderr.match(/turned out to be damaged/g)?.length, 1);
+  assertStringIncludes(agent.stderr, "The damaged queue is kept as");
   await agent.stop();
 });
 
