@@ -162,11 +162,12 @@ export class Suspects {
     }
     this.#refused.add(attempt.capture.id);
     const areAll = isDown || this.#refused.size >= MAX_REFUSED;
-    if (areAll) await this.add(attempt, signal, true);
-    else {this.#options.onServerFault(attempt, {
-        isReady: true,
-        isTrial: false,
-      });}
+    if (areAll) {
+      await this.add(attempt, signal, true);
+      return true;
+    }
+    this.#throttle.doubt(attempt.reason);
+    this.#options.onServerFault(attempt, { isReady: true, isTrial: false });
     return true;
   }
 

@@ -84,8 +84,8 @@ export class Throttle {
   /** Whether the server's health decides if captures are tried after the wait. */
   #probes = false;
   #failedProbes = 0;
-  /** Whether captures were delivered although the health page says otherwise. */
-  #healthIsWrong = false;
+  /** Whether captures were delivered although the health page says otherwise: it says nothing of them. */
+  healthIsWrong = false;
 
   constructor(options: ThrottleOptions = {}) {
     const { concurrency: max = 32, now = () => performance.now() } = options;
@@ -107,11 +107,6 @@ export class Throttle {
   /** Whether the wait ends with the question whether the server is ready. */
   get probes(): boolean {
     return this.#probes;
-  }
-
-  /** Whether the health page was found to say nothing about captures. */
-  get healthIsWrong(): boolean {
-    return this.#healthIsWrong;
   }
 
   /** How many captures may be in flight. */
@@ -141,7 +136,7 @@ export class Throttle {
     if (this.#mode === "waiting") return;
     if (this.#mode === "trying") {
       this.#mode = "flowing";
-      this.#healthIsWrong = this.#failedProbes > 0;
+      this.healthIsWrong = this.#failedProbes > 0;
     }
     this.#failedProbes = 0;
     this.#level = Math.max(this.#level - TRUST, 0);
@@ -190,6 +185,11 @@ export class Throttle {
     this.#waitLonger(true);
   }
 
+  /** The server may be unusable; captures are sent until more is known. */
+  doubt(reason: string): void {
+    this.#become("paused", reason);
+  }
+
   /**
    * The wait is over: some captures are tried, or it begins anew.
    *
@@ -201,12 +201,12 @@ export class Throttle {
       return;
     }
     this.#failedProbes = problem === null ? 0 : this.#failedProbes + 1;
-    if (problem !== null && !this.#healthIsWrong) {
+    if (problem !== null && !this.healthIsWrong) {
       this.#become("down", problem);
       if (this.#failedProbes % PROBES_PER_TRIAL > 0) {
         return this.#waitLonger(true);
       }
-      this.trials.begin(1);
+      this.trials.beginOne();
     } else {
       this.trials.earn(this.#waitMs / this.#minWaitMs);
       // A server that is paused answered probes all along: only a delivery tells.

@@ -4,7 +4,7 @@ const TRIALS_AT_A_TIME = 4;
 /** After so many failures, less the deliveries since, it is the server: then a wait earns one trial. */
 const MAX_FAILURES = 128;
 /** After so many failures the first captures may all be bad: the last one is tried by turns. */
-const MANY_FAILURES = 16;
+const MANY_FAILURES = 8;
 
 /**
  * How many captures are tried after a wait: more after a long one than after a short
@@ -14,6 +14,7 @@ export class Trials {
   #left = 0;
   #failures = 0;
   #fromEnd = false;
+  #singles = 0;
 
   /** Whether none is left. */
   get areOver(): boolean {
@@ -33,16 +34,18 @@ export class Trials {
     return Math.min(this.#left, TRIALS_AT_A_TIME);
   }
 
-  /** @param waits How many times the shortest wait was waited. */
+  /** @param waits How many times the shortest wait was waited: it earns one at least. */
   earn(waits: number): void {
     const most = MAX_FAILURES - this.#failures;
-    this.begin(Math.min(Math.round(waits * TRIALS_PER_WAIT), most));
+    const count = Math.min(Math.round(waits * TRIALS_PER_WAIT), most);
+    this.#left = Math.max(count, 1);
     this.#turn();
   }
 
-  /** Begins with so many, and with one at least. */
-  begin(count: number): void {
-    this.#left = Math.max(count, 1);
+  /** Begins with one, from the end by turns, whatever the server says of itself. */
+  beginOne(): void {
+    this.#left = 1;
+    this.#fromEnd = this.#singles++ % 2 === 0;
   }
 
   /** @param isLast Whether no other is to be tried. */

@@ -53,9 +53,10 @@ export class Reloader {
    * the server can be used without: a reload looks away from the folders, and breaks off
    * long uploads. To be called at every turn.
    */
-  renewed(queue: Pick<UploadQueue, "getAgentState">): string {
+  renewed(queue: Pick<UploadQueue, "getAgentState" | "getStats">): string {
     const state = tryTo(() => queue.getAgentState())?.serverState;
-    if (state !== "down" && state !== "paused") return "";
+    const isOut = state === "down" || state === "paused";
+    if (!isOut || tryTo(() => queue.getStats())?.uploading !== 0) return "";
     if (performance.now() < this.#lookAt) return "";
     this.#lookAt = performance.now() + LOOK_MS;
     const before = this.#renewed;

@@ -22,13 +22,15 @@ export interface Candidate {
 
 /**
  * Whether a file may be a whole version, that has yet to prove it: it was renamed into
- * place, or was found and nobody saw how it came. An empty one may keep a name free.
+ * place, or it is new, and was found where nobody saw how it came. An empty one may
+ * keep a name free.
  */
 export function mayBeWhole(
   { isRenamed, isNamed, identity, fileSystem }: Candidate,
+  { isNew }: { isNew: boolean },
 ): boolean {
   const wasFound = !isNamed && identity.size > 0 && fileSystem.tellsWriters;
-  return isRenamed || wasFound;
+  return isRenamed || isNew && wasFound;
 }
 
 /** Whether a file is being written to, as far as that can be detected. */

@@ -61,12 +61,13 @@ export class Candidates {
         await this.#pass(candidate, state);
         continue;
       }
-      const file = this.#finishing.finish(candidate);
+      const isNew = state === undefined;
+      const file = this.#finishing.finish(candidate, { isNew });
       if (typeof file === "string") {
         this.#skip(candidate, { kind: "later", reason: file });
         continue;
       }
-      if (state === undefined) this.#finished.add(file);
+      if (isNew) this.#finished.add(file);
       else this.#doubtful.push({ ...file, place: candidate.place });
       const isFull = this.#finished.isFull ||
         this.#doubtful.length >= MAX_DOUBTFUL;

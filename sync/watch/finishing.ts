@@ -60,7 +60,10 @@ export class Finishing {
    * | `a.png` beside an `a.png.part`         | for ever: it waits for that to go       |
    * | whose sidecar alone changes on and on  | a minute: it goes with that as it is    |
    */
-  finish(candidate: Candidate): WatchedFile | string {
+  finish(
+    candidate: Candidate,
+    options: { isNew: boolean },
+  ): WatchedFile | string {
     const { place, name, identity } = candidate;
     const captureName = this.#options.filter.takesJson(place.name)
       ? undefined
@@ -74,7 +77,7 @@ export class Finishing {
     const isOverdue = !isQuiet && sidecar !== undefined &&
       this.#isOverdue(candidate);
     if (!isQuiet && !isOverdue) {
-      if (!mayBeSidecar && mayBeWhole(candidate)) {
+      if (!mayBeSidecar && mayBeWhole(candidate, options)) {
         this.#hold(candidate, sidecar);
       }
       if (isSidecar) return waitsFor;

@@ -496,6 +496,46 @@ Deno.test("A capture now and then that is refused for good holds up none, though
   );
 });
 
+Deno.test("A server that refuses the only capture and says that it is not ready is told of", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  server.ready = false;
+  server.answer = () => new Response(null, { status: 400 });
+  const [id] = fixture.enqueue("only");
+  await using _running = fixture.running({ snoozeMs: 60_000 });
+  await eventually(
+    "it is told",
+    () => fixture.queue.getAgentState().serverState === "paused",
+  );
+  assertEquals(fixture.queue.get(id!)?.status, "pending");
+});
+
+Deno.test("Thirty captures that are refused at the head hold up none, whatever the health page says", async () => {
+  for (const ready of [true, false]) {
+    await using server = new CaptureServer();
+    await using fixture = new AgentFixture(server.url);
+    server.ready = ready;
+    server.answer = badOnly(() => new Response(null, { status: 422 }));
+    fixture.enqueue(...names("bad", 30), ...names("good", 10));
+    await using _running = fixture.running();
+    await eventually(
+      "the good ones arrive",
+      () => fixture.queue.getStats().delivered === 10,
+      5_000,
+    );
+  }
+});
+
+for (const status of [403, 500]) {
+  Deno.test(`One sync gets healthy captures through behind 40 that are answered ${status}`, async () => {
+    await using server = new CaptureServer();
+    await using fixture = new AgentFixture(server.url);
+    server.answer = badOnly(() => new Response(null, { status }));
+    fixture.enqueue(...names("bad", 40), ...names("good", 5));
+    assertEquals((await fixture.agent().runOnce()).delivered, 5);
+  });
+}
+
 Deno.test("A server that gives different captures one id is warned of once", async () => {
   await using server = new CaptureServer();
   await using fixture = new AgentFixture(server.url);

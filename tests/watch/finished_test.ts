@@ -144,6 +144,20 @@ for (const metadata of [undefined, '{"n":1}']) {
   });
 }
 
+Deno.test("a file that was taken and touched before the start is not taken again when another one takes its name", async () => {
+  await using folder = new WatchedFolder();
+  const path = folder.write("latest.jpg", "first");
+  await folder.watcher({ settleMs: 0 }).scan();
+  assertEquals(folder.names, ["latest.jpg"]);
+  const now = new Date();
+  Deno.utimeSync(path, now, now);
+  await folder.start({ settleMs: NEVER_MS });
+  const next = folder.writeOutside("latest.jpg", "the second");
+  await folder.looked("latest.jpg", () => Deno.renameSync(next, path));
+  await folder.looked("latest.jpg", () => Deno.chmodSync(path, 0o600));
+  assertEquals(sizes(folder, "latest.jpg").filter((size) => size === 5), [5]);
+});
+
 Deno.test("an old file with a new content is a new capture", async () => {
   await using folder = new WatchedFolder();
   await folder.start();
