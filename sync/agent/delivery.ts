@@ -130,13 +130,17 @@ export class Delivery {
 
   /** Claims a capture that may be sent now; `undefined` if none is due. */
   #next({ mustBeNew }: { mustBeNew: boolean }): QueuedCapture | undefined {
-    const { limit, refusals, trials } = this.#options.throttle;
+    const { limit, mode, refusals, trials } = this.#options.throttle;
     const mayBeLarge = this.#large < Math.max(limit - 1, 1);
     const admits = (capture: QueuedCapture) =>
       (mayBeLarge || !isLarge(capture)) && !(mustBeNew && isAgain(capture));
-    return refusals.fromEnd || trials.fromEnd
-      ? this.#prefetch.last(admits)
-      : this.#prefetch.next(limit, admits);
+    const isTrial = mode === "trying";
+    if (!refusals.fromEnd && !trials.takeFromEnd(isTrial)) {
+      return this.#prefetch.next(limit, admits);
+    }
+    const last = this.#prefetch.last(admits);
+    if (last) trials.tookLast(last.id);
+    return last;
   }
 
   /** Uploads a capture, and counts it meanwhile. */

@@ -140,7 +140,7 @@ export class Throttle {
     }
     this.#failedProbes = 0;
     this.#level = Math.max(this.#level - TRUST, 0);
-    this.trials.delivered();
+    this.trials.delivered(capture.id);
     this.#become("ready", null);
     this.#spacing.delivered();
     if (this.#spacing.ms > 0) this.#wait(this.#spacing.ms, false);

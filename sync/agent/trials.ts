@@ -7,26 +7,21 @@ const MAX_FAILURES = 128;
 const MANY_FAILURES = 8;
 
 /**
- * How many captures are tried after a wait: more after a long one than after a short
- * one, for if only those fail that happened to be first, others get through soon.
+ * How many captures are tried after a wait, and which: more after a long one than after
+ * a short one, for if only those fail that happened to be first, others get through soon.
  */
 export class Trials {
   #left = 0;
   #failures = 0;
+  /** Whether each trial is made from the other end than the one before. */
+  #alternate = false;
   #fromEnd = false;
-  #singles = 0;
+  /** The captures that were taken from the end. */
+  readonly #ofEnd = new Set<string>();
 
   /** Whether none is left. */
   get areOver(): boolean {
     return this.#left <= 0;
-  }
-
-  /**
-   * Whether to send the captures whose turn comes last, which may be unlike those that
-   * come first: from a trial of one on, as long as such are taken.
-   */
-  get fromEnd(): boolean {
-    return this.#fromEnd;
   }
 
   /** How many may be in flight. */
@@ -38,26 +33,40 @@ export class Trials {
   earn(waits: number): void {
     const most = MAX_FAILURES - this.#failures;
     const count = Math.min(Math.round(waits * TRIALS_PER_WAIT), most);
-    this.#left = Math.max(count, 1);
-    this.#turn();
+    this.#begin(Math.max(count, 1), this.#failures >= MANY_FAILURES);
   }
 
   /** Begins with one, from the end by turns, whatever the server says of itself. */
   beginOne(): void {
-    this.#left = 1;
-    this.#fromEnd = this.#singles++ % 2 === 0;
+    this.#begin(1, true);
+  }
+
+  /**
+   * Whether the next capture is to be the one whose turn comes last, which may be unlike
+   * those that come first: by turns in trials, then from where one was delivered.
+   *
+   * @param isTrial Whether it is sent to show if any is taken.
+   */
+  takeFromEnd(isTrial: boolean): boolean {
+    if (isTrial && this.#alternate) this.#fromEnd = !this.#fromEnd;
+    return this.#fromEnd;
+  }
+
+  /** A capture was taken from the end. */
+  tookLast(id: string): void {
+    this.#ofEnd.add(id);
   }
 
   /** @param isLast Whether no other is to be tried. */
   failed(isLast: boolean): void {
     this.#failures = Math.min(this.#failures + 1, MAX_FAILURES);
     this.#left = isLast ? 0 : this.#left - 1;
-    this.#turn();
+    this.#alternate ||= this.#failures >= MANY_FAILURES;
   }
 
-  delivered(): void {
+  delivered(id: string): void {
     this.#failures = Math.max(this.#failures - 1, 0);
-    if (this.#failures === 0) this.#fromEnd = false;
+    this.#fromEnd = this.#ofEnd.delete(id) && this.#failures > 0;
   }
 
   /** Forgets earlier failures. */
@@ -66,7 +75,9 @@ export class Trials {
     this.#fromEnd = false;
   }
 
-  #turn(): void {
-    this.#fromEnd = !this.#fromEnd && this.#failures >= MANY_FAILURES;
+  #begin(count: number, alternate: boolean): void {
+    this.#left = count;
+    this.#alternate = alternate;
+    this.#ofEnd.clear();
   }
 }
