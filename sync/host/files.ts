@@ -40,6 +40,11 @@ export function isOutOfRoom(error: unknown): boolean {
   return hasCode(error, ["ENOSPC", "EDQUOT"]) || isTooLarge(error);
 }
 
+/** Whether a file is not there. */
+export function isGone(error: unknown): boolean {
+  return hasCode(error, ["ENOENT"]);
+}
+
 /** Whether something could not be written because its file system is mounted read-only. */
 export function isReadOnly(error: unknown): boolean {
   return hasCode(error, ["EROFS"]);

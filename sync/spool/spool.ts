@@ -6,6 +6,7 @@ import { freeBytes } from "../host/disk_space.ts";
 import {
   exists,
   isAbsence,
+  isGone,
   removeIfThere,
   statIfThere,
   syncDir,
@@ -116,7 +117,7 @@ export class Spool implements Disposable {
         return sha256;
       } catch (error) {
         // By a clock that was set meanwhile it may seem to be left by a crash.
-        const isTaken = error instanceof Deno.errors.NotFound && !exists(part);
+        const isTaken = isGone(error) && !exists(part);
         if (isTaken && tries < MAX_COPIES) continue;
         removeIfThere(part);
         throw error;

@@ -264,6 +264,19 @@ Deno.test("a process that was killed while it worked in the spool is noticed onc
   assertEquals(await occupants.forgetKilled(), true);
 });
 
+Deno.test("a copy that is removed before its first byte is written is made anew", async () => {
+  await using scene = new Scene();
+  using file = openRegularFile(scene.dir.write("capture.png", "bytes"));
+  const part = `${scene.spool.pathOf(ID)}.part`;
+  let isRemoved = false;
+  const beforeCopy = () => {
+    if (!isRemoved) Deno.removeSync(part);
+    isRemoved = true;
+  };
+  const sha256 = await scene.spool.addFile(ID, file, { beforeCopy });
+  assertEquals([sha256, isRemoved], [sha256Of("bytes"), true]);
+});
+
 Deno.test("a copy that is removed before it is complete, as by a clock that was set it seems old, is made anew", async () => {
   await using scene = new Scene();
   using file = openRegularFile(scene.dir.write("capture.png", "bytes"));
