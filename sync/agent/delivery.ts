@@ -134,12 +134,12 @@ export class Delivery {
     const mayBeLarge = this.#large < Math.max(limit - 1, 1);
     const admits = (capture: QueuedCapture) =>
       (mayBeLarge || !isLarge(capture)) && !(mustBeNew && isAgain(capture));
-    const isTrial = mode === "trying";
-    if (!refusals.fromEnd && !trials.takeFromEnd(isTrial)) {
+    const fromEnd = trials.takeFromEnd(mode === "trying");
+    if (!refusals.fromEnd && !fromEnd) {
       return this.#prefetch.next(limit, admits);
     }
     const last = this.#prefetch.last(admits);
-    if (last) trials.tookLast(last.id);
+    if (last && fromEnd) trials.tookLast(last.id);
     return last;
   }
 

@@ -160,7 +160,7 @@ export class Suspects {
         await this.#isReady(signal);
       if (isReady || this.#takesThoughUnready(attempt)) return false;
     }
-    this.#refused.add(attempt.capture.id);
+    if (!isDown) this.#refused.add(attempt.capture.id);
     const areAll = isDown || this.#refused.size >= MAX_REFUSED;
     if (areAll) {
       await this.add(attempt, signal, true);
