@@ -1,6 +1,7 @@
 import { dirname, extname } from "@std/path";
 import type { OnceLog } from "../host/log.ts";
 import { type FileIdentity, NotRegularFileError } from "../host/opened_file.ts";
+import { tryTo } from "../host/try_to.ts";
 import type { WatchedFile } from "../spool/copies.ts";
 import { type Candidate, isInUse, mayBeWhole } from "./candidate.ts";
 import type { CaptureFilter } from "./capture_filter.ts";
@@ -77,9 +78,7 @@ export class Finishing {
     const isOverdue = !isQuiet && sidecar !== undefined &&
       this.#isOverdue(candidate);
     if (!isQuiet && !isOverdue) {
-      if (!mayBeSidecar && mayBeWhole(candidate, options)) {
-        this.#hold(candidate, sidecar);
-      }
+      if (!mayBeSidecar) this.#hold(candidate, { ...options, sidecar });
       if (isSidecar) return waitsFor;
       const isOld = Date.now() - changedAt(identity) >=
         this.#settleTimes(candidate).trustMs;
@@ -153,21 +152,24 @@ export class Finishing {
   }
 
   /** Keeps a file that waits from being lost when another one takes its name. */
-  #hold(candidate: Candidate, sidecar: FileIdentity | undefined): void {
+  #hold(
+    candidate: Candidate,
+    { sidecar, isNew }: { sidecar: FileIdentity | undefined; isNew: boolean },
+  ): void {
     const { place, path, folder, name } = candidate;
     const { stability, owners } = this.#options;
-    try {
-      stability.hold(place, () => {
-        const isOwn = sidecar && sidecar.size <= MAX_HELD_BYTES &&
-          !owners.wasUsed(path, sidecar);
-        const metadataJson = isOwn ? this.#readNow(candidate) : undefined;
-        const own = metadataJson === undefined ? undefined : sidecar;
-        const file = folder.openFile(name);
-        return { file, sidecar: own, metadataJson: metadataJson ?? "{}" };
-      });
-    } catch {
-      // It is gone, or cannot be read: whoever looks next says so.
-    }
+    // The first sidecar that comes is its own; the next one may be its successor's.
+    const isComplete = stability.heldAt(place)?.sidecar !== undefined;
+    const isHeld = stability.heldAt(place) || mayBeWhole(candidate, { isNew });
+    if (isComplete || !isHeld) return;
+    const isOwn = sidecar && sidecar.size <= MAX_HELD_BYTES &&
+      !owners.wasUsed(path, sidecar);
+    const json = isOwn ? this.#readNow(candidate) : undefined;
+    const own = json === undefined
+      ? { sidecar: undefined, metadataJson: "{}" }
+      : { sidecar, metadataJson: json };
+    // If it is gone, or cannot be read, whoever looks next says so.
+    tryTo(() => stability.hold(place, own, () => folder.openFile(name)));
   }
 
   /** Reads the metadata of a file that cannot wait for them. */

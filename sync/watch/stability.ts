@@ -145,11 +145,21 @@ export class Stability {
     this.#wait({ look: "", since: now, ...before, place, dueAt, unreadable });
   }
 
-  /** Holds a capture that is waited for, unless there is no room. */
-  hold(place: Place, open: () => HeldFile): void {
+  /** The file that is held, if there is one. */
+  heldAt(place: Place): HeldFile | undefined {
+    return this.#waiting.get(pathOf(place))?.held;
+  }
+
+  /** Holds a capture that is waited for, unless there is no room; one that is held gets the metadata. */
+  hold(
+    place: Place,
+    metadata: Omit<HeldFile, "file">,
+    open: () => OpenedFile,
+  ): void {
     const waiting = this.#waiting.get(pathOf(place));
-    if (!waiting || waiting.held || this.#held >= MAX_HELD) return;
-    waiting.held = open();
+    if (waiting?.held) return void Object.assign(waiting.held, metadata);
+    if (!waiting || this.#held >= MAX_HELD) return;
+    waiting.held = { ...metadata, file: open() };
     this.#held++;
   }
 

@@ -85,6 +85,24 @@ for (const sidecar of ["before it", "after it", "in place after it", "never"]) {
   });
 }
 
+Deno.test({
+  name:
+    "a version whose sidecar came after it keeps that when the next version's sidecar comes before the next version",
+  ignore,
+  async fn() {
+    await using folder = new WatchedFolder();
+    await folder.start({ settleMs: NEVER_MS });
+    await folder.looked("a.png", () => publish(folder, "a.png", version(1)));
+    await folder.looked("a.png", () => {
+      publish(folder, "a.png.json", '{"n": 1}');
+    });
+    publish(folder, "a.png.json", '{"n": 2}');
+    publish(folder, "a.png", version(2));
+    await eventually("it is taken", () => folder.taken.length > 0);
+    assertEquals(taken(folder), [[1, { n: 1 }]]);
+  },
+});
+
 for (const file of ["stays", "is removed"]) {
   Deno.test({
     name:
