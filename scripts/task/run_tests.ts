@@ -97,7 +97,7 @@ async function runEach(
   const total = { code: 0, passed: 0, failed: 0, skipped: 0 };
   total.code = await runDeno(["check", "--quiet", ...flags, ...files]);
   if (total.code !== 0) return total;
-  const failures: string[] = [];
+  const failures: { file: string; text: string }[] = [];
   const runNext = async () => {
     for (let file; (file = files.shift()) !== undefined;) {
       const [code, text] = await runAside(["--no-check", ...flags, file]);
@@ -108,13 +108,23 @@ async function runEach(
       total.skipped += skipped;
       if (code === 0) continue;
       total.code ||= code;
-      failures.push(file);
+      failures.push({ file, text });
       if (STOPPED.includes(code)) files.length = 0;
     }
   };
   await Promise.all(Array.from({ length: PROCESSES }, runNext));
-  for (const file of failures) await output.writeLine(`Failed: ${file}`);
+  // Many lines may have followed them, and some logs keep only the last ones.
+  for (const { file, text } of failures) {
+    await output.writeLine(`Failed: ${file}\n${reasonsIn(text)}`);
+  }
   return total;
+}
+
+/** What `deno test` says of its failures, or all that it printed if it came to no end. */
+function reasonsIn(output: string): string {
+  const plain = output.replaceAll(COLOR, "");
+  const start = plain.indexOf("\n ERRORS ");
+  return plain.slice(start < 0 ? 0 : start).trim();
 }
 
 /** Runs `deno test`, and returns its exit code and its output. */

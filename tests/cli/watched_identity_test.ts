@@ -168,7 +168,8 @@ for (const after of ["delete", "move"]) {
       Deno.linkSync(host.join("in/a.raw"), host.join("in/b.raw"));
       Deno.linkSync(host.join("in/a.raw"), host.join("backup"));
       await host.run("resume");
-      await eventually("one name goes", () => names() === 1);
+      // The other one may go before this one is seen to, or after the next start.
+      await eventually("one name goes", () => names() < 2);
       await agent.stop();
     }
     await using agent = await host.watch(...args);
