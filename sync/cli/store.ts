@@ -146,7 +146,8 @@ function naming<T>(act: () => T): T {
   }
 }
 
-function hasQueue({ dataDir }: Settings): boolean {
+/** Whether the data directory holds a queue already. */
+export function hasQueue({ dataDir }: Settings): boolean {
   return naming(() => holdsQueue(dataDir));
 }
 

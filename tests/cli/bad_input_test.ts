@@ -14,7 +14,7 @@ Deno.test("a reader that goes ends nothing early, and is no error", {
     '{ "$@"; echo "exit $?" >&2; } | head -n 1',
     ...["enqueue", ...host.writeMany(50)],
   );
-  assertEquals([code, stderr], [0, "exit 0\n"]);
+  assertEquals([code, stderr.endsWith("\nexit 0\n")], [0, true]);
   assertEquals((await host.json<{ pending: number }>("status")).pending, 50);
   const list = await host.inShell('"$@" | true', "list");
   assertEquals([list.code, list.stderr], [0, ""]);
@@ -123,7 +123,8 @@ Deno.test(
       const { code, stdout, stderr } = await host.run(command, ...bad, ...good);
       assertEquals(code, 1);
       assertEquals(stdout.trimEnd().split("\n").length, good.length, stdout);
-      const complaints = stderr.trimEnd().split("\n");
+      const complaints = stderr.trimEnd().split("\n")
+        .filter((line) => !line.includes("Made a new queue"));
       bad.forEach((path, i) =>
         assertStringIncludes(complaints[i]!, `"${path}"`)
       );

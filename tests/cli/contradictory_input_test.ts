@@ -196,8 +196,8 @@ Deno.test("what to do about a full spool is said once for all files", async () =
   );
   assertEquals(code, 75);
   const lines = stderr.trimEnd().split("\n");
-  assertEquals(lines.length, 4);
-  assertStringIncludes(lines[3]!, "allow more: --max-spool-bytes, --min-free");
+  assertEquals(lines.length, 5);
+  assertStringIncludes(lines[4]!, "allow more: --max-spool-bytes, --min-free");
 });
 
 Deno.test(
