@@ -1,5 +1,5 @@
-import { metadataHash } from "../capture/metadata_hash.ts";
 import { messageOf } from "../host/message_of.ts";
+import { sha256Of } from "../host/sha256.ts";
 import type { Completion, QueuedCapture } from "../queue/queue.ts";
 import type { UploadResult } from "../upload/uploader.ts";
 import type { AgentParts } from "./agent_options.ts";
@@ -229,7 +229,7 @@ export class OutcomeHandler {
     this.#report.delivered++;
     const { id, spooled, watched, metadataJson } = capture;
     const { captureId, sha256, sent } = result;
-    const metadataSha256 = watched ? metadataHash(metadataJson) : null;
+    const metadataSha256 = watched ? sha256Of(metadataJson) : null;
     const proof = { captureId, sha256, identity: sent, metadataSha256 };
     this.#parts.completer.add({
       completion: { id, kind: "delivered", ...proof, ...recordOf(result) },

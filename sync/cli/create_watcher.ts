@@ -1,5 +1,5 @@
-import { metadataHash } from "../capture/metadata_hash.ts";
 import type { Log } from "../host/log.ts";
+import { sha256Of } from "../host/sha256.ts";
 import type { KnownIdentity } from "../queue/capture_row.ts";
 import type { IsAt, QueuedCapture, UploadQueue } from "../queue/queue.ts";
 import { TidyUp } from "../watch/after_upload.ts";
@@ -59,7 +59,7 @@ export function createWatcher(
     wasTaken: (file) => queue.wasTaken(file),
     knownContent: (file, sha256) => queue.knownContent(file, sha256, isStillAt),
     onSidecar: ({ path, identity }, sidecar) => {
-      const known = queue.deliveredFile({ path, identity });
+      const [known] = queue.deliveriesOf({ path, identity });
       // Another name with a sidecar is taken over by itself.
       if (known?.path === path) late.found({ ...known, identity }, sidecar);
     },
@@ -151,7 +151,7 @@ function createTidyUp(
 /** The delivery of a capture that the queue has no record of. */
 function deliveredNow(capture: WatchedCapture) {
   const { id, filepath: path, identity, sha256, metadataJson } = capture;
-  const metadataSha256 = metadataHash(metadataJson);
+  const metadataSha256 = sha256Of(metadataJson);
   const itself = { id, path, identity, sha256, metadataSha256 };
   return { ...itself, ...identity, sinceMs: Date.now() };
 }

@@ -28,17 +28,12 @@ export interface FolderIdentity {
 }
 
 /**
- * Opens a folder; a link that is on the way is followed, one that the path itself
- * is too unless `noFollow` is set.
+ * Opens a folder, following links.
  *
  * @throws {Error} if it is no folder, or cannot be opened.
  */
-export function openFolder(
-  path: string,
-  options: { noFollow?: boolean } = {},
-): Folder {
-  const how = { ...options, folder: true };
-  return new Folder(path, system.openAt(AT_FDCWD, path, how));
+export function openFolder(path: string): Folder {
+  return new Folder(path, system.openAt(AT_FDCWD, path, { folder: true }));
 }
 
 /**

@@ -1,4 +1,4 @@
-import { metadataHash } from "../capture/metadata_hash.ts";
+import { sha256Of } from "../host/sha256.ts";
 import type { CaptureRow, KnownIdentity } from "./capture_row.ts";
 import {
   type FileVersion,
@@ -132,13 +132,11 @@ export function hasOtherMetadata(
     : metadataJson !== "{}";
   if (!has) return false;
   const queued = sql.get.get<CaptureRow>(known.id);
-  const before = queued
-    ? metadataHash(queued.metadataJson)
-    : known.metadataSha256;
+  const before = queued ? sha256Of(queued.metadataJson) : known.metadataSha256;
   if (before === null) return false;
   return metadataJson === undefined
     ? undefined
-    : before !== metadataHash(metadataJson);
+    : before !== sha256Of(metadataJson);
 }
 
 /** The rows of this file by any name, and of the last file with this path. */

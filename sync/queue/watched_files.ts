@@ -40,7 +40,11 @@ export interface DeliveredCapture {
   path: string;
   /** The SHA-256 of its bytes, in hexadecimal; `null` if that is not known. */
   sha256: string | null;
-  /** The SHA-256 of its metadata; `null` if that is not known. */
+  /**
+   * The SHA-256 of its metadata as JSON text, in hexadecimal: it tells a sidecar that
+   * was delivered from one that was not, without keeping private text. `null` if that
+   * is not known.
+   */
   metadataSha256: string | null;
   /** When it was delivered, in milliseconds since 1970. */
   sinceMs: number;
@@ -136,11 +140,6 @@ export class WatchedFiles extends AgentRow {
     const { key, size, mtimeMs } = versionOf(path, identity);
     const known = this.sql.watchedFile.get<KnownFile>(key);
     return known?.size === size && known?.mtimeMs === mtimeMs;
-  }
-
-  /** The delivery of a watched file by this name, or else by another one; `undefined` if it is not known as delivered. */
-  deliveredFile(file: SeenFile): DeliveredCapture | undefined {
-    return this.deliveriesOf(file)[0];
   }
 
   /** The deliveries of a watched file by all of its names, that by this one first. */

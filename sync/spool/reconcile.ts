@@ -3,6 +3,7 @@ import { counted } from "../host/counted.ts";
 import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
 import { checkMetadata } from "../capture/metadata.ts";
 import type { Log } from "../host/log.ts";
+import { tryTo } from "../host/try_to.ts";
 import type { QueuedCapture, UploadQueue } from "../queue/queue.ts";
 import { hasFault } from "../queue/sqlite.ts";
 import { openByPath, opened, type OpenOriginal } from "./private_copy.ts";
@@ -138,14 +139,9 @@ function takeUp(
   return "orphaned";
 }
 
+/** One that was changed since is left to a person. */
 function isUsable({ metadataJson }: SpoolRecord): boolean {
-  try {
-    checkMetadata(metadataJson);
-    return true;
-  } catch {
-    // The record was changed since: a person must look at it.
-    return false;
-  }
+  return tryTo(() => checkMetadata(metadataJson)) !== undefined;
 }
 
 /** Brings an entry into line that has no row, and no record either. */

@@ -1,5 +1,5 @@
+import { Buffer } from "node:buffer";
 import { oneLine } from "../host/log.ts";
-import { hexOf } from "../host/sha256.ts";
 import { proxyCredentials } from "./proxy.ts";
 
 /** Texts that must not be shown, besides the passwords of proxies in the environment. */
@@ -110,15 +110,12 @@ function proxySecrets(): string[] {
 
 /** A text in hexadecimal and in base64, the url-safe one too: only letters and digits are compared. */
 function encodingsOf(text: string): string[] {
-  const bytes = new TextEncoder().encode(text);
-  const binary = Array.from(bytes, (byte) => String.fromCharCode(byte)).join(
-    "",
-  );
   // The text before it decides at which of three offsets it begins.
   const encoded = ["", "\0", "\0\0"].map((before) =>
-    btoa(before + binary).slice(Math.ceil(before.length * 8 / 6))
+    Buffer.from(before + text).toString("base64")
+      .slice(Math.ceil(before.length * 8 / 6))
   );
-  return [hexOf(bytes), ...encoded];
+  return [Buffer.from(text).toString("hex"), ...encoded];
 }
 
 /** A letter or digit, in lower case and without its accent, and where its character is in the text. */

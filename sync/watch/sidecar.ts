@@ -1,5 +1,4 @@
 import { decodeMetadata, MAX_METADATA_BYTES } from "../capture/metadata.ts";
-import { metadataHash } from "../capture/metadata_hash.ts";
 import type { Folder } from "../host/folder.ts";
 import {
   type FileIdentity,
@@ -7,6 +6,7 @@ import {
   NotRegularFileError,
   type OpenedFile,
 } from "../host/opened_file.ts";
+import { sha256Of } from "../host/sha256.ts";
 import { fileAt } from "./place.ts";
 
 /** A sidecar as it was read. */
@@ -75,7 +75,7 @@ export function sidecarNow(
     const sidecar = readSidecar(folder, sidecarOf(name));
     if (!sidecar) return undefined;
     const { metadataJson, identity } = sidecar;
-    return { identity, isSent: metadataHash(metadataJson) === metadataSha256 };
+    return { identity, isSent: sha256Of(metadataJson) === metadataSha256 };
   } catch (error) {
     if (!(error instanceof SidecarError)) throw error;
     return { identity: beside, isSent: undefined };

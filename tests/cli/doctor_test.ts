@@ -4,7 +4,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { enabledFinding } from "../../sync/cli/doctor/agent.ts";
+import { inspectEnabled } from "../../sync/cli/doctor/agent.ts";
 import { inspectSpool } from "../../sync/cli/doctor/store.ts";
 import { exists } from "../../sync/host/files.ts";
 import type { Finding } from "../../sync/monitor/finding.ts";
@@ -390,11 +390,11 @@ for (
   });
 }
 
-Deno.test("enabledFinding() warns of a service that does not start with the system", () => {
+Deno.test("inspectEnabled() warns of a service that does not start with the system", () => {
   const levels = ["enabled", "", "disabled", "enabled-runtime", "linked"]
-    .map((state) => enabledFinding(state).level);
+    .map((state) => inspectEnabled(state).level);
   assertEquals(levels, ["ok", "ok", "warning", "warning", "warning"]);
-  assertEquals(enabledFinding("disabled"), {
+  assertEquals(inspectEnabled("disabled"), {
     level: "warning",
     what: "start",
     text: "the service does not start with the system: it is disabled",

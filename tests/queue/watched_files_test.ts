@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import type { SeenFile, UploadQueue } from "../../sync/queue/queue.ts";
-import { metadataHash } from "../../sync/capture/metadata_hash.ts";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { testOnEachEngine } from "../helpers/engines.ts";
 import { QueueFixture, START_MS } from "../helpers/queue_fixture.ts";
+import { sha256Of } from "../helpers/sha256.ts";
 
 const IDENTITY = {
   fileId: "801:2c",
@@ -228,7 +228,7 @@ testOnEachEngine(
       }
     };
     check("queued");
-    const metadataSha256 = metadataHash(metadataJson);
+    const metadataSha256 = sha256Of(metadataJson);
     queue.complete([{ id: id!, kind: "delivered", metadataSha256 }]);
     check("delivered");
   },

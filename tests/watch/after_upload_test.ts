@@ -2,7 +2,6 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { delay } from "@std/async/delay";
 import { exists } from "../../sync/host/files.ts";
 import { openRegularFile } from "../../sync/host/opened_file.ts";
-import { metadataHash } from "../../sync/capture/metadata_hash.ts";
 import { readHashed } from "../../sync/host/sha256.ts";
 import { type AfterUpload, TidyUp } from "../../sync/watch/after_upload.ts";
 import type { DeliveredFile } from "../../sync/watch/delivered_file.ts";
@@ -14,6 +13,7 @@ import {
   neighboursLink,
 } from "../helpers/neighbour.ts";
 import { SmallDisk } from "../chaos/small_disk.ts";
+import { sha256Of } from "../helpers/sha256.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 import { WatchedFolder } from "../helpers/watched_folder.ts";
 
@@ -39,7 +39,7 @@ async function delivered(
   using file = openRegularFile(path);
   const { identity } = file;
   const { sha256 } = await readHashed(file);
-  const metadataSha256 = metadataHash(metadataJson);
+  const metadataSha256 = sha256Of(metadataJson);
   const { size, mtimeMs } = identity;
   const version = { size, mtimeMs, sha256, metadataSha256 };
   return { ...version, id: path, path, identity, sinceMs: 0 };

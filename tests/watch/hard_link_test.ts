@@ -1,7 +1,7 @@
 /** One file with several names. */
 import { assertEquals } from "@std/assert";
-import { metadataHash } from "../../sync/capture/metadata_hash.ts";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
+import { sha256Of } from "../helpers/sha256.ts";
 import { WatchedFolder } from "../helpers/watched_folder.ts";
 
 /** The names by which captures are known, relative to the folder. */
@@ -50,7 +50,7 @@ Deno.test("a name with metadata that comes after the file was taken over without
     assertEquals(await scan(folder), ["a.raw"]);
     if (state !== "queued") {
       const { id } = folder.queue.getPending()[0]!;
-      const metadataSha256 = metadataHash("{}");
+      const metadataSha256 = sha256Of("{}");
       folder.queue.complete([{ id, kind: "delivered", metadataSha256 }]);
       if (state.endsWith("gone")) {
         Deno.removeSync(folder.join("a.raw"));
@@ -82,7 +82,7 @@ Deno.test("names with metadata of their own that come one after the other are ca
         const { id, metadataJson } = folder.queue.getPending(10).at(-1)!;
         assertEquals(metadataJson, `{"n": ${n}}`);
         if (!isDelivered) continue;
-        const metadataSha256 = metadataHash(metadataJson);
+        const metadataSha256 = sha256Of(metadataJson);
         folder.queue.complete([{ id, kind: "delivered", metadataSha256 }]);
         assertEquals(await scan(folder), expected);
         if (!isGone) continue;
@@ -106,7 +106,7 @@ Deno.test("a name with metadata of its own that was taken over is no other captu
     assertEquals(await scan(folder), ["a.raw", "b.raw"]);
     if (state === "delivered") {
       for (const { id, metadataJson } of folder.queue.getPending(10)) {
-        const metadataSha256 = metadataHash(metadataJson);
+        const metadataSha256 = sha256Of(metadataJson);
         folder.queue.complete([{ id, kind: "delivered", metadataSha256 }]);
       }
     }

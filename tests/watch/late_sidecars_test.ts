@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { metadataHash } from "../../sync/capture/metadata_hash.ts";
 import {
   type FileIdentity,
   isSameFile,
@@ -7,6 +6,7 @@ import {
 } from "../../sync/host/opened_file.ts";
 import { LateSidecars } from "../../sync/watch/late_sidecars.ts";
 import { WatchedRoot } from "../../sync/watch/watched_root.ts";
+import { sha256Of } from "../helpers/sha256.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
 /** Finds a sidecar with other metadata than were sent; `behindMs` is how long before the delivery it was written. */
@@ -30,7 +30,7 @@ function found(dir: TempDir, { behindMs = -Infinity } = {}) {
     path,
     identity,
     sha256: null,
-    metadataSha256: metadataHash('{"n": 1}'),
+    metadataSha256: sha256Of('{"n": 1}'),
     sinceMs: sidecar.ctimeMs + behindMs,
   };
   late.found(known, sidecar);

@@ -29,9 +29,9 @@ export async function inspectAgent(
     .map(({ what }) => what).filter((what) => TRIED.includes(what));
   const told = judge(await readReport({ settings, look, service }))
     .filter(({ what }) => !failed.includes(what)).map(withoutDoctor);
-  return service
-    ? [...told, await inspectEnabled(), await inspectLinger()]
-    : told;
+  if (!service) return told;
+  const { UnitFileState } = await properties(UNIT, "UnitFileState");
+  return [...told, inspectEnabled(UnitFileState), await inspectLinger()];
 }
 
 /** Who reads this has asked doctor already. */
@@ -43,13 +43,8 @@ function withoutDoctor(finding: Finding): Finding {
   return { ...finding, remedy: remedy ?? null };
 }
 
-async function inspectEnabled(): Promise<Finding> {
-  const { UnitFileState } = await properties(UNIT, "UnitFileState");
-  return enabledFinding(UnitFileState);
-}
-
 /** @param state As systemd has it: `enabled`, `disabled`, `enabled-runtime` … */
-export function enabledFinding(state = ""): Finding {
+export function inspectEnabled(state = ""): Finding {
   if (["", "enabled"].includes(state)) return ok("start", state || "not known");
   const text = `the service does not start with the system: it is ${state}`;
   return warning("start", text, "jarvis-agent service install");

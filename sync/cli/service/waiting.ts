@@ -7,8 +7,8 @@
 import { resolve } from "@std/path";
 import { capturesWait } from "../../host/counted.ts";
 import { tryTo } from "../../host/try_to.ts";
-import { waitingIn } from "../../monitor/judge.ts";
 import type { Settings } from "../config.ts";
+import { realPath } from "../folders.ts";
 import { lookInto } from "../store.ts";
 import { parseEnvFile } from "./env_file.ts";
 import { readIfThere, servicePaths } from "./files.ts";
@@ -58,13 +58,8 @@ export function leftBehind(served: string[], settings: Settings): string[] {
 function countWaiting(settings: Settings): number | undefined {
   return tryTo(() => {
     using look = lookInto(settings);
-    return look ? waitingIn(look.queue.getStats()) : 0;
+    return look?.queue.waiting() ?? 0;
   });
-}
-
-/** One path may have several names. */
-function realPath(path: string): string {
-  return tryTo(() => Deno.realPathSync(path)) ?? path;
 }
 
 function shellWord(text: string): string {
