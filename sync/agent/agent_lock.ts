@@ -1,5 +1,6 @@
 import { delay } from "@std/async/delay";
 import { dirname, join } from "@std/path";
+import { LOCK_FILE } from "../host/data_dir_paths.ts";
 import { ProcessLock } from "../host/lock.ts";
 import { tryTo } from "../host/try_to.ts";
 import type { UploadQueue } from "../queue/queue.ts";
@@ -11,7 +12,7 @@ export class AgentRunningError extends Error {
 
 /** The lock that makes a process the agent of a queue. */
 export function agentLockPath(queuePath: string): string {
-  return join(dirname(queuePath), "agent.lock");
+  return join(dirname(queuePath), LOCK_FILE);
 }
 
 /**

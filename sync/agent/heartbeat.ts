@@ -1,4 +1,5 @@
 import { dirname, join } from "@std/path";
+import { HEARTBEAT_FILE } from "../host/data_dir_paths.ts";
 import { statIfThere } from "../host/files.ts";
 import { createPrivateFile } from "../host/private_files.ts";
 
@@ -49,5 +50,5 @@ export function isHanging(beatMs: number, nowMs: number): boolean {
 }
 
 function heartbeatPath(queuePath: string): string {
-  return join(dirname(queuePath), "agent.heartbeat");
+  return join(dirname(queuePath), HEARTBEAT_FILE);
 }

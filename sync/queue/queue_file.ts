@@ -1,4 +1,5 @@
 import { dirname, resolve } from "@std/path";
+import { RESERVE } from "../host/data_dir_paths.ts";
 import { fileSize } from "../host/files.ts";
 import { createPrivateDir, createPrivateFile } from "../host/private_files.ts";
 import { UnreachableError } from "../host/reach.ts";
@@ -61,7 +62,7 @@ export class QueueFile implements Disposable {
     this.path = path;
     this.looksOnly = looksOnly;
     if (reserveBytes > 0) {
-      this.#ballast = new Ballast(`${path}-reserve`, reserveBytes);
+      this.#ballast = new Ballast(path + RESERVE, reserveBytes);
     }
     [this.database, this.sql] = looksOnly
       ? this.#openToLook(options)

@@ -1,7 +1,12 @@
 import { inSpool } from "../host/data_dir.ts";
 import { dirname, join } from "@std/path";
 import { assertOwn } from "../host/data_dir.ts";
-import { orphansDir } from "../host/data_dir_paths.ts";
+import {
+  occupantsDir,
+  orphansDir,
+  RECORDS_FILE,
+  SHARD,
+} from "../host/data_dir_paths.ts";
 import { freeBytes } from "../host/disk_space.ts";
 import {
   exists,
@@ -23,7 +28,6 @@ import { RecordLog, type SpoolRecord } from "./record_log.ts";
 
 export type { SpoolRecord } from "./record_log.ts";
 
-const RECORDS = "records.jsonl";
 /** The suffix of copies that are not complete. */
 const PART = ".part";
 /** How often a copy is made anew that somebody has removed before it was complete. */
@@ -32,8 +36,6 @@ const MAX_COPIES = 3;
 const IN_THE_MAKING_MS = 600_000;
 /** The ids that entries can have. No other text becomes part of a path. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-/** The directories of entries. */
-const SHARD = /^[0-9a-f]{2}$/;
 
 /**
  * The agent's own copies of captures: `XX/ID` holds the bytes, the log
@@ -55,16 +57,16 @@ export class Spool implements Disposable {
    */
   constructor(dir: string) {
     this.dir = dir;
-    this.#log = new RecordLog(join(dir, RECORDS));
+    this.#log = new RecordLog(join(dir, RECORDS_FILE));
     this.orphans = new Orphans(orphansDir(dir));
-    this.occupants = new Occupants(join(dir, "in-use"));
+    this.occupants = new Occupants(occupantsDir(dir));
     createPrivateDir(dir);
     assertOwn(dir);
   }
 
   /** @throws {UnreachableError} if nobody may look into it now, or its disk does not answer. */
   assertReachable(): void {
-    identityAt(join(this.dir, RECORDS));
+    identityAt(join(this.dir, RECORDS_FILE));
   }
 
   /** Whether an entry can have this id. */

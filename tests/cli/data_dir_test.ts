@@ -222,9 +222,15 @@ Deno.test("what other users could open is closed, and reported", {
   await using host = new Host(deadUrl());
   const file = host.write("a.png");
   await host.enqueue(file);
-  const loose = ["", "/queue.db", "/spool", "/spool/records.jsonl"]
-    .map((name) => host.dataDir + name);
+  const spool = `${host.dataDir}/spool`;
   for (const args of [["enqueue", file], ["retry", "--all"]]) {
+    const loose = [host.dataDir, spool].flatMap((dir) => [
+      dir,
+      ...[...Deno.readDirSync(dir)].map(({ name }) => `${dir}/${name}`),
+    ]);
+    for (const name of ["queue.db", "spool/records.jsonl", "spool/in-use"]) {
+      assert(loose.includes(`${host.dataDir}/${name}`), name);
+    }
     for (const path of loose) Deno.chmodSync(path, 0o777);
     const { stderr } = await host.run(...args);
     for (const path of loose) {
