@@ -7,6 +7,7 @@ import { optionsOf } from "../../sync/cli/command.ts";
 import { COMMANDS } from "../../sync/cli/commands.ts";
 import {
   flagOf,
+  helpOf,
   type OptionName,
   OPTIONS,
   specOf,
@@ -36,8 +37,8 @@ export function settingsPage(): string {
     optionsOf(command).map((option) => code(`--${option}`)).join(" "),
   ]);
   const options = (Object.keys(OPTIONS) as OptionName[]).map((name) => {
-    const { env, help } = specOf(name);
-    return [code(flagOf(name)), env ? code(env) : "", help];
+    const { env } = specOf(name);
+    return [code(flagOf(name)), env ? code(env) : "", helpOf(name)];
   });
   return [
     HEAD,

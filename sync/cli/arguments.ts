@@ -1,7 +1,13 @@
 import { resolve } from "@std/path";
 import { either } from "./closest.ts";
-import { type OptionName, shownValue, specOf } from "./options.ts";
+import {
+  type OptionName,
+  shownValue,
+  specOf,
+  type StandardName,
+} from "./options.ts";
 import { expectedPath } from "./path_value.ts";
+import { parseBytes, parseDuration } from "./quantities.ts";
 
 /** The command line or the environment cannot be used as it is. */
 export class UsageError extends Error {
@@ -20,6 +26,16 @@ export interface Ambient {
 export interface OptionValue {
   source: string;
   texts: string[];
+}
+
+/** The times that an option takes. */
+interface DurationRange {
+  min: string;
+  max: string;
+  /** The unit of a bare number, by default seconds. */
+  unit?: "s" | "d";
+  /** An alternative, for the message. */
+  or?: string;
 }
 
 const YES = ["true", "yes", "on", "1"];
@@ -110,6 +126,13 @@ export class OptionValues {
     return this.#values.get(name)?.texts.at(-1);
   }
 
+  /** The last value, else the default, if there is one. */
+  value(name: StandardName): string;
+  value(name: OptionName): string | undefined;
+  value(name: OptionName) {
+    return this.text(name) ?? specOf(name).standard;
+  }
+
   /** All values. */
   texts(name: OptionName): string[] {
     return this.#values.get(name)?.texts ?? [];
@@ -133,38 +156,35 @@ export class OptionValues {
   }
 
   /**
-   * The value of a whole number from `min` to `max`, or `standard` if none was given.
+   * The value of a whole number from `min` to `max`.
    *
    * @throws {UsageError} if it is anything else.
    */
   number(
-    name: OptionName,
-    standard: number,
-    range: { min: number; max: number },
+    name: StandardName,
+    { min, max }: { min: number; max: number },
   ): number {
-    const text = this.text(name);
-    if (text === undefined) return standard;
-    const { min, max } = range;
+    const text = this.value(name);
     const value = /^\d+(\.0+)?$/.test(text) ? Number(text) : NaN;
     if (value >= min && value <= max) return value;
     throw this.wrong(name, `a whole number from ${min} to ${max}`);
   }
 
   /**
-   * The value of a time in milliseconds, or `standard` if none was given. All are
-   * written as people write them: `30`, `5m`, `1h30m`, `90d`.
+   * The value of a time in milliseconds. It is written as people write times: `30`,
+   * `5m`, `1h30m`, `90d`.
    *
-   * @param range `unit` is that of a bare number; `or` names an alternative, for the
-   * message.
    * @throws {UsageError} if it is anything else, or out of the range.
    */
+  durationMs(name: StandardName, range: DurationRange): number;
+  durationMs(name: OptionName, range: DurationRange): number | undefined;
   durationMs(
     name: OptionName,
-    standard: string,
-    range: { min: string; max: string; unit?: "s" | "d"; or?: string },
-  ): number {
-    const { min, max, unit = "s", or = "" } = range;
-    const valueMs = parseDuration(this.text(name) ?? standard, unit);
+    { min, max, unit = "s", or = "" }: DurationRange,
+  ) {
+    const text = this.value(name);
+    if (text === undefined) return undefined;
+    const valueMs = parseDuration(text, unit);
     if (
       valueMs >= parseDuration(min, unit) && valueMs <= parseDuration(max, unit)
     ) return valueMs;
@@ -176,26 +196,27 @@ export class OptionValues {
   }
 
   /**
-   * The value of a number of bytes like `512`, `100K`, `20M` or `1.5G`, or
-   * `standard` if none was given.
+   * The value of a number of bytes like `512`, `100K`, `20M` or `1.5G`.
    *
    * @throws {UsageError} if it is anything else.
    */
-  bytes(name: OptionName, standard: number): number {
-    const text = this.text(name);
-    if (text === undefined) return standard;
+  bytes(name: StandardName): number;
+  bytes(name: OptionName): number | undefined;
+  bytes(name: OptionName) {
+    const text = this.value(name);
+    if (text === undefined) return undefined;
     const value = parseBytes(text);
     if (!Number.isNaN(value)) return value;
     throw this.wrong(name, "a number of bytes like 512, 100K, 20M or 1.5G");
   }
 
   /**
-   * One of these words; the first if none was given.
+   * One of these words.
    *
    * @throws {UsageError} if it is anything else.
    */
   oneOf<T extends string>(name: OptionName, words: readonly [T, ...T[]]): T {
-    const text = this.text(name) ?? words[0];
+    const text = this.value(name);
     const found = words.find((word) => word === text);
     if (found !== undefined) return found;
     throw this.wrong(name, either(words));
@@ -222,25 +243,4 @@ export class OptionValues {
       `Cannot use ${this.source(name)} "${shown}": expected ${expected}`,
     );
   }
-}
-
-/** A number of bytes like `512`, `100K` or `1.5G`; `NaN` if it is none. */
-export function parseBytes(text: string): number {
-  const [, digits, unit] =
-    /^(\d{1,15}(?:\.\d{1,9})?) ?([KMGT]?)i?B?$/i.exec(text) ?? [];
-  const power = " KMGT".indexOf(unit?.toUpperCase() || " ");
-  return Math.round(Number(digits) * 1024 ** power);
-}
-
-const UNITS_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** Milliseconds; `NaN` if it is no time. */
-function parseDuration(text: string, unit: "s" | "d"): number {
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * UNITS_MS[unit];
-  if (!/^(\d+(\.\d+)?(ms|[smhd]))+$/.test(text)) return NaN;
-  let sumMs = 0;
-  for (const [, digits, unit] of text.matchAll(/([\d.]+)([a-z]+)/g)) {
-    sumMs += Number(digits) * UNITS_MS[unit as keyof typeof UNITS_MS];
-  }
-  return sumMs;
 }

@@ -8,10 +8,8 @@
 import { isAbsolute, join } from "@std/path";
 import type { AfterUpload } from "../watch/after_upload.ts";
 import { CaptureFilter, type FilterOptions } from "../watch/capture_filter.ts";
-import { COPY_UP_TO_BYTES } from "../spool/copies.ts";
 import type { LogLevel } from "../host/log.ts";
 import type { AddOptions } from "../spool/intake.ts";
-import { MIN_FREE_BYTES } from "../spool/room.ts";
 import { type Ambient, type OptionValues, UsageError } from "./arguments.ts";
 import { parseServerUrl } from "../upload/server_url.ts";
 import { sharedFilesOf, spoolDir } from "../host/data_dir_paths.ts";
@@ -114,28 +112,26 @@ export function readSettings(
     tls: readTls(given, around.err),
     proof: given.oneOf("proof", ["id", "status"]),
     allowInsecure: given.has("allow-insecure"),
-    timeoutMs: given.durationMs("timeout", "30s", { min: "100ms", max: "24h" }),
-    concurrency: given.number("concurrency", 32, { min: 1, max: 64 }),
+    timeoutMs: given.durationMs("timeout", { min: "100ms", max: "24h" }),
+    concurrency: given.number("concurrency", { min: 1, max: 64 }),
     order: given.oneOf("order", ["oldest", "newest"]),
     bandwidth: readBandwidth(given),
     schedule: readSchedule(given),
     watch,
-    settleMs: given.text("settle") === undefined
-      ? undefined
-      : given.durationMs("settle", "0s", upToADay),
+    settleMs: given.durationMs("settle", upToADay),
     filter,
     ownPaths,
     afterUpload,
-    graceMs: given.durationMs("grace", "10s", upToADay),
-    maxSpoolBytes: given.bytes("max-spool-bytes", Infinity),
-    minFreeBytes: given.bytes("min-free-bytes", MIN_FREE_BYTES),
+    graceMs: given.durationMs("grace", upToADay),
+    maxSpoolBytes: given.bytes("max-spool-bytes") ?? Infinity,
+    minFreeBytes: given.bytes("min-free-bytes"),
     mode: readMode(given),
-    keepHistoryMs: given.durationMs("keep-history", "90d", {
+    keepHistoryMs: given.durationMs("keep-history", {
       min: "0d",
       max: "36500d",
       unit: "d",
     }),
-    copyUpToBytes: given.bytes("copy-up-to", COPY_UP_TO_BYTES),
+    copyUpToBytes: given.bytes("copy-up-to"),
     logLevel: readLogLevel(given),
     logFormat: given.oneOf("log-format", ["text", "json"]),
     monitor: readMonitorSettings(given, around.env, dataDir),
@@ -143,14 +139,14 @@ export function readSettings(
 }
 
 function readBandwidth(given: OptionValues): WeekTable<number> {
-  const text = given.text("bandwidth") ?? "off";
+  const text = given.value("bandwidth");
   const bandwidth = parseBandwidth(text);
   if (bandwidth) return bandwidth;
   throw given.wrong("bandwidth", expectedBandwidth(text));
 }
 
 function readSchedule(given: OptionValues): WeekTable<boolean> | null {
-  const text = given.text("schedule") ?? "always";
+  const text = given.value("schedule");
   if (text === "always") return null;
   const schedule = parseSchedule(text);
   if (schedule) return schedule;

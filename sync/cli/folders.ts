@@ -25,7 +25,7 @@ export function readAfterUpload(
   given: OptionValues,
   dataDir: string,
 ): AfterUpload {
-  const text = given.text("after-upload") ?? "keep";
+  const text = given.value("after-upload");
   if (text === "keep" || text === "delete") return { kind: text };
   const named = /^move:(.+)$/s.exec(text)?.[1];
   const dir = named && given.path("after-upload", named, text);
@@ -55,8 +55,8 @@ export function readAfterUpload(
 export function readFilter(given: OptionValues): FilterOptions {
   const include = readGlobs(given, "include").map(({ text }) => text);
   const exclude = readGlobs(given, "exclude").map(({ text }) => text);
-  const minSizeBytes = given.bytes("min-size", 0);
-  const maxSizeBytes = given.bytes("max-size", Infinity);
+  const minSizeBytes = given.bytes("min-size") ?? 0;
+  const maxSizeBytes = given.bytes("max-size") ?? Infinity;
   if (minSizeBytes > maxSizeBytes) {
     throw given.wrong("min-size", "no more than --max-size");
   }

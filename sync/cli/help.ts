@@ -1,4 +1,4 @@
-import { flagOf, type OptionName, specOf } from "./options.ts";
+import { flagOf, helpOf, type OptionName, specOf } from "./options.ts";
 import { VERSION } from "../host/version.ts";
 import { type Command, optionsOf } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
@@ -15,7 +15,7 @@ Usage: jarvis-agent COMMAND [OPTIONS] [ARGUMENTS]
 ${rows.join("\n")}
 
 jarvis-agent COMMAND --help tells more; jarvis-agent --version (-v) prints the version.
-Every option with a variable behind it may be set there instead. -- ends the options.`;
+Every option with a variable in brackets may be set there instead. -- ends the options.`;
 }
 
 /** The help of one command. */
@@ -33,6 +33,6 @@ export function commandHelp(name: string, command: Command): string {
 }
 
 function optionHelp(name: OptionName): string {
-  const { env, help } = specOf(name);
-  return `  ${flagOf(name)}${env ? ` [${env}]` : ""}\n      ${help}`;
+  const { env } = specOf(name);
+  return `  ${flagOf(name)}${env ? ` [${env}]` : ""}\n      ${helpOf(name)}`;
 }

@@ -12,6 +12,11 @@ export interface OptionSpec {
   repeatable?: boolean;
   /** The kind of its value if that may hold a secret; see {@linkcode shownValue}. */
   secret?: "address" | "command";
+  /** The value that holds if none is given, written as one is. */
+  standard?: string;
+  /** What holds if none is given, in words, where it is no such value. */
+  unset?: string;
+  /** The effect, without the default; see {@linkcode helpOf}. */
   help: string;
 }
 
@@ -63,26 +68,30 @@ export const OPTIONS = {
   },
   "max-age": {
     value: "TIME",
-    help: "With --check: how long a capture may wait, like 30m (default: 1h)",
+    standard: "1h",
+    help: "With --check: how long a capture may wait, like 30m",
   },
   "max-failed": {
     value: "N",
-    help: "With --check: how many captures may have failed (default: 0)",
+    standard: "0",
+    help: "With --check: how many captures may have failed",
   },
   "follow": {
     alias: "--watch",
     help: "Show it again every second (--watch does the same)",
   },
-  "limit": { value: "N", help: "At most so many (default: 100)" },
+  "limit": { value: "N", standard: "100", help: "At most so many" },
   "for": {
     value: "TIME",
-    help: 'How long, like 30m or 2h (default: until "resume")',
+    unset: 'until "resume"',
+    help: "How long, like 30m or 2h",
   },
-  "days": { value: "DAYS", help: "Older than so many days (default: 7)" },
+  "days": { value: "DAYS", standard: "7", help: "Older than so many days" },
   "failed": { help: "Every capture that failed" },
   "priority": {
     value: "N",
-    help: "Send them before all of a lower priority, 0 to 100 (default: 0)",
+    standard: "0",
+    help: "Send them before all of a lower priority, 0 to 100",
   },
   "yes": { help: "Do not ask" },
   "all": { help: "Every capture that failed or waits" },
@@ -115,6 +124,12 @@ export function shownValue(name: OptionName, text: string): string {
 /** The name of an option, without its dashes. */
 export type OptionName = keyof typeof OPTIONS;
 
+/** An option that has a value also if none is given. */
+export type StandardName = {
+  [N in OptionName]: (typeof OPTIONS)[N] extends { standard: string } ? N
+    : never;
+}[OptionName];
+
 /** An option as it is written, with the name of its value. */
 export function flagOf(name: OptionName): string {
   const { value } = specOf(name);
@@ -123,6 +138,19 @@ export function flagOf(name: OptionName): string {
 
 export function specOf(name: OptionName): OptionSpec {
   return OPTIONS[name];
+}
+
+/** What holds if an option is not given; `undefined` if that goes without saying. */
+export function defaultOf(name: OptionName): string | undefined {
+  const { standard, unset } = specOf(name);
+  return standard ?? unset;
+}
+
+/** The effect of an option, and its default. */
+export function helpOf(name: OptionName): string {
+  const standard = defaultOf(name);
+  const { help } = specOf(name);
+  return standard === undefined ? help : `${help} (default: ${standard})`;
 }
 
 /** Options that several commands take. */

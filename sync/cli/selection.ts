@@ -22,7 +22,7 @@ export function readSelection(given: OptionValues): Selection {
   const glob = readGlobs(given, "path").at(-1);
   return {
     sinceMs: since === undefined ? -Infinity : readTime(given, since),
-    limit: given.number("limit", 100, { min: 1, max: 1e9 }),
+    limit: given.number("limit", { min: 1, max: 1e9 }),
     isAll: [since, reason, glob].every((value) => value === undefined),
     admits({ filepath, lastError = null }) {
       if (reason !== undefined) {
@@ -75,5 +75,5 @@ function readTime(given: OptionValues, text: string): number {
   }
   const or = ", or a date like 2026-03-01";
   const range = { min: "0s", max: "36500d", or } as const;
-  return Date.now() - given.durationMs("since", "0s", range);
+  return Date.now() - given.durationMs("since", range)!;
 }

@@ -5,8 +5,8 @@ export const SETTING_OPTIONS = {
   "config": {
     env: "JARVIS_ENV_FILE",
     value: "FILE",
-    help:
-      "Settings for what neither options nor environment give (default: agent.env in $XDG_CONFIG_HOME/jarvis, else in ~/.config/jarvis)",
+    unset: "agent.env in $XDG_CONFIG_HOME/jarvis, else in ~/.config/jarvis",
+    help: "Settings for what neither options nor environment give",
   },
   "server": {
     env: "JARVIS_SERVER_URL",
@@ -16,8 +16,8 @@ export const SETTING_OPTIONS = {
   "data-dir": {
     env: "JARVIS_DATA_DIR",
     value: "DIR",
-    help:
-      "Where queue, lock and spool are (default: $XDG_DATA_HOME/jarvis, else ~/.local/share/jarvis)",
+    unset: "$XDG_DATA_HOME/jarvis, else ~/.local/share/jarvis",
+    help: "Where queue, lock and spool are",
   },
   "token-file": {
     env: "JARVIS_TOKEN_FILE",
@@ -50,8 +50,9 @@ export const SETTING_OPTIONS = {
   "proof": {
     env: "JARVIS_PROOF",
     value: "id|status",
+    standard: "id",
     help:
-      "What counts as delivered: an answer with an id, or any 2xx, which a captive portal gives too (default: id)",
+      "What counts as delivered: an answer with an id, or any 2xx, which a captive portal gives too",
   },
   "allow-insecure": {
     env: "JARVIS_ALLOW_INSECURE",
@@ -61,30 +62,34 @@ export const SETTING_OPTIONS = {
   "timeout": {
     env: "JARVIS_TIMEOUT",
     value: "SECONDS",
-    help: "Longest time without progress in a request (default: 30)",
+    standard: "30",
+    help: "Longest time without progress in a request",
   },
   "concurrency": {
     env: "JARVIS_CONCURRENCY",
     value: "N",
-    help: "Most captures that are sent at a time, 1 to 64 (default: 32)",
+    standard: "32",
+    help: "Most captures that are sent at a time, 1 to 64",
   },
   "order": {
     env: "JARVIS_ORDER",
     value: "oldest|newest",
-    help:
-      "Which captures are sent first, of those with the same priority (default: oldest)",
+    standard: "oldest",
+    help: "Which captures are sent first, of those with the same priority",
   },
   "bandwidth": {
     env: "JARVIS_BANDWIDTH",
     value: "RATE",
+    standard: "off",
     help:
-      'The most bytes that all uploads together send a second, like 500K or 2M, or a timetable like "08:00,512K 18:00,10M Sat-00:00,off" (default: off)',
+      'The most bytes that all uploads together send a second, like 500K or 2M, or a timetable like "08:00,512K 18:00,10M Sat-00:00,off"',
   },
   "schedule": {
     env: "JARVIS_SCHEDULE",
     value: "TIMES",
+    standard: "always",
     help:
-      'Send only at these times of the week, like 22:00-06:00 or "Mon-Fri 18:00-08:00,Sat,Sun", local time; what is being sent when they end is broken off and sent again later (default: always)',
+      'Send only at these times of the week, like 22:00-06:00 or "Mon-Fri 18:00-08:00,Sat,Sun", local time; what is being sent when they end is broken off and sent again later',
   },
   "watch": {
     env: "JARVIS_WATCH",
@@ -95,8 +100,8 @@ export const SETTING_OPTIONS = {
   "settle": {
     env: "JARVIS_SETTLE",
     value: "SECONDS",
-    help:
-      "How long a watched file must be unchanged to count as finished (default: 2, and 10 where the file system tells neither events nor writers)",
+    unset: "2, and 10 where the file system tells neither events nor writers",
+    help: "How long a watched file must be unchanged to count as finished",
   },
   "include": {
     env: "JARVIS_INCLUDE",
@@ -124,35 +129,40 @@ export const SETTING_OPTIONS = {
   "after-upload": {
     env: "JARVIS_AFTER_UPLOAD",
     value: "keep|delete|move:DIR",
-    help: "What becomes of a watched file once it is delivered (default: keep)",
+    standard: "keep",
+    help: "What becomes of a watched file once it is delivered",
   },
   "grace": {
     env: "JARVIS_GRACE",
     value: "SECONDS",
-    help:
-      "How long uploads in flight may go on when told to stop (default: 10)",
+    standard: "10",
+    help: "How long uploads in flight may go on when told to stop",
   },
   "max-spool-bytes": {
     env: "JARVIS_MAX_SPOOL_BYTES",
     value: "BYTES",
-    help: "The most that the spool may hold, like 20G (default: no limit)",
+    unset: "no limit",
+    help: "The most that the spool may hold, like 20G",
   },
   "min-free-bytes": {
     env: "JARVIS_MIN_FREE_BYTES",
     value: "BYTES",
-    help: "What the disk must have left to take a capture (default: 256M)",
+    standard: "256M",
+    help: "What the disk must have left to take a capture",
   },
   "keep-history": {
     env: "JARVIS_KEEP_HISTORY",
     value: "DAYS",
+    standard: "90",
     help:
-      "How long deliveries are remembered, but for watched files that are still there (default: 90)",
+      "How long deliveries are remembered, but for watched files that are still there",
   },
   "copy-up-to": {
     env: "JARVIS_COPY_UP_TO",
     value: "BYTES",
+    standard: "8M",
     help:
-      "Copy watched files up to this size; larger ones must stay until they are delivered (default: 8M)",
+      "Copy watched files up to this size; larger ones must stay until they are delivered",
   },
   "listen": {
     env: "JARVIS_LISTEN",
@@ -179,12 +189,14 @@ export const SETTING_OPTIONS = {
   "log-level": {
     env: "JARVIS_LOG_LEVEL",
     value: "debug|info|warn|error",
-    help: "Log only what is at least so urgent (default: info)",
+    standard: "info",
+    help: "Log only what is at least so urgent",
   },
   "log-format": {
     env: "JARVIS_LOG_FORMAT",
     value: "text|json",
-    help: "Log lines for people, or a JSON object each (default: text)",
+    standard: "text",
+    help: "Log lines for people, or a JSON object each",
   },
   "verbose": {
     alias: "-v",

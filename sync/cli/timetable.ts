@@ -7,7 +7,7 @@ import {
   WeekTable,
 } from "../host/week_table.ts";
 import type { UploadQueue } from "../queue/queue.ts";
-import { parseBytes } from "./arguments.ts";
+import { parseBytes } from "./quantities.ts";
 
 /** The form of a schedule. */
 export const SCHEDULE_FORM =

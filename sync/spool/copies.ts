@@ -43,7 +43,7 @@ export interface CopyWatchedOptions {
 }
 
 /** The default of {@linkcode CopyWatchedOptions.copyUpToBytes}: 8 MiB. */
-export const COPY_UP_TO_BYTES = 8 * 1024 * 1024;
+const COPY_UP_TO_BYTES = 8 * 1024 * 1024;
 
 const NO_ROOM = "no room";
 

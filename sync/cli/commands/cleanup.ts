@@ -7,7 +7,7 @@ const DAY_MS = 86_400_000;
 /** Removes captures that failed long ago. */
 export function run({ settings, given, out, err }: CommandContext): number {
   const range = { min: "0d", max: "36500d", unit: "d" } as const;
-  const days = given.durationMs("days", "7d", range) / DAY_MS;
+  const days = given.durationMs("days", range) / DAY_MS;
   using store = openStoreIfThere(settings, err);
   if (!store) err(`jarvis-agent: ${noQueue(settings)}`);
   const isDryRun = given.has("dry-run");

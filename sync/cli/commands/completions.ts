@@ -1,7 +1,7 @@
 import type { Command, CommandContext } from "../command.ts";
 import { ExitCode, optionsOf } from "../command.ts";
 import { COMMANDS } from "../commands.ts";
-import { type OptionName, OPTIONS, specOf } from "../options.ts";
+import { helpOf, type OptionName, OPTIONS, specOf } from "../options.ts";
 
 const SHELLS: Readonly<Record<string, () => string>> = { bash, zsh, fish };
 
@@ -53,8 +53,8 @@ function zsh(): string {
   );
   const commands = Object.entries(COMMANDS).map(([name, command]) => {
     const specs = optionsOf(command).map((option) => {
-      const { value, help, repeatable } = specOf(option);
-      const text = help.replace(/[\[\]:\\]/g, "\\$&");
+      const { value, repeatable } = specOf(option);
+      const text = helpOf(option).replace(/[\[\]:\\]/g, "\\$&");
       const action = value
         ? `:${value.replaceAll(":", "\\:")}:${zshValues(value)}`
         : "";
@@ -110,11 +110,11 @@ function fish(): string {
       ...noFiles,
       ...(words ? [`${seen} -f -a ${quote(words)}`] : []),
       ...optionsOf(command).map((option) => {
-        const { value, help } = specOf(option);
+        const { value } = specOf(option);
         const choices = wordsIn(value).join(" ");
         return `${seen} -l ${option}` +
           (value ? " -r" : "") + (choices ? ` -f -a ${quote(choices)}` : "") +
-          ` -d ${quote(help)}`;
+          ` -d ${quote(helpOf(option))}`;
       }),
     ];
   });

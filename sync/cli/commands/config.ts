@@ -1,21 +1,17 @@
 import { type CommandContext, ExitCode } from "../command.ts";
-import {
-  type OptionSpec,
-  RUN_OPTIONS,
-  shownValue,
-  specOf,
-} from "../options.ts";
+import { defaultOf, RUN_OPTIONS, shownValue, specOf } from "../options.ts";
 
 /** Shows each setting with its value, without secret parts, and its source. */
 export function run({ settings, given, settingsFile, out }: CommandContext) {
   const rows = ["config" as const, ...RUN_OPTIONS].map((name) => {
-    const spec = specOf(name);
+    const { env, value } = specOf(name);
+    const standard = value === undefined ? "false" : defaultOf(name);
     const texts = given.texts(name).map((text) => shownValue(name, text));
     return {
       name,
-      value: texts.length > 0 ? texts.join(", ") : standardOf(spec),
+      value: texts.length > 0 ? texts.join(", ") : standard ?? null,
       source: given.source(name),
-      variable: spec.env ?? null,
+      variable: env ?? null,
     };
   });
   const resolved: Record<string, string | undefined> = {
@@ -32,10 +28,4 @@ export function run({ settings, given, settingsFile, out }: CommandContext) {
   }
   out(`token            ${settings.token.get() ? "set" : "not set"}`);
   return ExitCode.ok;
-}
-
-/** An option's default, as its help has it. */
-function standardOf({ value, help }: OptionSpec): string | null {
-  if (value === undefined) return "false";
-  return /\(default: (.*)\)$/.exec(help)?.[1] ?? null;
 }

@@ -9,7 +9,7 @@ import { readMetadata } from "../metadata.ts";
 export async function run(context: CommandContext): Promise<number> {
   const { settings, given, out, err } = context;
   const metadataJson = await readMetadata(given);
-  const priority = given.number("priority", 0, { min: 0, max: 100 });
+  const priority = given.number("priority", { min: 0, max: 100 });
   const isNew = !hasQueue(settings);
   using store = await openStore(settings, {
     log: createLog({ write: err }),

@@ -1,7 +1,13 @@
 import { VERSION } from "../../host/version.ts";
 import { type CommandContext, ExitCode, optionsOf } from "../command.ts";
 import { COMMANDS } from "../commands.ts";
-import { flagOf, type OptionName, OPTIONS, specOf } from "../options.ts";
+import {
+  flagOf,
+  helpOf,
+  type OptionName,
+  OPTIONS,
+  specOf,
+} from "../options.ts";
 
 /** Prints the manual page, as troff has it. */
 export function run({ out }: CommandContext): number {
@@ -56,9 +62,14 @@ const EXITS = {
 };
 
 function describe(name: OptionName): string[] {
-  const { env, help } = specOf(name);
+  const { env } = specOf(name);
   const variable = env ? [`Variable: ${escape(env)}.`] : [];
-  return [".TP", `.B ${escape(flagOf(name))}`, `${escape(help)}.`, ...variable];
+  return [
+    ".TP",
+    `.B ${escape(flagOf(name))}`,
+    `${escape(helpOf(name))}.`,
+    ...variable,
+  ];
 }
 
 /** Lines that are not to be filled. */

@@ -6,12 +6,10 @@ import { openExistingStore } from "../store.ts";
 /** Stops deliveries, also those of agents to come. */
 export function run({ settings, given, out, err }: CommandContext): number {
   const range = { min: "1s", max: "3650d" } as const;
-  const forMs = given.text("for") === undefined
-    ? null
-    : given.durationMs("for", "1h", range);
+  const forMs = given.durationMs("for", range);
   using store = openExistingStore(settings, err);
   const { queue } = store;
-  queue.pause(forMs === null ? null : Date.now() + forMs);
+  queue.pause(forMs === undefined ? null : Date.now() + forMs);
   nudgeAgent(queue.path);
   out(describePause(queue.getPause()!));
   return ExitCode.ok;

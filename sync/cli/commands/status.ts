@@ -51,11 +51,11 @@ async function look({ settings, env, settingsFile }: CommandContext) {
 /** Prints in one line whether all is well, and returns it as the exit code. */
 async function check(context: CommandContext): Promise<number> {
   const { given, out } = context;
-  const maxAgeMs = given.durationMs("max-age", "1h", {
+  const maxAgeMs = given.durationMs("max-age", {
     min: "1s",
     max: "36500d",
   });
-  const maxFailed = given.number("max-failed", 0, { min: 0, max: 1e9 });
+  const maxFailed = given.number("max-failed", { min: 0, max: 1e9 });
   const { report } = await look(context);
   const limits = { maxAgeSeconds: maxAgeMs / 1000, maxFailed };
   const verdict = verdictOf(report, judge(report, limits));
