@@ -2,6 +2,7 @@ import { resolve } from "@std/path";
 import { either } from "./closest.ts";
 import {
   type OptionName,
+  type PathName,
   shownValue,
   specOf,
   type StandardName,
@@ -146,7 +147,7 @@ export class OptionValues {
    * @throws {UsageError} if it is none that every program would understand the same way.
    */
   path(name: OptionName, text: string, shown?: string): string;
-  path(name: OptionName): string | undefined;
+  path(name: PathName): string | undefined;
   path(name: OptionName, text = this.text(name), shown = text) {
     if (text === undefined) return undefined;
     const typed = this.source(name) === `--${name}`;

@@ -8,6 +8,8 @@ export interface OptionSpec {
   value?: string;
   /** Another way to write it, dashes included. */
   alias?: string;
+  /** The kind of file that its value is the path of. */
+  path?: "file" | "folder";
   /** Whether it may be given several times. */
   repeatable?: boolean;
   /** The kind of its value if that may hold a secret; see {@linkcode shownValue}. */
@@ -128,6 +130,11 @@ export type OptionName = keyof typeof OPTIONS;
 export type StandardName = {
   [N in OptionName]: (typeof OPTIONS)[N] extends { standard: string } ? N
     : never;
+}[OptionName];
+
+/** An option whose value is a path. */
+export type PathName = {
+  [N in OptionName]: (typeof OPTIONS)[N] extends { path: string } ? N : never;
 }[OptionName];
 
 /** An option as it is written, with the name of its value. */

@@ -19,7 +19,7 @@ import { fileIdAt } from "../host/opened_file.ts";
 import { CaptureFilter } from "../watch/capture_filter.ts";
 import { type Ambient, type OptionValues, UsageError } from "./arguments.ts";
 import { contains, isInDataDir, nameIn, realPath } from "./folders.ts";
-import type { OptionName } from "./options.ts";
+import { type OptionName, OPTIONS, specOf } from "./options.ts";
 
 /** The folder of this user's settings; `undefined` if it is not known. */
 export function configDir(env: Ambient["env"]): string | undefined {
@@ -47,14 +47,9 @@ export function settingsFileIn(dir: string): string {
 /** The settings file, as messages call it. */
 export const SETTINGS_FILE = "the settings file";
 
-/** The options that name a file of the agent's own. */
-const OWN_FILES = [
-  "token-file",
-  "client-key",
-  "client-cert",
-  "ca-file",
-  "metrics-file",
-] as const satisfies OptionName[];
+/** The options that name a file of the agent's own, besides the settings file. */
+const OWN_FILES = (Object.keys(OPTIONS) as OptionName[])
+  .filter((name) => specOf(name).path === "file" && name !== "config");
 
 /** The files of the agent's own that are named by its settings, that of the settings first. */
 export function ownFiles(

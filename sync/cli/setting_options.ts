@@ -5,6 +5,7 @@ export const SETTING_OPTIONS = {
   "config": {
     env: "JARVIS_ENV_FILE",
     value: "FILE",
+    path: "file",
     unset: "agent.env in $XDG_CONFIG_HOME/jarvis, else in ~/.config/jarvis",
     help: "Settings for what neither options nor environment give",
   },
@@ -16,12 +17,14 @@ export const SETTING_OPTIONS = {
   "data-dir": {
     env: "JARVIS_DATA_DIR",
     value: "DIR",
+    path: "folder",
     unset: "$XDG_DATA_HOME/jarvis, else ~/.local/share/jarvis",
     help: "Where queue, lock and spool are",
   },
   "token-file": {
     env: "JARVIS_TOKEN_FILE",
     value: "FILE",
+    path: "file",
     help:
       "File that holds the server's token (or the token itself in JARVIS_TOKEN)",
   },
@@ -35,16 +38,19 @@ export const SETTING_OPTIONS = {
   "ca-file": {
     env: "JARVIS_CA_FILE",
     value: "FILE",
+    path: "file",
     help: "Authorities to trust beside the system's, as PEM",
   },
   "client-cert": {
     env: "JARVIS_CLIENT_CERT",
     value: "FILE",
+    path: "file",
     help: "Certificate to show to a server that asks for one, as PEM",
   },
   "client-key": {
     env: "JARVIS_CLIENT_KEY",
     value: "FILE",
+    path: "file",
     help: "The key of --client-cert, as PEM",
   },
   "proof": {
@@ -94,6 +100,7 @@ export const SETTING_OPTIONS = {
   "watch": {
     env: "JARVIS_WATCH",
     value: "DIR",
+    path: "folder",
     repeatable: true,
     help: "Deliver every finished file of this folder; may be repeated",
   },
@@ -177,6 +184,7 @@ export const SETTING_OPTIONS = {
   "metrics-file": {
     env: "JARVIS_METRICS_FILE",
     value: "FILE",
+    path: "file",
     help:
       "Write metrics to this file every 15 s, for node_exporter's textfile collector (NAME.prom)",
   },

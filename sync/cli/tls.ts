@@ -2,7 +2,7 @@ import { readSmallText } from "../host/small_file.ts";
 import { tryTo } from "../host/try_to.ts";
 import type { TlsOptions } from "../upload/http_client.ts";
 import type { OptionValues } from "./arguments.ts";
-import type { OptionName } from "./options.ts";
+import type { PathName } from "./options.ts";
 import { readSecret } from "./secret_file.ts";
 
 /** A file with certificates or a key. */
@@ -56,7 +56,7 @@ export function readTls(
   };
 }
 
-function readPem(name: OptionName, given: OptionValues): string {
+function readPem(name: PathName, given: OptionValues): string {
   let reason = "there is no certificate in it";
   try {
     const text = readSmallText(given.path(name)!);

@@ -3,7 +3,7 @@ import { variable } from "../../host/environment.ts";
 import { UsageError } from "../arguments.ts";
 import type { CommandContext } from "../command.ts";
 import type { Settings } from "../config.ts";
-import { type OptionName, OPTIONS, RUN_OPTIONS } from "../options.ts";
+import { type OptionName, OPTIONS, RUN_OPTIONS, specOf } from "../options.ts";
 import { parseEnvFile, updateEnvFile } from "./env_file.ts";
 
 export interface ServiceSettings {
@@ -65,16 +65,8 @@ const TOKEN_SOURCES = ["JARVIS_TOKEN_FILE", "JARVIS_TOKEN_COMMAND"];
 
 /** A service has another working directory. */
 function absolute(name: OptionName, text: string, settings: Settings): string {
-  const { dataDir, watch, afterUpload, filter } = settings;
+  const { watch, afterUpload, filter } = settings;
   switch (name) {
-    case "data-dir":
-      return dataDir;
-    case "token-file":
-    case "ca-file":
-    case "client-cert":
-    case "client-key":
-    case "metrics-file":
-      return resolve(text);
     case "watch":
       return listOf(name, watch);
     case "include":
@@ -83,7 +75,7 @@ function absolute(name: OptionName, text: string, settings: Settings): string {
     case "after-upload":
       return afterUpload.kind === "move" ? `move:${afterUpload.dir}` : text;
     default:
-      return text;
+      return specOf(name).path ? resolve(text) : text;
   }
 }
 
