@@ -1,8 +1,16 @@
-import { succeeds } from "./has_program.ts";
-
-/** Whether {@linkcode compileLibrary} can be used here: on Linux, with a C compiler. */
+/**
+ * Whether {@linkcode compileLibrary} can be used here: on Linux, with a C compiler for
+ * this processor. The loader leaves out a library for another one, as under emulation.
+ */
 export async function canCompile(): Promise<boolean> {
-  return Deno.build.os === "linux" && await succeeds("cc", ["--version"]);
+  if (Deno.build.os !== "linux") return false;
+  try {
+    const { stdout } = await new Deno.Command("cc", { args: ["-dumpmachine"] })
+      .output();
+    return new TextDecoder().decode(stdout).startsWith(Deno.build.arch);
+  } catch {
+    return false;
+  }
 }
 
 /** Compiles a C file to a library that can be preloaded into a program. */

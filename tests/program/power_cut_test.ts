@@ -12,7 +12,11 @@ import { TempDir } from "../helpers/temp_dir.ts";
 
 // What loses what was not synced is a library for Linux, in C.
 const ignore = !await canCompile();
-if (ignore) console.log("Power cuts are left out: no C compiler, or no Linux");
+if (ignore) {
+  console.log(
+    "Power cuts are left out: no C compiler for this processor, or no Linux",
+  );
+}
 
 /** Yields what is wrong with what is delivered after power cuts at every sync. */
 async function* cutAll(
