@@ -1,6 +1,7 @@
 import { basename } from "@std/path";
 import { checkMetadata } from "../capture/metadata.ts";
 import { reached } from "../host/fault_point.ts";
+import { messageOf } from "../host/message_of.ts";
 import type { Wakeup } from "../host/wakeup.ts";
 import type { QueuedCapture } from "../queue/queue.ts";
 import { openByPath, versionOf } from "../spool/private_copy.ts";
@@ -163,7 +164,7 @@ export class Delivery {
       metadata = checkMetadata(capture.metadataJson);
       path = this.#pathOf(capture);
     } catch (error) {
-      const { message } = error as Error;
+      const message = messageOf(error);
       return outcomes.discard({ capture, error: message, reason: message });
     }
     try {

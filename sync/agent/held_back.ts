@@ -1,4 +1,5 @@
 import type { AgentParts } from "./agent_options.ts";
+import { isOutage } from "./server_state.ts";
 import { SNOOZE_MS, snoozeMs } from "./snooze.ts";
 import type { FailedDelivery } from "./suspects.ts";
 
@@ -99,8 +100,7 @@ export class HeldBack {
   makeDueAfterCrash(): void {
     const { queue } = this.#parts;
     const { pid, serverState } = queue.getAgentState();
-    const wasOut = serverState === "paused" || serverState === "down";
-    if (pid !== null && wasOut) queue.makeAllDue();
+    if (pid !== null && isOutage(serverState)) queue.makeAllDue();
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { Log } from "../host/log.ts";
+import { messageOf } from "../host/message_of.ts";
 import { UnreachableError } from "../host/reach.ts";
 import { sleep } from "../host/sleep.ts";
 import { hasFault } from "../queue/sqlite.ts";
@@ -68,7 +69,7 @@ export class Patience {
     if (trouble instanceof UnreachableError) return this.#away(trouble);
     const isNew = performance.now() - this.#metAtMs > NEW_AFTER_MS;
     this.#metAtMs = performance.now();
-    const { message } = trouble as Error;
+    const message = messageOf(trouble);
     if (isNew) this.#log("warn", `Waiting for ${awaited}: ${message}`);
   }
 

@@ -2,7 +2,7 @@ import { capturesWait } from "../host/counted.ts";
 import { durationText } from "../host/duration.ts";
 import type { Log } from "../host/log.ts";
 import type { AgentParts } from "./agent_options.ts";
-import { type ServerState, SHORT_WAIT_MS } from "./server_state.ts";
+import { isOutage, type ServerState, SHORT_WAIT_MS } from "./server_state.ts";
 
 /** Reports the server's state to the log, and through the queue to other processes. */
 export class ServerReport {
@@ -92,7 +92,7 @@ export class OutageLog {
   ): void {
     const { waiting, isLast = false } = options;
     const now = this.#now();
-    if (state !== "down" && state !== "paused") return this.#end(waiting);
+    if (!isOutage(state)) return this.#end(waiting);
     const outage = this.#outage ??= { sinceMs: now, told: new Set() };
     const { sinceMs, saidMs, told } = outage;
     const isNew = saidMs === undefined;

@@ -10,6 +10,11 @@ export interface ServerState {
   since: number;
 }
 
+/** Whether nothing can be sent to a server in this state. */
+export function isOutage(state: ServerState["state"] | undefined): boolean {
+  return state === "down" || state === "paused";
+}
+
 /** The state of a server that was never asked anything. */
 export function unknownNow(): ServerState {
   return { state: "unknown", reason: null, since: Date.now() };

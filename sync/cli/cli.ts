@@ -1,4 +1,5 @@
 import { VariableError } from "../host/environment.ts";
+import { messageOf } from "../host/message_of.ts";
 import type { Surroundings } from "./command.ts";
 
 /**
@@ -24,7 +25,7 @@ export async function runCommandLine(
     around.out(await print());
     return 0;
   } catch (error) {
-    around.err(`jarvis-agent: ${(error as Error).message}`);
+    around.err(`jarvis-agent: ${messageOf(error)}`);
     return error instanceof VariableError ? 2 : 1;
   }
 }

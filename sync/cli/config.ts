@@ -6,6 +6,7 @@
  */
 
 import { isAbsolute, join } from "@std/path";
+import { messageOf } from "../host/message_of.ts";
 import type { AfterUpload } from "../watch/after_upload.ts";
 import { CaptureFilter, type FilterOptions } from "../watch/capture_filter.ts";
 import type { LogLevel } from "../host/log.ts";
@@ -176,7 +177,7 @@ function readServer(given: OptionValues): string | null {
     const hint = isServerUrl(text) ? "; --allow-insecure allows it" : "";
     // The address may hold a password: only its own message knows which parts to show.
     throw new UsageError(
-      `${(error as Error).message} (${given.source("server")}${hint})`,
+      `${messageOf(error)} (${given.source("server")}${hint})`,
     );
   }
 }

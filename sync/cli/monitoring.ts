@@ -118,7 +118,7 @@ export class Monitoring {
         await act();
         this.#wrong.delete(what);
       } catch (error) {
-        const { message } = error as Error;
+        const message = messageOf(error);
         if (this.#wrong.get(what) !== message) {
           log("warn", `Cannot ${what}, will try again: ${message}`);
         }

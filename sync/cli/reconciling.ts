@@ -1,4 +1,5 @@
 import type { Log } from "../host/log.ts";
+import { messageOf } from "../host/message_of.ts";
 import { reconcileSpool } from "../spool/reconcile.ts";
 import { originalsOf } from "./originals.ts";
 import type { Store } from "./store.ts";
@@ -22,7 +23,7 @@ export async function reconcile(
   } catch (error) {
     options.log(
       "error",
-      `Cannot look through the spool: ${(error as Error).message}`,
+      `Cannot look through the spool: ${messageOf(error)}`,
     );
   }
 }

@@ -1,3 +1,4 @@
+import { isOutage } from "../agent/server_state.ts";
 import { prepareDataDir } from "../host/data_dir.ts";
 import { variable } from "../host/environment.ts";
 import { exists } from "../host/files.ts";
@@ -55,8 +56,9 @@ export class Reloader {
    */
   renewed(queue: Pick<UploadQueue, "getAgentState" | "getStats">): string {
     const state = tryTo(() => queue.getAgentState())?.serverState;
-    const isOut = state === "down" || state === "paused";
-    if (!isOut || tryTo(() => queue.getStats())?.uploading !== 0) return "";
+    if (!isOutage(state) || tryTo(() => queue.getStats())?.uploading !== 0) {
+      return "";
+    }
     if (performance.now() < this.#lookAt) return "";
     this.#lookAt = performance.now() + LOOK_MS;
     const before = this.#renewed;

@@ -1,4 +1,5 @@
 import { assertOwn } from "../host/data_dir.ts";
+import { messageOf } from "../host/message_of.ts";
 import {
   readSmallFileOrPipe,
   readSmallText,
@@ -66,7 +67,7 @@ function unreadable(path: string, what: string, cause: unknown): UsageError {
   const isMissing = cause instanceof Deno.errors.NotFound;
   const reason = isMissing
     ? "no such file, expected one to be there"
-    : (cause as Error).message
+    : messageOf(cause)
       .replace(/^Cannot \w+ "[^"]*"(: |, )/, "");
   return new UsageError(`Cannot read ${what} "${path}": ${reason}`, { cause });
 }

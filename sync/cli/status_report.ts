@@ -6,6 +6,7 @@ import { objectionToWriting } from "../host/data_dir.ts";
 import { queuePath } from "../host/data_dir_paths.ts";
 import { freeBytes } from "../host/disk_space.ts";
 import { exists } from "../host/files.ts";
+import { messageOf } from "../host/message_of.ts";
 import { VERSION } from "../host/version.ts";
 import {
   FULL_BYTES,
@@ -241,6 +242,6 @@ export function statusOf(
     return summaryOf(facts, judge({ ...facts, agent }));
   } catch (error) {
     // The folder may have been removed: to say so is no reason to end.
-    return problem ?? (error as Error).message;
+    return problem ?? messageOf(error);
   }
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "../host/message_of.ts";
 import { readSmallText } from "../host/small_file.ts";
 import { tryTo } from "../host/try_to.ts";
 import type { TlsOptions } from "../upload/http_client.ts";
@@ -62,7 +63,7 @@ function readPem(name: PathName, given: OptionValues): string {
     const text = readSmallText(given.path(name)!);
     if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
   } catch (error) {
-    reason = (error as Error).message;
+    reason = messageOf(error);
   }
   throw given.wrong(name, `a file with a certificate as PEM (${reason})`);
 }

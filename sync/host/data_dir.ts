@@ -1,3 +1,4 @@
+import { messageOf } from "./message_of.ts";
 import { dirname, join } from "@std/path";
 import {
   ownPathsAt,
@@ -138,7 +139,7 @@ export function obstacleTo(path: string, error: unknown): string {
     }
     return OBSTACLES[code ?? ""]?.(found.path) ?? message;
   } catch (obstacle) {
-    return (obstacle as Error).message;
+    return messageOf(obstacle);
   }
 }
 

@@ -37,21 +37,21 @@ export function removeIfThere(path: string): boolean {
  * this user or in one file.
  */
 export function isOutOfRoom(error: unknown): boolean {
-  return hasCode(error, ["ENOSPC", "EDQUOT"]) || isTooLarge(error);
+  return hasCode(error, "ENOSPC", "EDQUOT") || isTooLarge(error);
 }
 
 /** Whether a file is not there. */
 export function isGone(error: unknown): boolean {
-  return hasCode(error, ["ENOENT"]);
+  return hasCode(error, "ENOENT");
 }
 
 /** Whether something could not be written because its file system is mounted read-only. */
 export function isReadOnly(error: unknown): boolean {
-  return hasCode(error, ["EROFS"]);
+  return hasCode(error, "EROFS");
 }
 
 /** Whether the system gave an error, or what caused it, one of these codes. */
-function hasCode(error: unknown, codes: string[]): boolean {
+export function hasCode(error: unknown, ...codes: string[]): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (codes.includes(String((cause as { code?: string }).code))) return true;
   }
@@ -66,7 +66,7 @@ export function isTooLarge(error: unknown): boolean {
 
 /** Whether something could not be opened because this process, or the system, has too many files open. */
 export function isOutOfDescriptors(error: unknown): boolean {
-  if (hasCode(error, ["EMFILE", "ENFILE"])) return true;
+  if (hasCode(error, "EMFILE", "ENFILE")) return true;
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     // Deno's `fetch` gives no code.
     if (/\(os error 2[34]\)/.test(cause.message)) return true;

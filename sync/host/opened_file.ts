@@ -1,4 +1,5 @@
 import * as descriptor from "./descriptor.ts";
+import { hasCode } from "./files.ts";
 import { libc } from "./libc.ts";
 import * as portable from "./portable_files.ts";
 import { tryTo } from "./try_to.ts";
@@ -27,6 +28,11 @@ export interface FileIdentity {
 /** Something else than a regular file has the name. */
 export class NotRegularFileError extends Error {
   override name = "NotRegularFileError";
+}
+
+/** Whether a file could not be opened as something else has its name: a link, a pipe, a folder. */
+export function isNotRegular(error: unknown): boolean {
+  return error instanceof NotRegularFileError || hasCode(error, "ELOOP");
 }
 
 /**

@@ -1,4 +1,5 @@
 import { delay } from "@std/async/delay";
+import { messageOf } from "../host/message_of.ts";
 import { tryTo } from "../host/try_to.ts";
 import { PHRASES } from "../upload/status_text.ts";
 
@@ -59,7 +60,7 @@ export class MonitorServer implements AsyncDisposable {
     try {
       this.#listener = Deno.listen({ hostname, port });
     } catch (cause) {
-      const { message } = cause as Error;
+      const message = messageOf(cause);
       throw new Error(
         `Cannot listen on ${hostname}:${port}: ${message}; expected a free port of this machine`,
         { cause },
@@ -132,7 +133,7 @@ export class MonitorServer implements AsyncDisposable {
       const answer = await this.#options.answer(target.split("?")[0]!);
       return answer ?? plain(404, "Expected /, /metrics or /healthz");
     } catch (error) {
-      return plain(500, (error as Error).message);
+      return plain(500, messageOf(error));
     }
   }
 

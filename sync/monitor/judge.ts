@@ -7,6 +7,7 @@
  */
 
 import { format as formatBytes } from "@std/fmt/bytes";
+import { isOutage } from "../agent/server_state.ts";
 import { capturesWait, counted } from "../host/counted.ts";
 import { isIncomplete } from "../queue/repair/queue_files.ts";
 import { failure, type Finding, ok, outage, warning } from "./finding.ts";
@@ -97,7 +98,7 @@ function* judgeDeliveries(
   }
   // While nothing is sent anyway, the server's state is from before.
   if (paused || isOutside(facts)) return;
-  if (server.state === "down" || server.state === "paused") {
+  if (isOutage(server.state)) {
     yield outage(
       "server",
       `the server cannot be used since ${server.since} (${server.reason}), ${waiting}`,

@@ -1,6 +1,7 @@
 import { dirname, resolve } from "@std/path";
 import { RESERVE } from "../host/data_dir_paths.ts";
 import { fileSize } from "../host/files.ts";
+import { messageOf } from "../host/message_of.ts";
 import { createPrivateDir, createPrivateFile } from "../host/private_files.ts";
 import { UnreachableError } from "../host/reach.ts";
 import { tryTo } from "../host/try_to.ts";
@@ -126,7 +127,7 @@ export class QueueFile implements Disposable {
       // Even to be opened a database needs a little room.
       if (this.#dropBallast(error)) return open(this.path, options);
       if (!this.#isFull(error)) throw error;
-      const message = `${(error as Error).message}: the disk is full`;
+      const message = `${messageOf(error)}: the disk is full`;
       throw new DatabaseError(message, { fault: "full", cause: error });
     }
   }

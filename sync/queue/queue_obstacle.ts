@@ -1,6 +1,7 @@
 import { dirname, resolve } from "@std/path";
 import { assertWritable, closedOf } from "../host/data_dir.ts";
 import { isReadOnly } from "../host/files.ts";
+import { messageOf } from "../host/message_of.ts";
 import { DatabaseError, hasFault } from "./sqlite.ts";
 
 /** The error for a disk that became read-only, of which SQLite does not tell; else the same. */
@@ -11,7 +12,7 @@ export function asReadOnly(path: string, error: unknown): unknown {
     return error;
   } catch (cause) {
     if (!isReadOnly(cause)) return error;
-    const { message } = cause as Error;
+    const message = messageOf(cause);
     return new DatabaseError(message, { fault: "read-only", cause });
   }
 }
@@ -21,5 +22,5 @@ export function obstacleOf(path: string, cause: unknown): string {
   const files = ["", "-wal", "-shm"].map((suffix) => path + suffix);
   const closed = hasFault(cause, "other") ? closedOf(files) : undefined;
   return closed ??
-    (cause as Error).message.replace(`Cannot open "${path}": `, "");
+    messageOf(cause).replace(`Cannot open "${path}": `, "");
 }

@@ -5,7 +5,7 @@ import {
   reasonOf,
 } from "../capture/errors.ts";
 import { reached } from "../host/fault_point.ts";
-import { syncFile } from "../host/files.ts";
+import { isReadOnly, syncFile } from "../host/files.ts";
 import { type Folder, openFolder } from "../host/folder.ts";
 import { followOwnLinks } from "../host/links.ts";
 import { messageOf } from "../host/message_of.ts";
@@ -205,7 +205,7 @@ function tryMove({ file, folder, name }: GivenFile, to: Folder, as: string) {
 
 function isForbidden(error: unknown): boolean {
   return error instanceof Deno.errors.PermissionDenied ||
-    error instanceof Error && "code" in error && error.code === "EROFS";
+    isReadOnly(error);
 }
 
 function cannotRemove(path: string, cause: unknown): CaptureFileError {

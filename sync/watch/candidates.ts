@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers";
 import { extname } from "@std/path";
 import { CaptureFileError } from "../capture/errors.ts";
+import { messageOf } from "../host/message_of.ts";
 import { type FileIdentity, isSameVersion } from "../host/opened_file.ts";
 import { readHashed } from "../host/sha256.ts";
 import type { SeenFile, WatchedState } from "../queue/queue.ts";
@@ -198,7 +199,7 @@ export class Candidates {
         if (state) await this.#pass(file, state);
         else this.#finished.add(file);
       } catch (error) {
-        const { message: reason } = error as Error;
+        const reason = messageOf(error);
         this.#skip(file, { kind: "later", reason });
         // One that is another by now is told of again.
         if (error instanceof CaptureFileError) continue;

@@ -1,6 +1,7 @@
 import { dirname, extname } from "@std/path";
 import type { OnceLog } from "../host/log.ts";
-import { type FileIdentity, NotRegularFileError } from "../host/opened_file.ts";
+import { messageOf } from "../host/message_of.ts";
+import { type FileIdentity, isNotRegular } from "../host/opened_file.ts";
 import { tryTo } from "../host/try_to.ts";
 import type { WatchedFile } from "../spool/copies.ts";
 import { type Candidate, isInUse, mayBeWhole } from "./candidate.ts";
@@ -116,7 +117,7 @@ export class Finishing {
       return { path, identity, metadataJson, open };
     } catch (error) {
       this.#sayUnreadable(candidate, error as Error);
-      return (error as Error).message;
+      return messageOf(error);
     }
   }
 
@@ -237,8 +238,7 @@ export class Finishing {
   #sayUnreadable({ place, path }: Candidate, error: Error): void {
     const { stability, log } = this.#options;
     const isGone = error instanceof Deno.errors.NotFound ||
-      error instanceof NotRegularFileError ||
-      (error as { code?: string }).code === "ELOOP";
+      isNotRegular(error);
     if (isGone) return stability.forget(place);
     stability.cannotRead(place, error.message, UNREADABLE_MS);
     log.warn(

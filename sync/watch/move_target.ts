@@ -1,5 +1,5 @@
 import { basename, extname, join } from "@std/path";
-import { removeIfThere, syncDir, writeAll } from "../host/files.ts";
+import { hasCode, removeIfThere, syncDir, writeAll } from "../host/files.ts";
 import { type Folder, openOwnFolder } from "../host/folder.ts";
 import {
   type FileIdentity,
@@ -112,7 +112,7 @@ async function move(
   try {
     return from.move(name, { to, as, expected: identity });
   } catch (error) {
-    if ((error as { code?: string }).code !== "EXDEV") throw error;
+    if (!hasCode(error, "EXDEV")) throw error;
   }
   using file = from.openFile(name);
   if (!isSameVersion(file.identity, identity)) return false;

@@ -1,9 +1,10 @@
 import { decodeMetadata, MAX_METADATA_BYTES } from "../capture/metadata.ts";
 import type { Folder } from "../host/folder.ts";
+import { messageOf } from "../host/message_of.ts";
 import {
   type FileIdentity,
+  isNotRegular,
   isSameVersion,
-  NotRegularFileError,
   type OpenedFile,
 } from "../host/opened_file.ts";
 import { sha256Of } from "../host/sha256.ts";
@@ -55,7 +56,7 @@ export function readSidecar(
   try {
     return { metadataJson: decodeMetadata(bytes), identity };
   } catch (error) {
-    throw new SidecarError((error as Error).message, { cause: error });
+    throw new SidecarError(messageOf(error), { cause: error });
   }
 }
 
@@ -86,9 +87,7 @@ function open(folder: Folder, name: string): OpenedFile {
   try {
     return folder.openFile(name);
   } catch (error) {
-    const isHopeless = error instanceof NotRegularFileError ||
-      (error as { code?: string }).code === "ELOOP";
-    if (!isHopeless) throw error;
-    throw new SidecarError((error as Error).message, { cause: error });
+    if (!isNotRegular(error)) throw error;
+    throw new SidecarError(messageOf(error), { cause: error });
   }
 }

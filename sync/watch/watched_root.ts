@@ -3,6 +3,7 @@ import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
 import { isOutOfDescriptors } from "../host/files.ts";
 import { type Folder, openFolder, openOwnFolder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
+import { messageOf } from "../host/message_of.ts";
 import type { FileIdentity, OpenedFile } from "../host/opened_file.ts";
 import { closeOnError } from "../host/try_to.ts";
 import { type Place, placeIn } from "./place.ts";
@@ -119,7 +120,7 @@ export class WatchedRoot {
     } catch (error) {
       if (isOutOfDescriptors(error)) throw error;
       this.#wasAway = true;
-      const { message: reason } = error as Error;
+      const reason = messageOf(error);
       const isMissing = error instanceof Deno.errors.NotFound;
       this.trouble = { kind: isMissing ? "missing" : "refused", reason };
       this.#say(

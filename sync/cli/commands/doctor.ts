@@ -1,3 +1,4 @@
+import { messageOf } from "../../host/message_of.ts";
 import { failure, type Finding, ok } from "../../monitor/finding.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { inspectAgent, inspectLimits } from "../doctor/agent.ts";
@@ -30,7 +31,7 @@ export async function run(context: CommandContext): Promise<number> {
       findings.push(...await inspect(context, findings));
     } catch (error) {
       findings.push(
-        failure(what, (error as Error).message, "mend that, then look again"),
+        failure(what, messageOf(error), "mend that, then look again"),
       );
     }
   }

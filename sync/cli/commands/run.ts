@@ -222,7 +222,7 @@ class Service {
       // It is ready when the new round is.
       if (changed) return this.#round.abort();
     } catch (error) {
-      const { message } = error as Error;
+      const message = messageOf(error);
       const problem = `${message}; going on with what held before`;
       this.#log("error", problem, { event: "reload_refused" });
       this.#problems.found("reload", `A reload was refused: ${problem}`);

@@ -1,5 +1,6 @@
 import { DELIMITER, resolve } from "@std/path";
 import { variable } from "../../host/environment.ts";
+import { messageOf } from "../../host/message_of.ts";
 import { UsageError } from "../arguments.ts";
 import type { CommandContext } from "../command.ts";
 import type { Settings } from "../config.ts";
@@ -56,7 +57,7 @@ export async function mergedSettings(
   try {
     updateEnvFile("", changes);
   } catch (cause) {
-    throw new UsageError((cause as Error).message, { cause });
+    throw new UsageError(messageOf(cause), { cause });
   }
   return { settings: merged, changes };
 }

@@ -20,6 +20,7 @@
 import { delay } from "@std/async/delay";
 import { ProcessLock } from "../../host/lock.ts";
 import type { Log } from "../../host/log.ts";
+import { messageOf } from "../../host/message_of.ts";
 import { closeOnError } from "../../host/try_to.ts";
 import { UploadQueue, type UploadQueueOptions } from "../queue.ts";
 import { damageOf, DatabaseError, hasFault } from "../sqlite.ts";
@@ -90,7 +91,7 @@ export async function openQueue(
 /** Whether its agent's -wal seems to have been removed: then it lacks frames that the -shm lists. */
 function isParted(failure: unknown): failure is Error {
   return hasFault(failure, "other") &&
-    (failure as Error).message.includes("disk I/O error");
+    messageOf(failure).includes("disk I/O error");
 }
 
 /** As {@linkcode repair}; waits for the last agent to be gone, as it may have a -wal that was removed. */
