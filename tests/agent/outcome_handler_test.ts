@@ -156,11 +156,16 @@ Deno.test("A server that fails everything is left alone before its health page h
   await using fixture = new AgentFixture(server.url);
   const held = Promise.withResolvers<void>();
   server.healthHeld = held.promise;
+  using _release = { [Symbol.dispose]: held.resolve };
   server.answer = () => new Response(null, { status: 502 });
   fixture.enqueue(...names("c", 200));
   await using running = fixture.running();
   await eventually("it is asked for its health", () => server.probes > 0);
-  await eventually("uploads end", () => server.inFlight === 0);
+  // It stays so until the health page answers; "down" would be its answer.
+  await eventually("uploads end", () => {
+    const { mode, server: { state } } = fixture.throttle;
+    return mode === "waiting" && state === "paused" && server.inFlight === 0;
+  });
   assert(server.uploads.length < 20, `${server.uploads.length} were sent`);
   held.resolve();
   await running.stop();
@@ -336,6 +341,9 @@ const inProgress = () => new Response(null, { status: 409 });
 Deno.test("Captures that are all said to be in progress are an outage, and all are due when one is delivered", async () => {
   await using server = new CaptureServer();
   await using fixture = new AgentFixture(server.url);
+  const held = Promise.withResolvers<void>();
+  server.healthHeld = held.promise;
+  using _release = { [Symbol.dispose]: held.resolve };
   server.answer = inProgress;
   const ids = fixture.enqueue(...names("c", 60));
   await using _running = fixture.running({ snoozeMs: 60_000 });
@@ -343,10 +351,15 @@ Deno.test("Captures that are all said to be in progress are an outage, and all a
     const { serverState, serverReason } = fixture.queue.getAgentState();
     return serverState === "paused" && serverReason === "HTTP 409 Conflict";
   });
-  await eventually("the round is over", () => server.inFlight === 0);
+  // It stays so until the health page answers.
+  await eventually(
+    "the round is over",
+    () => fixture.throttle.mode === "waiting" && server.inFlight === 0,
+  );
   assert(server.uploads.length < 30, `${server.uploads.length} were sent`);
   assert(fixture.attempts(ids).every((attempts) => attempts === 0));
   server.answer = created;
+  held.resolve();
   await eventually(
     "all are delivered",
     () => fixture.queue.getStats().delivered === 60,
