@@ -167,7 +167,7 @@ class Fleet {
       return snoozed.splice(due, 1)[0];
     }
     if (fresh.length > 0) host.claims++;
-    return throttle.refusals.fromEnd ? fresh.pop() : fresh.shift();
+    return throttle.busyAnswers.fromEnd ? fresh.pop() : fresh.shift();
   }
 
   #await(host: Host, ms: number, act: () => void): void {
@@ -214,7 +214,7 @@ class Fleet {
     const reason = "HTTP 429";
     const refusal = { capture, reason, retryAfterMs, startedMs };
     host.throttle.busy(refusal);
-    const delayMs = host.throttle.refusals.delayMs(
+    const delayMs = host.throttle.busyAnswers.delayMs(
       refusal,
       host.throttle.waitMs,
     );

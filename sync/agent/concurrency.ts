@@ -74,7 +74,7 @@ export class Concurrency {
   }
 
   /** The server could not be used, or asked for less. */
-  refused(): void {
+  reset(): void {
     this.#limit = 1;
     this.#recovered = 0;
     this.#before = undefined;

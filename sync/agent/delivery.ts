@@ -110,7 +110,7 @@ export class Delivery {
       (throttle.limit > 0 && this.#recent.size === 0);
     // One that was not taken before, and may hang again, keeps no place from new ones.
     const isSpare = () =>
-      throttle.mode === "flowing" && !throttle.refusals.areOpen &&
+      throttle.mode === "flowing" && !throttle.busyAnswers.areOpen &&
       running.size < throttle.limit + this.#again;
     while (!stop.aborted && (isFree() || isSpare())) {
       const mustBeNew = !isFree();
@@ -131,12 +131,12 @@ export class Delivery {
 
   /** Claims a capture that may be sent now; `undefined` if none is due. */
   #next({ mustBeNew }: { mustBeNew: boolean }): QueuedCapture | undefined {
-    const { limit, mode, refusals, trials } = this.#options.throttle;
+    const { limit, mode, busyAnswers, trials } = this.#options.throttle;
     const mayBeLarge = this.#large < Math.max(limit - 1, 1);
     const admits = (capture: QueuedCapture) =>
       (mayBeLarge || !isLarge(capture)) && !(mustBeNew && isAgain(capture));
     const fromEnd = trials.takeFromEnd(mode === "trying");
-    if (!refusals.fromEnd && !fromEnd) {
+    if (!busyAnswers.fromEnd && !fromEnd) {
       return this.#prefetch.next(limit, admits);
     }
     const last = this.#prefetch.last(admits);

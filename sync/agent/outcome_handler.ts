@@ -184,10 +184,10 @@ export class OutcomeHandler {
   #wait(attempt: FailedDelivery, startedMs: number): void {
     const { capture, reason, result } = attempt;
     const retryAfterMs = result?.retryAfterMs ?? null;
-    const refusal = { capture, reason, retryAfterMs, startedMs };
-    this.#throttle.busy(refusal);
-    const { refusals, waitMs } = this.#throttle;
-    const delayMs = refusals.delayMs(refusal, waitMs);
+    const answer = { capture, reason, retryAfterMs, startedMs };
+    this.#throttle.busy(answer);
+    const { busyAnswers, waitMs } = this.#throttle;
+    const delayMs = busyAnswers.delayMs(answer, waitMs);
     this.#snoozeFor(attempt, delayMs);
     // An outage is logged once.
     const isSingle = this.#throttle.server.state !== "paused";

@@ -42,8 +42,8 @@ interface SuspectsCallbacks {
 /** After so many failed captures in a row it may be the server's fault. */
 const MAX_SUSPECTS = 4;
 
-/** After so many refusals in a row it is the server that says it is not ready. */
-const MAX_REFUSED = 16;
+/** After so many rejected captures in a row it is the server that says it is not ready. */
+const MAX_REJECTED = 16;
 /** After so long, in milliseconds, it is asked anew whether it takes captures though it says that it is not ready. */
 const UNREADY_MS = 300_000;
 /** For so long a delivery shows that the server was usable, in milliseconds. */
@@ -75,12 +75,12 @@ export class Suspects {
   #suspects: FailedDelivery[] = [];
   /** The first captures since the last delivery whose earlier request was in progress. */
   readonly #inProgress = new Set<string>();
-  /** The captures that were refused for good by an unready server since the last delivery. */
-  readonly #refused = new Set<string>();
+  /** The captures that were rejected by an unready server since the last delivery. */
+  readonly #rejected = new Set<string>();
   #deliveredMs = -Infinity;
   /** When the last one that was delivered had begun. */
   #takenMs = -Infinity;
-  /** When a capture was refused last by a server that said it is not ready, and first. */
+  /** When a capture was rejected last by a server that said it is not ready, and first. */
   #unreadyMs = -Infinity;
   #unreadySinceMs = -Infinity;
   #probing: Promise<Readiness> | undefined;
@@ -142,8 +142,8 @@ export class Suspects {
   }
 
   /**
-   * Takes an attempt that was refused for good, if the server says that it is not
-   * ready; returns whether it does. It waits alone, until so many were refused in a row
+   * Takes an attempt that was rejected, if the server says that it is not
+   * ready; returns whether it does. It waits alone, until so many were rejected in a row
    * that all must. The server is not asked again if it took a capture meanwhile, or has
    * said that it is down; what it says does not count if it took some in spite of it.
    *
@@ -160,8 +160,8 @@ export class Suspects {
         await this.#isReady(signal);
       if (isReady || this.#takesThoughUnready(attempt)) return false;
     }
-    if (!isDown) this.#refused.add(attempt.capture.id);
-    const areAll = isDown || this.#refused.size >= MAX_REFUSED;
+    if (!isDown) this.#rejected.add(attempt.capture.id);
+    const areAll = isDown || this.#rejected.size >= MAX_REJECTED;
     if (areAll) {
       await this.add(attempt, signal, true);
       return true;
@@ -183,7 +183,7 @@ export class Suspects {
     this.#deliveredMs = performance.now();
     this.#takenMs = Math.max(this.#takenMs, startedMs);
     this.#inProgress.clear();
-    this.#refused.clear();
+    this.#rejected.clear();
     this.#blameCaptures(({ endedMs }) => endedMs <= startedMs);
     this.#throttle.delivered(capture);
   }

@@ -1,10 +1,10 @@
 import { Concurrency } from "./concurrency.ts";
 import {
+  type BusyAnswer,
+  BusyAnswers,
   type CaptureRef,
-  type Refusal,
-  Refusals,
   Spacing,
-} from "./refusals.ts";
+} from "./busy_answers.ts";
 import {
   changed,
   type ServerState,
@@ -56,13 +56,13 @@ const HELD_LEVEL = 3;
  * Longer doubles, from 1 s to 60 s, with up to half taken off at random; a delivery
  * takes an eighth of a step back. What began before the last wait changes no mode.
  *
- * 1. One after a wait, and until it is known whom a refusal means ({@linkcode Refusals}).
+ * 1. One after a wait, and until it is known whom a busy answer means ({@linkcode BusyAnswers}).
  * 2. Waiting, where captures are taken singly, for the time between ({@linkcode Spacing}).
  * 3. 1 s while that is short and a sixth gets through; as long as asked where all are meant.
  */
 export class Throttle {
-  /** Whom the server means by its refusals. */
-  readonly refusals = new Refusals();
+  /** Whom the server means by its busy answers. */
+  readonly busyAnswers = new BusyAnswers();
   /** What is tried after a wait. */
   readonly trials = new Trials();
   readonly #now: () => number;
@@ -113,7 +113,7 @@ export class Throttle {
   get limit(): number {
     if (this.#mode === "waiting") return 0;
     if (this.#mode === "trying") return this.trials.limit;
-    if (this.#spacing.ms > 0 || this.refusals.areOpen) return 1;
+    if (this.#spacing.ms > 0 || this.busyAnswers.areOpen) return 1;
     return this.#concurrency.limit;
   }
 
@@ -131,7 +131,7 @@ export class Throttle {
   /** The server took a capture, or judged it. */
   delivered(capture: CaptureRef): void {
     this.#concurrency.delivered();
-    this.refusals.taken(capture);
+    this.busyAnswers.taken(capture);
     // One that was in flight when another failed proves nothing about now.
     if (this.#mode === "waiting") return;
     if (this.#mode === "trying") {
@@ -147,18 +147,18 @@ export class Throttle {
   }
 
   /** The server asks to be left alone. Of several in flight only the first counts. */
-  busy({ capture, reason, retryAfterMs, startedMs }: Refusal): void {
-    const isKnown = this.refusals.isKnown(capture);
+  busy({ capture, reason, retryAfterMs, startedMs }: BusyAnswer): void {
+    const isKnown = this.busyAnswers.isKnown(capture);
     const askedMs = retryAfterMs ?? 0;
     const isForLong = askedMs > this.#minWaitMs;
-    this.refusals.refused(capture, isForLong);
+    this.busyAnswers.add(capture, isForLong);
     if (startedMs <= this.#waitBeganMs) return;
-    const isHeld = this.#level < HELD_LEVEL && this.refusals.isEnough;
+    const isHeld = this.#level < HELD_LEVEL && this.busyAnswers.isEnough;
     if (isHeld) this.#wait(this.#minWaitMs, false);
     else this.#waitLonger(false);
     if (isKnown) return;
-    if (!isForLong) this.#spacing.refused();
-    else if (this.refusals.meanAll()) {
+    if (!isForLong) this.#spacing.busy();
+    else if (this.busyAnswers.meanAll()) {
       this.#wait(Math.max(askedMs, this.#waitMs), false);
     }
     if (this.#waitMs > SHORT_WAIT_MS) this.#become("paused", reason);
@@ -167,7 +167,7 @@ export class Throttle {
   /** This process has too many files open for all that are in flight. */
   exhausted(startedMs: number): void {
     if (startedMs <= this.#waitBeganMs) return;
-    this.#concurrency.refused();
+    this.#concurrency.reset();
     this.#wait(this.#minWaitMs, false);
   }
 
@@ -232,7 +232,7 @@ export class Throttle {
     const waitMs = longestMs * (1 - this.#random() / 2);
     this.#wait(Math.max(waitMs, this.#minWaitMs), probes);
     this.#level = Math.min(this.#level + 1, maxLevel);
-    this.#concurrency.refused();
+    this.#concurrency.reset();
   }
 
   #wait(ms: number, probes: boolean): void {

@@ -56,7 +56,7 @@ Deno.test("Concurrency begins with one at a time again after a refusal, and rise
   const line = new Line(32, 20);
   line.send(2000);
 
-  line.concurrency.refused();
+  line.concurrency.reset();
 
   assertEquals(line.concurrency.limit, 1);
   assertEquals(line.send(5000), 32);
@@ -65,13 +65,13 @@ Deno.test("Concurrency begins with one at a time again after a refusal, and rise
 Deno.test("Concurrency rises as soon after a refusal as at first, whatever it has learnt", () => {
   const line = new Line(64, 20, 300);
   line.send(10_000);
-  line.concurrency.refused();
+  line.concurrency.reset();
   assert(line.send(150) >= 4);
 });
 
 Deno.test("Concurrency rises after a refusal to what it begins with, also where there is little to do", () => {
   const line = new Line(32, 20);
-  line.concurrency.refused();
+  line.concurrency.reset();
 
   const levels = Array.from({ length: 100 }, () => {
     line.concurrency.starved();

@@ -172,7 +172,7 @@ Deno.test("--quiet says nothing but what went wrong", async () => {
   server.answer = () => new Response("no", { status: 422 });
   const refused = await host.run("upload", "-q", host.write("b"));
   assertEquals([refused.code, refused.stdout], [1, ""]);
-  assertMatch(refused.stderr, /^jarvis-agent: \S+b: refused: .*422.*\n$/);
+  assertMatch(refused.stderr, /^jarvis-agent: \S+b: rejected: .*422.*\n$/);
   await host.enqueue(host.write("c"));
   const failed = await host.run("sync", "-q");
   assertEquals([failed.code, failed.stdout], [1, ""]);

@@ -108,7 +108,7 @@ Deno.test("upload does not queue what the server refuses, and exits 1", async ()
   const said = await host.run("upload", paths[0]!);
   assertEquals(
     [said.code, said.stdout],
-    [1, `${paths[0]}: refused: HTTP 422: no\n`],
+    [1, `${paths[0]}: rejected: HTTP 422: no\n`],
   );
   assertEquals((await host.json<unknown[]>("list")).length, 1);
 });

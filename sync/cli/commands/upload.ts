@@ -5,7 +5,7 @@ import {
   snoozeMs,
   snoozeOrRelease,
 } from "../../agent/snooze.ts";
-import { Refusals } from "../../agent/refusals.ts";
+import { BusyAnswers } from "../../agent/busy_answers.ts";
 import { CaptureFileError } from "../../capture/errors.ts";
 import { newCaptureId } from "../../capture/capture_id.ts";
 import type { HostFacts } from "../../capture/metadata.ts";
@@ -75,7 +75,7 @@ export async function run(context: CommandContext): Promise<number> {
   let unusable: FileResult | undefined = store.queue.getPause()
     ? PAUSED
     : undefined;
-  const refusals = new Refusals();
+  const busyAnswers = new BusyAnswers();
   const sizes = args.map(sizeOf);
   using _shown = shown(progress, sizes);
   return await eachFile({ ...context, err }, async (filepath) => {
@@ -90,7 +90,7 @@ export async function run(context: CommandContext): Promise<number> {
     };
     const sent = unusable ?? await send(uploader, filepath, metadata, request);
     // To try it with each of a hundred files would take minutes.
-    if (!unusable && meansAll(sent, { id, refusals })) {
+    if (!unusable && meansAll(sent, { id, busyAnswers })) {
       unusable = { ...sent, attempts: 0, sha256: null, retryAfterMs: null };
     }
     const tried = { filepath, metadata, id, sent, facts };
@@ -123,13 +123,13 @@ function sizeOf(path: string): number {
 /** Whether the result of one file means that no other would be taken now either. */
 function meansAll(
   sent: FileResult,
-  { id, refusals }: { id: string; refusals: Refusals },
+  { id, busyAnswers }: { id: string; busyAnswers: BusyAnswers },
 ): boolean {
   const capture = { id, snoozes: 0 };
-  if (sent.success) refusals.taken(capture);
+  if (sent.success) busyAnswers.taken(capture);
   if (sent.outcome !== "busy") return isOfAll(sent);
-  refusals.refused(capture, true);
-  return refusals.meanAll();
+  busyAnswers.add(capture, true);
+  return busyAnswers.meanAll();
 }
 
 async function send(
@@ -196,7 +196,7 @@ async function conclude(
     ? deliveredText(filepath, captureId)
     : queued
     ? `${filepath}: queued as ${id}, not delivered yet: ${error}`
-    : `${filepath}: refused: ${error}`;
+    : `${filepath}: rejected: ${error}`;
   afterDoing(done, () => {
     if (!talk.isJson) return talk.say(done, success);
     const shown = { id, filepath, queued, success, captureId, error, attempts };
