@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { FakeTime } from "@std/testing/time";
 import { Wakeup } from "../../sync/host/wakeup.ts";
 
 const LONG_MS = 1_000_000;
@@ -40,9 +41,13 @@ Deno.test("Wakeup.wake() that comes while nobody sleeps ends the next sleep, and
   assertEquals(second.isOver, true);
 });
 
-Deno.test("Wakeup.sleep() ends by itself", async () => {
-  const begun = performance.now();
-  await new Wakeup().sleep(20);
-  const tookMs = performance.now() - begun;
-  assertEquals(tookMs >= 19 && tookMs < LONG_MS, true, `${tookMs} ms`);
+Deno.test("Wakeup.sleep() ends by itself after its time, and not before", async () => {
+  using time = new FakeTime();
+  const sleep = sleeper(new Wakeup(), 20);
+  time.tick(19);
+  await settle();
+  assertEquals(sleep.isOver, false);
+  time.tick(1);
+  await settle();
+  assertEquals(sleep.isOver, true);
 });

@@ -1,10 +1,11 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { delay } from "@std/async/delay";
 import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
+import { ProcessLock } from "../../sync/host/lock.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
 import { openQueue } from "../../sync/queue/repair/open_queue.ts";
 import type { Engine } from "../../sync/queue/sqlite.ts";
 import { ENGINES } from "../helpers/engines.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
 /** Another process, which holds a queue open. */
@@ -112,7 +113,9 @@ for (const engine of ENGINES) {
       Deno.removeSync(`${path}-wal`);
       await holder.next();
       const opening = open(path, engine);
-      await Promise.race([opening, delay(200)]);
+      // It keeps the lock where its first try has failed.
+      const begun = () => ProcessLock.isHeld(lockOf(path));
+      await Promise.race([opening, eventually("it has begun", begun)]);
       await holder.end();
       using queue = await opening;
       assertEquals(queue.captures().toArray().map(({ id }) => id), [held.id]);
@@ -147,5 +150,9 @@ function enqueue(path: string, engine: Engine): string {
 }
 
 function open(path: string, engine: Engine): Promise<UploadQueue> {
-  return openQueue(path, { engine, lockPath: `${path}.lock`, log: () => {} });
+  return openQueue(path, { engine, lockPath: lockOf(path), log: () => {} });
+}
+
+function lockOf(path: string): string {
+  return `${path}.lock`;
 }

@@ -1,9 +1,4 @@
-import {
-  assert,
-  assertEquals,
-  assertMatch,
-  assertStringIncludes,
-} from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { deadline } from "@std/async/deadline";
 import { projectPath } from "../../scripts/task/bindings.ts";
 import { probe } from "../../scripts/task/fetch_dependencies.ts";
@@ -150,7 +145,7 @@ Deno.test("a task that has all it needs asks no registry, and one with an empty 
   await refusing;
 });
 
-Deno.test("a task that cannot download ends within a minute, with one line that says what to do", async () => {
+Deno.test("a task that cannot download ends by itself, with one line that says what to do", async () => {
   using gone = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = gone.addr;
   gone.close();
@@ -163,7 +158,6 @@ Deno.test("a task that cannot download ends within a minute, with one line that 
     // The system knows its authority, but the user wants no other than these.
     [strange.url, /UnknownIssuer/, "mozilla"],
   ];
-  const started = performance.now();
   await Promise.all(registries.map(async ([url, reason, store]) => {
     await using project = new Project(url, strange);
     const env = { DENO_TLS_CA_STORE: store };
@@ -178,7 +172,6 @@ Deno.test("a task that cannot download ends within a minute, with one line that 
     assertMatch(failed!, new RegExp(remedies));
     assertEquals([code, stdout, more], [1, "", [""]]);
   }));
-  assert(performance.now() - started < 60_000);
   assertEquals(strange.requests, []);
 });
 
