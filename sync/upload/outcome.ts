@@ -82,6 +82,11 @@ export type ProofKind = "id" | "status";
 /** The statuses that concern the host or its settings, not one capture. */
 const REFUSED = [401, 403, 404, 405, 407, 421];
 
+/** Whether a status may mean that the token is not the right one. */
+export function refusesToken(status: number | null): boolean {
+  return status === 401 || status === 403;
+}
+
 /** The statuses that ask to come back later. */
 const BUSY = [408, 425, 429];
 

@@ -1,5 +1,5 @@
 import { readAnswer } from "./answer.ts";
-import { describeAnswer, outcomeOfError } from "./outcome.ts";
+import { describeAnswer, outcomeOfError, refusesToken } from "./outcome.ts";
 import { commonHeaders } from "./request.ts";
 import { StallGuard } from "./stall_guard.ts";
 import { statusText } from "./status_text.ts";
@@ -50,11 +50,29 @@ export interface AskOptions {
   timeoutMs?: number;
 }
 
-/** Makes a small request. Never throws. */
+/** The token to ask with, and a way to another one where it is refused. */
+interface AskToken {
+  token: () => string | undefined;
+  renewToken?: ((refused: string | undefined) => Promise<boolean>) | undefined;
+}
+
+/** Makes a small request, once more if there is another token by then. Never throws. */
 export async function ask(
   send: (init: RequestInit) => Promise<Response>,
-  token: () => string | undefined,
+  { token, renewToken }: AskToken,
   options: AskOptions = {},
+): Promise<Reply> {
+  let used: string | undefined;
+  const askOnce = () => askWith(send, () => used = token(), options);
+  const reply = await askOnce();
+  const isRenewed = refusesToken(reply.status) && await renewToken?.(used);
+  return isRenewed ? await askOnce() : reply;
+}
+
+async function askWith(
+  send: (init: RequestInit) => Promise<Response>,
+  token: () => string | undefined,
+  options: AskOptions,
 ): Promise<Reply> {
   using guard = new StallGuard(options.timeoutMs ?? 5_000, options.signal);
   const { signal } = guard;

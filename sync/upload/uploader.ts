@@ -12,7 +12,8 @@ import {
 } from "./capture_file.ts";
 import { createHttpClient } from "./http_client.ts";
 import { envelopeOf, FileBody } from "./multipart.ts";
-import { type Outcome, outcomeOfAnswer, type UploadResult } from "./outcome.ts";
+import { outcomeOfAnswer, refusesToken } from "./outcome.ts";
+import type { Outcome, UploadResult } from "./outcome.ts";
 import { ask, readinessOf } from "./readiness.ts";
 import type { AskOptions, Readiness, Reply } from "./readiness.ts";
 import { commonHeaders, contentOf, exchange, keyHeader } from "./request.ts";
@@ -163,7 +164,7 @@ export class CaptureUploader implements AsyncDisposable {
         ...init,
         ...this.#connection,
       });
-    return ask(send, this.#options.token, options);
+    return ask(send, this.#options, options);
   }
 
   async #deliver(
@@ -182,7 +183,7 @@ export class CaptureUploader implements AsyncDisposable {
         (capture, sent) =>
           this.#post(capture, { ...sent, name, idempotencyKey, signal }),
       );
-      const isRenewed = mayRenew && outcome.status === 401 &&
+      const isRenewed = mayRenew && refusesToken(outcome.status) &&
         await renewToken?.(token);
       if (isRenewed) return attempt(false);
       if (outcome.isTransient) throw new TransientFailure();

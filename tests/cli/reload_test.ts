@@ -177,6 +177,32 @@ Deno.test("an agent that was started with -v reads its settings again", {
   await agent.said("The token was read again");
 });
 
+Deno.test("a new token is read where the health page refuses the old one, before a capture is tried with that", async () => {
+  await using server = new ScriptedServer(async (request) => {
+    await request.body();
+    const isRight = request.headers.get("authorization") === "Bearer new";
+    if (!isRight) return await request.answer(401);
+    await request.answer(request.method === "GET" ? 200 : 201, '{"id":1}');
+  });
+  await using host = new Host(server.url);
+  const file = host.write("token", "old");
+  await using agent = await host.startAgent("--token-file", file);
+  await host.enqueue(host.write("a.png"));
+  await agent.said("The server cannot be used");
+  const captures = () =>
+    server.requests.filter(({ method }) => method === "POST");
+  const before = captures().length;
+  // It may be away for a moment.
+  Deno.removeSync(file);
+  await agent.said("going on with the last token");
+  Deno.renameSync(host.write("token.new", "new"), file);
+  await eventually("it arrives", async () => {
+    return (await host.status()).pending === 0;
+  });
+  const [next] = captures().slice(before);
+  assertEquals(next?.headers.get("authorization"), "Bearer new");
+});
+
 Deno.test("a running agent reads a renewed --ca-file again by itself", async () => {
   const [before, now] = [await newAuthority(), await newAuthority()];
   const tls = await now.sign();

@@ -485,6 +485,37 @@ Deno.test("checkServer() is true for 200 and for nothing else", async () => {
   }
 });
 
+Deno.test("a token that is refused, by the health page too, is asked for anew, and another one is tried at once", async () => {
+  for (const status of [401, 403]) {
+    await using server = new ScriptedServer(async (request) => {
+      await request.body();
+      const isRight = request.headers.get("authorization") === "Bearer new";
+      const good = request.method === "GET" ? 200 : 201;
+      await request.answer(isRight ? good : status, '{"id":1}');
+    });
+    for (const makesRequest of ["probe", "upload"]) {
+      let token = "old";
+      const refused: unknown[] = [];
+      await using uploader = new CaptureUploader(server.url, {
+        token: () => token,
+        renewToken: (old) => {
+          refused.push(old);
+          const isOther = refused.length === 2;
+          if (isOther) token = "new";
+          return Promise.resolve(isOther);
+        },
+      });
+      const succeeds = async () =>
+        makesRequest === "probe"
+          ? await uploader.checkServer()
+          : (await uploader.uploadBytes(DATA, "a.png")).success;
+      const what = `${makesRequest} ${status}`;
+      assertEquals([await succeeds(), await succeeds()], [false, true], what);
+      assertEquals(refused, ["old", "old"], what);
+    }
+  }
+});
+
 Deno.test("checkServer() takes 200 whatever follows it", async () => {
   await using server = new ScriptedServer(async (request) => {
     await request.send("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nnot all");
