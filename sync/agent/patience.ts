@@ -18,8 +18,8 @@ export function canPass(error: unknown): boolean {
 }
 
 /**
- * Waits for a queue that another process holds locked, whose disk is full or
- * read-only, or that cannot be reached: said once.
+ * Waits for a queue that is locked, full, read-only or unreachable. Logs each cause
+ * once.
  */
 export class Patience {
   readonly #log: Log;

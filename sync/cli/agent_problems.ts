@@ -16,7 +16,7 @@ export class AgentProblems {
     this.#found.set(cause, text);
   }
 
-  mended(...causes: string[]): void {
+  resolved(...causes: string[]): void {
     causes.forEach((cause) => this.#found.delete(cause));
   }
 
@@ -93,7 +93,7 @@ export class AwaitedToken {
     }
     if (before === undefined) return;
     log("info", "The token could be read", { event: "token_read" });
-    problems.mended("token");
+    problems.resolved("token");
     onRead();
   }
 

@@ -1,6 +1,6 @@
 import { join, SEPARATOR } from "@std/path";
 import { counted } from "../host/counted.ts";
-import { isAbsence } from "../host/files.ts";
+import { isAbsent } from "../host/files.ts";
 import { openFolder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
 import { UnreachableError } from "../host/reach.ts";
@@ -22,7 +22,7 @@ export function cleaner(
 ): () => void {
   let notBefore = 0;
   const failed = (error: Error) => {
-    // The agent waits for it, and says so.
+    // The agent logs that the disk is away; do not log it twice.
     if (error instanceof UnreachableError) return;
     log("warn", `Cannot clean up: ${error.message}`);
   };
@@ -30,10 +30,10 @@ export function cleaner(
     if (performance.now() < notBefore) return;
     notBefore = performance.now() + CLEAN_EVERY_MS;
     spool.compactRecords().catch(failed);
-    // Files of a folder that is not mounted are not gone.
+    // What is forgotten would be sent again: files of a folder that is not mounted stay.
     const away = watch.filter(isEmpty).map((root) => join(root, SEPARATOR));
     const isThere = (path: string) =>
-      !isGone(path) || away.some((root) => path.startsWith(root));
+      !isAbsent(path) || away.some((root) => path.startsWith(root));
     try {
       queue.pruneHistory(keepHistoryMs, isThere);
       const lost = queue.forgetOverwritten();
@@ -44,16 +44,6 @@ export function cleaner(
       failed(error as Error);
     }
   };
-}
-
-/** Whether nothing is at a path for sure: a file that is forgotten would be sent again. */
-function isGone(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return false;
-  } catch (error) {
-    return isAbsence(error);
-  }
 }
 
 function isEmpty(path: string): boolean {

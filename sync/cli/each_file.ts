@@ -1,6 +1,6 @@
 import { messageOf } from "../host/message_of.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
-import { exitCodeOf, remedies } from "./exit_code.ts";
+import { exitCodeOf, remedyFor } from "./exit_code.ts";
 import { assertNotKept } from "./own_files.ts";
 
 /**
@@ -22,7 +22,8 @@ export async function eachFile(
       codes.add(await act(filepath));
     } catch (error) {
       err(`jarvis-agent: ${explain(error, filepath)}`);
-      remedies(error).forEach((remedy) => toDo.add(remedy));
+      const remedy = remedyFor(error);
+      if (remedy !== undefined) toDo.add(remedy);
       codes.add(exitCodeOf(error));
     }
   }

@@ -26,36 +26,26 @@ export function exitCodeOf(error: unknown): number {
     : ExitCode.failure;
 }
 
-/** The remedy for an error whose message does not name it, in one sentence or none. */
-export function remedies(error: unknown): string[] {
+/** The remedy for an error, in one sentence; `undefined` if there is none, or its message names it. */
+export function remedyFor(error: unknown): string | undefined {
   if (hasFault(error, "full")) {
-    return [
-      "Make room on the disk that the data directory is on, then try again.",
-    ];
+    return "Make room on the disk that the data directory is on, then try again.";
   }
   if (error instanceof Deno.errors.NotFound && !tryTo(() => Deno.cwd())) {
-    return [
-      "The current directory is not there any more: change to another one, or name absolute paths.",
-    ];
+    return "The current directory is not there any more: change to another one, or name absolute paths.";
   }
   if (hasTooManyOpen(error)) {
-    return [
-      'Close files, or raise the limit on open ones ("ulimit -n"), then try again.',
-    ];
+    return 'Close files, or raise the limit on open ones ("ulimit -n"), then try again.';
   }
   if (error instanceof NoRoomError && isTooLarge(error.cause)) {
-    return [
-      'Raise the limit on the size of files ("ulimit -f") or use a file system without one, or hand the file over with --no-copy.',
-    ];
+    return 'Raise the limit on the size of files ("ulimit -f") or use a file system without one, or hand the file over with --no-copy.';
   }
   if (error instanceof NoRoomError) {
-    return [
-      "Get the server to take some, make room on the disk, or allow more: --max-spool-bytes, --min-free-bytes.",
-    ];
+    return "Get the server to take some, make room on the disk, or allow more: --max-spool-bytes, --min-free-bytes.";
   }
   return hasFault(error, "busy")
-    ? ["Another process holds the queue locked: try again later."]
-    : [];
+    ? "Another process holds the queue locked: try again later."
+    : undefined;
 }
 
 /** As many as SQLite opens for a queue. */

@@ -39,7 +39,7 @@ export class Monitoring {
     { store, problems, log, signal }: {
       store: Store;
       /** Is told of what only a person can mend: the network comes back by itself. */
-      problems: Pick<AgentProblems, "found" | "mended">;
+      problems: Pick<AgentProblems, "found" | "resolved">;
       log: Log;
       signal: AbortSignal;
     },
@@ -55,7 +55,7 @@ export class Monitoring {
       (what: string, act: (works: () => void) => ReturnType<Act>) =>
       async () => {
         try {
-          await act(() => problems.mended(what));
+          await act(() => problems.resolved(what));
         } catch (error) {
           problems.found(what, `Cannot ${what}: ${messageOf(error)}`);
           throw error;
@@ -104,7 +104,7 @@ export class Monitoring {
       }),
     ]);
     // Other settings may not ask for it.
-    problems.mended(page, file);
+    problems.resolved(page, file);
   }
 
   async #every(

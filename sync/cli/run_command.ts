@@ -15,7 +15,7 @@ import {
 } from "./command.ts";
 import { commandsThatTake, parseCommandLine } from "./command_line.ts";
 import { COMMANDS } from "./commands.ts";
-import { exitCodeOf, remedies } from "./exit_code.ts";
+import { exitCodeOf, remedyFor } from "./exit_code.ts";
 import { commandHelp } from "./help.ts";
 
 /** Runs one command and returns the exit code. Errors are told on standard error, never thrown. */
@@ -62,7 +62,7 @@ async function dispatch(
     return ExitCode.ok;
   }
   assertCount(name, command, positionals);
-  // As for standard error.
+  // File names may hold line breaks or terminal escapes.
   const out: Surroundings["out"] = (text, end) =>
     around.out(oneLine(text), end);
   const err = (line: string) => standardError.warn(line);
@@ -152,7 +152,8 @@ function explain(
   } else if (error instanceof AgentRunningError) {
     err('"jarvis-agent status" shows it; end it before starting another one.');
   } else {
-    remedies(error).forEach(err);
+    const remedy = remedyFor(error);
+    if (remedy !== undefined) err(remedy);
   }
   return exitCodeOf(error);
 }

@@ -219,7 +219,7 @@ export const WAITING = "Waiting: ";
  * Whether an obstacle to a start may go, in this process. A service waits for what
  * a person at a terminal is told at once.
  */
-export function canHeal(error: unknown, isService: boolean): boolean {
+export function mayStartLater(error: unknown, isService: boolean): boolean {
   if (!isService) return canPass(error);
   if (hasFault(error, "parted")) return false;
   return error instanceof AgentRunningError ||

@@ -32,20 +32,20 @@ export function prepareDataDir(path: string): string[] {
     followOwnLinks(path);
     createPrivateDir(path);
     const closed = closeToOthers(path);
-    probe(path);
+    tryWriting(path);
     return closed;
   });
 }
 
 /** @throws {Error} if a data directory cannot be written to. The message says why. */
 export function assertWritable(path: string): void {
-  naming(path, () => probe(path));
+  naming(path, () => tryWriting(path));
 }
 
 /** The reason why a data directory cannot be written to, with a remedy; `null` if it can. */
 export function objectionToWriting(path: string): string | null {
   try {
-    probe(path);
+    tryWriting(path);
     return null;
   } catch (error) {
     return obstacleTo(path, error);
@@ -57,7 +57,7 @@ export function objectionToWriting(path: string): string | null {
  *
  * @throws {Error} the system's, if one of them cannot be done.
  */
-export function probe(path: string): void {
+export function tryWriting(path: string): void {
   const file = join(path, `.jarvis-${crypto.randomUUID()}`);
   openNew(file).close();
   Deno.removeSync(file);

@@ -106,6 +106,16 @@ export function isAbsence(error: unknown): boolean {
     error instanceof Deno.errors.NotADirectory;
 }
 
+/** Whether nothing is at a path for sure, not even a link that leads nowhere. */
+export function isAbsent(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return false;
+  } catch (error) {
+    return isAbsence(error);
+  }
+}
+
 /** Whether anything is at this path, even a link that leads nowhere. */
 export function exists(path: string): boolean {
   return tryTo(() => Deno.lstatSync(path)) !== undefined;

@@ -75,7 +75,7 @@ export class ClaimOrder extends QueueRecords {
         for (const { rowid } of odd) {
           failUnreadable.run(newCaptureId(), UNREADABLE, rowid);
         }
-        // Those behind them have their turn.
+        // The next ones are tried.
         if (claimed.length > 0 || odd.length === 0) {
           return claimed.map(toCapture);
         }

@@ -124,7 +124,7 @@ export class QueueFile implements Disposable {
     try {
       return open(this.path, options);
     } catch (error) {
-      // Even to be opened a database needs a little room.
+      // Opening needs room for the -shm: give up the ballast and try again.
       if (this.#dropBallast(error)) return open(this.path, options);
       if (!this.#isFull(error)) throw error;
       const message = `${messageOf(error)}: the disk is full`;

@@ -98,7 +98,7 @@ export class QueuePlace {
 
 /** Makes a queue with the content of another one. Deno lets its SQLite do no `VACUUM INTO`. */
 function copyInto(path: string, database: Connection): void {
-  using copy = openDatabase(path, { engine: database.version.name });
+  using copy = openDatabase(path, { engine: database.engine.name });
   prepareSchema(copy);
   copyRows(database, copy);
 }

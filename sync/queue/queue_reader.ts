@@ -47,8 +47,8 @@ export class QueueReader implements Disposable {
   }
 
   /** The SQLite in use, and its version. */
-  get engine(): Connection["version"] {
-    return this.file.database.version;
+  get engine(): Connection["engine"] {
+    return this.file.database.engine;
   }
 
   /** Returns the counts by status, zeroes included; costs the same for any number. */

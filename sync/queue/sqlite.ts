@@ -113,9 +113,9 @@ export function damageOf(error: unknown): string | undefined {
 }
 
 /** The SQLite that this process opens databases with, and its version. */
-export function engineInUse(): Connection["version"] {
+export function engineInUse(): Connection["engine"] {
   using database = openDatabase(":memory:");
-  return database.version;
+  return database.engine;
 }
 
 /**
@@ -152,7 +152,7 @@ export class Connection implements Disposable {
     this.#engine = engine;
   }
 
-  get version(): { name: Engine; sqlite: string } {
+  get engine(): { name: Engine; sqlite: string } {
     const row = this.prepare("SELECT sqlite_version() AS sqlite").get()!;
     return { name: this.#engine, sqlite: String(row.sqlite) };
   }

@@ -37,7 +37,7 @@ export class Bandwidth {
   }
 
   /**
-   * Takes a place behind all that was asked for before.
+   * Takes a place after all that was asked for before.
    *
    * @returns how to find out in how many milliseconds these bytes may leave.
    */

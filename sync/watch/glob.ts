@@ -13,7 +13,7 @@ const TOKEN =
  * A pattern for names and paths: `*` stands for anything without a slash, `**`
  * between slashes for any folders, `?` for one character, `[a-z]` and `[!a-z]`
  * for one of these or none of them, `{a,b}` for either; `\` takes its meaning
- * from the character behind it.
+ * from the character after it.
  *
  * How long it takes grows with the lengths of glob and name, and with nothing
  * else: whoever names a file could otherwise keep the agent busy for ever.

@@ -164,11 +164,11 @@ export class FolderWatcher {
   async #turn(): Promise<void> {
     this.#checkAt = performance.now() + CHECK_MS;
     for (const root of this.roots) {
-      const turn = root.check();
-      if (!turn) continue;
-      if (turn === "back") this.#options.onBack?.();
+      const change = root.check();
+      if (!change) continue;
+      if (change === "back") this.#options.onBack?.();
       this.#tree.drop(root.place);
-      if (turn !== "gone") this.#agenda.walk(root.place, { unchanged: true });
+      if (change !== "gone") this.#agenda.walk(root.place, { unchanged: true });
     }
     await this.#options.onTurn?.();
   }

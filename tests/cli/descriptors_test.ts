@@ -1,6 +1,6 @@
 import { delay } from "@std/async/delay";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { exitCodeOf, remedies } from "../../sync/cli/exit_code.ts";
+import { exitCodeOf, remedyFor } from "../../sync/cli/exit_code.ts";
 import { CaptureServer } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { hasProgram } from "../helpers/has_program.ts";
@@ -10,7 +10,7 @@ Deno.test("that too many files are open is a temporary failure, which says what 
   const error = new Error("Too many open files (os error 24): readdir '/x'");
   for (const one of [error, new Error("Cannot look", { cause: error })]) {
     assertEquals(exitCodeOf(one), 75);
-    assertStringIncludes(remedies(one).join(), '"ulimit -n"');
+    assertStringIncludes(remedyFor(one)!, '"ulimit -n"');
   }
 });
 

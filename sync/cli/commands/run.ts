@@ -22,7 +22,7 @@ import { MemoryKeeper, releaseMemory } from "../memory.ts";
 import type { Monitoring } from "../monitoring.ts";
 import { isMonitored } from "../monitor_settings.ts";
 import { Reloader } from "../reload.ts";
-import { canHeal, statusOf, WAITING } from "../status_report.ts";
+import { mayStartLater, statusOf, WAITING } from "../status_report.ts";
 import { openStore, type Store } from "../store.ts";
 import { timetablesOf } from "../timetable.ts";
 
@@ -88,7 +88,7 @@ class Service {
         const stop = AbortSignal.any([signal, this.#round.signal]);
         await this.#deliver(stop).catch((error) => {
           if (error === stop.reason) return;
-          if (!canHeal(error, this.#notifier.connected)) throw error;
+          if (!mayStartLater(error, this.#notifier.connected)) throw error;
           const { message } = error;
           if (message !== waitsFor) this.#log("warn", WAITING + message);
           waitsFor = message;
@@ -212,7 +212,7 @@ class Service {
     try {
       const { settings, changed, needRestart } = await this.#reloader.reload();
       this.#settings = settings;
-      this.#problems.mended("reload", "token");
+      this.#problems.resolved("reload", "token");
       this.#log("info", done);
       for (const name of needRestart) {
         this.#log("warn", `A new ${name} takes a restart to have an effect`);

@@ -1,5 +1,5 @@
 import { dirname } from "@std/path";
-import { probe } from "../../host/data_dir.ts";
+import { tryWriting } from "../../host/data_dir.ts";
 import { isFolder } from "../../host/files.ts";
 import { openFolder } from "../../host/folder.ts";
 import { messageOf } from "../../host/message_of.ts";
@@ -53,7 +53,7 @@ function inspectFolder(path: string, { kind }: AfterUpload): Finding {
 /** The reason why nothing can be made in a folder; `undefined` if it can. */
 function objectionToWrite(path: string): string | undefined {
   try {
-    probe(path);
+    tryWriting(path);
     return undefined;
   } catch (error) {
     // Without the trial's own name.

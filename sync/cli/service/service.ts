@@ -58,11 +58,11 @@ export async function install(context: CommandContext): Promise<number> {
   }
   const code = await report(started, context);
   tellLeftBehind(served, settings.settings, context);
-  return code === ExitCode.ok ? await probe(settings, context) : code;
+  return code === ExitCode.ok ? await tryServer(settings, context) : code;
 }
 
 /** Tells the obstacles that keep the service that was just installed from delivering. */
-async function probe(
+async function tryServer(
   { settings }: ServiceSettings,
   { err }: CommandContext,
 ): Promise<number> {

@@ -43,7 +43,7 @@ export function firstPages(
   const roots = rootsIn(path);
   const made = makePage(scratch, {
     roots: asIn(fresh, roots),
-    engine: fresh.version.name,
+    engine: fresh.engine.name,
   });
   const own = made.slice();
   using file = Deno.openSync(path);
