@@ -19,7 +19,7 @@ import type { Facts, StatusReport } from "../monitor/status_report.ts";
 import { adviceOn, summaryOf, verdictOf } from "../monitor/verdict.ts";
 import { isoTime } from "../queue/capture_row.ts";
 import type { AgentState, UploadQueue } from "../queue/queue.ts";
-import { queuesSetAside } from "../queue/repair/queue_files.ts";
+import { queuesSetAside } from "../queue/side_files.ts";
 import { engineInUse, hasFault } from "../queue/sqlite.ts";
 import type { Spool } from "../spool/spool.ts";
 import { ExitCode } from "./command.ts";

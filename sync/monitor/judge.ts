@@ -9,7 +9,7 @@
 import { format as formatBytes } from "@std/fmt/bytes";
 import { isOutage } from "../agent/server_state.ts";
 import { capturesWait, counted } from "../host/counted.ts";
-import { isIncomplete } from "../queue/repair/queue_files.ts";
+import { isIncomplete } from "../queue/side_files.ts";
 import { failure, type Finding, ok, outage, warning } from "./finding.ts";
 import { DOCTOR, NO_ROOM, remedyForRemaining, remedyOf } from "./remedy.ts";
 import type { Facts } from "./status_report.ts";

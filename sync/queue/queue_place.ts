@@ -4,8 +4,9 @@ import { createPrivateFile } from "../host/private_files.ts";
 import { identityAt } from "../host/reach.ts";
 import { tryTo } from "../host/try_to.ts";
 import type { Ballast } from "./ballast.ts";
+import { copyRows } from "./copy_rows.ts";
 import { prepareSchema } from "./migrate.ts";
-import { copyRows } from "./repair/copy_rows.ts";
+import { lostPath } from "./side_files.ts";
 import { type Connection, DatabaseError, openDatabase } from "./sqlite.ts";
 
 /** SQLite's files beside a database as long as anybody has it open. */
@@ -101,11 +102,6 @@ function copyInto(path: string, database: Connection): void {
   using copy = openDatabase(path, { engine: database.engine.name });
   prepareSchema(copy);
   copyRows(database, copy);
-}
-
-/** The file for the content of a queue's lost -wal. */
-export function lostPath(queuePath: string, name: string): string {
-  return `${queuePath}.lost-${name}`;
 }
 
 /**

@@ -6,7 +6,7 @@ import {
   toCapture,
 } from "./capture_row.ts";
 import { lowest, PAGE } from "./queue_reader.ts";
-import { copyRows } from "./repair/copy_rows.ts";
+import { copyRows } from "./copy_rows.ts";
 import type { Row } from "./sqlite.ts";
 import type { Attempt } from "./transitions.ts";
 import { WatchedFiles } from "./watched_files.ts";

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
-import { queuesSetAside } from "../../sync/queue/repair/queue_files.ts";
+import { queuesSetAside } from "../../sync/queue/side_files.ts";
 import { testOnEachEngine } from "../helpers/engines.ts";
 import { makeByConnection } from "../helpers/first_design.ts";
 import { TempDir } from "../helpers/temp_dir.ts";

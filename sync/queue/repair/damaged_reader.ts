@@ -1,12 +1,10 @@
 import { fileSize, removeIfThere, writeAll } from "../../host/files.ts";
 import { tryTo } from "../../host/try_to.ts";
+import { type CopiedRows, copyRows } from "../copy_rows.ts";
 import { readQueueId } from "../migrate.ts";
+import { COMPANIONS } from "../side_files.ts";
 import { type Connection, type Engine, openDatabase } from "../sqlite.ts";
-import { type CopiedRows, copyRows } from "./copy_rows.ts";
 import { firstPages } from "./first_page.ts";
-
-/** SQLite's files beside a database, in the order in which they must be moved. */
-export const COMPANIONS = ["-wal", "-shm", "-journal"];
 
 /** Of a file that cannot be opened. */
 const NOTHING: CopiedRows = { captures: 0, complete: false, hasTables: false };

@@ -4,14 +4,17 @@ import { fileSize, removeIfThere, syncDir } from "../../host/files.ts";
 import type { Log } from "../../host/log.ts";
 import { ifThere } from "../../host/try_to.ts";
 import { findDamage } from "../migrate.ts";
-import { lostPath } from "../queue_place.ts";
+import {
+  COMPANIONS,
+  INCOMPLETE,
+  keptPath,
+  lostPath,
+  movedPath,
+  namesBeside,
+  withoutEnd,
+} from "../side_files.ts";
 import { type Connection, damageOf, type Engine, hasFault } from "../sqlite.ts";
-import { COMPANIONS, DamagedReader } from "./damaged_reader.ts";
-
-const ENDS = /-(wal|shm|journal)$/;
-
-/** The end of the name of a damaged queue not all of which could be read. */
-const INCOMPLETE = "-incomplete";
+import { DamagedReader } from "./damaged_reader.ts";
 
 /** What captures may be missing, for they have no copy in the spool, and what to do. */
 const MAY_LACK =
@@ -74,16 +77,16 @@ export class QueueFiles {
     // With a -wal of its own it has been used since, and stays.
     if (fileSize(this.#path + "-wal")) return;
     const stamp = this.#unfinished()
-      .find((stamp) => fileSize(this.#moved(stamp)) === undefined);
+      .find((stamp) => fileSize(movedPath(this.#path, stamp)) === undefined);
     if (stamp !== undefined) this.#moveTo(stamp);
   }
 
   /** Copies the readable rows of files that were moved away into the new queue. */
   finish(): void {
     for (const stamp of this.#unfinished()) {
-      const from = this.#moved(stamp);
+      const from = movedPath(this.#path, stamp);
       const { captures, complete } = this.#reader.copyRows(from);
-      const to = this.#kept(stamp) + (complete ? "" : INCOMPLETE);
+      const to = keptPath(this.#path, stamp) + (complete ? "" : INCOMPLETE);
       for (const end of [...COMPANIONS, ""]) rename(from + end, to + end);
       syncDir(dirname(this.#path));
       this.#log(
@@ -99,7 +102,7 @@ export class QueueFiles {
   takeOver(): void {
     const prefix = basename(lostPath(this.#path, ""));
     for (const name of namesBeside(this.#path)) {
-      if (!name.startsWith(prefix) || ENDS.test(name)) continue;
+      if (!name.startsWith(prefix) || withoutEnd(name) !== name) continue;
       const from = join(dirname(this.#path), name);
       const { captures } = this.#reader.copyRows(from);
       ["", ...COMPANIONS].forEach((end) => removeIfThere(from + end));
@@ -114,39 +117,19 @@ export class QueueFiles {
 
   #moveTo(stamp: string): void {
     for (const end of [...COMPANIONS, ""]) {
-      rename(this.#path + end, this.#moved(stamp) + end);
+      rename(this.#path + end, movedPath(this.#path, stamp) + end);
     }
     syncDir(dirname(this.#path));
   }
 
   /** The stamps of moved files whose rows are not copied yet, the oldest first. */
   #unfinished(): string[] {
-    const prefix = basename(this.#moved(""));
+    const prefix = basename(movedPath(this.#path, ""));
     const stamps = namesBeside(this.#path)
       .filter((name) => name.startsWith(prefix))
-      .map((name) => name.slice(prefix.length).replace(ENDS, ""));
+      .map((name) => withoutEnd(name.slice(prefix.length)));
     return [...new Set(stamps)].sort();
   }
-
-  #moved(stamp: string): string {
-    return `${this.#path}.repair-${stamp}`;
-  }
-
-  #kept(stamp: string): string {
-    return `${this.#path}.corrupt-${stamp}`;
-  }
-}
-
-/** The damaged queues that were set aside and are still there, by their names. */
-export function queuesSetAside(path: string): string[] {
-  const prefix = `${basename(path)}.corrupt-`;
-  return namesBeside(path)
-    .filter((name) => name.startsWith(prefix) && !ENDS.test(name)).sort();
-}
-
-/** Whether not all of a damaged queue could be read that was set aside under this name. */
-export function isIncomplete(name: string): boolean {
-  return name.endsWith(INCOMPLETE);
 }
 
 /** Whether the last agent ended as it should, and said so. */
@@ -163,8 +146,4 @@ function endedWell(view: Connection): boolean {
 /** Renames a file; one that is not there is fine. */
 function rename(from: string, to: string): void {
   ifThere(() => Deno.renameSync(from, to));
-}
-
-function namesBeside(path: string): string[] {
-  return [...Deno.readDirSync(dirname(resolve(path)))].map(({ name }) => name);
 }

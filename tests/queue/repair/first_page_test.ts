@@ -1,7 +1,7 @@
 /** A queue whose first page is damaged, with SQLite's header and the root of the schema. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { queuesSetAside } from "../../../sync/queue/repair/queue_files.ts";
+import { queuesSetAside } from "../../../sync/queue/side_files.ts";
 import { openQueue } from "../../../sync/queue/repair/open_queue.ts";
 import { UploadQueue } from "../../../sync/queue/queue.ts";
 import { type Engine, openDatabase } from "../../../sync/queue/sqlite.ts";

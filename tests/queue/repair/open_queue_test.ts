@@ -18,7 +18,7 @@ import { Intake } from "../../../sync/spool/intake.ts";
 import { ProcessLock } from "../../../sync/host/lock.ts";
 import { UploadQueue } from "../../../sync/queue/queue.ts";
 import { UNREADABLE } from "../../../sync/queue/capture_row.ts";
-import { queuesSetAside } from "../../../sync/queue/repair/queue_files.ts";
+import { queuesSetAside } from "../../../sync/queue/side_files.ts";
 import { reconcileSpool } from "../../../sync/spool/reconcile.ts";
 import {
   openQueue,

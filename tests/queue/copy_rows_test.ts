@@ -1,19 +1,16 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import {
-  type CopiedRows,
-  copyRows,
-} from "../../../sync/queue/repair/copy_rows.ts";
+import { type CopiedRows, copyRows } from "../../sync/queue/copy_rows.ts";
 import {
   DatabaseError,
   type Engine,
   openDatabase,
-} from "../../../sync/queue/sqlite.ts";
-import { UploadQueue } from "../../../sync/queue/queue.ts";
-import { UNREADABLE } from "../../../sync/queue/capture_row.ts";
-import { testOnEachEngine } from "../../helpers/engines.ts";
-import { withoutNames, writePastSchema } from "../../helpers/past_schema.ts";
-import { START_MS } from "../../helpers/queue_fixture.ts";
-import { TempDir } from "../../helpers/temp_dir.ts";
+} from "../../sync/queue/sqlite.ts";
+import { UploadQueue } from "../../sync/queue/queue.ts";
+import { UNREADABLE } from "../../sync/queue/capture_row.ts";
+import { testOnEachEngine } from "../helpers/engines.ts";
+import { withoutNames, writePastSchema } from "../helpers/past_schema.ts";
+import { START_MS } from "../helpers/queue_fixture.ts";
+import { TempDir } from "../helpers/temp_dir.ts";
 
 const PAGE = 4096;
 const TABLE_LEAF = 0x0d;

@@ -1,15 +1,15 @@
-import { newCaptureId } from "../../capture/capture_id.ts";
-import { tryTo } from "../../host/try_to.ts";
-import { UNREADABLE } from "../capture_row.ts";
-import { columnsOf } from "../migrate.ts";
-import { FIRST_DESIGN_COLUMNS, MIGRATE_FIRST_DESIGN } from "../schema.ts";
+import { newCaptureId } from "../capture/capture_id.ts";
+import { tryTo } from "../host/try_to.ts";
+import { UNREADABLE } from "./capture_row.ts";
+import { columnsOf } from "./migrate.ts";
+import { FIRST_DESIGN_COLUMNS, MIGRATE_FIRST_DESIGN } from "./schema.ts";
 import {
   type Connection,
   hasFault,
   type Row,
   type SqlValue,
   type Statement,
-} from "../sqlite.ts";
+} from "./sqlite.ts";
 
 /** The result of reading one database. */
 export interface CopiedRows {
