@@ -152,9 +152,7 @@ ${NAMES}`,
     summary: "End a pause",
     options: [...STORE],
     example: "jarvis-agent resume",
-    load: async () => ({
-      run: (await import("./commands/pause.ts")).resume,
-    }),
+    load: () => import("./commands/resume.ts"),
   },
   check: {
     summary: "Ask the server whether it is ready",

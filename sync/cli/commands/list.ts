@@ -1,8 +1,6 @@
-import { parseExactly } from "../../capture/metadata.ts";
-import { counted } from "../../host/counted.ts";
-import { tryTo } from "../../host/try_to.ts";
 import type { CaptureStatus, QueuedCapture } from "../../queue/queue.ts";
 import { UsageError } from "../arguments.ts";
+import { captureForJson, describeStatus } from "../capture_text.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import {
   readSelection,
@@ -58,29 +56,6 @@ export function run(context: CommandContext): number {
   return ExitCode.ok;
 }
 
-/** A capture as scripts see it: no name here may change. */
-export function captureForJson(capture: QueuedCapture) {
-  const { id, filepath, createdAt, attempts, lastAttempt } = capture;
-  const { nextAttemptAt, status, lastError, size } = capture;
-  return {
-    id,
-    filepath,
-    metadata: readable(capture.metadataJson),
-    createdAt,
-    attempts,
-    lastAttempt,
-    nextAttemptAt,
-    status,
-    lastError,
-    size,
-  };
-}
-
-/** An older program may have written anything. */
-function readable(json: string): unknown {
-  return tryTo(() => parseExactly(json)) ?? null;
-}
-
 function showCaptures(
   captures: Iterable<QueuedCapture>,
   out: (line: string) => void,
@@ -99,21 +74,6 @@ function showCaptures(
       if (lastError) out(`    ${lastError}`);
     });
   }
-}
-
-/** The state of a capture, and the time of the next attempt. */
-export function describeStatus(capture: QueuedCapture): string {
-  const { status, attempts, nextAttemptAt } = capture;
-  const waitMs = nextAttemptAt === null
-    ? 0
-    : Date.parse(nextAttemptAt) - Date.now();
-  const next = status !== "pending"
-    ? ""
-    : waitMs > 0
-    ? `, next try in ${span(waitMs)}`
-    : ", due now";
-  const tried = attempts > 0 ? ` (${counted(attempts, "attempt")})` : "";
-  return `${status}${next}${tried}`;
 }
 
 interface Group {

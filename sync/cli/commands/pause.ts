@@ -1,5 +1,5 @@
 import { nudgeAgent } from "../../agent/agent_lock.ts";
-import type { Pause } from "../../queue/queue.ts";
+import { describePause } from "../capture_text.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { openExistingStore } from "../store.ts";
 
@@ -13,19 +13,4 @@ export function run({ settings, given, out, err }: CommandContext): number {
   nudgeAgent(queue.path);
   out(describePause(queue.getPause()!));
   return ExitCode.ok;
-}
-
-/** Lets deliveries go on. */
-export function resume({ settings, out, err }: CommandContext): number {
-  using store = openExistingStore(settings, err);
-  const wasPaused = store.queue.resume();
-  nudgeAgent(store.queue.path);
-  out(wasPaused ? "Deliveries go on" : "Deliveries were not paused");
-  return ExitCode.ok;
-}
-
-/** Returns a line on the pause: until when, and how to end it. */
-export function describePause({ until }: Pause): string {
-  const end = until === null ? "" : ` until ${new Date(until).toISOString()}`;
-  return `Deliveries are paused${end}: "jarvis-agent resume" lets them go on`;
 }

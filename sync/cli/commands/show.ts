@@ -5,13 +5,16 @@ import type {
   DeliveredEntry,
   QueuedCapture,
 } from "../../queue/queue.ts";
+import {
+  captureForJson,
+  describePause,
+  describeStatus,
+} from "../capture_text.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { explainName, findNamed } from "../named_captures.ts";
 import { lookInto, noQueue, type StoreView } from "../store.ts";
 import { alignedLines, sizeText } from "../table.ts";
 import { outsideSchedule } from "../timetable.ts";
-import { captureForJson, describeStatus } from "./list.ts";
-import { describePause } from "./pause.ts";
 
 /** Shows all that is known of one capture. */
 export async function run(context: CommandContext): Promise<number> {

@@ -16,11 +16,11 @@ import type { QueueStats, UploadQueue } from "../../queue/queue.ts";
 import { createUploader } from "../create_uploader.ts";
 import { reconcile } from "../reconciling.ts";
 import { createAgent } from "../create_agent.ts";
+import { describePause } from "../capture_text.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { showQueue, type Talk, talkOf } from "../talk.ts";
 import { tellOutside } from "../timetable.ts";
 import { openStore, type Store } from "../store.ts";
-import { describePause } from "./pause.ts";
 
 /** The time between two looks whether the agent is done, in milliseconds. */
 const LOOK_MS = 200;
