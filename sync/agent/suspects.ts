@@ -84,6 +84,8 @@ export class Suspects {
   #unreadyMs = -Infinity;
   #unreadySinceMs = -Infinity;
   #probing: Promise<Readiness> | undefined;
+  /** Why the last probe got no answer; `undefined` if it got one. */
+  #unreachable: string | undefined;
 
   constructor(
     options: Pick<AgentParts, "uploader" | "throttle"> & SuspectsCallbacks,
@@ -106,7 +108,8 @@ export class Suspects {
       const isTrial = mode === "trying";
       const isDown = isUnready || state === "down";
       if (isTrial) {
-        this.#throttle.failed(isDown ? "down" : "paused", attempt.reason);
+        if (isDown) this.#throttle.failed("down", this.#whyDown(attempt));
+        else this.#throttle.failed("paused", attempt.reason);
       }
       // Another one was in flight when the others failed, and means what they do.
       const isReady = !isDown && (isTrial || await this.#isReady(signal));
@@ -208,7 +211,16 @@ export class Suspects {
   async probe(signal: AbortSignal): Promise<string | null> {
     this.#probing ??= this.#options.uploader.probe({ signal })
       .finally(() => this.#probing = undefined);
-    return problemOf(await this.#probing);
+    const readiness = await this.#probing;
+    const isUnanswered = !readiness.ready && readiness.status === null;
+    this.#unreachable = isUnanswered ? readiness.reason : undefined;
+    return problemOf(readiness);
+  }
+
+  /** A capture that is not answered may be stored slowly; a probe that is not tells more. */
+  #whyDown({ reason, result }: FailedDelivery): string {
+    const isUnanswered = result?.status === null;
+    return isUnanswered ? this.#unreachable ?? reason : reason;
   }
 
   async #isReady(signal: AbortSignal): Promise<boolean> {
@@ -227,7 +239,9 @@ export class Suspects {
     // At once: the answer may take its time.
     if (!signal.aborted) this.#throttle.failed("paused", last.reason);
     const isReady = ready ?? await this.#isReady(signal);
-    if (!signal.aborted && !isReady) this.#throttle.failed("down", last.reason);
+    if (!signal.aborted && !isReady) {
+      this.#throttle.failed("down", this.#whyDown(last));
+    }
     for (const attempt of this.#suspects.splice(0)) {
       this.#options.onServerFault(attempt, { isReady, isTrial: false });
     }

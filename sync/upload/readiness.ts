@@ -90,10 +90,18 @@ async function askWith(
     const answer = await readAnswer(response, false);
     const reason = describeAnswer(answer, { token: secret });
     return { status, reason, serverTimeMs };
-  } catch (error) {
+  } catch (cause) {
+    const error = guard.hasStalled ? noAnswer(guard) : cause;
     const { error: reason } = outcomeOfError(error, { token: secret });
     return { status: null, reason: reason!, serverTimeMs: null };
   }
+}
+
+function noAnswer({ limitMs }: StallGuard): Error {
+  const seconds = limitMs / 1000;
+  return new Error(
+    `Cannot reach the server: it gave no answer within ${seconds} s`,
+  );
 }
 
 /** Whether a body is said to be HTML and begins as a page does; the rest of it is not read. */

@@ -77,13 +77,10 @@ export async function exchange(
 
 /** A server may store slowly: that is another matter than a connection that stands still. */
 function unanswered(body: FileBody, { limitMs }: StallGuard): Error {
+  const noAnswer = `no answer came within ${limitMs / 1000} s`;
   // A small body is with `fetch` as a whole before there is a connection.
-  const ifReached = body.size > CHUNK_BYTES
-    ? ""
-    : ", if the server was reached";
-  const reason =
-    `The whole capture was sent${ifReached}, and no answer came within ${
-      limitMs / 1000
-    } s`;
+  const reason = body.size > CHUNK_BYTES
+    ? `The whole capture was sent, and ${noAnswer}`
+    : `The server could not be reached, or has the capture and stores slowly: ${noAnswer}`;
   return new DOMException(reason, "TimeoutError");
 }

@@ -161,6 +161,31 @@ Deno.test(
 );
 
 Deno.test(
+  "a server that answers neither captures nor probes is called unreachable, not slow",
+  {
+    ignore,
+  },
+  async () => {
+    // As a host that is off, but that the probe is answered sooner.
+    await using server = new ScriptedServer((request) =>
+      request.method === "GET" ? request.close() : request.idle()
+    );
+    await using host = new Host(server.url, { JARVIS_TIMEOUT: "0.3" });
+    await host.enqueue(host.write("first.png"));
+    await using agent = await host.startAgent();
+    const found = await eventually("the agent has met it", async () => {
+      const report = await host.status();
+      return report.server.state === "down" ? report : undefined;
+    });
+    assertMatch(found.server.reason!, /^Cannot reach the server: /);
+    assertStringIncludes(found.advice.join(), "doctor");
+    await agent.said("The server cannot be used");
+    const said = found.advice.join() + agent.stderr;
+    assert(!/--timeout|stores? slowly|was sent/.test(said), said);
+  },
+);
+
+Deno.test(
   "doctor does not know the token where everything is answered 400, and names the client's certificate",
   {
     ignore,

@@ -364,7 +364,8 @@ Deno.test("check waits for an answer as long as --timeout says, else 5 s", async
     time.tick(12_000);
     assertEquals(await check, {
       code: 75,
-      stdout: `${server.url} is not ready: No progress for ${seconds} s\n`,
+      stdout:
+        `${server.url} is not ready: Cannot reach the server: it gave no answer within ${seconds} s\n`,
       stderr: "",
     });
   }
