@@ -1,6 +1,5 @@
 /** Captures with the content of the last one of their name, told apart by their sidecars. */
 import { assertEquals } from "@std/assert";
-import { delay } from "@std/async/delay";
 import { CaptureServer, created } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { HeldAnswer } from "../helpers/held_answer.ts";
@@ -105,27 +104,4 @@ Deno.test("a capture that is written anew with the same content while it is sent
       [...Deno.readDirSync(host.join("in"))].length === 0,
   );
   assertEquals(server.uploads.map(({ metadata }) => metadata.at), [1, 2]);
-});
-
-Deno.test({
-  name:
-    "each of several captures of the same content that replace each other before they have settled is sent with the sidecar that follows it",
-  // Elsewhere what is replaced is not held.
-  ignore: Deno.build.os !== "linux",
-  fn: async () => {
-    await using server = new CaptureServer();
-    await using host = new Host(server.url);
-    await using _agent = await host.startAgent(
-      ...["--watch", host.makeDir("in"), "--settle=2"],
-    );
-    for (const [at, count] of [[1, 1], [2, 1], [3, 3]] as const) {
-      publish(host, "e.txt", "motion");
-      await delay(300);
-      publish(host, "e.txt.json", `{"at": ${at}}`);
-      if (at === 2) continue;
-      await eventually("they arrive", () => server.uploads.length === count);
-    }
-    const events = server.uploads.map(({ metadata }) => metadata.at);
-    assertEquals(events.sort(), [1, 2, 3]);
-  },
 });

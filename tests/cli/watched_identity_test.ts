@@ -1,6 +1,5 @@
 /** The same file of a watched folder, or another: nothing is sent twice, nothing goes unsent. */
 import { assertEquals } from "@std/assert";
-import { delay } from "@std/async/delay";
 import { bindingFlags } from "../../scripts/task/bindings.ts";
 import { CaptureServer, created } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
@@ -76,42 +75,6 @@ Deno.test("a file that waits without a copy, as there is no room for one, stays 
   assertEquals((await host.json<unknown[]>("history")).length, 2);
   await agent.stop();
 });
-
-for (const sidecar of ["goes with it", "stays"]) {
-  Deno.test({
-    name:
-      `a delivered file that is renamed, and replaced under its new name before that has settled, is not sent again (its sidecar ${sidecar})`,
-    // Elsewhere it is not held meanwhile.
-    ignore: Deno.build.os !== "linux",
-    fn: async () => {
-      await using server = new CaptureServer();
-      await using host = new Host(server.url);
-      const dir = host.makeDir("in");
-      await using agent = await host.startAgent("--watch", dir, "--settle=2");
-      const publish = (name: string, content: string) => {
-        for (
-          const [end, text] of [[".json", `{"v": "${content}"}`], ["", content]]
-        ) {
-          host.write("in/.new", text);
-          Deno.renameSync(`${dir}/.new`, `${dir}/${name}${end}`);
-        }
-      };
-      publish("latest.png", "one");
-      await eventually("it is delivered", () => server.uploads.length === 1);
-      if (sidecar === "goes with it") {
-        Deno.renameSync(`${dir}/latest.png.json`, `${dir}/previous.png.json`);
-      }
-      Deno.renameSync(`${dir}/latest.png`, `${dir}/previous.png`);
-      await delay(300);
-      publish("previous.png", "two");
-      publish("last.png", "three");
-      await eventually("the last", () => server.names.includes("last.png"));
-      await agent.stop();
-      const sent = server.uploads.map(({ metadata }) => metadata.v);
-      assertEquals(sent.sort(), ["one", "three", "two"]);
-    },
-  });
-}
 
 for (const limits of [["--max-spool-bytes=1"], ["--copy-up-to=1"]]) {
   Deno.test(`a file that waits without a copy is delivered from its new name (${limits})`, async () => {

@@ -86,6 +86,7 @@ export class WatchedFolder implements AsyncDisposable {
         }
         return this.queue.knownWatched(files, isStillAt);
       },
+      wasTaken: (file) => this.queue.wasTaken(file),
       knownContent: (file, sha256) =>
         this.queue.knownContent(file, sha256, isStillAt),
       onFinished: async (files) => {

@@ -43,7 +43,15 @@ Deno.test({
   },
 });
 
-for (const sidecar of ["before it", "after it", "in place after it", "never"]) {
+for (
+  const [sidecar, ofSize] of [
+    ["before it", version],
+    ["after it", version],
+    ["after it, and has the content of the last one", () => "same"],
+    ["in place after it", version],
+    ["never", version],
+  ] as const
+) {
   Deno.test({
     name:
       `a version that is replaced before it has settled is taken over with its metadata, which come ${sidecar}`,
@@ -56,10 +64,8 @@ for (const sidecar of ["before it", "after it", "in place after it", "never"]) {
         const metadata = sidecar === "never" ? {} : { n };
         const text = JSON.stringify(metadata);
         if (sidecar === "before it") publish(folder, "a.png.json", text);
-        await folder.looked("a.png", () => {
-          publish(folder, "a.png", version(n));
-        });
-        if (sidecar === "after it") {
+        await folder.looked("a.png", () => publish(folder, "a.png", ofSize(n)));
+        if (sidecar.startsWith("after it")) {
           await folder.looked("a.png", () => {
             publish(folder, "a.png.json", text);
           });
@@ -69,7 +75,7 @@ for (const sidecar of ["before it", "after it", "in place after it", "never"]) {
             folder.write("a.png.json", text);
           });
         }
-        written.push([n, metadata]);
+        written.push([ofSize(n).length, metadata]);
       }
       // The last one of those that may have a sidecar still waits.
       const expected = sidecar === "never" ? written : written.slice(0, -1);
@@ -81,6 +87,33 @@ for (const sidecar of ["before it", "after it", "in place after it", "never"]) {
       assertEquals(folder.logged, []);
       await folder.stop();
       assertEquals(openFiles(folder.path), 0);
+    },
+  });
+}
+
+for (const sidecar of ["goes with it", "stays"]) {
+  Deno.test({
+    name:
+      `a file that was taken over, renamed, and replaced under its new name before that has settled is not taken over again (its sidecar ${sidecar})`,
+    ignore,
+    async fn() {
+      await using folder = new WatchedFolder();
+      const rename = (from: string, to: string) =>
+        Deno.renameSync(folder.join(from), folder.join(to));
+      publish(folder, "latest.png.json", '{"n": 1}');
+      publish(folder, "latest.png", version(1));
+      await folder.watcher({ settleMs: 0 }).scan();
+      await folder.start({ settleMs: 500 });
+      if (sidecar === "goes with it") {
+        rename("latest.png.json", "previous.png.json");
+      }
+      await folder.looked("previous.png", () => {
+        rename("latest.png", "previous.png");
+      });
+      publish(folder, "previous.png.json", '{"n": 2}');
+      publish(folder, "previous.png", version(2));
+      await eventually("the next is taken", () => folder.taken.length > 1);
+      assertEquals(taken(folder), [[1, { n: 1 }], [2, { n: 2 }]]);
     },
   });
 }

@@ -1,4 +1,3 @@
-import { delay } from "@std/async/delay";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { eventually } from "../helpers/eventually.ts";
 import { LATIN_1, UTF_16 } from "../helpers/not_utf8.ts";
@@ -330,8 +329,7 @@ Deno.test("a file that an event tells of is waited for, however old its times ar
   const now = Date.now;
   Date.now = () => now() + 365 * 86_400_000;
   try {
-    folder.write("a.png");
-    await delay(100);
+    await folder.looked("a.png", () => folder.write("a.png"));
     folder.write("a.png.json", '{"n":1}');
     await folder.took("a.png");
   } finally {
