@@ -30,9 +30,14 @@ const MISSED_MS = 1_000;
  * `NAME.json` beside `NAME` is its metadata, and has to be finished as well. Hidden names,
  * those of unfinished files and of systems, links, pipes and devices are passed over.
  *
- * Events are hints: files that they miss are found when the folders are looked
- * through. Memory grows with the number of folders and of unfinished files, not with
- * that of files.
+ * Events are hints: files that they miss are found when the folders are looked through.
+ * Memory grows with the number of folders and of unfinished files, not of all files.
+ *
+ * ```text
+ *   events, rescans ─▶ Agenda ─▶ FolderTree.walk ─▶ Candidates.consider ─┐ not known
+ *                        └─── Stability ◀─ not yet ─── Finishing.finish ◀──┤
+ *      TidyUp ◀─ delivered ◀─ Intake.addWatched ◀─ FinishedFiles.flush ◀───┘ finished
+ * ```
  */
 export class FolderWatcher {
   readonly roots: readonly WatchedRoot[];
@@ -56,8 +61,7 @@ export class FolderWatcher {
     this.#handOver = new HandOver(this.#log);
     this.roots = roots;
     this.#filter = new CaptureFilter(options);
-    const [filter, log] = [this.#filter, this.#log];
-    const stability = this.#stability;
+    const [filter, log, stability] = [this.#filter, this.#log, this.#stability];
     this.#tree = new FolderTree({ ...options, filter, log });
     this.#candidates = new Candidates({ ...options, filter, stability, log });
     const { rescanMs = 300_000, pollMs = 3_000 } = options;
