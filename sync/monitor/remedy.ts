@@ -20,7 +20,7 @@ export function knownRemedyOf(
   const file = tokenFile ?? "the file that --token-file names";
   const remedies: [RegExp, string][] = [
     [
-      /^40[13] /,
+      /^(40[13]|440|498) /,
       `put a valid token into ${file}; the agent reads it again by itself`,
     ],
     [
@@ -36,12 +36,16 @@ export function knownRemedyOf(
       "see whether HTTPS_PROXY or ALL_PROXY names the right proxy, and whether that lets this machine through",
     ],
     [
-      /^(3\d\d|40[45]|421) |this is not the capture server|its answer is not HTTP/,
+      /^(3\d\d|40[45]|42[16]) |this is not the capture server|its answer is not HTTP/,
       `see whether ${url} is the capture server's address`,
     ],
     [
       /no answer came within/,
       "give it longer with --timeout (JARVIS_TIMEOUT): it may store slowly",
+    ],
+    [
+      /^49[56] /,
+      "see whether the certificate that --client-cert names is valid, and one that the server accepts",
     ],
     [
       /an answer from a cache/,

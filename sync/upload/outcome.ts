@@ -7,10 +7,11 @@
  * | `unavailable` | no answer: DNS, refused, reset, TLS, no progress        | yes           |
  * |               | 2xx that proves nothing: this is not the capture server | no            |
  * | `server_error`| 5xx                                                     | yes           |
- * | `busy`        | 408, 425, 429; 503 with `Retry-After`                   | no            |
+ * | `busy`        | 402, 408, 423, 425, 429, 499; 503 with `Retry-After`    | no            |
  * | `in_progress` | 409 without an `id`                                     | no            |
  * | `deferred`    | 413 with `Retry-After`: this capture is meant alone     | no            |
- * | `refused`     | 401, 403, 404, 405, 407, 421, 3xx: the host's settings  | no            |
+ * | `refused`     | 401, 403, 404, 405, 407, 421, 426, 440, 495, 496, 498,  | no            |
+ * |               | 3xx: the host's settings                                |               |
  * | `rejected`    | another 4xx; the file is gone, not regular, or another  | no            |
  * | `unreadable`  | the file cannot be read now                             | no            |
  * | `exhausted`   | this process has too many files open                    | no            |
@@ -80,15 +81,15 @@ export interface UploadResult extends Omit<Outcome, "kind" | "isTransient"> {
 export type ProofKind = "id" | "status";
 
 /** The statuses that concern the host or its settings, not one capture. */
-const REFUSED = [401, 403, 404, 405, 407, 421];
+const REFUSED = [401, 403, 404, 405, 407, 421, 426, 440, 495, 496, 498];
 
 /** Whether a status may mean that the token is not the right one. */
 export function refusesToken(status: number | null): boolean {
-  return status === 401 || status === 403;
+  return status !== null && [401, 403, 440, 498].includes(status);
 }
 
 /** The statuses that ask to come back later. */
-const BUSY = [408, 425, 429];
+const BUSY = [402, 408, 423, 425, 429, 499];
 
 /** The facts to judge an answer by. */
 export interface AnswerContext {

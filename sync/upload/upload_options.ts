@@ -35,7 +35,7 @@ export interface CaptureUploaderOptions {
   /** The bearer token, or a function that is asked for it before each attempt. */
   token?: string | (() => string | undefined);
   /**
-   * Is asked after a 401 or a 403, to a question about the server's health too,
+   * Is asked after a 401, 403, 440 or 498, to a question about the server's health too,
    * whether there is another token by now; then one more attempt is made at once.
    */
   renewToken?: (refused: string | undefined) => Promise<boolean>;

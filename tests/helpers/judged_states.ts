@@ -67,6 +67,11 @@ const REFUSALS: [reason: string, remedy: string][] = [
     "give it longer with --timeout (JARVIS_TIMEOUT): it may store slowly",
   ],
   [
+    "HTTP 495",
+    "see whether the certificate that --client-cert names is valid, and one that the server accepts",
+  ],
+  ["HTTP 426 Upgrade Required", ADDRESS],
+  [
     "HTTP 201 with an answer from a cache",
     "have the proxy or cache before https://captures.example.org pass every upload on, and keep no answer to one",
   ],

@@ -281,21 +281,25 @@ Deno.test("a 5xx may do better at once, unless it names a time", () => {
 });
 
 Deno.test("a server that asks to come back later is busy", () => {
-  for (const status of [408, 425, 429]) {
-    assertEquals(brief(status), "busy");
+  for (const status of [402, 408, 423, 425, 429, 499]) {
+    assertEquals(brief(status), "busy", `HTTP ${status}`);
     assertEquals(brief(status, { retryAfterMs: 120_000 }), "busy, 120000");
   }
 });
 
 Deno.test("what says something of the host or its settings is refused", () => {
-  const statuses = [401, 403, 404, 405, 407, 421, 300, 301, 302, 304, 307, 308];
+  const statuses = [
+    ...[401, 403, 404, 405, 407, 421, 426, 440, 495, 496, 498],
+    ...[300, 301, 302, 304, 307, 308],
+  ];
   for (const status of statuses) {
-    assertEquals(brief(status, { retryAfterMs: 120_000 }), "refused");
+    const said = brief(status, { retryAfterMs: 120_000 });
+    assertEquals(said, "refused", `HTTP ${status}`);
   }
 });
 
 Deno.test("every other 4xx rejects the capture", () => {
-  for (const status of [400, 402, 406, 410, 411, 413, 415, 418, 422, 451]) {
+  for (const status of [400, 406, 410, 411, 413, 415, 418, 422, 451]) {
     assertEquals(brief(status), "rejected", `HTTP ${status}`);
   }
 });

@@ -1,6 +1,7 @@
 import { isAgentRunning } from "../../agent/agent_lock.ts";
 import { type Finding, ok, outage, warning } from "../../monitor/finding.ts";
 import { knownRemedyOf, remedyOf } from "../../monitor/remedy.ts";
+import { refusesToken } from "../../upload/outcome.ts";
 import { EXPECTED_PROXY, proxyFor } from "../../upload/proxy.ts";
 import type { Readiness, Reply } from "../../upload/readiness.ts";
 import { createUploader, describeReadiness } from "../create_uploader.ts";
@@ -10,9 +11,6 @@ import type { Settings } from "../config.ts";
 
 /** From so much on a clock is wrong, in milliseconds: tokens and certificates expire by it. */
 const CLOCK_MS = 60_000;
-
-/** What a server answers that refuses the token. */
-const REFUSED = [401, 403];
 
 /** What a server answers to a form without a file, where it accepts the token. */
 const WITHOUT_FILE = [400, 422];
@@ -123,7 +121,7 @@ function tokenOf(
   isOfAll: boolean,
 ): Finding {
   const sent = token.get() ? "the token" : "a request without token";
-  const wrong = REFUSED.includes(status ?? 0)
+  const wrong = refusesToken(status)
     ? `the server refuses ${sent}`
     : status !== null && takesNoCaptures(status)
     ? "nobody takes captures there"
@@ -149,7 +147,7 @@ function tokenOf(
 }
 
 function takesNoCaptures(status: number): boolean {
-  return [404, 405, 407, 421].includes(status) ||
+  return [404, 405, 407, 421, 426].includes(status) ||
     status >= 300 && status < 400;
 }
 
