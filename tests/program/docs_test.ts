@@ -132,6 +132,16 @@ Deno.test("the page about chaos names everything that is taken out in turn", () 
   }
 });
 
+Deno.test("the page for contributors says how many test files run at a time", () => {
+  const [, perCore, most] =
+    /min\((\d+) \* navigator\.hardwareConcurrency, (\d+)\)/
+      .exec(text("scripts/task/run_tests.ts"))!;
+  assertStringIncludes(
+    prose("CONTRIBUTING.md"),
+    `${perCore} times as many at a time as there are cores, at most ${most},`,
+  );
+});
+
 /** What a link can lead to in a page: its headings, as GitHub names them. */
 function anchorsOf(path: string): string[] {
   return [...Deno.readTextFileSync(path).matchAll(/^#+ (.*)$/gm)]
