@@ -224,6 +224,6 @@ Deno.test("an agent that is started while its queue is held locked waits, with o
     await agent.said("Waiting: Cannot open the queue");
     other.exec("COMMIT");
   }
-  await eventually("it is delivered", () => server.names.length === 1, 10_000);
+  await eventually("it is delivered", () => server.names.length === 1);
   await agent.stop();
 });

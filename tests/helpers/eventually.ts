@@ -4,8 +4,9 @@ import { delay } from "@std/async/delay";
  * Waits until `condition` returns something truthy, and returns that. The only
  * way in which a test waits for what it cannot await.
  *
- * @throws {Error} with `what` if that takes longer than 60 s: far beyond what
- * any test needs, so that a slow machine fails none.
+ * @param deadlineMs By default a minute: far beyond what any test needs, so that a
+ * slow machine fails none. Less only where a fault makes it happen later, not never.
+ * @throws {Error} with `what` if it takes longer.
  */
 export async function eventually<T>(
   what: string,

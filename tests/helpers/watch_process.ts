@@ -61,7 +61,7 @@ export async function startWatchProcess(
   });
   const process = new WatchProcess(child.spawn());
   const isReady = () => process.stdout.includes("ready\n");
-  await eventually("it is ready", isReady, 60_000).catch((error) => {
+  await eventually("it is ready", isReady).catch((error) => {
     throw new Error(`${error.message}\n${process.stderr}`);
   });
   return process;

@@ -4,10 +4,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import {
-  type ReferenceServer,
-  startReferenceServer,
-} from "../../../scripts/server/reference_server.ts";
+import { ReferenceServer } from "../../../scripts/server/reference_server.ts";
 import { exists } from "../../../sync/host/files.ts";
 import { SCHEMA_VERSION } from "../../../sync/queue/schema.ts";
 import { openDatabase } from "../../../sync/queue/sqlite.ts";
@@ -37,7 +34,7 @@ class Host implements AsyncDisposable {
 
   private constructor(manager: UserManager, options: { token?: string }) {
     this.manager = manager;
-    this.server = startReferenceServer({
+    this.server = new ReferenceServer({
       dir: this.dir.join("received"),
       ...options,
     });
@@ -116,7 +113,7 @@ class Host implements AsyncDisposable {
     await eventually("it is back", async () => {
       seen = await Promise.all(states.map((name) => this.property(name)));
       return seen[0] !== pid && seen[1] === "active";
-    }, 60_000).catch((error) => {
+    }).catch((error) => {
       throw new Error(`${error.message}: ${seen.join(", ")}\n${this.log}`);
     });
   }
@@ -485,7 +482,7 @@ Deno.test({
     /** Waits until somebody was told, and returns what `systemctl status` says. */
     const told = async () => {
       const file = manager.home("told");
-      await eventually("somebody is told", () => exists(file), 60_000);
+      await eventually("somebody is told", () => exists(file));
       Deno.removeSync(file);
       const { stdout } = await manager.systemctl("status", UNIT);
       assertMatch(stdout, /Active: failed \(Result: exit-code\)/);
