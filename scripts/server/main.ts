@@ -4,8 +4,8 @@ import { parseArgs } from "@std/cli/parse-args";
 import { refuseUnknown, runProgram, UsageError } from "../program.ts";
 import { isWithin, LIMITS } from "./misbehaviour.ts";
 import {
+  ReferenceServer,
   type ReferenceServerOptions,
-  startReferenceServer,
 } from "./reference_server.ts";
 
 const HELP = `The reference capture server
@@ -86,7 +86,7 @@ async function main(args: string[]): Promise<number> {
   const { dir, hostname, port } = options;
   let server;
   try {
-    server = startReferenceServer(options);
+    server = new ReferenceServer(options);
   } catch (error) {
     const { message } = error as Error;
     console.error(`Cannot serve "${dir}" on ${hostname}:${port}: ${message}`);

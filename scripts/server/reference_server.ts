@@ -7,7 +7,7 @@ import { CuttableFront } from "./cuttable_front.ts";
 import { checkMisbehaviour, type Misbehaviour } from "./misbehaviour.ts";
 import { type ReceivedCapture, ReceivedStore } from "./received_store.ts";
 
-/** Options for {@linkcode startReferenceServer}. */
+/** Options for {@linkcode ReferenceServer}. */
 export interface ReferenceServerOptions extends CaptureApiOptions {
   /** The folder for captures. Created if needed. */
   dir: string;
@@ -22,29 +22,19 @@ export interface ReferenceServerOptions extends CaptureApiOptions {
 }
 
 /**
- * Starts a server that keeps the contract: each capture is streamed to disk,
- * its metadata beside it, and an idempotency key is stored once, even across
- * restarts on the same folder. Memory does not grow with a capture's size if the
- * request says how long it is.
- *
- * @throws {RangeError} if a misbehaviour setting is out of its range.
- * @throws {Deno.errors.AddrInUse} if the port is taken.
- * @throws {Error} if the folder cannot be created, read or written.
+ * A server that keeps the contract: each capture is streamed to disk, its metadata
+ * beside it, and an idempotency key is stored once, even across restarts on the same
+ * folder. Memory does not grow with a capture's size if the request says how long it
+ * is.
  *
  * @example
  * ```ts
- * await using server = startReferenceServer({ dir: "./received" });
+ * await using server = new ReferenceServer({ dir: "./received" });
  * const response = await fetch(`${server.url}/health/ready`);
  * console.log(await response.json());
  * server.misbehave({ dropRate: 1, dropAt: "after" });
  * ```
  */
-export function startReferenceServer(
-  options: ReferenceServerOptions,
-): ReferenceServer {
-  return new ReferenceServer(options);
-}
-
 export class ReferenceServer implements AsyncDisposable {
   readonly #options: ReferenceServerOptions;
   readonly #store: ReceivedStore;
@@ -55,7 +45,13 @@ export class ReferenceServer implements AsyncDisposable {
   readonly #busyPorts = new Set<number>();
   #closing: Promise<void> | undefined;
 
-  /** See {@linkcode startReferenceServer}. */
+  /**
+   * Starts it.
+   *
+   * @throws {RangeError} if a misbehaviour setting is out of its range.
+   * @throws {Deno.errors.AddrInUse} if the port is taken.
+   * @throws {Error} if the folder cannot be created, read or written.
+   */
   constructor(options: ReferenceServerOptions) {
     this.#options = options;
     this.#store = new ReceivedStore(options.dir, options.fsync ?? true);

@@ -4,7 +4,7 @@ import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { AgentFixture } from "../helpers/agent_fixture.ts";
 import { CaptureServer, created } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
-import { sha256Of } from "../helpers/sha256.ts";
+import { sha256Of } from "../../sync/host/sha256.ts";
 
 Deno.test("The agent adds what the host knows to the metadata; the caller's keys win", async () => {
   await using server = new CaptureServer();

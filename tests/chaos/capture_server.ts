@@ -7,12 +7,12 @@ import {
   type Misbehaviour,
   NO_MISBEHAVIOUR,
 } from "../../scripts/server/misbehaviour.ts";
-import { startReferenceServer } from "../../scripts/server/reference_server.ts";
+import { ReferenceServer } from "../../scripts/server/reference_server.ts";
 import { Random } from "./random.ts";
 
 const [dir = "", seed = "0"] = Deno.args;
 const random = new Random(Number(seed));
-const server = startReferenceServer({
+const server = new ReferenceServer({
   dir,
   // A kill loses nothing that was written.
   fsync: false,

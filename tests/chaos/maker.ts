@@ -1,5 +1,5 @@
 import { join } from "@std/path";
-import { sha256Of } from "../helpers/sha256.ts";
+import { sha256Of } from "../../sync/host/sha256.ts";
 import type { Capture } from "./oracle.ts";
 import { Random } from "./random.ts";
 

@@ -1,7 +1,7 @@
 import { basename, join } from "@std/path";
 import { exists } from "../../sync/host/files.ts";
 import { eventually } from "../helpers/eventually.ts";
-import { sha256Of } from "../helpers/sha256.ts";
+import { sha256Of } from "../../sync/host/sha256.ts";
 import { LITTER } from "./habits.ts";
 import type { World } from "./world.ts";
 import { filesIn } from "../helpers/folders.ts";

@@ -6,7 +6,7 @@ import { WatchedRoot } from "../../sync/watch/watched_root.ts";
 import { FolderWatcher } from "../../sync/watch/watcher.ts";
 import type { FolderWatcherOptions } from "../../sync/watch/watcher_options.ts";
 import { eventually } from "./eventually.ts";
-import { sha256Of } from "./sha256.ts";
+import { sha256Of } from "../../sync/host/sha256.ts";
 import { TempDir } from "./temp_dir.ts";
 
 /** A folder, and what a watcher hands over of it. */

@@ -1,9 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { openRegularFile } from "../../sync/host/opened_file.ts";
-import { readHashed } from "../../sync/host/sha256.ts";
+import { readHashed, sha256Of } from "../../sync/host/sha256.ts";
 import { sampleBytes } from "../helpers/sample_bytes.ts";
-import { sha256Of } from "../helpers/sha256.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
 Deno.test("readHashed() hashes all of a file, however large, and hands on each byte once", async () => {

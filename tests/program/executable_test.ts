@@ -8,10 +8,7 @@ import { deadline } from "@std/async/deadline";
 import { basename, dirname } from "@std/path";
 import config from "../../deno.json" with { type: "json" };
 import { runningBinding } from "../../scripts/task/bindings.ts";
-import {
-  type ReferenceServer,
-  startReferenceServer,
-} from "../../scripts/server/reference_server.ts";
+import { ReferenceServer } from "../../scripts/server/reference_server.ts";
 import { newAuthority } from "../helpers/certificates.ts";
 import type { Ended } from "../helpers/cli.ts";
 import { canCompile, compileLibrary } from "../helpers/compile_library.ts";
@@ -32,7 +29,7 @@ const MEGABYTE = 1024 * 1024;
 /** A home of its own, a server, and the executable between them. */
 class Host implements AsyncDisposable {
   readonly dir = new TempDir();
-  readonly server: ReferenceServer = startReferenceServer({
+  readonly server: ReferenceServer = new ReferenceServer({
     dir: this.dir.join("received"),
     fsync: false,
   });

@@ -2,10 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
-import {
-  type ReferenceServer,
-  startReferenceServer,
-} from "../../scripts/server/reference_server.ts";
+import { ReferenceServer } from "../../scripts/server/reference_server.ts";
 import { onReached, reached } from "../../sync/host/fault_point.ts";
 import { startCli } from "../helpers/cli.ts";
 import { eventually } from "../helpers/eventually.ts";
@@ -16,7 +13,7 @@ import { filesIn } from "../helpers/folders.ts";
 /** A host with a server, and a program on it that crashes on request. */
 class Scene implements AsyncDisposable {
   readonly dir = new TempDir();
-  readonly server: ReferenceServer = startReferenceServer({
+  readonly server: ReferenceServer = new ReferenceServer({
     dir: this.dir.join("received"),
     fsync: false,
   });

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { startReferenceServer } from "../../scripts/server/reference_server.ts";
+import { ReferenceServer } from "../../scripts/server/reference_server.ts";
 import { SyncAgent } from "../../sync/agent/agent.ts";
 import type { Engine } from "../../sync/queue/sqlite.ts";
 import { DatabaseError } from "../../sync/queue/sqlite.ts";
@@ -206,7 +206,7 @@ testOnSmallDisk(
   "a full disk does not keep the agent from delivering everything",
   async (scene) => {
     await using elsewhere = new TempDir();
-    await using server = startReferenceServer({
+    await using server = new ReferenceServer({
       dir: elsewhere.join("received"),
       fsync: false,
     });

@@ -4,7 +4,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { startReferenceServer } from "../../scripts/server/reference_server.ts";
+import { ReferenceServer } from "../../scripts/server/reference_server.ts";
 import { SyncAgent } from "../../sync/agent/agent.ts";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { prepareSchema } from "../../sync/queue/migrate.ts";
@@ -202,7 +202,7 @@ Deno.test({
   ignore: !pythonIsThere,
   async fn() {
     await using dir = new TempDir();
-    await using server = startReferenceServer({ dir: dir.join("received") });
+    await using server = new ReferenceServer({ dir: dir.join("received") });
     const path = dir.join("queue.db");
     const row = (name: string, metadata: string, status: string): OldRow => {
       const file = dir.write(name, `bytes of ${name}`);

@@ -3,7 +3,7 @@ import type { SeenFile, UploadQueue } from "../../sync/queue/queue.ts";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { testOnEachEngine } from "../helpers/engines.ts";
 import { QueueFixture, START_MS } from "../helpers/queue_fixture.ts";
-import { sha256Of } from "../helpers/sha256.ts";
+import { sha256Of } from "../../sync/host/sha256.ts";
 
 const IDENTITY = {
   fileId: "801:2c",

@@ -7,7 +7,7 @@ import { RunningCli } from "../helpers/cli.ts";
 import { ContractClient } from "../helpers/contract.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { hasProgram, succeeds } from "../helpers/has_program.ts";
-import { sha256Of } from "../helpers/sha256.ts";
+import { sha256Of } from "../../sync/host/sha256.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
 const FOLDER = projectPath("docs/receivers");

@@ -11,7 +11,7 @@ import { UploadQueue } from "../../sync/queue/queue.ts";
 import { DatabaseError } from "../../sync/queue/sqlite.ts";
 import { Intake } from "../../sync/spool/intake.ts";
 import { eventually } from "../helpers/eventually.ts";
-import { sha256Of } from "../helpers/sha256.ts";
+import { sha256Of } from "../../sync/host/sha256.ts";
 import { StoreFixture } from "../helpers/store_fixture.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);

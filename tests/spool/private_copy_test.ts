@@ -11,7 +11,7 @@ import {
   UnfinishedFileError,
 } from "../../sync/spool/private_copy.ts";
 import { sampleBytes } from "../helpers/sample_bytes.ts";
-import { sha256Of } from "../helpers/sha256.ts";
+import { sha256Of } from "../../sync/host/sha256.ts";
 import { testAcrossFileSystems } from "../helpers/store_fixture.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 import { ReflinkDisk } from "../helpers/reflink_disk.ts";

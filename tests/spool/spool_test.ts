@@ -3,7 +3,7 @@ import { CaptureFileError } from "../../sync/capture/errors.ts";
 import { openRegularFile } from "../../sync/host/opened_file.ts";
 import { Spool, type SpoolRecord } from "../../sync/spool/spool.ts";
 import { bindingFlags } from "../../scripts/task/bindings.ts";
-import { sha256Of } from "../helpers/sha256.ts";
+import { sha256Of } from "../../sync/host/sha256.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 import { recordOf } from "../helpers/spool_record.ts";
 

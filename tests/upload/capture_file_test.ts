@@ -15,7 +15,7 @@ import {
 } from "../../sync/upload/capture_file.ts";
 import { KNOWS_OPEN_FILES, openFiles } from "../helpers/open_files.ts";
 import { sampleBytes } from "../helpers/sample_bytes.ts";
-import { sha256Of } from "../helpers/sha256.ts";
+import { sha256Of } from "../../sync/host/sha256.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
 /** Files up to this size are read at once. */

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { delay } from "@std/async/delay";
 import { exists } from "../../sync/host/files.ts";
 import { openRegularFile } from "../../sync/host/opened_file.ts";
-import { readHashed } from "../../sync/host/sha256.ts";
+import { readHashed, sha256Of } from "../../sync/host/sha256.ts";
 import { type AfterUpload, TidyUp } from "../../sync/watch/after_upload.ts";
 import type { DeliveredFile } from "../../sync/watch/delivered_file.ts";
 import { WatchedRoot } from "../../sync/watch/watched_root.ts";
@@ -13,7 +13,6 @@ import {
   neighboursLink,
 } from "../helpers/neighbour.ts";
 import { SmallDisk } from "../chaos/small_disk.ts";
-import { sha256Of } from "../helpers/sha256.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 import { WatchedFolder } from "../helpers/watched_folder.ts";
 

@@ -1,7 +1,7 @@
 /** One file with several names. */
 import { assertEquals } from "@std/assert";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
-import { sha256Of } from "../helpers/sha256.ts";
+import { sha256Of } from "../../sync/host/sha256.ts";
 import { WatchedFolder } from "../helpers/watched_folder.ts";
 
 /** The names by which captures are known, relative to the folder. */

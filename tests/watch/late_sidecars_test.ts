@@ -6,7 +6,7 @@ import {
 } from "../../sync/host/opened_file.ts";
 import { LateSidecars } from "../../sync/watch/late_sidecars.ts";
 import { WatchedRoot } from "../../sync/watch/watched_root.ts";
-import { sha256Of } from "../helpers/sha256.ts";
+import { sha256Of } from "../../sync/host/sha256.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
 /** Finds a sidecar with other metadata than were sent; `behindMs` is how long before the delivery it was written. */

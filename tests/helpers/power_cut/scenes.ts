@@ -1,8 +1,5 @@
 import { join } from "@std/path";
-import {
-  type ReferenceServer,
-  startReferenceServer,
-} from "../../../scripts/server/reference_server.ts";
+import { ReferenceServer } from "../../../scripts/server/reference_server.ts";
 import { Child } from "../../chaos/child.ts";
 import { Maker } from "../../chaos/maker.ts";
 import { type Capture, Oracle } from "../../chaos/oracle.ts";
@@ -11,7 +8,7 @@ import { ReceivedFolder } from "../../chaos/received.ts";
 import { removeIfThere } from "../../../sync/host/files.ts";
 import { eventually } from "../eventually.ts";
 import { runInProcess } from "../in_process.ts";
-import { sha256Of } from "../sha256.ts";
+import { sha256Of } from "../../../sync/host/sha256.ts";
 import { TempDir } from "../temp_dir.ts";
 import { ShadowedDisk, type Survival } from "./shadowed_disk.ts";
 import { copyTree } from "../folders.ts";
@@ -155,7 +152,7 @@ export class Scene implements AsyncDisposable {
   }
 
   #startServer(): ReferenceServer {
-    return startReferenceServer({ dir: this.#received, fsync: false });
+    return new ReferenceServer({ dir: this.#received, fsync: false });
   }
 
   get #received(): string {

@@ -6,7 +6,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { startReferenceServer } from "../../../scripts/server/reference_server.ts";
+import { ReferenceServer } from "../../../scripts/server/reference_server.ts";
 import { SyncAgent } from "../../../sync/agent/agent.ts";
 import {
   DatabaseError,
@@ -698,7 +698,7 @@ testOnEachEngine(
     await using scene = new Scene(engine);
     await scene.fill();
     await using received = new TempDir();
-    await using server = startReferenceServer({
+    await using server = new ReferenceServer({
       dir: received.path,
       fsync: false,
     });
@@ -791,7 +791,7 @@ Deno.test("run sets a damaged queue aside by itself, and delivers what is in the
   await scene.fill();
   scene.damage(spoil);
   await using received = new TempDir();
-  await using server = startReferenceServer({
+  await using server = new ReferenceServer({
     dir: received.path,
     fsync: false,
   });

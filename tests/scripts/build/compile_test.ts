@@ -19,7 +19,7 @@ import {
   runCompile,
   sqliteLibFlags,
 } from "../../helpers/executable.ts";
-import { sha256Of } from "../../helpers/sha256.ts";
+import { sha256Of } from "../../../sync/host/sha256.ts";
 import { TempDir } from "../../helpers/temp_dir.ts";
 
 const built = await buildExecutable();

@@ -4,7 +4,7 @@ import { VERSION } from "../../../sync/host/version.ts";
 import { newAuthority } from "../../helpers/certificates.ts";
 import { type Ended, endOf } from "../../helpers/cli.ts";
 import { buildExecutable } from "../../helpers/executable.ts";
-import { sha256Of } from "../../helpers/sha256.ts";
+import { sha256Of } from "../../../sync/host/sha256.ts";
 import { TempDir } from "../../helpers/temp_dir.ts";
 
 const SCRIPT = projectPath("scripts/build/install.sh");

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { compareEnds, hashFile } from "../../../scripts/demo/verdict.ts";
-import { sha256Of } from "../../helpers/sha256.ts";
+import { sha256Of } from "../../../sync/host/sha256.ts";
 import { TempDir } from "../../helpers/temp_dir.ts";
 
 const sent = (filename: string, text: string) => ({

@@ -2,7 +2,7 @@
 
 import { Ajv } from "ajv";
 import { assert, assertEquals } from "@std/assert";
-import { startReferenceServer } from "../../../scripts/server/reference_server.ts";
+import { ReferenceServer } from "../../../scripts/server/reference_server.ts";
 import { proofIn } from "../../../sync/upload/answer.ts";
 import { outcomeOfAnswer } from "../../../sync/upload/outcome.ts";
 import { CaptureUploader } from "../../../sync/upload/uploader.ts";
@@ -15,7 +15,7 @@ import {
   upload,
   validity,
 } from "../../helpers/contract.ts";
-import { sha256Of } from "../../helpers/sha256.ts";
+import { sha256Of } from "../../../sync/host/sha256.ts";
 import { TempDir } from "../../helpers/temp_dir.ts";
 
 function formOf(metadata: string, file?: Blob): FormData {
@@ -100,7 +100,7 @@ Deno.test("the contract calls stored what the agent takes for a proof", () => {
 Deno.test("the reference server answers as the contract declares, and gives every answer of it but one", async () => {
   await using dir = new TempDir();
   const started = Promise.withResolvers<void>();
-  await using server = startReferenceServer({
+  await using server = new ReferenceServer({
     dir: dir.path,
     fsync: false,
     token: "t",

@@ -8,11 +8,11 @@ import {
 } from "@std/assert";
 import { deadline } from "@std/async/deadline";
 import { join } from "@std/path";
-import { sha256Of } from "../../helpers/sha256.ts";
+import { sha256Of } from "../../../sync/host/sha256.ts";
 import { TempDir } from "../../helpers/temp_dir.ts";
 import {
+  ReferenceServer,
   type ReferenceServerOptions,
-  startReferenceServer,
 } from "../../../scripts/server/reference_server.ts";
 
 /** The names in a folder. */
@@ -28,7 +28,7 @@ class Fixture implements AsyncDisposable {
   #waiting: { text: string; found: () => void }[] = [];
 
   constructor(options: Partial<ReferenceServerOptions> = {}) {
-    this.server = startReferenceServer({
+    this.server = new ReferenceServer({
       dir: this.folder.path,
       fsync: false,
       log: (line) => this.#take(line),
@@ -613,7 +613,7 @@ Deno.test("disposing of the server cuts an upload that is under way", async () =
 Deno.test("a new server on the same folder remembers what the last one stored", async () => {
   await using folder = new TempDir();
   const dir = folder.path;
-  await using first = startReferenceServer({ dir });
+  await using first = new ReferenceServer({ dir });
   const ids: string[] = [];
   for (const key of ["a", "b", "c"]) {
     ids.push(
@@ -625,7 +625,7 @@ Deno.test("a new server on the same folder remembers what the last one stored", 
   const { captures } = first;
   await first.close();
 
-  await using second = startReferenceServer({
+  await using second = new ReferenceServer({
     dir,
     port: Number(new URL(first.url).port),
   });
@@ -645,7 +645,7 @@ Deno.test("a new server on the same folder remembers what the last one stored", 
 Deno.test("a new server clears away what a crash left unfinished, and nothing else", async () => {
   await using folder = new TempDir();
   const dir = folder.path;
-  const first = startReferenceServer({ dir });
+  const first = new ReferenceServer({ dir });
   await idOf(await upload(first.url, { key: "a" }));
   await idOf(await upload(first.url, { key: "b" }));
   await first.close();
@@ -662,7 +662,7 @@ Deno.test("a new server clears away what a crash left unfinished, and nothing el
   );
   await Deno.writeTextFile(join(dir, "broken.json"), "{");
 
-  await using second = startReferenceServer({ dir });
+  await using second = new ReferenceServer({ dir });
   assertEquals(second.captures, [a!]);
   assertEquals(namesIn(folder.join(".incoming")), []);
   assertEquals(
@@ -684,7 +684,7 @@ Deno.test({
   fn: async () => {
     await using folder = new TempDir();
     const dir = join(folder.path, "new", "received");
-    await using server = startReferenceServer({ dir });
+    await using server = new ReferenceServer({ dir });
     await idOf(await upload(server.url));
     const path = server.pathOf(server.captures[0]!);
     const modes = [dir, path, `${path}.json`].map((one) =>
@@ -694,12 +694,12 @@ Deno.test({
   },
 });
 
-Deno.test("startReferenceServer() refuses a port that is taken", async () => {
+Deno.test("ReferenceServer refuses a port that is taken", async () => {
   await using fixture = new Fixture();
   const port = Number(new URL(fixture.server.url).port);
   await using folder = new TempDir();
   assertThrows(
-    () => startReferenceServer({ dir: folder.path, port }),
+    () => new ReferenceServer({ dir: folder.path, port }),
     Deno.errors.AddrInUse,
   );
 });
