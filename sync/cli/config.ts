@@ -12,6 +12,7 @@ import { CaptureFilter, type FilterOptions } from "../watch/capture_filter.ts";
 import type { LogLevel } from "../host/log.ts";
 import type { AddOptions } from "../spool/intake.ts";
 import { type Ambient, type OptionValues, UsageError } from "./arguments.ts";
+import { expectedPath } from "./path_value.ts";
 import { parseServerUrl } from "../upload/server_url.ts";
 import { sharedFilesOf, spoolDir } from "../host/data_dir_paths.ts";
 import { OUT_OF_BOUNDS } from "../host/deno_words.ts";
@@ -198,12 +199,24 @@ function readDataDir(
   }
   const base = env("XDG_DATA_HOME");
   // The standard says to ignore a relative one.
-  if (base && isAbsolute(base)) return join(base, "jarvis");
+  if (base && isAbsolute(base)) {
+    return join(usable("XDG_DATA_HOME", base), "jarvis");
+  }
   const local = Deno.build.os === "windows" ? env("LOCALAPPDATA") : undefined;
   if (local) return join(local, "jarvis");
   const home = env("HOME") ?? env("USERPROFILE");
-  if (home && isAbsolute(home)) return join(home, ".local", "share", "jarvis");
+  if (home && isAbsolute(home)) {
+    return join(usable("HOME", home), ".local", "share", "jarvis");
+  }
   throw new UsageError(
     "Cannot tell where to keep the queue, neither HOME nor XDG_DATA_HOME is set to an absolute path: expected --data-dir DIR",
+  );
+}
+
+function usable(variable: string, path: string): string {
+  const expected = expectedPath(path, { typed: false });
+  if (expected === undefined) return path;
+  throw new UsageError(
+    `Cannot use ${variable} "${path}": expected ${expected}`,
   );
 }

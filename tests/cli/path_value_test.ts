@@ -66,6 +66,50 @@ Deno.test("a path in a variable or the settings file is refused unless it is abs
   }
 });
 
+Deno.test(
+  "a path with a control character is refused, unless there is something of that name",
+  {
+    ignore: onWindows,
+  },
+  async () => {
+    await using dir = new TempDir();
+    const names = { "dd\r": "a carriage return", "dd\n": "a line break" };
+    for (
+      const [name, control] of Object.entries({ ...names, "d\x1b": "U+001B" })
+    ) {
+      const path = dir.join(name);
+      const expected =
+        `expected a path without a control character: ${control} is in it, and there is nothing of that name`;
+      const assertRefused = async (
+        what: string,
+        args: string[],
+        env: Record<string, string> = {},
+      ) => {
+        const HOME = dir.path;
+        const ended = await runInProcess(args, { HOME, ...env });
+        assertStringIncludes(ended.stderr, `Cannot use ${what} "`);
+        assertStringIncludes(ended.stderr, expected);
+        assertEquals(ended.code, 2, what);
+      };
+      for (const { env, before } of PATHS) {
+        await assertRefused(env, ["config"], { [env]: before + path });
+      }
+      await assertRefused("--data-dir", ["config", "--data-dir", path]);
+      for (const variable of ["XDG_DATA_HOME", "HOME"]) {
+        await assertRefused(variable, ["config"], { [variable]: path });
+      }
+      assertEquals([...Deno.readDirSync(dir.path)], []);
+    }
+    const env = {
+      JARVIS_WATCH: dir.join("in\n"),
+      JARVIS_DATA_DIR: dir.join("d\r"),
+    };
+    Object.values(env).forEach((path) => Deno.mkdirSync(path));
+    const { code, stderr } = await runInProcess(["config"], env);
+    assertEquals([code, stderr], [0, ""]);
+  },
+);
+
 Deno.test("enqueue queues nothing into a directory that another program would not find", async () => {
   await using dir = new TempDir();
   const file = dir.write("door.png", "");
