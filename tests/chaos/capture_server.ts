@@ -8,7 +8,7 @@ import {
   NO_MISBEHAVIOUR,
 } from "../../scripts/server/misbehaviour.ts";
 import { ReferenceServer } from "../../scripts/server/reference_server.ts";
-import { Random } from "./random.ts";
+import { Random } from "../helpers/random.ts";
 
 const [dir = "", seed = "0"] = Deno.args;
 const random = new Random(Number(seed));

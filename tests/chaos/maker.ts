@@ -1,7 +1,7 @@
 import { join } from "@std/path";
 import { sha256Of } from "../../sync/host/sha256.ts";
 import type { Capture } from "./oracle.ts";
-import { Random } from "./random.ts";
+import { Random } from "../helpers/random.ts";
 
 const NAMES = ["door", "schirm 2", "Bürø", "録画", "it's", "a.b"];
 

@@ -1,6 +1,6 @@
 import type { Misbehaviour } from "../../scripts/server/misbehaviour.ts";
 import { MISBEHAVIOURS } from "./misbehaviours.ts";
-import { Random } from "./random.ts";
+import { Random } from "../helpers/random.ts";
 
 /** One thing that happens. Each stands by itself, so that any of them can be left out. */
 export type ChaosEvent =

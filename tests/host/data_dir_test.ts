@@ -158,7 +158,7 @@ for (const umask of [0o000, 0o022, 0o077, 0o277, 0o777]) {
         "--quiet",
         "-A",
         ...bindingFlags(),
-        projectPath("tests/helpers/data_dir_child.ts"),
+        projectPath("tests/host/data_dir_child.ts"),
         String(umask),
         dir.join("jarvis"),
       ];

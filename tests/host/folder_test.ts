@@ -9,7 +9,7 @@ import {
 } from "../../sync/host/opened_file.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
-const LEASE_CHILD = import.meta.resolve("../helpers/lease_child.ts");
+const LEASE_CHILD = import.meta.resolve("./lease_child.ts");
 /** What only Linux's own calls can do; `portable_test.ts` runs the rest without them. */
 const ignore = libc === undefined;
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Random } from "../chaos/random.ts";
+import { Random } from "../helpers/random.ts";
 import { QueueFixture } from "../helpers/queue_fixture.ts";
 import type { Engine } from "../../sync/queue/sqlite.ts";
 import { QueueModel } from "./queue_model.ts";

@@ -7,7 +7,7 @@ import {
   cutAtEverySync,
   type ScenarioName,
   SCENARIOS,
-} from "../helpers/power_cut/scenarios.ts";
+} from "../power_cut/scenarios.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 
 // What loses what was not synced is a library for Linux, in C.
@@ -25,7 +25,7 @@ async function* cutAll(
 ): AsyncGenerator<string> {
   await using dir = new TempDir();
   const library = dir.join("power_cut.so");
-  const source = projectPath("tests/helpers/power_cut/power_cut.c");
+  const source = projectPath("tests/power_cut/power_cut.c");
   await compileLibrary(source, library);
   yield* cutAtEverySync(scenario, { program, library });
 }

@@ -15,7 +15,7 @@ class Holder implements AsyncDisposable {
   readonly #answers: AsyncIterator<string>;
 
   constructor(engine: Engine, path: string) {
-    const program = projectPath("tests/helpers/queue_holder_child.ts");
+    const program = projectPath("tests/queue/queue_holder_child.ts");
     this.#child = new Deno.Command(Deno.execPath(), {
       args: ["run", "-q", "-A", ...bindingFlags(), program, engine, path],
       stdin: "piped",

@@ -25,7 +25,7 @@ class Crowd implements AsyncDisposable {
       "--quiet",
       "-A",
       ...bindingFlags(),
-      projectPath("tests/helpers/queue_child.ts"),
+      projectPath("tests/queue/queue_child.ts"),
     ];
     for (let n = 0; n < PROCESSES; n++) {
       const child = new Deno.Command(Deno.execPath(), {

@@ -3,7 +3,7 @@ import { deadline } from "@std/async/deadline";
 import { projectPath } from "../../scripts/task/bindings.ts";
 import { probe } from "../../scripts/task/fetch_dependencies.ts";
 import { type Ended, endOf } from "../helpers/cli.ts";
-import { NpmRegistry } from "../helpers/npm_registry.ts";
+import { NpmRegistry } from "./npm_registry.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 import { copyTree } from "../helpers/folders.ts";
 

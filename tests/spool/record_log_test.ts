@@ -156,7 +156,7 @@ Deno.test("what other processes add while the log is compacted again and again i
         "--quiet",
         "-A",
         ...bindingFlags(),
-        projectPath("tests/helpers/record_child.ts"),
+        projectPath("tests/spool/record_child.ts"),
         path,
         name,
         "200",

@@ -17,7 +17,7 @@ import {
   startExecutable,
 } from "../../helpers/executable.ts";
 import { TempDir } from "../../helpers/temp_dir.ts";
-import { managerScript, UserManager } from "../../helpers/user_manager.ts";
+import { managerScript, UserManager } from "./user_manager.ts";
 
 const built = await buildExecutable();
 const ignore = !built.path || !managerScript;

@@ -1,6 +1,6 @@
 /** Adds records to a log, one by one: `record_child.ts PATH NAME COUNT`. */
 import { RecordLog } from "../../sync/spool/record_log.ts";
-import { recordOf } from "./spool_record.ts";
+import { recordOf } from "../helpers/spool_record.ts";
 
 const [path = "", name = "", count = ""] = Deno.args;
 const log = new RecordLog(path);

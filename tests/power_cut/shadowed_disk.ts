@@ -1,7 +1,7 @@
 import { join } from "@std/path";
-import { exists } from "../../../sync/host/files.ts";
-import { Random } from "../../chaos/random.ts";
-import { sha256Of } from "../../../sync/host/sha256.ts";
+import { exists } from "../../sync/host/files.ts";
+import { Random } from "../helpers/random.ts";
+import { sha256Of } from "../../sync/host/sha256.ts";
 
 /** Which of what was not synced survives a power cut. */
 export type Survival =

@@ -1,4 +1,4 @@
-import { newAuthority } from "./certificates.ts";
+import { newAuthority } from "../helpers/certificates.ts";
 
 /** The only package there: its default export is a text. */
 const NAME = "greeting";

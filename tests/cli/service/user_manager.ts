@@ -1,8 +1,8 @@
 import { join } from "@std/path";
-import { type Ended, endOf } from "./cli.ts";
+import { type Ended, endOf } from "../../helpers/cli.ts";
 import { ControlGroup } from "./control_group.ts";
-import { eventually } from "./eventually.ts";
-import { TempDir } from "./temp_dir.ts";
+import { eventually } from "../../helpers/eventually.ts";
+import { TempDir } from "../../helpers/temp_dir.ts";
 
 /**
  * The script that starts a systemd user manager where there is none, and runs a

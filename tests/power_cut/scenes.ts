@@ -1,17 +1,17 @@
 import { join } from "@std/path";
-import { ReferenceServer } from "../../../scripts/server/reference_server.ts";
-import { Child } from "../../chaos/child.ts";
-import { Maker } from "../../chaos/maker.ts";
-import { type Capture, Oracle } from "../../chaos/oracle.ts";
-import type { Program } from "../../chaos/program.ts";
-import { ReceivedFolder } from "../../chaos/received.ts";
-import { removeIfThere } from "../../../sync/host/files.ts";
-import { eventually } from "../eventually.ts";
-import { runInProcess } from "../in_process.ts";
-import { sha256Of } from "../../../sync/host/sha256.ts";
-import { TempDir } from "../temp_dir.ts";
+import { ReferenceServer } from "../../scripts/server/reference_server.ts";
+import { Child } from "../chaos/child.ts";
+import { Maker } from "../chaos/maker.ts";
+import { type Capture, Oracle } from "../chaos/oracle.ts";
+import type { Program } from "../chaos/program.ts";
+import { ReceivedFolder } from "../chaos/received.ts";
+import { removeIfThere } from "../../sync/host/files.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { runInProcess } from "../helpers/in_process.ts";
+import { sha256Of } from "../../sync/host/sha256.ts";
+import { TempDir } from "../helpers/temp_dir.ts";
 import { ShadowedDisk, type Survival } from "./shadowed_disk.ts";
-import { copyTree } from "../folders.ts";
+import { copyTree } from "../helpers/folders.ts";
 
 /** What scenes are played with. */
 export interface Props {

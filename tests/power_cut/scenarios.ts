@@ -1,7 +1,7 @@
 import { type Props, Scene } from "./scenes.ts";
 import type { Survival } from "./shadowed_disk.ts";
 
-/** Plays a scene up to a power cut just before the nth sync; returns whether there was one. */
+/** Plays a scene up to a power cut just before the nth sync; returns whether it came to that. */
 type Play = (scene: Scene, cutAt: number) => Promise<boolean>;
 
 /** What goes on when the power is cut. */
@@ -48,8 +48,8 @@ export const SCENARIOS = {
 export type ScenarioName = keyof typeof SCENARIOS;
 
 /**
- * Cuts the power before the first sync, the second, and so on, and at last behind
- * the end of the program; yields what is wrong with what is delivered afterwards.
+ * Cuts the power before the first sync, the second, and so on, and at last after the
+ * end of the program; yields the faults in what is delivered afterwards.
  */
 export async function* cutAtEverySync(
   scenario: ScenarioName,
@@ -65,7 +65,7 @@ export async function* cutAtEverySync(
       : ["synced", cutAt % 2 ? "names" : { mixed: cutAt }];
     for (const survival of survivals) {
       const faults = await scene.restart(survival);
-      const when = wasCut ? `before sync ${cutAt}` : "behind the end";
+      const when = wasCut ? `before sync ${cutAt}` : "after the end";
       for (const fault of faults) yield `Cut ${when}. ${fault}`;
     }
   }
