@@ -18,6 +18,8 @@ export interface FolderListener {
   onFolderLeft(place: Place): void;
   /** A watched folder may have gone, or another one may have its name. */
   onRootUnsure(): void;
+  /** Something was mounted or unmounted, anywhere. */
+  onMounts(): void;
   /** Events were lost, or may be. */
   onLost(): void;
 }
@@ -29,7 +31,7 @@ export interface FolderEvents {
    * if there will be no events for it, which is logged once.
    */
   watch(place: Place, folder: Folder): number | undefined;
-  unwatch(watch: number): void;
+  unwatch(watch: number, place: Place): void;
   /** Reports events until the signal aborts. */
   run(signal: AbortSignal): Promise<void>;
 }

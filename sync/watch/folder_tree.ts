@@ -126,7 +126,7 @@ export class FolderTree {
     this.#polled.delete(path);
     if (!known) return;
     this.#known.delete(path);
-    if (known.watch !== undefined) this.events?.unwatch(known.watch);
+    if (known.watch !== undefined) this.events?.unwatch(known.watch, place);
     for (const name of known.folders) this.drop(within(place, name));
   }
 

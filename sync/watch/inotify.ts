@@ -5,18 +5,20 @@
  * @module
  */
 
-import { close } from "../host/descriptor.ts";
+import { AT_FDCWD, close, openAt } from "../host/descriptor.ts";
 import { descriptorOf, type Folder } from "../host/folder.ts";
 import { nameOf } from "../host/listing.ts";
 import { cString, lastErrno, libc, systemError } from "../host/libc.ts";
 import type { OnceLog } from "../host/log.ts";
+import { MOUNT_TABLE } from "../host/mounts.ts";
+import { tryTo } from "../host/try_to.ts";
 import {
   type FolderEvents,
   type FolderListener,
   sayOddName,
   sayUnheard,
 } from "./folder_events.ts";
-import { type Place, within } from "./place.ts";
+import { pathOf, type Place, within } from "./place.ts";
 
 const IN_ATTRIB = 0x4;
 const IN_CLOSE_WRITE = 0x8;
@@ -37,6 +39,9 @@ const WANTED = IN_ATTRIB | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO |
 /** To be closed in child processes, and not to wait: for inotify and eventfd alike. */
 const FLAGS = 0o2004000;
 const POLLIN = 1;
+const POLLPRI = 2;
+/** Of `poll(2)`: a negative descriptor is passed over. */
+const NONE = -1;
 
 /** One inotify instance, of which a user has few: it listens to all folders. */
 export class InotifyEvents implements FolderEvents {
@@ -45,7 +50,10 @@ export class InotifyEvents implements FolderEvents {
   readonly #fd: number;
   /** Ends the wait for events. */
   readonly #end: number;
-  readonly #places = new Map<number, Place>();
+  /** Tells when something is mounted or unmounted. */
+  readonly #mounts: number;
+  /** Of each watch: a folder may have several, by mounts of its disk. */
+  readonly #places = new Map<number, Place[]>();
 
   /** @throws {Error} whose `code` is `EMFILE` if this user has no instance left. */
   constructor(listener: FolderListener, log: OnceLog) {
@@ -53,6 +61,9 @@ export class InotifyEvents implements FolderEvents {
     this.#log = log;
     this.#end = libc!.eventfd(0, FLAGS);
     this.#fd = this.#end < 0 ? -1 : libc!.inotify_init1(FLAGS);
+    this.#mounts = this.#fd < 0
+      ? NONE
+      : tryTo(() => openAt(AT_FDCWD, MOUNT_TABLE)) ?? NONE;
     if (this.#fd >= 0) return;
     const error = systemError(lastErrno(), "watch folders");
     if (this.#end >= 0) close(this.#end);
@@ -67,21 +78,38 @@ export class InotifyEvents implements FolderEvents {
       sayUnheard(this.#log, systemError(lastErrno(), `watch "${folder.path}"`));
       return undefined;
     }
-    this.#places.set(watch, place);
+    const others = this.#without(watch, place);
+    this.#places.set(watch, [...others, place]);
     return watch;
   }
 
-  unwatch(watch: number): void {
-    if (this.#places.delete(watch)) libc!.inotify_rm_watch(this.#fd, watch);
+  unwatch(watch: number, place: Place): void {
+    if (!this.#places.has(watch)) return;
+    const others = this.#without(watch, place);
+    this.#places.set(watch, others);
+    if (others.length > 0) return;
+    this.#places.delete(watch);
+    libc!.inotify_rm_watch(this.#fd, watch);
+  }
+
+  #without(watch: number, place: Place): Place[] {
+    const path = pathOf(place);
+    return (this.#places.get(watch) ?? [])
+      .filter((other) => pathOf(other) !== path);
   }
 
   async run(signal: AbortSignal): Promise<void> {
     const end = () => libc!.write(this.#end, BigUint64Array.of(1n), 8n);
     signal.addEventListener("abort", end);
-    const waited = new Int32Array([this.#fd, POLLIN, this.#end, POLLIN]);
+    const waited = new Int32Array([
+      ...[this.#fd, POLLIN, this.#end, POLLIN],
+      ...[this.#mounts, POLLPRI],
+    ]);
     const bytes = new Uint8Array(64 * 1024);
     while (!signal.aborted) {
-      await libc!.pollAside(waited, 2n, -1);
+      await libc!.pollAside(waited, 3n, -1);
+      // The upper half of the last one is what has happened.
+      if (waited[5]! >> 16 & POLLPRI) this.#listener.onMounts();
       for (let read; !signal.aborted && (read = this.#read(bytes)) > 0;) {
         this.#tellAll(bytes.subarray(0, read));
       }
@@ -89,6 +117,7 @@ export class InotifyEvents implements FolderEvents {
     signal.removeEventListener("abort", end);
     close(this.#fd);
     close(this.#end);
+    if (this.#mounts !== NONE) close(this.#mounts);
   }
 
   #read(bytes: Uint8Array<ArrayBuffer>): number {
@@ -116,7 +145,7 @@ export class InotifyEvents implements FolderEvents {
     isUtf8: boolean;
   }): void {
     if (mask & IN_Q_OVERFLOW) return this.#listener.onLost();
-    const folder = this.#places.get(watch);
+    const folder = this.#places.get(watch)?.at(-1);
     if (!folder) return;
     if (mask & IN_IGNORED) this.#places.delete(watch);
     if (name === "") {

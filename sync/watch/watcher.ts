@@ -6,16 +6,15 @@ import { CaptureFilter } from "./capture_filter.ts";
 import { controlledBy } from "./control_file.ts";
 import { type FolderWatchState, folderWatchState } from "./folder_state.ts";
 import { type FolderListener, listenToFolders } from "./folder_events.ts";
-import { FolderTree, type WalkOptions } from "./folder_tree.ts";
+import { FolderTree } from "./folder_tree.ts";
 import { HandOver } from "./hand_over.ts";
-import { RescanSchedule } from "./rescan_schedule.ts";
+import { MountChanges } from "./mount_changes.ts";
+import { Rescans } from "./rescans.ts";
 import { Stability } from "./stability.ts";
 import type { WatchedRoot } from "./watched_root.ts";
 import type { FolderWatcherOptions } from "./watcher_options.ts";
 import { pathOf, type Place, placeIn } from "./place.ts";
 
-/** Every so many rescans all is looked at, even folders that seem unchanged. */
-const FULL_RESCAN = 12;
 /** The time between looks at the watched folders themselves: no event says for sure that one went. */
 const CHECK_MS = 2_000;
 /** How long after lost events the folders are looked through, in milliseconds. */
@@ -45,12 +44,12 @@ export class FolderWatcher {
   readonly #log: OnceLog;
   readonly #filter: CaptureFilter;
   readonly #tree: FolderTree;
+  readonly #mounts: MountChanges;
   readonly #agenda = new Agenda();
   readonly #stability = new Stability();
   readonly #candidates: Candidates;
   readonly #wakeup = new Wakeup();
-  readonly #rescans: RescanSchedule;
-  readonly #polls: RescanSchedule;
+  readonly #rescans: Rescans;
   readonly #handOver: HandOver;
   #checkAt = 0;
 
@@ -62,11 +61,11 @@ export class FolderWatcher {
     this.roots = roots;
     this.#filter = new CaptureFilter(options);
     const [filter, log, stability] = [this.#filter, this.#log, this.#stability];
+    this.#mounts = new MountChanges(roots, { filter });
     this.#tree = new FolderTree({ ...options, filter, log });
     this.#candidates = new Candidates({ ...options, filter, stability, log });
-    const { rescanMs = 300_000, pollMs = 3_000 } = options;
-    this.#rescans = new RescanSchedule(rescanMs, rescanMs * FULL_RESCAN);
-    this.#polls = new RescanSchedule(pollMs, pollMs);
+    const [tree, agenda] = [this.#tree, this.#agenda];
+    this.#rescans = new Rescans({ ...options, roots, tree, agenda });
   }
 
   /**
@@ -75,7 +74,7 @@ export class FolderWatcher {
    * @throws the error that prevents that for some files, after the others.
    */
   async scan(): Promise<void> {
-    this.#walkRoots({ unchanged: true });
+    this.#rescans.walkRoots({ unchanged: true });
     await this.#look(new AbortController().signal);
   }
 
@@ -88,9 +87,11 @@ export class FolderWatcher {
   async run(signal: AbortSignal, onReady?: () => void): Promise<void> {
     signal.addEventListener("abort", () => this.#wakeup.wake());
     this.#tree.events = listenToFolders(this.#listener(), this.#log);
+    // Those that are there already are looked through with the folders.
+    this.#mounts.take();
     const listening = this.#tree.events?.run(signal);
     while (!signal.aborted) {
-      const rescan = this.#begin();
+      const rescan = this.#rescans.begin();
       const begun = performance.now() - this.#candidates.waitedMs;
       try {
         if (performance.now() >= this.#checkAt) await this.#turn();
@@ -107,7 +108,6 @@ export class FolderWatcher {
       const nextAt = Math.min(
         this.#checkAt,
         this.#rescans.at,
-        this.#tree.hasPolled ? this.#polls.at : Infinity,
         this.#stability.nextAt,
       );
       // Events get their turn in any case.
@@ -145,25 +145,6 @@ export class FolderWatcher {
     );
   }
 
-  #walkRoots(options: WalkOptions): void {
-    for (const { place } of this.roots) this.#agenda.walk(place, options);
-  }
-
-  /** Decides which folders are to be looked through now; returns a function to call when it is done. */
-  #begin(): ((tookMs: number) => void) | undefined {
-    const rescan = this.#rescans.due();
-    if (rescan) {
-      this.#walkRoots({ unchanged: rescan === "full" });
-      return (tookMs) => this.#rescans.ended(rescan, tookMs);
-    }
-    const poll = this.#tree.hasPolled ? this.#polls.due() : undefined;
-    if (!poll) return undefined;
-    for (const { place, flat } of this.#tree.polled()) {
-      this.#agenda.walk(place, { unchanged: poll === "full", flat });
-    }
-    return (tookMs) => this.#polls.ended(poll, tookMs);
-  }
-
   /** Looks through those watched folders that were not there, or are others by now. */
   async #turn(): Promise<void> {
     this.#checkAt = performance.now() + CHECK_MS;
@@ -181,6 +162,16 @@ export class FolderWatcher {
   #tryAgain(error: Error, isRescan: boolean): void {
     this.#tree.forget();
     this.#rescans.soon(this.#handOver.failed(error, isRescan));
+  }
+
+  /** Looks through those places where another file system is than before. */
+  #lookAtMounts(): void {
+    for (const { place, isAutomatic } of this.#mounts.take()) {
+      this.#tree.drop(place);
+      if (!isAutomatic) this.#agenda.walk(place, { unchanged: true });
+      this.#options.onBack?.();
+    }
+    this.#wakeup.wake();
   }
 
   #listener(): FolderListener {
@@ -207,6 +198,7 @@ export class FolderWatcher {
         this.#checkAt = 0;
         wake();
       },
+      onMounts: () => this.#lookAtMounts(),
       onLost: () => {
         this.#rescans.soon(MISSED_MS);
         wake();

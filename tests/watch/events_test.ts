@@ -288,6 +288,7 @@ Deno.test("events by what Deno has on every system say that something happened, 
     onFolder: () => {},
     onFolderLeft: () => {},
     onRootUnsure: () => {},
+    onMounts: () => {},
     onLost: () => void lost++,
   }, new OnceLog(log));
   const place = { root: new WatchedRoot(folder.path, log), name: "" };
