@@ -59,7 +59,7 @@ export const COMMANDS: Record<string, Command> = {
     options: [...UPLOADS, ...STORE, ...TURNS, "keep-history", ...TALK],
     example: "jarvis-agent sync --server https://captures.example.org",
     notes:
-      "Exits 0 when all was delivered, 75 when some are left to try later, 1 when some failed for good. A running agent does the work.",
+      "Exits 0 when all was delivered, 75 when some are left to try later, 1 when some failed for good. A running agent does the work, by its own settings: --server and what else is for deliveries has no effect then.",
     load: () => import("./commands/sync.ts"),
   },
   status: {

@@ -139,6 +139,30 @@ Deno.test("sync asks the agent that runs, and waits for it", async () => {
   });
 });
 
+Deno.test("sync says which of its settings the agent that runs does not go by, and where that delivers to", async () => {
+  await using server = new CaptureServer();
+  await using other = new CaptureServer();
+  await using host = new Host(server.url);
+  await using agent = await host.startAgent("--concurrency=2");
+  await host.enqueue(host.write("a.png"));
+  const token = host.write("token", "t");
+  Deno.chmodSync(token, 0o600);
+  const { code, stdout, stderr } = await host.run(
+    ...["sync", "--json", "--server", other.url, "--token-file", token],
+  );
+  assertEquals([code, JSON.parse(stdout).left], [0, 0]);
+  assertEquals([server.uploads.length, other.uploads.length], [1, 0]);
+  assertEquals(
+    stderr,
+    `jarvis-agent: The agent, process ${agent.pid}, delivers to ${server.url} by its own settings, without --server, --token-file: set it there, or end the agent first\n`,
+  );
+  host.env.JARVIS_SERVER_URL = other.url;
+  const byVariable = await host.run("sync");
+  assertStringIncludes(byVariable.stderr, "without JARVIS_SERVER_URL: ");
+  const same = await host.run("sync", "--server", `${server.url}/`);
+  assertEquals([same.code, same.stderr], [0, ""]);
+});
+
 Deno.test("sync does it by itself when the agent that it asked dies", async () => {
   await using server = new CaptureServer();
   await using host = new Host(server.url);

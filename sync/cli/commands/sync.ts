@@ -12,12 +12,15 @@ import type { Settings } from "../config.ts";
 import { queuePath } from "../../host/data_dir_paths.ts";
 import { ProcessLock } from "../../host/lock.ts";
 import { sleep } from "../../host/sleep.ts";
-import type { QueueStats, UploadQueue } from "../../queue/queue.ts";
+import { tryTo } from "../../host/try_to.ts";
+import type { AgentState, QueueStats, UploadQueue } from "../../queue/queue.ts";
+import { parseServerUrl } from "../../upload/server_url.ts";
 import { createUploader } from "../create_uploader.ts";
 import { reconcile } from "../reconciling.ts";
 import { createAgent } from "../create_agent.ts";
 import { describePause } from "../capture_text.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
+import { type OptionName, TURNS, UPLOADS } from "../options.ts";
 import { showQueue, type Talk, talkOf } from "../talk.ts";
 import { tellOutside } from "../timetable.ts";
 import { openStore, type Store } from "../store.ts";
@@ -49,6 +52,9 @@ export async function run(context: CommandContext): Promise<number> {
     onPause: () => paused.abort(),
   });
   try {
+    if (await ProcessLock.isHeld(lockPath)) {
+      tellOfAgent(queue.getAgentState(), context, talk.err);
+    }
     if (!queue.getPause() && !await askAgent(queue, signal)) {
       const either = AbortSignal.any([signal, paused.signal]);
       await deliver(settings, store, { talk, signal: either });
@@ -89,6 +95,33 @@ function conclude(
     out(JSON.stringify({ delivered, failed, left, server: { state, reason } }));
   } else say(text, code === ExitCode.ok);
   return code;
+}
+
+/** What only the one who delivers goes by. */
+const OF_DELIVERY: readonly OptionName[] = [
+  ...UPLOADS,
+  ...TURNS,
+  "keep-history",
+];
+
+/** Tells which of the settings that are given here have no effect: the agent has its own. */
+function tellOfAgent(
+  { pid, serverUrl }: AgentState,
+  { given, settings: { server } }: CommandContext,
+  err: (line: string) => void,
+): void {
+  const url = server !== null &&
+    tryTo(() => parseServerUrl(server, { allowInsecure: true }));
+  const isOther = url && serverUrl !== null && url !== serverUrl;
+  const typed = given.onCommandLine().names()
+    .filter((name) => name !== "server" && OF_DELIVERY.includes(name));
+  const names: OptionName[] = isOther ? ["server", ...typed] : typed;
+  if (names.length === 0) return;
+  const unused = names.map((name) => given.source(name)).join(", ");
+  const where = serverUrl === null ? "" : ` to ${serverUrl}`;
+  err(
+    `jarvis-agent: The agent, process ${pid}, delivers${where} by its own settings, without ${unused}: set it there, or end the agent first`,
+  );
 }
 
 /** The error of the first capture that is left: it may be one that says nothing of others. */
