@@ -25,6 +25,10 @@ const REMEDIES: readonly [reason: RegExp, remedy: string][] = [
     "expected the server's address to be one that its certificate is for",
   ],
   [
+    /extended key usage|InvalidPurpose/,
+    "expected a certificate for servers: its extendedKeyUsage must have serverAuth in it",
+  ],
+  [
     /certificate:? (expired|not valid yet)|NotValidYet/i,
     "expected a certificate that is valid now: have it renewed, or set this machine's clock",
   ],

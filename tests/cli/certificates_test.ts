@@ -130,6 +130,12 @@ for (
       "CaUsedAsEndEntity",
       'expected one without that: "openssl req -x509" makes it with -addext',
     ],
+    [
+      "for clients alone",
+      { isForClients: true },
+      "extended key usage",
+      "expected a certificate for servers",
+    ],
   ] as const
 ) {
   Deno.test(`a certificate ${what} is refused, with the reason and what to do`, async () => {

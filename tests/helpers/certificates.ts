@@ -14,6 +14,8 @@ export interface Authority {
     until?: string;
     /** Whether it is another authority's. */
     isCa?: boolean;
+    /** Whether it is for clients alone. */
+    isForClients?: boolean;
   }): Promise<Certificate>;
 }
 
@@ -35,12 +37,16 @@ export async function newAuthority(): Promise<Authority> {
   const { cert } = await certificate(authority, authority, [maySign]);
   return {
     cert,
-    sign: async ({ host, until, isCa } = {}) => {
+    sign: async ({ host, until, isCa, isForClients } = {}) => {
       const subject = { name: host ?? "localhost", keys: await newKeys() };
       const names = [der(0x82, ascii(subject.name))];
       if (host === undefined) names.push(der(0x87, [127, 0, 0, 1]));
       const extensions = [extension("551d11", der(0x30, ...names))];
       if (isCa) extensions.push(maySign);
+      if (isForClients) {
+        const clientAuth = oid("2b06010505070302");
+        extensions.push(extension("551d25", der(0x30, clientAuth)));
+      }
       return await certificate(subject, authority, extensions, until);
     },
   };
