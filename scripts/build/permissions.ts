@@ -35,7 +35,7 @@ export function permissionsOn(os: typeof Deno.build.os): string[] {
 export const PERMISSIONS: readonly string[] = permissionsOn(Deno.build.os);
 
 /**
- * The flags of V8: `sync/cli/memory.ts` collects when idle, and a heap that may take
+ * The flags of V8: `sync/cli/daemon/memory.ts` collects when idle, and a heap that may take
  * no gigabyte is collected before it is several times as large as the part in use.
  */
 export const V8_FLAGS = "--v8-flags=--expose-gc,--max-old-space-size=1024";

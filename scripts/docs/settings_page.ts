@@ -11,7 +11,7 @@ import {
   type OptionName,
   OPTIONS,
   specOf,
-} from "../../sync/cli/options.ts";
+} from "../../sync/cli/settings/options.ts";
 import { markdownTable } from "../markdown_table.ts";
 import { projectPath } from "../task/bindings.ts";
 
@@ -21,8 +21,8 @@ export const SETTINGS_PAGE = "docs/settings.md";
 const HEAD = `# Commands and options
 
 Made from the table that the program itself reads (\`sync/cli/commands.ts\` and
-\`sync/cli/options.ts\`); a test holds this page against it. An option on the
-command line outweighs its variable in the environment, that outweighs the
+\`sync/cli/settings/options.ts\`); a test holds this page against it. An option on
+the command line outweighs its variable in the environment, that outweighs the
 settings file (\`--config\`), and that the default. Variables of options that may
 be repeated hold a list, separated like \`PATH\`. A path in a variable or in the
 settings file must be absolute: nothing replaces \`~\` or \`$HOME\` there. Besides,

@@ -6,9 +6,9 @@ import {
   shownValue,
   specOf,
   type StandardName,
-} from "./options.ts";
-import { expectedPath } from "./path_value.ts";
-import { parseBytes, parseDuration } from "./quantities.ts";
+} from "./settings/options.ts";
+import { expectedPath } from "./settings/path_value.ts";
+import { parseBytes, parseDuration } from "./settings/quantities.ts";
 
 /** The command line or the environment cannot be used as it is. */
 export class UsageError extends Error {

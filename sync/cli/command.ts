@@ -1,7 +1,7 @@
-import type { Settings } from "./config.ts";
+import type { Settings } from "./settings/config.ts";
 import type { Ambient, OptionValues } from "./arguments.ts";
-import type { OptionName } from "./options.ts";
-import type { SettingsFile } from "./all_settings.ts";
+import type { OptionName } from "./settings/options.ts";
+import type { SettingsFile } from "./settings/all_settings.ts";
 
 /** The program's surroundings: its streams, environment and signals. */
 export interface Surroundings extends Ambient {

@@ -1,7 +1,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { DELIMITER } from "@std/path";
 import { type OptionValue, OptionValues, UsageError } from "./arguments.ts";
-import { type OptionName, specOf } from "./options.ts";
+import { type OptionName, specOf } from "./settings/options.ts";
 import { didYouMean, either } from "./closest.ts";
 import { optionsOf } from "./command.ts";
 import { COMMANDS } from "./commands.ts";

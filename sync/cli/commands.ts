@@ -9,7 +9,7 @@ import {
   TALK,
   TURNS,
   UPLOADS,
-} from "./options.ts";
+} from "./settings/options.ts";
 
 const NAMES = "PREFIX is how only this id begins, in four characters or more.";
 

@@ -1,7 +1,7 @@
 import { messageOf } from "../host/message_of.ts";
 import { type CommandContext, ExitCode } from "./command.ts";
 import { exitCodeOf, remedyFor } from "./exit_code.ts";
-import { assertNotKept } from "./own_files.ts";
+import { assertNotKept } from "./settings/own_files.ts";
 
 /**
  * Calls `act` with every file of the command line, one after the other, and tells the

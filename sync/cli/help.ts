@@ -1,4 +1,4 @@
-import { flagOf, helpOf, type OptionName, specOf } from "./options.ts";
+import { flagOf, helpOf, type OptionName, specOf } from "./settings/options.ts";
 import { VERSION } from "../host/version.ts";
 import { type Command, optionsOf } from "./command.ts";
 import { COMMANDS } from "./commands.ts";

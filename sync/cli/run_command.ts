@@ -3,7 +3,7 @@ import { inOwnWords } from "../host/deno_words.ts";
 import { createLog, type LogLevel, oneLine } from "../host/log.ts";
 import { messageOf } from "../host/message_of.ts";
 import { isJournal } from "../host/systemd_journal.ts";
-import { readAllSettings, warnOfUnknown } from "./all_settings.ts";
+import { readAllSettings, warnOfUnknown } from "./settings/all_settings.ts";
 import { type OptionValues, UsageError } from "./arguments.ts";
 import { didYouMean, either } from "./closest.ts";
 import {

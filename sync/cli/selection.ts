@@ -1,6 +1,6 @@
 import { counted } from "../host/counted.ts";
 import type { OptionValues } from "./arguments.ts";
-import { readGlobs } from "./folders.ts";
+import { readGlobs } from "./settings/folders.ts";
 
 /** The captures that are asked for. */
 export interface Selection {

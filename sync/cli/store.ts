@@ -12,7 +12,7 @@ import { messageOf } from "../host/message_of.ts";
 import { UploadQueue } from "../queue/queue.ts";
 import { Intake } from "../spool/intake.ts";
 import { Spool } from "../spool/spool.ts";
-import type { Settings } from "./config.ts";
+import type { Settings } from "./settings/config.ts";
 
 /** Queue and spool of one data directory, open. */
 export interface Store extends Disposable {

@@ -1,7 +1,7 @@
 import { delay } from "@std/async/delay";
 import { messageOf } from "../host/message_of.ts";
 import { tryTo } from "../host/try_to.ts";
-import { PHRASES } from "../upload/status_text.ts";
+import { PHRASES } from "../upload/http_status.ts";
 
 /** The answer to one path. */
 export interface Answer {

@@ -25,7 +25,7 @@ import type { FileIdentity } from "../host/opened_file.ts";
 import { type Answer, proofIn, type SentCapture } from "./answer.ts";
 import { describeFetchError } from "./fetch_error.ts";
 import { redact, repeats, type Secrets } from "./redact.ts";
-import { statusText } from "./status_text.ts";
+import { statusText } from "./http_status.ts";
 
 /** The kinds of outcome of an attempt. */
 export type OutcomeKind =

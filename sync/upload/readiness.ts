@@ -2,7 +2,7 @@ import { readAnswer } from "./answer.ts";
 import { describeAnswer, outcomeOfError, refusesToken } from "./outcome.ts";
 import { commonHeaders } from "./request.ts";
 import { StallGuard } from "./stall_guard.ts";
-import { statusText } from "./status_text.ts";
+import { statusText } from "./http_status.ts";
 
 /** Whether a server can be used, and if not, why. */
 export type Readiness =

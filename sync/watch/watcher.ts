@@ -34,7 +34,7 @@ const MISSED_MS = 1_000;
  *
  * ```text
  *   events, rescans ─▶ Agenda ─▶ FolderTree.walk ─▶ Candidates.consider ─┐ not known
- *                        └─── Stability ◀─ not yet ─── Finishing.finish ◀──┤
+ *                  again ▲─── Stability ◀─ not yet ─── Finishing.finish ◀──┤
  *      TidyUp ◀─ delivered ◀─ Intake.addWatched ◀─ FinishedFiles.flush ◀───┘ finished
  * ```
  */

@@ -36,7 +36,7 @@ export const MUTANTS = {
       "  try { Deno.linkSync(file.path, path); } catch { isClone = file.cloneTo(path); }",
   },
   "the look through the spool before the folders": {
-    file: "sync/cli/commands/run.ts",
+    file: "sync/cli/daemon/service.ts",
     find: "await reconcile(store, { log, signal });",
     replace: "setTimeout(() => reconcile(store, { log, signal }), 600);",
   },

@@ -10,7 +10,7 @@ import { moduleGraph } from "../../scripts/build/sbom.ts";
 import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
 import { parseCommandLine } from "../../sync/cli/command_line.ts";
 import { COMMANDS } from "../../sync/cli/commands.ts";
-import { OPTIONS } from "../../sync/cli/options.ts";
+import { OPTIONS } from "../../sync/cli/settings/options.ts";
 import { runCli } from "../helpers/cli.ts";
 import { runInProcess } from "../helpers/in_process.ts";
 import { TempDir } from "../helpers/temp_dir.ts";

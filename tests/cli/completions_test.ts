@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { COMMANDS } from "../../sync/cli/commands.ts";
-import { OPTIONS } from "../../sync/cli/options.ts";
+import { OPTIONS } from "../../sync/cli/settings/options.ts";
 import { hasProgram } from "../helpers/has_program.ts";
 import { runInProcess } from "../helpers/in_process.ts";
 import { TempDir } from "../helpers/temp_dir.ts";

@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { UsageError } from "../../sync/cli/arguments.ts";
 import type { CommandContext } from "../../sync/cli/command.ts";
 import { parseCommandLine } from "../../sync/cli/command_line.ts";
-import { readSettings, type Settings } from "../../sync/cli/config.ts";
-import { RUN_OPTIONS } from "../../sync/cli/options.ts";
+import { readSettings, type Settings } from "../../sync/cli/settings/config.ts";
+import { RUN_OPTIONS } from "../../sync/cli/settings/options.ts";
 import {
   parseEnvFile,
   updateEnvFile,

@@ -4,19 +4,19 @@ import { checkMetadata } from "../../sync/capture/metadata.ts";
 import { UsageError } from "../../sync/cli/arguments.ts";
 import { parseCommandLine } from "../../sync/cli/command_line.ts";
 import { COMMANDS } from "../../sync/cli/commands.ts";
-import { readSettings, type Settings } from "../../sync/cli/config.ts";
+import { readSettings, type Settings } from "../../sync/cli/settings/config.ts";
 import { optionsOf } from "../../sync/cli/command.ts";
 import { parseEnvFile } from "../../sync/cli/service/env_file.ts";
 import {
   readSettingsFile,
   withSettingsFile,
-} from "../../sync/cli/all_settings.ts";
+} from "../../sync/cli/settings/all_settings.ts";
 import { readMetadata } from "../../sync/cli/metadata.ts";
 import {
   type OptionName,
   OPTIONS,
   type OptionSpec,
-} from "../../sync/cli/options.ts";
+} from "../../sync/cli/settings/options.ts";
 import { CaptureFilter } from "../../sync/watch/capture_filter.ts";
 import { oddText } from "./odd_text.ts";
 import { target } from "./target.ts";

@@ -11,7 +11,7 @@ import {
   type OptionName,
   OPTIONS,
   type OptionSpec,
-} from "../../sync/cli/options.ts";
+} from "../../sync/cli/settings/options.ts";
 import { MUTANTS } from "../chaos/mutants.ts";
 
 const COMING_FROM = "docs/coming_from.md";

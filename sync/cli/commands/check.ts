@@ -1,4 +1,7 @@
-import { createUploader, describeReadiness } from "../create_uploader.ts";
+import {
+  createUploader,
+  describeReadiness,
+} from "../daemon/create_uploader.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 
 /** Asks the server whether it is ready. */

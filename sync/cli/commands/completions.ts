@@ -1,7 +1,12 @@
 import type { Command, CommandContext } from "../command.ts";
 import { ExitCode, optionsOf } from "../command.ts";
 import { COMMANDS } from "../commands.ts";
-import { helpOf, type OptionName, OPTIONS, specOf } from "../options.ts";
+import {
+  helpOf,
+  type OptionName,
+  OPTIONS,
+  specOf,
+} from "../settings/options.ts";
 
 const SHELLS: Readonly<Record<string, () => string>> = { bash, zsh, fish };
 

@@ -1,5 +1,10 @@
 import { type CommandContext, ExitCode } from "../command.ts";
-import { defaultOf, RUN_OPTIONS, shownValue, specOf } from "../options.ts";
+import {
+  defaultOf,
+  RUN_OPTIONS,
+  shownValue,
+  specOf,
+} from "../settings/options.ts";
 
 /** Shows each setting with its value, without secret parts, and its source. */
 export function run({ settings, given, settingsFile, out }: CommandContext) {

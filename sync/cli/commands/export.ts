@@ -22,10 +22,10 @@ import { markedName } from "../../watch/move_target.ts";
 import type { Openers } from "../../watch/watched_root.ts";
 import { UsageError } from "../arguments.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
-import { contains, isInDataDir } from "../folders.ts";
+import { contains, isInDataDir } from "../settings/folders.ts";
 import { queuedByName } from "../named_captures.ts";
-import { expectedPath } from "../path_value.ts";
-import { lastWatched, originalsOf } from "../originals.ts";
+import { expectedPath } from "../settings/path_value.ts";
+import { lastWatched, originalsOf } from "../daemon/originals.ts";
 import { lookInto, noQueue, type StoreView } from "../store.ts";
 
 /**

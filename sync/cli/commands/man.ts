@@ -7,7 +7,7 @@ import {
   type OptionName,
   OPTIONS,
   specOf,
-} from "../options.ts";
+} from "../settings/options.ts";
 
 /** Prints the manual page, as troff has it. */
 export function run({ out }: CommandContext): number {

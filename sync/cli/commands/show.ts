@@ -14,7 +14,7 @@ import { type CommandContext, ExitCode } from "../command.ts";
 import { explainName, findNamed } from "../named_captures.ts";
 import { lookInto, noQueue, type StoreView } from "../store.ts";
 import { alignedLines, sizeText } from "../table.ts";
-import { outsideSchedule } from "../timetable.ts";
+import { outsideSchedule } from "../settings/timetable.ts";
 
 /** Shows all that is known of one capture. */
 export async function run(context: CommandContext): Promise<number> {

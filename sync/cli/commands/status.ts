@@ -2,9 +2,9 @@ import { sleep } from "../../host/sleep.ts";
 import { judge } from "../../monitor/judge.ts";
 import { type Verdict, verdictOf } from "../../monitor/verdict.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
-import { OPTIONS } from "../options.ts";
+import { OPTIONS } from "../settings/options.ts";
 import { serviceState } from "../service/state.ts";
-import { readReport } from "../status_report.ts";
+import { readReport } from "../read_report.ts";
 import { statusLines } from "../status_text.ts";
 import { lookInto, noQueue } from "../store.ts";
 

@@ -8,21 +8,21 @@ import {
   isHanging,
   lastBeatMs,
 } from "../../agent/heartbeat.ts";
-import type { Settings } from "../config.ts";
+import type { Settings } from "../settings/config.ts";
 import { queuePath } from "../../host/data_dir_paths.ts";
 import { ProcessLock } from "../../host/lock.ts";
 import { sleep } from "../../host/sleep.ts";
 import { tryTo } from "../../host/try_to.ts";
 import type { AgentState, QueueStats, UploadQueue } from "../../queue/queue.ts";
 import { parseServerUrl } from "../../upload/server_url.ts";
-import { createUploader } from "../create_uploader.ts";
-import { reconcile } from "../reconciling.ts";
-import { createAgent } from "../create_agent.ts";
+import { createUploader } from "../daemon/create_uploader.ts";
+import { reconcile } from "../daemon/reconciling.ts";
+import { createAgent } from "../daemon/create_agent.ts";
 import { describePause } from "../capture_text.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
-import { type OptionName, TURNS, UPLOADS } from "../options.ts";
+import { type OptionName, TURNS, UPLOADS } from "../settings/options.ts";
 import { showQueue, type Talk, talkOf } from "../talk.ts";
-import { tellOutside } from "../timetable.ts";
+import { tellOutside } from "../settings/timetable.ts";
 import { openStore, type Store } from "../store.ts";
 
 /** The time between two looks whether the agent is done, in milliseconds. */

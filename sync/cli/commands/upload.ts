@@ -18,12 +18,12 @@ import type {
 import type { Completion } from "../../queue/queue.ts";
 import { openSource } from "../../spool/private_copy.ts";
 import { problemOf } from "../../upload/readiness.ts";
-import { createUploader } from "../create_uploader.ts";
+import { createUploader } from "../daemon/create_uploader.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { afterDoing, eachFile } from "../each_file.ts";
 import { readMetadata } from "../metadata.ts";
 import { deliveredText, type Progress, type Talk, talkOf } from "../talk.ts";
-import { tellOutside } from "../timetable.ts";
+import { tellOutside } from "../settings/timetable.ts";
 import { openStore, type Store } from "../store.ts";
 
 type FileResult =

@@ -5,7 +5,7 @@ import type { CommandContext } from "../command.ts";
 import { serviceState } from "../service/state.ts";
 import { isLingering, properties } from "../service/systemd.ts";
 import { UNIT } from "../service/unit.ts";
-import { readReport } from "../status_report.ts";
+import { readReport } from "../read_report.ts";
 import { lookInto } from "../store.ts";
 import { readLimits } from "./limits.ts";
 

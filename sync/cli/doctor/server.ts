@@ -4,10 +4,13 @@ import { knownRemedyOf, remedyOf } from "../../monitor/remedy.ts";
 import { refusesToken } from "../../upload/outcome.ts";
 import { EXPECTED_PROXY, proxyFor } from "../../upload/proxy.ts";
 import type { Readiness, Reply } from "../../upload/readiness.ts";
-import { createUploader, describeReadiness } from "../create_uploader.ts";
+import {
+  createUploader,
+  describeReadiness,
+} from "../daemon/create_uploader.ts";
 import type { CommandContext } from "../command.ts";
 import { lookInto } from "../store.ts";
-import type { Settings } from "../config.ts";
+import type { Settings } from "../settings/config.ts";
 
 /** From so much on a clock is wrong, in milliseconds: tokens and certificates expire by it. */
 const CLOCK_MS = 60_000;

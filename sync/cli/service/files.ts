@@ -8,7 +8,7 @@ import { createPrivateDir, replaceFile } from "../../host/private_files.ts";
 import { readSmallText } from "../../host/small_file.ts";
 import { ifThere } from "../../host/try_to.ts";
 import { UsageError } from "../arguments.ts";
-import { configDir, settingsFileIn } from "../own_files.ts";
+import { configDir, settingsFileIn } from "../settings/own_files.ts";
 import { updateEnvFile } from "./env_file.ts";
 import { isAsWritten, UNIT } from "./unit.ts";
 

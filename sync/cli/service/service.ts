@@ -6,9 +6,9 @@ import { createPrivateDir } from "../../host/private_files.ts";
 import { isFolder, removeIfThere } from "../../host/files.ts";
 import { tryTo } from "../../host/try_to.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
-import type { Settings } from "../config.ts";
+import type { Settings } from "../settings/config.ts";
 import { inspectServer } from "../doctor/server.ts";
-import { WAITING } from "../status_report.ts";
+import { WAITING } from "../daemon/start_obstacle.ts";
 import {
   readEnvFile,
   readIfThere,

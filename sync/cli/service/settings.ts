@@ -3,8 +3,13 @@ import { variable } from "../../host/environment.ts";
 import { messageOf } from "../../host/message_of.ts";
 import { UsageError } from "../arguments.ts";
 import type { CommandContext } from "../command.ts";
-import type { Settings } from "../config.ts";
-import { type OptionName, OPTIONS, RUN_OPTIONS, specOf } from "../options.ts";
+import type { Settings } from "../settings/config.ts";
+import {
+  type OptionName,
+  OPTIONS,
+  RUN_OPTIONS,
+  specOf,
+} from "../settings/options.ts";
 import { parseEnvFile, updateEnvFile } from "./env_file.ts";
 
 export interface ServiceSettings {

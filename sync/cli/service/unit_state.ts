@@ -6,7 +6,7 @@
 
 import { exists } from "../../host/files.ts";
 import { ExitCode } from "../command.ts";
-import { WAITING } from "../status_report.ts";
+import { WAITING } from "../daemon/start_obstacle.ts";
 
 /** What {@linkcode reasonOf} reads of the unit. */
 export const REASON_PROPERTIES = [

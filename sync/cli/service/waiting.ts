@@ -7,8 +7,8 @@
 import { resolve } from "@std/path";
 import { capturesWait } from "../../host/counted.ts";
 import { tryTo } from "../../host/try_to.ts";
-import type { Settings } from "../config.ts";
-import { realPath } from "../folders.ts";
+import type { Settings } from "../settings/config.ts";
+import { realPath } from "../settings/folders.ts";
 import { lookInto } from "../store.ts";
 import { parseEnvFile } from "./env_file.ts";
 import { readIfThere, servicePaths } from "./files.ts";
