@@ -140,7 +140,9 @@ export class MonitorServer implements AsyncDisposable {
   #isOwnHost(head: string): boolean {
     const hosts = [...head.matchAll(/\r\nhost:[ \t]*([^\r\n]*)/gi)]
       .map(([, host]) => host!.trim().toLowerCase());
-    if (hosts.length !== 1) return false;
+    // A browser that was lured here by a name sends that name; old probes send none.
+    if (hosts.length === 0) return true;
+    if (hosts.length > 1) return false;
     const name = hosts[0]!.replace(/:\d+$/, "");
     const own = this.#options.hostname.toLowerCase();
     return [...LOOPBACK, own, `[${own}]`].includes(name) || isAny(own);
