@@ -133,8 +133,8 @@ export class WatchedRoot {
   }
 
   /**
-   * Tells if it has come, gone, or become another folder since the last call;
-   * `undefined` if it has not.
+   * Tells if it has come, gone, or become another folder since the last call, and logs
+   * that it is back; `undefined` if it has not.
    */
   check(): "new" | "back" | "gone" | undefined {
     const wasAway = this.#wasAway;
@@ -147,7 +147,9 @@ export class WatchedRoot {
     if (before?.identity === identity && !wasAway) return undefined;
     this.#checked = { identity };
     if (!folder) return "gone";
-    return before ? "back" : "new";
+    if (!before) return "new";
+    this.#log("info", `Watching "${this.path}"`);
+    return "back";
   }
 
   /**

@@ -50,8 +50,24 @@ Deno.test({
     await folder.took("a.png", "b.png");
     assertEquals(folder.logged, [
       `warn Cannot watch "${folder.path}", waiting: it was a folder and is a symbolic link now; start the agent again if that is right`,
+      `info Watching "${folder.path}"`,
     ]);
   },
+});
+
+Deno.test("the log says of a watched folder that goes and comes back at once that it is watched again", async () => {
+  await using folder = new WatchedFolder();
+  const { root, said } = rootOf(folder.path);
+  assertEquals(root.check(), "new");
+  Deno.renameSync(folder.path, folder.path + ".old");
+  assert(!opens(root));
+  Deno.mkdirSync(folder.path);
+  assert(opens(root));
+  assertEquals(root.check(), "back");
+  assertEquals(said, [
+    `Cannot find the folder "${folder.path}", waiting for it`,
+    `Watching "${folder.path}"`,
+  ]);
 });
 
 Deno.test({
