@@ -9,7 +9,7 @@ export interface ConcurrencyOptions {
 const START = 4;
 /** The captures for each place that double a level lower than the first one. */
 const CAPTURES_TO_RECOVER = 8;
-/** Another one is judged by at least this many captures for each place … */
+/** A level is judged by at least this many captures for each place … */
 const CAPTURES_PER_PLACE = 4;
 /** … and for at least so long, in milliseconds. */
 const WINDOW_MS = 100;

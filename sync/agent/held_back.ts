@@ -19,7 +19,7 @@ export class HeldBack {
   readonly #eachMs: number;
   /** In the order in which they were tried: the first has its turn next. */
   readonly #waiting = new Set<string>();
-  /** Those that became due with the server, and were not tried since. */
+  /** Those that became due when the server was usable again, and were not tried since. */
   readonly #released = new Set<string>();
   #lastTrialMs = -Infinity;
   /** The one that was made due last, until it was tried. */
@@ -58,7 +58,7 @@ export class HeldBack {
     this.#waiting.add(id);
     // A connection that failed is tried again soon.
     if (ownMs < this.#eachMs) return ownMs;
-    // The queue has none wait for longer than an hour.
+    // The queue lets none wait longer than an hour.
     return this.#eachMs * this.#waiting.size;
   }
 
@@ -76,7 +76,7 @@ export class HeldBack {
     if (id === undefined) return;
     this.#lastTrialMs = now;
     this.#trial = id;
-    // To the end: it may be gone from the queue.
+    // Moved to the end: it may be gone from the queue, and never come back.
     this.#waiting.delete(id);
     this.#waiting.add(id);
     this.#makeDue(id);
@@ -114,7 +114,7 @@ export class HeldBack {
     this.#waiting.clear();
   }
 
-  /** After the outcomes so far, which may not be recorded yet. */
+  /** Queued after the outcomes so far, which may not be recorded yet. */
   #makeDue(id: string): void {
     this.#parts.completer.add({ completion: { id, kind: "due" } });
   }

@@ -59,7 +59,7 @@ const NEW_CAUSE_MS = 60_000;
 /** The facts of an outage. */
 interface Outage {
   sinceMs: number;
-  /** `undefined` while it may be a pause of moments, for a few captures' sake. */
+  /** `undefined` while it may be over in moments, and nothing was logged. */
   saidMs?: number;
   /** The causes that were told since the last reminder. */
   told: Set<string | null>;

@@ -174,7 +174,7 @@ export class Suspects {
     return true;
   }
 
-  /** Whether it took a capture that was begun after it said so first. */
+  /** Whether the server took a capture that was begun after it first said that it is not ready. */
   #takesThoughUnready({ endedMs }: FailedDelivery): boolean {
     if (endedMs - this.#unreadyMs > UNREADY_MS) this.#unreadySinceMs = endedMs;
     this.#unreadyMs = endedMs;
@@ -217,7 +217,7 @@ export class Suspects {
     return problemOf(readiness);
   }
 
-  /** A capture that is not answered may be stored slowly; a probe that is not tells more. */
+  /** Without an answer a capture may only be stored slowly; a probe without one tells more. */
   #whyDown({ reason, result }: FailedDelivery): string {
     const isUnanswered = result?.status === null;
     return isUnanswered ? this.#unreachable ?? reason : reason;

@@ -156,7 +156,7 @@ function obstacleIn(dataDir: string, spool: string | undefined): string | null {
   return obstacle === null && spool ? objectionToWriting(spool) : obstacle;
 }
 
-/** Whether it was said by a process that is gone, as far as this system tells. */
+/** Whether the agent that wrote this state is gone, as far as this system tells. */
 function isOfDead(known: AgentState | undefined): boolean {
   return Deno.build.os === "linux" && typeof known?.pid === "number" &&
     !exists(`/proc/${known.pid}`);
@@ -164,7 +164,7 @@ function isOfDead(known: AgentState | undefined): boolean {
 
 const NOTHING = { pending: 0, uploading: 0, failed: 0, delivered: 0 };
 
-/** The settings of a running agent may be others than those of its queue by now. */
+/** The path of the open queue: after a reload the settings may name another one. */
 function pathOf({ settings, look }: ReportSources): string {
   return look?.queue.path ?? queuePath(settings.dataDir);
 }

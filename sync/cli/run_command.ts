@@ -133,7 +133,7 @@ function assertCount(name: string, command: Command, args: string[]): void {
       `Cannot use "${odd}": "${name}" takes ${either(words)}`,
     );
   }
-  // Most likely of a variable that is not set; as a path it would be this folder.
+  // Most likely a shell variable that is not set; as a path it would mean this folder.
   if (args.includes("")) {
     throw new UsageError(`Cannot use an empty argument: expected ${expected}`);
   }
@@ -178,7 +178,7 @@ class StandardError {
     this.#format = givenFormat(args) ?? around.env("JARVIS_LOG_FORMAT");
   }
 
-  /** From now on the format of the log is known; without one it stays what was given. */
+  /** Writes what was kept, now that the log's format is known; by default the given one. */
   begin(format: string | undefined = this.#format): void {
     this.#format = format;
     const waiting = this.#waiting ?? [];

@@ -28,7 +28,7 @@ export class AgentProblems {
       queue.setAgentState({ problem: text });
       this.#told = { queue, text };
     } catch {
-      // The queue is locked, or the disk full: the agent says so, and the next turn comes.
+      // The queue is locked, or the disk full: the agent logs that; the next turn tries again.
     }
   }
 }

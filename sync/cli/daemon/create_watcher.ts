@@ -21,7 +21,7 @@ export interface Watching {
   onDelivered: (capture: WatchedCapture) => Promise<void>;
   /** A capture's file, of which there is no copy, is gone or another one. */
   onMissed: (capture: QueuedCapture) => void;
-  /** A capture has gone whose file may have been needed. */
+  /** A capture has left the queue: a file that was kept for it may go. */
   onReleased: () => void;
 }
 
@@ -47,7 +47,7 @@ export function createWatcher(
   const roots = watch.map((path) => new WatchedRoot(path, log));
   const context = { roots, settings, queue, log };
   const late = createLateSidecars(context);
-  // It alone refers to what comes after it.
+  // The callback runs only later, when there is a watcher.
   const tidyUp = createTidyUp(context, (path) => watcher.lookAround(path));
   const isStillAt: IsAt = (path, fileId) => isAt(roots, path, fileId);
   const watcher: FolderWatcher = new FolderWatcher(roots, {
@@ -121,7 +121,7 @@ function createLateSidecars(
       try {
         queue.markLateSidecar(path, sidecar);
       } catch {
-        // It may be said again, and go with the next of its name.
+        // At worst it is logged again, or sent with the next file of its name.
       }
     },
   });
@@ -140,7 +140,7 @@ function createTidyUp(
       try {
         queue.markRemoved(id, options);
       } catch (error) {
-        // It may be taken for the next file of its name and content, no more.
+        // At worst the next file of its name and content is taken for this one.
         log("warn", `Cannot record that a file is gone: ${error}`);
       }
       if (options.hasOtherNames) onOtherNames(path);

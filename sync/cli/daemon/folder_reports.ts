@@ -43,7 +43,7 @@ export class FolderReports {
       this.#queue.setAgentState({ folders: now });
       this.#told = now;
     } catch {
-      // The queue is locked, or the disk full: the agent says so, and the next turn comes.
+      // The queue is locked, or the disk full: the agent logs that; the next turn tries again.
     }
   }
 }

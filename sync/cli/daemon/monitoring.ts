@@ -103,7 +103,7 @@ export class Monitoring {
         await post(otlp.url, { json, headers: otlp.headers, signal });
       }),
     ]);
-    // Other settings may not ask for it.
+    // After a reload these ways may not be used any more.
     problems.resolved(page, file);
   }
 

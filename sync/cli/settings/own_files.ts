@@ -92,9 +92,8 @@ export function assertNotWatched(
 }
 
 /**
- * Makes sure that a file that is handed over is not one that the agent keeps: taken
- * away it would be missing, as the copy of another capture for one. What it has set
- * aside for a person may be handed over again.
+ * Refuses a file of the data directory that is handed over: it may be the only copy of
+ * another capture. What was set aside for a person may be handed over again.
  *
  * @throws {CaptureFileError} that names the file and the data directory.
  */
@@ -112,7 +111,7 @@ export function assertNotKept(path: string, dataDir: string): void {
 
 /** Whether a file is a capture in a watched folder, or becomes one when it is written anew. */
 function isTaken(path: string, dir: string, filter: CaptureFilter): boolean {
-  // A file that replaces a link is no link.
+  // A link may be replaced by a file of the same name.
   const place = join(realPath(dirname(path)), basename(path));
   return [place, realPath(path)].some((path) => {
     const names = nameIn(dir, path)?.split(SEPARATOR);

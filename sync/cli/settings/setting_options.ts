@@ -1,6 +1,6 @@
 import type { OptionSpec } from "./options.ts";
 
-/** The options that a variable or the settings file can stand in for. */
+/** The options that a variable or the settings file can set as well. */
 export const SETTING_OPTIONS = {
   "config": {
     env: "JARVIS_ENV_FILE",
