@@ -1,5 +1,5 @@
-import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
-import { PERMISSIONS } from "../../scripts/build/permissions.ts";
+import { projectPath } from "../../scripts/task/bindings.ts";
+import { cliCommand } from "../helpers/cli.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 import { copyTree } from "../helpers/folders.ts";
 
@@ -12,7 +12,7 @@ export interface Edit {
   replace: string;
 }
 
-/** What is copied, so that an edit in the project does not reach a run under way. */
+/** The parts that are copied, so that an edit in the project does not reach a run under way. */
 const PARTS = ["main.ts", "deno.json", "sync"];
 
 /** The program from source, as it is now, or with something in it changed. */
@@ -48,33 +48,10 @@ export class Program implements AsyncDisposable {
 
   /** The command that runs it, in a clean environment but for `env`. */
   command(args: string[], env: Record<string, string> = {}): Deno.Command {
-    return new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "--quiet",
-        ...bindingFlags(),
-        ...PERMISSIONS,
-        this.#dir.join("main.ts"),
-        ...args,
-      ],
-      clearEnv: true,
-      env: { ...inherited(), ...env },
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    });
+    return cliCommand(args, { env, main: this.#dir.join("main.ts") });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#dir[Symbol.asyncDispose]();
   }
-}
-
-/** What a program needs to start at all, and what chooses its SQLite. */
-export function inherited(): Record<string, string> {
-  const names = ["PATH", "HOME", "DENO_DIR", "JSR_URL", "DENO_SQLITE_PATH"];
-  return Object.fromEntries(
-    names.map((name) => [name, Deno.env.get(name)] as const)
-      .filter((entry): entry is [string, string] => entry[1] !== undefined),
-  );
 }

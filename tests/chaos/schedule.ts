@@ -73,7 +73,7 @@ export interface Schedule {
   smallDisk: boolean;
   /** What the agent does with delivered files of the watched folder. */
   afterUpload: "keep" | "delete";
-  events: ChaosEvent[];
+  events: readonly ChaosEvent[];
 }
 
 /** What the machine can do. */

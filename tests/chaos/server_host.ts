@@ -1,9 +1,9 @@
 import type { Misbehaviour } from "../../scripts/server/misbehaviour.ts";
 import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
 import { delay } from "@std/async/delay";
+import { inherited } from "../helpers/cli.ts";
 import { Child } from "./child.ts";
 import type { Network } from "./network.ts";
-import { inherited } from "./program.ts";
 
 /** The reference server as a process, behind a network that can be cut. */
 export class ServerHost implements AsyncDisposable {

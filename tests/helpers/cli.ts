@@ -17,6 +17,8 @@ export interface CliOptions {
   cwd?: string;
   /** A program, with its arguments, that starts it. */
   through?: readonly string[];
+  /** Its main module. @default {the project's} */
+  main?: string;
 }
 
 /** Runs the real program from source and waits for its end. */
@@ -24,7 +26,7 @@ export async function runCli(
   args: string[],
   options: CliOptions = {},
 ): Promise<Ended> {
-  return await endOf(command(args, options));
+  return await endOf(cliCommand(args, options));
 }
 
 /** Runs a command and waits for its end. */
@@ -39,7 +41,7 @@ export function startCli(
   args: string[],
   options: CliOptions = {},
 ): RunningCli {
-  return new RunningCli(command(args, options).spawn());
+  return new RunningCli(cliCommand(args, options).spawn());
 }
 
 /** A program that runs beside the test. */
@@ -102,25 +104,31 @@ export class RunningCli implements AsyncDisposable {
   }
 }
 
-function command(args: string[], options: CliOptions): Deno.Command {
+/** The command that runs the real program from source. */
+export function cliCommand(
+  args: string[],
+  options: CliOptions = {},
+): Deno.Command {
   const flags = [...bindingFlags(), ...PERMISSIONS];
+  const { main = projectPath("main.ts") } = options;
   const [program, ...rest] = [
     ...options.through ?? [],
     Deno.execPath(),
-    ...["run", "--quiet", ...flags, projectPath("main.ts"), ...args],
+    ...["run", "--quiet", ...flags, main, ...args],
   ];
   return new Deno.Command(program!, {
     args: rest,
     clearEnv: true,
-    env: { ...inherited(), DENO_DIR: denoDir(), ...options.env },
+    env: { ...inherited(), ...options.env },
     ...(options.cwd && { cwd: options.cwd }),
+    stdin: "null",
     stdout: "piped",
     stderr: "piped",
   });
 }
 
-/** What a program needs to start at all, and what chooses its SQLite. */
-function inherited(): Record<string, string> {
+/** The variables that Deno needs to start a program, and that choose its SQLite. */
+export function inherited(): Record<string, string> {
   const names = [
     "PATH",
     "HOME",
@@ -131,11 +139,9 @@ function inherited(): Record<string, string> {
     "TMPDIR",
     "TEMP",
   ];
-  return Object.fromEntries(
-    names.map((name) => [name, Deno.env.get(name)]).filter(([, value]) =>
-      value !== undefined
-    ),
-  );
+  const values = names.map((name) => [name, Deno.env.get(name)])
+    .filter(([, value]) => value !== undefined);
+  return { ...Object.fromEntries(values), DENO_DIR: denoDir() };
 }
 
 let knownDenoDir: string | undefined;

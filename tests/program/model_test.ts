@@ -10,7 +10,7 @@ import type { Engine } from "../../sync/queue/sqlite.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";
 import { testOnEachEngine } from "../helpers/engines.ts";
 import { type Operation, operationsOf, Pair } from "../model/operations.ts";
-import { shrink } from "../model/shrink.ts";
+import { shrink } from "../helpers/shrink.ts";
 
 /** How many operations a seed stands for. */
 const LENGTH = 80;

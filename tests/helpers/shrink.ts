@@ -1,5 +1,5 @@
 /**
- * Leaves out of a sequence that fails whatever it fails without.
+ * Leaves out of a sequence that fails each part without which it fails still.
  *
  * @returns A sequence that fails and of which no single step can be left out.
  */
