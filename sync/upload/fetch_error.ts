@@ -1,3 +1,6 @@
+import { tryTo } from "../host/try_to.ts";
+import { proxyFor } from "./proxy.ts";
+
 /** Returns why `fetch` got no answer, with a remedy if one is known: one text for a person. */
 export function describeFetchError(error: TypeError): string {
   const reason = explainFetch(error);
@@ -62,6 +65,16 @@ function explainFetch(error: TypeError): string {
     /^error sending request (from \S+ )?for (url )?\S+( \(\S+\))?:? ?(?=\S)/,
     "",
   );
-  const [, remedy] = REMEDIES.find(([pattern]) => pattern.test(reason)) ?? [];
+  const [, remedy = proxyRemedy(message)] =
+    REMEDIES.find(([pattern]) => pattern.test(reason)) ?? [];
   return remedy ? `${reason}; ${remedy}` : reason;
+}
+
+/** A name that cannot be found may be the proxy's: the reason does not tell whose it is. */
+function proxyRemedy(message: string): string | undefined {
+  if (!message.includes("failed to lookup")) return undefined;
+  const [, url = ""] = /\((https?:\/\/\S+)\)/.exec(message) ?? [];
+  const proxy = tryTo(() => proxyFor(url));
+  return proxy &&
+    `it may be "${proxy.host}" that is not found, the proxy in ${proxy.name}: see whether that is the right one, or name the server in NO_PROXY`;
 }

@@ -29,6 +29,29 @@ export function proxyFor(serverUrl: string): Proxy | undefined {
   return { name, host: ADDRESS.test(text) ? url?.host : undefined };
 }
 
+/** The entries of NO_PROXY that no host can match: Deno passes over them without a word. */
+export function idleExceptions(): { name: string; entries: string[] } {
+  const name = variable("NO_PROXY") === undefined ? "no_proxy" : "NO_PROXY";
+  const entries = (variable(name) ?? "").split(",").map((text) => text.trim());
+  return { name, entries: entries.filter((text) => text && !mayMatch(text)) };
+}
+
+/** Names match as they are written, with all below them; addresses alone or as a network. */
+function mayMatch(entry: string): boolean {
+  if (entry === "*") return true;
+  const [host = "", bits = "0", ...more] = entry.split("/");
+  const isIpv4 = /^\d+(\.\d+){3}$/.test(host) && URL.canParse(`http://${host}`);
+  if (isIpv4 || URL.canParse(`http://[${host}]`)) {
+    return /^\d+$/.test(bits) && more.length === 0;
+  }
+  return /^\.?[a-z\d_-]+(\.[a-z\d_-]+)*$/.test(entry) &&
+    !/(^|\.)\d+$/.test(entry);
+}
+
+/** What is expected of an entry of NO_PROXY. */
+export const EXPECTED_EXCEPTION =
+  'write each as a name in lower case without "*" or port, which holds for all names below it, or as an IP address or a network like 10.0.0.0/8, with commas between them';
+
 /** What is expected of a variable that names a proxy. */
 export const EXPECTED_PROXY =
   "an address like http://USER:PASSWORD@HOST:PORT, of http, https or socks5, in which other characters than letters and digits are percent-encoded";

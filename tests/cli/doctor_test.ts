@@ -342,6 +342,16 @@ Deno.test("doctor tells of limits and proxies, and of no password", {
     const about = found.find(({ what }) => what === "proxy")!;
     assertEquals([about.level, about.text], [level, text]);
   }
+  const [, exceptions] = (await doctor(
+    'export HTTP_PROXY=http://p.invalid NO_PROXY="a.example, *.example,B.example"; exec "$@"',
+  )).filter(({ what }) => what === "proxy");
+  assertEquals(
+    [exceptions?.level, exceptions?.text],
+    [
+      "warning",
+      'entries of NO_PROXY that match nothing: "*.example", "B.example"',
+    ],
+  );
 });
 
 Deno.test("doctor says what to do about a proxy that lets nothing through, and about an answer that is not HTTP", async () => {

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { idleExceptions } from "../../sync/upload/proxy.ts";
 import { delivered, ScriptedServer } from "../helpers/scripted_server.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 import { uploadAside } from "../helpers/upload_aside.ts";
@@ -28,6 +29,62 @@ Deno.test("captures and token for this machine go to no proxy, those for others 
   assertEquals(proxied.map(({ success }) => success), [true, true, true]);
   assertEquals(proxy.requests.at(-1)!.path, `${away[1]}/api/captures`);
 });
+
+Deno.test("what is said of NO_PROXY's entries is what the runtime makes of them", async () => {
+  await using dir = new TempDir();
+  const path = dir.write("a.png", "private");
+  await using proxy = new ScriptedServer(delivered);
+  const HTTP_PROXY = proxy.url;
+  const name = "http://a.captures.invalid";
+  const idle = [
+    ...["*.invalid", "*captures.invalid", "A.Captures.invalid", "invalid."],
+    ...[
+      "a.captures.invalid:80",
+      name,
+      "foo a.captures.invalid",
+      "a.captures.*",
+    ],
+    ...["203.0.113.7:80", "203.0.113.*", "203.0.113", "[2001:db8::7]"],
+  ];
+  const addresses = ["http://203.0.113.7", "http://[2001:db8::7]"];
+  const urls = [name, ...addresses];
+  const passed = await uploadAside(path, urls, {
+    HTTP_PROXY,
+    NO_PROXY: idle.join(),
+  });
+  assertEquals(passed.map(({ success }) => success), [true, true, true]);
+  const used = [".invalid", "203.0.113.0/24", "2001:db8::/32", "10.0.0.1", "*"];
+  for (const NO_PROXY of [used[0]!, "*"]) {
+    const [result] = await uploadAside(path, [name], { HTTP_PROXY, NO_PROXY });
+    assertEquals(result!.success, false, NO_PROXY);
+  }
+  using _set = withVariable("NO_PROXY", [...idle, ...used].join());
+  assertEquals(idleExceptions(), { name: "NO_PROXY", entries: idle });
+});
+
+Deno.test("a proxy whose name cannot be found is named as one", async () => {
+  await using dir = new TempDir();
+  const path = dir.write("a.png", "private");
+  const urls = ["http://captures.invalid"];
+  const env = { HTTP_PROXY: "me:hush@direct.invalid", NO_PROXY: "" };
+  const [proxied] = await uploadAside(path, urls, env);
+  assertStringIncludes(
+    proxied!.error!,
+    'it may be "direct.invalid" that is not found, the proxy in HTTP_PROXY: see',
+  );
+});
+
+/** Sets a variable of this process until it is disposed of. */
+function withVariable(name: string, value: string): Disposable {
+  const before = Deno.env.get(name);
+  Deno.env.set(name, value);
+  return {
+    [Symbol.dispose]() {
+      if (before === undefined) Deno.env.delete(name);
+      else Deno.env.set(name, before);
+    },
+  };
+}
 
 Deno.test("an answer of a megabyte that inflates to a gigabyte takes no memory", async () => {
   await using dir = new TempDir();

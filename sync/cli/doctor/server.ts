@@ -2,7 +2,12 @@ import { isAgentRunning } from "../../agent/agent_lock.ts";
 import { type Finding, ok, outage, warning } from "../../monitor/finding.ts";
 import { knownRemedyOf, remedyOf } from "../../monitor/remedy.ts";
 import { refusesToken } from "../../upload/outcome.ts";
-import { EXPECTED_PROXY, proxyFor } from "../../upload/proxy.ts";
+import {
+  EXPECTED_EXCEPTION,
+  EXPECTED_PROXY,
+  idleExceptions,
+  proxyFor,
+} from "../../upload/proxy.ts";
 import type { Readiness, Reply } from "../../upload/readiness.ts";
 import {
   createUploader,
@@ -59,6 +64,7 @@ export async function inspectServer(
     serverOf(readiness, { answer, settings, isOfAll }),
     tlsOf(serverUrl, trial.status),
     proxy,
+    ...exceptionsOf(settings.server),
     ...unread.length > 0 ? unread : [tokenOf(trial, settings, isOfAll)],
     clockOf(trial.serverTimeMs),
   ];
@@ -116,6 +122,14 @@ function proxyOf(serverUrl: string): Finding {
   return host === undefined
     ? outage("proxy", `${name} is no address`, `set it to ${EXPECTED_PROXY}`)
     : ok("proxy", `${host} (${name}), but for what NO_PROXY names`);
+}
+
+function exceptionsOf(serverUrl: string): Finding[] {
+  const { name, entries } = idleExceptions();
+  if (!proxyFor(serverUrl) || entries.length === 0) return [];
+  const shown = entries.map((entry) => `"${entry}"`).join(", ");
+  const text = `entries of ${name} that match nothing: ${shown}`;
+  return [warning("proxy", text, EXPECTED_EXCEPTION)];
 }
 
 function tokenOf(
