@@ -147,9 +147,8 @@ export class WatchedRoot {
     if (before?.identity === identity && !wasAway) return undefined;
     this.#checked = { identity };
     if (!folder) return "gone";
-    if (!before) return "new";
-    this.#log("info", `Watching "${this.path}"`);
-    return "back";
+    if (before || wasAway) this.#log("info", `Watching "${this.path}"`);
+    return before ? "back" : "new";
   }
 
   /**
