@@ -27,13 +27,32 @@ export function parseEnvFile(text: string): Map<string, string> {
   return variables;
 }
 
-/** The numbers of the lines, from 1, that are neither read nor meant for people alone. */
-export function linesNotRead(text: string): number[] {
+/** A line that is neither read nor meant for people alone. */
+export interface LineNotRead {
+  /** From 1. */
+  number: number;
+  /** What was expected in its place. */
+  expected: string;
+}
+
+/** Returns the lines that are neither read nor meant for people alone. */
+export function linesNotRead(text: string): LineNotRead[] {
   return text.split(LINE_END).flatMap((line, at) => {
     if (/^[ \t]*([#;]|$)/.test(line)) return [];
     const found = assignment(line);
-    return found && !UNFIT.test(found.value) ? [] : [at + 1];
+    if (found && !UNFIT.test(found.value)) return [];
+    return [{ number: at + 1, expected: expectedFor(line, found?.value) }];
   });
+}
+
+function expectedFor(line: string, value: string | undefined): string {
+  if (value !== undefined) return "a value without control characters";
+  const before = line.startsWith("\ufeff")
+    ? "without the byte order mark before NAME, which cannot be seen"
+    : /^[ \t]*export[ \t]/.test(line)
+    ? 'without "export": no shell reads it'
+    : "with nothing before NAME";
+  return `NAME=value, ${before}`;
 }
 
 /**

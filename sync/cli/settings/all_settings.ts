@@ -47,9 +47,9 @@ export function readSettingsFile(
   if (path === undefined) return none;
   if (named === undefined && !isThere(path)) return none;
   const text = readSecret(path, SETTINGS_FILE, around.err);
-  for (const line of linesNotRead(text)) {
+  for (const { number, expected } of linesNotRead(text)) {
     around.err(
-      `jarvis-agent: Nothing reads line ${line} of "${path}": expected NAME=value, with nothing before NAME`,
+      `jarvis-agent: Nothing reads line ${number} of "${path}": expected ${expected}`,
     );
   }
   return { path, variables: parseEnvFile(text) };

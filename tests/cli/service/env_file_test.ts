@@ -49,7 +49,20 @@ Deno.test("parseEnvFile() reads every kind of line end, and no value that system
 Deno.test("linesNotRead() finds what parseEnvFile() passes over, but for comments and blank lines", () => {
   const text =
     "\ufeffA=1\n# no\n\n ; no\r\nexport B=2\nC: 3\n{}\nD=\x1b\n E = 5\n  \n";
-  assertEquals(linesNotRead(text), [1, 5, 6, 7, 8]);
+  const name = "NAME=value, with nothing before NAME";
+  assertEquals(
+    linesNotRead(text).map(({ number, expected }) => [number, expected]),
+    [
+      [
+        1,
+        "NAME=value, without the byte order mark before NAME, which cannot be seen",
+      ],
+      [5, 'NAME=value, without "export": no shell reads it'],
+      [6, name],
+      [7, name],
+      [8, "a value without control characters"],
+    ],
+  );
 });
 
 Deno.test("updateEnvFile() changes what is another, and leaves every other line as it is", () => {

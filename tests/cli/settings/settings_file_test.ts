@@ -127,7 +127,7 @@ Deno.test(
     );
     assertEquals(code, 0);
     assertEquals(stderr.split("\n"), [
-      `jarvis-agent: Nothing reads line 3 of "${file}": expected NAME=value, with nothing before NAME`,
+      `jarvis-agent: Nothing reads line 3 of "${file}": expected NAME=value, without "export": no shell reads it`,
       "jarvis-agent: Nothing reads the variable JARVIS_SERVER_ULR in the environment; did you mean JARVIS_SERVER_URL?",
       `jarvis-agent: Nothing reads the variable JARVIS_DATADIR in "${file}"; did you mean JARVIS_DATA_DIR?`,
       "",
