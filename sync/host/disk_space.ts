@@ -9,19 +9,33 @@ const FREE_FRAGMENTS = 4;
 /** More than it has. */
 const WORDS = 32;
 
+/** What a disk has, in bytes. */
+export interface DiskSpace {
+  /** What this user may still write to it. */
+  freeBytes: number;
+  /** The least that a file takes. */
+  blockBytes: number;
+}
+
 /**
  * Returns how many bytes this user may still write to the disk that a path is on.
  *
  * @throws {Error} if there is no such path, or it cannot be told.
  */
 export function freeBytes(path: string): number {
+  return diskSpace(path).freeBytes;
+}
+
+/** Returns what the disk has that a path is on; throws as {@linkcode freeBytes} does. */
+export function diskSpace(path: string): DiskSpace {
   if (node) {
     const { bavail, bsize } = node.statfsSync(path);
-    return bavail * bsize;
+    return { freeBytes: bavail * bsize, blockBytes: bsize };
   }
   const info = new BigUint64Array(WORDS);
   if (libc!.statvfs(cString(path), info) !== 0) {
     throw new Error(`Cannot tell how much room is left at "${path}"`);
   }
-  return Number(info[FRAGMENT_BYTES]! * info[FREE_FRAGMENTS]!);
+  const blockBytes = Number(info[FRAGMENT_BYTES]!);
+  return { freeBytes: blockBytes * Number(info[FREE_FRAGMENTS]!), blockBytes };
 }

@@ -124,9 +124,9 @@ export class QueueFile implements Disposable {
     try {
       return open(this.path, options);
     } catch (error) {
-      // Opening needs room for the -shm: give up the ballast and try again.
-      if (this.#dropBallast(error)) return open(this.path, options);
       if (!this.#isFull(error)) throw error;
+      // Opening needs room for the -shm: give up the ballast and try again.
+      if (this.#ballast?.drop()) return this.#open(options);
       const message = `${messageOf(error)}: the disk is full`;
       throw new DatabaseError(message, { fault: "full", cause: error });
     }
@@ -159,8 +159,8 @@ export class QueueFile implements Disposable {
   }
 
   #makeRoom(error: unknown): boolean {
-    if (this.#dropBallast(error)) {
-      this.#seizeRoom(this.#ballast!);
+    if (this.#isFull(error) && this.#ballast?.drop()) {
+      this.#seizeRoom(this.#ballast);
       return true;
     }
     if (!hasFault(error, "full")) return false;
@@ -182,10 +182,6 @@ export class QueueFile implements Disposable {
         INSERT INTO room VALUES (zeroblob(${bytes})); DELETE FROM room`,
       )
     );
-  }
-
-  #dropBallast(error: unknown): boolean {
-    return this.#isFull(error) && this.#ballast?.drop() === true;
   }
 
   #isFull(error: unknown): boolean {

@@ -11,6 +11,7 @@
 import { closeOnError } from "../host/try_to.ts";
 import { inNumbers, openBuiltin } from "./builtin_sqlite.ts";
 import { openNative } from "./native_sqlite.ts";
+import { lackOfShmRoom } from "./shm_room.ts";
 
 /** The SQLite in use: a native library, or the one built into Deno. */
 export type Engine = "ffi" | "builtin";
@@ -89,6 +90,9 @@ export class DatabaseError extends Error {
   }
 }
 
+/** The path of a database that has no files. */
+const IN_MEMORY = ":memory:";
+
 /** Whether an error is SQLite's and of this kind. */
 export function hasFault(error: unknown, fault: Fault): boolean {
   return error instanceof DatabaseError && error.fault === fault;
@@ -114,14 +118,15 @@ export function damageOf(error: unknown): string | undefined {
 
 /** The SQLite that this process opens databases with, and its version. */
 export function engineInUse(): Connection["engine"] {
-  using database = openDatabase(":memory:");
+  using database = openDatabase(IN_MEMORY);
   return database.engine;
 }
 
 /**
  * Opens a database file, which is created if need be.
  *
- * @throws {DatabaseError} if the file cannot be opened.
+ * @throws {DatabaseError} if the file cannot be opened; its fault is `"full"` if the
+ * room that this takes is not there.
  * @throws {Error} if `engine` is `"ffi"` and no native library loads.
  */
 export function openDatabase(
@@ -132,6 +137,8 @@ export function openDatabase(
   const { engine = openNative ? "ffi" : "builtin" } = options;
   const open = engine === "ffi" ? openNative : openBuiltin;
   if (!open) throw new Error("Cannot use the native SQLite: none loads here");
+  const lack = path === IN_MEMORY ? undefined : lackOfShmRoom(path);
+  if (lack) throw new DatabaseError(lack, { fault: "full", cause: path });
   const driver = translated(() => open(path, options));
   return closeOnError(new Connection(driver, engine), (connection) => {
     connection.exec(`PRAGMA busy_timeout = ${Math.floor(busyTimeoutMs)}`);

@@ -3,7 +3,12 @@ import { tryTo } from "../../host/try_to.ts";
 import { type CopiedRows, copyRows } from "../copy_rows.ts";
 import { readQueueId } from "../migrate.ts";
 import { COMPANIONS } from "../side_files.ts";
-import { type Connection, type Engine, openDatabase } from "../sqlite.ts";
+import {
+  type Connection,
+  type Engine,
+  hasFault,
+  openDatabase,
+} from "../sqlite.ts";
 import { firstPages } from "./first_page.ts";
 
 /** Of a file that cannot be opened. */
@@ -87,7 +92,9 @@ export class DamagedReader {
     let view: Connection;
     try {
       view = this.view(path, { tolerant: true });
-    } catch {
+    } catch (error) {
+      // Room may be made, and all of it be read then.
+      if (hasFault(error, "full")) throw error;
       return undefined;
     }
     try {

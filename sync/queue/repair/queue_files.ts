@@ -53,10 +53,10 @@ export class QueueFiles {
    */
   inspect(): string | undefined {
     if (fileSize(this.#path) === undefined) return undefined;
-    if (this.#reader.hasForeignWal(this.#path)) {
-      return "its -wal is another file's";
-    }
     try {
+      if (this.#reader.hasForeignWal(this.#path)) {
+        return "its -wal is another file's";
+      }
       using view = this.#reader.view(this.#path, { tolerant: false });
       return endedWell(view) ? undefined : findDamage(view) ?? undefined;
     } catch (error) {
