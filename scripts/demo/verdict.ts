@@ -1,7 +1,7 @@
 /** Compares the captures handed over with those that the server has, byte for byte. */
 
 import { createHash } from "node:crypto";
-import { join } from "@std/path";
+import { readReceived } from "../server/received_store.ts";
 
 /** A file as it was handed over. */
 export interface SentCapture {
@@ -31,13 +31,7 @@ export async function compareEnds(
 ): Promise<Verdict> {
   const missing = [...sent];
   const duplicated: string[] = [];
-  const names = new Set(
-    Array.from(Deno.readDirSync(receivedDir), (entry) => entry.name),
-  );
-  for (const name of names) {
-    if (!names.has(`${name}.json`)) continue;
-    const path = join(receivedDir, name);
-    const { filename } = JSON.parse(await Deno.readTextFile(`${path}.json`));
+  for (const { path, filename } of readReceived(receivedDir).stored) {
     const sha256 = await hashFile(path);
     const at = missing.findIndex((one) =>
       one.filename === filename && one.sha256 === sha256

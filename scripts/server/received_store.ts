@@ -23,6 +23,13 @@ export interface ReceivedCapture {
   receivedAt: string;
 }
 
+/** A capture as it is in the folder, with its metadata. */
+export interface StoredCapture extends ReceivedCapture {
+  /** The path of its bytes. */
+  path: string;
+  metadata: Record<string, unknown>;
+}
+
 const INCOMING_FOLDER = ".incoming";
 const MAX_NAME_BYTES = 200;
 
@@ -116,23 +123,38 @@ export class ReceivedStore {
   }
 
   #readFolder(): void {
-    const names = new Set(
-      Array.from(Deno.readDirSync(this.#folder), (entry) => entry.name),
-    );
-    const found: ReceivedCapture[] = [];
-    for (const name of names) {
-      // A capture may itself be a .json file, of any size; it has a record of its own.
-      if (!name.endsWith(".json") || names.has(`${name}.json`)) continue;
-      const path = join(this.#folder, name);
-      const capture = readRecord(path);
-      if (!capture || `${nameFor(capture)}.json` !== name) continue;
-      if (names.has(nameFor(capture))) found.push(capture);
-      // The process died between the two renames: this was never answered for.
-      else Deno.removeSync(path);
+    const { stored, unfinished } = readReceived(this.#folder);
+    for (const path of unfinished) Deno.removeSync(path);
+    stored.sort((a, b) => a.receivedAt < b.receivedAt ? -1 : 1);
+    for (const { path: _, metadata: __, ...capture } of stored) {
+      this.#remember(capture);
     }
-    found.sort((a, b) => a.receivedAt < b.receivedAt ? -1 : 1);
-    for (const capture of found) this.#remember(capture);
   }
+}
+
+/**
+ * Reads the captures in a server's folder, in any order, also while it runs, and the
+ * paths of records without a capture: the process died between its two renames, and
+ * never answered. Files that are somebody else's are left out.
+ */
+export function readReceived(
+  folder: string,
+): { stored: StoredCapture[]; unfinished: string[] } {
+  const names = new Set(
+    Array.from(Deno.readDirSync(folder), (entry) => entry.name),
+  );
+  const stored: StoredCapture[] = [];
+  const unfinished: string[] = [];
+  for (const name of names) {
+    // A capture may itself be a .json file, of any size; it has a record of its own.
+    if (!name.endsWith(".json") || names.has(`${name}.json`)) continue;
+    const record = readRecord(join(folder, name));
+    if (!record || `${nameFor(record)}.json` !== name) continue;
+    const path = join(folder, nameFor(record));
+    if (names.has(nameFor(record))) stored.push({ ...record, path });
+    else unfinished.push(`${path}.json`);
+  }
+  return { stored, unfinished };
 }
 
 /** A name no other capture has, in which a person still knows the file. */
@@ -156,10 +178,10 @@ function formatRecord(
   return new TextEncoder().encode(`${start},\n  "metadata": ${metadata}\n}\n`);
 }
 
-function readRecord(path: string): ReceivedCapture | undefined {
+function readRecord(path: string): Omit<StoredCapture, "path"> | undefined {
   try {
-    const { metadata: _, ...capture } = JSON.parse(Deno.readTextFileSync(path));
-    if (capture.id && capture.filename) return capture;
+    const record = JSON.parse(Deno.readTextFileSync(path));
+    if (record.id && record.filename) return record;
   } catch {
     // Somebody else's file.
   }

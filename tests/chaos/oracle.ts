@@ -1,4 +1,4 @@
-import type { Received } from "./received.ts";
+import type { StoredCapture } from "../../scripts/server/received_store.ts";
 
 /** A capture as its maker knows it; several may have one name, none the same bytes too. */
 export interface Capture {
@@ -52,7 +52,7 @@ export class Oracle {
   }
 
   /** The names of owed captures that have not arrived. */
-  missing(received: readonly Received[]): string[] {
+  missing(received: readonly StoredCapture[]): string[] {
     const arrived = new Set(
       received.map(({ filename, sha256 }) => keyOf(filename, sha256)),
     );
@@ -62,7 +62,7 @@ export class Oracle {
   }
 
   /** Everything that is wrong with what has arrived, in words. */
-  faults(received: readonly Received[]): string[] {
+  faults(received: readonly StoredCapture[]): string[] {
     const faults: string[] = [];
     const seen = new Map<string, string>();
     const keys = new Set<string>();
@@ -85,7 +85,7 @@ export class Oracle {
     return faults;
   }
 
-  #judge(arrival: Received): string | undefined {
+  #judge(arrival: StoredCapture): string | undefined {
     const { filename, sha256, size } = arrival;
     const known = this.#claims.get(keyOf(filename, sha256));
     if (!known) {

@@ -26,7 +26,7 @@ export async function settle(world: World): Promise<void> {
   await checkFolders(world);
   await world.agent.close();
   checkLeftovers(world);
-  const received = world.received.read();
+  const received = world.received();
   world.faults.push(...world.oracle.faults(received));
   world.tally.delivered = received.length;
   world.tally.deliveredBytes = received.reduce(
@@ -54,7 +54,7 @@ async function sync(world: World): Promise<{ left: number; failed: number }> {
 }
 
 async function deliverFresh(world: World): Promise<void> {
-  const { maker, disks, oracle, received } = world;
+  const { maker, disks, oracle } = world;
   const fresh = maker.make(disks.makers, 1000, maker.metadata());
   const line = await run(world, [
     "enqueue",
@@ -68,7 +68,7 @@ async function deliverFresh(world: World): Promise<void> {
   Deno.removeSync(fresh.path);
   await attempt(world, "a fresh capture gets through", async () => {
     await sync(world);
-    return received.read().some(({ filename }) => filename === fresh.name);
+    return world.received().some(({ filename }) => filename === fresh.name);
   });
 }
 
@@ -77,7 +77,7 @@ async function drain(world: World): Promise<void> {
   let missing: string[] = [];
   await attempt(world, "everything is delivered", async () => {
     const { left } = await sync(world);
-    missing = world.oracle.missing(world.received.read());
+    missing = world.oracle.missing(world.received());
     failed = await run(world, ["list", "--json", "--status", "failed"]);
     // What has failed stays so.
     return left === 0 && (missing.length === 0 || failed !== "[]");

@@ -1,3 +1,7 @@
+import {
+  readReceived,
+  type StoredCapture,
+} from "../../scripts/server/received_store.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { AgentHost } from "./agent_host.ts";
 import { Child } from "./child.ts";
@@ -7,7 +11,6 @@ import { HostDisks } from "./host_disks.ts";
 import { Maker } from "./maker.ts";
 import { Oracle } from "./oracle.ts";
 import type { Program } from "./program.ts";
-import { ReceivedFolder } from "./received.ts";
 import type { Schedule } from "./schedule.ts";
 import { ServerHost } from "./server_host.ts";
 
@@ -77,7 +80,6 @@ export class World implements AsyncDisposable {
   readonly maker: Maker;
   readonly server: ServerHost;
   readonly agent: AgentHost;
-  readonly received: ReceivedFolder;
   readonly disks: HostDisks;
   readonly clock: Clock | undefined;
   readonly drainMs: number;
@@ -93,7 +95,6 @@ export class World implements AsyncDisposable {
     this.afterUpload = schedule.afterUpload;
     this.disks = disks;
     this.maker = new Maker(schedule.seed);
-    this.received = new ReceivedFolder(disks.received);
     this.server = new ServerHost(disks.received, schedule.seed, this.network);
     this.agent = new AgentHost(
       () => this.spawn(this.#agentArgs(schedule.afterUpload)),
@@ -153,6 +154,11 @@ export class World implements AsyncDisposable {
     // A kill may come after the end and before anybody has noticed it.
     const wasKilled = child.wasKilled && code >= 128;
     return { code, stdout, stderr, wasKilled };
+  }
+
+  /** Everything that the server has stored so far; a kill of it leaves nothing else. */
+  received(): StoredCapture[] {
+    return readReceived(this.disks.received).stored;
   }
 
   /** What `enqueue` and the agent are told about the disk. */

@@ -4,7 +4,7 @@ import { Child } from "../chaos/child.ts";
 import { Maker } from "../chaos/maker.ts";
 import { type Capture, Oracle } from "../chaos/oracle.ts";
 import type { Program } from "../chaos/program.ts";
-import { ReceivedFolder } from "../chaos/received.ts";
+import { readReceived } from "../../scripts/server/received_store.ts";
 import { removeIfThere } from "../../sync/host/files.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { runInProcess } from "../helpers/in_process.ts";
@@ -131,7 +131,7 @@ export class Scene implements AsyncDisposable {
     const isWatching = [...Deno.readDirSync(this.watched)].length > 0;
     const delivered = isWatching ? this.deliver() : this.#sync();
     await delivered.catch((error) => faults.push(error.message));
-    const received = new ReceivedFolder(this.#received).read();
+    const received = readReceived(this.#received).stored;
     const missing = this.oracle.missing(received);
     if (missing.length > 0) faults.push(`lost: ${missing.join(", ")}`);
     faults.push(...this.oracle.faults(received));

@@ -13,7 +13,7 @@ class Received extends TempDir {
   add(filename: string, text: string): string {
     const id = crypto.randomUUID();
     this.write(`${id}-${filename}`, text);
-    this.write(`${id}-${filename}.json`, JSON.stringify({ filename }));
+    this.write(`${id}-${filename}.json`, JSON.stringify({ id, filename }));
     return this.join(`${id}-${filename}`);
   }
 }
