@@ -77,6 +77,19 @@ Deno.test("upload tries a server that cannot be reached with the first file only
   const listed = await host.json<{ id: string }[]>("list");
   assertEquals(listed.map(({ id }) => id), uploaded.map(({ id }) => id));
   assertEquals(listed[0]!.id, id);
+  assertEquals(
+    uploaded.slice(1).map(({ error }) => error),
+    Array(2).fill(
+      `not tried, as one before it was not delivered: ${error}`,
+    ),
+  );
+  const groups = await host.json<{ reason: string | null; count: number }[]>(
+    ...["list", "--group=reason"],
+  );
+  assertEquals(
+    groups.map(({ reason, count }) => [reason, count]),
+    [[null, 2], [error, 1]],
+  );
 });
 
 Deno.test("upload queues what is answered 4xx by a server whose health page is answered so too", async () => {
@@ -241,7 +254,11 @@ Deno.test("upload sends no more to a server that has told four files in a row to
     queued.map((
       { lastError, nextAttemptAt },
     ) => [lastError, nextAttemptAt !== null]).sort(),
-    [..."001111"].map((isLater) => ["HTTP 429: too many", isLater === "1"]),
+    // Those that were never sent have no error of their own.
+    [
+      ...Array.from("56", () => [null, false]),
+      ...Array.from("1234", () => ["HTTP 429: too many", true]),
+    ],
   );
 });
 

@@ -91,7 +91,9 @@ export async function run(context: CommandContext): Promise<number> {
     const sent = unusable ?? await send(uploader, filepath, metadata, request);
     // To try it with each of a hundred files would take minutes.
     if (!unusable && meansAll(sent, { id, busyAnswers })) {
-      unusable = { ...sent, attempts: 0, sha256: null, retryAfterMs: null };
+      const error =
+        `not tried, as one before it was not delivered: ${sent.error}`;
+      unusable = { ...sent, error, attempts: 0 };
     }
     const tried = { filepath, metadata, id, sent, facts };
     return await conclude(tried, { store, talk });
@@ -168,13 +170,12 @@ async function enqueue(
   }
 }
 
-/** Returns the completion of the attempt, as the agent would record it. */
+/** Returns the completion of the attempt, as the agent would record it; `undefined` if there was none. */
 function completionAfter(id: string, sent: FileResult): Completion | undefined {
   const { error, attempts } = sent;
-  if (error === null || sent.isHeldUp) return undefined;
+  if (error === null || attempts === 0 || sent.isHeldUp) return undefined;
   const delayMs = isOfAll(sent) ? sent.retryAfterMs ?? 0 : snoozeMs(sent);
-  const result = attempts > 0 ? sent : undefined;
-  return snoozeOrRelease(id, { error, result, delayMs });
+  return snoozeOrRelease(id, { error, result: sent, delayMs });
 }
 
 /** Queues a file that was not delivered, and tells its result; returns its exit code. */
