@@ -4,7 +4,7 @@ import type { OnceLog } from "../host/log.ts";
 import { tryTo } from "../host/try_to.ts";
 import { InotifyEvents } from "./inotify.ts";
 import { type WatchedRoot } from "./watched_root.ts";
-import { pathOf, type Place } from "./place.ts";
+import type { Place } from "./place.ts";
 
 /** Callbacks for changes in folders. */
 export interface FolderListener {
@@ -20,7 +20,7 @@ export interface FolderListener {
   onRootUnsure(): void;
   /** Something was mounted or unmounted, anywhere. */
   onMounts(): void;
-  /** Events were lost, or may be. */
+  /** Events were lost, or may be, or name what cannot be named. */
   onLost(): void;
 }
 
@@ -65,15 +65,6 @@ export function sayUnheard(
     limit
       ? `This user's inotify ${limit} are used up: folders without one are looked through every few seconds; raise fs.inotify.max_user_${limit} with sysctl and start the agent again`
       : `Cannot be told what happens in folders, will look through them every few seconds: ${error.message}`,
-  );
-}
-
-/** Logs once that a name is not UTF-8, and the file cannot be delivered. */
-export function sayOddName(log: OnceLog, place: Place): void {
-  const path = pathOf(place);
-  log.warn(
-    path,
-    `Cannot read "${path}": its name is not valid UTF-8; rename it to have it delivered`,
   );
 }
 

@@ -1,7 +1,7 @@
 import type { Folder } from "../host/folder.ts";
 import type { OnceLog } from "../host/log.ts";
 import { fileSystemOf } from "./file_system.ts";
-import { type FolderEvents, sayOddName } from "./folder_events.ts";
+import type { FolderEvents } from "./folder_events.ts";
 import { type CaptureFilter, IS_OWN } from "./capture_filter.ts";
 import type { UnreadablePlace } from "./folder_state.ts";
 import { type FoundFiles, inBatches } from "./found_files.ts";
@@ -186,7 +186,12 @@ export class FolderTree {
     const reason = "its name is not valid UTF-8";
     const first = this.#unreadable.get(path) ?? { place, reason, count: 0 };
     this.#unreadable.set(path, { ...first, count: first.count + 1 });
-    sayOddName(this.#options.log, place);
+    this.#options.log.warn(
+      pathOf(place),
+      `Cannot read "${
+        pathOf(place)
+      }": ${reason}; rename it to have it delivered`,
+    );
     this.#skip(place, { kind: "pass", reason });
   }
 

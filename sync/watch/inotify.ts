@@ -15,7 +15,6 @@ import { tryTo } from "../host/try_to.ts";
 import {
   type FolderEvents,
   type FolderListener,
-  sayOddName,
   sayUnheard,
 } from "./folder_events.ts";
 import { pathOf, type Place, within } from "./place.ts";
@@ -155,7 +154,8 @@ export class InotifyEvents implements FolderEvents {
     }
     const place = within(folder, name);
     const hasLeft = (mask & (IN_MOVED_FROM | IN_DELETE)) !== 0;
-    if (!isUtf8) sayOddName(this.#log, place);
+    // Whoever lists its folder tells of it, but no more often than that costs little.
+    if (!isUtf8) this.#listener.onLost();
     else if (mask & IN_ISDIR) {
       if (hasLeft) this.#listener.onFolderLeft(place);
       else this.#listener.onFolder(place);

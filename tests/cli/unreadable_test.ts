@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { CaptureServer } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { Host } from "../helpers/host.ts";
@@ -31,6 +31,29 @@ Deno.test(
     await eventually("neither is", async () => await unreadable() === 0);
     await eventually("it is delivered", () => server.names.length === 1);
     assertEquals((await host.status()).advice, []);
+  },
+);
+
+Deno.test(
+  "status counts files and folders whose names are not UTF-8 as soon as they come, until they are renamed",
+  { ignore: Deno.build.os !== "linux" },
+  async () => {
+    await using server = new CaptureServer();
+    await using host = new Host(server.url, { JARVIS_SETTLE: "0.1" });
+    const watched = host.makeDir("watched");
+    await using _agent = await host.startAgent("--watch", watched);
+    const shell = (script: string) =>
+      new Deno.Command("sh", { args: ["-c", script, watched] }).outputSync();
+    const folder = `"$0/$(printf 'K\\374che')"`;
+    const file = `"$0/$(printf 'T\\374r.png')"`;
+    shell(`mkdir ${folder}; touch ${file}`);
+    const unreadable = async () => (await host.status()).folders[0]?.unreadable;
+    await eventually("both are told of", async () => await unreadable() === 2);
+    const [advice] = (await host.status()).advice;
+    assertMatch(advice!, /like ".*": its name is not valid UTF-8: rename it/);
+    shell(`mv ${file} "$0/Tür.png"; rmdir ${folder}`);
+    await eventually("neither is", async () => await unreadable() === 0);
+    await eventually("it is delivered", () => server.names.length === 1);
   },
 );
 

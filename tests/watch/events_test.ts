@@ -169,7 +169,7 @@ Deno.test({
     const shell = (command: string) => run("sh", "-c", command, folder.path);
     const name = (prefix: string) => `"$0/$(printf '${prefix}\\377')"`;
     shell(`mkdir ${name("before")} && touch ${name("before")}/a.png`);
-    await folder.start({ rescanMs: 50 });
+    await folder.start();
     shell(`mkdir ${name("after")} && touch ${name("after")}/a.png`);
     shell(`touch ${name("file")}; rm ${name("file")}; touch ${name("file")}`);
     folder.write("a.png");
