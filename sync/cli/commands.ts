@@ -51,7 +51,7 @@ export const COMMANDS: Record<string, Command> = {
     example:
       "jarvis-agent upload door.png --server https://captures.example.org",
     notes:
-      "Exits 0 if all were delivered, 75 if some were queued, 1 if one was refused.",
+      "Exits 0 if all were delivered, 75 if some were queued, 1 if one was rejected.",
     load: () => import("./commands/upload.ts"),
   },
   sync: {
