@@ -1,4 +1,5 @@
 import { newAuthority } from "../helpers/certificates.ts";
+import { TempDir } from "../helpers/temp_dir.ts";
 
 /** The only package there: its default export is a text. */
 const NAME = "greeting";
@@ -55,7 +56,7 @@ export class NpmRegistry implements AsyncDisposable {
 
   static async start({ toBreak = 0 } = {}): Promise<NpmRegistry> {
     const authority = await newAuthority();
-    const tarball = await gzip(tar(FILES));
+    const tarball = await pack();
     const digest = await crypto.subtle.digest("SHA-512", tarball);
     const sum = btoa(String.fromCharCode(...new Uint8Array(digest)));
     return new NpmRegistry(await authority.sign(), {
@@ -103,47 +104,13 @@ export class NpmRegistry implements AsyncDisposable {
   }
 }
 
-/** Puts files into an archive, as npm packs them. */
-function tar(files: Record<string, string>): Uint8Array<ArrayBuffer> {
-  const blocks: Uint8Array[] = [];
-  for (const [name, content] of Object.entries(files)) {
-    const bytes = new TextEncoder().encode(content);
-    const padded = new Uint8Array(Math.ceil(bytes.length / 512) * 512);
-    padded.set(bytes);
-    blocks.push(tarHeader(name, bytes.length), padded);
-  }
-  const size = blocks.reduce((sum, { length }) => sum + length, 1024);
-  const archive = new Uint8Array(size);
-  let at = 0;
-  for (const block of blocks) {
-    archive.set(block, at);
-    at += block.length;
-  }
-  return archive;
-}
-
-function tarHeader(name: string, size: number): Uint8Array {
-  const header = new Uint8Array(512);
-  const put = (at: number, text: string) =>
-    header.set(new TextEncoder().encode(text), at);
-  const octal = (value: number, digits: number) =>
-    value.toString(8).padStart(digits, "0");
-  put(0, name);
-  put(100, `${octal(0o644, 7)}\0`);
-  put(124, `${octal(size, 11)}\0`);
-  put(136, `${octal(0, 11)}\0`);
-  put(148, " ".repeat(8));
-  put(156, "0");
-  put(257, "ustar\x0000");
-  const sum = header.reduce((sum, byte) => sum + byte, 0);
-  put(148, `${octal(sum, 6)}\0 `);
-  return header;
-}
-
-async function gzip(
-  bytes: Uint8Array<ArrayBuffer>,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const stream = new Blob([bytes]).stream()
-    .pipeThrough(new CompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+/** Packs the package as npm does. */
+async function pack(): Promise<Uint8Array<ArrayBuffer>> {
+  await using dir = new TempDir();
+  for (const [name, content] of Object.entries(FILES)) dir.write(name, content);
+  const { code, stdout, stderr } = await new Deno.Command("tar", {
+    args: ["--format=ustar", "-C", dir.path, "-czf", "-", "package"],
+  }).output();
+  if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
+  return stdout;
 }
