@@ -2,11 +2,14 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { CaptureServer } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
-import { FailingDisk } from "../helpers/failing_disk.ts";
 import { Host } from "../helpers/host.ts";
+import { failingDisk, LoopDisk } from "../helpers/loop_disk.ts";
 
 const KIB = 1024;
-const canMount = await FailingDisk.canMount();
+const canMount = await LoopDisk.canMount(
+  failingDisk(),
+  (disk) => disk.fail(),
+);
 
 /** A host with a capture that waits, on a disk of which almost nothing is left. */
 class Scene implements AsyncDisposable {
@@ -14,12 +17,12 @@ class Scene implements AsyncDisposable {
   readonly host: Host = new Host(this.server.url, {
     JARVIS_MIN_FREE_BYTES: "0",
   });
-  disk!: FailingDisk;
+  disk!: LoopDisk;
 
   static async make(blockBytes = KIB, leftBytes = 23 * KIB): Promise<Scene> {
     const scene = new Scene();
     const { host } = scene;
-    scene.disk = (await FailingDisk.mount({ blockBytes }))!;
+    scene.disk = (await LoopDisk.mount(failingDisk(blockBytes)))!;
     host.env.JARVIS_DATA_DIR = `${scene.disk.path}/data`;
     await host.enqueue(host.write("a"));
     await scene.disk.fill(leftBytes);

@@ -4,12 +4,15 @@ import type { StatusReport } from "../../sync/monitor/status_report.ts";
 import { SmallDisk } from "../chaos/small_disk.ts";
 import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
 import { eventually } from "../helpers/eventually.ts";
-import { FailingDisk } from "../helpers/failing_disk.ts";
 import { Host } from "../helpers/host.ts";
 import { canBeImmutable, Immutable } from "../helpers/immutable.ts";
+import { failingDisk, LoopDisk } from "../helpers/loop_disk.ts";
 
 const canMountSmall = await SmallDisk.canMount();
-const canMountFailing = await FailingDisk.canMount();
+const canMountFailing = await LoopDisk.canMount(
+  failingDisk(),
+  (disk) => disk.fail(),
+);
 
 /** Expects that the verdict is this, and names the obstacle. */
 async function assertTold(
@@ -29,7 +32,7 @@ Deno.test(
   { ignore: !canMountFailing },
   async () => {
     await using host = new Host(deadUrl(), { JARVIS_MIN_FREE_BYTES: "0" });
-    await using disk = (await FailingDisk.mount())!;
+    await using disk = (await LoopDisk.mount(failingDisk()))!;
     host.env.JARVIS_DATA_DIR = `${disk.path}/data`;
     await using agent = await host.watch();
     await host.enqueue(host.write("queued"));

@@ -14,7 +14,7 @@ import { sampleBytes } from "../helpers/sample_bytes.ts";
 import { sha256Of } from "../../sync/host/sha256.ts";
 import { testAcrossFileSystems } from "../helpers/store_fixture.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
-import { ReflinkDisk } from "../helpers/reflink_disk.ts";
+import { LoopDisk, REFLINK_DISK } from "../helpers/loop_disk.ts";
 
 const POSIX = Deno.build.os !== "windows";
 
@@ -181,14 +181,14 @@ Deno.test("a sparse file is copied as it reads", async () => {
   assertEquals(sha256, sha256Of(Deno.readFileSync(dir.join("copy"))));
 });
 
-const canReflink = await ReflinkDisk.canMount();
+const canReflink = await LoopDisk.canMount(REFLINK_DISK);
 Deno.test({
   name: canReflink
     ? "where the file system can, a copy shares its bytes until one of the two is written to"
     : "a copy shares its bytes (skipped: no file system that can is to be had)",
   ignore: !canReflink || !libc,
   async fn() {
-    await using disk = (await ReflinkDisk.mount())!;
+    await using disk = (await LoopDisk.mount(REFLINK_DISK))!;
     const bytes = sampleBytes(20 * 1024 * 1024);
     const source = `${disk.path}/capture.mkv`;
     Deno.writeFileSync(source, bytes);
