@@ -58,9 +58,7 @@ Deno.test("BatchCompleter.end() returns only when a locked queue has taken the o
   await using scene = new Scene();
   scene.completer.add(scene.claimed(1)[0]!);
   const lock = scene.locked();
-  const ended = scene.completer.end(NEVER);
-  setTimeout(() => lock[Symbol.dispose](), 100);
-  await ended;
+  await scene.completer.end(NEVER, () => lock[Symbol.dispose]());
   assertEquals(scene.queue.getStats().delivered, 1);
   assertEquals(scene.after, ["0"]);
   assertEquals(scene.logged.length, 1, scene.logged.join("\n"));
