@@ -31,8 +31,12 @@ export class CuttingProxy implements AsyncDisposable {
     const server = await Deno.connect({ hostname: "127.0.0.1", port });
     server.readable.pipeTo(client.writable).catch(() => {});
     const writer = server.writable.getWriter();
+    let end = "";
     for await (const chunk of client.readable) {
-      if (text.test(new TextDecoder().decode(chunk))) {
+      // The text may come in two pieces.
+      const sent = end + new TextDecoder().decode(chunk);
+      end = sent.slice(-100);
+      if (text.test(sent)) {
         this.cuts++;
         server.close();
         return client.close();
