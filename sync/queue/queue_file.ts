@@ -10,6 +10,7 @@ import { CopyToLook } from "./copy_to_look.ts";
 import { assertQueue, prepareSchema } from "./migrate.ts";
 import { assertNotAbandoned, QueuePlace } from "./queue_place.ts";
 import {
+  assertShmRoom,
   type Connection,
   DatabaseError,
   hasFault,
@@ -18,6 +19,9 @@ import {
 } from "./sqlite.ts";
 import { asReadOnly, obstacleOf } from "./queue_obstacle.ts";
 import { prepareStatements, type Statements } from "./statements.ts";
+
+/** By how much the -wal grows with a transaction, as a rule, in bytes. */
+const TRANSACTION_BYTES = 1024 * 1024;
 
 export interface QueueFileOptions
   extends Pick<OpenDatabaseOptions, "engine" | "busyTimeoutMs"> {
@@ -127,6 +131,7 @@ export class QueueFile implements Disposable {
       if (!this.#isFull(error)) throw error;
       // Opening needs room for the -shm: give up the ballast and try again.
       if (this.#ballast?.drop()) return this.#open(options);
+      if (hasFault(error, "full")) throw error;
       const message = `${messageOf(error)}: the disk is full`;
       throw new DatabaseError(message, { fault: "full", cause: error });
     }
@@ -152,6 +157,7 @@ export class QueueFile implements Disposable {
 
   #transaction<T>(body: (sql: Statements) => T): T {
     try {
+      assertShmRoom(this.path, TRANSACTION_BYTES);
       return this.database.transaction(() => body(this.sql));
     } catch (error) {
       throw asReadOnly(this.path, error);
@@ -176,12 +182,12 @@ export class QueueFile implements Disposable {
   #seizeRoom(ballast: Ballast): void {
     const bytes = Math.floor(ballast.room / 4);
     // If it fails, it goes on with the room that is left.
-    tryTo(() =>
-      this.database.exec(
-        `PRAGMA wal_autocheckpoint = 64;
-        INSERT INTO room VALUES (zeroblob(${bytes})); DELETE FROM room`,
-      )
-    );
+    tryTo(() => {
+      this.database.exec("PRAGMA wal_autocheckpoint = 64");
+      const sql =
+        `INSERT INTO room VALUES (zeroblob(${bytes})); DELETE FROM room`;
+      this.#transaction(() => this.database.exec(sql));
+    });
   }
 
   #isFull(error: unknown): boolean {

@@ -15,23 +15,29 @@ const FRAME_BYTES = 4096 + 24;
 const MARGIN_BYTES = 256 * 1024;
 
 /**
- * The reason why a database must not be opened now, if its -shm may find no room.
- * Where a block of the disk is smaller than the steps in which SQLite makes a -shm
- * grow, the file has holes, and to write to one on a full disk is no error but the end
- * of the process (SIGBUS). What a quota leaves to a user is not known.
+ * The reason why a database must not be opened or written to now, if its -shm may find
+ * no room. Where a block of the disk is smaller than the steps in which SQLite makes a
+ * -shm grow, the file has holes, and to write to one on a full disk is no error but the
+ * end of the process (SIGBUS). What a quota leaves to a user is not known.
+ *
+ * @param growth By how much the -wal may grow, in bytes.
  */
-export function lackOfShmRoom(path: string): string | undefined {
+export function lackOfShmRoom(
+  path: string,
+  growth: number,
+): string | undefined {
   // If it cannot be told, SQLite finds out why.
   const disk = tryTo(() => diskSpace(dirname(resolve(path))));
   if (!disk || disk.blockBytes >= STEP_BYTES) return undefined;
-  const frames = (statOf(`${path}-wal`)?.size ?? 0) / FRAME_BYTES;
-  const regions = Math.ceil((frames + HEADER_FRAMES) / REGION_FRAMES);
+  const walBytes = (statOf(`${path}-wal`)?.size ?? 0) + growth;
+  const frames = walBytes / FRAME_BYTES + HEADER_FRAMES;
+  const regions = Math.ceil(frames / REGION_FRAMES);
   // Its holes have no blocks.
   const allocated = 512 * (statOf(`${path}-shm`)?.blocks ?? 0);
   const lacking = regions * REGION_BYTES - allocated;
-  const needed = lacking + MARGIN_BYTES;
+  const needed = lacking + growth + MARGIN_BYTES;
   if (lacking <= 0 || disk.freeBytes >= needed) return undefined;
-  return `it takes ${needed} bytes of room, and ${disk.freeBytes} are left`;
+  return `the disk is full: it has ${disk.freeBytes} bytes left, and the queue needs ${needed}`;
 }
 
 /** `undefined` if it is not there, or SQLite has to find out what is wrong. */

@@ -90,9 +90,6 @@ export class DatabaseError extends Error {
   }
 }
 
-/** The path of a database that has no files. */
-const IN_MEMORY = ":memory:";
-
 /** Whether an error is SQLite's and of this kind. */
 export function hasFault(error: unknown, fault: Fault): boolean {
   return error instanceof DatabaseError && error.fault === fault;
@@ -118,7 +115,7 @@ export function damageOf(error: unknown): string | undefined {
 
 /** The SQLite that this process opens databases with, and its version. */
 export function engineInUse(): Connection["engine"] {
-  using database = openDatabase(IN_MEMORY);
+  using database = openDatabase(":memory:");
   return database.engine;
 }
 
@@ -137,13 +134,18 @@ export function openDatabase(
   const { engine = openNative ? "ffi" : "builtin" } = options;
   const open = engine === "ffi" ? openNative : openBuiltin;
   if (!open) throw new Error("Cannot use the native SQLite: none loads here");
-  const lack = path === IN_MEMORY ? undefined : lackOfShmRoom(path);
-  if (lack) throw new DatabaseError(lack, { fault: "full", cause: path });
+  if (path !== ":memory:") assertShmRoom(path);
   const driver = translated(() => open(path, options));
   return closeOnError(new Connection(driver, engine), (connection) => {
     connection.exec(`PRAGMA busy_timeout = ${Math.floor(busyTimeoutMs)}`);
     if (options.tolerant) connection.exec("PRAGMA writable_schema = ON");
   });
+}
+
+/** @throws {DatabaseError} as {@linkcode lackOfShmRoom} says; its fault is `"full"`. */
+export function assertShmRoom(path: string, growth = 0): void {
+  const lack = lackOfShmRoom(path, growth);
+  if (lack) throw new DatabaseError(lack, { fault: "full", cause: path });
 }
 
 /** An open database. SQLite's errors are thrown as a `DatabaseError`. */
