@@ -1,6 +1,6 @@
 import { delay } from "@std/async/delay";
 
-/** The longest that anything is kept of what a process says, in characters. */
+/** How much of the end of a process's standard error is kept, in characters. */
 const TAIL_CHARS = 2000;
 
 /** A child process, its output line by line; it is killed at the end of the scope. */
@@ -62,7 +62,7 @@ export class Child implements AsyncDisposable {
     return sent;
   }
 
-  /** Writes to its standard input; what it does not read any more is dropped. */
+  /** Writes to its standard input; does nothing once it has ended. */
   async write(text: string): Promise<void> {
     try {
       this.#stdin ??= this.#child.stdin.getWriter();

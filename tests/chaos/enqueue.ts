@@ -44,7 +44,7 @@ export async function enqueue(
 
 const MODE_ARGS = { copy: [], move: ["--move"], reference: ["--no-copy"] };
 
-/** Notes what was acknowledged, and returns the paths of that. */
+/** Notes which captures were acknowledged, and returns their paths. */
 function judge(
   world: World,
   captures: Capture[],

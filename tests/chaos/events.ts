@@ -7,7 +7,7 @@ import * as habits from "./habits.ts";
 import type { ChaosEvent } from "./schedule.ts";
 import type { World } from "./world.ts";
 
-/** Lets an event happen; settled when it and what it lasts are over. */
+/** Plays an event, and returns once its effects are over as well. */
 export async function perform(world: World, event: ChaosEvent): Promise<void> {
   const { agent, server, network, disks, tally } = world;
   switch (event.kind) {

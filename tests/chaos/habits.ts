@@ -17,7 +17,7 @@ type Event<Kind extends ChaosEvent["kind"]> = Extract<
   { kind: Kind }
 >;
 
-/** What one of these leaves in the watched folder, and nobody is to deliver. */
+/** The files that one of these leaves in the watched folder, and that must not be delivered. */
 export const LITTER = "litter";
 
 /** Hands one file over again and again, each time with other bytes in the same place. */
@@ -113,7 +113,7 @@ export async function twins(
   tally.dropped++;
 }
 
-/** Writes the metadata first, and what it belongs to a while later. */
+/** Writes the metadata first, and their capture a while later. */
 export async function sidecarFirst(
   world: World,
   event: Event<"sidecar first">,
@@ -130,7 +130,7 @@ export async function sidecarFirst(
   Deno.writeFileSync(capture.path, bytes);
 }
 
-/** Writes the metadata after what it belongs to, before that has settled. */
+/** Writes the metadata after their capture, before that has settled. */
 export async function sidecarAfter(
   world: World,
   event: Event<"sidecar after">,

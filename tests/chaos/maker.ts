@@ -37,7 +37,7 @@ export class Maker {
     return { name, path: join(dir, name), size, sha256, metadata, bytes };
   }
 
-  /** Metadata with what is hard to pass on: nesting, quotes, other scripts. */
+  /** Metadata that are hard to pass on: nested, with quotes and other scripts. */
   metadata(): Record<string, unknown> {
     const random = this.#random;
     return {

@@ -8,7 +8,7 @@ export const SLOW_HAND_OVER: Edit = {
     "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);",
 };
 
-/** How long a mutant has to deliver what it will not, in milliseconds. */
+/** How long to wait for deliveries that a mutant never makes, in milliseconds. */
 export const MUTANT_DRAIN_MS = 5_000;
 
 /** The program with one thing taken out that a promise rests on, by what that is. */

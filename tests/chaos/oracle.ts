@@ -25,7 +25,7 @@ export class Oracle {
     { capture: Capture; claim: Claim; id: string | undefined }
   >();
 
-  /** Notes a capture, or what has become of it. */
+  /** Notes a capture, or its new claim. */
   note(capture: Capture, claim: Claim, id?: string): void {
     this.#claims.set(keyOf(capture.name, capture.sha256), {
       capture,
@@ -61,7 +61,7 @@ export class Oracle {
       .map(({ name }) => name);
   }
 
-  /** Everything that is wrong with what has arrived, in words. */
+  /** All faults in the captures that have arrived, in words. */
   faults(received: readonly StoredCapture[]): string[] {
     const faults: string[] = [];
     const seen = new Map<string, string>();

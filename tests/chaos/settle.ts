@@ -10,7 +10,7 @@ import { filesIn } from "../helpers/folders.ts";
  * Ends all trouble and holds the program to its promises: a fresh capture gets
  * through, everything owed arrives, once, and nothing is left.
  *
- * What is broken stands in the world's faults.
+ * Broken promises are noted in the faults of the world.
  */
 export async function settle(world: World): Promise<void> {
   await world.server.misbehave({});
@@ -45,7 +45,7 @@ async function run(world: World, args: string[]): Promise<string> {
   return stdout.join("\n");
 }
 
-/** Tries everything at once: what waits for its time else takes minutes. */
+/** Tries everything at once: a capture may wait for minutes otherwise. */
 async function sync(world: World): Promise<{ left: number; failed: number }> {
   const server = `http://127.0.0.1:${world.network.port}`;
   return JSON.parse(
@@ -90,7 +90,7 @@ async function drain(world: World): Promise<void> {
   if (failed !== "[]") world.faults.push(`captures failed: ${failed}`);
 }
 
-/** Waits until the watched folder and the spool have nothing in them that is delivered. */
+/** Waits until nothing that is delivered is left in the watched folder or the spool. */
 async function checkFolders(world: World): Promise<void> {
   if (world.afterUpload === "delete") {
     await attempt(
@@ -110,8 +110,8 @@ async function checkFolders(world: World): Promise<void> {
 }
 
 /**
- * What a kill left half taken over may stay in the spool, for it could be an
- * only copy: nothing else may.
+ * Captures that a kill left half taken over may stay in the spool, as each could be
+ * an only copy; others may not.
  */
 function checkLeftovers(world: World): void {
   const { oracle, tally, faults } = world;
@@ -128,7 +128,7 @@ function checkLeftovers(world: World): void {
   }
 }
 
-/** What the spool holds. An empty file is left out: it may be any copy that was only begun. */
+/** The files in the spool, but for empty ones: such a one may be any copy that was only begun. */
 function entriesIn(world: World): { path: string; sha256: string }[] {
   const spool = join(world.disks.data, "spool");
   return filesIn(spool).filter((path) => basename(path) !== "records.jsonl")

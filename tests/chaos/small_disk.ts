@@ -1,7 +1,7 @@
 import { join } from "@std/path";
 import { succeeds } from "../helpers/has_program.ts";
 
-/** How long what a full disk has done may take to show, in milliseconds. */
+/** How long the effects of a full disk may take to show, in milliseconds. */
 const MOMENT_MS = 3000;
 
 /** A disk of its own, mounted until the end of the scope. */

@@ -63,7 +63,7 @@ export class LoopDisk implements AsyncDisposable {
 
   /** How many bytes it has left. */
   async freeBytes(): Promise<number> {
-    // Until then some of what was written before takes no room.
+    // Until then some of the data written before take no room.
     await succeeds("sync", ["-f", this.path]);
     return freeBytes(this.path);
   }

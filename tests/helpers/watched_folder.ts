@@ -9,7 +9,7 @@ import { eventually } from "./eventually.ts";
 import { sha256Of } from "../../sync/host/sha256.ts";
 import { TempDir } from "./temp_dir.ts";
 
-/** A folder, and what a watcher hands over of it. */
+/** A folder, and the files in it that a watcher hands over. */
 export class WatchedFolder implements AsyncDisposable {
   readonly #temp: TempDir;
   readonly #stop = new AbortController();
@@ -57,7 +57,7 @@ export class WatchedFolder implements AsyncDisposable {
     return this.#temp.write(`outside/${name}`, content);
   }
 
-  /** The names of what was taken over, sorted, relative to the folder. */
+  /** The names of the files taken over, sorted, relative to the folder. */
   get names(): string[] {
     return this.taken.map(({ path }) => path.slice(this.path.length + 1))
       .sort();
@@ -73,7 +73,7 @@ export class WatchedFolder implements AsyncDisposable {
     this.taken.push(...files);
   }
 
-  /** A watcher that takes each file once, by what the queue knows. */
+  /** A watcher that takes each file once, as the queue remembers. */
   watcher(options: Partial<FolderWatcherOptions> = {}): FolderWatcher {
     const { log = this.#log } = options;
     const roots = [new WatchedRoot(this.path, log)];

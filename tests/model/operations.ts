@@ -24,7 +24,7 @@ export class Pair implements AsyncDisposable {
     return this.fixture.nowMs;
   }
 
-  /** An id that does not depend on what was left out before. */
+  /** An id that stays the same where operations before it are left out. */
   newId(): string {
     return `id ${this.#count++}`;
   }
@@ -61,7 +61,7 @@ export class Pair implements AsyncDisposable {
     assertEquals(queue.nextDueMs(), model.nextDueMs(this.now), "next due");
   }
 
-  /** Compares what is kept as counters with the rows themselves. */
+  /** Compares the counters with the rows that they count. */
   verifyCounters(): void {
     const [sum] = this.fixture.query(
       `SELECT count(*) AS n, coalesce(sum(size * spooled), 0) AS bytes,

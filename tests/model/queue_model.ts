@@ -90,7 +90,7 @@ export class QueueModel {
     return ids;
   }
 
-  /** Another process takes over: what is only in memory is gone. */
+  /** Another process takes over: the state in memory is gone. */
   restart(): void {
     this.#places = 0;
   }

@@ -21,8 +21,8 @@ export interface Props {
 }
 
 /**
- * A host whose power is cut, and what its captures are owed. What cannot be cut is
- * done in this process, which takes less time.
+ * A host whose power is cut, and the oracle of its captures. Commands during which it
+ * is not cut run in this process, which takes less time.
  */
 export class Scene implements AsyncDisposable {
   readonly oracle = new Oracle();
@@ -56,7 +56,7 @@ export class Scene implements AsyncDisposable {
     return this.maker.make(dir, 2000, { n: 1 });
   }
 
-  /** What is on the disk by now survives; from now on only what is synced. */
+  /** Everything on the disk by now survives; data that come later only if they are synced. */
   async begin(): Promise<void> {
     this.#disk = await ShadowedDisk.begin(this.root, {
       library: this.#props.library,
@@ -109,15 +109,15 @@ export class Scene implements AsyncDisposable {
     return this.#wasCut(await agent.ended(), agent);
   }
 
-  /** Cuts the power: what is on the disk by now may survive. The server goes on. */
+  /** Cuts the power: data on the disk by now may survive. The server goes on. */
   async cut(): Promise<void> {
     await this.#disk!.cut();
     copyTree(this.#received, this.#dir.join("received-before"));
   }
 
   /**
-   * Starts the host again on what has survived, and returns what is wrong with
-   * what is delivered then, in words. What was tried before is not tried again.
+   * Starts the host again with the data that have survived, and returns the faults in
+   * its deliveries, in words. Data that were tried before are not tried again.
    */
   async restart(survival: Survival): Promise<string[]> {
     this.#disk!.survive(survival);
@@ -203,7 +203,7 @@ export class Scene implements AsyncDisposable {
   }
 }
 
-/** Tells what is in a folder, by its names and bytes. */
+/** Returns a text that is the same for folders with the same names and bytes. */
 function fingerprint(dir: string): string {
   return [...Deno.readDirSync(dir)].map(({ name, isDirectory }) => {
     const path = join(dir, name);

@@ -3,7 +3,7 @@ import { exists } from "../../sync/host/files.ts";
 import { Random } from "../helpers/random.ts";
 import { sha256Of } from "../../sync/host/sha256.ts";
 
-/** Which of what was not synced survives a power cut. */
+/** Which of the data that were not synced survive a power cut. */
 export type Survival =
   /** None of it. */
   | "synced"
@@ -13,15 +13,14 @@ export type Survival =
   | { mixed: number };
 
 /**
- * A folder of which it is known what a power cut would leave of it.
+ * A folder that can be put into each state that a power cut could leave it in.
  *
- * What was synced survives: a file's bytes, and a directory's names, as they
- * were when that file or directory itself was last synced. Of the rest anything
- * may survive, each directory and each file by itself; but a file's bytes since
- * its last sync survive all or none, as do a directory's names. The name of a
- * new file is not kept by syncing the file. A file that was never synced is
- * empty. This is what POSIX promises, and a little less than what ext4 keeps in
- * truth: there, syncing a new file keeps its name as well.
+ * Synced data survive: a file's bytes, and a directory's names, as they were when that
+ * file or directory itself was last synced. Of the rest anything may survive, each
+ * directory and each file by itself; but a file's bytes since its last sync survive
+ * all or none, as do a directory's names. The name of a new file is not kept by
+ * syncing the file. A file that was never synced is empty. POSIX promises this much;
+ * ext4 keeps a little more: there, syncing a new file keeps its name as well.
  */
 export class ShadowedDisk {
   readonly #root: string;
@@ -40,10 +39,10 @@ export class ShadowedDisk {
   }
 
   /**
-   * Begins to shadow a folder. All that is in it by now survives.
+   * Begins to shadow a folder. Everything in it by now survives.
    *
-   * @param options What comes back of the files in the folder `keep` is the very
-   * file that it was, as on a real disk.
+   * @param options A file in the folder `keep` that survives keeps its inode, as on
+   * a real disk.
    */
   static async begin(
     root: string,
@@ -70,14 +69,14 @@ export class ShadowedDisk {
     return cutAt === undefined ? env : { ...env, POWER_CUT_AT: String(cutAt) };
   }
 
-  /** Cuts the power: what is there now may survive, what comes later does not. */
+  /** Cuts the power: data that are there now may survive, later ones do not. */
   cut(): Promise<void> {
     return this.#shadowAll(this.#now);
   }
 
   /**
-   * Puts into the folder what has survived {@linkcode ShadowedDisk.cut}, and nothing
-   * else. What is there already stays the very file that it is.
+   * Puts the data that have survived {@linkcode ShadowedDisk.cut} into the folder, and
+   * removes all others. A file that has the same data already keeps its inode.
    */
   survive(survival: Survival): void {
     const random = new Random(
