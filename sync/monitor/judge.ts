@@ -11,7 +11,13 @@ import { isOutage } from "../agent/server_state.ts";
 import { capturesWait, counted } from "../host/counted.ts";
 import { isIncomplete } from "../queue/side_files.ts";
 import { failure, type Finding, ok, outage, warning } from "./finding.ts";
-import { DOCTOR, NO_ROOM, remedyForRemaining, remedyOf } from "./remedy.ts";
+import {
+  DOCTOR,
+  NO_ROOM,
+  remedyForRemaining,
+  remedyForUnreadable,
+  remedyOf,
+} from "./remedy.ts";
 import type { Facts } from "./status_report.ts";
 
 /** Limits up to which a state counts as healthy. */
@@ -196,9 +202,7 @@ function* judgeFolders({ folders }: Facts): Generator<Finding> {
         `${
           counted(folder.unreadable, "file or folder", "files and folders")
         } in ${name} cannot be read, like "${first}": ${why}`,
-        /UTF-8/.test(why)
-          ? "rename it to have it delivered, or leave it out with --exclude"
-          : "let this user read them, or leave them out with --exclude",
+        remedyForUnreadable(why),
       );
     }
     if (firstRemaining) {

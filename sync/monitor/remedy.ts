@@ -66,6 +66,15 @@ export function knownRemedyOf(
 /** Why a file cannot be moved to a disk that is full, in Deno's words or this program's. */
 export const NO_ROOM = /no space left|disk is full|quota|share of the disk/i;
 
+/** The remedy for a watched file or folder that cannot be read, by its reason. */
+export function remedyForUnreadable(reason: string): string {
+  return /^its disk is away/.test(reason)
+    ? 'mount it again, or give up what is only there with "jarvis-agent remove"'
+    : /UTF-8/.test(reason)
+    ? "rename it to have it delivered, or leave it out with --exclude"
+    : "let this user read them, or leave them out with --exclude";
+}
+
 /** The remedy for delivered files that cannot be deleted or moved. */
 export function remedyForRemaining(why: string): string {
   if (NO_ROOM.test(why)) {

@@ -40,7 +40,7 @@ export function opened(path: string, open: () => OpenedFile): OpenedFile {
 
 /** Opens the file that was handed over as a capture. */
 export type OpenOriginal = (
-  capture: Pick<QueuedCapture, "filepath" | "watched" | "identity">,
+  capture: Pick<QueuedCapture, "id" | "filepath" | "watched" | "identity">,
 ) => OpenedFile;
 
 /** Opens it by its path. No link is followed that has taken a watched file's place. */

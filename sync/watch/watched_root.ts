@@ -1,68 +1,12 @@
 import { basename, dirname, join } from "@std/path";
-import { CaptureFileError, CaptureReadError } from "../capture/errors.ts";
 import { isOutOfDescriptors } from "../host/files.ts";
 import { type Folder, openFolder, openOwnFolder } from "../host/folder.ts";
 import type { Log } from "../host/log.ts";
 import { messageOf } from "../host/message_of.ts";
-import type { FileIdentity, OpenedFile } from "../host/opened_file.ts";
+import type { OpenedFile } from "../host/opened_file.ts";
 import { closeOnError } from "../host/try_to.ts";
-import { type Place, placeIn } from "./place.ts";
-import { openByPath, type OpenOriginal } from "../spool/private_copy.ts";
-
-/** Functions that open the files of captures; those in watched folders with no link on the way. */
-export interface Openers {
-  /** Opens a file that lies elsewhere by its path. */
-  openOriginal: OpenOriginal;
-  /** Opens no file that lies elsewhere: a row's path is not to be trusted by itself. */
-  openWatched: OpenOriginal;
-}
-
-/** Returns functions that open the files of captures, given the watched folders. */
-export function openersIn(roots: readonly WatchedRoot[]): Openers {
-  return {
-    openOriginal: (capture) => openIn(roots, capture) ?? openByPath(capture),
-    openWatched: (capture) => {
-      const file = openIn(roots, capture);
-      if (file) return file;
-      throw new CaptureFileError(
-        `Cannot read the capture "${capture.filepath}": it is in no watched folder`,
-      );
-    },
-  };
-}
-
-/**
- * Opens a file that lies in a watched folder from there, as a link's target may have
- * been moved out of the folder, or never have been in it; `undefined` if it lies in none.
- */
-function openIn(
-  roots: readonly WatchedRoot[],
-  { filepath, watched, identity }: Parameters<OpenOriginal>[0],
-): OpenedFile | undefined {
-  const place = watched ? placeIn(roots, filepath) : undefined;
-  if (!place) return undefined;
-  using folder = place.root.open();
-  const away = folder ? undefined : place.root.trouble!.kind;
-  try {
-    if (folder) return folder.openFile(place.name);
-  } catch (error) {
-    const isGone = error instanceof Deno.errors.NotFound;
-    if (!isGone || !identity || !isUnmounted(folder!, identity)) throw error;
-  }
-  throw new CaptureReadError(
-    `Cannot read the capture "${filepath}": its watched folder is ${
-      away ?? "empty, and on another disk than before"
-    }`,
-  );
-}
-
-/** Whether a folder seems to be only the place where a disk with this file is mounted. */
-function isUnmounted(folder: Folder, { fileId }: FileIdentity): boolean {
-  const diskOf = (id: string) => id.slice(0, id.indexOf(":"));
-  if (diskOf(fileId) === diskOf(folder.identity.folderId)) return false;
-  for (const names of folder.list()) if (names.length > 0) return false;
-  return true;
-}
+import type { UnreadablePlace } from "./folder_state.ts";
+import type { Place } from "./place.ts";
 
 /** The identity of a link, its owner, and the owner of its folder. */
 interface Link {
@@ -93,6 +37,11 @@ export class WatchedRoot {
    * without one, and none was seen.
    */
   usesSidecars: boolean | undefined;
+  /**
+   * The files of captures without a copy that an attempt has missed, as their disk is
+   * not mounted now; by the capture's id.
+   */
+  readonly away = new Map<string, UnreadablePlace>();
   readonly #log: Log;
   #said: string | undefined;
   /** Whether it had to be waited for since it was checked. */

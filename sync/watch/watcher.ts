@@ -135,7 +135,10 @@ export class FolderWatcher {
   /** The state of each watched folder. */
   folderStates(): FolderWatchState[] {
     const [tree, stability] = [this.#tree, this.#stability];
-    const unreadable = [...tree.unreadable(), ...stability.unreadable()];
+    const unreadable = [
+      ...[...tree.unreadable(), ...stability.unreadable()],
+      ...this.roots.flatMap(({ away }) => [...away.values()]),
+    ];
     return this.roots.map((root) =>
       folderWatchState(root, {
         isPolled: tree.isPolled(root),

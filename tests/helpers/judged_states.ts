@@ -211,6 +211,13 @@ const STATES: State[] = [
     'warning folder: 1 file or folder in the watched folder "/x" cannot be read, like "/x/a.png": its name is not valid UTF-8 → rename it to have it delivered, or leave it out with --exclude',
   ],
   [
+    folder("polling", {
+      unreadable: 1,
+      whyUnreadable: 'its disk is away, "/x" is on another disk',
+    }),
+    'warning folder: 1 file or folder in the watched folder "/x" cannot be read, like "/x/a.png": its disk is away, "/x" is on another disk → mount it again, or give up what is only there with "jarvis-agent remove"',
+  ],
+  [
     folder("polling", { remaining: 1, why: "the file system is read-only" }),
     'warning folder: 1 delivered file in the watched folder "/x" cannot be deleted or moved, like "/x/b.png": the file system is read-only → where a service runs the agent, "jarvis-agent service install" lets it write there; else mount it so, or set --after-upload to keep',
   ],

@@ -7,7 +7,8 @@ import {
 } from "@std/assert";
 import { CaptureReadError } from "../../sync/capture/errors.ts";
 import { openRegularFile } from "../../sync/host/opened_file.ts";
-import { openersIn, WatchedRoot } from "../../sync/watch/watched_root.ts";
+import { openersIn } from "../../sync/watch/openers.ts";
+import { WatchedRoot } from "../../sync/watch/watched_root.ts";
 import { eventually } from "../helpers/eventually.ts";
 import {
   CAN_GIVE_AWAY,
@@ -220,7 +221,7 @@ Deno.test("a file is not gone while its folder is an empty one on another disk",
   const { root } = rootOf(folder.path);
   const open = (fileId: string) =>
     openersIn([root]).openOriginal({
-      ...{ filepath, watched: true },
+      ...{ id: "one", filepath, watched: true },
       identity: { ...file.identity, fileId },
     })[Symbol.dispose]();
   const other = "ffff.1:2";
@@ -229,6 +230,34 @@ Deno.test("a file is not gone while its folder is an empty one on another disk",
   assertThrows(() => open(file.identity.fileId), Deno.errors.NotFound);
   assertThrows(() => open(other), CaptureReadError, "on another disk");
   folder.write("b.raw");
+  assertThrows(() => open(other), Deno.errors.NotFound);
+});
+
+Deno.test("a file is not gone while the folder on its way that is there is another disk's", async () => {
+  await using folder = new WatchedFolder();
+  const filepath = folder.write("card/DCIM/a.raw");
+  using file = openRegularFile(filepath);
+  const { root } = rootOf(folder.path);
+  folder.write("b.raw");
+  const open = (fileId: string) =>
+    openersIn([root]).openOriginal({
+      ...{ id: "one", filepath, watched: true },
+      identity: { ...file.identity, fileId },
+    })[Symbol.dispose]();
+  const other = "ffff.1:2";
+  const away = (place: string) =>
+    `its disk is away, "${folder.join(place)}" is on another disk`;
+  Deno.removeSync(filepath);
+  assertThrows(() => open(other), CaptureReadError, away("card/DCIM"));
+  Deno.removeSync(folder.join("card/DCIM"));
+  assertThrows(() => open(other), CaptureReadError, away("card"));
+  assertEquals([...root.away.keys()], ["one"]);
+  Deno.removeSync(folder.join("card"));
+  assertThrows(() => open(other), CaptureReadError, away(""));
+  assertThrows(() => open(file.identity.fileId), Deno.errors.NotFound);
+  assertEquals(root.away.size, 0);
+  // Its own disk may have another number by now.
+  folder.write("card/DCIM/b.raw");
   assertThrows(() => open(other), Deno.errors.NotFound);
 });
 

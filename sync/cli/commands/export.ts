@@ -19,7 +19,7 @@ import {
 } from "../../spool/private_copy.ts";
 import { assertHandedOver } from "../../upload/capture_file.ts";
 import { markedName } from "../../watch/move_target.ts";
-import type { Openers } from "../../watch/watched_root.ts";
+import type { Openers } from "../../watch/openers.ts";
 import { UsageError } from "../arguments.ts";
 import { type CommandContext, ExitCode } from "../command.ts";
 import { contains, isInDataDir } from "../settings/folders.ts";

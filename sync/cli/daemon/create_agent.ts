@@ -3,7 +3,7 @@ import { reached } from "../../host/fault_point.ts";
 import type { Log } from "../../host/log.ts";
 import type { QueuedCapture } from "../../queue/queue.ts";
 import type { CaptureUploader } from "../../upload/uploader.ts";
-import { openersIn } from "../../watch/watched_root.ts";
+import { openersIn } from "../../watch/openers.ts";
 import { cleaner } from "./cleaning.ts";
 import type { Settings } from "../settings/config.ts";
 import { FolderReports } from "./folder_reports.ts";

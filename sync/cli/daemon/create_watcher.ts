@@ -86,9 +86,13 @@ export function createWatcher(
   });
   return {
     watcher,
-    folderStates: () =>
-      watcher.folderStates()
-        .map((one, n) => ({ ...one, ...tidyUp.remaining(roots[n]!) })),
+    folderStates: () => {
+      for (const { away } of roots) {
+        for (const id of away.keys()) if (!waits(queue, id)) away.delete(id);
+      }
+      return watcher.folderStates()
+        .map((one, n) => ({ ...one, ...tidyUp.remaining(roots[n]!) }));
+    },
     onDelivered: async (capture) => {
       const { filepath: path, identity } = capture;
       const known = queue.deliveryOf(capture.id) ?? deliveredNow(capture);
@@ -107,6 +111,11 @@ export function createWatcher(
     },
     onReleased: () => tidyUp.released(),
   };
+}
+
+/** Whether a capture is still to be sent. */
+function waits(queue: UploadQueue, id: string): boolean {
+  return ["pending", "uploading"].includes(queue.get(id)?.status ?? "");
 }
 
 function createLateSidecars(

@@ -1,10 +1,7 @@
 import type { UploadQueue } from "../../queue/queue.ts";
 import type { FolderState } from "../../watch/folder_state.ts";
-import {
-  type Openers,
-  openersIn,
-  WatchedRoot,
-} from "../../watch/watched_root.ts";
+import { type Openers, openersIn } from "../../watch/openers.ts";
+import { WatchedRoot } from "../../watch/watched_root.ts";
 
 /**
  * Returns functions that open the files of captures where nothing is watched: in the
