@@ -22,6 +22,8 @@ export interface SeenFile {
   hasMetadata?: () => boolean;
   /** Those of its sidecar, or `{}`, once they were read. */
   metadataJson?: string;
+  /** Whether it may be another disk's file, though all that is known of it is the same. @default {false} */
+  isUnsure?: boolean;
 }
 
 /** Whether a path leads to the file with this device and inode, `fileId`. */
@@ -106,10 +108,11 @@ export function lookUp(
     const isOther = known.path !== file.path &&
       hasOtherMetadata(sql, known, file);
     if (isOther) continue;
-    if (isOther === undefined || answer === "in doubt") {
+    const { state, sha256, ctimeMs } = known;
+    const isUnsure = file.isUnsure && sha256 !== null;
+    if (isOther === undefined || answer === "in doubt" || isUnsure) {
       return { state: "in doubt" };
     }
-    const { state, sha256, ctimeMs } = known;
     const change = changedFile(known, file, isAt);
     // Until its content is known, a change of it can only be seen by this.
     if (sha256 === null && ctimeMs !== null) change.ctimeMs = ctimeMs;

@@ -27,6 +27,8 @@ export interface WatchedFile {
   metadataJson: string;
   /** As it was when it was found to be finished. */
   identity: FileIdentity;
+  /** As in {@linkcode SeenFile}. */
+  isUnsure?: boolean;
   /** Opens the file of this path as it is now. */
   open: () => OpenedFile;
 }

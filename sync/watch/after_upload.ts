@@ -25,6 +25,8 @@ export interface TidyUpOptions {
     path: string,
     file: FileIdentity | undefined,
   ) => string | undefined;
+  /** Whether another disk may be at a place than was there at the start. @default {none is} */
+  hasChanged?: ((place: Place) => boolean) | undefined;
   log: Log;
   /** A clock that never jumps, in milliseconds. @default {performance.now} */
   now?: () => number;
@@ -147,7 +149,7 @@ export class TidyUp {
       using root = place.root.open();
       let tries = 0;
       // A name of it that comes or goes meanwhile changes the file.
-      while (root && !await this.#tidyIn(root, place.name, file)) {
+      while (root && !await this.#tidyIn(root, place, file)) {
         if (++tries === MAX_TRIES) {
           throw new Error("it is changed all the time");
         }
@@ -178,9 +180,10 @@ export class TidyUp {
   /** Returns whether nothing is left to do at once: not if the file changed meanwhile. */
   async #tidyIn(
     root: Folder,
-    name: string,
+    place: Place,
     file: DeliveredFile,
   ): Promise<boolean> {
+    const { name } = place;
     if (this.#isNeeded(root, name, file)) return true;
     const found = sidecarNow(root, name, file);
     const sidecar = found?.isSent ? found.identity : undefined;
@@ -193,7 +196,8 @@ export class TidyUp {
       await this.#take(root, { ...alone, sidecar: undefined });
       return true;
     }
-    const identity = await identityNow(root, name, file);
+    const isUnsure = this.#options.hasChanged?.(place) ?? false;
+    const identity = await identityNow(root, name, file, { isUnsure });
     if (!identity) return true;
     const isAnew = identity.mtimeMs !== file.identity.mtimeMs;
     // With other metadata it is another capture, though its content is the same.

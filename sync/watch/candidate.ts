@@ -14,6 +14,8 @@ export interface Candidate {
   /** Whether a sidecar is beside it just now. */
   hasMetadata: () => boolean;
   fileSystem: FileSystem;
+  /** Whether its disk was mounted a moment ago: it may be another one. */
+  isUnsure: boolean;
   /** Whether it was renamed into place. */
   isRenamed: boolean;
   /** Whether events name it, or it is waited for: it was not found by looking through a folder. */

@@ -16,6 +16,7 @@ import {
   UNREADABLE_MS,
 } from "./finishing.ts";
 import type { FoundFiles } from "./found_files.ts";
+import type { MountChanges } from "./mount_changes.ts";
 import { captureOf, sidecarOf } from "./sidecar.ts";
 import type { HeldFile } from "./stability.ts";
 import { SidecarOwners } from "./sidecar_owners.ts";
@@ -25,7 +26,10 @@ import type { SkipReason, Taker } from "./watcher_options.ts";
 /** How many files in doubt are collected. */
 const MAX_DOUBTFUL = 500;
 
-type Options = Taker & Omit<FinishingOptions, "owners">;
+type Options = Taker & Omit<FinishingOptions, "owners"> & {
+  /** @default {none has changed} */
+  mounts?: Pick<MountChanges, "isUnsure">;
+};
 
 /** Finds the files that are new and finished, and hands them over. */
 export class Candidates {
@@ -101,7 +105,7 @@ export class Candidates {
     { place: parent, folder, names }: FoundFiles,
     renamed?: Set<string>,
   ): Candidate[] {
-    const { filter, stability, log } = this.#options;
+    const { filter, stability, log, mounts } = this.#options;
     const fileSystem = fileSystemOf(folder);
     const ownIds = filter.ownIds();
     return names.flatMap((name) => {
@@ -121,7 +125,9 @@ export class Candidates {
         if (reason === undefined) {
           const hasMetadata = () =>
             fileAt(folder, sidecarOf(name)) !== undefined;
-          return [{ ...file, hasMetadata, fileSystem, isRenamed, isNamed }];
+          const isUnsure = mounts?.isUnsure(place) ?? false;
+          const how = { isUnsure, isRenamed, isNamed };
+          return [{ ...file, hasMetadata, fileSystem, ...how }];
         }
         if (reason === IS_OWN) {
           const advice = "remove it from the watched folder";

@@ -13,11 +13,16 @@ export interface DeliveredFile extends DeliveredCapture {
   isOtherName?: boolean;
 }
 
-/** A file as it was opened, if it is the one that was delivered and nobody writes to it. */
+/**
+ * A file as it was opened, if it is the one that was delivered and nobody writes to it.
+ *
+ * @param options Whether its content decides in any case, as its disk `isUnsure`.
+ */
 export async function identityNow(
   root: Folder,
   name: string,
   { identity, sha256 }: DeliveredFile,
+  { isUnsure }: { isUnsure: boolean },
 ): Promise<FileIdentity & { links: number } | undefined> {
   const now = fileAt(root, name);
   const isOther = now?.size !== identity.size ||
@@ -28,8 +33,8 @@ export async function identityNow(
   if (file.isOpenForWriting()) return undefined;
   const isSameFile = "fileId" in identity &&
     isSameVersion(file.identity, identity);
-  if (isSameFile) return { ...file.identity, links };
-  // It was touched, or written to.
+  if (isSameFile && !isUnsure) return { ...file.identity, links };
+  // It was touched, written to, or is on another disk.
   if (sha256 === null) return undefined;
   const isSame = (await readHashed(file)).sha256 === sha256;
   return isSame ? { ...file.identity, links } : undefined;

@@ -61,6 +61,8 @@ export class FinishedFiles {
     if (files.length === 1) return;
     let taken = 0;
     for (const file of files) {
+      // Only its content tells whether it was taken just now; it is found again.
+      if (file.isUnsure) continue;
       const isKnown = this.#unknown([file]).length === 0;
       if (isKnown || await this.#take([file])) taken++;
     }

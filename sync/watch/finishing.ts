@@ -98,7 +98,7 @@ export class Finishing {
     candidate: Candidate,
     { sidecar, wrong, isOverdue }: FoundSidecar & { isOverdue: boolean },
   ): WatchedFile | string {
-    const { place, path, identity } = candidate;
+    const { place, path, identity, isUnsure } = candidate;
     const { stability } = this.#options;
     try {
       const isBusy = isInUse(candidate);
@@ -114,7 +114,7 @@ export class Finishing {
       if (wrong) this.#sidecars.sayUnusable(candidate, wrong);
       this.#noteTaken(candidate, sidecar);
       const open = () => openSame(place, identity);
-      return { path, identity, metadataJson, open };
+      return { path, identity, metadataJson, isUnsure, open };
     } catch (error) {
       this.#sayUnreadable(candidate, error as Error);
       return messageOf(error);

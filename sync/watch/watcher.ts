@@ -40,11 +40,11 @@ const MISSED_MS = 1_000;
  */
 export class FolderWatcher {
   readonly roots: readonly WatchedRoot[];
+  readonly mounts: MountChanges;
   readonly #options: Pick<FolderWatcherOptions, "onTurn" | "onBack">;
   readonly #log: OnceLog;
   readonly #filter: CaptureFilter;
   readonly #tree: FolderTree;
-  readonly #mounts: MountChanges;
   readonly #agenda = new Agenda();
   readonly #stability = new Stability();
   readonly #candidates: Candidates;
@@ -61,9 +61,10 @@ export class FolderWatcher {
     this.roots = roots;
     this.#filter = new CaptureFilter(options);
     const [filter, log, stability] = [this.#filter, this.#log, this.#stability];
-    this.#mounts = new MountChanges(roots, { filter });
+    this.mounts = new MountChanges(roots, { ...options, filter });
     this.#tree = new FolderTree({ ...options, filter, log });
-    this.#candidates = new Candidates({ ...options, filter, stability, log });
+    const parts = { filter, stability, log, mounts: this.mounts };
+    this.#candidates = new Candidates({ ...options, ...parts });
     const [tree, agenda] = [this.#tree, this.#agenda];
     this.#rescans = new Rescans({ ...options, roots, tree, agenda });
   }
@@ -88,7 +89,7 @@ export class FolderWatcher {
     signal.addEventListener("abort", () => this.#wakeup.wake());
     this.#tree.events = listenToFolders(this.#listener(), this.#log);
     // Those that are there already are looked through with the folders.
-    this.#mounts.take();
+    this.mounts.take();
     const listening = this.#tree.events?.run(signal);
     while (!signal.aborted) {
       const rescan = this.#rescans.begin();
@@ -169,7 +170,7 @@ export class FolderWatcher {
 
   /** Looks through those places where another file system is than before. */
   #lookAtMounts(): void {
-    for (const { place, isAutomatic } of this.#mounts.take()) {
+    for (const { place, isAutomatic } of this.mounts.take()) {
       this.#tree.drop(place);
       if (!isAutomatic) this.#agenda.walk(place, { unchanged: true });
       this.#options.onBack?.();
@@ -212,7 +213,9 @@ export class FolderWatcher {
   /** Works off the agenda, and hands over the finished files. */
   async #look(signal: AbortSignal): Promise<void> {
     await this.#lookAtNamed(signal);
+    const ended: (() => void)[] = [];
     for (const { place, options } of this.#agenda.takeWalks()) {
+      ended.push(this.mounts.beginLook(place));
       for (const found of this.#tree.walk(place, options)) {
         if (signal.aborted) return;
         await this.#candidates.consider(found);
@@ -220,6 +223,7 @@ export class FolderWatcher {
       }
     }
     await this.#flush();
+    ended.forEach((end) => end());
   }
 
   /** Looks at single files, also in the midst of very many. */

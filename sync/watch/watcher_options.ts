@@ -85,6 +85,13 @@ export interface FolderWatcherOptions extends Taker, FilterOptions {
    * @default {200000}
    */
   maxFolders?: number | undefined;
+  /**
+   * Whether the files of a disk that was mounted meanwhile have to prove by their
+   * content that they are those that are known: all of them are read then.
+   *
+   * @default {false}
+   */
+  provesMounted?: boolean;
   /** Is called when a watched folder that went is there again, or another one in its place. */
   onBack?: () => void;
   /** Is called every two seconds, and waited for. */

@@ -3,7 +3,11 @@ import { delay } from "@std/async/delay";
 import { exists } from "../../sync/host/files.ts";
 import { openRegularFile } from "../../sync/host/opened_file.ts";
 import { readHashed, sha256Of } from "../../sync/host/sha256.ts";
-import { type AfterUpload, TidyUp } from "../../sync/watch/after_upload.ts";
+import {
+  type AfterUpload,
+  TidyUp,
+  type TidyUpOptions,
+} from "../../sync/watch/after_upload.ts";
 import type { DeliveredFile } from "../../sync/watch/delivered_file.ts";
 import { WatchedRoot } from "../../sync/watch/watched_root.ts";
 import { canBeImmutable, Immutable } from "../helpers/immutable.ts";
@@ -52,6 +56,7 @@ function moveTo(dir: string): AfterUpload {
 function tidier(
   policy: AfterUpload,
   path: string,
+  { hasChanged }: Pick<TidyUpOptions, "hasChanged"> = {},
 ): {
   /** Tidies a file up, and returns whether it is gone then. */
   tidy: (file: DeliveredFile) => Promise<boolean>;
@@ -72,7 +77,7 @@ function tidier(
   const needed = new Map<string, string>();
   const neededBy = (path: string, file?: { fileId: string }) =>
     needed.get(path) ?? needed.get(file?.fileId ?? "");
-  const options = { roots, neededBy, onGone, log, now };
+  const options = { roots, neededBy, onGone, log, now, hasChanged };
   const tidyUp = new TidyUp(policy, options);
   const tidy = async (file: DeliveredFile) => {
     gone.delete(file.id);
@@ -94,6 +99,19 @@ Deno.test("TidyUp keeps a file by default, and deletes it with its sidecar if to
   const { tidy } = tidier({ kind: "delete" }, folder.path);
   assertEquals(await tidy(file), true);
   assertEquals(contents(folder.path), { "b.png": "b.png" });
+});
+
+Deno.test("TidyUp takes a file whose disk was mounted meanwhile by its content alone", async () => {
+  await using folder = new WatchedFolder();
+  const file = await delivered(folder.write("a.png"));
+  const hasChanged = () => true;
+  const { tidy } = tidier({ kind: "delete" }, folder.path, { hasChanged });
+  const other = { ...file, sha256: sha256Of("another disk's") };
+  assertEquals(await tidy(other), false);
+  assertEquals(await tidy({ ...file, sha256: null }), false);
+  assertEquals(contents(folder.path), { "a.png": "a.png" });
+  assertEquals(await tidy(file), true);
+  assertEquals(contents(folder.path), {});
 });
 
 Deno.test("TidyUp leaves another file that has taken the name, size and time of the one that was delivered", async () => {

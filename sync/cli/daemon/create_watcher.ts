@@ -48,13 +48,15 @@ export function createWatcher(
   const context = { roots, settings, queue, log };
   const late = createLateSidecars(context);
   // The callback runs only later, when there is a watcher.
-  const tidyUp = createTidyUp(context, (path) => watcher.lookAround(path));
+  const tidyUp = createTidyUp(context, () => watcher);
   const isStillAt: IsAt = (path, fileId) => isAt(roots, path, fileId);
   const watcher: FolderWatcher = new FolderWatcher(roots, {
     ...filter,
     ownPaths,
     settleMs,
     log,
+    // One that is kept is not read anew each time its disk is mounted.
+    provesMounted: settings.afterUpload.kind !== "keep",
     known: (files) => queue.knownWatched(files, isStillAt),
     wasTaken: (file) => queue.wasTaken(file),
     knownContent: (file, sha256) => queue.knownContent(file, sha256, isStillAt),
@@ -136,14 +138,14 @@ function createLateSidecars(
   });
 }
 
-/** @param onOtherNames Is called with the path of a file that is gone by this name alone. */
 function createTidyUp(
   { roots, settings: { afterUpload }, queue, log }: Context,
-  onOtherNames: (path: string) => void,
+  watcher: () => FolderWatcher,
 ): TidyUp {
   return new TidyUp(afterUpload, {
     roots,
     neededBy: (path, file) => queue.neededBy(path, file),
+    hasChanged: (place) => watcher().mounts.hasChanged(place),
     log,
     onGone: ({ id, path }, options) => {
       try {
@@ -152,7 +154,8 @@ function createTidyUp(
         // At worst the next file of its name and content is taken for this one.
         log("warn", `Cannot record that a file is gone: ${error}`);
       }
-      if (options.hasOtherNames) onOtherNames(path);
+      // By the others it is found again, and tidied up.
+      if (options.hasOtherNames) watcher().lookAround(path);
     },
   });
 }
