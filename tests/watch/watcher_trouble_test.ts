@@ -13,8 +13,10 @@ Deno.test("FolderWatcher waits for a folder that is not there, and says so once"
   await folder.start();
   folder.write("a.png");
   await folder.took("a.png");
+  await eventually("it is back", () => folder.logged.length > 1);
   assertEquals(folder.logged, [
     `warn Cannot find the folder "${folder.path}", waiting for it`,
+    `info Watching "${folder.path}"`,
   ]);
 });
 

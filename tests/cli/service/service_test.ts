@@ -628,6 +628,7 @@ Deno.test({
     await using host = await Host.start();
     const { manager } = host;
     const server = ["--server", host.server.url];
+    Deno.mkdirSync(manager.home("a\nb"));
     for (
       const [what, args, env, message] of [
         ["no server", [], {}, /nowhere to send to: expected --server URL/],
