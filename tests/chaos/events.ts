@@ -56,6 +56,8 @@ export async function perform(world: World, event: ChaosEvent): Promise<void> {
       tally.diskFills++;
       await delay(event.forMs);
       return disks.small.free();
+    case "mount disk":
+      return await mountDisk(world, event);
     case "lock queue":
       return await lockQueue(world, event.forMs);
     case "reload agent":
@@ -123,6 +125,24 @@ function drop(world: World, event: ChaosEvent & { kind: "drop" }): void {
   if (event.how !== "folder") return;
   // All at once: a sidecar by itself would be a capture.
   Deno.renameSync(folder, join(disks.watched, basename(folder)));
+}
+
+/** Shows a disk with captures below the watched folder, takes it out, and shows it again. */
+async function mountDisk(
+  { maker, disks, oracle, tally }: World,
+  { sizes, forMs }: ChaosEvent & { kind: "mount disk" },
+): Promise<void> {
+  const card = Deno.makeTempDirSync({ dir: disks.elsewhere, prefix: "card-" });
+  for (const size of sizes) {
+    oracle.note(maker.make(card, size, {}), "owed");
+    tally.dropped++;
+  }
+  await disks.mount(card);
+  await delay(forMs);
+  await disks.unmount(card);
+  await delay(forMs);
+  // What was not taken from it until then waits for it.
+  await disks.mount(card);
 }
 
 /** Holds the queue as a backup program or a person with a SQLite shell does. */

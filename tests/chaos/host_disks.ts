@@ -1,4 +1,5 @@
-import { join } from "@std/path";
+import { basename, join } from "@std/path";
+import { succeeds } from "../helpers/has_program.ts";
 import { TempDir } from "../helpers/temp_dir.ts";
 import { SmallDisk } from "./small_disk.ts";
 
@@ -17,6 +18,8 @@ export class HostDisks implements AsyncDisposable {
   readonly small: SmallDisk | undefined;
   readonly #dir: TempDir;
   readonly #other: SmallDisk | undefined;
+  /** The folders of it that are shown below the watched one. */
+  readonly #mounted = new Set<string>();
 
   private constructor(
     dir: TempDir,
@@ -43,7 +46,22 @@ export class HostDisks implements AsyncDisposable {
     return new HostDisks(dir, small, other);
   }
 
+  /** Shows a folder of the other disk below the watched one, by its own name. */
+  async mount(folder: string): Promise<void> {
+    const at = join(this.watched, basename(folder));
+    Deno.mkdirSync(at, { recursive: true });
+    this.#mounted.add(folder);
+    await succeeds("mount", ["--bind", folder, at]);
+  }
+
+  async unmount(folder: string): Promise<void> {
+    this.#mounted.delete(folder);
+    // Lazily: whoever looks into it just now does not hold it up.
+    await succeeds("umount", ["-l", join(this.watched, basename(folder))]);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const folder of this.#mounted) await this.unmount(folder);
     await this.small?.[Symbol.asyncDispose]();
     await this.#other?.[Symbol.asyncDispose]();
     await this.#dir[Symbol.asyncDispose]();

@@ -66,7 +66,9 @@ async function main(args: string[]): Promise<number> {
     ...(trace && { trace: log }),
   });
   const { canMount, canSetClock } = campaign.abilities;
-  if (!canMount) log("Left out: full disks, for want of the right to mount");
+  if (!canMount) {
+    log("Left out: full and mounted disks, for want of the right to mount");
+  }
   if (!canSetClock) log("Left out: clock changes, for want of a C compiler");
   log(`Seed ${options.seed}`);
   const violation = await campaign.play({

@@ -60,6 +60,12 @@ export type ChaosEvent =
     | { kind: "refuse connections"; forMs: number }
     | { kind: "command"; args: string[]; killAfterMs?: number }
     | { kind: "fill disk"; forMs: number }
+    | {
+      kind: "mount disk";
+      sizes: number[];
+      /** How long it is there, and then away. */
+      forMs: number;
+    }
     | { kind: "lock queue"; forMs: number }
     | { kind: "reload agent" }
     | { kind: "look elsewhere"; command: string }
@@ -152,6 +158,11 @@ function drawEvent(
     [1, () => ({
       kind: "look elsewhere",
       command: random.pick(["status", "list", "doctor"]),
+    })],
+    [abilities.canMount ? 3 : 0, () => ({
+      kind: "mount disk",
+      sizes: drawSizes(random, 12, 100_000),
+      forMs: random.magnitude(10, 3000),
     })],
     [smallDisk ? 6 : 0, () => ({
       kind: "fill disk",
