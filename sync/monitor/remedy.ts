@@ -24,6 +24,10 @@ export function knownRemedyOf(
       `put a valid token into ${file}; the agent reads it again by itself`,
     ],
     [
+      /^402 /,
+      `see in the account with ${url} what is to be paid, or whether its quota is used up`,
+    ],
+    [
       /^407 |proxy authentication required/,
       "put the proxy's password into HTTPS_PROXY or HTTP_PROXY",
     ],

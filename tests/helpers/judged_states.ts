@@ -72,6 +72,10 @@ const REFUSALS: [reason: string, remedy: string][] = [
   ],
   ["HTTP 426 Upgrade Required", ADDRESS],
   [
+    "HTTP 402 Payment Required",
+    "see in the account with https://captures.example.org what is to be paid, or whether its quota is used up",
+  ],
+  [
     "HTTP 201 with an answer from a cache",
     "have the proxy or cache before https://captures.example.org pass every upload on, and keep no answer to one",
   ],
