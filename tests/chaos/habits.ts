@@ -135,7 +135,12 @@ export async function sidecarAfter(
   world: World,
   event: Event<"sidecar after">,
 ): Promise<void> {
-  const { maker, disks, oracle, tally } = world;
+  const { maker, disks, oracle, tally, clock } = world;
+  if (clock?.isAhead) {
+    // An agent that starts takes a new file for one that settled long ago.
+    const first = { kind: "sidecar first", hasMark: false } as const;
+    return await sidecarFirst(world, { ...event, ...first });
+  }
   const metadata = maker.metadata();
   const { bytes, ...capture } = maker.plan(disks.watched, event.size, metadata);
   // By this one, which waits for a capture, the agent knows that files here have some.
