@@ -32,8 +32,7 @@
 
 export { acquireAgentLock, AgentRunningError } from "./agent/agent_lock.ts";
 export { SyncAgent } from "./agent/agent.ts";
-export type { SyncAgentOptions } from "./agent/agent.ts";
-export type { PassReport } from "./agent/outcome_handler.ts";
+export type { PassReport, SyncAgentOptions } from "./agent/agent_options.ts";
 export { Intake } from "./spool/intake.ts";
 export { NoRoomError } from "./spool/room.ts";
 export type { AddOptions, IntakeOptions } from "./spool/intake.ts";

@@ -3,21 +3,20 @@ import { Wakeup } from "../host/wakeup.ts";
 import { acquireAgentLock } from "./agent_lock.ts";
 import type {
   AgentParts,
+  PassReport,
   RunOptions,
   SyncAgentOptions,
 } from "./agent_options.ts";
 import { BatchCompleter } from "./batch_completer.ts";
 import { Delivery, TURN_MS } from "./delivery.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { OutcomeHandler, type PassReport } from "./outcome_handler.ts";
+import { OutcomeHandler } from "./outcome_handler.ts";
 import { Patience } from "./patience.ts";
 import { PauseSwitch } from "./pause_switch.ts";
 import { watchQueue } from "./queue_changes.ts";
 import { ServerReport } from "./server_report.ts";
 import { SHORT_WAIT_MS } from "./server_state.ts";
 import { Throttle } from "./throttle.ts";
-
-export type { SyncAgentOptions } from "./agent_options.ts";
 
 /** The number of fruitless waits in a row that end a pass. */
 const MAX_FRUITLESS = 5;

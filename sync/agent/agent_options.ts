@@ -24,6 +24,15 @@ export interface EndedAttempt {
   bytes: number;
 }
 
+/** The results of one pass. */
+export interface PassReport {
+  delivered: number;
+  /** Captures that are `failed` now. */
+  failed: number;
+  /** Captures that will be tried again, charged or not. */
+  postponed: number;
+}
+
 /** Options for {@linkcode SyncAgent}. */
 export interface SyncAgentOptions {
   queue: UploadQueue;

@@ -2,7 +2,7 @@ import { messageOf } from "../host/message_of.ts";
 import { sha256Of } from "../host/sha256.ts";
 import type { Completion, QueuedCapture } from "../queue/queue.ts";
 import type { UploadResult } from "../upload/uploader.ts";
-import type { AgentParts } from "./agent_options.ts";
+import type { AgentParts, PassReport } from "./agent_options.ts";
 import { asLost, AttemptLog } from "./attempt_log.ts";
 import { HeldBack } from "./held_back.ts";
 import {
@@ -16,15 +16,6 @@ import {
 import { SHORT_WAIT_MS } from "./server_state.ts";
 import { type FailedDelivery, type ServerFault, Suspects } from "./suspects.ts";
 import type { Throttle } from "./throttle.ts";
-
-/** The results of one pass. */
-export interface PassReport {
-  delivered: number;
-  /** Captures that are `failed` now. */
-  failed: number;
-  /** Captures that will be tried again, charged or not. */
-  postponed: number;
-}
 
 /** The path where a capture's file was missed, if it may be found elsewhere. */
 type Missed = Pick<Completion, "missedAt">;
@@ -104,8 +95,11 @@ export class OutcomeHandler {
         return this.#wait(attempt, options.startedMs);
       case "in_progress":
         return await this.suspects.addInProgress(attempt, options.signal);
-      case "deferred":
       case "unreadable":
+        // It was found elsewhere while this attempt looked for it.
+        if (this.#hasMoved(capture)) return this.release(capture);
+        return this.#snooze(attempt);
+      case "deferred":
         return this.#snooze(attempt);
       case "exhausted":
         // Neither the capture nor the server can help it.
@@ -178,6 +172,10 @@ export class OutcomeHandler {
 
   #hasFailed(id: string): boolean {
     return this.#parts.queue.get(id)?.status === "failed";
+  }
+
+  #hasMoved({ id, filepath }: QueuedCapture): boolean {
+    return this.#parts.queue.get(id)?.filepath !== filepath;
   }
 
   /** The capture waits for as long as the server asks, and whether all others must is found out. */

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { SyncAgentOptions } from "../../sync/agent/agent.ts";
+import type { SyncAgentOptions } from "../../sync/agent/agent_options.ts";
 import { AgentFixture } from "../helpers/agent_fixture.ts";
 import {
   CaptureServer,

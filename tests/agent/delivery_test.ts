@@ -1,4 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { CaptureReadError } from "../../sync/capture/errors.ts";
+import { openByPath } from "../../sync/spool/private_copy.ts";
 import { openRegularFile } from "../../sync/host/opened_file.ts";
 import { openDatabase } from "../../sync/queue/sqlite.ts";
 import { AgentFixture } from "../helpers/agent_fixture.ts";
@@ -141,6 +143,31 @@ Deno.test("The agent leaves a place to small captures, however many large ones t
   };
   await fixture.agent({ concurrency: 2 }).runOnce();
   assertEquals(server.names.toSorted(), ["large 1", "large 2", "small"]);
+});
+
+Deno.test("The agent sends a capture at once from where its file was found while an attempt looked for it elsewhere", async () => {
+  await using server = new CaptureServer();
+  await using fixture = new AgentFixture(server.url);
+  const { queue, dir } = fixture;
+  const [path, found] = [dir.join("away"), dir.write("found", "bytes")];
+  using file = openRegularFile(found);
+  const { identity } = file;
+  const watched = {
+    filepath: path,
+    metadataJson: "{}",
+    identity,
+    watched: true,
+  };
+  queue.enqueueMany([watched]);
+  const openOriginal = (capture: Parameters<typeof openByPath>[0]) => {
+    if (capture.filepath !== path) return openByPath(capture);
+    queue.knownWatched([{ path: found, identity }]);
+    throw new CaptureReadError("its disk is away");
+  };
+
+  const { delivered } = await fixture.agent({ openOriginal }).runOnce();
+
+  assertEquals([delivered, server.names], [1, ["away"]]);
 });
 
 Deno.test("The agent calls back only when a delivery is recorded", async () => {

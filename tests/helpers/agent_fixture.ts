@@ -1,4 +1,5 @@
-import { SyncAgent, type SyncAgentOptions } from "../../sync/agent/agent.ts";
+import { SyncAgent } from "../../sync/agent/agent.ts";
+import type { SyncAgentOptions } from "../../sync/agent/agent_options.ts";
 import { Throttle } from "../../sync/agent/throttle.ts";
 import type { Log } from "../../sync/host/log.ts";
 import { UploadQueue } from "../../sync/queue/queue.ts";

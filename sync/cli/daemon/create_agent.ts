@@ -1,4 +1,5 @@
-import { SyncAgent, type SyncAgentOptions } from "../../agent/agent.ts";
+import { SyncAgent } from "../../agent/agent.ts";
+import type { SyncAgentOptions } from "../../agent/agent_options.ts";
 import { reached } from "../../host/fault_point.ts";
 import type { Log } from "../../host/log.ts";
 import type { QueuedCapture } from "../../queue/queue.ts";
