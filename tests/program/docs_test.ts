@@ -5,6 +5,7 @@ import {
   settingsPage,
 } from "../../scripts/docs/settings_page.ts";
 import { projectPath } from "../../scripts/task/bindings.ts";
+import { sourceFiles } from "../../scripts/task/source_files.ts";
 import { COMMANDS } from "../../sync/cli/commands.ts";
 import {
   defaultOf,
@@ -112,6 +113,23 @@ Deno.test("every test that the pages name is there, under its name", () => {
         assert(tests.includes(name!), `${page}: "${name}" of ${file}`);
         count++;
       }
+    }
+  }
+  assert(count > 0);
+});
+
+Deno.test("every source file that a page names is there", () => {
+  const there = ["docs", "sync", "scripts", "tests"]
+    .flatMap((folder) => [...sourceFiles(projectPath(folder))]);
+  let count = 0;
+  for (const page of PAGES) {
+    for (const [, file] of text(page).matchAll(/`([a-z_/]+\.ts)`/g)) {
+      if (file === "snake_case.ts") continue;
+      assert(
+        there.some((path) => path.endsWith(`/${file}`)),
+        `${page}: ${file}`,
+      );
+      count++;
     }
   }
   assert(count > 0);
