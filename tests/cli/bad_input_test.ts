@@ -1,10 +1,10 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { CaptureServer, deadUrl } from "../helpers/capture_server.ts";
+import { IS_OLDEST_DENO } from "../helpers/deno_version.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { Host } from "../helpers/host.ts";
 
 const onWindows = Deno.build.os === "windows";
-const isDeno24 = Deno.version.deno.startsWith("2.4.");
 
 Deno.test("a reader that goes ends nothing early, and is no error", {
   ignore: onWindows,
@@ -79,7 +79,7 @@ Deno.test(
   "a name that is not valid UTF-8 is refused with what to do about it",
   {
     // Deno 2.4 does not start a program with such an argument.
-    ignore: Deno.build.os !== "linux" || isDeno24,
+    ignore: Deno.build.os !== "linux" || IS_OLDEST_DENO,
   },
   async () => {
     await using host = new Host(deadUrl());
@@ -139,7 +139,7 @@ Deno.test(
 
 Deno.test("what the program may not read is refused with what to do about it", {
   // Deno 2.4 reads these with its other permissions.
-  ignore: Deno.build.os !== "linux" || isDeno24,
+  ignore: Deno.build.os !== "linux" || IS_OLDEST_DENO,
 }, async () => {
   await using host = new Host(deadUrl());
   const enqueue = await host.run("enqueue", "/proc/version");
@@ -156,7 +156,7 @@ Deno.test("what the program may not read is refused with what to do about it", {
 Deno.test(
   "a path below /dev, /proc or /sys, or a link to there, is refused in words that help",
   {
-    ignore: Deno.build.os !== "linux" || isDeno24,
+    ignore: Deno.build.os !== "linux" || IS_OLDEST_DENO,
   },
   async () => {
     await using host = new Host(deadUrl());

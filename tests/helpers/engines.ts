@@ -9,8 +9,9 @@ export const ENGINES: readonly Engine[] = engineInUse().name === "ffi"
 export function testOnEachEngine(
   name: string,
   body: (engine: Engine) => void | Promise<void>,
+  options: Pick<Deno.TestDefinition, "ignore"> = {},
 ): void {
   for (const engine of ENGINES) {
-    Deno.test(`${name} (${engine})`, () => body(engine));
+    Deno.test(`${name} (${engine})`, options, () => body(engine));
   }
 }

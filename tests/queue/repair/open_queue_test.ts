@@ -26,6 +26,7 @@ import {
 } from "../../../sync/queue/repair/open_queue.ts";
 import { Spool } from "../../../sync/spool/spool.ts";
 import { CaptureUploader } from "../../../sync/upload/uploader.ts";
+import { IS_OLDEST_DENO } from "../../helpers/deno_version.ts";
 import { runCli, startCli } from "../../helpers/cli.ts";
 import { testOnEachEngine } from "../../helpers/engines.ts";
 import { eventually } from "../../helpers/eventually.ts";
@@ -756,6 +757,8 @@ testOnEachEngine(
     (await opened).close();
     assertEquals(queuesSetAside(path), []);
   },
+  // It can only wait for a lock, and here for longer than it has patience.
+  { ignore: IS_OLDEST_DENO },
 );
 
 Deno.test("status and doctor name the damaged queues that were set aside", async () => {
