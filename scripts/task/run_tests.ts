@@ -20,7 +20,7 @@ const SUMMARY =
 const COLOR = /\x1b\[[0-9;]*m/g;
 /** Before 2.9 Deno looks for leaks in tests unless it is told otherwise. */
 const NO_LEAK_CHECKS = Number(Deno.version.deno.split(".")[1]) < 9
-  ? ["--preload", "tests/helpers/older_deno.ts"]
+  ? ["--preload", `${import.meta.dirname}/older_deno.ts`]
   : [];
 const TAIL_CHARS = 64 * 1024;
 /** How many files run at a time: most tests wait, most of the time. */

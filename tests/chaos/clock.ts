@@ -5,8 +5,8 @@ import { canCompile, compileLibrary } from "../helpers/compile_library.ts";
 export class Clock {
   readonly #path: string;
   readonly #library: string;
-  /** Whether it is ahead of the true time, by which files get their times. */
-  isAhead = false;
+  /** How many seconds it is ahead of the true time, by which files get their times. */
+  offsetS = 0;
 
   private constructor(path: string, library: string) {
     this.#path = path;
@@ -29,7 +29,7 @@ export class Clock {
 
   /** Sets the clock so many seconds ahead of the true time, or behind it. */
   set(offsetS: number): void {
-    this.isAhead = offsetS > 0;
+    this.offsetS = offsetS;
     const bytes = new Uint8Array(new BigInt64Array([BigInt(offsetS)]).buffer);
     // Not truncated in between: it is mapped by programs that run.
     using file = Deno.openSync(this.#path, { write: true });

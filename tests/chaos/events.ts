@@ -66,7 +66,7 @@ export async function perform(world: World, event: ChaosEvent): Promise<void> {
       return await lookElsewhere(world, event.command);
     case "set clock":
       if (world.clock) tally.clockChanges++;
-      return world.clock?.set(event.offsetS);
+      return setClock(world, event);
   }
 }
 
@@ -127,9 +127,18 @@ function drop(world: World, event: ChaosEvent & { kind: "drop" }): void {
   Deno.renameSync(folder, join(disks.watched, basename(folder)));
 }
 
+/** Sets the clock, but not ahead while a disk is away: after so long it may be forgotten. */
+function setClock(
+  { clock, disks }: World,
+  { offsetS }: ChaosEvent & { kind: "set clock" },
+): void {
+  if (!clock) return;
+  clock.set(disks.areAway ? Math.min(offsetS, clock.offsetS) : offsetS);
+}
+
 /** Shows a disk with captures below the watched folder, takes it out, and shows it again. */
 async function mountDisk(
-  { maker, disks, oracle, tally }: World,
+  { maker, disks, oracle, tally, clock }: World,
   { sizes, forMs }: ChaosEvent & { kind: "mount disk" },
 ): Promise<void> {
   const card = Deno.makeTempDirSync({ dir: disks.elsewhere, prefix: "card-" });
@@ -139,6 +148,7 @@ async function mountDisk(
   }
   await disks.mount(card);
   await delay(forMs);
+  if (clock && clock.offsetS > 0) return;
   await disks.unmount(card);
   await delay(forMs);
   // What was not taken from it until then waits for it.

@@ -136,7 +136,7 @@ export async function sidecarAfter(
   event: Event<"sidecar after">,
 ): Promise<void> {
   const { maker, disks, oracle, tally, clock } = world;
-  if (clock?.isAhead) {
+  if (clock && clock.offsetS > 0) {
     // An agent that starts takes a new file for one that settled long ago.
     const first = { kind: "sidecar first", hasMark: false } as const;
     return await sidecarFirst(world, { ...event, ...first });

@@ -20,6 +20,8 @@ export class HostDisks implements AsyncDisposable {
   readonly #other: SmallDisk | undefined;
   /** The folders of it that are shown below the watched one. */
   readonly #mounted = new Set<string>();
+  /** Those that were taken out again. */
+  readonly #away = new Set<string>();
 
   private constructor(
     dir: TempDir,
@@ -46,8 +48,14 @@ export class HostDisks implements AsyncDisposable {
     return new HostDisks(dir, small, other);
   }
 
+  /** Whether a folder that was shown is not shown now. */
+  get areAway(): boolean {
+    return this.#away.size > 0;
+  }
+
   /** Shows a folder of the other disk below the watched one, by its own name. */
   async mount(folder: string): Promise<void> {
+    this.#away.delete(folder);
     const at = join(this.watched, basename(folder));
     Deno.mkdirSync(at, { recursive: true });
     this.#mounted.add(folder);
@@ -55,6 +63,7 @@ export class HostDisks implements AsyncDisposable {
   }
 
   async unmount(folder: string): Promise<void> {
+    this.#away.add(folder);
     this.#mounted.delete(folder);
     // Lazily: whoever looks into it just now does not hold it up.
     await succeeds("umount", ["-l", join(this.watched, basename(folder))]);

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { bindingFlags, projectPath } from "../../scripts/task/bindings.ts";
+import { IS_OLDEST_DENO } from "../helpers/deno_version.ts";
 
 const FILES = [
   "host/folder_test.ts",
@@ -10,7 +11,10 @@ const FILES = [
   "spool/private_copy_test.ts",
 ];
 
-Deno.test("what is done by Linux's own calls is done without them as well", async () => {
+Deno.test("what is done by Linux's own calls is done without them as well", {
+  // It lists no name then that is not UTF-8, and copies no times before 1970.
+  ignore: IS_OLDEST_DENO,
+}, async () => {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       "test",

@@ -732,7 +732,7 @@ Deno.test({
       const result = await uploader.upload(path, {}, { signal: signal.signal });
       if (result.success) succeeded++;
     }
-    assert(succeeded >= 100, `${succeeded}`);
+    assert(succeeded > 50, `${succeeded}`);
     // One connection may be kept, with its two ends.
     await eventually(
       "all is closed",
